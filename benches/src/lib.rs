@@ -1,0 +1,1 @@
+//! Measured programs: each prints the figures that docs/MEASURED.md quotes.

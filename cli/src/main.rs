@@ -1,0 +1,3 @@
+//! The `arqon` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Text to spanned document to syntax tree; diagnostics as data.

@@ -1,0 +1,1 @@
+//! ITMD kernels on arrays: cost follows the changed share of the input.

@@ -1,0 +1,1 @@
+//! The operator catalogue: typed expressions, functions, aggregates and their laws.

@@ -1,0 +1,1 @@
+//! Wire messages: protobuf frames, envelopes and their JSON view.

@@ -1,0 +1,1 @@
+//! Dataflow plan to timely and differential dataflow.

@@ -1,0 +1,1 @@
+//! Rows from and to files: CSV and NDJSON, plain or gzipped.

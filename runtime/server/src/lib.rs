@@ -1,0 +1,1 @@
+//! Edge, bus and engine joined in one process.

@@ -1,0 +1,1 @@
+//! The edge: websockets, identity, limits, outboxes.

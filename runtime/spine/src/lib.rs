@@ -1,0 +1,1 @@
+//! The bus as a pure state machine: topics, subscriptions, grants, epochs.

@@ -1,0 +1,1 @@
+//! Rust client of the bus: connect, publish, subscribe, fold deltas.

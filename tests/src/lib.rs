@@ -1,0 +1,1 @@
+//! What only the whole house can show: corpus, oracle, laws, sockets, tidiness.

@@ -1,0 +1,3 @@
+//! Tasks of the house: test, bench, proto, tpch.
+
+fn main() {}
