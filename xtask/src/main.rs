@@ -1,3 +1,55 @@
-//! Tasks of the house: test, bench, proto, tpch.
+//! Tasks of the house, run as `cargo xtask NAME`.
+//!
+//! A task is a module with its arguments and a `run` that says whether it went well; a new one is
+//! one line in `Task` and one in `main`.
 
-fn main() {}
+mod step;
+mod python;
+mod readme;
+mod suite;
+mod tpch;
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::Subcommand;
+
+/// Tasks of the house.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run every test: format, lints, Rust, circuits, Python, oracles, README.
+    Test(suite::Arguments),
+    /// Write the eight TPC-H tables as CSV files.
+    Tpch(tpch::Arguments),
+}
+
+#[expect(clippy::print_stderr, reason = "a command's own voice")]
+fn main() -> ExitCode {
+    let root = root();
+    let outcome = match Arguments::parse().task {
+        Task::Test(arguments) => suite::run(&root, &arguments),
+        Task::Tpch(arguments) => tpch::run(&arguments),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().expect("the xtask crate stands in the checkout").to_path_buf()
+}

@@ -88,7 +88,7 @@ pub(crate) fn parse(manifest: &str) -> Manifest {
         }
         match section.as_str() {
             "package" if name == "name" => {
-                parsed.package = line.split('"').nth(1).unwrap_or_default().to_owned();
+                line.split('"').nth(1).unwrap_or_default().clone_into(&mut parsed.package);
             }
             "dependencies" | "build-dependencies" => {
                 parsed.dependencies.insert(name.to_owned());
