@@ -6,11 +6,10 @@
 mod step;
 mod python;
 mod readme;
-mod suite;
 mod tpch;
+mod suite;
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;

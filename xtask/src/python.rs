@@ -1,8 +1,7 @@
 //! The Python environment of the tests: made inside the checkout, from pinned versions.
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Pinned packages of the tests, one a line; installed from the package index.

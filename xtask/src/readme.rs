@@ -13,8 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::python;
-use crate::step::Tally;
-use crate::step::say;
+use crate::step::{Tally, say};
 
 /// Longest time one block may take.
 const BLOCK_SECONDS_MAX: u32 = 600;

@@ -1,14 +1,10 @@
 //! One step of a task: a command that runs, is timed, and whose tests are counted.
 
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Tests that passed, failed and did not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

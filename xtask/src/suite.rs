@@ -1,19 +1,14 @@
 //! `cargo xtask test`: every test of the house, in steps, with a closing table.
 
 use std::ffi::OsString;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
 
 use crate::python;
 use crate::readme;
-use crate::step;
-use crate::step::Count;
-use crate::step::Report;
-use crate::step::Tally;
-use crate::step::say;
+use crate::step::{self, Count, Report, Tally, say};
 use crate::tpch;
 
 /// Scale factor of the tables that the oracle tests read.

@@ -1,13 +1,9 @@
 //! `cargo xtask tpch`: the eight TPC-H tables as CSV with headers and the standard column names.
 
 use std::fmt::Display;
-use std::fs;
-use std::fs::File;
-use std::io;
-use std::io::BufWriter;
-use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use tpchgen::csv;
 use tpchgen::generators;

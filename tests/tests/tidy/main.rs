@@ -7,8 +7,7 @@ mod sources;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use manifests::Manifest;
 use manifests::Rules;

@@ -1,7 +1,6 @@
 //! Floors, homes and absences, read from the manifests and the lock file.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a crate's manifest says, as far as the house cares.
 #[derive(Debug, Default)]

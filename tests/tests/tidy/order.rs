@@ -1,7 +1,6 @@
 //! Reading order: a module uses only the modules above it; a pure room names no outside world.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use syn::visit::Visit;
