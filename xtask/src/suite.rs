@@ -171,7 +171,7 @@ impl Tools<'_> {
         match step {
             Step::Format | Step::Lint | Step::Rust => house_step(self.root, step),
             Step::Circuits => self.circuits(),
-            Step::Python => self.pytest("sdk/python/tests", &[]),
+            Step::Python => self.pytest("sdk/python", &[]),
             Step::Oracle => {
                 let tables = self.root.join("target/tpch").join(ORACLE_SCALE.to_string());
                 tpch::write_tables(ORACLE_SCALE, &tables)
