@@ -267,15 +267,18 @@ def test_events_carry_their_offset():
 
 
 def test_a_snapshot_comes_once():
-    payload = {"sub": 1, "epoch": 7, "rows": [{"row": REVENUE_EU, "count": 2}]}
     frame = {"type": "event", "topic": "shop.revenue", "schema": "arqonbus.snapshot.v1"}
-    script = [*subscribe(**{"as": "snapshot"}), ("<-", {**frame, "payload": payload})]
+    script = subscribe(**{"as": "snapshot"})
+    for part, row in enumerate([REVENUE_EU, REVENUE_US], 1):
+        payload = {"sub": 1, "epoch": 7, "part": part, "parts": 2}
+        payload["rows"] = [{"row": row, "count": part}]
+        script.append(("<-", {**frame, "payload": payload}))
 
     async def client(bus):
         return [snapshot async for snapshot in bus.subscribe("shop.revenue", as_="snapshot")]
 
     (snapshot,) = play([*script, ("->", control(unsubscribe={"sub": 1}))], client)
-    assert (snapshot.epoch, snapshot.rows) == (7, ((REVENUE_EU, 2),))
+    assert (snapshot.epoch, snapshot.rows) == (7, ((REVENUE_EU, 1), (REVENUE_US, 2)))
 
 
 def test_upserts_name_their_keys():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import websockets.asyncio.client
@@ -16,7 +16,7 @@ from . import frames
 from .errors import ArqonError, BusError, ConnectionLost, GapError, ProtocolError
 from .frames import Ack, AckMode, As, Delivery, DeltaBatch, From, Snapshot, UpsertBatch, Welcome
 from .table import Table
-from .values import Types
+from .values import Row, Types
 
 log = logging.getLogger("arqonbus")
 
@@ -24,7 +24,7 @@ CREDIT_DEFAULT = 10_000
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Message:
     """One message of an atomic batch: a row, a delete by `key`, or signed `changes`."""
 
@@ -361,6 +361,7 @@ class Subscription:
         self._upper = 0
         self._mark = 0
         self._n_parts_seen = 0
+        self._snapshot_rows: list[tuple[Row, int]] = []
 
     async def start(self) -> None:
         """Subscribes and waits for the bus's answer; harmless when already done."""
@@ -426,27 +427,47 @@ class Subscription:
 
     def _deliver(self, envelope: Mapping[str, Any]) -> None:
         delivery = frames.read_delivery(envelope, self._types)
-        if isinstance(delivery, DeltaBatch):
-            delivery = self._join(delivery, frames.parts(envelope))
+        match delivery:
+            case DeltaBatch():
+                self._check_changes(delivery)
+                delivery = dataclasses.replace(
+                    delivery, last=self._join(delivery, frames.parts(envelope))
+                )
+            case UpsertBatch():
+                delivery = dataclasses.replace(
+                    delivery, last=self._join(delivery, frames.parts(envelope))
+                )
+            case Snapshot():
+                # A snapshot is handed out whole.
+                self._snapshot_rows += delivery.rows
+                if not self._is_last(frames.parts(envelope)):
+                    return
+                delivery = dataclasses.replace(delivery, rows=tuple(self._snapshot_rows))
+                self._snapshot_rows = []
+            case _:
+                pass
         self._queue.put_nowait(delivery)
 
-    def _join(self, batch: DeltaBatch, n_parts: int) -> DeltaBatch:
-        """Checks that batches join without gap or overlap, and marks a batch's last part."""
-        first = self._n_parts_seen == 0
+    def _join(self, batch: DeltaBatch | UpsertBatch, n_parts: int) -> bool:
+        """Checks that batches join without gap or overlap; true for a batch's last part."""
         joins = batch.lower in (self._upper, self._mark) or self._upper == 0
-        if first and not joins:
+        if self._n_parts_seen == 0 and not joins:
             raise ProtocolError(
                 f"a batch of `{self.topic}` begins at {batch.lower}, the last ended at {self._upper}"
             )
-        if any(not batch.lower <= change.epoch < batch.upper for change in batch.changes):
-            raise ProtocolError(f"a change of `{self.topic}` lies outside its batch")
-        self._n_parts_seen += 1
-        last = self._n_parts_seen >= n_parts
+        last = self._is_last(n_parts)
         if last:
-            self._n_parts_seen = 0
             self._upper = batch.upper
             self._mark = max(self._mark, batch.upper)
-        return DeltaBatch(batch.topic, batch.lower, batch.upper, batch.changes, last)
+        return last
+
+    def _is_last(self, n_parts: int) -> bool:
+        self._n_parts_seen = (self._n_parts_seen + 1) % n_parts
+        return self._n_parts_seen == 0
+
+    def _check_changes(self, batch: DeltaBatch) -> None:
+        if any(not batch.lower <= change.epoch < batch.upper for change in batch.changes):
+            raise ProtocolError(f"a change of `{self.topic}` lies outside its batch")
 
     def _control(self, name: str, body: Mapping[str, Any]) -> None:
         if name == "subscribed":

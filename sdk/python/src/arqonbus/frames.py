@@ -9,7 +9,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -108,12 +108,13 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True)
 class UpsertBatch:
-    """The new state of every key that changed in `[lower, upper)`."""
+    """The new state of every key that changed in `[lower, upper)`, or one part of it."""
 
     topic: str
     lower: int
     upper: int
     upserts: tuple[Upsert, ...]
+    last: bool = True
 
     def __len__(self) -> int:
         return len(self.upserts)
@@ -262,11 +263,9 @@ def read_delivery(envelope: Mapping[str, Any], types: Types) -> Delivery:
 
 
 def parts(envelope: Mapping[str, Any]) -> int:
-    """In how many frames this frame's bounds come."""
-    for place in (envelope.get("payload"), envelope.get("headers")):
-        if isinstance(place, dict) and place.get("parts"):
-            return int(place["parts"])
-    return 1
+    """In how many frames come the bounds, or the snapshot, that this frame is a part of."""
+    payload = envelope.get("payload")
+    return int(payload.get("parts") or 1) if isinstance(payload, dict) else 1
 
 
 def _read_deltas(topic: str, payload: Mapping[str, Any], types: Types) -> DeltaBatch:
@@ -294,7 +293,9 @@ def _read_upserts(topic: str, payload: Mapping[str, Any], types: Types) -> Upser
     return UpsertBatch(topic, int(payload["lower"]), int(payload["upper"]), read)
 
 
-_BATCHED = {
+_BATCHED: dict[
+    str, Callable[[str, Mapping[str, Any], Types], DeltaBatch | Snapshot | UpsertBatch]
+] = {
     DELTA_SCHEMA: _read_deltas,
     SNAPSHOT_SCHEMA: _read_snapshot,
     UPSERTS_SCHEMA: _read_upserts,

@@ -1,7 +1,7 @@
 """Rows between Python and JSON.
 
 Going out, a few Python types are written the way the bus reads them: `Decimal`, `datetime` (with a
-zone), `date`, `timedelta`, `UUID`, `bytes`, enums, NaN, and numbers of numpy. Coming in, a value
+zone), `date`, `timedelta`, `UUID`, `bytes`, enums, NaN and the infinities, numbers of numpy. Coming in, a value
 stays what JSON makes of it, because a frame does not say its field's type; a caller who knows it
 gives a converter for each field.
 """
@@ -75,7 +75,7 @@ def _float(value: float) -> float | str:
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
-        raise ValueError("an infinite number has no form in JSON")
+        return "Infinity" if value > 0 else "-Infinity"
     return value
 
 
