@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
-use arqon_compiler::{CompileOptions, compile};
+use arqon_compiler::{Options, compile};
 use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
 };
@@ -37,7 +37,7 @@ fn the_sum_of_the_deltas_is_the_recomputation() {
 fn case(seed: u64) {
     let mut random = Random::new(seed);
     let text = generator::circuit(&mut random);
-    let options = CompileOptions { allow_unbounded: true, ..CompileOptions::default() };
+    let options = Options { allow_unbounded: true, ..Options::default() };
     let compiled = compile(&text, "law.yaml", &options);
     let faults: Vec<String> = compiled
         .diagnostics
