@@ -34,11 +34,8 @@ fn blocks(page: &str) -> Vec<(String, String)> {
 }
 
 fn of_kind(blocks: &[(String, String)], wanted: &str) -> Vec<String> {
-    let found: Vec<String> = blocks
-        .iter()
-        .filter(|(kind, _)| kind == wanted)
-        .map(|(_, text)| text.clone())
-        .collect();
+    let found: Vec<String> =
+        blocks.iter().filter(|(kind, _)| kind == wanted).map(|(_, text)| text.clone()).collect();
     assert!(!found.is_empty(), "no block of kind `{wanted}`");
     found
 }

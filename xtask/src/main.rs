@@ -27,6 +27,8 @@ struct Arguments {
 enum Task {
     /// Run every test: format, lints, Rust, circuits, Python, oracles, README.
     Test(suite::Arguments),
+    /// Write the wire code and descriptors anew from the `.proto` files.
+    Proto,
     /// Write the eight TPC-H tables as CSV files.
     Tpch(tpch::Arguments),
 }
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let root = root();
     let outcome = match Arguments::parse().task {
         Task::Test(arguments) => suite::run(&root, &arguments),
+        Task::Proto => suite::write_wire_code(&root),
         Task::Tpch(arguments) => tpch::run(&arguments),
     };
     match outcome {

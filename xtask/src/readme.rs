@@ -1,10 +1,11 @@
 //! The README's commands, run as they are written.
 //!
-//! Every block fenced as `console` is one shell script made of its `$ ` lines; what stands between
-//! them is output and is not compared. Two comments, each on the line before a fence, steer this:
-//! `<!-- file: tour.py -->` writes the block to that file in the scratch folder, and
-//! `<!-- untested: reason -->` leaves the block out, counted as ignored. `cargo run --release --`
-//! is replaced by the built command, and a block that only runs these tests is left out.
+//! A block fenced as `sh` is one shell script; of one fenced as `console` the script is its `$ `
+//! lines, and what stands between them is output that is not compared. Two comments, each on the
+//! line before a fence, steer this: `<!-- file: tour.py -->` writes the block to that file in the
+//! scratch folder, and `<!-- untested: reason -->` leaves the block out, counted as ignored. The
+//! words `cargo run --release --` stand for the built command here, and a line that runs these very
+//! tests is left out.
 
 use std::fs;
 use std::io;
@@ -44,7 +45,7 @@ pub(crate) fn run(root: &Path, arqon: &Path) -> Result<Tally, String> {
         }
     }
     if tally.n_passed + tally.n_failed == 0 {
-        return Err("README.md: no `console` block to run".to_owned());
+        return Err("README.md: no command to run".to_owned());
     }
     Ok(tally)
 }
@@ -109,20 +110,19 @@ impl Block<'_> {
         if let Some(name) = self.comment.and_then(|comment| comment.strip_prefix("file: ")) {
             return Role::File(name);
         }
-        if self.language != "console" {
-            return Role::Prose;
-        }
-        let own = |command: &&str| command.starts_with("cargo xtask test");
-        let commands = self.commands();
+        let script = match self.language {
+            "console" => self.marked_commands(),
+            "sh" => self.body(),
+            _ => return Role::Prose,
+        };
+        let own = |line: &&str| !line.starts_with("cargo xtask test");
+        let script: String = script.lines().filter(own).flat_map(|line| [line, "\n"]).collect();
         let unwanted = self.comment.is_some_and(|comment| comment.starts_with("untested: "));
-        if unwanted || commands.lines().all(|line| own(&line)) {
-            return Role::LeftOut;
-        }
-        Role::Script(commands)
+        if unwanted || script.trim().is_empty() { Role::LeftOut } else { Role::Script(script) }
     }
 
     /// The `$ ` lines without the mark; a trailing backslash carries on to the next line.
-    fn commands(&self) -> String {
+    fn marked_commands(&self) -> String {
         let mut script = String::new();
         let mut carries_on = false;
         for line in &self.lines {
@@ -187,6 +187,10 @@ $ cargo xtask test
 ```yaml
 arqon: 1
 ```
+```sh
+cargo run --release -- demo   # the main job
+cargo xtask test              # everything
+```
 ";
 
     #[test]
@@ -200,6 +204,7 @@ arqon: 1
             Role::LeftOut,
             Role::LeftOut,
             Role::Prose,
+            Role::Script("cargo run --release -- demo   # the main job\n".to_owned()),
         ];
         assert_eq!(roles, wanted);
         assert_eq!(blocks[0].line_no, 2);

@@ -117,6 +117,14 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
     Ok(passed)
 }
 
+/// `cargo xtask proto`: the test that compares the wire code writes it anew when asked to.
+pub(crate) fn write_wire_code(root: &Path) -> Result<bool, String> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--quiet", "-p", "arqon-proto", "--test", "generated"]);
+    cargo.env("UPDATE_EXPECT", "1");
+    Ok(counted(root, &mut cargo, Count::Libtest)?.n_failed == 0)
+}
+
 fn succeeded(reports: &[Report]) -> bool {
     reports.last().is_none_or(|report| report.fault.is_none())
 }

@@ -60,7 +60,7 @@ fn is_unbreakable(line: &str) -> bool {
 }
 
 fn is_generated(text: &str) -> bool {
-    text.lines().take_while(|line| line.starts_with("//")).any(|line| line.contains(GENERATED))
+    text.lines().take(5).any(|line| line.starts_with("//") && line.contains(GENERATED))
 }
 
 /// First line, name and length of every function. Formatted code closes a body with a brace in
