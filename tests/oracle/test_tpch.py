@@ -142,7 +142,7 @@ def rows_of(database, table, order_keys):
 
 
 def write_changes(folder, database, gone, back):
-    """Files by (step, table): `delete` takes the orders out by their keys, `insert` brings `back`."""
+    """Files by (step, table): `delete` takes the orders out, `insert` brings `back`."""
     chance = random.Random(SEED + 2)
     files = {}
     for table, key in KEYS.items():

@@ -55,3 +55,22 @@ fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().expect("the xtask crate stands in the checkout").to_path_buf()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn steps_may_be_chosen_by_name() {
+        let line = ["cargo xtask", "test", "--only", "rust,python", "--skip", "readme"];
+        assert!(Arguments::try_parse_from(line).is_ok());
+        assert!(Arguments::try_parse_from(["cargo xtask", "test", "--only", "nothing"]).is_err());
+    }
+}

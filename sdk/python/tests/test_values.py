@@ -85,7 +85,8 @@ def test_ids_are_sortable_uuids_of_version_7():
 
 
 def test_frames_are_plain_json():
-    envelope = frames.event("a", {"x": float("nan"), "s": "ü"}, id="1", key={"x": 1}, ack="durable")
+    row = {"x": float("nan"), "s": "ü"}
+    envelope = frames.event("a", row, id="1", key={"x": 1}, ack="durable")
     assert json.loads(frames.dump(envelope)) == {
         "id": "1",
         "type": "event",

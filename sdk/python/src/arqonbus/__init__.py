@@ -6,10 +6,10 @@
         await table.until(ack.epoch)
         print(table.rows())
 
-Reading order of the modules: errors, values, frames, table, connection.
+Reading order of the modules: errors, values, frames, subscription, table, connection.
 """
 
-from .connection import Bus, Message, Subscription, connect
+from .connection import Bus, Message, connect
 from .errors import (
     ArqonError,
     BusError,
@@ -18,6 +18,7 @@ from .errors import (
     ProtocolError,
 )
 from .frames import Ack, Change, DeltaBatch, Event, Snapshot, Upsert, UpsertBatch, Welcome
+from .subscription import Subscription
 from .table import FoldError, Multiset, Table
 
 __all__ = [

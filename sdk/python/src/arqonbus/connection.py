@@ -1,11 +1,11 @@
-"""The connection: one session on the bus, its acknowledgements and its subscriptions."""
+"""The connection: one session on the bus, what it publishes, and what answers it."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import websockets.asyncio.client
@@ -13,10 +13,11 @@ import websockets.exceptions
 import websockets.typing
 
 from . import frames
-from .errors import ArqonError, BusError, ConnectionLost, GapError, ProtocolError
-from .frames import Ack, AckMode, As, Delivery, DeltaBatch, From, Snapshot, UpsertBatch, Welcome
+from .errors import ArqonError, BusError, ConnectionLost, ProtocolError
+from .frames import Ack, AckMode, As, From, Welcome
+from .subscription import Link, Subscription
 from .table import Table
-from .values import Row, Types
+from .values import Types
 
 log = logging.getLogger("arqonbus")
 
@@ -108,6 +109,7 @@ class Bus:
         self._acks: dict[str, asyncio.Future[Ack]] = {}
         self._batches: dict[str, list[str]] = {}
         self._subscriptions: dict[int, Subscription] = {}
+        self._link = Link(self._send, self._subscriptions)
         self._n_subscriptions = 0
         self._lost: ArqonError | None = None
         self._reader = asyncio.create_task(self._read(), name="arqonbus reader")
@@ -199,7 +201,7 @@ class Bus:
         if where is not None:
             request["where"] = where
         request["credit"] = credit
-        return Subscription(self, request, types or {}, progress=progress)
+        return Subscription(self._link, request, types or {}, progress=progress)
 
     async def table(
         self,
@@ -289,7 +291,7 @@ class Bus:
             if not future.done():
                 future.set_exception(lost)
         for subscription in list(self._subscriptions.values()):
-            subscription._end(lost)
+            subscription.end(lost)
 
     def _take(self, envelope: Mapping[str, Any]) -> None:
         if envelope["type"] != "control":
@@ -297,7 +299,7 @@ class Bus:
             subscription = self._subscriptions.get(sub) if sub is not None else None
             # A frame may still be under way when its subscription has been closed.
             if subscription is not None:
-                subscription._deliver(envelope)
+                subscription.deliver(envelope)
             return
         for name, body in (envelope.get("payload") or {}).items():
             match name:
@@ -308,7 +310,7 @@ class Bus:
                 case "subscribed" | "progress" | "gap":
                     subscription = self._subscriptions.get(int(body["sub"]))
                     if subscription is not None:
-                        subscription._control(name, body)
+                        subscription.control(name, body)
                 case _:
                     log.debug("a control message of a kind unknown here: %s", name)
 
@@ -326,183 +328,12 @@ class Bus:
         about = [
             subscription
             for subscription in self._subscriptions.values()
-            if subscription._id == error.id or subscription.number == body.get("sub")
+            if subscription.id == error.id or subscription.number == body.get("sub")
         ]
         for subscription in about:
-            subscription._end(error)
+            subscription.end(error)
         if not futures and not about:
             log.warning("the bus reports %s", error)
-
-
-class Subscription:
-    """What a topic delivers, in order; made by `Bus.subscribe`.
-
-    Iterating yields `DeltaBatch`, `UpsertBatch`, `Snapshot` or `Event`, as asked for. `epoch` is
-    that of the subscription's start, once it has one.
-    """
-
-    def __init__(
-        self, bus: Bus, request: dict[str, Any], types: Types, *, progress: bool
-    ) -> None:
-        self.number: int = request["sub"]
-        self.topic: str = request["topic"]
-        self.epoch: int | None = None
-        self._bus = bus
-        self._request = request
-        self._id = frames.new_id()
-        self._types = types
-        self._progress = progress
-        # Its length is bounded by the credit: the bus sends no more than it was given.
-        self._queue: asyncio.Queue[Delivery | ArqonError] = asyncio.Queue()
-        self._started: asyncio.Future[None] | None = None
-        self._ended: ArqonError | None = None
-        self._closed = False
-        self._credit_owed = 0
-        self._upper = 0
-        self._mark = 0
-        self._n_parts_seen = 0
-        self._snapshot_rows: list[tuple[Row, int]] = []
-
-    async def start(self) -> None:
-        """Subscribes and waits for the bus's answer; harmless when already done."""
-        if self._started is None:
-            self._started = asyncio.get_running_loop().create_future()
-            self._bus._subscriptions[self.number] = self
-            try:
-                await self._bus._send(frames.control("subscribe", self._request, self._id))
-            except BaseException:
-                self._bus._subscriptions.pop(self.number, None)
-                self._started.cancel()
-                raise
-        await asyncio.shield(self._started)
-
-    async def close(self) -> None:
-        """Unsubscribes; harmless when already done."""
-        if self._closed:
-            return
-        self._closed = True
-        known = self._bus._subscriptions.pop(self.number, None)
-        if known is not None and self._ended is None and self._bus._lost is None:
-            await self._bus._send(frames.control("unsubscribe", {"sub": self.number}))
-        self._end(ConnectionLost(None, "the subscription is closed"))
-
-    async def __aenter__(self) -> Subscription:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    def __aiter__(self) -> AsyncIterator[Delivery]:
-        return self
-
-    async def __anext__(self) -> Delivery:
-        if self._closed:
-            raise StopAsyncIteration
-        await self.start()
-        if self._ended is not None and self._queue.empty():
-            raise self._ended
-        delivery = await self._queue.get()
-        if self._closed:
-            raise StopAsyncIteration
-        if isinstance(delivery, Exception):
-            raise delivery
-        if isinstance(delivery, Snapshot):
-            # A snapshot comes once; the next step of the iteration ends it.
-            await self.close()
-        else:
-            await self._give_back(_weight(delivery))
-        return delivery
-
-    async def _give_back(self, n_changes: int) -> None:
-        """Half the credit at a time, so that small batches do not each cost a frame."""
-        self._credit_owed += n_changes
-        if self._credit_owed * 2 >= self._request["credit"] and self._bus._lost is None:
-            owed, self._credit_owed = self._credit_owed, 0
-            try:
-                await self._bus._send(frames.control("credit", {"sub": self.number, "add": owed}))
-            except ArqonError:
-                # What has arrived is still handed out; the loss shows when the queue is empty.
-                log.debug("credit for %s came too late", self.topic)
-
-    def _deliver(self, envelope: Mapping[str, Any]) -> None:
-        delivery = frames.read_delivery(envelope, self._types)
-        match delivery:
-            case DeltaBatch():
-                self._check_changes(delivery)
-                delivery = dataclasses.replace(
-                    delivery, last=self._join(delivery, frames.parts(envelope))
-                )
-            case UpsertBatch():
-                delivery = dataclasses.replace(
-                    delivery, last=self._join(delivery, frames.parts(envelope))
-                )
-            case Snapshot():
-                # A snapshot is handed out whole.
-                self._snapshot_rows += delivery.rows
-                if not self._is_last(frames.parts(envelope)):
-                    return
-                delivery = dataclasses.replace(delivery, rows=tuple(self._snapshot_rows))
-                self._snapshot_rows = []
-            case _:
-                pass
-        self._queue.put_nowait(delivery)
-
-    def _join(self, batch: DeltaBatch | UpsertBatch, n_parts: int) -> bool:
-        """Checks that batches join without gap or overlap; true for a batch's last part."""
-        joins = batch.lower in (self._upper, self._mark) or self._upper == 0
-        if self._n_parts_seen == 0 and not joins:
-            raise ProtocolError(
-                f"a batch of `{self.topic}` begins at {batch.lower}, the last ended at {self._upper}"
-            )
-        last = self._is_last(n_parts)
-        if last:
-            self._upper = batch.upper
-            self._mark = max(self._mark, batch.upper)
-        return last
-
-    def _is_last(self, n_parts: int) -> bool:
-        self._n_parts_seen = (self._n_parts_seen + 1) % n_parts
-        return self._n_parts_seen == 0
-
-    def _check_changes(self, batch: DeltaBatch) -> None:
-        if any(not batch.lower <= change.epoch < batch.upper for change in batch.changes):
-            raise ProtocolError(f"a change of `{self.topic}` lies outside its batch")
-
-    def _control(self, name: str, body: Mapping[str, Any]) -> None:
-        if name == "subscribed":
-            epoch = body.get("epoch")
-            self.epoch = None if epoch is None else int(epoch)
-            if self._started is not None and not self._started.done():
-                self._started.set_result(None)
-        elif name == "progress":
-            lower, self._mark = self._mark, int(body["upper"])
-            if self._progress and lower < self._mark:
-                self._queue.put_nowait(DeltaBatch(self.topic, lower, self._mark, ()))
-        elif name == "gap":
-            gap = GapError(self.topic, int(body["after"]), int(body["next"]))
-            self._queue.put_nowait(gap)
-
-    def _end(self, error: ArqonError) -> None:
-        if self._ended is not None:
-            return
-        self._ended = error
-        self._bus._subscriptions.pop(self.number, None)
-        if self._started is not None and not self._started.done():
-            self._started.set_exception(error)
-            # Nobody may be waiting for the answer any more.
-            self._started.exception()
-        self._queue.put_nowait(error)
-
-
-def _weight(delivery: Delivery) -> int:
-    match delivery:
-        case DeltaBatch() | UpsertBatch():
-            return len(delivery)
-        case Snapshot():
-            return len(delivery.rows)
-        case _:
-            return 1
 
 
 def _read_first(text: str | bytes) -> Welcome:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ArqonError, ProtocolError
 from .frames import Change, DeltaBatch
+from .subscription import Subscription
 from .values import Row, to_json
 
 if TYPE_CHECKING:
     import pandas
-
-    from .connection import Subscription
 
 
 class FoldError(ArqonError):
