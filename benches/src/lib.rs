@@ -6,3 +6,4 @@
 pub mod data;
 pub mod sample;
 pub mod handwritten;
+pub mod product;
