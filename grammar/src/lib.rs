@@ -15,7 +15,12 @@ pub mod diagnostic;
 pub mod suggest;
 pub mod expr;
 pub mod ast;
+mod name;
+mod yaml;
+mod circuit;
 
+pub use circuit::ParseOptions;
+pub use circuit::parse_circuit;
 pub use diagnostic::Diagnostic;
 pub use span::Span;
 pub use span::Spanned;
