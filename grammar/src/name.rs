@@ -20,7 +20,7 @@ pub(crate) enum NameRule {
 
 /// Words that an expression reads as its own.
 pub(crate) const EXPRESSION_WORDS: &[&str] =
-    &["and", "or", "not", "in", "if", "then", "else", "true", "false", "none"];
+    &["and", "or", "not", "in", "if", "then", "else", "true", "false", "none", "null"];
 
 /// Nothing when `name` keeps to the rule, else what is wrong with it. `what` says what is named.
 pub(crate) fn check(
