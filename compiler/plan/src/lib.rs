@@ -6,14 +6,21 @@
 //! typed, every key is explicit.
 
 mod dataflow;
+mod vertex;
+mod facts;
 mod graph;
+mod derive;
+mod builder;
 
+pub use builder::PlanBuilder;
 pub use dataflow::{
     Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Output, Route,
     SortKey, Stage, StageKind, Step, StepId, Ties, Top, TopicPlan,
 };
-pub use graph::{
-    Call, Client, Declaration, DeclarationKind, Endpoint, FlowNode, FlowStep, Grant, Plan,
-    PlanBuilder, Port, Projection, ProjectionWord, Retain, Right, Role, RouteStep, Side, TextRange,
-    Topic, TopicOrigin, TopicRanges, Verb, Vertex, VertexId, Via, Wire, WireRef,
+pub use facts::{Extent, Facts, Held, State};
+pub use graph::{FlowNode, Plan, WireRef};
+pub use vertex::{
+    Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, Port, Projection,
+    ProjectionWord, Retain, Right, Role, RouteStep, Side, TextRange, Topic, TopicOrigin,
+    TopicRanges, Verb, Vertex, VertexId, Via, Wire,
 };
