@@ -134,6 +134,11 @@ impl PlanBuilder {
         self.plan
     }
 
+    /// What has been built, without clients and facts.
+    pub(crate) fn into_unfinished(self) -> Plan {
+        self.plan
+    }
+
     fn add(&mut self, vertex: Vertex) -> VertexId {
         vertex_id(self.plan.graph.add_node(vertex))
     }

@@ -31,7 +31,10 @@ impl Plan {
                 Vertex::Topic(topic) if !topic.key.is_empty() => topic
                     .key
                     .iter()
-                    .map(|column| output.wire.schema.position(&topic.schema.fields[*column].name))
+                    .map(|column| {
+                        let field = topic.schema.fields.get(*column)?;
+                        output.wire.schema.position(&field.name)
+                    })
                     .collect(),
                 Vertex::Topic(_) | Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => {
                     None
