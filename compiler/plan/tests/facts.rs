@@ -6,7 +6,7 @@ use arqon_plan::*;
 use arqon_types::{Discipline, Edge};
 
 fn at<'a>(plan: &'a Plan, address: &str) -> &'a Facts {
-    let (id, _) = plan.vertices().find(|(id, _)| plan.label(*id) == address).unwrap();
+    let (id, _) = plan.vertices().find(|(id, _)| plan.label(*id) == address).expect("a label");
     plan.facts(id)
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn joined() -> Arc<Schema> {
 pub(crate) fn topic(name: &str, schema: &Arc<Schema>, discipline: Discipline, edge: Edge) -> Topic {
     let key = if discipline == Discipline::Events { vec![] } else { vec![0] };
     Topic {
-        name: TopicName::parse(name).unwrap(),
+        name: TopicName::parse(name).expect("a name"),
         origin: TopicOrigin::Declared,
         schema: Arc::clone(schema),
         discipline,
@@ -152,7 +152,7 @@ pub(crate) fn plan(carries: Discipline) -> Plan {
 /// The same, executable.
 pub(crate) fn dataflow() -> DataflowPlan {
     let topic = |name: &str, schema: Arc<Schema>, discipline, edge| TopicPlan {
-        name: TopicName::parse(name).unwrap(),
+        name: TopicName::parse(name).expect("a name"),
         schema: (*schema).clone(),
         discipline,
         key: vec![0],
@@ -160,7 +160,7 @@ pub(crate) fn dataflow() -> DataflowPlan {
         edge,
         verified: true,
     };
-    let name = |text| TopicName::parse(text).unwrap();
+    let name = |text| TopicName::parse(text).expect("a name");
     let step = |address: &str, operator, inputs: &[u32], schema: Arc<Schema>| Step {
         node: "revenue".into(),
         address: address.into(),
