@@ -1,6 +1,7 @@
 //! Diagnostics as data: what is wrong, where, and how to mend it. Only the command prints them.
 
 use crate::code::Code;
+use crate::limits::DIAGNOSTICS_MAX;
 use crate::span::LineIndex;
 use crate::span::Span;
 
@@ -160,6 +161,47 @@ impl Diagnostic {
             lines.push(format!("  fix {}: {} -> {}", place(fix.span), fix.title, fix.replacement));
         }
         lines.join("\n")
+    }
+}
+
+/// Collects the diagnostics of one run, up to a limit.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    list: Vec<Diagnostic>,
+    n_left_out: usize,
+}
+
+impl Collector {
+    /// Takes one more; past the limit it is counted only.
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        if self.list.len() < DIAGNOSTICS_MAX {
+            self.list.push(diagnostic);
+        } else {
+            self.n_left_out += 1;
+        }
+    }
+
+    /// Takes several more.
+    pub(crate) fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        for diagnostic in diagnostics {
+            self.push(diagnostic);
+        }
+    }
+
+    /// How many were found so far.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len() + self.n_left_out
+    }
+
+    /// All of them, in order of the file.
+    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+        sort(&mut self.list);
+        if let Some(last) = self.list.last_mut()
+            && 0 < self.n_left_out
+        {
+            last.notes.push(format!("{} more diagnostics are not shown", self.n_left_out));
+        }
+        self.list
     }
 }
 

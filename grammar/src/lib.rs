@@ -15,7 +15,14 @@ pub mod diagnostic;
 pub mod suggest;
 pub mod expr;
 pub mod ast;
+mod name;
+mod yaml;
+mod expression;
+mod circuit;
 
+pub use circuit::ParseOptions;
+pub use circuit::parse_circuit;
 pub use diagnostic::Diagnostic;
+pub use expression::parse_expression;
 pub use span::Span;
 pub use span::Spanned;

@@ -83,7 +83,8 @@ codes! {
     }
     ANGLES = "E0112" {
         title: "`<>` is written `!=`",
-        explanation: "Two values are told apart with `!=`.",
+        explanation: "Whether two values differ is asked with `!=`, which also works between \
+            options: `none != none` is false.",
         wrong: "flow:\n  a:\n    from: t\n    do:\n      - where: amount <> 3\n    to: u\n",
         mended: "flow:\n  a:\n    from: t\n    do:\n      - where: amount != 3\n    to: u\n",
     }
