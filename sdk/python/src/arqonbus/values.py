@@ -1,9 +1,9 @@
 """Rows between Python and JSON.
 
-Going out, a few Python types are written the way the bus reads them: `Decimal`, `datetime` (with a
-zone), `date`, `timedelta`, `UUID`, `bytes`, enums, NaN, the infinities, and numbers of numpy. Coming
-in, a value stays what JSON makes of it, because a frame does not say its field's type; a caller who
-knows it gives a converter for each field.
+Going out, a few Python types are written the way the bus reads them: `Decimal`, `datetime` (with
+a zone), `date`, `timedelta`, `UUID`, `bytes`, enums, NaN, the infinities, and numbers of numpy.
+Coming in, a value stays what JSON makes of it, because a frame does not say its field's type; a
+caller who knows it gives a converter for each field.
 """
 
 from __future__ import annotations
