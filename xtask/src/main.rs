@@ -8,6 +8,8 @@ mod python;
 mod readme;
 mod tpch;
 mod suite;
+mod torture;
+mod bench;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,6 +33,10 @@ enum Task {
     Proto,
     /// Write the eight TPC-H tables as CSV files.
     Tpch(tpch::Arguments),
+    /// Run a long test by name, with a seed and a count.
+    Torture(torture::Arguments),
+    /// Run the measured programs and print their figures.
+    Bench(bench::Arguments),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's own voice")]
@@ -40,6 +46,8 @@ fn main() -> ExitCode {
         Task::Test(arguments) => suite::run(&root, &arguments),
         Task::Proto => suite::write_wire_code(&root),
         Task::Tpch(arguments) => tpch::run(&arguments),
+        Task::Torture(arguments) => torture::run(&root, &arguments),
+        Task::Bench(arguments) => bench::run(&root, &arguments),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
