@@ -15,7 +15,7 @@ use arqon_grammar::code::yaml;
 use arqon_types::{Discipline, Edge, Field, TopicName};
 use indexmap::IndexMap;
 
-pub(crate) use constants::{Functions, Param, Params};
+pub(crate) use constants::{Function, Functions, Params};
 pub(crate) use operators::Operator;
 pub(crate) use schemas::Schemas;
 pub(crate) use topics::{Topic, TopicOrigin, discipline};
@@ -230,6 +230,9 @@ impl<'a> Resolved<'a> {
             Some(Named::Topic(id)) => return Some(Input::Topic(*id)),
             Some(Named::Node(id)) => return Some(Input::Node(*id)),
             None => {}
+        }
+        if let Some(id) = self.operator_id(name.as_str()) {
+            return Some(Input::Operator(id));
         }
         if let Some((owner, part)) = name.node.rsplit_once('.') {
             match (self.names.get(owner), part) {

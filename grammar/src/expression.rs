@@ -11,6 +11,8 @@ mod scan;
 mod fault;
 mod build;
 
+pub(crate) use literal::duration;
+
 use pest::Parser as _;
 
 use crate::ast::Direction;
