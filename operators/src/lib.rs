@@ -7,7 +7,32 @@
 mod function;
 mod expr;
 mod aggregate;
+mod eval_error;
+mod exact;
+mod civil;
+mod stable_hash;
+mod scalar;
+mod invoke;
+mod fault;
+mod literal;
+mod signature;
+mod typing;
+mod call;
+mod eval;
 
 pub use aggregate::{Aggregate, AggregateFunction};
+pub use call::{Arg, aggregate, call};
+pub use eval::eval;
+pub use eval_error::{EvalCode, EvalError};
 pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
+pub use fault::{FaultKind, TypeFault, Typed};
 pub use function::Function;
+pub use literal::{adapt_number, adapt_string, number};
+pub use signature::{
+    aggregate_names, aggregate_parameters, aggregate_signature_text, function_names,
+    function_parameters, signature_text,
+};
+pub use typing::{
+    and, binary, coerce, common_type, default, field, if_else, in_expression, in_list, list, or,
+    structure, unary, want_bool,
+};
