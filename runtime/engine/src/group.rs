@@ -1,5 +1,7 @@
 //! Aggregation: one row per group, computed from accumulators that forget exactly.
 
+use std::borrow::Cow;
+
 use arqon_operators::Aggregate;
 use arqon_plan::Group;
 use arqon_types::{Column, ColumnBatch, Field, PackedRow, Row, Schema, Type, Value};
@@ -156,11 +158,11 @@ impl AggregateInput {
         }
     }
 
-    fn columns(&self, batch: &ColumnBatch, faults: &mut Faults) -> Vec<Column> {
+    fn columns<'a>(&self, batch: &'a ColumnBatch, faults: &mut Faults) -> Vec<Cow<'a, Column>> {
         self.args.iter().map(|arg| arg.column(batch, faults)).collect()
     }
 
-    fn push(&self, value: &mut PackedRow, columns: &[Column], row_idx: usize) {
+    fn push(&self, value: &mut PackedRow, columns: &[Cow<'_, Column>], row_idx: usize) {
         for (column, arg) in columns.iter().zip(&self.args) {
             value.push_cell(column, row_idx, arg.ty());
         }

@@ -1,5 +1,7 @@
 //! On the way to a stateful operator: rows are projected to a packed key and a packed value.
 
+use std::borrow::Cow;
+
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
@@ -109,13 +111,13 @@ pub(crate) fn key_rows<'scope>(
 
 /// The key of each row; none where `none` drops the row.
 fn pack_keys(key: &KeyShape, rows: &ColumnBatch, faults: &mut Faults) -> Vec<Option<PackedRow>> {
-    let columns: Vec<Column> =
+    let columns: Vec<Cow<'_, Column>> =
         key.formulas.iter().map(|formula| formula.column(rows, faults)).collect();
     (0..rows.len())
         .map(|row_idx| {
             let mut packed = PackedRow::new();
             for ((column, formula), ty) in columns.iter().zip(&key.formulas).zip(&key.types) {
-                if let (NoneInKey::Drop, Column::Option { present, .. }) = (key.none, column)
+                if let (NoneInKey::Drop, Column::Option { present, .. }) = (key.none, &**column)
                     && !present[row_idx]
                 {
                     return None;

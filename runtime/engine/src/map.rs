@@ -89,8 +89,10 @@ fn run_stages(
                 }
             }
             Work::Project(formulas) => {
-                let columns =
-                    formulas.iter().map(|formula| formula.column(&rows, &mut faults)).collect();
+                let columns = formulas
+                    .iter()
+                    .map(|formula| formula.column(&rows, &mut faults).into_owned())
+                    .collect();
                 passage.refuse(meter, &faults);
                 let diffs = rows.diffs.clone();
                 passage.rows = Rc::new(ColumnBatch { columns, diffs });

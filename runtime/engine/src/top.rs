@@ -1,5 +1,6 @@
 //! The first rows of each group in an order.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use arqon_plan::{Order, SortKey, Ties, Top};
@@ -44,7 +45,7 @@ impl TopShape {
             self.by.iter().map(|key| (Formula::new(&key.expr), key.order)).collect();
         let types = self.types.clone();
         Box::new(move |batch: &ColumnBatch, faults: &mut Faults| {
-            let columns: Vec<Column> =
+            let columns: Vec<Cow<'_, Column>> =
                 by.iter().map(|(formula, _)| formula.column(batch, faults)).collect();
             (0..batch.len())
                 .map(|row_idx| {
