@@ -117,19 +117,15 @@ impl<'de> Visitor<'de> for BodySeed<'_, '_, '_> {
                 return read_diff(codec, map, first, ctx).map(Some);
             }
         };
-        match batch {
-            Some(batch) => {
-                let n_rows = batch.len();
-                let schema = codec.rows.schema();
-                RowCells { schema, columns: &mut batch.columns, n_rows }.finish(map, first, ctx)?;
-                batch.diffs.push(1);
-                Ok(None)
-            }
-            None => {
-                let values = codec.rows.seed(ctx).finish(map, first)?;
-                Ok(Some(codec.change_of(values.into())))
-            }
+        if let Some(batch) = batch {
+            let n_rows = batch.len();
+            let schema = codec.rows.schema();
+            RowCells { schema, columns: &mut batch.columns, n_rows }.finish(map, first, ctx)?;
+            batch.diffs.push(1);
+            return Ok(None);
         }
+        let values = codec.rows.seed(ctx).finish(map, first)?;
+        Ok(Some(codec.change_of(values.into())))
     }
 }
 

@@ -205,7 +205,9 @@ impl Column {
             }
             Self::Struct { len, fields } => {
                 *len = n_rows.min(*len);
-                fields.iter_mut().for_each(|field| field.truncate(n_rows));
+                for field in fields {
+                    field.truncate(n_rows);
+                }
             }
         }
     }
