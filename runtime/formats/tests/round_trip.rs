@@ -1,5 +1,7 @@
 //! What is written is read back: deltas and snapshots, all types, every awkward value.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+
 use arqon_formats::{InputFile, InputOptions, InputRows, Location, OutputFile, OutputKind};
 use arqon_proto::BodyCodec;
 use arqon_types::{
