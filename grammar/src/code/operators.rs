@@ -1,0 +1,3 @@
+//! Operators and their contracts (E05xx).
+
+codes! {}
