@@ -17,10 +17,17 @@ pub mod expr;
 pub mod ast;
 mod name;
 mod yaml;
+mod expression;
+mod type_syntax;
+mod quantity;
 mod circuit;
 
 pub use circuit::ParseOptions;
 pub use circuit::parse_circuit;
 pub use diagnostic::Diagnostic;
+pub use expression::parse_expression;
 pub use span::Span;
 pub use span::Spanned;
+pub use type_syntax::TYPE_WORDS;
+pub use type_syntax::type_habit;
+pub use yaml::decode;

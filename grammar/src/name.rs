@@ -14,13 +14,11 @@ pub(crate) enum NameRule {
     Plain,
     /// `Order`, `amount`, `D`: letters of both cases, and no word of the expression language.
     Identifier,
-    /// `Order`, `itmd.Mode`: identifiers with dots between them.
-    DottedIdentifier,
 }
 
 /// Words that an expression reads as its own.
 pub(crate) const EXPRESSION_WORDS: &[&str] =
-    &["and", "or", "not", "in", "if", "then", "else", "true", "false", "none"];
+    &["and", "or", "not", "in", "if", "then", "else", "true", "false", "none", "null"];
 
 /// Nothing when `name` keeps to the rule, else what is wrong with it. `what` says what is named.
 pub(crate) fn check(
@@ -41,7 +39,6 @@ pub(crate) fn check(
         NameRule::Dotted => name.split('.').all(is_plain),
         NameRule::Plain => is_plain(name),
         NameRule::Identifier => is_identifier(name),
-        NameRule::DottedIdentifier => name.split('.').all(is_identifier),
     };
     if !parts_fit {
         let fault =
@@ -91,16 +88,13 @@ fn rule_in_words(rule: NameRule) -> &'static str {
              without dots"
         }
         NameRule::Identifier => "it begins with a letter and goes on with letters, digits and `_`",
-        NameRule::DottedIdentifier => {
-            "it begins with a letter and goes on with letters, digits, `_` and dots"
-        }
     }
 }
 
 /// The name that was probably meant, when a simple change of letters gives one.
 fn mend(rule: NameRule, name: &str) -> String {
     let small = matches!(rule, NameRule::Dotted | NameRule::Plain);
-    let keeps_dots = matches!(rule, NameRule::Dotted | NameRule::DottedIdentifier);
+    let keeps_dots = rule == NameRule::Dotted;
     let mended: String = name
         .chars()
         .map(|c| match c {
@@ -114,7 +108,6 @@ fn mend(rule: NameRule, name: &str) -> String {
         NameRule::Dotted => mended.split('.').all(is_plain),
         NameRule::Plain => is_plain(&mended),
         NameRule::Identifier => is_identifier(&mended),
-        NameRule::DottedIdentifier => mended.split('.').all(is_identifier),
     };
     if fits { mended } else { String::new() }
 }

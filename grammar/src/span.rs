@@ -12,7 +12,7 @@ pub struct Span {
 }
 
 /// A value together with the place where it was written.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Spanned<T> {
     /// What was written.
     pub node: T,

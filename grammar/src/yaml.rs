@@ -11,8 +11,9 @@ mod offsets;
 mod split;
 
 pub(crate) use characters::check_characters;
-pub(crate) use characters::decode;
+pub use characters::decode;
 pub(crate) use offsets::Offsets;
+pub(crate) use split::quote;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

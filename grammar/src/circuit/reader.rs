@@ -7,8 +7,10 @@ use crate::ast::Name;
 use crate::code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
+use crate::expression::duration;
 use crate::name;
 use crate::name::NameRule;
+use crate::quantity;
 use crate::span::Span;
 use crate::span::Spanned;
 use crate::suggest::suggest;
@@ -38,6 +40,8 @@ pub(crate) struct Item<'a> {
     pub(crate) key: &'a str,
     /// Where the key stands.
     pub(crate) span: Span,
+    /// The key's own node, for keys that are expressions.
+    pub(crate) key_id: NodeId,
     /// The value.
     pub(crate) value: NodeId,
 }
@@ -46,7 +50,8 @@ pub(crate) struct Item<'a> {
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     what: &'static str,
-    owner: Span,
+    /// What is shown when a key is missing.
+    pub(crate) owner: Span,
     items: Vec<Item<'a>>,
     /// Where the whole map stands.
     pub(crate) span: Span,
@@ -87,6 +92,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The items of a list, or the one value itself.
+    pub(crate) fn items(&self, id: NodeId) -> Vec<NodeId> {
+        self.list(id).map_or_else(|| vec![id], <[NodeId]>::to_vec)
+    }
+
+    /// The items under a key; none when it is not written.
+    pub(crate) fn items_under(&self, fields: &Fields<'a>, key: &str) -> Vec<NodeId> {
+        fields.value(key).map(|value| self.items(value)).unwrap_or_default()
+    }
+
     /// The entries of a map, when it is one; reports nothing.
     pub(crate) fn map(&self, id: NodeId) -> Option<Vec<Item<'a>>> {
         match &self.document.node(id).content {
@@ -99,7 +114,7 @@ impl<'a> Reader<'a> {
 
     fn item(&self, entry: Entry) -> Item<'a> {
         let key = self.document.key(entry);
-        Item { key, span: self.inner_span(entry.key), value: entry.value }
+        Item { key, span: self.inner_span(entry.key), key_id: entry.key, value: entry.value }
     }
 
     /// A scalar's place without its quotes, where that can be told at once.
@@ -284,6 +299,41 @@ impl<'a> Reader<'a> {
             .help(format!("it is one of {}", all.join(", "))),
         );
         None
+    }
+
+    /// A quantity, read by `read`; `what` says what is expected, with an example.
+    pub(crate) fn quantity<T>(
+        &mut self,
+        id: NodeId,
+        what: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Spanned<T>> {
+        let text = self.expect_text(id, what)?;
+        let value = read(text.node.trim());
+        if value.is_none() {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::QUANTITY,
+                    text.span,
+                    format!("`{}` is not {what}", text.node),
+                )
+                .help(match text.node.parse::<f64>() {
+                    Ok(_) if !what.starts_with("a whole") => "is its unit missing?",
+                    _ => "digits come first, then the unit, without blanks",
+                }),
+            );
+        }
+        Some(Spanned::new(value?, text.span))
+    }
+
+    /// A whole number.
+    pub(crate) fn whole(&mut self, id: NodeId) -> Option<Spanned<u64>> {
+        self.quantity(id, "a whole number, as in `64`", quantity::whole)
+    }
+
+    /// A duration in nanoseconds.
+    pub(crate) fn duration(&mut self, id: NodeId) -> Option<Spanned<i64>> {
+        self.quantity(id, "a duration, as in `500ms` or `1h30m`", duration)
     }
 
     /// `true` or `false`.

@@ -8,8 +8,10 @@ use crate::diagnostic::Diagnostic;
 use crate::limits::FILE_BYTES_MAX;
 use crate::span::Span;
 
-/// The text of a file. When it is not UTF-8, a readable stand-in and a diagnostic into it.
-pub(crate) fn decode(bytes: &[u8]) -> (Cow<'_, str>, Vec<Diagnostic>) {
+/// The text of a file's bytes.
+///
+/// When they are not UTF-8, a readable stand-in and a diagnostic that points into it.
+pub fn decode(bytes: &[u8]) -> (Cow<'_, str>, Vec<Diagnostic>) {
     let utf16 = match bytes {
         [0xFF, 0xFE, ..] | [_, 0, _, 0, ..] => Some("UTF-16, little-endian"),
         [0xFE, 0xFF, ..] | [0, _, 0, _, ..] => Some("UTF-16, big-endian"),
