@@ -69,13 +69,14 @@ impl InputFile {
         codec: &BodyCodec,
         options: InputOptions,
     ) -> Result<Self, ReadError> {
+        let drains = bytes_read.total().is_none();
         let reader = match format {
             Format::Csv => match CsvInput::open(&name, bytes, codec.rows().schema(), options)? {
                 Some(input) => Reader::Csv(Box::new(input)),
                 None => Reader::Empty,
             },
             Format::Ndjson => {
-                Reader::Ndjson(Box::new(NdjsonInput::new(&name, bytes, codec.clone())))
+                Reader::Ndjson(Box::new(NdjsonInput::new(&name, bytes, codec.clone(), drains)))
             }
         };
         Ok(Self { name, reader, bytes_read })
@@ -92,6 +93,8 @@ impl InputFile {
     }
 
     /// Reads at most `n_records_max` records, good and bad together; `None` at the end.
+    ///
+    /// NDJSON from a pipe ends a batch where nothing more is there at the moment.
     ///
     /// # Errors
     /// [`ReadError::Read`] if the file breaks off; batches before it stand.

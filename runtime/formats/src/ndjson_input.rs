@@ -7,7 +7,7 @@ use arqon_types::{Change, ColumnBatch, Type};
 
 use crate::batch::{InputBatch, InputRows};
 use crate::fault::{LineFault, ReadError};
-use crate::stream::RECORD_BYTES_MAX;
+use crate::stream::{BUFFER_BYTES, RECORD_BYTES_MAX};
 
 pub(crate) struct NdjsonInput {
     file: String,
@@ -16,13 +16,20 @@ pub(crate) struct NdjsonInput {
     types: Vec<Type>,
     line: u64,
     text: Vec<u8>,
+    /// A pipe: what is there is handed on before more is waited for.
+    drains: bool,
 }
 
 impl NdjsonInput {
-    pub(crate) fn new(file: &str, bytes: Box<dyn Read + Send>, codec: BodyCodec) -> Self {
+    pub(crate) fn new(
+        file: &str,
+        bytes: Box<dyn Read + Send>,
+        codec: BodyCodec,
+        drains: bool,
+    ) -> Self {
         let types = codec.rows().types().to_vec();
-        let reader = BufReader::with_capacity(64 << 10, bytes);
-        Self { file: file.to_owned(), reader, codec, types, line: 0, text: Vec::new() }
+        let reader = BufReader::with_capacity(BUFFER_BYTES, bytes);
+        Self { file: file.to_owned(), reader, codec, types, line: 0, text: Vec::new(), drains }
     }
 
     /// Reads at most `n_records_max` records; `None` at the end.
@@ -45,6 +52,9 @@ impl NdjsonInput {
             };
             if let Err(RowError { field, reason }) = read {
                 faults.push(LineFault::new(&self.file, self.line, field, reason, text));
+            }
+            if self.drains && self.reader.buffer().is_empty() {
+                break;
             }
         }
         if n_records == 0 {

@@ -13,7 +13,8 @@ use crate::location::Location;
 /// Bytes that one record may have; a longer one ends the reading of its file.
 pub const RECORD_BYTES_MAX: u64 = 16 << 20;
 
-const BUFFER_BYTES: usize = 256 << 10;
+/// Bytes that are asked for at a time.
+pub(crate) const BUFFER_BYTES: usize = 256 << 10;
 
 /// How far a file has been read, for a progress bar on another thread.
 #[derive(Debug, Clone, Default)]
