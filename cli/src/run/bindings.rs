@@ -47,8 +47,8 @@ pub(crate) fn inputs(
         .map(|(name, path)| {
             let flag = format!("--input {name}={path}");
             let topic = find(plan, name, &flag)?;
-            if !is_input(plan, &topic.name) {
-                return Err(Failure::usage(format!("{flag}: topic `{name}` is written by the flow"))
+            if !is_source(plan, &topic.name) {
+                return Err(Failure::usage(format!("{flag}: no node reads topic `{name}` as input"))
                     .help(format!("topics that can be read from files: {}", input_names(plan))));
             }
             let location = Location::parse(path)
@@ -104,9 +104,10 @@ pub(crate) fn codec_of(topic: &TopicPlan) -> BodyCodec {
     BodyCodec::new(topic.schema.clone(), topic.discipline, &key)
 }
 
-/// Whether messages come from outside: no step of the flow writes the topic.
-pub(crate) fn is_input(plan: &DataflowPlan, name: &TopicName) -> bool {
-    plan.outputs.iter().all(|output| output.topic != *name)
+/// Whether a node reads messages that come from outside.
+fn is_source(plan: &DataflowPlan, name: &TopicName) -> bool {
+    let of = |operator: &Operator| matches!(operator, Operator::Source(topic) if topic == name);
+    plan.steps.iter().any(|step| of(&step.operator))
 }
 
 fn output_topic(
@@ -121,7 +122,7 @@ fn output_topic(
         }
     }
     let topic = find(plan, name, flag)?;
-    if is_input(plan, &topic.name) {
+    if plan.outputs.iter().all(|output| output.topic != topic.name) {
         let names: Vec<&str> = plan.outputs.iter().map(|output| output.topic.as_str()).collect();
         return Err(Failure::usage(format!("{flag}: no node writes topic `{name}`"))
             .help(format!("topics that nodes write: {}", names.join(", "))));
@@ -141,11 +142,6 @@ fn find<'p>(plan: &'p DataflowPlan, name: &str, flag: &str) -> Result<&'p TopicP
 }
 
 fn input_names(plan: &DataflowPlan) -> String {
-    let is_source = |name: &TopicName| {
-        plan.steps
-            .iter()
-            .any(|step| matches!(&step.operator, Operator::Source(topic) if topic == name))
-    };
-    let names = plan.topics.iter().filter(|topic| is_source(&topic.name));
+    let names = plan.topics.iter().filter(|topic| is_source(plan, &topic.name));
     names.map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(", ")
 }

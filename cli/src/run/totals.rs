@@ -72,6 +72,11 @@ impl Totals {
         }
         took
     }
+
+    /// When the newest epoch came out.
+    pub(crate) fn last_out(&self) -> Option<Instant> {
+        self.last_out
+    }
 }
 
 fn add(sum: &mut Counts, other: &Counts) {
