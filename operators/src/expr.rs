@@ -160,3 +160,23 @@ impl Expr {
         Self { kind: ExprKind::Literal(value), ty, place: Place::default() }
     }
 }
+
+impl BinaryOp {
+    /// As it is written: `+`, `==`.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Remainder => "%",
+            Self::Concat => "++",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+        }
+    }
+}

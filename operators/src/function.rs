@@ -68,6 +68,22 @@ pub enum Function {
     Hour,
     /// `is_some(x)`
     IsSome,
-    /// `hash(seed, key)`: the same number everywhere and always
+    /// `hash(seed, key)`: the same number everywhere and always; options are hashed, not lifted
     Hash,
+    /// `filter(list, x -> bool)`
+    Filter,
+    /// `map(list, x -> y)`
+    Map,
+    /// `any(list, x -> bool)`, `any(list<bool>)`
+    Any,
+    /// `all(list, x -> bool)`, `all(list<bool>)`
+    All,
+    /// `sum(list)`; 0 of an empty list
+    Sum,
+    /// `sort(list)`, least first
+    Sort,
+    /// `first(list)`: an option
+    First,
+    /// `slice(list, start, length)`: positions count from 1
+    Slice,
 }

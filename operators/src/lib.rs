@@ -7,7 +7,23 @@
 mod function;
 mod expr;
 mod aggregate;
+mod fault;
+mod literal;
+mod signature;
+mod typing;
+mod call;
 
 pub use aggregate::{Aggregate, AggregateFunction};
+pub use call::{Arg, aggregate, call};
 pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
+pub use fault::{FaultKind, TypeFault, Typed};
 pub use function::Function;
+pub use literal::{adapt_number, adapt_string, number};
+pub use signature::{
+    aggregate_names, aggregate_parameters, aggregate_signature_text, function_names,
+    function_parameters, signature_text,
+};
+pub use typing::{
+    and, binary, coerce, common_type, default, field, if_else, in_expression, in_list, list, or,
+    structure, unary, want_bool,
+};
