@@ -15,7 +15,7 @@ use arqon_grammar::code::yaml;
 use arqon_types::{Discipline, Edge, Field, TopicName};
 use indexmap::IndexMap;
 
-pub(crate) use constants::{Functions, Param, Params};
+pub(crate) use constants::{Function, Functions, Params};
 pub(crate) use operators::Operator;
 pub(crate) use schemas::Schemas;
 pub(crate) use topics::{Topic, TopicOrigin, discipline};
