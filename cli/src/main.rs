@@ -8,6 +8,10 @@ mod console;
 mod arguments;
 mod source;
 mod report;
+mod circuit;
+mod check;
+mod run;
+mod examples;
 mod explain;
 mod completions;
 
@@ -46,6 +50,9 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Explain(command) => explain::explain(command, console),
         Command::Completions(command) => completions::completions(command, console),
+        Command::Check(command) => check::check(command, &arguments.global, console),
+        Command::Test(command) => examples::test(command, &arguments.global, console),
+        Command::Run(command) => run::run(command, &arguments.global, console),
         _ => Err(Failure::internal("not wired")),
     }
 }
