@@ -11,5 +11,15 @@ mod typed;
 mod resolve;
 mod raw;
 mod typing;
+mod keys;
+mod lower;
+mod fuse;
+mod example;
+mod build;
+mod compile;
+mod filter;
 
+pub use compile::{Compiled, NotRunnable, compile};
+pub use example::{TestExample, TestInput, TestOutput, TestPlan};
+pub use filter::compile_filter;
 pub use options::Options;

@@ -122,6 +122,7 @@ impl Lowering<'_, '_> {
                 (!is_control(self.resolved, TopicId(id))).then_some(n_nodes + id)
             }
             Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => Some(id),
+            Input::Operator(_) => None,
         };
         for node in &self.flow.nodes {
             let joined = node.steps.iter().filter_map(|step| match &step.verb {
@@ -164,6 +165,7 @@ impl Lowering<'_, '_> {
             Input::Topic(id) => self.collections[id.0],
             Input::Node(NodeId(id)) => self.results[id].first().copied(),
             Input::Label(NodeId(id), label) => self.results[id].get(label).copied(),
+            Input::Operator(_) => None,
         }
     }
 

@@ -231,6 +231,9 @@ impl<'a> Resolved<'a> {
             Some(Named::Node(id)) => return Some(Input::Node(*id)),
             None => {}
         }
+        if let Some(id) = self.operator_id(name.as_str()) {
+            return Some(Input::Operator(id));
+        }
         if let Some((owner, part)) = name.node.rsplit_once('.') {
             match (self.names.get(owner), part) {
                 (Some(_), "errors") => {

@@ -8,6 +8,7 @@ use arqon_grammar::ast;
 use arqon_grammar::code::names;
 
 use super::scope::Scope;
+use super::sink::bypassed;
 use super::step::Made;
 use super::typer::Typer;
 use crate::order::dependency_order;
@@ -69,6 +70,7 @@ impl Rows<'_, '_> {
     fn row(&self, input: Input) -> Arc<RowType> {
         match input {
             Input::Topic(id) => Arc::clone(&self.resolved.topic(id).row),
+            Input::Operator(_) => RowType::unknown(),
             Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => {
                 self.typed[id].as_ref().map_or_else(RowType::unknown, |node| Arc::clone(&node.row))
             }
@@ -78,7 +80,7 @@ impl Rows<'_, '_> {
 
 fn node_of(input: Input) -> Option<usize> {
     match input {
-        Input::Topic(_) => None,
+        Input::Topic(_) | Input::Operator(_) => None,
         Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => Some(id),
     }
 }
@@ -189,7 +191,7 @@ fn type_node(
         steps.push(TypedStep { address, span: step.verb, verb, row: after });
     }
     let labels = route_labels(node);
-    let sinks = typer.sinks(node, &labels, &row, rows.resolved);
+    let (sinks, bypasses) = typer.sinks(node, &labels, &row, rows.resolved);
     TypedNode {
         name: node.name.node.clone(),
         span: node.name.span,
@@ -201,6 +203,7 @@ fn type_node(
         row,
         labels,
         sinks,
+        bypasses,
     }
 }
 
@@ -369,7 +372,7 @@ fn type_chain(
             .input(from, &reader, typer.report)
             .filter(|input| whole_output(*input, from, resolved, typer));
         let row = match input {
-            None => RowType::unknown(),
+            None | Some(Input::Operator(_)) => RowType::unknown(),
             Some(Input::Topic(id)) => Arc::clone(&resolved.topic(id).row),
             Some(Input::Node(NodeId(id)) | Input::Label(NodeId(id), _)) => flow
                 .nodes
@@ -377,7 +380,11 @@ fn type_chain(
                 .map_or_else(RowType::unknown, |node| Arc::clone(&node.row)),
         };
         let writer = format!("the route from `{}`", from.node);
-        let topic = resolved.written_topic(to, &writer, typer.report);
+        let bypass = bypassed(to, resolved);
+        let topic = match bypass {
+            None => resolved.written_topic(to, &writer, typer.report),
+            Some(_) => None,
+        };
         let address = route_address(idx, hop, chain.stops.len());
         let mut steps = Vec::new();
         if let Some(condition) = &chain.condition {
@@ -409,6 +416,7 @@ fn type_chain(
             row,
             labels: Vec::new(),
             sinks,
+            bypasses: bypass.map(|operator| (operator, to.span)).into_iter().collect(),
         });
     }
 }

@@ -10,7 +10,7 @@ use arqon_types::Type;
 use super::typer::Typer;
 use crate::resolve::{Resolved, Topic};
 use crate::row_type::RowType;
-use crate::typed::TypedSink;
+use crate::typed::{OperatorId, TypedSink};
 
 impl Typer<'_> {
     /// The sinks of a node with these labels, whose rows are `row`.
@@ -20,11 +20,16 @@ impl Typer<'_> {
         labels: &[ast::Name],
         row: &RowType,
         resolved: &Resolved<'_>,
-    ) -> Vec<TypedSink> {
-        let Some(to) = &node.to else { return Vec::new() };
+    ) -> (Vec<TypedSink>, Vec<(OperatorId, Span)>) {
+        let mut bypasses = Vec::new();
+        let Some(to) = &node.to else { return (Vec::new(), bypasses) };
         let writer = format!("node `{}`", node.name.node);
         match &to.node {
             ast::Sink::Topic(name) => {
+                if let Some(operator) = bypassed(name, resolved) {
+                    bypasses.push((operator, name.span));
+                    return (Vec::new(), bypasses);
+                }
                 let topic = resolved.written_topic(name, &writer, self.report);
                 if !labels.is_empty() {
                     let written: Vec<String> =
@@ -37,18 +42,22 @@ impl Typer<'_> {
                         )
                         .help(format!("write `to: {{ {} }}`", written.join(", "))),
                     );
-                    return Vec::new();
+                    return (Vec::new(), bypasses);
                 }
                 let sink = topic.and_then(|topic| {
                     let fields =
                         self.fit(&writer, row, resolved.topic(topic), name.span)?;
                     Some(TypedSink { topic, label: None, fields: fields.0, span: name.span })
                 });
-                sink.into_iter().collect()
+                (sink.into_iter().collect(), bypasses)
             }
             ast::Sink::Labels(entries) => {
                 let mut sinks = Vec::new();
                 for (label, name) in entries {
+                    if let Some(operator) = bypassed(name, resolved) {
+                        bypasses.push((operator, name.span));
+                        continue;
+                    }
                     let topic = resolved.written_topic(name, &writer, self.report);
                     let at = labels.iter().position(|known| known.node == label.node);
                     if at.is_none() {
@@ -62,7 +71,7 @@ impl Typer<'_> {
                         sinks.push(TypedSink { topic, label, fields: fields.0, span: name.span });
                     }
                 }
-                sinks
+                (sinks, bypasses)
             }
         }
     }
@@ -166,6 +175,14 @@ impl Typer<'_> {
         self.report.push(fault);
         None
     }
+}
+
+/// The operator that `name` means where a topic is wanted.
+pub(super) fn bypassed(name: &ast::Name, resolved: &Resolved<'_>) -> Option<OperatorId> {
+    if resolved.topic_id(name.as_str()).is_some() || resolved.node_id(name.as_str()).is_some() {
+        return None;
+    }
+    resolved.operator_id(name.as_str())
 }
 
 /// The topic's fields over a node's row; `None` inside when they are its columns in order.
