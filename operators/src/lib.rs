@@ -7,14 +7,23 @@
 mod function;
 mod expr;
 mod aggregate;
+mod eval_error;
+mod exact;
+mod civil;
+mod stable_hash;
+mod scalar;
+mod invoke;
 mod fault;
 mod literal;
 mod signature;
 mod typing;
 mod call;
+mod eval;
 
 pub use aggregate::{Aggregate, AggregateFunction};
 pub use call::{Arg, aggregate, call};
+pub use eval::eval;
+pub use eval_error::{EvalCode, EvalError};
 pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
 pub use fault::{FaultKind, TypeFault, Typed};
 pub use function::Function;

@@ -84,11 +84,6 @@ impl JoinShape {
         self.kind
     }
 
-    /// The condition on pairs.
-    pub(crate) fn residual(&self) -> Option<&Expr> {
-        self.residual.as_ref()
-    }
-
     /// No pairs.
     pub(crate) fn no_pairs(&self) -> Pairs {
         let types: Vec<Type> = self.left_types.iter().chain(&self.right_types).cloned().collect();
@@ -172,6 +167,11 @@ impl JoinShape {
 }
 
 impl Pairs {
+    /// The diffs, in the order in which the pairs were pushed.
+    pub(crate) fn diffs(&self) -> &[i64] {
+        &self.rows.diffs
+    }
+
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.matched.len()
