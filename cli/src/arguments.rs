@@ -115,16 +115,6 @@ pub(crate) struct CompileArguments {
 /// What `compile` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Emission {
-    /// The typed graph, as text
-    Plan,
-    /// The executable steps, as text
-    Dataflow,
-    /// A Graphviz drawing
-    Dot,
-    /// A Mermaid drawing
-    Mermaid,
-    /// A drawing for browsers and papers
-    Svg,
     /// Typed graph and steps as JSON
     Json,
 }
