@@ -268,19 +268,22 @@ fn judge<'scope>(
                 }
                 for (epoch, (lefts, pairs)) in epochs {
                     meter.count(epoch, |counts| counts.touched += lefts.len() as u64);
-                    let truth = shape
-                        .judge(&pairs, |fault, row, diff| meter.fault(epoch, fault, row, diff))
-                        .unwrap_or_else(|| vec![true; lefts.len()]);
+                    let selected = shape
+                        .judge(&pairs, |fault, row, diff| meter.fault(epoch, fault, row, diff));
                     if shape.kind() != JoinKind::Inner {
                         let capability = capability.delayed(&epoch, 1);
-                        let passing = lefts.into_iter().zip(pairs.diffs()).zip(&truth);
+                        let all = 0..lefts.len();
+                        let passing: Vec<usize> = match &selected {
+                            None => all.collect(),
+                            Some(selected) => selected.iter().map(|at| *at as usize).collect(),
+                        };
                         matching.activate().session(&capability).give_iterator(
-                            passing
-                                .filter(|(_, is_true)| **is_true)
-                                .map(|((left, diff), _)| ((left, PackedRow::new()), epoch, *diff)),
+                            passing.into_iter().map(|at| {
+                                ((lefts[at].clone(), PackedRow::new()), epoch, pairs.diffs()[at])
+                            }),
                         );
                     }
-                    let batch = shape.finish(JoinShape::keep(pairs, &truth));
+                    let batch = shape.finish(JoinShape::keep(pairs, selected.as_deref()));
                     if shape.emits_pairs() && !batch.is_empty() {
                         meter.count(epoch, |counts| counts.output.add_all(&batch.diffs));
                         let capability = capability.delayed(&epoch, 0);
