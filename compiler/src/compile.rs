@@ -7,6 +7,7 @@ use arqon_grammar::parse_circuit;
 use arqon_plan::{DataflowPlan, Plan, verify};
 
 use crate::build::{Used, build};
+use crate::checks::{Unbounded, plan_errors, plan_warnings};
 use crate::example::{TestPlan, type_tests};
 use crate::fuse::fuse;
 use crate::lower::lower;
@@ -77,6 +78,7 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
     };
     let tests = type_tests(&resolved, &flow, &places, &mut report);
     let plan = build(&resolved, &flow, &used, file_name);
+    check(&plan, options, &mut report);
     let dataflow = if report.has_errors() {
         None
     } else {
@@ -88,6 +90,18 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
         tests,
         not_runnable: not_runnable(&flow, text),
         diagnostics: report.into_sorted(),
+    }
+}
+
+/// What the plan itself shows; warnings only where nothing is refused, since what could not be
+/// typed would count as unused.
+fn check(plan: &Plan, options: &Options, report: &mut Report) {
+    let unbounded =
+        if options.allow_unbounded { Unbounded::Allowed } else { Unbounded::Refused };
+    let errors = plan_errors(plan, unbounded);
+    errors.into_iter().for_each(|fault| report.push(fault));
+    if !report.has_errors() {
+        plan_warnings(plan).into_iter().for_each(|warning| report.push(warning));
     }
 }
 

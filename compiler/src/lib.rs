@@ -16,9 +16,11 @@ mod lower;
 mod fuse;
 mod example;
 mod build;
+mod checks;
 mod compile;
 mod filter;
 
+pub use checks::{Unbounded, no_bypass_proof, plan_errors, plan_warnings};
 pub use compile::{Compiled, NotRunnable, compile};
 pub use example::{TestExample, TestInput, TestOutput, TestPlan};
 pub use filter::compile_filter;
