@@ -42,7 +42,7 @@ impl Typer<'_> {
             }
         }
         let errors = call.errors.as_ref().map(|name| {
-            resolved.written_topic(name, "`errors`", self.report)
+            resolved.written_topic(name, "`errors` names", self.report)
         });
         let Some(id) = resolved.operator_id(call.operator.as_str()) else {
             self.report.unknown(
