@@ -1,6 +1,8 @@
 //! `arqon check`: all static checks over many circuits, for people and for build servers.
 
-use crate::arguments::{CheckArguments, GlobalArguments};
+use arqon_compiler::no_bypass_proof;
+
+use crate::arguments::{CheckArguments, GlobalArguments, Property};
 use crate::circuit::{compile_source, options};
 use crate::console::{Console, OutputFormat, Style};
 use crate::exit::{Exit, Failure};
@@ -18,6 +20,7 @@ pub(crate) fn check(
 ) -> Result<Exit, Failure> {
     let options = options(global, &arguments.compiler);
     let mut all = Vec::new();
+    let mut proofs = String::new();
     let mut unreadable = None;
     for path in &arguments.paths {
         match find(path).and_then(|found| found.iter().map(|at| Source::read(at)).collect()) {
@@ -25,6 +28,13 @@ pub(crate) fn check(
                 let sources: Vec<Source> = sources;
                 for source in sources {
                     let circuit = compile_source(source, &options);
+                    if let (Some(Property::NoBypass), Some(plan)) =
+                        (arguments.explain, &circuit.compiled.plan)
+                        && !circuit.findings.has_errors()
+                    {
+                        proofs.push_str(&no_bypass_proof(plan));
+                        proofs.push('\n');
+                    }
                     all.push(circuit.findings);
                 }
             }
@@ -37,6 +47,7 @@ pub(crate) fn check(
     print_as_result(console, &all)?;
     let tally = Tally::of(&all);
     if console.format == OutputFormat::Human {
+        console.out(&proofs)?;
         if tally == Tally::default() && !all.is_empty() {
             let text = format!("{}: no errors", count(all.len(), "circuit"));
             console.note(&format!("{}\n", console.paint_err(Style::Green, &text)));
