@@ -1,0 +1,3 @@
+//! Access and quotas (E06xx).
+
+codes! {}

@@ -1,0 +1,3 @@
+//! Disciplines, state and cycles (E03xx).
+
+codes! {}

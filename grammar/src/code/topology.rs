@@ -1,0 +1,3 @@
+//! Topology: no way past the bus (E04xx).
+
+codes! {}

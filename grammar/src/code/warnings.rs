@@ -1,0 +1,3 @@
+//! Warnings: what is allowed, and rarely meant (Wxxxx).
+
+codes! {}
