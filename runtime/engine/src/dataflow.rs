@@ -21,7 +21,7 @@ use crate::stats::{EpochStats, NodeCounts, merge_counts};
 use crate::worker::{Feed, Report, Setup, Shared, panic_text, run};
 
 /// How a dataflow is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineOptions {
     /// Threads that share the work; at least 1.
     pub n_workers: usize,
@@ -146,7 +146,9 @@ struct Threads {
 
 impl std::fmt::Debug for Threads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Threads").field("n_workers", &self.workers.guards().len()).finish()
+        f.debug_struct("Threads")
+            .field("n_workers", &self.workers.guards().len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -77,13 +77,13 @@ pub(crate) fn pack_columns(columns: &[Column], types: &[Type], row_idx: usize) -
 }
 
 /// Evaluates keys and values; rows with a fault go to the node's errors.
-pub(crate) fn key_rows<'scope>(
-    input: Batches<'scope>,
+pub(crate) fn key_rows(
+    input: Batches<'_>,
     schema: Schema,
     key: KeyShape,
     value: PackValue,
     meter: Meter,
-) -> KeyedRows<'scope> {
+) -> KeyedRows<'_> {
     input.unary::<CapacityContainerBuilder<Vec<Keyed>>, _, _, _>(Pipeline, "Key", move |_, _| {
         move |input, output| {
             input.for_each(|capability, batch| {

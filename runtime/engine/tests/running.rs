@@ -255,11 +255,11 @@ fn within_a_minute(scenario: impl FnOnce() + Send + 'static) {
     let (done, wait) = channel();
     let thread = std::thread::spawn(move || {
         scenario();
-        done.send(()).unwrap();
+        done.send(()).expect("the test waits");
     });
     let outcome = wait.recv_timeout(Duration::from_secs(60));
     assert!(outcome.is_ok() || thread.is_finished(), "the dataflow hangs");
-    thread.join().unwrap();
+    thread.join().expect("the scenario passes");
 }
 
 #[test]

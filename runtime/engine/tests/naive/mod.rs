@@ -1,8 +1,10 @@
 //! The slow obvious way: every step recomputed from whole collections, for comparison.
 
 #![allow(dead_code, reason = "each test crate uses a part")]
+#![expect(clippy::unwrap_used, reason = "a test may fail so")]
+#![expect(clippy::needless_pass_by_value, reason = "rows are handed over")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::channel;
 
 use arqon_engine::{
@@ -373,11 +375,11 @@ impl Oracle<'_> {
             Operator::Top(top) => self.top(step, top),
             Operator::Unique { key } => {
                 let mut rows = Relation::new();
-                let mut last: BTreeMap<Vec<Value>, ()> = BTreeMap::new();
+                let mut last: BTreeSet<Vec<Value>> = BTreeSet::new();
                 for (row, n) in self.input(step, 0) {
                     let key: Vec<Value> = key.iter().map(|at| row[*at].clone()).collect();
                     let text = text(self.schema(step, 0), &row);
-                    let n_others = if last.insert(key, ()).is_none() {
+                    let n_others = if last.insert(key) {
                         add(&mut rows, row, 1);
                         n - 1
                     } else {
