@@ -14,6 +14,7 @@ use arqon_types::{
     Change, Column, DeltaBatch, Epoch, ErrorRow, PackedRow, Row, TopicName, Type, Update,
 };
 
+use crate::narrow::narrow;
 use crate::recorder::EpochRecord;
 use crate::render::{BackendChoice, Counters};
 use crate::source::{Changes, Divider};
@@ -168,8 +169,11 @@ impl Dataflow {
         if options.n_workers == 0 {
             return Err(StartError::NoWorker);
         }
-        let plan = Arc::new(plan);
-        let counters = Arc::new(Counters::new(&plan));
+        let prepared = catch_unwind(|| (narrow(&plan), Counters::new(&plan)));
+        let (narrowed, counters) =
+            prepared.map_err(|payload| StartError::Build(panic_text(payload.as_ref())))?;
+        let (narrowed, plan) = (Arc::new(narrowed), Arc::new(plan));
+        let counters = Arc::new(counters);
         let error_topics = error_topics(&counters)?;
         let shared = Arc::new(Shared::default());
         let is_input = counters.topics.iter().map(Option::is_some).collect();
@@ -185,7 +189,7 @@ impl Dataflow {
             let (feeds_in, feeds_out) = channel();
             feeds.push(feeds_in);
             setups.push(Mutex::new(Some(Setup {
-                plan: Arc::clone(&plan),
+                plan: Arc::clone(&narrowed),
                 counters: Arc::clone(&counters),
                 backend: options.backend,
                 feeds: feeds_out,

@@ -62,6 +62,20 @@ pub(crate) fn pack_whole(types: Vec<Type>) -> PackValue {
     })
 }
 
+/// Some fields of the row as value.
+pub(crate) fn pack_fields(fields: Vec<usize>, types: Vec<Type>) -> PackValue {
+    Box::new(move |batch, _| {
+        let pack = |row_idx| {
+            let mut packed = PackedRow::new();
+            for (at, ty) in fields.iter().zip(&types) {
+                packed.push_cell(&batch.columns[*at], row_idx, ty);
+            }
+            packed
+        };
+        (0..batch.len()).map(pack).collect()
+    })
+}
+
 /// No value.
 pub(crate) fn pack_nothing() -> PackValue {
     Box::new(|batch, _| vec![PackedRow::new(); batch.len()])
