@@ -321,7 +321,55 @@ fn word(number: u128) -> u64 {
     number as u64
 }
 
+/// The sum by another road, for tests: floats that do not overlap (by two-sum) stand for the exact
+/// sum; adding them from the greatest, with care for a tie at the end, rounds it once.
 #[cfg(test)]
+pub(crate) fn expansion_sum(terms: &[f64]) -> f64 {
+    let mut partials: Vec<f64> = Vec::new();
+    for term in terms {
+        let mut x = *term;
+        let mut kept = 0;
+        for idx in 0..partials.len() {
+            let mut y = partials[idx];
+            if x.abs() < y.abs() {
+                std::mem::swap(&mut x, &mut y);
+            }
+            let high = x + y;
+            let low = y - (high - x);
+            if low != 0.0 {
+                partials[kept] = low;
+                kept += 1;
+            }
+            x = high;
+        }
+        partials.truncate(kept);
+        partials.push(x);
+    }
+    let Some(mut high) = partials.pop() else { return 0.0 };
+    let mut low = 0.0;
+    while let Some(y) = partials.pop() {
+        let x = high;
+        high = x + y;
+        low = y - (high - x);
+        if low != 0.0 {
+            break;
+        }
+    }
+    if let Some(next) = partials.last()
+        && ((low < 0.0 && *next < 0.0) || (low > 0.0 && *next > 0.0))
+    {
+        let y = low * 2.0;
+        let x = high + y;
+        #[expect(clippy::float_cmp, reason = "a tie is exact")]
+        if y == x - high {
+            high = x;
+        }
+    }
+    high
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "exact sums are compared exactly")]
 mod tests {
     use proptest::prelude::*;
 
@@ -331,51 +379,6 @@ mod tests {
         any::<u64>().prop_map(f64::from_bits).prop_filter("finite", |x| x.is_finite())
     }
 
-    /// The sum by another road: fixed-point decimal strings are exact, so grow-expansion of
-    /// non-overlapping floats (two-sum) and a last correction give the rounded value.
-    fn expansion_sum(terms: &[f64]) -> f64 {
-        let mut partials: Vec<f64> = Vec::new();
-        for term in terms {
-            let mut x = *term;
-            let mut kept = 0;
-            for idx in 0..partials.len() {
-                let mut y = partials[idx];
-                if x.abs() < y.abs() {
-                    std::mem::swap(&mut x, &mut y);
-                }
-                let high = x + y;
-                let low = y - (high - x);
-                if low != 0.0 {
-                    partials[kept] = low;
-                    kept += 1;
-                }
-                x = high;
-            }
-            partials.truncate(kept);
-            partials.push(x);
-        }
-        let Some(mut high) = partials.pop() else { return 0.0 };
-        let mut low = 0.0;
-        while let Some(y) = partials.pop() {
-            let x = high;
-            high = x + y;
-            low = y - (high - x);
-            if low != 0.0 {
-                break;
-            }
-        }
-        if let Some(next) = partials.last()
-            && ((low < 0.0 && *next < 0.0) || (low > 0.0 && *next > 0.0))
-        {
-            let y = low * 2.0;
-            let x = high + y;
-            if y == x - high {
-                high = x;
-            }
-        }
-        high
-    }
-
     proptest! {
         #[test]
         fn what_is_added_and_taken_away_leaves_nothing(
@@ -383,9 +386,13 @@ mod tests {
             extra in prop::collection::vec((finite(), 1_i64..5), 0..20),
         ) {
             let mut sum = ExactSum::default();
-            terms.iter().for_each(|(x, diff)| sum.add_float(*x, *diff));
+            for (x, diff) in &terms {
+                sum.add_float(*x, *diff);
+            }
             let before = sum.to_float();
-            extra.iter().for_each(|(x, diff)| sum.add_float(*x, *diff));
+            for (x, diff) in &extra {
+                sum.add_float(*x, *diff);
+            }
             extra.iter().rev().for_each(|(x, diff)| sum.add_float(*x, -*diff));
             prop_assert_eq!(sum.to_float().to_bits(), before.to_bits());
         }
@@ -396,7 +403,9 @@ mod tests {
         ) {
             let terms: Vec<f64> = terms.iter().map(|(x, e)| x * 2_f64.powi(*e)).collect();
             let mut sum = ExactSum::default();
-            terms.iter().for_each(|x| sum.add_float(*x, 1));
+            for x in &terms {
+                sum.add_float(*x, 1);
+            }
             prop_assert_eq!(sum.to_float(), expansion_sum(&terms));
         }
 
@@ -412,7 +421,9 @@ mod tests {
         fn merging_is_adding(a in prop::collection::vec(finite(), 0..9), b in prop::collection::vec(finite(), 0..9)) {
             let of = |terms: &[f64]| {
                 let mut sum = ExactSum::default();
-                terms.iter().for_each(|x| sum.add_float(*x, 1));
+                for x in terms {
+                    sum.add_float(*x, 1);
+                }
                 sum
             };
             let mut merged = of(&a);
