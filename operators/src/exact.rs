@@ -360,6 +360,7 @@ pub(crate) fn expansion_sum(terms: &[f64]) -> f64 {
     {
         let y = low * 2.0;
         let x = high + y;
+        #[expect(clippy::float_cmp, reason = "a tie is exact")]
         if y == x - high {
             high = x;
         }
@@ -368,6 +369,7 @@ pub(crate) fn expansion_sum(terms: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "exact sums are compared exactly")]
 mod tests {
     use proptest::prelude::*;
 
@@ -384,9 +386,13 @@ mod tests {
             extra in prop::collection::vec((finite(), 1_i64..5), 0..20),
         ) {
             let mut sum = ExactSum::default();
-            terms.iter().for_each(|(x, diff)| sum.add_float(*x, *diff));
+            for (x, diff) in &terms {
+                sum.add_float(*x, *diff);
+            }
             let before = sum.to_float();
-            extra.iter().for_each(|(x, diff)| sum.add_float(*x, *diff));
+            for (x, diff) in &extra {
+                sum.add_float(*x, *diff);
+            }
             extra.iter().rev().for_each(|(x, diff)| sum.add_float(*x, -*diff));
             prop_assert_eq!(sum.to_float().to_bits(), before.to_bits());
         }
@@ -397,7 +403,9 @@ mod tests {
         ) {
             let terms: Vec<f64> = terms.iter().map(|(x, e)| x * 2_f64.powi(*e)).collect();
             let mut sum = ExactSum::default();
-            terms.iter().for_each(|x| sum.add_float(*x, 1));
+            for x in &terms {
+                sum.add_float(*x, 1);
+            }
             prop_assert_eq!(sum.to_float(), expansion_sum(&terms));
         }
 
@@ -413,7 +421,9 @@ mod tests {
         fn merging_is_adding(a in prop::collection::vec(finite(), 0..9), b in prop::collection::vec(finite(), 0..9)) {
             let of = |terms: &[f64]| {
                 let mut sum = ExactSum::default();
-                terms.iter().for_each(|x| sum.add_float(*x, 1));
+                for x in terms {
+                    sum.add_float(*x, 1);
+                }
                 sum
             };
             let mut merged = of(&a);

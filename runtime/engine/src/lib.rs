@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** the engine sees no text of a circuit, no socket and no clock.
 
+mod narrow;
 mod batch;
 mod stats;
 mod recorder;

@@ -66,7 +66,7 @@ impl Emitter {
     }
 
     /// Sends a row to the node's errors.
-    pub(crate) fn fault(&mut self, fault: &Fault, row: String, diff: i64) {
+    pub(crate) fn fault(&self, fault: &Fault, row: String, diff: i64) {
         self.meter.fault(self.epoch, fault, row, diff);
     }
 
