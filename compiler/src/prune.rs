@@ -1,4 +1,4 @@
-//! Pass `prune`: columns that nobody reads are projected away before steps that hold rows.
+//! Pass `prune`: columns that nobody reads are projected away before joins, which hold rows.
 //!
 //! Law: joins, groups and unions compute each output column from the columns it names, so a
 //! column that nothing downstream reads may be left out before them. Distinct, top and unique
@@ -16,7 +16,7 @@ use arqon_types::{Field, Schema, Type};
 
 use crate::walk::{children, children_mut};
 
-/// The same plan with narrower rows before joins, groups and unions.
+/// The same plan with narrower rows before joins and unions.
 pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
     let needs = needs(&plan);
     let mut pruning = Pruning { steps: Vec::new(), layouts: Vec::new(), places: Vec::new() };
@@ -329,10 +329,10 @@ impl Pruning {
                 layout
             }
             Operator::Group(group) => {
+                // A group holds no rows, only what it computes of them, so nothing is cut here.
                 let old = step.inputs[0];
-                let columns = columns_of(&needs[0]);
-                let input = self.narrowed(old, &columns, &step.node, &step.address);
-                let layout = self.after(old, &columns);
+                let input = self.places[old.index()];
+                let layout = self.layouts[old.index()].clone();
                 let fields = &self.steps[input.index()].schema.fields;
                 let aggregates = group
                     .aggregates

@@ -4,6 +4,7 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::Spanned;
 use arqon_grammar::code::names;
+use arqon_grammar::code::yaml;
 use arqon_grammar::expr as syntax;
 use arqon_operators::{Aggregate, Arg};
 use arqon_types::Type;
@@ -129,6 +130,17 @@ impl Typer<'_> {
                 )
                 .help("aggregates stand, one each, in `agg:` of a `group`"),
             );
+            return;
+        }
+        if LATER_FUNCTIONS.contains(&name) {
+            self.report.push(Diagnostic::new(
+                yaml::NOT_AVAILABLE,
+                function.span,
+                format!(
+                    "the function `{name}` is part of the language, and not available in this \
+                     version"
+                ),
+            ));
             return;
         }
         let mut candidates: Vec<&str> = Vec::new();
@@ -351,3 +363,28 @@ impl Typer<'_> {
         );
     }
 }
+
+/// Functions of the language that this version does not compute.
+const LATER_FUNCTIONS: [&str; 21] = [
+    "matches",
+    "regex_extract",
+    "format",
+    "diff",
+    "parse_time",
+    "format_time",
+    "tensor",
+    "shape",
+    "dot",
+    "norm",
+    "rms",
+    "mean",
+    "matmul",
+    "concat",
+    "reshape",
+    "cast",
+    "base64",
+    "hex",
+    "sha256",
+    "float32",
+    "epoch_time",
+];
