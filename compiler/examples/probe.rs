@@ -13,14 +13,28 @@ fn main() {
     if std::env::args().nth(2).is_some() {
         for (i, step) in compiled.dataflow.iter().flat_map(|it| &it.steps).enumerate() {
             let inputs: Vec<u32> = step.inputs.iter().map(|i| i.0).collect();
-            let fields: Vec<String> = step.schema.fields.iter().map(|f| format!("{}: {}", f.name, f.ty)).collect();
+            let fields: Vec<String> =
+                step.schema.fields.iter().map(|f| format!("{}: {}", f.name, f.ty)).collect();
             let op = match &step.operator {
-                Operator::Map(map) => map.stages.iter().map(|s| match &s.kind { StageKind::Filter(_) => format!("{} filter", s.address), StageKind::Project(e) => format!("{} project {}", s.address, e.len())}).collect::<Vec<_>>().join(", "),
+                Operator::Map(map) => map
+                    .stages
+                    .iter()
+                    .map(|s| match &s.kind {
+                        StageKind::Filter(_) => format!("{} filter", s.address),
+                        StageKind::Project(e) => format!("{} project {}", s.address, e.len()),
+                    })
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 Operator::Join(j) => format!("join {:?} {:?}", j.kind, j.output),
                 Operator::Group(g) => format!("group {} {}", g.keys.len(), g.aggregates.len()),
                 other => format!("{other:?}"),
             };
-            println!("{i} [{}] {} {inputs:?} {op} -> {{ {} }}", step.node, step.address, fields.join(", "));
+            println!(
+                "{i} [{}] {} {inputs:?} {op} -> {{ {} }}",
+                step.node,
+                step.address,
+                fields.join(", ")
+            );
         }
     }
     println!("{time:?} dataflow {:?}", compiled.dataflow.map(|it| it.steps.len()));
