@@ -1,1 +1,36 @@
 //! The nouns of ArqonBus: names, types, schemas, values, rows, updates, delta batches, epochs.
+//!
+//! Everything else is written in these words. Nothing here reads a file, a socket or a clock.
+
+mod name;
+mod epoch;
+mod float;
+mod decimal;
+mod time;
+mod ty;
+mod value;
+mod row;
+mod column;
+mod packed;
+mod discipline;
+mod change;
+mod delta;
+mod error_row;
+
+pub use change::Change;
+pub use column::{Column, ColumnBatch, StringColumn};
+pub use decimal::{DecimalError, SCALE_MAX, format_decimal, parse_decimal, pow10, rescale};
+pub use delta::{DeltaBatch, Update, consolidate};
+pub use discipline::{Discipline, Edge};
+pub use epoch::Epoch;
+pub use error_row::{ErrorRow, error_schema};
+pub use float::Float;
+pub use name::{NAME_CHARS_MAX, NameError, NodeName, TopicName};
+pub use packed::PackedRow;
+pub use row::Row;
+pub use time::{
+    TimeError, format_date, format_duration, format_timestamp, parse_date, parse_duration,
+    parse_timestamp,
+};
+pub use ty::{Field, Schema, Type};
+pub use value::Value;

@@ -1,0 +1,433 @@
+//! Columns: how rows travel between stateless steps.
+//!
+//! A batch of rows is one vector per field. Few physical kinds carry all types: dates, enums,
+//! timestamps and durations are integers here, and only the [`Type`] beside a column tells them
+//! apart. An absent option holds a default in `values`, so that kernels may run over all rows.
+
+use crate::float::Float;
+use crate::row::Row;
+use crate::ty::Type;
+use crate::value::Value;
+
+/// Texts of a column in one heap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StringColumn {
+    ends: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl StringColumn {
+    /// Appends a text. Panics if the heap would pass 4 GiB; batches are bounded far below.
+    pub fn push(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.ends.push(u32::try_from(self.bytes.len()).expect("a batch's heap is below 4 GiB"));
+    }
+
+    /// Drops all texts from `n_rows` on.
+    pub fn truncate(&mut self, n_rows: usize) {
+        self.ends.truncate(n_rows);
+        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
+    /// The bytes of text `row_idx`, valid UTF-8.
+    #[inline]
+    pub fn bytes(&self, row_idx: usize) -> &[u8] {
+        let start = if row_idx == 0 { 0 } else { self.ends[row_idx - 1] as usize };
+        &self.bytes[start..self.ends[row_idx] as usize]
+    }
+
+    /// The text at `row_idx`.
+    pub fn get(&self, row_idx: usize) -> &str {
+        std::str::from_utf8(self.bytes(row_idx)).expect("only whole texts are pushed")
+    }
+
+    /// How many texts.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+/// One field of many rows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    /// `bool`
+    Bool(Vec<bool>),
+    /// `int64`, `timestamp`, `duration`, `date` (days), `enum` (place of the label)
+    Int(Vec<i64>),
+    /// `float64`, normalised as [`Float`] does
+    Float(Vec<f64>),
+    /// `decimal<S>`, units of 10^-S
+    Decimal(Vec<i128>),
+    /// `uuid`
+    Uuid(Vec<u128>),
+    /// `string`
+    String(StringColumn),
+    /// `option<T>`: `values` has a default where `present` is false
+    Option {
+        /// Whether the row has a value.
+        present: Vec<bool>,
+        /// The values, defaults included.
+        values: Box<Column>,
+    },
+    /// `list<T>`: row i has the items from `ends[i - 1]` up to `ends[i]`
+    List {
+        /// Where each row's items end.
+        ends: Vec<u32>,
+        /// All items of all rows.
+        items: Box<Column>,
+    },
+    /// A struct: its fields, each as long as the column
+    Struct {
+        /// Rows of the column; a struct may have no field.
+        len: usize,
+        /// One column per field.
+        fields: Vec<Column>,
+    },
+}
+
+impl Column {
+    /// A column of no rows for values of `ty`.
+    pub fn empty(ty: &Type) -> Self {
+        Self::with_capacity(ty, 0)
+    }
+
+    /// A column of no rows with room for `n_rows`.
+    pub fn with_capacity(ty: &Type, n_rows: usize) -> Self {
+        match ty {
+            Type::Bool => Self::Bool(Vec::with_capacity(n_rows)),
+            Type::Int64 | Type::Timestamp | Type::Duration | Type::Date | Type::Enum(_) => {
+                Self::Int(Vec::with_capacity(n_rows))
+            }
+            Type::Float64 => Self::Float(Vec::with_capacity(n_rows)),
+            Type::Decimal(_) => Self::Decimal(Vec::with_capacity(n_rows)),
+            Type::Uuid => Self::Uuid(Vec::with_capacity(n_rows)),
+            Type::String => Self::String(StringColumn {
+                ends: Vec::with_capacity(n_rows),
+                bytes: Vec::with_capacity(n_rows * 8),
+            }),
+            Type::Option(inner) => Self::Option {
+                present: Vec::with_capacity(n_rows),
+                values: Box::new(Self::with_capacity(inner, n_rows)),
+            },
+            Type::List(inner) => {
+                Self::List { ends: Vec::with_capacity(n_rows), items: Box::new(Self::empty(inner)) }
+            }
+            Type::Struct(fields) => Self::Struct {
+                len: 0,
+                fields: fields.iter().map(|f| Self::with_capacity(&f.ty, n_rows)).collect(),
+            },
+        }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bool(values) => values.len(),
+            Self::Int(values) => values.len(),
+            Self::Float(values) => values.len(),
+            Self::Decimal(values) => values.len(),
+            Self::Uuid(values) => values.len(),
+            Self::String(values) => values.len(),
+            Self::Option { present, .. } => present.len(),
+            Self::List { ends, .. } => ends.len(),
+            Self::Struct { len, .. } => *len,
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends a value of the column's type.
+    ///
+    /// # Panics
+    /// If the value is of another type: the caller has checked it with [`Value::fits`].
+    pub fn push(&mut self, value: &Value) {
+        match (self, value) {
+            (Self::Option { present, values }, Value::None) => {
+                present.push(false);
+                values.push_default();
+            }
+            (Self::Option { present, values }, value) => {
+                present.push(true);
+                values.push(value);
+            }
+            (Self::Bool(values), Value::Bool(value)) => values.push(*value),
+            (
+                Self::Int(values),
+                Value::Int(value) | Value::Timestamp(value) | Value::Duration(value),
+            ) => values.push(*value),
+            (Self::Int(values), Value::Date(days)) => values.push(i64::from(*days)),
+            (Self::Int(values), Value::Enum(idx)) => values.push(i64::from(*idx)),
+            (Self::Float(values), Value::Float(value)) => values.push(value.get()),
+            (Self::Decimal(values), Value::Decimal(units)) => values.push(*units),
+            (Self::Uuid(values), Value::Uuid(bits)) => values.push(*bits),
+            (Self::String(values), Value::String(text)) => values.push(text),
+            (Self::List { ends, items }, Value::List(values)) => {
+                for value in values.iter() {
+                    items.push(value);
+                }
+                ends.push(u32::try_from(items.len()).expect("a batch's lists are bounded"));
+            }
+            (Self::Struct { len, fields }, Value::Struct(values)) => {
+                assert_eq!(fields.len(), values.len(), "a struct has the type's fields");
+                for (field, value) in fields.iter_mut().zip(values.iter()) {
+                    field.push(value);
+                }
+                *len += 1;
+            }
+            (column, value) => panic!("{value:?} does not fit into {column:?}"),
+        }
+    }
+
+    /// Drops all rows from `n_rows` on.
+    pub fn truncate(&mut self, n_rows: usize) {
+        match self {
+            Self::Bool(values) => values.truncate(n_rows),
+            Self::Int(values) => values.truncate(n_rows),
+            Self::Float(values) => values.truncate(n_rows),
+            Self::Decimal(values) => values.truncate(n_rows),
+            Self::Uuid(values) => values.truncate(n_rows),
+            Self::String(values) => values.truncate(n_rows),
+            Self::Option { present, values } => {
+                present.truncate(n_rows);
+                values.truncate(n_rows);
+            }
+            Self::List { ends, items } => {
+                ends.truncate(n_rows);
+                items.truncate(ends.last().map_or(0, |end| *end as usize));
+            }
+            Self::Struct { len, fields } => {
+                *len = n_rows.min(*len);
+                for field in fields {
+                    field.truncate(n_rows);
+                }
+            }
+        }
+    }
+
+    /// Appends what stands in place of an absent value.
+    pub fn push_default(&mut self) {
+        match self {
+            Self::Bool(values) => values.push(false),
+            Self::Int(values) => values.push(0),
+            Self::Float(values) => values.push(0.0),
+            Self::Decimal(values) => values.push(0),
+            Self::Uuid(values) => values.push(0),
+            Self::String(values) => values.push(""),
+            Self::Option { present, values } => {
+                present.push(false);
+                values.push_default();
+            }
+            Self::List { ends, .. } => ends.push(ends.last().copied().unwrap_or(0)),
+            Self::Struct { len, fields } => {
+                *len += 1;
+                fields.iter_mut().for_each(Self::push_default);
+            }
+        }
+    }
+
+    /// The value at `row_idx`, read as `ty`.
+    ///
+    /// # Panics
+    /// If `ty` is not the type the column was made for.
+    pub fn value(&self, row_idx: usize, ty: &Type) -> Value {
+        match (self, ty) {
+            (Self::Option { present, values }, ty) => {
+                if present[row_idx] {
+                    values.value(row_idx, ty.required())
+                } else {
+                    Value::None
+                }
+            }
+            (Self::Bool(values), Type::Bool) => Value::Bool(values[row_idx]),
+            (Self::Int(values), Type::Int64) => Value::Int(values[row_idx]),
+            (Self::Int(values), Type::Timestamp) => Value::Timestamp(values[row_idx]),
+            (Self::Int(values), Type::Duration) => Value::Duration(values[row_idx]),
+            (Self::Int(values), Type::Date) => {
+                Value::Date(i32::try_from(values[row_idx]).expect("days were pushed as i32"))
+            }
+            (Self::Int(values), Type::Enum(_)) => {
+                Value::Enum(u32::try_from(values[row_idx]).expect("labels were pushed as u32"))
+            }
+            (Self::Float(values), Type::Float64) => Value::Float(Float::new(values[row_idx])),
+            (Self::Decimal(values), Type::Decimal(_)) => Value::Decimal(values[row_idx]),
+            (Self::Uuid(values), Type::Uuid) => Value::Uuid(values[row_idx]),
+            (Self::String(values), Type::String) => Value::string(values.get(row_idx)),
+            (Self::List { ends, items }, Type::List(inner)) => {
+                let start = if row_idx == 0 { 0 } else { ends[row_idx - 1] as usize };
+                let range = start..ends[row_idx] as usize;
+                Value::List(range.map(|at| items.value(at, inner)).collect())
+            }
+            (Self::Struct { fields, .. }, Type::Struct(types)) => Value::Struct(
+                fields.iter().zip(types).map(|(f, ty)| f.value(row_idx, &ty.ty)).collect(),
+            ),
+            (column, ty) => panic!("{column:?} does not hold {ty}"),
+        }
+    }
+
+    /// Appends row `row_idx` of a column of the same kind.
+    ///
+    /// # Panics
+    /// If the kinds differ.
+    pub fn push_from(&mut self, other: &Self, row_idx: usize) {
+        match (self, other) {
+            (Self::Bool(to), Self::Bool(from)) => to.push(from[row_idx]),
+            (Self::Int(to), Self::Int(from)) => to.push(from[row_idx]),
+            (Self::Float(to), Self::Float(from)) => to.push(from[row_idx]),
+            (Self::Decimal(to), Self::Decimal(from)) => to.push(from[row_idx]),
+            (Self::Uuid(to), Self::Uuid(from)) => to.push(from[row_idx]),
+            (Self::String(to), Self::String(from)) => to.push(from.get(row_idx)),
+            (
+                Self::Option { present, values },
+                Self::Option { present: other_present, values: other_values },
+            ) => {
+                present.push(other_present[row_idx]);
+                values.push_from(other_values, row_idx);
+            }
+            (Self::List { ends, items }, Self::List { ends: other_ends, items: other_items }) => {
+                let start = if row_idx == 0 { 0 } else { other_ends[row_idx - 1] };
+                for at in start..other_ends[row_idx] {
+                    items.push_from(other_items, at as usize);
+                }
+                ends.push(u32::try_from(items.len()).expect("a batch's lists are bounded"));
+            }
+            (Self::Struct { len, fields }, Self::Struct { fields: other_fields, .. }) => {
+                *len += 1;
+                for (to, from) in fields.iter_mut().zip(other_fields) {
+                    to.push_from(from, row_idx);
+                }
+            }
+            (to, from) => panic!("{from:?} is not of the kind of {to:?}"),
+        }
+    }
+
+    /// The rows named by `selection`, in its order.
+    #[must_use]
+    pub fn gather(&self, selection: &[u32]) -> Self {
+        fn pick<T: Copy>(values: &[T], selection: &[u32]) -> Vec<T> {
+            selection.iter().map(|at| values[*at as usize]).collect()
+        }
+        match self {
+            Self::Bool(values) => Self::Bool(pick(values, selection)),
+            Self::Int(values) => Self::Int(pick(values, selection)),
+            Self::Float(values) => Self::Float(pick(values, selection)),
+            Self::Decimal(values) => Self::Decimal(pick(values, selection)),
+            Self::Uuid(values) => Self::Uuid(pick(values, selection)),
+            Self::String(values) => {
+                let mut picked = StringColumn {
+                    ends: Vec::with_capacity(selection.len()),
+                    bytes: Vec::with_capacity(values.bytes.len().min(selection.len() * 16)),
+                };
+                for at in selection {
+                    picked.bytes.extend_from_slice(values.bytes(*at as usize));
+                    picked.ends.push(
+                        u32::try_from(picked.bytes.len()).expect("a batch's heap is below 4 GiB"),
+                    );
+                }
+                Self::String(picked)
+            }
+            Self::Option { present, values } => Self::Option {
+                present: pick(present, selection),
+                values: Box::new(values.gather(selection)),
+            },
+            Self::List { items, .. } => {
+                let mut picked =
+                    Self::List { ends: Vec::new(), items: Box::new(items.gather(&[])) };
+                for at in selection {
+                    picked.push_from(self, *at as usize);
+                }
+                picked
+            }
+            Self::Struct { fields, .. } => Self::Struct {
+                len: selection.len(),
+                fields: fields.iter().map(|field| field.gather(selection)).collect(),
+            },
+        }
+    }
+
+    /// Appends all rows of a column of the same kind.
+    ///
+    /// # Panics
+    /// If the kinds differ.
+    pub fn append(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Bool(to), Self::Bool(from)) => to.extend_from_slice(from),
+            (Self::Int(to), Self::Int(from)) => to.extend_from_slice(from),
+            (Self::Float(to), Self::Float(from)) => to.extend_from_slice(from),
+            (Self::Decimal(to), Self::Decimal(from)) => to.extend_from_slice(from),
+            (Self::Uuid(to), Self::Uuid(from)) => to.extend_from_slice(from),
+            (to, from) => {
+                for row_idx in 0..from.len() {
+                    to.push_from(from, row_idx);
+                }
+            }
+        }
+    }
+}
+
+/// Rows as columns, each row with its diff.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ColumnBatch {
+    /// One column per field of the schema, all as long as `diffs`.
+    pub columns: Vec<Column>,
+    /// The signed multiplicity of each row; not 0.
+    pub diffs: Vec<i64>,
+}
+
+impl ColumnBatch {
+    /// A batch of no rows for rows of `types`.
+    pub fn empty(types: &[Type]) -> Self {
+        Self { columns: types.iter().map(Column::empty).collect(), diffs: Vec::new() }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.diffs.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.diffs.is_empty()
+    }
+
+    /// Appends one row.
+    ///
+    /// # Panics
+    /// If the row is not of the batch's types.
+    pub fn push(&mut self, row: &Row, diff: i64) {
+        assert_eq!(row.len(), self.columns.len(), "a row has the schema's fields");
+        for (column, value) in self.columns.iter_mut().zip(row.iter()) {
+            column.push(value);
+        }
+        self.diffs.push(diff);
+    }
+
+    /// The row at `row_idx`, read as `types`.
+    pub fn row(&self, row_idx: usize, types: &[Type]) -> Row {
+        self.columns.iter().zip(types).map(|(column, ty)| column.value(row_idx, ty)).collect()
+    }
+
+    /// The rows named by `selection`, in its order.
+    #[must_use]
+    pub fn gather(&self, selection: &[u32]) -> Self {
+        Self {
+            columns: self.columns.iter().map(|column| column.gather(selection)).collect(),
+            diffs: selection.iter().map(|at| self.diffs[*at as usize]).collect(),
+        }
+    }
+
+    /// Appends all rows of a batch of the same types.
+    pub fn append(&mut self, other: &Self) {
+        for (to, from) in self.columns.iter_mut().zip(&other.columns) {
+            to.append(from);
+        }
+        self.diffs.extend_from_slice(&other.diffs);
+    }
+}

@@ -1,0 +1,130 @@
+//! Types and schemas, and how they are written.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The type of a value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// 64-bit signed integer; overflow is an error row.
+    Int64,
+    /// IEEE 754 double with one NaN and one zero.
+    Float64,
+    /// Exact decimal with this many digits after the point.
+    Decimal(u8),
+    /// UTF-8 text, ordered by bytes.
+    String,
+    /// UTC nanoseconds since 1970.
+    Timestamp,
+    /// Days since 1970-01-01.
+    Date,
+    /// Signed nanoseconds.
+    Duration,
+    /// 128 bits, ordered as their text.
+    Uuid,
+    /// One of these labels, ordered by declaration.
+    Enum(Vec<String>),
+    /// Any number of one type.
+    List(Box<Type>),
+    /// Named fields.
+    Struct(Vec<Field>),
+    /// A value or `none`; never nested, since `option<option<T>>` collapses.
+    Option(Box<Type>),
+}
+
+/// A named part of a schema or struct.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Field {
+    /// The field's name, `[a-z][a-z0-9_]*`.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+impl Field {
+    /// A field of `name` and `ty`.
+    pub fn new(name: impl Into<String>, ty: Type) -> Self {
+        Self { name: name.into(), ty }
+    }
+}
+
+/// The fields of a row, in order, under a name that users know it by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// As declared (`Order`), or the node's name for derived schemas.
+    pub name: String,
+    /// In declaration order.
+    pub fields: Vec<Field>,
+}
+
+impl Type {
+    /// `option<self>`; an option stays as it is.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        match self {
+            Self::Option(_) => self,
+            other => Self::Option(Box::new(other)),
+        }
+    }
+
+    /// The type without its option, if it has one.
+    pub fn required(&self) -> &Self {
+        match self {
+            Self::Option(inner) => inner,
+            other => other,
+        }
+    }
+
+    /// Whether `none` is a value of the type.
+    pub fn is_option(&self) -> bool {
+        matches!(self, Self::Option(_))
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("bool"),
+            Self::Int64 => f.write_str("int64"),
+            Self::Float64 => f.write_str("float64"),
+            Self::Decimal(scale) => write!(f, "decimal<{scale}>"),
+            Self::String => f.write_str("string"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Date => f.write_str("date"),
+            Self::Duration => f.write_str("duration"),
+            Self::Uuid => f.write_str("uuid"),
+            Self::Enum(labels) => write!(f, "enum<{}>", labels.join("|")),
+            Self::List(inner) => write!(f, "list<{inner}>"),
+            Self::Option(inner) => write!(f, "option<{inner}>"),
+            Self::Struct(fields) => {
+                f.write_str("{ ")?;
+                for (idx, field) in fields.iter().enumerate() {
+                    let comma = if idx == 0 { "" } else { ", " };
+                    write!(f, "{comma}{}: {}", field.name, field.ty)?;
+                }
+                f.write_str(" }")
+            }
+        }
+    }
+}
+
+impl Schema {
+    /// A schema of `name` and `fields`.
+    pub fn new(name: impl Into<String>, fields: Vec<Field>) -> Self {
+        Self { name: name.into(), fields }
+    }
+
+    /// Where the field of that name stands.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// The types of the fields, in order.
+    pub fn types(&self) -> Vec<Type> {
+        self.fields.iter().map(|field| field.ty.clone()).collect()
+    }
+}

@@ -1,0 +1,114 @@
+//! One value of a row.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::decimal::format_decimal;
+use crate::float::Float;
+use crate::time::{format_date, format_duration, format_timestamp};
+use crate::ty::Type;
+
+/// A value; its type is known from the schema, so a decimal has no scale and an enum no labels.
+///
+/// The derived order is the language's: `none` first, strings by bytes, enums by declaration.
+/// Only values of one type are ever compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Value {
+    /// The absent value of an option; a present one is the plain value.
+    None,
+    /// `bool`
+    Bool(bool),
+    /// `int64`
+    Int(i64),
+    /// `float64`
+    Float(Float),
+    /// `decimal<S>`: units of 10^-S.
+    Decimal(i128),
+    /// `string`
+    String(Arc<str>),
+    /// `timestamp`: nanoseconds since 1970, UTC.
+    Timestamp(i64),
+    /// `date`: days since 1970-01-01.
+    Date(i32),
+    /// `duration`: nanoseconds.
+    Duration(i64),
+    /// `uuid`, most significant byte first.
+    Uuid(u128),
+    /// `enum<…>`: the label's place in the declaration.
+    Enum(u32),
+    /// `list<T>`
+    List(Arc<[Value]>),
+    /// Fields of a struct in order.
+    Struct(Arc<[Value]>),
+}
+
+impl Value {
+    /// A string value.
+    pub fn string(text: &str) -> Self {
+        Self::String(Arc::from(text))
+    }
+
+    /// A float value, normalised.
+    pub fn float(number: f64) -> Self {
+        Self::Float(Float::new(number))
+    }
+
+    /// Whether the value may stand where `ty` is declared.
+    pub fn fits(&self, ty: &Type) -> bool {
+        match (self, ty) {
+            (Self::None, Type::Option(_)) => true,
+            (value, Type::Option(inner)) => value.fits(inner),
+            (Self::Bool(_), Type::Bool)
+            | (Self::Int(_), Type::Int64)
+            | (Self::Float(_), Type::Float64)
+            | (Self::Decimal(_), Type::Decimal(_))
+            | (Self::String(_), Type::String)
+            | (Self::Timestamp(_), Type::Timestamp)
+            | (Self::Date(_), Type::Date)
+            | (Self::Duration(_), Type::Duration)
+            | (Self::Uuid(_), Type::Uuid) => true,
+            (Self::Enum(idx), Type::Enum(labels)) => (*idx as usize) < labels.len(),
+            (Self::List(items), Type::List(inner)) => items.iter().all(|item| item.fits(inner)),
+            (Self::Struct(values), Type::Struct(fields)) => {
+                values.len() == fields.len()
+                    && values.iter().zip(fields).all(|(value, field)| value.fits(&field.ty))
+            }
+            _ => false,
+        }
+    }
+
+    /// The value as a person writes it in an expression's place: `paid`, `30.00`, `none`.
+    pub fn display(&self, ty: &Type) -> String {
+        match (self, ty.required()) {
+            (Self::None, _) => "none".to_owned(),
+            (Self::Bool(value), _) => value.to_string(),
+            (Self::Int(value), _) => value.to_string(),
+            (Self::Float(value), _) => format!("{:?}", value.get()),
+            (Self::Decimal(units), Type::Decimal(scale)) => format_decimal(*units, *scale),
+            (Self::Decimal(units), _) => units.to_string(),
+            (Self::String(text), _) => text.to_string(),
+            (Self::Timestamp(nanoseconds), _) => format_timestamp(*nanoseconds),
+            (Self::Date(days), _) => format_date(*days),
+            (Self::Duration(nanoseconds), _) => format_duration(*nanoseconds),
+            (Self::Uuid(bits), _) => uuid::Uuid::from_u128(*bits).to_string(),
+            (Self::Enum(idx), Type::Enum(labels)) => {
+                labels.get(*idx as usize).cloned().unwrap_or_else(|| format!("#{idx}"))
+            }
+            (Self::Enum(idx), _) => format!("#{idx}"),
+            (Self::List(items), Type::List(inner)) => {
+                let items: Vec<String> = items.iter().map(|item| item.display(inner)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            (Self::Struct(values), Type::Struct(fields)) => {
+                let parts: Vec<String> = values
+                    .iter()
+                    .zip(fields)
+                    .map(|(value, field)| format!("{}: {}", field.name, value.display(&field.ty)))
+                    .collect();
+                format!("{{ {} }}", parts.join(", "))
+            }
+            (Self::List(_) | Self::Struct(_), _) => format!("{self:?}"),
+        }
+    }
+}
