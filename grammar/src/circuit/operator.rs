@@ -49,15 +49,12 @@ impl<'a> Reader<'a> {
             }
             None => Vec::new(),
         };
-        let selected = match fields.value("use") {
-            Some(value) => self.name(value, NameRule::Plain, "implementation"),
-            None => {
-                if 1 < via.len() {
-                    self.require(&fields, "use");
-                }
-                None
-            }
-        };
+        if 1 < via.len() {
+            self.require(&fields, "use");
+        }
+        let selected = fields
+            .value("use")
+            .and_then(|value| self.name(value, NameRule::Plain, "implementation"));
         let limits = fields
             .get("limits")
             .and_then(|item| self.limits(item, "limits of an operator", OPERATOR_LIMITS));
