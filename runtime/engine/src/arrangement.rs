@@ -18,10 +18,10 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use arqon_operators::Place;
 use arqon_plan::JoinKind;
-use arqon_types::{ColumnBatch, PackedRow, Schema, Type, Value};
+use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
-use crate::group::GroupShape;
+use crate::group::{GroupShape, is_tick};
 use crate::join::JoinShape;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::source::push_packed;
@@ -84,11 +84,13 @@ pub(crate) fn reduce_groups(
 ) -> Batches<'_> {
     let reduction: Reduction = Box::new(move |key, values, out| {
         let mut state = shape.empty();
-        for (value, n) in values {
-            shape.accumulate(&mut state, value, *n);
+        let columns = shape.unpack(values.iter().map(|(value, _)| *value));
+        let columns: Vec<&Column> = columns.iter().collect();
+        let rows = values.iter().filter(|(value, _)| !is_tick(value));
+        for (row_idx, (_, n)) in rows.enumerate() {
+            shape.accumulate(&mut state, &columns, row_idx, *n);
         }
-        let n_rows: i64 = values.iter().map(|(_, n)| n).sum();
-        if shape.is_keyless() || n_rows > 0 {
+        if shape.exists(&state) {
             let row = match shape.finish(key, &state) {
                 Ok(row) => row_of(&row),
                 Err(fault) => fault_of(&fault, &shape.key_text(key)),

@@ -16,7 +16,6 @@ mod route;
 mod source;
 mod keyed;
 mod stateful;
-mod accumulate;
 mod group;
 mod distinct;
 mod multiset;
