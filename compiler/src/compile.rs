@@ -116,7 +116,9 @@ fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut R
         }
     }
     if !report.has_errors() {
-        plan_warnings(plan).into_iter().for_each(|warning| report.push(warning));
+        for warning in plan_warnings(plan) {
+            report.push(warning);
+        }
     }
 }
 

@@ -90,7 +90,9 @@ fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
 /// What an operator reads of its inputs, when `need` is read of its output.
 fn input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
     let mut inputs = plain_input_needs(operator, need, widths);
-    inputs.iter_mut().for_each(|need| keep_one(need));
+    for need in &mut inputs {
+        keep_one(need);
+    }
     inputs
 }
 
@@ -519,7 +521,7 @@ fn map_stages(
 fn stage_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Vec<Need>> {
     let mut all = vec![need.to_vec()];
     for idx in (1..map.stages.len()).rev() {
-        let rest = Map { stages: map.stages[idx..idx + 1].to_vec() };
+        let rest = Map { stages: map.stages[idx..=idx].to_vec() };
         let after = all.last().expect("it begins with one").clone();
         all.push(map_needs(&rest, &after, width_before(map, idx, n_input)));
     }

@@ -24,7 +24,9 @@ impl Report {
             faults.iter().filter(|fault| fault.is_error()).map(|it| it.primary.span).collect();
         unreadable.sort_unstable();
         let mut report = Self { unreadable, ..Self::default() };
-        faults.into_iter().for_each(|fault| report.push(fault));
+        for fault in faults {
+            report.push(fault);
+        }
         report
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
+use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::code::yaml;
@@ -287,7 +288,7 @@ impl<'a> Resolved<'a> {
             span,
             message,
             label,
-            labels.iter().map(|known| known.as_str()),
+            labels.iter().map(Spanned::as_str),
         );
         None
     }

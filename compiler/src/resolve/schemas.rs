@@ -107,7 +107,7 @@ fn named_schemas<'t>(ty: &'t ast::TypeExpr, names: &mut Vec<&'t str>) {
     match &ty.kind {
         ast::TypeKind::Named(name) => names.push(name),
         ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
-            named_schemas(inner, names)
+            named_schemas(inner, names);
         }
         ast::TypeKind::Struct(fields) => {
             for field in fields {

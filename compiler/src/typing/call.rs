@@ -102,17 +102,20 @@ impl Typer<'_> {
             self.n_locals = n_locals;
             typed.map(|typed| typed.expr).ok_or_else(|| reported(lambda_place))
         };
-        let mut body: Option<&mut dyn FnMut(&[Type]) -> arqon_operators::Typed> =
-            Some(&mut type_body);
+        let mut lambda_arg =
+            Some(Arg::Lambda { n_params: params.len(), place: lambda_place, body: &mut type_body });
         let mut all = Vec::with_capacity(args.len());
         for arg in args {
-            match arg {
-                Some(typed) => all.push(Arg::Value(typed.expr)),
-                None => {
-                    let Some(body) = body.take() else { return Err(reported(place)) };
-                    all.push(Arg::Lambda { n_params: params.len(), place: lambda_place, body });
-                }
-            }
+            // A second lambda has no place in any function; the first one's fault says so.
+            let Some(arg) = arg.map(|typed| Arg::Value(typed.expr)).or_else(|| lambda_arg.take())
+            else {
+                return Err(arqon_operators::TypeFault::new(
+                    arqon_operators::FaultKind::Mismatch,
+                    place,
+                    format!("`{name}` takes one function"),
+                ));
+            };
+            all.push(arg);
         }
         arqon_operators::call(name, all, place)
     }

@@ -120,18 +120,15 @@ impl Typer<'_> {
         let mut new_exprs = new_exprs.map(Vec::into_iter);
         for column in new_fields.columns {
             let expr = new_exprs.as_mut().and_then(Iterator::next);
-            match row.position(&column.name) {
-                Some(at) => {
-                    columns[at] = column;
-                    if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
-                        exprs[at] = expr;
-                    }
+            if let Some(at) = row.position(&column.name) {
+                columns[at] = column;
+                if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
+                    exprs[at] = expr;
                 }
-                None => {
-                    columns.push(column);
-                    if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
-                        exprs.push(expr);
-                    }
+            } else {
+                columns.push(column);
+                if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
+                    exprs.push(expr);
                 }
             }
         }
