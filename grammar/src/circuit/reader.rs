@@ -251,7 +251,16 @@ impl<'a> Reader<'a> {
         self.check_name(rule, what, text.node, text.span)
     }
 
-    /// A key as a name.
+    /// The name that a key declares. One against the rule is reported and kept: what it names is
+    /// there, and what refers to it finds it.
+    pub(crate) fn declared(&mut self, item: Item<'a>, rule: NameRule, what: &str) -> Name {
+        if let Err(diagnostic) = name::check(rule, what, item.key, item.span) {
+            self.report(*diagnostic);
+        }
+        Spanned::new(item.key.to_owned(), item.span)
+    }
+
+    /// A key that refers to something by its name.
     pub(crate) fn key_name(&mut self, item: Item<'a>, rule: NameRule, what: &str) -> Option<Name> {
         self.check_name(rule, what, item.key, item.span)
     }

@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
         let mut rest: Option<Span> = None;
         let mut branches = Vec::with_capacity(items.len());
         for item in items {
-            let label = self.key_name(item, NameRule::Plain, "label");
+            let label = self.declared(item, NameRule::Plain, "label");
             let is_else = self.scalar(item.value).is_some_and(|scalar| scalar.text == "else");
             let condition = if is_else {
                 let span = self.inner_span(item.value);
@@ -285,7 +285,7 @@ impl<'a> Reader<'a> {
             } else {
                 BranchCondition::When(self.expression(item.value))
             };
-            branches.extend(label.map(|label| Branch { label, condition }));
+            branches.push(Branch { label, condition });
         }
         Some(branches)
     }
