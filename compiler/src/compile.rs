@@ -96,8 +96,7 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
 /// What the plan itself shows; warnings only where nothing is refused, since what could not be
 /// typed would count as unused.
 fn check(plan: &Plan, options: &Options, report: &mut Report) {
-    let unbounded =
-        if options.allow_unbounded { Unbounded::Allowed } else { Unbounded::Refused };
+    let unbounded = if options.allow_unbounded { Unbounded::Allowed } else { Unbounded::Refused };
     let errors = plan_errors(plan, unbounded);
     errors.into_iter().for_each(|fault| report.push(fault));
     if !report.has_errors() {

@@ -19,8 +19,7 @@ impl Report {
     /// Adds a diagnostic, unless the same was said of the same place: a function's body is typed
     /// at each of its uses, and its faults are one.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        let key =
-            (diagnostic.code.id(), diagnostic.primary.span, diagnostic.message.clone());
+        let key = (diagnostic.code.id(), diagnostic.primary.span, diagnostic.message.clone());
         if self.seen.insert(key) {
             self.diagnostics.push(diagnostic);
         }

@@ -81,7 +81,8 @@ pub(crate) fn resolve<'a>(
     let functions = constants::resolve_functions(circuit, report);
     for function in functions.values() {
         let name = &function.ast.name;
-        if arqon_operators::function_names().chain(arqon_operators::aggregate_names())
+        if arqon_operators::function_names()
+            .chain(arqon_operators::aggregate_names())
             .any(|known| known == name.node)
         {
             report.push(
@@ -268,13 +269,7 @@ impl<'a> Resolved<'a> {
         None
     }
 
-    fn label(
-        &self,
-        id: NodeId,
-        label: &str,
-        span: Span,
-        report: &mut Report,
-    ) -> Option<Input> {
+    fn label(&self, id: NodeId, label: &str, span: Span, report: &mut Report) -> Option<Input> {
         let node = &self.circuit.flow[id.0];
         let labels = route_labels(node);
         if let Some(idx) = labels.iter().position(|known| known.node == label) {
@@ -343,4 +338,3 @@ pub(crate) fn route_labels(node: &ast::Node) -> Vec<ast::Name> {
 fn kind_word(name: &ast::Name) -> &'static str {
     if name.node.contains('.') { "topic" } else { "topic or node" }
 }
-

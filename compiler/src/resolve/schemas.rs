@@ -39,12 +39,8 @@ pub(crate) struct PutIn {
 
 /// Puts in all schemas of a circuit.
 pub(crate) fn resolve_schemas<'a>(circuit: &'a ast::Circuit, report: &mut Report) -> Schemas<'a> {
-    let ids: IndexMap<&str, usize> = circuit
-        .schemas
-        .iter()
-        .enumerate()
-        .map(|(id, schema)| (schema.name.as_str(), id))
-        .collect();
+    let ids: IndexMap<&str, usize> =
+        circuit.schemas.iter().enumerate().map(|(id, schema)| (schema.name.as_str(), id)).collect();
     let needs: Vec<Vec<usize>> = circuit
         .schemas
         .iter()
@@ -112,9 +108,9 @@ fn report_cycle(circuit: &ast::Circuit, cycle: &[usize], report: &mut Report) {
 fn named_schemas<'t>(ty: &'t ast::TypeExpr, names: &mut Vec<&'t str>) {
     match &ty.kind {
         ast::TypeKind::Named(name) => names.push(name),
-        ast::TypeKind::List(inner)
-        | ast::TypeKind::Map(inner)
-        | ast::TypeKind::Option(inner) => named_schemas(inner, names),
+        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
+            named_schemas(inner, names)
+        }
         ast::TypeKind::Struct(fields) => {
             for field in fields {
                 named_schemas(&field.ty, names);
@@ -140,9 +136,9 @@ fn named_schemas<'t>(ty: &'t ast::TypeExpr, names: &mut Vec<&'t str>) {
 fn named_span(ty: &ast::TypeExpr, name: &str) -> Option<Span> {
     match &ty.kind {
         ast::TypeKind::Named(found) if found == name => Some(ty.span),
-        ast::TypeKind::List(inner)
-        | ast::TypeKind::Map(inner)
-        | ast::TypeKind::Option(inner) => named_span(inner, name),
+        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
+            named_span(inner, name)
+        }
         ast::TypeKind::Struct(fields) => {
             fields.iter().find_map(|field| named_span(&field.ty, name))
         }
@@ -183,10 +179,7 @@ fn fields_row(
             ));
         }
         n_parts = n_parts.saturating_add(put.n_parts);
-        let origin = Origin {
-            span: field.name.span.to(field.ty.span),
-            kind: OriginKind::Declared,
-        };
+        let origin = Origin { span: field.name.span.to(field.ty.span), kind: OriginKind::Declared };
         columns.push(Column {
             name: Arc::from(field.name.as_str()),
             ty: put.ty,
@@ -206,13 +199,11 @@ fn put_in(
 ) -> PutIn {
     let plain = |ty: Type| PutIn { ty: Some(ty), parts: None, n_parts: 1 };
     let missing = |word: &str, report: &mut Report| {
-        report.push(
-            Diagnostic::new(
-                yaml::NOT_AVAILABLE,
-                ty.span,
-                format!("the type `{word}` is part of the language, and not available in this version"),
-            ),
-        );
+        report.push(Diagnostic::new(
+            yaml::NOT_AVAILABLE,
+            ty.span,
+            format!("the type `{word}` is part of the language, and not available in this version"),
+        ));
         PutIn { ty: None, parts: None, n_parts: 1 }
     };
     match &ty.kind {
@@ -316,8 +307,21 @@ pub(crate) fn struct_fields(put: PutIn) -> Option<Vec<Field>> {
 
 /// Types that are not schemas, for suggestions.
 const TYPE_NAMES: [&str; 15] = [
-    "bool", "int64", "float64", "decimal", "string", "timestamp", "duration", "date", "uuid",
-    "enum", "list", "option", "bytes", "map", "tensor",
+    "bool",
+    "int64",
+    "float64",
+    "decimal",
+    "string",
+    "timestamp",
+    "duration",
+    "date",
+    "uuid",
+    "enum",
+    "list",
+    "option",
+    "bytes",
+    "map",
+    "tensor",
 ];
 
 /// Most parts that a type may have once schemas are put in.

@@ -61,8 +61,11 @@ impl Typer<'_> {
                     fault.help =
                         Some(format!("the aggregate `{name}` stands in `agg:` of a `group`"));
                 }
-                let span =
-                    if fault.kind == arqon_operators::FaultKind::ArgumentCount { function.span } else { span };
+                let span = if fault.kind == arqon_operators::FaultKind::ArgumentCount {
+                    function.span
+                } else {
+                    span
+                };
                 self.type_fault(&fault, span, &operands);
                 None
             }
@@ -157,8 +160,7 @@ impl Typer<'_> {
         arguments: &'t [syntax::Argument],
         parameters: &[&str],
     ) -> Option<Vec<&'t syntax::Expr>> {
-        let n_positional =
-            arguments.iter().take_while(|argument| argument.name.is_none()).count();
+        let n_positional = arguments.iter().take_while(|argument| argument.name.is_none()).count();
         let mut places: Vec<Option<&syntax::Expr>> = vec![None; parameters.len()];
         for (place, argument) in places.iter_mut().zip(&arguments[..n_positional]) {
             *place = Some(&argument.value);
@@ -298,8 +300,9 @@ impl Typer<'_> {
             }
             return None;
         };
-        let is_filter =
-            |argument: &&syntax::Argument| argument.name.as_ref().is_some_and(|it| it.node == "where");
+        let is_filter = |argument: &&syntax::Argument| {
+            argument.name.as_ref().is_some_and(|it| it.node == "where")
+        };
         let filters: Vec<&syntax::Argument> = arguments.iter().filter(is_filter).collect();
         let rest: Vec<syntax::Argument> =
             arguments.iter().filter(|argument| !is_filter(argument)).cloned().collect();

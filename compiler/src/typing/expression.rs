@@ -580,8 +580,7 @@ impl Typer<'_> {
         let syntax::ExprKind::List(items) = &list.kind else {
             let list_typed = self.infer(list, scope, None);
             let (of_typed, list_typed) = (of_typed?, list_typed?);
-            let operands =
-                [Operand::new(of.span, &of_typed), Operand::new(list.span, &list_typed)];
+            let operands = [Operand::new(of.span, &of_typed), Operand::new(list.span, &list_typed)];
             let made = arqon_operators::in_expression(of_typed.expr, list_typed.expr, place);
             return self.made(made, span, &operands);
         };

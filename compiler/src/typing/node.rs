@@ -174,8 +174,7 @@ fn type_node(
     let mut steps = Vec::with_capacity(node.steps.len());
     for (idx, step) in node.steps.iter().enumerate() {
         let wanted = target.as_deref().filter(|_| n_target_from <= idx);
-        let (verb, after) =
-            type_step(step, reads.joined[idx], &row, wanted, rows, typer);
+        let (verb, after) = type_step(step, reads.joined[idx], &row, wanted, rows, typer);
         if matches!(step.kind, ast::StepKind::Route(_)) && idx + 1 < node.steps.len() {
             typer.report.push(
                 Diagnostic::new(
@@ -374,10 +373,9 @@ fn type_chain(
         let row = match input {
             None | Some(Input::Operator(_)) => RowType::unknown(),
             Some(Input::Topic(id)) => Arc::clone(&resolved.topic(id).row),
-            Some(Input::Node(NodeId(id)) | Input::Label(NodeId(id), _)) => flow
-                .nodes
-                .get(id)
-                .map_or_else(RowType::unknown, |node| Arc::clone(&node.row)),
+            Some(Input::Node(NodeId(id)) | Input::Label(NodeId(id), _)) => {
+                flow.nodes.get(id).map_or_else(RowType::unknown, |node| Arc::clone(&node.row))
+            }
         };
         let writer = format!("the route from `{}`", from.node);
         let bypass = bypassed(to, resolved);

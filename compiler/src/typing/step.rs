@@ -36,8 +36,7 @@ impl Typer<'_> {
         target: Option<&RowType>,
     ) -> Made {
         let (columns, exprs) = self.fields(fields, row, target);
-        let verb = exprs
-            .map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Select, exprs));
+        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Select, exprs));
         (verb, Arc::new(RowType { columns, open: false }))
     }
 
@@ -188,9 +187,7 @@ impl Typer<'_> {
         let result = Arc::new(RowType { columns, open: false });
         let having = match &group.condition {
             None => Some(None),
-            Some(condition) => {
-                self.condition(condition, &Scope::Row(&result), "`where`").map(Some)
-            }
+            Some(condition) => self.condition(condition, &Scope::Row(&result), "`where`").map(Some),
         };
         let verb = match (keys, aggregates, having) {
             (Some(keys), Some(aggregates), Some(having)) => {
@@ -211,8 +208,7 @@ impl Typer<'_> {
             return (Verb::Distinct { fields: None }, Arc::clone(row));
         };
         let (columns, exprs) = self.fields(fields, row, None);
-        let verb =
-            exprs.map_or(Verb::Unknown, |exprs| Verb::Distinct { fields: Some(exprs) });
+        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Distinct { fields: Some(exprs) });
         (verb, Arc::new(RowType { columns, open: false }))
     }
 
