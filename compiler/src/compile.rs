@@ -13,6 +13,7 @@ use crate::fuse::fuse;
 use crate::lower::lower;
 use crate::options::Options;
 use crate::places::Places;
+use crate::prune::prune;
 use crate::report::Report;
 use crate::resolve::resolve;
 use crate::typed::Verb;
@@ -82,7 +83,7 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
     let dataflow = if report.has_errors() {
         None
     } else {
-        lower(&resolved, &flow, file_name).map(|dataflow| passes(dataflow))
+        lower(&resolved, &flow, file_name).map(passes)
     };
     Compiled {
         plan: Some(plan),
@@ -107,6 +108,7 @@ fn check(plan: &Plan, options: &Options, report: &mut Report) {
 /// All passes over a dataflow plan, verified after each.
 fn passes(dataflow: DataflowPlan) -> DataflowPlan {
     let dataflow = verified("lower", dataflow);
+    let dataflow = verified("prune", prune(dataflow));
     verified("fuse", fuse(dataflow))
 }
 

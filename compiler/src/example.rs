@@ -130,7 +130,7 @@ impl Tests<'_, '_> {
     }
 
     fn input(&mut self, name: &ast::Name, rows: &[ast::TestRow]) -> Option<TestInput> {
-        let id = self.resolved.written_topic(name, "the test", self.report)?;
+        let id = self.resolved.written_topic(name, "the test names", self.report)?;
         let topic = self.resolved.topic(id);
         if !is_fed_from_outside(self.resolved, id, self.n_writers[id.0]) {
             self.report.push(
@@ -271,7 +271,7 @@ impl Tests<'_, '_> {
         {
             return Some(error_schema());
         }
-        let id = self.resolved.written_topic(name, "the test", self.report)?;
+        let id = self.resolved.written_topic(name, "the test names", self.report)?;
         let topic = self.resolved.topic(id);
         let is_written = self.n_writers[id.0] > 0
             || topic.edge.emits()

@@ -13,6 +13,7 @@ mod raw;
 mod typing;
 mod keys;
 mod lower;
+mod prune;
 mod fuse;
 mod example;
 mod build;

@@ -124,7 +124,7 @@ fn read_scalar(text: &str, ty: &Type) -> Result<Value, ScalarFault> {
             "false" => Ok(Value::Bool(false)),
             _ => Err(plain()),
         },
-        Type::Int64 => text.parse().map(Value::Int).map_err(|error| because(error.to_string())),
+        Type::Int64 => text.parse().map(Value::Int).map_err(|_| plain()),
         Type::Float64 => text.parse().map(Value::float).map_err(|_| plain()),
         Type::Decimal(scale) => parse_decimal(text, *scale)
             .map(Value::Decimal)

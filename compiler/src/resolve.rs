@@ -296,7 +296,8 @@ impl<'a> Resolved<'a> {
         None
     }
 
-    /// The topic that a node, a route or a test names.
+    /// The topic that a node, a route or a test names; `writer` says who, with its verb:
+    /// ``node `revenue` writes``.
     pub(crate) fn written_topic(
         &self,
         name: &ast::Name,
@@ -306,8 +307,8 @@ impl<'a> Resolved<'a> {
         let known = self.topic_id(name.as_str());
         if known.is_none() {
             let message = match self.names.get(name.as_str()) {
-                Some(_) => format!("{writer} names node `{}`, which is no topic", name.node),
-                None => format!("{writer} names unknown topic `{}`", name.node),
+                Some(_) => format!("{writer} `{}`, which is a node, not a topic", name.node),
+                None => format!("{writer} unknown topic `{}`", name.node),
             };
             let topics = self.topics.iter().map(|topic| topic.name.as_str());
             report.unknown(names::UNKNOWN_TOPIC, name.span, message, name.as_str(), topics);

@@ -6,6 +6,7 @@ use crate::aggregate::{Aggregate, AggregateFunction};
 use crate::expr::{Expr, ExprKind, Place};
 use crate::fault::{FaultKind, TypeFault, Typed};
 use crate::function::Function;
+use crate::invoke::looks_at_options;
 use crate::literal::adapt_literal;
 use crate::signature::{
     Callee, CastTarget, aggregate_names, find_aggregate, find_function, function_names,
@@ -228,9 +229,12 @@ impl Call<'_, '_> {
 
     /// The call itself: `ty`, or its option if an argument is one.
     fn build(self, function: Function, args: Vec<Expr>, ty: Type) -> Expr {
-        let lifted = args
-            .iter()
-            .any(|arg| !matches!(arg.kind, ExprKind::Lambda { .. }) && arg.ty.is_option());
+        let types: Vec<&Type> = args.iter().map(|arg| &arg.ty).collect();
+        let lifted = args.iter().enumerate().any(|(idx, arg)| {
+            arg.ty.is_option()
+                && !matches!(arg.kind, ExprKind::Lambda { .. })
+                && !looks_at_options(function, idx, &types)
+        });
         let ty = if lifted { ty.optional() } else { ty };
         Expr { kind: ExprKind::Call { function, args }, ty, place: self.place }
     }

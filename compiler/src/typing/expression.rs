@@ -489,7 +489,15 @@ impl Typer<'_> {
         scale: Scale,
     ) {
         let Type::Decimal(other_scale) = other.expr.ty.required() else { return };
-        let Some(text) = self.number_text(ast, typed) else { return };
+        let Some(text) = self.number_text(ast, typed) else {
+            if matches!(typed.expr.ty, Type::Int64 | Type::Float64)
+                && !is_constant(&typed.expr)
+                && let Some(expr) = exact(&typed.expr, *other_scale)
+            {
+                typed.expr = expr;
+            }
+            return;
+        };
         let wanted = match scale {
             Scale::Same => Type::Decimal(*other_scale),
             Scale::Own => Type::Decimal(0),
@@ -666,6 +674,43 @@ fn is_constant(expr: &Expr) -> bool {
         ExprKind::Literal(_) => true,
         ExprKind::List(items) => items.iter().all(is_constant),
         _ => false,
+    }
+}
+
+/// Arithmetic on nothing but number literals, computed in decimals: `1 - 0.05`.
+fn exact(expr: &Expr, scale: u8) -> Option<Expr> {
+    match &expr.kind {
+        ExprKind::Literal(Value::Int(_) | Value::Float(_)) => {
+            let text = match &expr.kind {
+                ExprKind::Literal(Value::Int(number)) => number.to_string(),
+                ExprKind::Literal(Value::Float(number)) => format!("{:?}", number.get()),
+                _ => return None,
+            };
+            arqon_operators::adapt_number(&text, &Type::Decimal(scale), expr.place).ok()
+        }
+        ExprKind::Unary(op, operand) => {
+            arqon_operators::unary(*op, exact(operand, scale)?, expr.place).ok()
+        }
+        ExprKind::Binary(op, left, right) => match op {
+            BinaryOp::Add | BinaryOp::Subtract => {
+                let (left, right) = (exact(left, scale)?, exact(right, scale)?);
+                arqon_operators::binary(*op, left, right, expr.place).ok()
+            }
+            BinaryOp::Multiply => {
+                let (left, right) = (exact(left, 0)?, exact(right, 0)?);
+                arqon_operators::binary(*op, left, right, expr.place).ok()
+            }
+            BinaryOp::Divide
+            | BinaryOp::Remainder
+            | BinaryOp::Concat
+            | BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual => None,
+        },
+        _ => None,
     }
 }
 

@@ -380,7 +380,7 @@ fn type_chain(
         let writer = format!("the route from `{}`", from.node);
         let bypass = bypassed(to, resolved);
         let topic = match bypass {
-            None => resolved.written_topic(to, &writer, typer.report),
+            None => resolved.written_topic(to, &format!("{writer} writes"), typer.report),
             Some(_) => None,
         };
         let address = route_address(idx, hop, chain.stops.len());

@@ -30,7 +30,7 @@ impl Typer<'_> {
                     bypasses.push((operator, name.span));
                     return (Vec::new(), bypasses);
                 }
-                let topic = resolved.written_topic(name, &writer, self.report);
+                let topic = resolved.written_topic(name, &format!("{writer} writes"), self.report);
                 if !labels.is_empty() {
                     let written: Vec<String> =
                         labels.iter().map(|label| format!("{}: …", label.node)).collect();
@@ -57,7 +57,7 @@ impl Typer<'_> {
                         bypasses.push((operator, name.span));
                         continue;
                     }
-                    let topic = resolved.written_topic(name, &writer, self.report);
+                    let topic = resolved.written_topic(name, &format!("{writer} writes"), self.report);
                     let at = labels.iter().position(|known| known.node == label.node);
                     if at.is_none() {
                         self.no_label(node, labels, label);
