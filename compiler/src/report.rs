@@ -50,6 +50,11 @@ impl Report {
         if SUGGESTIONS_MAX < self.n_suggestions { None } else { suggest(name, candidates) }
     }
 
+    /// How many there are so far.
+    pub(crate) fn n_diagnostics(&self) -> usize {
+        self.diagnostics.len()
+    }
+
     /// Whether anything refuses the circuit.
     pub(crate) fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)

@@ -15,7 +15,7 @@ use arqon_grammar::code::yaml;
 use arqon_types::{Discipline, Edge, Field, TopicName};
 use indexmap::IndexMap;
 
-pub(crate) use constants::{Functions, Param, Params};
+pub(crate) use constants::{Function, Functions, Params};
 pub(crate) use operators::Operator;
 pub(crate) use schemas::Schemas;
 pub(crate) use topics::{Topic, TopicOrigin, discipline};
@@ -231,6 +231,9 @@ impl<'a> Resolved<'a> {
             Some(Named::Node(id)) => return Some(Input::Node(*id)),
             None => {}
         }
+        if let Some(id) = self.operator_id(name.as_str()) {
+            return Some(Input::Operator(id));
+        }
         if let Some((owner, part)) = name.node.rsplit_once('.') {
             match (self.names.get(owner), part) {
                 (Some(_), "errors") => {
@@ -298,7 +301,8 @@ impl<'a> Resolved<'a> {
         None
     }
 
-    /// The topic that a node, a route or a test names.
+    /// The topic that a node, a route or a test names; `writer` says who, with its verb:
+    /// ``node `revenue` writes``.
     pub(crate) fn written_topic(
         &self,
         name: &ast::Name,
@@ -308,8 +312,8 @@ impl<'a> Resolved<'a> {
         let known = self.topic_id(name.as_str());
         if known.is_none() {
             let message = match self.names.get(name.as_str()) {
-                Some(_) => format!("{writer} names node `{}`, which is no topic", name.node),
-                None => format!("{writer} names unknown topic `{}`", name.node),
+                Some(_) => format!("{writer} `{}`, which is a node, not a topic", name.node),
+                None => format!("{writer} unknown topic `{}`", name.node),
             };
             let topics = self.topics.iter().map(|topic| topic.name.as_str());
             report.unknown(names::UNKNOWN_TOPIC, name.span, message, name.as_str(), topics);

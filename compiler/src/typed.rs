@@ -31,6 +31,9 @@ pub(crate) enum Input {
     Node(NodeId),
     /// One label of a node that ends in a route.
     Label(NodeId, usize),
+    /// An operator by its name. It may only be read through its topics; the check on bypasses
+    /// says so.
+    Operator(OperatorId),
 }
 
 /// A source of a node, at its place.
@@ -68,6 +71,8 @@ pub(crate) struct TypedNode {
     pub(crate) labels: Vec<Name>,
     /// What it writes.
     pub(crate) sinks: Vec<TypedSink>,
+    /// Operators that it would write to past their topics, with the place of the name.
+    pub(crate) bypasses: Vec<(OperatorId, Span)>,
 }
 
 /// Where a node stands in the file.

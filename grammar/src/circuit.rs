@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
     fn circuit(&mut self) -> Option<Circuit> {
         let root = self.document.root?;
         // The top has no key of its own: what is missing is shown at its first one.
-        let first = self.map(root)?.first().copied();
+        let first = self.map(root).and_then(|items| items.first().copied());
         let owner = first.map_or(Span::empty(self.span(root).start), |item| item.span);
         let fields = self.fields(root, "a circuit", owner, CIRCUIT_KEYS)?;
         let mut circuit = Circuit::default();

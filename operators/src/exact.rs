@@ -321,6 +321,52 @@ fn word(number: u128) -> u64 {
     number as u64
 }
 
+/// The sum by another road, for tests: floats that do not overlap (by two-sum) stand for the exact
+/// sum; adding them from the greatest, with care for a tie at the end, rounds it once.
+#[cfg(test)]
+pub(crate) fn expansion_sum(terms: &[f64]) -> f64 {
+    let mut partials: Vec<f64> = Vec::new();
+    for term in terms {
+        let mut x = *term;
+        let mut kept = 0;
+        for idx in 0..partials.len() {
+            let mut y = partials[idx];
+            if x.abs() < y.abs() {
+                std::mem::swap(&mut x, &mut y);
+            }
+            let high = x + y;
+            let low = y - (high - x);
+            if low != 0.0 {
+                partials[kept] = low;
+                kept += 1;
+            }
+            x = high;
+        }
+        partials.truncate(kept);
+        partials.push(x);
+    }
+    let Some(mut high) = partials.pop() else { return 0.0 };
+    let mut low = 0.0;
+    while let Some(y) = partials.pop() {
+        let x = high;
+        high = x + y;
+        low = y - (high - x);
+        if low != 0.0 {
+            break;
+        }
+    }
+    if let Some(next) = partials.last()
+        && ((low < 0.0 && *next < 0.0) || (low > 0.0 && *next > 0.0))
+    {
+        let y = low * 2.0;
+        let x = high + y;
+        if y == x - high {
+            high = x;
+        }
+    }
+    high
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -329,51 +375,6 @@ mod tests {
 
     fn finite() -> impl Strategy<Value = f64> {
         any::<u64>().prop_map(f64::from_bits).prop_filter("finite", |x| x.is_finite())
-    }
-
-    /// The sum by another road: fixed-point decimal strings are exact, so grow-expansion of
-    /// non-overlapping floats (two-sum) and a last correction give the rounded value.
-    fn expansion_sum(terms: &[f64]) -> f64 {
-        let mut partials: Vec<f64> = Vec::new();
-        for term in terms {
-            let mut x = *term;
-            let mut kept = 0;
-            for idx in 0..partials.len() {
-                let mut y = partials[idx];
-                if x.abs() < y.abs() {
-                    std::mem::swap(&mut x, &mut y);
-                }
-                let high = x + y;
-                let low = y - (high - x);
-                if low != 0.0 {
-                    partials[kept] = low;
-                    kept += 1;
-                }
-                x = high;
-            }
-            partials.truncate(kept);
-            partials.push(x);
-        }
-        let Some(mut high) = partials.pop() else { return 0.0 };
-        let mut low = 0.0;
-        while let Some(y) = partials.pop() {
-            let x = high;
-            high = x + y;
-            low = y - (high - x);
-            if low != 0.0 {
-                break;
-            }
-        }
-        if let Some(next) = partials.last()
-            && ((low < 0.0 && *next < 0.0) || (low > 0.0 && *next > 0.0))
-        {
-            let y = low * 2.0;
-            let x = high + y;
-            if y == x - high {
-                high = x;
-            }
-        }
-        high
     }
 
     proptest! {

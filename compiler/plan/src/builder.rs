@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use petgraph::graph::DiGraph;
 
-use arqon_types::{Discipline, Edge, Schema};
+use arqon_types::{Discipline, Schema};
 
 use crate::graph::{Plan, node_index, vertex_id};
 use crate::vertex::{
@@ -173,21 +173,38 @@ impl PlanBuilder {
         self.add_nameless_clients();
     }
 
-    fn granted(&self, grant: &Grant) -> Option<(Side, VertexId)> {
-        let name = match grant.right {
-            Right::Publish | Right::Subscribe => grant.target.clone(),
-            Right::Execute => format!("{}.jobs", grant.target),
-        };
-        let target = self.plan.named(&name)?;
-        let edge = match self.plan.vertex(target) {
-            Vertex::Topic(topic) => Some(topic.edge),
-            Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => None,
+    /// The side and the vertex that a grant reaches. An operator to be executed that the circuit
+    /// does not declare becomes a vertex of its own, so that the bypass check sees it.
+    fn granted(&mut self, grant: &Grant) -> Option<(Side, VertexId)> {
+        if grant.right == Right::Execute {
+            let jobs = self.plan.named(&format!("{}.jobs", grant.target));
+            return Some((Side::In, jobs.unwrap_or_else(|| self.undeclared(grant))));
+        }
+        let target = self.plan.named(&grant.target)?;
+        let (publishes, subscribes) = match self.plan.vertex(target) {
+            Vertex::Topic(topic) => (topic.admits_clients(), topic.emits_to_clients()),
+            Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => (true, true),
         };
         match grant.right {
-            Right::Execute => Some((Side::In, target)),
-            Right::Publish => edge.is_none_or(Edge::admits).then_some((Side::In, target)),
-            Right::Subscribe => edge.is_none_or(Edge::emits).then_some((Side::Out, target)),
+            Right::Publish | Right::Execute => publishes.then_some((Side::In, target)),
+            Right::Subscribe => subscribes.then_some((Side::Out, target)),
         }
+    }
+
+    fn undeclared(&mut self, grant: &Grant) -> VertexId {
+        let known = self.plan.endpoints().find(|(_, known)| known.name == grant.target);
+        if let Some((id, _)) = known {
+            return id;
+        }
+        self.endpoint(Endpoint {
+            name: grant.target.clone(),
+            contract: String::new(),
+            vias: Vec::new(),
+            selected: None,
+            limited: false,
+            declared: false,
+            range: grant.range,
+        })
     }
 
     fn add_nameless_clients(&mut self) {

@@ -98,6 +98,28 @@ pub struct Topic {
     pub ranges: TopicRanges,
 }
 
+impl Topic {
+    /// Whether clients may publish to it: an edge says so, and an operator's jobs may come from
+    /// whoever may execute it.
+    pub fn admits_clients(&self) -> bool {
+        self.edge.admits() || matches!(self.origin, TopicOrigin::Jobs { .. })
+    }
+
+    /// Whether clients may subscribe to it: an edge says so, and errors and results are there to
+    /// be read.
+    pub fn emits_to_clients(&self) -> bool {
+        let is_report =
+            matches!(self.origin, TopicOrigin::Errors { .. } | TopicOrigin::Results { .. });
+        self.edge.emits() || is_report
+    }
+
+    /// The names of the key's fields, `a, b`.
+    pub fn key_names(&self) -> String {
+        let name = |column: &usize| self.schema.fields.get(*column).map(|f| f.name.as_str());
+        self.key.iter().filter_map(name).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// Who made a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 fn bytes() -> Vec<u8> {
     let plan = shop::plan(Discipline::Full);
-    encode(&Artifact { plan, dataflow: shop::dataflow() }).unwrap()
+    encode(&Artifact { plan, dataflow: shop::dataflow() }).expect("a plan that holds")
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn odd_bytes_are_refused_with_a_reason() {
         "compiled with artifact version 9, this program reads version 1; \
          compile the circuit again"
     );
-    let mut damaged = whole.clone();
+    let mut damaged = whole;
     damaged[60] ^= 1;
     assert_eq!(refused(&damaged), "the content hash does not match; the file is damaged");
 }
@@ -97,7 +97,7 @@ proptest! {
 fn broken(change: impl FnOnce(&mut DataflowPlan)) -> String {
     let mut dataflow = shop::dataflow();
     change(&mut dataflow);
-    verify(&dataflow).unwrap_err().to_string()
+    verify(&dataflow).expect_err("a broken plan").to_string()
 }
 
 #[test]

@@ -175,6 +175,13 @@ fn fields_row(
     let mut columns = Vec::with_capacity(fields.len());
     for field in fields {
         let put = put_in(&field.ty, schemas, ids, report);
+        if let Some(unit) = &field.unit {
+            report.push(Diagnostic::new(
+                yaml::NOT_AVAILABLE,
+                unit.span,
+                "`unit` is part of the language, and not available in this version",
+            ));
+        }
         n_parts = n_parts.saturating_add(put.n_parts);
         let origin = Origin {
             span: field.name.span.to(field.ty.span),

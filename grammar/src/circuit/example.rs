@@ -1,6 +1,7 @@
 //! `tests:`: examples and laws.
 
 use super::reader::Item;
+use super::reader::ROW_COUNT;
 use super::reader::Reader;
 use super::value::Computing;
 use crate::ast::Bound;
@@ -47,7 +48,10 @@ impl<'a> Reader<'a> {
     }
 
     fn test_step(&mut self, id: NodeId, test: Item<'a>) -> Option<TestStep> {
-        let fields = self.fields(id, "a test step", test.span, STEP_KEYS)?;
+        // A step has no key of its own: what it lacks is shown at its first one.
+        let first = self.map(id).and_then(|items| items.first().copied());
+        let owner = first.map_or(test.span, |item| item.span);
+        let fields = self.fields(id, "a test step", owner, STEP_KEYS)?;
         if let Some(law) = fields.get("law") {
             for key in ["send", "expect", "cost"] {
                 if let Some(other) = fields.get(key) {
@@ -99,9 +103,8 @@ impl<'a> Reader<'a> {
     fn test_row(&mut self, id: NodeId) -> Option<TestRow> {
         let span = self.span(id);
         if let Some([sign, row]) = self.list(id) {
-            let count = self.quantity(*sign, "a count, as in `+1` or `-1`", |text| {
-                text.parse().ok().filter(|count| *count != 0)
-            })?;
+            let count = self
+                .quantity(*sign, ROW_COUNT, |text| text.parse().ok().filter(|count| *count != 0))?;
             let row = self.row(*row)?;
             return Some(TestRow { change: TestChange::Signed(count.node), row, span });
         }

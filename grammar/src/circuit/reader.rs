@@ -311,24 +311,24 @@ impl<'a> Reader<'a> {
         let text = self.expect_text(id, what)?;
         let value = read(text.node.trim());
         if value.is_none() {
-            self.report(
-                Diagnostic::new(
-                    code::yaml::QUANTITY,
-                    text.span,
-                    format!("`{}` is not {what}", text.node),
-                )
-                .help(match text.node.parse::<f64>() {
-                    Ok(_) if !what.starts_with("a whole") => "is its unit missing?",
-                    _ => "digits come first, then the unit, without blanks",
-                }),
+            let diagnostic = Diagnostic::new(
+                code::yaml::QUANTITY,
+                text.span,
+                format!("`{}` is not {what}", text.node),
             );
+            let is_bare = text.node.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+            self.report(if is_bare && !COUNTS.contains(&what) {
+                diagnostic.help("is its unit missing?")
+            } else {
+                diagnostic
+            });
         }
         Some(Spanned::new(value?, text.span))
     }
 
     /// A whole number.
     pub(crate) fn whole(&mut self, id: NodeId) -> Option<Spanned<u64>> {
-        self.quantity(id, "a whole number, as in `64`", quantity::whole)
+        self.quantity(id, WHOLE_NUMBER, quantity::whole)
     }
 
     /// A duration in nanoseconds.
@@ -405,6 +405,15 @@ impl<'a> Fields<'a> {
         self.get(key).map(|item| item.value)
     }
 }
+
+/// What a whole number is called in messages.
+const WHOLE_NUMBER: &str = "a whole number, as in `64`";
+
+/// What a signed number of rows is called in messages.
+pub(crate) const ROW_COUNT: &str = "a count, as in `+1` or `-1`";
+
+/// Quantities without units.
+const COUNTS: [&str; 2] = [WHOLE_NUMBER, ROW_COUNT];
 
 /// A key that is not one of `known`.
 pub(crate) fn unknown_key(what: &str, item: Item<'_>, known: &[&str]) -> Diagnostic {

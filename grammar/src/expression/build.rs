@@ -1,6 +1,7 @@
 //! Pairs of the grammar to the expression tree: precedence, depth, balance.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use pest::iterators::Pair;
@@ -55,20 +56,24 @@ pub(super) fn order(
     pairs: Pairs<'_, Rule>,
     diagnostics: &mut Collector,
 ) -> (Expr, Direction) {
-    let builder = Builder { source, found: RefCell::new(Vec::new()) };
+    let builder =
+        Builder { source, found: RefCell::new(Vec::new()), built: RefCell::new(BTreeMap::new()) };
     let mut direction = Direction::Ascending;
-    let mut expr = Expr::error(source.whole());
-    for pair in pairs {
+    let mut exprs = Vec::new();
+    for pair in pairs.flatten() {
         match pair.as_rule() {
-            Rule::expr => expr = builder.expr(pair).expr,
+            Rule::expr => exprs.push(pair),
             Rule::descending => direction = Direction::Descending,
             _ => {}
         }
     }
-    let found = builder.found.into_inner();
-    if !found.is_empty() {
-        expr = Expr::error(source.whole());
+    // Outer ones come first in the list: backwards, each finds its parts already built.
+    for pair in exprs.into_iter().rev() {
+        builder.build(pair);
     }
+    let expr = builder.built.take().pop_first().map(|(_, built)| built.expr);
+    let found = builder.found.into_inner();
+    let expr = expr.filter(|_| found.is_empty()).unwrap_or_else(|| Expr::error(source.whole()));
     diagnostics.extend(found);
     (expr, direction)
 }
@@ -121,10 +126,13 @@ fn binary(operator: Spanned<BinaryOperator>, left: Built, right: Built) -> Built
     Built { depth, ..Built::leaf(kind, span) }
 }
 
+/// Builds one `expr` at a time, innermost first, so that nesting costs no stack.
 struct Builder<'a> {
     source: Source<'a>,
     /// Filled from the Pratt parser's closures, which all hold the builder.
     found: RefCell<Vec<Diagnostic>>,
+    /// What is built and not yet part of anything, by its first byte: no two `expr`s share it.
+    built: RefCell<BTreeMap<usize, Built>>,
 }
 
 impl Builder<'_> {
@@ -133,14 +141,22 @@ impl Builder<'_> {
         self.source.span(span.start(), span.end())
     }
 
-    fn expr(&self, pair: Pair<'_, Rule>) -> Built {
-        PRATT
+    fn build(&self, pair: Pair<'_, Rule>) {
+        let start = pair.as_span().start();
+        let built = PRATT
             .map_primary(|pair| self.primary(pair))
             .map_prefix(|operator, operand| self.prefix(&operator, operand))
             .map_postfix(|base, postfix| self.postfix(base, postfix))
             .map_infix(|left, operator, right| self.infix(left, &operator, right))
             .parse(pair.into_inner())
-            .finish()
+            .finish();
+        self.built.borrow_mut().insert(start, built);
+    }
+
+    /// A part, which has been built before.
+    fn expr(&self, pair: &Pair<'_, Rule>) -> Built {
+        let built = self.built.borrow_mut().remove(&pair.as_span().start());
+        built.unwrap_or_else(|| Built::leaf(ExprKind::Error, self.span(pair)))
     }
 
     /// Watches the depth of what has been built.
@@ -187,14 +203,14 @@ impl Builder<'_> {
                 _ => Literal::None,
             }),
             Rule::group => {
-                let inner = pair.into_inner().next().map(|inner| self.expr(inner));
+                let inner = pair.into_inner().next().map(|inner| self.expr(&inner));
                 let mut built = inner.unwrap_or_else(|| Built::leaf(ExprKind::Error, span));
                 built.expr.span = span;
                 built.is_group = true;
                 built
             }
             Rule::list => {
-                let items: Vec<Built> = pair.into_inner().map(|item| self.expr(item)).collect();
+                let items: Vec<Built> = pair.into_inner().map(|item| self.expr(&item)).collect();
                 let depth = items.iter().map(|item| item.depth).max().unwrap_or(0) + 1;
                 let items = items.into_iter().map(|item| item.expr).collect();
                 self.bounded(Built { depth, ..Built::leaf(ExprKind::List(items), span) })
@@ -210,7 +226,7 @@ impl Builder<'_> {
         let mut parts = pair
             .into_inner()
             .filter(|part| part.as_rule() == Rule::expr)
-            .map(|part| self.expr(part));
+            .map(|part| self.expr(&part));
         let (Some(condition), Some(consequence), Some(alternative)) =
             (parts.next(), parts.next(), parts.next())
         else {
@@ -246,7 +262,7 @@ impl Builder<'_> {
             Rule::named => {
                 let mut parts = pair.into_inner();
                 let name = parts.next().map(|name| self.word(&name));
-                let value = parts.next().map(|value| self.expr(value));
+                let value = parts.next().map(|value| self.expr(&value));
                 (name, value.unwrap_or_else(|| Built::leaf(ExprKind::Error, span)))
             }
             Rule::lambda => {
@@ -255,14 +271,14 @@ impl Builder<'_> {
                 for part in pair.into_inner() {
                     match part.as_rule() {
                         Rule::name => params.push(self.word(&part)),
-                        _ => body = self.expr(part),
+                        _ => body = self.expr(&part),
                     }
                 }
                 let depth = body.depth + 1;
                 let kind = ExprKind::Lambda { params, body: Box::new(body.expr) };
                 (None, self.bounded(Built { depth, ..Built::leaf(kind, span) }))
             }
-            _ => (None, self.expr(pair)),
+            _ => (None, self.expr(&pair)),
         }
     }
 
@@ -297,7 +313,7 @@ impl Builder<'_> {
         let (kind, depth) = if is_field {
             (ExprKind::Field { base: boxed, field: self.word(&inner) }, base.depth)
         } else {
-            let index = self.expr(inner);
+            let index = self.expr(&inner);
             let depth = base.depth.max(index.depth);
             (ExprKind::Index { base: boxed, index: Box::new(index.expr) }, depth)
         };

@@ -11,7 +11,6 @@ use super::scan::Token;
 use super::scan::TokenKind;
 use crate::code;
 use crate::diagnostic::Diagnostic;
-use crate::limits::EXPRESSION_DEPTH_MAX;
 use crate::span::Span;
 
 /// The diagnostic for a fault of the grammar.
@@ -23,7 +22,7 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
             return Diagnostic::new(
                 code::expression::TOO_DEEP,
                 source.whole(),
-                format!("the expression nests more than {EXPRESSION_DEPTH_MAX} deep"),
+                "the expression nests too deeply for the stack at hand",
             );
         }
     };

@@ -1,80 +1,70 @@
 //! Expressions over batches: the values of all rows, and the faults of some.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use arqon_operators::{BinaryOp, Expr, ExprKind};
-use arqon_types::{Column, ColumnBatch, Type, Value};
+use arqon_operators::{EvalError, Evaluated, Expr, Program, RowErrors, Rows, Selected};
+use arqon_types::{Column, ColumnBatch, Type};
 
 use crate::recorder::Fault;
 
 /// The first fault of each row that has one.
 pub(crate) type Faults = BTreeMap<u32, Fault>;
 
-/// The column of `expr` over all rows; rows in `faults` hold a default.
-pub(crate) fn evaluate(expr: &Expr, batch: &ColumnBatch, faults: &mut Faults) -> Column {
-    if let ExprKind::Column(idx) = &expr.kind {
-        return batch.columns[*idx].clone();
-    }
-    let mut column = Column::with_capacity(&expr.ty, batch.len());
-    for row_idx in 0..batch.len() {
-        match evaluate_row(expr, batch, row_idx) {
-            Ok(value) => column.push(&value),
-            Err(fault) => {
-                column.push_default();
-                let at = u32::try_from(row_idx).expect("batches are bounded");
-                faults.entry(at).or_insert(fault);
-            }
+impl From<EvalError> for Fault {
+    fn from(error: EvalError) -> Self {
+        Self {
+            code: error.code.as_str().into(),
+            message: error.message.into_owned(),
+            place: error.place,
         }
-    }
-    column
-}
-
-fn evaluate_row(expr: &Expr, batch: &ColumnBatch, row_idx: usize) -> Result<Value, Fault> {
-    let overflow = || Fault {
-        code: "overflow".into(),
-        message: "the result is outside of int64".to_owned(),
-        place: expr.place,
-    };
-    match &expr.kind {
-        ExprKind::Column(idx) => Ok(batch.columns[*idx].value(row_idx, &expr.ty)),
-        ExprKind::Literal(value) => Ok(value.clone()),
-        ExprKind::Binary(op, left, right) => {
-            let left = evaluate_row(left, batch, row_idx)?;
-            let right = evaluate_row(right, batch, row_idx)?;
-            match op {
-                BinaryOp::Equal => return Ok(Value::Bool(left == right)),
-                BinaryOp::NotEqual => return Ok(Value::Bool(left != right)),
-                BinaryOp::Less => return Ok(Value::Bool(left < right)),
-                BinaryOp::LessEqual => return Ok(Value::Bool(left <= right)),
-                BinaryOp::Greater => return Ok(Value::Bool(left > right)),
-                BinaryOp::GreaterEqual => return Ok(Value::Bool(left >= right)),
-                _ => {}
-            }
-            let (Value::Int(left), Value::Int(right)) = (left, right) else {
-                panic!("arithmetic is on integers here")
-            };
-            let result = match op {
-                BinaryOp::Add => left.checked_add(right),
-                BinaryOp::Subtract => left.checked_sub(right),
-                BinaryOp::Multiply => left.checked_mul(right),
-                BinaryOp::Remainder => left.checked_rem(right),
-                other => panic!("{other:?} is not evaluated here"),
-            };
-            result.map(Value::Int).ok_or_else(overflow)
-        }
-        other => panic!("{other:?} is not evaluated here"),
     }
 }
 
-/// The truth of each row; a faulty row is false.
-pub(crate) fn evaluate_condition(
-    expr: &Expr,
-    batch: &ColumnBatch,
-    faults: &mut Faults,
-) -> Vec<bool> {
-    assert_eq!(expr.ty, Type::Bool, "a condition is a bool");
-    match evaluate(expr, batch, faults) {
-        Column::Bool(truth) => truth,
-        other => panic!("a condition gave {other:?}"),
+/// An expression ready to run.
+#[derive(Debug, Clone)]
+pub(crate) struct Formula {
+    program: Program,
+}
+
+impl Formula {
+    /// Prepares `expr`.
+    pub(crate) fn new(expr: &Expr) -> Self {
+        Self { program: Program::new(expr) }
+    }
+
+    /// Prepares all of `exprs`.
+    pub(crate) fn all<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> Vec<Self> {
+        exprs.into_iter().map(Self::new).collect()
+    }
+
+    /// The type of the values.
+    pub(crate) fn ty(&self) -> &Type {
+        self.program.ty()
+    }
+
+    /// The values of all rows; those of rows in `faults` mean nothing.
+    pub(crate) fn column<'a>(
+        &self,
+        batch: &'a ColumnBatch,
+        faults: &mut Faults,
+    ) -> Cow<'a, Column> {
+        let Evaluated { column, errors } = self.program.evaluate(Rows::all(batch));
+        note(errors, faults);
+        column
+    }
+
+    /// The rows for which this condition is true; rows that fail are not among them.
+    pub(crate) fn select(&self, batch: &ColumnBatch, faults: &mut Faults) -> Vec<u32> {
+        let Selected { selection, errors } = self.program.select(Rows::all(batch));
+        note(errors, faults);
+        selection
+    }
+}
+
+fn note(errors: RowErrors, faults: &mut Faults) {
+    for (row_idx, error) in errors {
+        let at = u32::try_from(row_idx).expect("a batch has fewer than 2^32 rows");
+        faults.entry(at).or_insert_with(|| error.into());
     }
 }

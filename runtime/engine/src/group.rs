@@ -1,13 +1,14 @@
 //! Aggregation: one row per group, computed from accumulators that forget exactly.
 
-use arqon_operators::{Aggregate, Expr};
+use std::borrow::Cow;
+
+use arqon_operators::Aggregate;
 use arqon_plan::Group;
 use arqon_types::{Column, ColumnBatch, Field, PackedRow, Row, Schema, Type, Value};
 
 use crate::accumulate::GroupState;
-use crate::evaluate::{Faults, evaluate, evaluate_condition};
+use crate::evaluate::{Faults, Formula};
 use crate::keyed::PackValue;
-use crate::map::selection;
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
 use crate::stateful::{Delta, Emitter, KeyLogic};
@@ -55,11 +56,11 @@ impl GroupShape {
     /// How the aggregates' arguments are packed: for each aggregate with a filter whether the
     /// row passes it, and the arguments if it does.
     pub(crate) fn pack_value(&self) -> PackValue {
-        let aggregates = self.aggregates.clone();
+        let inputs: Vec<AggregateInput> = self.aggregates.iter().map(AggregateInput::new).collect();
         Box::new(move |batch, faults| {
             let mut values = vec![PackedRow::new(); batch.len()];
-            for aggregate in &aggregates {
-                pack_arguments(aggregate, batch, faults, &mut values);
+            for input in &inputs {
+                input.pack(batch, faults, &mut values);
             }
             values
         })
@@ -117,43 +118,54 @@ fn take_value(bytes: &mut &[u8], ty: &Type) -> Value {
     column.value(0, ty)
 }
 
-fn pack_arguments(
-    aggregate: &Aggregate,
-    batch: &ColumnBatch,
-    faults: &mut Faults,
-    values: &mut [PackedRow],
-) {
-    let Some(filter) = &aggregate.filter else {
-        let columns: Vec<Column> =
-            aggregate.args.iter().map(|arg| evaluate(arg, batch, faults)).collect();
-        for (row_idx, value) in values.iter_mut().enumerate() {
-            push_arguments(value, &columns, &aggregate.args, row_idx);
-        }
-        return;
-    };
-    // Arguments are evaluated only for rows that pass the filter.
-    let passes = evaluate_condition(filter, batch, faults);
-    let passing = selection(&passes);
-    let sub_batch = batch.gather(&passing);
-    let mut sub_faults = Faults::new();
-    let columns: Vec<Column> =
-        aggregate.args.iter().map(|arg| evaluate(arg, &sub_batch, &mut sub_faults)).collect();
-    for (at, fault) in sub_faults {
-        faults.entry(passing[at as usize]).or_insert(fault);
-    }
-    let mut next = 0;
-    for (value, passes) in values.iter_mut().zip(&passes) {
-        value.push_bytes(&[u8::from(*passes)]);
-        if *passes {
-            push_arguments(value, &columns, &aggregate.args, next);
-            next += 1;
-        }
-    }
+/// What an aggregate reads.
+struct AggregateInput {
+    filter: Option<Formula>,
+    args: Vec<Formula>,
 }
 
-fn push_arguments(value: &mut PackedRow, columns: &[Column], args: &[Expr], row_idx: usize) {
-    for (column, arg) in columns.iter().zip(args) {
-        value.push_cell(column, row_idx, &arg.ty);
+impl AggregateInput {
+    fn new(aggregate: &Aggregate) -> Self {
+        Self {
+            filter: aggregate.filter.as_ref().map(Formula::new),
+            args: Formula::all(&aggregate.args),
+        }
+    }
+
+    /// Arguments are evaluated only for rows that pass the filter.
+    fn pack(&self, batch: &ColumnBatch, faults: &mut Faults, values: &mut [PackedRow]) {
+        let Some(filter) = &self.filter else {
+            let columns = self.columns(batch, faults);
+            for (row_idx, value) in values.iter_mut().enumerate() {
+                self.push(value, &columns, row_idx);
+            }
+            return;
+        };
+        let passing = filter.select(batch, faults);
+        let sub_batch = batch.gather(&passing);
+        let mut sub_faults = Faults::new();
+        let columns = self.columns(&sub_batch, &mut sub_faults);
+        for (at, fault) in sub_faults {
+            faults.entry(passing[at as usize]).or_insert(fault);
+        }
+        let mut passing = passing.into_iter().enumerate().peekable();
+        for (at, value) in (0_u32..).zip(values) {
+            let sub_idx = passing.next_if(|(_, passing)| *passing == at).map(|(idx, _)| idx);
+            value.push_bytes(&[u8::from(sub_idx.is_some())]);
+            if let Some(sub_idx) = sub_idx {
+                self.push(value, &columns, sub_idx);
+            }
+        }
+    }
+
+    fn columns<'a>(&self, batch: &'a ColumnBatch, faults: &mut Faults) -> Vec<Cow<'a, Column>> {
+        self.args.iter().map(|arg| arg.column(batch, faults)).collect()
+    }
+
+    fn push(&self, value: &mut PackedRow, columns: &[Cow<'_, Column>], row_idx: usize) {
+        for (column, arg) in columns.iter().zip(&self.args) {
+            value.push_cell(column, row_idx, arg.ty());
+        }
     }
 }
 

@@ -5,14 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use arqon_operators::Expr;
 use arqon_plan::{Join, JoinKind, JoinOutput};
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
 
 use crate::batch::BATCH_ROWS;
-use crate::evaluate::{Faults, evaluate_condition};
+use crate::evaluate::{Faults, Formula};
 use crate::keyed::{KeyShape, NoneInKey};
-use crate::map::selection;
 use crate::multiset::Multiset;
 use crate::recorder::{Fault, row_text};
 use crate::source::PackedMap;
@@ -23,7 +21,7 @@ use crate::stateful::{Delta, Emitter, KeyLogic};
 pub(crate) struct JoinShape {
     kind: JoinKind,
     output: JoinOutput,
-    residual: Option<Expr>,
+    residual: Option<Formula>,
     left_types: Vec<Type>,
     right_types: Vec<Type>,
     /// Left fields and then right fields, for error rows.
@@ -46,7 +44,7 @@ impl JoinShape {
         Self {
             kind: join.kind,
             output: join.output,
-            residual: join.residual.clone(),
+            residual: join.residual.as_ref().map(Formula::new),
             left_types: left.types(),
             right_types: right.types(),
             pair_schema,
@@ -69,8 +67,8 @@ impl JoinShape {
             JoinKind::Left | JoinKind::Anti => NoneInKey::Value,
         };
         (
-            KeyShape { exprs: join.left_key.clone(), types: types.clone(), none },
-            KeyShape { exprs: join.right_key.clone(), types, none: NoneInKey::Drop },
+            KeyShape { formulas: Formula::all(&join.left_key), types: types.clone(), none },
+            KeyShape { formulas: Formula::all(&join.right_key), types, none: NoneInKey::Drop },
         )
     }
 
@@ -82,11 +80,6 @@ impl JoinShape {
     /// Which join it is.
     pub(crate) fn kind(&self) -> JoinKind {
         self.kind
-    }
-
-    /// The condition on pairs.
-    pub(crate) fn residual(&self) -> Option<&Expr> {
-        self.residual.as_ref()
     }
 
     /// No pairs.
@@ -121,31 +114,31 @@ impl JoinShape {
         pairs.matched.push(right.is_some());
     }
 
-    /// Which pairs satisfy the residual; the others' faults go to `refuse`.
+    /// The pairs that satisfy the residual, or none of this where there is no residual; faults
+    /// go to `refuse`.
     pub(crate) fn judge(
         &self,
         pairs: &Pairs,
         mut refuse: impl FnMut(&Fault, String, i64),
-    ) -> Option<Vec<bool>> {
+    ) -> Option<Vec<u32>> {
         let residual = self.residual.as_ref()?;
         let mut faults = Faults::new();
-        let truth = evaluate_condition(residual, &pairs.rows, &mut faults);
+        let selected = residual.select(&pairs.rows, &mut faults);
         for (at, fault) in &faults {
             let row = row_text(&self.pair_schema, &pairs.rows, *at as usize);
             refuse(fault, row, pairs.rows.diffs[*at as usize]);
         }
-        Some(truth)
+        Some(selected)
     }
 
-    /// The pairs for which `truth` holds.
-    pub(crate) fn keep(pairs: Pairs, truth: &[bool]) -> Pairs {
-        if truth.iter().all(|is_true| *is_true) {
-            return pairs;
-        }
-        let kept = selection(truth);
-        Pairs {
-            rows: pairs.rows.gather(&kept),
-            matched: kept.iter().map(|at| pairs.matched[*at as usize]).collect(),
+    /// The pairs that were selected.
+    pub(crate) fn keep(pairs: Pairs, selected: Option<&[u32]>) -> Pairs {
+        match selected {
+            Some(selected) if selected.len() < pairs.len() => Pairs {
+                rows: pairs.rows.gather(selected),
+                matched: selected.iter().map(|at| pairs.matched[*at as usize]).collect(),
+            },
+            Some(_) | None => pairs,
         }
     }
 
@@ -172,6 +165,11 @@ impl JoinShape {
 }
 
 impl Pairs {
+    /// The diffs, in the order in which the pairs were pushed.
+    pub(crate) fn diffs(&self) -> &[i64] {
+        &self.rows.diffs
+    }
+
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.matched.len()
@@ -207,11 +205,9 @@ impl JoinLogic {
     /// Sends what has gathered; inner pairs meet the residual here.
     fn flush(&mut self, out: &mut Emitter) {
         let mut pairs = std::mem::replace(&mut self.pairs, self.shape.no_pairs());
-        if self.shape.kind == JoinKind::Inner
-            && let Some(truth) =
-                self.shape.judge(&pairs, |fault, row, diff| out.fault(fault, row, diff))
-        {
-            pairs = JoinShape::keep(pairs, &truth);
+        if self.shape.kind == JoinKind::Inner {
+            let selected = self.shape.judge(&pairs, |fault, row, diff| out.fault(fault, row, diff));
+            pairs = JoinShape::keep(pairs, selected.as_deref());
         }
         out.batch(self.shape.finish(pairs));
     }
@@ -315,25 +311,18 @@ impl JoinLogic {
             sides.right.add(value, *diff);
         }
         out.counts.touched += candidates.len() as u64;
-        let truth = self
-            .shape
-            .judge(&candidates, |fault, row, diff| out.fault(fault, row, diff))
-            .unwrap_or_else(|| vec![true; candidates.len()]);
-
+        let selected =
+            self.shape.judge(&candidates, |fault, row, diff| out.fault(fault, row, diff));
         let mut matches = self.matches.remove(key).unwrap_or_default();
         let n_matches_before: Vec<i64> =
             before.keys().map(|row| matches.get(row).copied().unwrap_or(0)).collect();
-        for ((row, n), is_true) in effects
-            .into_iter()
-            .zip(&truth)
-            .filter_map(|(effect, truth)| effect.map(|effect| (effect, *truth)))
-        {
-            if is_true {
+        for at in selected.iter().flatten() {
+            if let Some((row, n)) = effects[*at as usize].take() {
                 *matches.entry(row).or_insert(0) += n;
             }
         }
         if self.shape.emits_pairs() {
-            out.batch(self.shape.finish(JoinShape::keep(candidates, &truth)));
+            out.batch(self.shape.finish(JoinShape::keep(candidates, selected.as_deref())));
         }
         for ((row, n_before), n_matches_before) in before.into_iter().zip(n_matches_before) {
             let n_now = sides.left.multiplicity(&row);

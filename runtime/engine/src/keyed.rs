@@ -1,5 +1,7 @@
 //! On the way to a stateful operator: rows are projected to a packed key and a packed value.
 
+use std::borrow::Cow;
+
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
@@ -8,14 +10,14 @@ use arqon_operators::Expr;
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
 
 use crate::batch::{Batches, Keyed, KeyedRows};
-use crate::evaluate::{Faults, evaluate};
+use crate::evaluate::{Faults, Formula};
 use crate::recorder::{Meter, row_text};
 
 /// The expressions of a key, and the types in which it is packed.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyShape {
     /// Over the input row.
-    pub(crate) exprs: Vec<Expr>,
+    pub(crate) formulas: Vec<Formula>,
     /// An option here packs a plain value as a present one.
     pub(crate) types: Vec<Type>,
     /// What becomes of a row with `none` in its key.
@@ -35,7 +37,7 @@ impl KeyShape {
     /// A key that is packed as its expressions are typed, with `none` as a value.
     pub(crate) fn plain(exprs: &[Expr]) -> Self {
         Self {
-            exprs: exprs.to_vec(),
+            formulas: Formula::all(exprs),
             types: exprs.iter().map(|expr| expr.ty.clone()).collect(),
             none: NoneInKey::Value,
         }
@@ -109,20 +111,21 @@ pub(crate) fn key_rows<'scope>(
 
 /// The key of each row; none where `none` drops the row.
 fn pack_keys(key: &KeyShape, rows: &ColumnBatch, faults: &mut Faults) -> Vec<Option<PackedRow>> {
-    let columns: Vec<Column> = key.exprs.iter().map(|expr| evaluate(expr, rows, faults)).collect();
+    let columns: Vec<Cow<'_, Column>> =
+        key.formulas.iter().map(|formula| formula.column(rows, faults)).collect();
     (0..rows.len())
         .map(|row_idx| {
             let mut packed = PackedRow::new();
-            for ((column, expr), ty) in columns.iter().zip(&key.exprs).zip(&key.types) {
-                if let (NoneInKey::Drop, Column::Option { present, .. }) = (key.none, column)
+            for ((column, formula), ty) in columns.iter().zip(&key.formulas).zip(&key.types) {
+                if let (NoneInKey::Drop, Column::Option { present, .. }) = (key.none, &**column)
                     && !present[row_idx]
                 {
                     return None;
                 }
-                if ty.is_option() && !expr.ty.is_option() {
+                if ty.is_option() && !formula.ty().is_option() {
                     packed.push_bytes(&[1]);
                 }
-                packed.push_cell(column, row_idx, &expr.ty);
+                packed.push_cell(column, row_idx, formula.ty());
             }
             Some(packed)
         })

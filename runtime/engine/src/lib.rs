@@ -22,6 +22,7 @@ mod multiset;
 mod join;
 mod top;
 mod unique;
+mod arrangement;
 mod sink;
 mod render;
 mod worker;

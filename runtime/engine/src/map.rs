@@ -10,8 +10,9 @@ use arqon_plan::{Map, StageKind};
 use arqon_types::{ColumnBatch, Schema};
 
 use crate::batch::{Batch, Batches};
-use crate::evaluate::{Faults, evaluate, evaluate_condition};
+use crate::evaluate::{Faults, Formula};
 use crate::recorder::{Meter, row_text};
+use crate::stats::Count;
 
 /// Renders the stages of a map; `meters` are those of the stages.
 ///
@@ -22,8 +23,8 @@ pub(crate) fn render_map<'scope>(
     map: &Map,
     meters: Vec<Meter>,
 ) -> Batches<'scope> {
-    let stages: Vec<(StageKind, Meter)> =
-        map.stages.iter().map(|stage| stage.kind.clone()).zip(meters).collect();
+    let stages: Vec<(Work, Meter)> =
+        map.stages.iter().map(|stage| Work::new(&stage.kind)).zip(meters).collect();
     input.unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "Map", move |_, _| {
         move |input, output| {
             input.for_each(|capability, batch| {
@@ -40,6 +41,21 @@ pub(crate) fn render_map<'scope>(
     })
 }
 
+/// A stage ready to run.
+enum Work {
+    Filter(Formula),
+    Project(Vec<Formula>),
+}
+
+impl Work {
+    fn new(kind: &StageKind) -> Self {
+        match kind {
+            StageKind::Filter(condition) => Self::Filter(Formula::new(condition)),
+            StageKind::Project(exprs) => Self::Project(Formula::all(exprs)),
+        }
+    }
+}
+
 /// Rows on their way through the stages.
 struct Passage<'a> {
     epoch: u64,
@@ -51,52 +67,54 @@ struct Passage<'a> {
 }
 
 fn run_stages(
-    stages: &[(StageKind, Meter)],
+    stages: &[(Work, Meter)],
     schema: &Schema,
     epoch: u64,
     input: Rc<ColumnBatch>,
 ) -> Rc<ColumnBatch> {
     let rows = Rc::clone(&input);
     let mut passage = Passage { epoch, schema, input, origin: None, rows };
-    for (kind, meter) in stages {
+    for (work, meter) in stages {
         if passage.rows.is_empty() {
             break;
         }
-        meter.count(epoch, |counts| {
-            counts.input.add_all(&passage.rows.diffs);
-            counts.touched += passage.rows.len() as u64;
-        });
-        match kind {
-            StageKind::Filter(condition) => {
-                let mut faults = Faults::new();
-                let truth = evaluate_condition(condition, &passage.rows, &mut faults);
-                let filtered: Vec<i64> = (0_u32..)
-                    .zip(truth.iter().zip(&passage.rows.diffs))
-                    .filter(|(at, (is_true, _))| !**is_true && !faults.contains_key(at))
-                    .map(|(_, (_, diff))| *diff)
-                    .collect();
-                meter.count(epoch, |counts| counts.filtered.add_all(&filtered));
+        let mut faults = Faults::new();
+        let rows = Rc::clone(&passage.rows);
+        match work {
+            Work::Filter(condition) => {
+                let selected = condition.select(&rows, &mut faults);
                 passage.refuse(meter, &faults);
-                if !truth.iter().all(|is_true| *is_true) {
-                    passage.select(&selection(&truth));
+                if selected.len() < rows.len() {
+                    passage.select(&selected);
                 }
             }
-            StageKind::Project(exprs) => {
-                let mut faults = Faults::new();
-                let columns =
-                    exprs.iter().map(|expr| evaluate(expr, &passage.rows, &mut faults)).collect();
-                let diffs = passage.rows.diffs.clone();
+            Work::Project(formulas) => {
+                let columns = formulas
+                    .iter()
+                    .map(|formula| formula.column(&rows, &mut faults).into_owned())
+                    .collect();
                 passage.refuse(meter, &faults);
+                let diffs = rows.diffs.clone();
                 passage.rows = Rc::new(ColumnBatch { columns, diffs });
                 if !faults.is_empty() {
-                    let n_rows = u32::try_from(passage.rows.len()).expect("batches are bounded");
+                    let n_rows = u32::try_from(rows.len()).expect("batches are bounded");
                     let sound: Vec<u32> =
                         (0..n_rows).filter(|at| !faults.contains_key(at)).collect();
                     passage.select(&sound);
                 }
             }
         }
-        meter.count(epoch, |counts| counts.output.add_all(&passage.rows.diffs));
+        meter.count(epoch, |counts| {
+            let (mut input, mut output, mut errors) =
+                (Count::default(), Count::default(), Count::default());
+            input.add_all(&rows.diffs);
+            output.add_all(&passage.rows.diffs);
+            faults.keys().for_each(|at| errors.add(rows.diffs[*at as usize]));
+            counts.input.merge(input);
+            counts.output.merge(output);
+            counts.filtered.merge(input.less(output).less(errors));
+            counts.touched += input.changes;
+        });
     }
     passage.rows
 }
@@ -118,11 +136,6 @@ impl Passage<'_> {
             meter.fault(self.epoch, fault, row, diff);
         }
     }
-}
-
-/// The rows for which `truth` holds.
-pub(crate) fn selection(truth: &[bool]) -> Vec<u32> {
-    (0_u32..).zip(truth).filter(|(_, is_true)| **is_true).map(|(at, _)| at).collect()
 }
 
 /// Passes rows on and counts them.

@@ -14,16 +14,17 @@ use timely::dataflow::{InputHandle, ProbeHandle, Scope};
 use arqon_plan::{DataflowPlan, Join, Operator, Step, StepId};
 use arqon_types::{PackedRow, TopicName};
 
+use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top, reduce_unique};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
 use crate::distinct::DistinctLogic;
 use crate::group::{GroupLogic, GroupShape};
 use crate::join::{JoinLogic, JoinShape};
-use crate::keyed::{KeyShape, key_rows, pack_nothing, pack_whole};
-use crate::map::render_map;
+use crate::keyed::{KeyShape, PackValue, key_rows, pack_nothing, pack_whole};
+use crate::map::{count_through, render_map};
 use crate::recorder::{CounterId, Layout, Meter, Recorder};
 use crate::route::render_route;
 use crate::sink::render_sink;
-use crate::stateful::render_stateful;
+use crate::stateful::{KeyLogic, render_stateful};
 use crate::top::{TopLogic, TopShape};
 use crate::unique::UniqueLogic;
 
@@ -37,6 +38,24 @@ pub enum BackendChoice {
     Arrangements,
     /// Hash operators over totally ordered epochs.
     Hash,
+}
+
+/// What a choice comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backend {
+    Arrangements,
+    Hash,
+}
+
+impl BackendChoice {
+    /// Every stateful step stands at the top level, where epochs are totally ordered, so the hash
+    /// operators are right for all of them.
+    fn backend(self) -> Backend {
+        match self {
+            Self::Arrangements => Backend::Arrangements,
+            Self::Auto | Self::Hash => Backend::Hash,
+        }
+    }
 }
 
 /// The counters of a plan: one per topic that is fed, one per step, one per stage of a map.
@@ -109,6 +128,7 @@ enum Collection<'scope> {
 struct Walk<'scope, 'a> {
     scope: Scope<'scope, u64>,
     plan: &'a DataflowPlan,
+    backend: Backend,
     counters: &'a Counters,
     recorder: Rc<RefCell<Recorder>>,
     file: Arc<str>,
@@ -121,6 +141,7 @@ struct Walk<'scope, 'a> {
 pub(crate) fn render(
     scope: Scope<'_, u64>,
     plan: &DataflowPlan,
+    choice: BackendChoice,
     counters: &Counters,
     recorder: &Rc<RefCell<Recorder>>,
 ) -> Rendered {
@@ -145,6 +166,7 @@ pub(crate) fn render(
     let mut walk = Walk {
         scope,
         plan,
+        backend: choice.backend(),
         counters,
         recorder: Rc::clone(recorder),
         file: Arc::from(plan.file.as_str()),
@@ -232,28 +254,59 @@ impl<'scope> Walk<'scope, '_> {
                 if shape.is_keyless() {
                     rows = rows.concat(self.ticks.clone());
                 }
-                let logic = GroupLogic::new(shape);
-                self.stateful(step, "Group", [rows], logic, only_meter())
+                match self.backend {
+                    Backend::Arrangements => {
+                        reduce_groups(rows, shape, step.schema.types(), only_meter())
+                    }
+                    Backend::Hash => {
+                        let logic = GroupLogic::new(shape);
+                        self.stateful(step, "Group", [rows], logic, only_meter())
+                    }
+                }
             }
             Operator::Distinct => {
                 let types = inputs[0].schema.types();
                 let fields: Vec<usize> = (0..types.len()).collect();
                 let key = KeyShape::fields(&fields, &types);
                 let rows = self.key(step, 0, key, pack_nothing(), &only_meter());
-                self.stateful(step, "Distinct", [rows], DistinctLogic::default(), only_meter())
+                match self.backend {
+                    Backend::Arrangements => {
+                        reduce_distinct(rows, step.schema.types(), only_meter())
+                    }
+                    Backend::Hash => {
+                        let logic = DistinctLogic::default();
+                        self.stateful(step, "Distinct", [rows], logic, only_meter())
+                    }
+                }
             }
             Operator::Top(top) => {
                 let shape = TopShape::new(top, inputs[0].schema.types());
                 let key = KeyShape::plain(&top.per);
                 let rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
-                self.stateful(step, "Top", [rows], TopLogic::new(shape), only_meter())
+                match self.backend {
+                    Backend::Arrangements => {
+                        reduce_top(rows, shape, step.schema.types(), only_meter())
+                    }
+                    Backend::Hash => {
+                        self.stateful(step, "Top", [rows], TopLogic::new(shape), only_meter())
+                    }
+                }
             }
             Operator::Unique { key } => {
                 let types = inputs[0].schema.types();
                 let key = KeyShape::fields(key, &types);
                 let rows = self.key(step, 0, key, pack_whole(types), &only_meter());
-                let logic = UniqueLogic::new(inputs[0].schema.clone());
-                self.stateful(step, "Unique", [rows], logic, only_meter())
+                let schema = inputs[0].schema.clone();
+                match self.backend {
+                    Backend::Arrangements => reduce_unique(rows, schema, only_meter()),
+                    Backend::Hash => self.stateful(
+                        step,
+                        "Unique",
+                        [rows],
+                        UniqueLogic::new(schema),
+                        only_meter(),
+                    ),
+                }
             }
         })
     }
@@ -263,7 +316,7 @@ impl<'scope> Walk<'scope, '_> {
         step: &Step,
         input: usize,
         key: KeyShape,
-        value: crate::keyed::PackValue,
+        value: PackValue,
         meter: &Meter,
     ) -> KeyedRows<'scope> {
         let schema = self.plan.steps[step.inputs[input].index()].schema.clone();
@@ -275,7 +328,7 @@ impl<'scope> Walk<'scope, '_> {
         step: &Step,
         name: &str,
         rows: [KeyedRows<'scope>; N],
-        logic: impl crate::stateful::KeyLogic<N>,
+        logic: impl KeyLogic<N>,
         meter: Meter,
     ) -> Batches<'scope> {
         render_stateful(self.scope, name, rows, step.schema.types(), meter, logic)
@@ -285,7 +338,7 @@ impl<'scope> Walk<'scope, '_> {
         let streams: Vec<Batches<'scope>> =
             step.inputs.iter().map(|input| self.rows(*input)).collect();
         let meter = meter.clone();
-        crate::map::count_through(self.scope.concatenate(streams), meter)
+        count_through(self.scope.concatenate(streams), meter)
     }
 
     fn join(&self, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
@@ -295,6 +348,11 @@ impl<'scope> Walk<'scope, '_> {
         let (left_key, right_key) = JoinShape::keys(join);
         let left = self.key(step, 0, left_key, pack_whole(left.types()), &meter);
         let right = self.key(step, 1, right_key, pack_whole(right.types()), &meter);
-        self.stateful(step, "Join", [left, right], JoinLogic::new(shape), meter)
+        match self.backend {
+            Backend::Arrangements => arrangement::join(left, right, &shape, &meter),
+            Backend::Hash => {
+                self.stateful(step, "Join", [left, right], JoinLogic::new(shape), meter)
+            }
+        }
     }
 }

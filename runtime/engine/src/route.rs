@@ -11,7 +11,7 @@ use arqon_plan::Route;
 use arqon_types::{ColumnBatch, Schema};
 
 use crate::batch::{Batch, Batches};
-use crate::evaluate::{Faults, evaluate_condition};
+use crate::evaluate::{Faults, Formula};
 use crate::recorder::{Meter, row_text};
 
 /// Renders a route; the result has a stream per condition, and one more for the rest.
@@ -21,8 +21,9 @@ pub(crate) fn render_route<'scope>(
     route: &Route,
     meter: Meter,
 ) -> Vec<Batches<'scope>> {
-    let route = route.clone();
     let n_arms = route.conditions.len() + usize::from(route.has_rest);
+    let conditions = Formula::all(&route.conditions);
+    let has_rest = route.has_rest;
     let mut builder = OperatorBuilder::new("Route".to_owned(), input.scope());
     let mut input = builder.new_input(input, Pipeline);
     let mut outputs = Vec::new();
@@ -36,7 +37,7 @@ pub(crate) fn render_route<'scope>(
         move |_| {
             input.for_each(|capability, batch| {
                 let batch = std::mem::take(batch);
-                let arms = split(&route, &schema, &meter, &batch);
+                let arms = split(&conditions, has_rest, &schema, &meter, &batch);
                 for (idx, rows) in arms.into_iter().enumerate() {
                     if rows.is_empty() {
                         continue;
@@ -54,32 +55,34 @@ pub(crate) fn render_route<'scope>(
 }
 
 /// The rows of each arm.
-fn split(route: &Route, schema: &Schema, meter: &Meter, batch: &Batch) -> Vec<ColumnBatch> {
+fn split(
+    conditions: &[Formula],
+    has_rest: bool,
+    schema: &Schema,
+    meter: &Meter,
+    batch: &Batch,
+) -> Vec<ColumnBatch> {
     let mut rest: Vec<u32> =
         (0..u32::try_from(batch.rows.len()).expect("batches are bounded")).collect();
     let mut arms = Vec::new();
     let mut n_faulty = 0;
-    for condition in &route.conditions {
+    for condition in conditions {
         let rows = batch.rows.gather(&rest);
         let mut faults = Faults::new();
-        let truth = evaluate_condition(condition, &rows, &mut faults);
+        let selected = condition.select(&rows, &mut faults);
         for (at, fault) in &faults {
             let origin = rest[*at as usize] as usize;
             let row = row_text(schema, &batch.rows, origin);
             meter.fault(batch.epoch, fault, row, batch.rows.diffs[origin]);
         }
         n_faulty += faults.len();
-        let mut taken = Vec::new();
-        let mut left = Vec::new();
-        for (at, is_true) in (0_u32..).zip(&truth) {
-            if *is_true {
-                taken.push(rest[at as usize]);
-            } else if !faults.contains_key(&at) {
-                left.push(rest[at as usize]);
-            }
-        }
-        arms.push(batch.rows.gather(&taken));
-        rest = left;
+        arms.push(rows.gather(&selected));
+        let mut selected = selected.into_iter().peekable();
+        rest = (0_u32..)
+            .zip(&rest)
+            .filter(|(at, _)| selected.next_if_eq(at).is_none() && !faults.contains_key(at))
+            .map(|(_, origin)| *origin)
+            .collect();
     }
     let unmatched = batch.rows.gather(&rest);
     meter.count(batch.epoch, |counts| {
@@ -88,17 +91,17 @@ fn split(route: &Route, schema: &Schema, meter: &Meter, batch: &Batch) -> Vec<Co
         for arm in &arms {
             counts.output.add_all(&arm.diffs);
         }
-        if route.has_rest {
+        if has_rest {
             counts.output.add_all(&unmatched.diffs);
         } else {
             counts.filtered.add_all(&unmatched.diffs);
         }
     });
-    if route.has_rest {
+    if has_rest {
         arms.push(unmatched);
     }
     let n_out: usize = arms.iter().map(ColumnBatch::len).sum();
-    let n_filtered = if route.has_rest { 0 } else { rest.len() };
+    let n_filtered = if has_rest { 0 } else { rest.len() };
     assert_eq!(n_out + n_filtered + n_faulty, batch.rows.len(), "a route loses no row");
     arms
 }

@@ -26,9 +26,15 @@ impl Count {
         self.net += diffs.iter().sum::<i64>();
     }
 
-    fn merge(&mut self, other: Self) {
+    /// Adds another count.
+    pub(crate) fn merge(&mut self, other: Self) {
         self.changes += other.changes;
         self.net += other.net;
+    }
+
+    /// What remains without a part of it.
+    pub(crate) fn less(self, part: Self) -> Self {
+        Self { changes: self.changes - part.changes, net: self.net - part.net }
     }
 }
 

@@ -1,11 +1,12 @@
 //! The first rows of each group in an order.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use arqon_plan::{Order, SortKey, Ties, Top};
 use arqon_types::{Column, ColumnBatch, PackedRow, Type, Value};
 
-use crate::evaluate::{Faults, evaluate};
+use crate::evaluate::{Faults, Formula};
 use crate::keyed::{PackValue, pack_columns};
 use crate::source::PackedMap;
 use crate::stateful::{Delta, Emitter, KeyLogic, consolidate_deltas};
@@ -40,18 +41,19 @@ impl TopShape {
     /// Packs rows so that their bytes are in the step's order: sort keys, the descending ones
     /// complemented, then all fields, then the length of the first part.
     pub(crate) fn pack_value(&self) -> PackValue {
-        let by = self.by.clone();
+        let by: Vec<(Formula, Order)> =
+            self.by.iter().map(|key| (Formula::new(&key.expr), key.order)).collect();
         let types = self.types.clone();
         Box::new(move |batch: &ColumnBatch, faults: &mut Faults| {
-            let columns: Vec<Column> =
-                by.iter().map(|key| evaluate(&key.expr, batch, faults)).collect();
+            let columns: Vec<Cow<'_, Column>> =
+                by.iter().map(|(formula, _)| formula.column(batch, faults)).collect();
             (0..batch.len())
                 .map(|row_idx| {
                     let mut packed = PackedRow::new();
-                    for (column, key) in columns.iter().zip(&by) {
+                    for (column, (formula, order)) in columns.iter().zip(&by) {
                         let start = packed.len();
-                        packed.push_cell(column, row_idx, &key.expr.ty);
-                        match key.order {
+                        packed.push_cell(column, row_idx, formula.ty());
+                        match order {
                             Order::Ascending => {}
                             Order::Descending => packed.complement_from(start),
                         }

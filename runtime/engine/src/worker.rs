@@ -169,8 +169,9 @@ pub(crate) fn run(worker: &mut Worker, setup: &Setup) {
 
 fn drive(worker: &mut Worker, setup: &Setup) {
     let recorder = Rc::new(RefCell::new(Recorder::new(&setup.counters.layout)));
-    let rendered = worker
-        .dataflow::<u64, _, _>(|scope| render(scope, &setup.plan, &setup.counters, &recorder));
+    let rendered = worker.dataflow::<u64, _, _>(|scope| {
+        render(scope, &setup.plan, setup.backend, &setup.counters, &recorder)
+    });
     let sources = sources(setup, &recorder);
     let is_first = worker.index() == 0;
     let probe = rendered.probe.clone();

@@ -266,12 +266,6 @@ pub(crate) fn top(top: &Top, input: &Facts) -> (Extent, State) {
 }
 
 impl Topic {
-    /// The names of the key's fields, `a, b`.
-    pub fn key_names(&self) -> String {
-        let name = |column: &usize| self.schema.fields.get(*column).map(|f| f.name.as_str());
-        self.key.iter().filter_map(name).collect::<Vec<_>>().join(", ")
-    }
-
     /// How long it keeps its rows, `10m` or `64KiB`; none without an end.
     pub fn retain_text(&self) -> Option<String> {
         match self.retain? {

@@ -234,32 +234,7 @@ fn delete(relation: &mut Relation, key: &[usize], values: &[Value]) {
 pub(crate) type Fault = (&'static str, Place);
 
 pub(crate) fn eval(expr: &Expr, row: &[Value]) -> Result<Value, Fault> {
-    Ok(match &expr.kind {
-        ExprKind::Column(idx) => row[*idx].clone(),
-        ExprKind::Literal(value) => value.clone(),
-        ExprKind::Binary(op, left, right) => {
-            let (left, right) = (eval(left, row)?, eval(right, row)?);
-            let number = |value: &Value| match value {
-                Value::Int(value) => *value,
-                other => panic!("{other:?}"),
-            };
-            let checked =
-                |value: Option<i64>| value.map(Value::Int).ok_or(("overflow", expr.place));
-            match op {
-                BinaryOp::Equal => Value::Bool(left == right),
-                BinaryOp::NotEqual => Value::Bool(left != right),
-                BinaryOp::Less => Value::Bool(left < right),
-                BinaryOp::LessEqual => Value::Bool(left <= right),
-                BinaryOp::Greater => Value::Bool(left > right),
-                BinaryOp::GreaterEqual => Value::Bool(left >= right),
-                BinaryOp::Add => checked(number(&left).checked_add(number(&right)))?,
-                BinaryOp::Subtract => checked(number(&left).checked_sub(number(&right)))?,
-                BinaryOp::Multiply => checked(number(&left).checked_mul(number(&right)))?,
-                other => panic!("{other:?}"),
-            }
-        }
-        other => panic!("{other:?}"),
-    })
+    arqon_operators::eval(expr, row).map_err(|error| (error.code.as_str(), error.place))
 }
 
 /// Collections of all outputs and of all nodes' errors.
