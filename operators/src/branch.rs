@@ -22,7 +22,7 @@ pub(crate) struct Part<'a> {
     pub(crate) is_dense: bool,
 }
 
-impl<'a> Part<'a> {
+impl Part<'_> {
     /// Runs one branch on the rows that chose it.
     pub(crate) fn narrow(
         choice: &[Choice],
