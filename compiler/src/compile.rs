@@ -122,10 +122,10 @@ fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut R
     }
 }
 
-/// All passes over a dataflow plan, verified after each.
+/// All passes over a dataflow plan.
 fn passes(dataflow: DataflowPlan) -> DataflowPlan {
-    let dataflow = verified("lower", dataflow);
-    let dataflow = verified("prune", prune(dataflow));
+    let dataflow = verified_in_tests("lower", dataflow);
+    let dataflow = verified_in_tests("prune", prune(dataflow));
     verified("fuse", fuse(dataflow))
 }
 
@@ -134,6 +134,11 @@ fn verified(pass: &str, dataflow: DataflowPlan) -> DataflowPlan {
     let checked = verify(&dataflow);
     assert!(checked.is_ok(), "after pass `{pass}`: {checked:?}");
     dataflow
+}
+
+/// As [`verified`] where tests run; the last pass is verified everywhere.
+fn verified_in_tests(pass: &str, dataflow: DataflowPlan) -> DataflowPlan {
+    if cfg!(debug_assertions) { verified(pass, dataflow) } else { dataflow }
 }
 
 fn not_runnable(flow: &Flow, text: &str) -> Vec<NotRunnable> {

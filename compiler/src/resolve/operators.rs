@@ -87,31 +87,11 @@ pub(crate) fn resolve_operators<'a>(
     }
     for operator in &mut found {
         if operator.selected.is_none() && operator.ast.selected.is_none() {
-            match operator.ast.via.len() {
-                0 => {}
-                1 => operator.selected = Some(0),
-                _ => report_no_choice(operator.ast, report),
-            }
+            // With several implementations and no `use:` the reader of the file has complained.
+            operator.selected = (operator.ast.via.len() == 1).then_some(0);
         }
     }
     found
-}
-
-fn report_no_choice(operator: &ast::Operator, report: &mut Report) {
-    let vias: Vec<String> =
-        operator.via.iter().map(|via| format!("`use: {}`", via.name.node)).collect();
-    report.push(
-        Diagnostic::new(
-            operators::NO_IMPLEMENTATION,
-            operator.name.span,
-            format!(
-                "operator `{}` has {} implementations, and nothing says which one is used",
-                operator.name.node,
-                operator.via.len()
-            ),
-        )
-        .help(format!("write {}", vias.join(" or "))),
-    );
 }
 
 fn choose(
