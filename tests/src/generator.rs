@@ -78,6 +78,9 @@ fn node(random: &mut Random, nodes: &[(String, Fields)], name: &str) -> (String,
     for at in 0..n_steps {
         step(random, nodes, &mut fields, &mut body, at);
     }
+    if body.ends_with("do:\n") {
+        body.push_str("      - where: true\n");
+    }
     (body, fields)
 }
 
