@@ -1,1 +1,48 @@
 //! The operator catalogue: typed expressions, functions, aggregates and their laws.
+//!
+//! The compiler types expressions with the signatures that stand here, and the engine evaluates
+//! what the compiler has typed. **Invariant:** nothing here knows a name of a circuit, a topic or
+//! a column; expressions speak of positions.
+
+mod function;
+mod expr;
+mod aggregate;
+mod eval_error;
+mod exact;
+mod civil;
+mod stable_hash;
+mod scalar;
+mod invoke;
+mod fault;
+mod literal;
+mod signature;
+mod typing;
+mod call;
+mod eval;
+mod cells;
+mod kernel;
+mod call_kernel;
+mod program;
+mod multiset;
+mod accumulate;
+mod group;
+
+pub use aggregate::{Aggregate, AggregateFunction};
+pub use call::{Arg, aggregate, call};
+pub use cells::{RowErrors, Rows};
+pub use eval::eval;
+pub use eval_error::{EvalCode, EvalError};
+pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
+pub use fault::{FaultKind, TypeFault, Typed};
+pub use function::Function;
+pub use group::{GroupPlan, GroupState, LIST_ITEMS_MAX};
+pub use literal::{adapt_number, adapt_string, number};
+pub use program::{Evaluated, Program, Selected};
+pub use signature::{
+    aggregate_names, aggregate_parameters, aggregate_signature_text, function_names,
+    function_parameters, signature_text,
+};
+pub use typing::{
+    and, binary, coerce, common_type, default, field, if_else, in_expression, in_list, list, or,
+    structure, unary, want_bool,
+};

@@ -50,6 +50,29 @@ impl PackedRow {
         self.0.clear();
     }
 
+    /// How many bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends bytes that were packed elsewhere.
+    #[inline]
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Turns every bit from byte `start` on, which reverses the order of what stands there.
+    pub fn complement_from(&mut self, start: usize) {
+        for byte in &mut self.0[start..] {
+            *byte = !*byte;
+        }
+    }
+
     /// Packs all of `row`, whose values are of `types`.
     pub fn pack(row: &Row, types: &[Type]) -> Self {
         let mut packed = Self::new();

@@ -1,1 +1,37 @@
 //! Dataflow plan to timely and differential dataflow.
+//!
+//! A [`Dataflow`] runs a plan on its own threads. Epochs of changes go in; for each of them comes
+//! out, in order, what changed in every output topic and every node's errors. Between stateless
+//! steps rows travel as columns; at stateful steps they are packed bytes under a packed key.
+//!
+//! **Invariant:** the engine sees no text of a circuit, no socket and no clock.
+
+mod narrow;
+mod batch;
+mod stats;
+mod recorder;
+mod evaluate;
+mod map;
+mod route;
+mod source;
+mod keyed;
+mod stateful;
+mod group;
+mod distinct;
+mod multiset;
+mod join;
+mod top;
+mod unique;
+mod arrangement;
+mod sink;
+mod render;
+mod worker;
+mod dataflow;
+
+pub use dataflow::{
+    Dataflow, EngineOptions, EpochInput, EpochOutput, FeedError, FinishError, StartError,
+    TopicInput,
+};
+pub use render::BackendChoice;
+pub use source::Changes;
+pub use stats::{Count, Counts, EpochStats, NodeCounts};

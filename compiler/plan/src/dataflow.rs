@@ -1,0 +1,251 @@
+//! The executable form of a circuit: steps in dependency order.
+
+use serde::{Deserialize, Serialize};
+
+use arqon_operators::{Aggregate, Expr};
+use arqon_types::{Discipline, Edge, Schema, TopicName};
+
+/// A step's place in [`DataflowPlan::steps`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u32);
+
+impl StepId {
+    /// The index into the steps.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// All that the engine needs to run a circuit.
+///
+/// **Invariants**, checked by the plan's verifier: a step's inputs stand before it; the schema of
+/// each expression's columns is the schema of the step's input; every topic is named once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataflowPlan {
+    /// The circuit's name.
+    pub circuit: String,
+    /// Its isolation domain.
+    pub namespace: String,
+    /// The file's name as the user gave it, for the places in error rows.
+    pub file: String,
+    /// All topics, inputs and outputs alike, by name.
+    pub topics: Vec<TopicPlan>,
+    /// In dependency order.
+    pub steps: Vec<Step>,
+    /// Which step's collection each written topic carries.
+    pub outputs: Vec<Output>,
+}
+
+/// A topic as the runtime needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicPlan {
+    /// Its name.
+    pub name: TopicName,
+    /// What a row is.
+    pub schema: Schema,
+    /// What a message is.
+    pub discipline: Discipline,
+    /// Positions of the key's fields; empty without a key.
+    pub key: Vec<usize>,
+    /// Position of the event-time field.
+    pub time: Option<usize>,
+    /// Who may touch it from outside.
+    pub edge: Edge,
+    /// False for `check: none`: retractions of this input are trusted, not verified.
+    pub verified: bool,
+}
+
+/// The collection of one step, carried by a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The topic.
+    pub topic: TopicName,
+    /// The step.
+    pub step: StepId,
+}
+
+/// One operator with its inputs; its output has rows of `schema`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The node of the flow (or the topic) that this step belongs to; its errors go there.
+    pub node: String,
+    /// The step's address for people: `revenue[1]`, or the topic's name for a source.
+    pub address: String,
+    /// What it does.
+    pub operator: Operator,
+    /// Steps before this one.
+    pub inputs: Vec<StepId>,
+    /// What its rows are.
+    pub schema: Schema,
+}
+
+/// The closed set of operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operator {
+    /// The collection of an input topic. No input.
+    Source(TopicName),
+    /// Stateless stages in order. One input.
+    Map(Map),
+    /// Multiplicities add. Any number of inputs, all of the step's schema.
+    Union,
+    /// Splits rows by the first condition that is true; its output is read by [`Operator::Arm`]
+    /// steps only. One input.
+    Route(Route),
+    /// One side of a route. One input, a route.
+    Arm(Arm),
+    /// Two inputs, left and right.
+    Join(Join),
+    /// One input.
+    Group(Group),
+    /// Multiplicity 1 for every row that is there. One input.
+    Distinct,
+    /// One input.
+    Top(Top),
+    /// Lets one row per key pass: the least; the others are error rows. One input.
+    Unique {
+        /// Positions of the key.
+        key: Vec<usize>,
+    },
+}
+
+/// Fused stateless stages, each over the columns that the one before yields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Map {
+    /// In order.
+    pub stages: Vec<Stage>,
+}
+
+/// A stage of a [`Map`], with its own address for counters and error rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// `revenue[0]`
+    pub address: String,
+    /// What it does.
+    pub kind: StageKind,
+}
+
+/// What a stage does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageKind {
+    /// Keeps rows for which this `bool` is true; the others count as filtered.
+    Filter(Expr),
+    /// The new row, all expressions over the old one.
+    Project(Vec<Expr>),
+}
+
+/// The first true condition takes the row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// `bool` each, in order of the labels.
+    pub conditions: Vec<Expr>,
+    /// Whether a last label takes what no condition took; else such rows count as filtered.
+    pub has_rest: bool,
+}
+
+/// Which side of a route: a condition's index, or the number of conditions for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arm {
+    /// From 0.
+    pub idx: usize,
+}
+
+/// Incremental equi-join. `none` in a key matches nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// Which rows come out.
+    pub kind: JoinKind,
+    /// Over the left row; may be empty (cross product).
+    pub left_key: Vec<Expr>,
+    /// Over the right row, pairwise of the same type as `left_key` save options.
+    pub right_key: Vec<Expr>,
+    /// `bool` over the left columns followed by the right columns; part of the match.
+    pub residual: Option<Expr>,
+    /// How the right row appears in the output.
+    pub output: JoinOutput,
+}
+
+/// Kinds of join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinKind {
+    /// A row per match.
+    Inner,
+    /// As inner, and each left row without a match once, its right side `none`.
+    Left,
+    /// Left rows with a match, at their own multiplicity.
+    Semi,
+    /// Left rows without a match.
+    Anti,
+}
+
+/// How the right row appears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinOutput {
+    /// Left fields, then right fields (each an option for a left join).
+    Flat,
+    /// Left fields, then one struct of the right fields (an optional struct for a left join).
+    Nested,
+    /// Left fields only (semi, anti).
+    LeftOnly,
+}
+
+/// Incremental aggregation: one row per group, the keys and then the aggregates.
+///
+/// With no keys there is exactly one row from the first epoch on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Over the input row.
+    pub keys: Vec<Expr>,
+    /// Over the input row.
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// The first `n` rows per group, in the order of `by` and then of all fields ascending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Top {
+    /// How many.
+    pub n: u64,
+    /// How many are skipped before.
+    pub offset: u64,
+    /// The group; empty for one group of all rows, which may be empty.
+    pub per: Vec<Expr>,
+    /// The order.
+    pub by: Vec<SortKey>,
+    /// What happens at the cut.
+    pub ties: Ties,
+    /// Whether a last field with the rank (int64, from 1) is added.
+    pub rank: bool,
+}
+
+/// One key of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SortKey {
+    /// Over the input row.
+    pub expr: Expr,
+    /// Which way.
+    pub order: Order,
+}
+
+/// Ascending has `none` first; descending is its reverse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Least first.
+    Ascending,
+    /// Greatest first.
+    Descending,
+}
+
+/// What happens to rows that are equal in `by` at the cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ties {
+    /// Exactly `n` rows: ties are decided by the remaining fields, ascending.
+    Cut,
+    /// All rows equal to the last one in `by` come along; ranks are shared.
+    All,
+}

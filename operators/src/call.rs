@@ -1,0 +1,773 @@
+//! Typing of calls: functions, casts, `try`, lambdas and aggregates.
+
+use arqon_types::{SCALE_MAX, Type, Value};
+
+use crate::aggregate::{Aggregate, AggregateFunction};
+use crate::expr::{Expr, ExprKind, Place};
+use crate::fault::{FaultKind, TypeFault, Typed};
+use crate::function::Function;
+use crate::invoke::looks_at_options;
+use crate::literal::adapt_literal;
+use crate::signature::{
+    Callee, CastTarget, aggregate_names, find_aggregate, find_function, function_names,
+};
+use crate::typing::{coerce, common_type, retype, want_bool};
+
+/// An argument of a call.
+pub enum Arg<'a> {
+    /// An expression.
+    Value(Expr),
+    /// `x -> body`: given the types of its parameters, the compiler types the body, in which the
+    /// last parameter is `Local(0)`.
+    Lambda {
+        /// How many parameters the text has.
+        n_params: usize,
+        /// Where it stands.
+        place: Place,
+        /// Types the body.
+        body: &'a mut dyn FnMut(&[Type]) -> Typed,
+    },
+}
+
+impl std::fmt::Debug for Arg<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(expr) => f.debug_tuple("Value").field(expr).finish(),
+            Self::Lambda { n_params, place, .. } => f
+                .debug_struct("Lambda")
+                .field("n_params", n_params)
+                .field("place", place)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Units that `trunc` takes as a text.
+pub(crate) const TRUNC_UNITS: [&str; 8] =
+    ["year", "quarter", "month", "week", "day", "hour", "minute", "second"];
+
+/// A call of the function, cast or `try` of that name.
+///
+/// # Errors
+/// [`FaultKind::UnknownFunction`], [`FaultKind::ArgumentCount`], or what is wrong with an argument.
+pub fn call(name: &str, args: Vec<Arg<'_>>, place: Place) -> Typed {
+    let Some(signature) = find_function(name) else {
+        let message = format!("unknown function `{name}`");
+        return Err(TypeFault::new(FaultKind::UnknownFunction, place, message)
+            .with_candidates(name, function_names().map(str::to_owned).collect()));
+    };
+    check_count(name, args.len(), signature.n_required, signature.parameters, place)?;
+    let mut call = Call { name, place, args: args.into_iter().enumerate().collect() };
+    call.args.reverse();
+    match signature.callee {
+        Callee::Function(function) => call.function(function),
+        Callee::Cast(target) => call.cast(target),
+        Callee::Try => {
+            let (_, x) = call.value()?;
+            let ty = x.ty.clone().optional();
+            Ok(Expr { kind: ExprKind::Try(Box::new(x)), ty, place })
+        }
+    }
+}
+
+fn check_count(
+    name: &str,
+    n_args: usize,
+    n_required: usize,
+    parameters: &[&str],
+    place: Place,
+) -> Typed<()> {
+    if (n_required..=parameters.len()).contains(&n_args) {
+        return Ok(());
+    }
+    let wants = match (n_required, parameters.len()) {
+        (0, 0) => "no argument".to_owned(),
+        (least, most) if least == most => format!("{most} argument{}", plural(most)),
+        (least, most) => format!("{least} to {most} arguments"),
+    };
+    let message = format!("`{name}` takes {wants}, found {n_args}");
+    let text = crate::signature::signature_text(name)
+        .or_else(|| crate::signature::aggregate_signature_text(name));
+    let fault = TypeFault::new(FaultKind::ArgumentCount, place, message);
+    Err(match text {
+        Some(text) => fault.with_help(text),
+        None => fault,
+    })
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+/// The arguments still to be typed, last first, and their places in the call.
+struct Call<'n, 'a> {
+    name: &'n str,
+    place: Place,
+    args: Vec<(usize, Arg<'a>)>,
+}
+
+/// What a class of types is called, and which it holds.
+type Class = (&'static str, fn(&Type) -> bool);
+
+const NUMBER: Class =
+    ("a number", |ty| matches!(ty, Type::Int64 | Type::Float64 | Type::Decimal(_)));
+const SUMMABLE: Class = ("a number or duration", |ty| {
+    matches!(ty, Type::Int64 | Type::Float64 | Type::Decimal(_) | Type::Duration)
+});
+const STRING_OR_LIST: Class =
+    ("a string or a list", |ty| matches!(ty, Type::String | Type::List(_)));
+const LIST: Class = ("a list", |ty| matches!(ty, Type::List(_)));
+const CIVIL: Class = ("a date or timestamp", |ty| matches!(ty, Type::Date | Type::Timestamp));
+
+impl Call<'_, '_> {
+    fn value(&mut self) -> Typed<(usize, Expr)> {
+        match self.args.pop().expect("the number of arguments was checked") {
+            (idx, Arg::Value(expr)) => Ok((idx, expr)),
+            (idx, Arg::Lambda { place, .. }) => {
+                let message = format!("`{}` takes no function here", self.name);
+                Err(TypeFault::new(FaultKind::Mismatch, place, message).at_operand(idx))
+            }
+        }
+    }
+
+    fn what(&self) -> String {
+        format!("`{}`", self.name)
+    }
+
+    /// The next argument, of `ty` or an option of it.
+    fn of_type(&mut self, ty: &Type) -> Typed {
+        let (idx, expr) = self.value()?;
+        let expr = adapt_literal(expr, ty).map_err(|fault| fault.at_operand(idx))?;
+        if common_type(expr.ty.required(), ty).as_ref() == Some(ty) {
+            Ok(retype(expr, ty))
+        } else {
+            let fault = TypeFault::mismatch(&expr, idx, self.what(), ty.to_string());
+            Err(match (ty, expr.ty.required()) {
+                (Type::Float64, Type::Int64 | Type::Decimal(_)) => {
+                    fault.with_help("convert it: float64(x)")
+                }
+                (Type::String, _) => fault.with_help("convert it: string(x)"),
+                _ => fault,
+            })
+        }
+    }
+
+    fn of_class(&mut self, class: Class) -> Typed {
+        let (idx, expr) = self.value()?;
+        if class.1(expr.ty.required()) {
+            Ok(expr)
+        } else {
+            Err(TypeFault::mismatch(&expr, idx, self.what(), class.0))
+        }
+    }
+
+    /// The next argument, an integer constant in a range.
+    fn constant_int(&mut self, least: i64, most: i64) -> Typed<(i64, Expr)> {
+        let (idx, expr) = self.value()?;
+        if expr.ty != Type::Int64 {
+            return Err(TypeFault::mismatch(&expr, idx, self.what(), "int64"));
+        }
+        let ExprKind::Literal(Value::Int(number)) = expr.kind else {
+            return Err(self.not_constant(idx, expr.place));
+        };
+        if !(least..=most).contains(&number) {
+            let message = format!("`{}` takes {least} to {most} here, found {number}", self.name);
+            return Err(TypeFault::new(FaultKind::OutOfRange, expr.place, message).at_operand(idx));
+        }
+        Ok((number, expr))
+    }
+
+    fn not_constant(&self, idx: usize, place: Place) -> Box<TypeFault> {
+        let message = format!("`{}` wants a constant here", self.name);
+        TypeFault::new(FaultKind::NotConstant, place, message).at_operand(idx)
+    }
+
+    /// All arguments as one type; a literal adapts to the others.
+    fn of_one_type(&mut self) -> Typed<(Vec<Expr>, Type)> {
+        let mut args = Vec::new();
+        while !self.args.is_empty() {
+            args.push(self.value()?);
+        }
+        let is_literal = |expr: &Expr| matches!(expr.kind, ExprKind::Literal(_));
+        let guide = args
+            .iter()
+            .find(|(_, expr)| !is_literal(expr))
+            .or_else(|| args.iter().find(|(_, expr)| expr.ty == Type::Float64))
+            .or(args.first());
+        let mut ty = guide.map_or(Type::Bool, |(_, expr)| expr.ty.required().clone());
+        let mut adapted = Vec::with_capacity(args.len());
+        for (idx, expr) in args {
+            let expr = adapt_literal(expr, &ty).map_err(|fault| fault.at_operand(idx))?;
+            let Some(common) = common_type(expr.ty.required(), &ty) else {
+                return Err(TypeFault::mismatch(&expr, idx, self.what(), ty.to_string()));
+            };
+            ty = common;
+            adapted.push(expr);
+        }
+        let args = adapted.into_iter().map(|expr| retype(expr, &ty)).collect();
+        Ok((args, ty))
+    }
+
+    /// The next argument, a function of one `item`.
+    fn lambda(&mut self, item: &Type) -> Typed {
+        let (idx, arg) = self.args.pop().expect("the number of arguments was checked");
+        match arg {
+            Arg::Lambda { n_params: 1, place, body } => {
+                let body = body(std::slice::from_ref(item))?;
+                let ty = body.ty.clone();
+                Ok(Expr { kind: ExprKind::Lambda { n_params: 1, body: Box::new(body) }, ty, place })
+            }
+            Arg::Lambda { n_params, place, .. } => {
+                let message =
+                    format!("`{}` wants a function of 1 parameter, found {n_params}", self.name);
+                Err(TypeFault::new(FaultKind::Mismatch, place, message).at_operand(idx))
+            }
+            Arg::Value(expr) => Err(TypeFault::mismatch(&expr, idx, self.what(), "a function")
+                .with_help("a function is written x -> x + 1")),
+        }
+    }
+
+    /// The call itself: `ty`, or its option if an argument is one.
+    fn build(self, function: Function, args: Vec<Expr>, ty: Type) -> Expr {
+        let types: Vec<&Type> = args.iter().map(|arg| &arg.ty).collect();
+        let lifted = args.iter().enumerate().any(|(idx, arg)| {
+            arg.ty.is_option()
+                && !matches!(arg.kind, ExprKind::Lambda { .. })
+                && !looks_at_options(function, idx, &types)
+        });
+        let ty = if lifted { ty.optional() } else { ty };
+        Expr { kind: ExprKind::Call { function, args }, ty, place: self.place }
+    }
+
+    fn function(mut self, function: Function) -> Typed {
+        use Function as F;
+        let (args, ty) = match function {
+            F::Lower | F::Upper | F::Trim => (vec![self.of_type(&Type::String)?], Type::String),
+            F::Split => {
+                let args = vec![self.of_type(&Type::String)?, self.of_type(&Type::String)?];
+                (args, Type::List(Box::new(Type::String)))
+            }
+            F::Join => {
+                let items = self.of_type(&Type::List(Box::new(Type::String)))?;
+                (vec![items, self.of_type(&Type::String)?], Type::String)
+            }
+            F::Replace => {
+                let s = self.of_type(&Type::String)?;
+                (vec![s, self.of_type(&Type::String)?, self.of_type(&Type::String)?], Type::String)
+            }
+            F::Contains => self.contains()?,
+            F::StartsWith | F::EndsWith | F::Like => {
+                (vec![self.of_type(&Type::String)?, self.of_type(&Type::String)?], Type::Bool)
+            }
+            F::Substr => {
+                let mut args = vec![self.of_type(&Type::String)?];
+                while !self.args.is_empty() {
+                    args.push(self.of_type(&Type::Int64)?);
+                }
+                (args, Type::String)
+            }
+            F::Len => (vec![self.of_class(STRING_OR_LIST)?], Type::Int64),
+            F::Abs => {
+                let x = self.of_class(SUMMABLE)?;
+                let ty = x.ty.required().clone();
+                (vec![x], ty)
+            }
+            F::Min | F::Max | F::Clamp => self.of_one_type()?,
+            F::Round => self.round()?,
+            F::Floor | F::Ceil => {
+                let x = self.of_class(NUMBER)?;
+                let ty = match x.ty.required() {
+                    Type::Decimal(_) => Type::Decimal(0),
+                    other => other.clone(),
+                };
+                (vec![x], ty)
+            }
+            F::Sqrt | F::Exp | F::Ln => (vec![self.of_type(&Type::Float64)?], Type::Float64),
+            F::Pow => {
+                (vec![self.of_type(&Type::Float64)?, self.of_type(&Type::Float64)?], Type::Float64)
+            }
+            F::Div => (vec![self.of_type(&Type::Int64)?, self.of_type(&Type::Int64)?], Type::Int64),
+            F::Trunc => self.trunc()?,
+            F::AddMonths => {
+                let at = self.of_class(CIVIL)?;
+                let ty = at.ty.required().clone();
+                (vec![at, self.of_type(&Type::Int64)?], ty)
+            }
+            F::Year | F::Month | F::Day => (vec![self.of_class(CIVIL)?], Type::Int64),
+            F::Hour => (vec![self.of_type(&Type::Timestamp)?], Type::Int64),
+            F::IsSome => return self.presence(),
+            F::Hash => return self.hash(),
+            F::Filter | F::Map | F::Any | F::All => self.over_items(function)?,
+            F::Sum => {
+                let items = self.of_class(LIST)?;
+                let item = item_type(&items);
+                if !SUMMABLE.1(&item) {
+                    let fault = TypeFault::mismatch(&items, 0, self.what(), "a list of numbers");
+                    return Err(fault);
+                }
+                (vec![items], item)
+            }
+            F::Sort => {
+                let items = self.of_class(LIST)?;
+                let ty = items.ty.required().clone();
+                (vec![items], ty)
+            }
+            F::First => {
+                let items = self.of_class(LIST)?;
+                let ty = item_type(&items).optional();
+                (vec![items], ty)
+            }
+            F::Slice => {
+                let mut args = vec![self.of_class(LIST)?];
+                let ty = args[0].ty.required().clone();
+                while !self.args.is_empty() {
+                    args.push(self.of_type(&Type::Int64)?);
+                }
+                (args, ty)
+            }
+        };
+        Ok(self.build(function, args, ty))
+    }
+
+    fn contains(&mut self) -> Typed<(Vec<Expr>, Type)> {
+        let of = self.of_class(STRING_OR_LIST)?;
+        let part = match of.ty.required() {
+            Type::List(inner) if inner.is_option() => {
+                let (idx, item) = self.value()?;
+                coerce(item, inner).map_err(|fault| fault.at_operand(idx))?
+            }
+            Type::List(inner) => {
+                let inner = inner.as_ref().clone();
+                self.of_type(&inner)?
+            }
+            _ => self.of_type(&Type::String)?,
+        };
+        Ok((vec![of, part], Type::Bool))
+    }
+
+    fn round(&mut self) -> Typed<(Vec<Expr>, Type)> {
+        let x = self.of_class(NUMBER)?;
+        if self.args.is_empty() {
+            let ty = match x.ty.required() {
+                Type::Decimal(_) => Type::Decimal(0),
+                other => other.clone(),
+            };
+            return Ok((vec![x], ty));
+        }
+        if let Type::Decimal(_) = x.ty.required() {
+            let (digits, literal) = self.constant_int(0, i64::from(SCALE_MAX))?;
+            let scale = u8::try_from(digits).expect("38 at most");
+            return Ok((vec![x, literal], Type::Decimal(scale)));
+        }
+        let ty = x.ty.required().clone();
+        Ok((vec![x, self.of_type(&Type::Int64)?], ty))
+    }
+
+    fn trunc(&mut self) -> Typed<(Vec<Expr>, Type)> {
+        let at = self.of_class(CIVIL)?;
+        let ty = at.ty.required().clone();
+        let (idx, unit) = self.value()?;
+        match (&unit.ty, &unit.kind) {
+            (Type::String, ExprKind::Literal(Value::String(text))) => {
+                let known = if ty == Type::Date { &TRUNC_UNITS[..5] } else { &TRUNC_UNITS[..] };
+                if !known.contains(&text.as_ref()) {
+                    let message = format!("`{text}` is no unit of trunc({ty}, …)");
+                    return Err(TypeFault::new(FaultKind::OutOfRange, unit.place, message)
+                        .at_operand(idx)
+                        .with_help(format!("the units are {}", known.join(", ")))
+                        .with_candidates(text, known.iter().map(|s| (*s).to_owned()).collect()));
+                }
+            }
+            (Type::String, _) => return Err(self.not_constant(idx, unit.place)),
+            (Type::Duration, ExprKind::Literal(Value::Duration(step))) if *step <= 0 => {
+                let message = "`trunc` wants a duration above 0".to_owned();
+                return Err(
+                    TypeFault::new(FaultKind::OutOfRange, unit.place, message).at_operand(idx)
+                );
+            }
+            (unit_ty, _) if *unit_ty.required() == Type::Duration && ty == Type::Timestamp => {}
+            _ => {
+                let wants =
+                    if ty == Type::Date { "a unit like \"month\"" } else { "a duration or a unit" };
+                return Err(TypeFault::mismatch(&unit, idx, self.what(), wants));
+            }
+        }
+        if ty == Type::Date && unit.ty != Type::String {
+            return Err(TypeFault::mismatch(&unit, idx, self.what(), "a unit like \"month\""));
+        }
+        Ok((vec![at, unit], ty))
+    }
+
+    fn presence(mut self) -> Typed {
+        let (idx, x) = self.value()?;
+        if !x.ty.is_option() {
+            return Err(TypeFault::mismatch(&x, idx, self.what(), "an option")
+                .with_help("it always has a value"));
+        }
+        let kind = ExprKind::Call { function: Function::IsSome, args: vec![x] };
+        Ok(Expr { kind, ty: Type::Bool, place: self.place })
+    }
+
+    fn hash(mut self) -> Typed {
+        let (idx, seed) = self.value()?;
+        if seed.ty != Type::Int64 {
+            return Err(TypeFault::mismatch(&seed, idx, self.what(), "int64"));
+        }
+        let (_, key) = self.value()?;
+        let kind = ExprKind::Call { function: Function::Hash, args: vec![seed, key] };
+        Ok(Expr { kind, ty: Type::Int64, place: self.place })
+    }
+
+    fn over_items(&mut self, function: Function) -> Typed<(Vec<Expr>, Type)> {
+        let items = self.of_class(LIST)?;
+        let item = item_type(&items);
+        if self.args.is_empty() {
+            if item != Type::Bool {
+                return Err(TypeFault::mismatch(&items, 0, self.what(), "list<bool>")
+                    .with_help("say what to test: any(items, x -> x > 0)"));
+            }
+            return Ok((vec![items], Type::Bool));
+        }
+        let lambda = self.lambda(&item)?;
+        let ty = match function {
+            Function::Map => Type::List(Box::new(lambda.ty.clone())),
+            Function::Filter => items.ty.required().clone(),
+            _ => Type::Bool,
+        };
+        if function != Function::Map
+            && let ExprKind::Lambda { body, .. } = &lambda.kind
+        {
+            want_bool(body, 1, &format!("the function in `{}`", self.name))?;
+        }
+        Ok((vec![items, lambda], ty))
+    }
+
+    fn cast(mut self, target: CastTarget) -> Typed {
+        let (idx, x) = self.value()?;
+        let target = match target {
+            CastTarget::Bool => Type::Bool,
+            CastTarget::Int64 => Type::Int64,
+            CastTarget::Float64 => Type::Float64,
+            CastTarget::String => Type::String,
+            CastTarget::Timestamp => Type::Timestamp,
+            CastTarget::Date => Type::Date,
+            CastTarget::Duration => Type::Duration,
+            CastTarget::Uuid => Type::Uuid,
+            CastTarget::Decimal => {
+                let (scale, _) = self.constant_int(0, i64::from(SCALE_MAX))?;
+                Type::Decimal(u8::try_from(scale).expect("38 at most"))
+            }
+        };
+        if !has_cast(x.ty.required(), &target) {
+            let message = format!("there is no conversion of {} to {target}", x.ty.required());
+            let mut fault = TypeFault::new(FaultKind::Mismatch, x.place, message).at_operand(idx);
+            fault.found = Some(x.ty);
+            fault.help = crate::signature::signature_text(self.name).map(str::to_owned);
+            return Err(fault);
+        }
+        let mut cast = retype(x, &target);
+        cast.place = self.place;
+        Ok(cast)
+    }
+}
+
+fn item_type(list: &Expr) -> Type {
+    match list.ty.required() {
+        Type::List(inner) => inner.as_ref().clone(),
+        other => unreachable!("{other} was checked to be a list"),
+    }
+}
+
+/// Which casts there are.
+pub(crate) fn has_cast(from: &Type, to: &Type) -> bool {
+    use Type::{Bool, Date, Decimal, Duration, Float64, Int64, String, Timestamp, Uuid};
+    match (from, to) {
+        (from, to) if from == to => true,
+        (
+            Bool
+            | Int64
+            | Float64
+            | Decimal(_)
+            | Timestamp
+            | Date
+            | Duration
+            | Uuid
+            | Type::Enum(_),
+            String,
+        )
+        | (String, Bool | Int64 | Float64 | Decimal(_) | Timestamp | Date | Duration | Uuid)
+        | (Bool | Float64 | Decimal(_) | Timestamp | Date | Duration, Int64)
+        | (Int64 | Decimal(_), Float64)
+        | (Int64 | Float64 | Decimal(_), Decimal(_))
+        | (Timestamp, Date)
+        | (Date, Timestamp) => true,
+        _ => false,
+    }
+}
+
+/// An aggregate of a `group` step. `empty_group` says that the group is `[]`, which has its row
+/// also over nothing.
+///
+/// Where there may be no value, the type is an option: `min max avg first last quantile` over an
+/// option, with a filter or in the empty group; `sum any all` over an option; `stddev` and
+/// `variance` always. Counts and lists never are.
+///
+/// # Errors
+/// [`FaultKind::UnknownAggregate`], [`FaultKind::ArgumentCount`], or what is wrong with an argument.
+pub fn aggregate(
+    name: &str,
+    args: Vec<Expr>,
+    filter: Option<Expr>,
+    empty_group: bool,
+    place: Place,
+) -> Typed<Aggregate> {
+    let Some(signature) = find_aggregate(name) else {
+        let message = format!("unknown aggregate `{name}`");
+        return Err(TypeFault::new(FaultKind::UnknownAggregate, place, message)
+            .with_candidates(name, aggregate_names().map(str::to_owned).collect()));
+    };
+    check_count(name, args.len(), signature.n_required, signature.parameters, place)?;
+    if let Some(filter) = &filter {
+        want_bool(filter, signature.parameters.len(), "`where`")?;
+    }
+    let may_be_empty = empty_group || filter.is_some();
+    let mut args = args;
+    let ty = aggregate_type(name, signature.function, &mut args, may_be_empty)?;
+    Ok(Aggregate { function: signature.function, args, filter, ty, place })
+}
+
+fn aggregate_type(
+    name: &str,
+    function: AggregateFunction,
+    args: &mut [Expr],
+    may_be_empty: bool,
+) -> Typed<Type> {
+    use AggregateFunction as A;
+    let of_class = |x: &Expr, class: Class| {
+        if class.1(x.ty.required()) {
+            Ok(())
+        } else {
+            Err(TypeFault::mismatch(x, 0, format!("`{name}`"), class.0))
+        }
+    };
+    let option_if = |ty: Type, is_option: bool| if is_option { ty.optional() } else { ty };
+    let over_option = args.first().is_some_and(|x| x.ty.is_option());
+    let first_type = || args.first().map_or(Type::Bool, |x| x.ty.required().clone());
+    Ok(match function {
+        A::Count | A::DistinctCount => Type::Int64,
+        A::Sum => {
+            of_class(&args[0], SUMMABLE)?;
+            option_if(first_type(), over_option)
+        }
+        A::Average => {
+            of_class(&args[0], NUMBER)?;
+            option_if(Type::Float64, over_option || may_be_empty)
+        }
+        A::Min | A::Max | A::First | A::Last => {
+            option_if(first_type(), over_option || may_be_empty)
+        }
+        A::Any | A::All => {
+            of_class(&args[0], ("bool", |ty| *ty == Type::Bool))?;
+            option_if(Type::Bool, over_option)
+        }
+        A::List => Type::List(Box::new(first_type())),
+        A::StandardDeviation | A::Variance => {
+            of_class(&args[0], NUMBER)?;
+            Type::Float64.optional()
+        }
+        A::Quantile => {
+            let ty = option_if(first_type(), over_option || may_be_empty);
+            args[1] = constant_between_0_and_1(name, &args[1])?;
+            ty
+        }
+        A::Top => {
+            let ty = Type::List(Box::new(first_type()));
+            match &args[1].kind {
+                ExprKind::Literal(Value::Int(n)) if *n >= 0 => ty,
+                ExprKind::Literal(Value::Int(_)) => {
+                    let message = "`top` wants a count of 0 or more".to_owned();
+                    return Err(
+                        TypeFault::new(FaultKind::OutOfRange, args[1].place, message).at_operand(1)
+                    );
+                }
+                _ if args[1].ty == Type::Int64 => {
+                    return Err(not_constant(name, &args[1]));
+                }
+                _ => {
+                    return Err(TypeFault::mismatch(&args[1], 1, format!("`{name}`"), "int64"));
+                }
+            }
+        }
+    })
+}
+
+fn not_constant(name: &str, expr: &Expr) -> Box<TypeFault> {
+    let message = format!("`{name}` wants a constant here");
+    TypeFault::new(FaultKind::NotConstant, expr.place, message).at_operand(1)
+}
+
+fn constant_between_0_and_1(name: &str, expr: &Expr) -> Typed {
+    let expr = adapt_literal(expr.clone(), &Type::Float64).map_err(|fault| fault.at_operand(1))?;
+    match &expr.kind {
+        ExprKind::Literal(Value::Float(q)) if (0.0..=1.0).contains(&q.get()) => Ok(expr),
+        ExprKind::Literal(Value::Float(_)) => {
+            let message = format!("`{name}` wants a constant from 0 to 1");
+            Err(TypeFault::new(FaultKind::OutOfRange, expr.place, message).at_operand(1))
+        }
+        _ if expr.ty == Type::Float64 => Err(not_constant(name, &expr)),
+        _ => Err(TypeFault::mismatch(&expr, 1, format!("`{name}`"), "float64")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::BinaryOp;
+    use crate::literal::number;
+    use crate::typing::binary;
+
+    fn col(ty: Type) -> Expr {
+        Expr::column(0, ty)
+    }
+
+    fn num(text: &str) -> Expr {
+        number(text, Place::default()).unwrap()
+    }
+
+    fn text(text: &str) -> Expr {
+        Expr::literal(Value::string(text), Type::String)
+    }
+
+    fn list_of(ty: Type) -> Type {
+        Type::List(Box::new(ty))
+    }
+
+    fn outcome(typed: Typed<Type>) -> String {
+        match typed {
+            Ok(ty) => ty.to_string(),
+            Err(fault) => format!("{:?}: {}", fault.operand, fault.message),
+        }
+    }
+
+    fn check(name: &str, args: Vec<Expr>, expected: &str) {
+        let args = args.into_iter().map(Arg::Value).collect();
+        let typed = call(name, args, Place::default()).map(|expr| expr.ty);
+        assert_eq!(outcome(typed), expected, "{name}");
+    }
+
+    #[test]
+    fn functions_have_their_types() {
+        let civil = || col(Type::Timestamp);
+        check("lower", vec![col(Type::String.optional())], "option<string>");
+        check("split", vec![col(Type::String), text(",")], "list<string>");
+        check("min", vec![col(Type::Decimal(2)), num("0.005")], "decimal<3>");
+        check("clamp", vec![col(Type::Float64), num("0"), num("1")], "float64");
+        check("round", vec![col(Type::Decimal(4)), num("2")], "decimal<2>");
+        check("round", vec![col(Type::Float64)], "float64");
+        check("sqrt", vec![num("2")], "float64");
+        check("sqrt", vec![col(Type::Int64)], "Some(0): `sqrt` wants float64, found int64");
+        check("trunc", vec![civil(), text("month")], "timestamp");
+        check("trunc", vec![civil(), col(Type::Duration)], "timestamp");
+        check(
+            "trunc",
+            vec![civil(), text("moon")],
+            "Some(1): `moon` is no unit of trunc(timestamp, …)",
+        );
+        check(
+            "trunc",
+            vec![col(Type::Date), text("hour")],
+            "Some(1): `hour` is no unit of trunc(date, …)",
+        );
+        check("year", vec![col(Type::Date.optional())], "option<int64>");
+        check("is_some", vec![col(Type::Int64.optional())], "bool");
+        check("is_some", vec![col(Type::Int64)], "Some(0): `is_some` wants an option, found int64");
+        check("hash", vec![num("1"), col(Type::String.optional())], "int64");
+        check("contains", vec![col(list_of(Type::Int64)), num("1")], "bool");
+        check("first", vec![col(list_of(Type::Int64))], "option<int64>");
+        check("try", vec![col(Type::Int64)], "option<int64>");
+        check("decimal", vec![col(Type::Int64), num("2")], "decimal<2>");
+        check(
+            "decimal",
+            vec![col(Type::Int64), col(Type::Int64)],
+            "Some(1): `decimal` wants a constant here",
+        );
+        check("date", vec![col(Type::Int64)], "Some(0): there is no conversion of int64 to date");
+        check("len", vec![], "None: `len` takes 1 argument, found 0");
+        let fault = call("lenght", vec![], Place::default()).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::UnknownFunction);
+        assert!(fault.candidates.contains(&"len".to_owned()));
+    }
+
+    #[test]
+    fn lambdas_are_typed_by_the_compiler() {
+        let mut body = |params: &[Type]| {
+            let x =
+                Expr { kind: ExprKind::Local(0), ty: params[0].clone(), place: Place::default() };
+            binary(BinaryOp::Greater, x, num("0"), Place::default())
+        };
+        let lambda = Arg::Lambda { n_params: 1, place: Place::default(), body: &mut body };
+        let items = Arg::Value(col(list_of(Type::Decimal(2)).optional()));
+        let typed = call("map", vec![items, lambda], Place::default());
+        assert_eq!(outcome(typed.map(|expr| expr.ty)), "option<list<bool>>");
+        check("any", vec![col(list_of(Type::Bool))], "bool");
+        check(
+            "any",
+            vec![col(list_of(Type::Int64))],
+            "Some(0): `any` wants list<bool>, found list<int64>",
+        );
+        check(
+            "filter",
+            vec![col(list_of(Type::Int64)), num("1")],
+            "Some(1): `filter` wants a function, found int64",
+        );
+    }
+
+    #[test]
+    fn aggregates_are_options_where_there_may_be_no_value() {
+        let at = Place::default();
+        let truth = || Some(col(Type::Bool));
+        let maybe = || col(Type::Int64.optional());
+        let check =
+            |name: &str, args: Vec<Expr>, filter: Option<Expr>, empty: bool, expected: &str| {
+                let typed = aggregate(name, args, filter, empty, at).map(|aggregate| aggregate.ty);
+                assert_eq!(outcome(typed), expected, "{name}");
+            };
+        check("count", vec![maybe()], truth(), true, "int64");
+        check("sum", vec![col(Type::Decimal(2))], truth(), true, "decimal<2>");
+        check("sum", vec![maybe()], None, false, "option<int64>");
+        check("avg", vec![col(Type::Int64)], None, false, "float64");
+        check("avg", vec![col(Type::Int64)], truth(), false, "option<float64>");
+        check("min", vec![col(Type::String)], None, true, "option<string>");
+        check("last", vec![col(Type::String), col(Type::Timestamp)], None, false, "string");
+        check("list", vec![maybe()], None, false, "list<int64>");
+        check("variance", vec![col(Type::Float64)], None, false, "option<float64>");
+        check("quantile", vec![col(Type::Int64), num("1")], None, false, "int64");
+        check(
+            "quantile",
+            vec![col(Type::Int64), num("1.5")],
+            None,
+            false,
+            "Some(1): `quantile` wants a constant from 0 to 1",
+        );
+        check("top", vec![maybe(), num("3")], None, false, "list<int64>");
+        check(
+            "top",
+            vec![maybe(), maybe()],
+            None,
+            false,
+            "Some(1): `top` wants int64, found option<int64>",
+        );
+        check(
+            "sum",
+            vec![col(Type::String)],
+            None,
+            false,
+            "Some(0): `sum` wants a number or duration, found string",
+        );
+        check("any", vec![col(Type::Int64)], None, false, "Some(0): `any` wants bool, found int64");
+        assert_eq!(
+            aggregate("averge", vec![], None, false, at).unwrap_err().kind,
+            FaultKind::UnknownAggregate
+        );
+    }
+}

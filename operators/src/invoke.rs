@@ -1,0 +1,404 @@
+//! What the functions of the catalogue compute, on values that are all present.
+//!
+//! Positions count characters or items from 1; a position below 1 and a length below 0 are errors,
+//! and what lies beyond the end is empty. `sqrt`, `exp`, `ln` and `pow` are the platform's, with
+//! NaN and infinities as IEEE 754 has them.
+
+use std::cmp::Ordering;
+
+use arqon_types::{Type, Value};
+
+use crate::civil::{self, Civil, DAY};
+use crate::eval_error::Failure;
+use crate::exact::ExactSum;
+use crate::function::Function;
+use crate::scalar;
+use crate::stable_hash::stable_hash;
+
+/// Whether a `none` among the arguments reaches the function instead of being the result.
+pub(crate) fn looks_at_options(function: Function, arg_idx: usize, types: &[&Type]) -> bool {
+    match function {
+        Function::IsSome | Function::Hash => true,
+        Function::Contains => {
+            arg_idx == 1 && matches!(types[0].required(), Type::List(item) if item.is_option())
+        }
+        _ => false,
+    }
+}
+
+/// The function's value; `types` are those of the arguments and `result` the call's, options
+/// included. Functions that take lambdas are the evaluator's.
+pub(crate) fn invoke(
+    function: Function,
+    args: &[Value],
+    types: &[&Type],
+    result: &Type,
+) -> Result<Value, Failure> {
+    use Function as F;
+    Ok(match function {
+        F::Lower => Value::string(&text(&args[0]).to_lowercase()),
+        F::Upper => Value::string(&text(&args[0]).to_uppercase()),
+        F::Trim => Value::string(text(&args[0]).trim()),
+        F::Split => split(text(&args[0]), text(&args[1])),
+        F::Join => {
+            let items: Vec<&str> = items(&args[0]).iter().map(text).collect();
+            Value::string(&items.join(text(&args[1])))
+        }
+        F::Replace if text(&args[1]).is_empty() => args[0].clone(),
+        F::Replace => Value::string(&text(&args[0]).replace(text(&args[1]), text(&args[2]))),
+        F::Contains => Value::Bool(match &args[0] {
+            Value::List(items) => items.contains(&args[1]),
+            of => text(of).contains(text(&args[1])),
+        }),
+        F::StartsWith => Value::Bool(text(&args[0]).starts_with(text(&args[1]))),
+        F::EndsWith => Value::Bool(text(&args[0]).ends_with(text(&args[1]))),
+        F::Like => Value::Bool(like(text(&args[0]), text(&args[1]))),
+        F::Substr => {
+            let (skip, take) = range("substr", args)?;
+            let picked: String = text(&args[0]).chars().skip(skip).take(take).collect();
+            Value::string(&picked)
+        }
+        F::Slice => {
+            let (skip, take) = range("slice", args)?;
+            Value::List(items(&args[0]).iter().skip(skip).take(take).cloned().collect())
+        }
+        F::Len => Value::Int(length(match &args[0] {
+            Value::List(items) => items.len(),
+            of => text(of).chars().count(),
+        })),
+        F::Abs => match &args[0] {
+            Value::Float(x) => Value::float(x.get().abs()),
+            x if is_negative(x) => {
+                scalar::negate(x).map_err(|_| Failure::overflow("`abs`", types[0].required()))?
+            }
+            x => x.clone(),
+        },
+        F::Min => args.iter().min().expect("two arguments").clone(),
+        F::Max => args.iter().max().expect("two arguments").clone(),
+        F::Clamp if args[1] > args[2] => {
+            return Err(Failure::argument("`clamp` wants low at most high"));
+        }
+        F::Clamp => (&args[0]).max(&args[1]).min(&args[2]).clone(),
+        F::Round => round(args, types[0].required(), result.required())?,
+        F::Floor => whole(&args[0], types[0].required(), f64::floor, Ordering::Less),
+        F::Ceil => whole(&args[0], types[0].required(), f64::ceil, Ordering::Greater),
+        F::Sqrt => Value::float(float(&args[0]).sqrt()),
+        F::Exp => Value::float(float(&args[0]).exp()),
+        F::Ln => Value::float(float(&args[0]).ln()),
+        F::Pow => Value::float(float(&args[0]).powf(float(&args[1]))),
+        F::Div => match (int(&args[0]), int(&args[1])) {
+            (_, 0) => return Err(scalar::by_zero("div")),
+            (a, b) => {
+                let quotient = a.checked_div(b);
+                Value::Int(quotient.ok_or_else(|| Failure::overflow("`div`", Type::Int64))?)
+            }
+        },
+        F::Trunc => trunc(&args[0], &args[1])?,
+        F::AddMonths => add_months(&args[0], int(&args[1]))?,
+        F::Year => Value::Int(date_of(&args[0]).year),
+        F::Month => Value::Int(date_of(&args[0]).month),
+        F::Day => Value::Int(date_of(&args[0]).day),
+        F::Hour => match &args[0] {
+            Value::Timestamp(at) => Value::Int(at.rem_euclid(DAY) / (DAY / 24)),
+            other => unreachable!("typing lets no {other:?} have an hour"),
+        },
+        F::IsSome => Value::Bool(args[0] != Value::None),
+        F::Hash => Value::Int(stable_hash(int(&args[0]), &args[1])),
+        F::Any => Value::Bool(items(&args[0]).contains(&Value::Bool(true))),
+        F::All => Value::Bool(!items(&args[0]).contains(&Value::Bool(false))),
+        F::Sum => sum(items(&args[0]), result.required())?,
+        F::Sort => {
+            let mut sorted = items(&args[0]).to_vec();
+            sorted.sort();
+            Value::List(sorted.into())
+        }
+        F::First => items(&args[0]).first().cloned().unwrap_or(Value::None),
+        F::Filter | F::Map => unreachable!("typing gives {function:?} a lambda"),
+    })
+}
+
+fn text(value: &Value) -> &str {
+    match value {
+        Value::String(text) => text,
+        other => unreachable!("typing lets no {other:?} be a text"),
+    }
+}
+
+fn int(value: &Value) -> i64 {
+    match value {
+        Value::Int(number) => *number,
+        other => unreachable!("typing lets no {other:?} be an integer"),
+    }
+}
+
+fn float(value: &Value) -> f64 {
+    match value {
+        Value::Float(number) => number.get(),
+        other => unreachable!("typing lets no {other:?} be a float"),
+    }
+}
+
+fn items(value: &Value) -> &[Value] {
+    match value {
+        Value::List(items) => items,
+        other => unreachable!("typing lets no {other:?} be a list"),
+    }
+}
+
+fn length(n: usize) -> i64 {
+    i64::try_from(n).expect("lengths fit 63 bits")
+}
+
+fn is_negative(value: &Value) -> bool {
+    match value {
+        Value::Int(x) | Value::Duration(x) => *x < 0,
+        Value::Decimal(x) => *x < 0,
+        _ => false,
+    }
+}
+
+fn split(text: &str, separator: &str) -> Value {
+    if separator.is_empty() {
+        return Value::List(vec![Value::string(text)].into());
+    }
+    Value::List(text.split(separator).map(Value::string).collect())
+}
+
+/// How many to skip and to take for a start from 1 and an optional length.
+fn range(name: &str, args: &[Value]) -> Result<(usize, usize), Failure> {
+    let start = int(&args[1]);
+    if start < 1 {
+        return Err(Failure::argument(format!("`{name}` counts from 1, found {start}")));
+    }
+    let skip = usize::try_from(start - 1).unwrap_or(usize::MAX);
+    let Some(n) = args.get(2).map(int) else { return Ok((skip, usize::MAX)) };
+    if n < 0 {
+        return Err(Failure::argument(format!("`{name}` wants a length from 0, found {n}")));
+    }
+    Ok((skip, usize::try_from(n).unwrap_or(usize::MAX)))
+}
+
+/// `%` stands for any text, `_` for one character, and `\` takes the next one as it is.
+///
+/// Cost: O(length of the text times length of the pattern) at worst.
+pub(crate) fn like(text: &str, pattern: &str) -> bool {
+    let (mut rest, mut wanted) = (text.chars(), pattern.chars());
+    // Where to go on if the last `%` has to swallow one character more.
+    let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
+    loop {
+        let before = wanted.clone();
+        let matched = match wanted.next() {
+            None => rest.as_str().is_empty(),
+            Some('%') => {
+                retry = Some((rest.clone(), wanted.clone()));
+                continue;
+            }
+            Some('_') => rest.next().is_some(),
+            Some('\\') => {
+                let literal = wanted.next().unwrap_or('\\');
+                rest.next() == Some(literal)
+            }
+            Some(literal) => rest.next() == Some(literal),
+        };
+        if matched {
+            if before.as_str().is_empty() {
+                return true;
+            }
+            continue;
+        }
+        let Some((mut text_from, pattern_from)) = retry.take() else { return false };
+        if text_from.next().is_none() {
+            return false;
+        }
+        (rest, wanted) = (text_from.clone(), pattern_from.clone());
+        retry = Some((text_from, pattern_from));
+    }
+}
+
+fn round(args: &[Value], ty: &Type, result: &Type) -> Result<Value, Failure> {
+    Ok(match (&args[0], ty, result) {
+        (Value::Decimal(units), Type::Decimal(from), Type::Decimal(to)) => {
+            Value::Decimal(scalar::round_decimal(*units, *from, *to)?)
+        }
+        (Value::Float(x), _, _) => Value::float(match args.get(1) {
+            None => x.get().round_ties_even(),
+            Some(digits) => round_float(x.get(), int(digits)),
+        }),
+        (Value::Int(x), _, _) => Value::Int(match args.get(1) {
+            None => *x,
+            Some(digits) => round_int(*x, int(digits))?,
+        }),
+        (other, ..) => unreachable!("typing lets no {other:?} be rounded"),
+    })
+}
+
+/// The float nearest to the exact value rounded half to even at that many digits.
+fn round_float(x: f64, digits: i64) -> f64 {
+    // No float below 2^1024 has more than 1074 digits after the point or 309 before it.
+    if !x.is_finite() || digits > 1074 {
+        return x;
+    }
+    if digits < -309 {
+        return 0.0;
+    }
+    if let Ok(digits) = usize::try_from(digits) {
+        return format!("{x:.digits$}").parse().expect("a float's text is a number");
+    }
+    let power: f64 = format!("1e{}", -digits).parse().expect("a power of ten is a number");
+    (x / power).round_ties_even() * power
+}
+
+fn round_int(x: i64, digits: i64) -> Result<i64, Failure> {
+    if digits >= 0 {
+        return Ok(x);
+    }
+    // 10^19 is above twice the greatest integer's nines; beyond it everything rounds to 0.
+    let Some(power) = u32::try_from(-digits).ok().filter(|n| *n <= 20) else { return Ok(0) };
+    let power = 10_i128.pow(power);
+    let rounded = scalar::divide_half_even(i128::from(x), power) * power;
+    i64::try_from(rounded).map_err(|_| Failure::overflow("`round`", Type::Int64))
+}
+
+/// The next whole number in one direction.
+fn whole(value: &Value, ty: &Type, of_float: fn(f64) -> f64, towards: Ordering) -> Value {
+    match (value, ty) {
+        (Value::Float(x), _) => Value::float(of_float(x.get())),
+        (Value::Decimal(units), Type::Decimal(scale)) => {
+            let divisor = arqon_types::pow10(u32::from(*scale)).expect("38 digits at most");
+            let down = units.div_euclid(divisor);
+            let is_up = towards == Ordering::Greater && units.rem_euclid(divisor) != 0;
+            Value::Decimal(down + i128::from(is_up))
+        }
+        (other, _) => other.clone(),
+    }
+}
+
+fn trunc(at: &Value, unit: &Value) -> Result<Value, Failure> {
+    let out_of_range = || Failure::overflow("`trunc`", Type::Timestamp);
+    match (at, unit) {
+        (Value::Timestamp(at), Value::Duration(step)) if *step <= 0 => {
+            let _ = at;
+            Err(Failure::argument("`trunc` wants a duration above 0"))
+        }
+        (Value::Timestamp(at), Value::Duration(step)) => {
+            let cut = at.checked_sub(at.rem_euclid(*step)).ok_or_else(out_of_range)?;
+            Ok(Value::Timestamp(cut))
+        }
+        (Value::Timestamp(at), Value::String(unit)) => {
+            let step = match unit.as_ref() {
+                "hour" => DAY / 24,
+                "minute" => DAY / 1440,
+                "second" => DAY / 86_400,
+                unit => {
+                    let days = civil::trunc_days(at.div_euclid(DAY), unit)
+                        .ok_or_else(|| Failure::argument(format!("`{unit}` is no unit")))?;
+                    return days.checked_mul(DAY).map(Value::Timestamp).ok_or_else(out_of_range);
+                }
+            };
+            let cut = at.checked_sub(at.rem_euclid(step)).ok_or_else(out_of_range)?;
+            Ok(Value::Timestamp(cut))
+        }
+        (Value::Date(days), Value::String(unit)) => {
+            let cut = civil::trunc_days(i64::from(*days), unit)
+                .ok_or_else(|| Failure::argument(format!("`{unit}` is no unit")))?;
+            date(cut, "trunc")
+        }
+        (at, unit) => unreachable!("typing lets no {at:?} be cut to {unit:?}"),
+    }
+}
+
+fn date(days: i64, name: &str) -> Result<Value, Failure> {
+    i32::try_from(days)
+        .map(Value::Date)
+        .map_err(|_| Failure::overflow(&format!("`{name}`"), Type::Date))
+}
+
+fn add_months(at: &Value, n: i64) -> Result<Value, Failure> {
+    let overflow = |ty: Type| Failure::overflow("`add_months`", ty);
+    let moved = |ty: Type| {
+        civil::add_months(date_of(at), n).map(civil::to_days).ok_or_else(|| overflow(ty))
+    };
+    match at {
+        Value::Date(_) => date(moved(Type::Date)?, "add_months"),
+        Value::Timestamp(nanoseconds) => moved(Type::Timestamp)?
+            .checked_mul(DAY)
+            .and_then(|at| at.checked_add(nanoseconds.rem_euclid(DAY)))
+            .map(Value::Timestamp)
+            .ok_or_else(|| overflow(Type::Timestamp)),
+        other => unreachable!("typing lets no {other:?} have months"),
+    }
+}
+
+fn date_of(value: &Value) -> Civil {
+    match value {
+        Value::Date(days) => civil::from_days(i64::from(*days)),
+        Value::Timestamp(at) => civil::from_days(at.div_euclid(DAY)),
+        other => unreachable!("typing lets no {other:?} be a date"),
+    }
+}
+
+/// Exact, so that the order of the items does not matter; floats are rounded once.
+fn sum(items: &[Value], ty: &Type) -> Result<Value, Failure> {
+    let overflow = || Failure::overflow("`sum`", ty);
+    let mut total: i128 = 0;
+    let mut floats = ExactSum::default();
+    let mut specials = 0.0;
+    for item in items {
+        match item {
+            Value::Int(x) | Value::Duration(x) => total += i128::from(*x),
+            Value::Decimal(x) => total = total.checked_add(*x).ok_or_else(overflow)?,
+            Value::Float(x) if x.get().is_finite() => floats.add_float(x.get(), 1),
+            Value::Float(x) => specials += x.get(),
+            other => unreachable!("typing lets no {other:?} be summed"),
+        }
+    }
+    Ok(match ty {
+        Type::Int64 => Value::Int(i64::try_from(total).map_err(|_| overflow())?),
+        Type::Duration => Value::Duration(i64::try_from(total).map_err(|_| overflow())?),
+        Type::Decimal(_) => Value::Decimal(total),
+        _ if specials != 0.0 => Value::float(specials),
+        _ => Value::float(floats.to_float()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_in_sql() {
+        let cases = [
+            ("special packages", "%special%packages%", true),
+            ("special pack", "%special%packages%", false),
+            ("aab", "%ab", true),
+            ("abab", "%ab", true),
+            ("é", "_", true),
+            ("", "%", true),
+            ("", "_", false),
+            ("a%b", "a\\%b", true),
+            ("axb", "a\\%b", false),
+            ("abc", "a_c", true),
+            ("abcd", "abc", false),
+            ("abc", "", false),
+            ("", "", true),
+            ("aaaaaaaaab", "%a%a%a%b", true),
+        ];
+        for (text, pattern, expected) in cases {
+            assert_eq!(like(text, pattern), expected, "{text} like {pattern}");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "rounded values are exact")]
+    fn rounding_is_half_to_even_of_the_exact_value() {
+        assert_eq!(round_float(2.675, 2), 2.67);
+        assert_eq!(round_float(0.125, 2), 0.12);
+        assert_eq!(round_float(1234.0, -2), 1200.0);
+        assert_eq!(round_float(f64::INFINITY, 2), f64::INFINITY);
+        assert_eq!(round_int(1250, -2), Ok(1200));
+        assert_eq!(round_int(1350, -2), Ok(1400));
+        assert_eq!(round_int(5, -40), Ok(0));
+        assert!(round_int(i64::MAX, -18).is_ok());
+        assert!(round_int(i64::MAX, -19).is_err());
+    }
+}

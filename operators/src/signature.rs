@@ -1,0 +1,280 @@
+//! What may be called, and how: names, parameters and the lines that help texts show.
+
+use crate::aggregate::AggregateFunction;
+use crate::function::Function;
+
+/// What a name in call position stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callee {
+    Function(Function),
+    Cast(CastTarget),
+    Try,
+}
+
+/// Target of a cast that users write; decimals take their scale from the second argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CastTarget {
+    Bool,
+    Int64,
+    Float64,
+    Decimal,
+    String,
+    Timestamp,
+    Date,
+    Duration,
+    Uuid,
+}
+
+pub(crate) struct Signature {
+    pub(crate) name: &'static str,
+    pub(crate) callee: Callee,
+    pub(crate) parameters: &'static [&'static str],
+    /// How many of the parameters must be given.
+    pub(crate) n_required: usize,
+    text: &'static str,
+}
+
+pub(crate) struct AggregateSignature {
+    pub(crate) name: &'static str,
+    pub(crate) function: AggregateFunction,
+    pub(crate) parameters: &'static [&'static str],
+    pub(crate) n_required: usize,
+    text: &'static str,
+}
+
+const fn call(
+    name: &'static str,
+    function: Function,
+    parameters: &'static [&'static str],
+    n_required: usize,
+    text: &'static str,
+) -> Signature {
+    Signature { name, callee: Callee::Function(function), parameters, n_required, text }
+}
+
+const fn cast(name: &'static str, target: CastTarget, text: &'static str) -> Signature {
+    Signature { name, callee: Callee::Cast(target), parameters: &["x"], n_required: 1, text }
+}
+
+use Function as F;
+
+const FUNCTIONS: &[Signature] = &[
+    call("lower", F::Lower, &["s"], 1, "lower(s: string) -> string"),
+    call("upper", F::Upper, &["s"], 1, "upper(s: string) -> string"),
+    call("trim", F::Trim, &["s"], 1, "trim(s: string) -> string"),
+    call(
+        "split",
+        F::Split,
+        &["s", "separator"],
+        2,
+        "split(s: string, separator: string) -> list<string>",
+    ),
+    call(
+        "join",
+        F::Join,
+        &["items", "separator"],
+        2,
+        "join(items: list<string>, separator: string) -> string",
+    ),
+    call(
+        "replace",
+        F::Replace,
+        &["s", "from", "to"],
+        3,
+        "replace(s: string, from: string, to: string) -> string",
+    ),
+    call(
+        "contains",
+        F::Contains,
+        &["of", "part"],
+        2,
+        "contains(s: string, part: string) or contains(items: list<T>, item: T) -> bool",
+    ),
+    call(
+        "starts_with",
+        F::StartsWith,
+        &["s", "prefix"],
+        2,
+        "starts_with(s: string, prefix: string) -> bool",
+    ),
+    call(
+        "ends_with",
+        F::EndsWith,
+        &["s", "suffix"],
+        2,
+        "ends_with(s: string, suffix: string) -> bool",
+    ),
+    call(
+        "like",
+        F::Like,
+        &["s", "pattern"],
+        2,
+        "like(s: string, pattern: string) -> bool, % for any text, _ for one character",
+    ),
+    call(
+        "substr",
+        F::Substr,
+        &["s", "start", "length"],
+        2,
+        "substr(s: string, start: int64, length: int64) -> string, counting characters from 1",
+    ),
+    call("len", F::Len, &["x"], 1, "len(s: string) or len(items: list<T>) -> int64"),
+    call("abs", F::Abs, &["x"], 1, "abs(x) -> the type of x, a number or duration"),
+    call("min", F::Min, &["a", "b"], 2, "min(a: T, b: T) -> T"),
+    call("max", F::Max, &["a", "b"], 2, "max(a: T, b: T) -> T"),
+    call("clamp", F::Clamp, &["x", "low", "high"], 3, "clamp(x: T, low: T, high: T) -> T"),
+    call(
+        "round",
+        F::Round,
+        &["x", "digits"],
+        1,
+        "round(x, digits) -> x rounded half to even; a decimal has that many digits then",
+    ),
+    call("floor", F::Floor, &["x"], 1, "floor(x) -> the next whole number down"),
+    call("ceil", F::Ceil, &["x"], 1, "ceil(x) -> the next whole number up"),
+    call("sqrt", F::Sqrt, &["x"], 1, "sqrt(x: float64) -> float64"),
+    call("exp", F::Exp, &["x"], 1, "exp(x: float64) -> float64"),
+    call("ln", F::Ln, &["x"], 1, "ln(x: float64) -> float64"),
+    call("pow", F::Pow, &["x", "y"], 2, "pow(x: float64, y: float64) -> float64"),
+    call("div", F::Div, &["a", "b"], 2, "div(a: int64, b: int64) -> int64, truncated"),
+    call(
+        "trunc",
+        F::Trunc,
+        &["at", "unit"],
+        2,
+        "trunc(at: timestamp, unit: duration) or trunc(at: timestamp or date, \"month\")",
+    ),
+    call(
+        "add_months",
+        F::AddMonths,
+        &["at", "n"],
+        2,
+        "add_months(at: date or timestamp, n: int64) -> the type of at",
+    ),
+    call("year", F::Year, &["at"], 1, "year(at: date or timestamp) -> int64"),
+    call("month", F::Month, &["at"], 1, "month(at: date or timestamp) -> int64"),
+    call("day", F::Day, &["at"], 1, "day(at: date or timestamp) -> int64"),
+    call("hour", F::Hour, &["at"], 1, "hour(at: timestamp) -> int64"),
+    call("is_some", F::IsSome, &["x"], 1, "is_some(x: option<T>) -> bool"),
+    call("hash", F::Hash, &["seed", "key"], 2, "hash(seed: int64, key: any type) -> int64"),
+    call(
+        "filter",
+        F::Filter,
+        &["items", "keep"],
+        2,
+        "filter(items: list<T>, x -> bool) -> list<T>",
+    ),
+    call("map", F::Map, &["items", "to"], 2, "map(items: list<T>, x -> U) -> list<U>"),
+    call("any", F::Any, &["items", "test"], 1, "any(items: list<T>, x -> bool) -> bool"),
+    call("all", F::All, &["items", "test"], 1, "all(items: list<T>, x -> bool) -> bool"),
+    call("sum", F::Sum, &["items"], 1, "sum(items: list of numbers) -> the type of an item"),
+    call("sort", F::Sort, &["items"], 1, "sort(items: list<T>) -> list<T>"),
+    call("first", F::First, &["items"], 1, "first(items: list<T>) -> option<T>"),
+    call(
+        "slice",
+        F::Slice,
+        &["items", "start", "length"],
+        2,
+        "slice(items: list<T>, start: int64, length: int64) -> list<T>, counting from 1",
+    ),
+    cast("bool", CastTarget::Bool, "bool(x: string) -> bool"),
+    cast(
+        "int64",
+        CastTarget::Int64,
+        "int64(x) -> int64, of a number (truncated), string, bool, timestamp, duration or date",
+    ),
+    cast("float64", CastTarget::Float64, "float64(x) -> float64, of a number or string"),
+    Signature {
+        name: "decimal",
+        callee: Callee::Cast(CastTarget::Decimal),
+        parameters: &["x", "scale"],
+        n_required: 2,
+        text: "decimal(x, scale) -> decimal<scale>, of a number or string",
+    },
+    cast("string", CastTarget::String, "string(x) -> string, of any scalar"),
+    cast("timestamp", CastTarget::Timestamp, "timestamp(x) -> timestamp, of a string or date"),
+    cast("date", CastTarget::Date, "date(x) -> date, of a string or timestamp"),
+    cast("duration", CastTarget::Duration, "duration(x: string) -> duration"),
+    cast("uuid", CastTarget::Uuid, "uuid(x: string) -> uuid"),
+    Signature {
+        name: "try",
+        callee: Callee::Try,
+        parameters: &["x"],
+        n_required: 1,
+        text: "try(x: T) -> option<T>, none where x fails",
+    },
+];
+
+const fn aggregate(
+    name: &'static str,
+    function: AggregateFunction,
+    parameters: &'static [&'static str],
+    n_required: usize,
+    text: &'static str,
+) -> AggregateSignature {
+    AggregateSignature { name, function, parameters, n_required, text }
+}
+
+use AggregateFunction as A;
+
+const AGGREGATES: &[AggregateSignature] = &[
+    aggregate("count", A::Count, &["x"], 0, "count() or count(x) -> int64"),
+    aggregate("sum", A::Sum, &["x"], 1, "sum(x) -> the type of x, a number or duration"),
+    aggregate("avg", A::Average, &["x"], 1, "avg(x) -> float64"),
+    aggregate("min", A::Min, &["x"], 1, "min(x) -> the type of x"),
+    aggregate("max", A::Max, &["x"], 1, "max(x) -> the type of x"),
+    aggregate("first", A::First, &["x", "by"], 2, "first(x, by) -> the type of x"),
+    aggregate("last", A::Last, &["x", "by"], 2, "last(x, by) -> the type of x"),
+    aggregate("any", A::Any, &["x"], 1, "any(x: bool) -> bool"),
+    aggregate("all", A::All, &["x"], 1, "all(x: bool) -> bool"),
+    aggregate("distinct_count", A::DistinctCount, &["x"], 1, "distinct_count(x) -> int64"),
+    aggregate("list", A::List, &["x"], 1, "list(x: T) -> list<T>, sorted"),
+    aggregate("stddev", A::StandardDeviation, &["x"], 1, "stddev(x) -> option<float64>"),
+    aggregate("variance", A::Variance, &["x"], 1, "variance(x) -> option<float64>"),
+    aggregate(
+        "quantile",
+        A::Quantile,
+        &["x", "q"],
+        2,
+        "quantile(x, q) -> the type of x; q is a constant from 0 to 1",
+    ),
+    aggregate("top", A::Top, &["x", "n"], 2, "top(x: T, n) -> list<T>; n is a constant"),
+];
+
+pub(crate) fn find_function(name: &str) -> Option<&'static Signature> {
+    FUNCTIONS.iter().find(|signature| signature.name == name)
+}
+
+pub(crate) fn find_aggregate(name: &str) -> Option<&'static AggregateSignature> {
+    AGGREGATES.iter().find(|signature| signature.name == name)
+}
+
+/// The names of all functions, casts and `try`.
+pub fn function_names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|signature| signature.name)
+}
+
+/// The names of all aggregates.
+pub fn aggregate_names() -> impl Iterator<Item = &'static str> {
+    AGGREGATES.iter().map(|signature| signature.name)
+}
+
+/// One line on how a function is called.
+pub fn signature_text(name: &str) -> Option<&'static str> {
+    find_function(name).map(|signature| signature.text)
+}
+
+/// One line on how an aggregate is called.
+pub fn aggregate_signature_text(name: &str) -> Option<&'static str> {
+    find_aggregate(name).map(|signature| signature.text)
+}
+
+/// The parameters of a function by name, so that named arguments find their place.
+pub fn function_parameters(name: &str) -> Option<&'static [&'static str]> {
+    find_function(name).map(|signature| signature.parameters)
+}
+
+/// The parameters of an aggregate by name, without `where`.
+pub fn aggregate_parameters(name: &str) -> Option<&'static [&'static str]> {
+    find_aggregate(name).map(|signature| signature.parameters)
+}

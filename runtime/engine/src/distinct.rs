@@ -1,0 +1,31 @@
+//! Set semantics: every row that is there has multiplicity 1.
+
+use arqon_types::PackedRow;
+
+use crate::source::PackedMap;
+use crate::stateful::{Delta, Emitter, KeyLogic};
+
+/// How often each row is there.
+#[derive(Debug, Default)]
+pub(crate) struct DistinctLogic {
+    held: PackedMap<i64>,
+}
+
+impl KeyLogic<1> for DistinctLogic {
+    fn update(&mut self, row: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
+        let diff: i64 = deltas.iter().map(|delta| delta.1).sum();
+        let before = self.held.get(row).copied().unwrap_or(0);
+        let now = before + diff;
+        out.counts.held += diff;
+        if now == 0 {
+            self.held.remove(row);
+        } else {
+            self.held.insert(row.clone(), now);
+        }
+        match (before > 0, now > 0) {
+            (false, true) => out.row(row, 1),
+            (true, false) => out.row(row, -1),
+            (false, false) | (true, true) => {}
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Aggregation: one row per group, computed from accumulators that forget exactly.
+
+use std::borrow::Cow;
+
+use arqon_operators::{GroupPlan, GroupState};
+use arqon_plan::Group;
+use arqon_types::{Column, Field, PackedRow, Schema, Type};
+
+use crate::evaluate::Formula;
+use crate::keyed::PackValue;
+use crate::recorder::{Fault, packed_text};
+use crate::source::PackedMap;
+use crate::stateful::{Delta, Emitter, KeyLogic};
+
+/// The value by which a group without keys comes to be: no packed row is this byte alone.
+const TICK: &[u8] = &[0xFF];
+
+/// What both back ends need to know about a group step.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupShape {
+    plan: GroupPlan,
+    input_types: Vec<Type>,
+    n_keys: usize,
+    /// The keys' fields, for error rows.
+    key_schema: Schema,
+    types: Vec<Type>,
+}
+
+/// A group's row, or why it has none.
+pub(crate) type GroupRow = Result<PackedRow, Fault>;
+
+impl GroupShape {
+    /// The shape of a step whose output is of `schema`.
+    pub(crate) fn new(group: &Group, schema: &Schema) -> Self {
+        let fields: Vec<Field> = schema.fields[..group.keys.len()].to_vec();
+        let plan = GroupPlan::new(&group.aggregates);
+        Self {
+            input_types: plan.inputs().iter().map(|input| input.ty.clone()).collect(),
+            plan,
+            n_keys: group.keys.len(),
+            key_schema: Schema::new(&schema.name, fields),
+            types: schema.types(),
+        }
+    }
+
+    /// The value of a row without a row behind it: makes the group without keys exist.
+    pub(crate) fn tick() -> PackedRow {
+        let mut tick = PackedRow::new();
+        tick.push_bytes(TICK);
+        tick
+    }
+
+    /// Whether there is one group, which always exists.
+    pub(crate) fn is_keyless(&self) -> bool {
+        self.n_keys == 0
+    }
+
+    /// Packs what the aggregates read.
+    pub(crate) fn pack_value(&self) -> PackValue {
+        let formulas = Formula::all(self.plan.inputs());
+        Box::new(move |batch, faults| {
+            let columns: Vec<Cow<'_, Column>> =
+                formulas.iter().map(|formula| formula.column(batch, faults)).collect();
+            let pack = |row_idx| {
+                let mut packed = PackedRow::new();
+                for (column, formula) in columns.iter().zip(&formulas) {
+                    packed.push_cell(column, row_idx, formula.ty());
+                }
+                packed
+            };
+            (0..batch.len()).map(pack).collect()
+        })
+    }
+
+    /// What the aggregates read, as columns again; a tick has no row there.
+    pub(crate) fn unpack<'a>(&self, values: impl Iterator<Item = &'a PackedRow>) -> Vec<Column> {
+        let mut columns: Vec<Column> = self.input_types.iter().map(Column::empty).collect();
+        for value in values.filter(|value| !is_tick(value)) {
+            let mut bytes = value.as_bytes();
+            for (column, ty) in columns.iter_mut().zip(&self.input_types) {
+                column.push_packed(&mut bytes, ty);
+            }
+        }
+        columns
+    }
+
+    /// The row of a group that exists.
+    pub(crate) fn finish(&self, key: &PackedRow, state: &GroupState) -> GroupRow {
+        let values = state.finish(&self.plan)?;
+        let mut packed = key.clone();
+        for (value, ty) in values.iter().zip(&self.types[self.n_keys..]) {
+            packed.push_value(value, ty);
+        }
+        Ok(packed)
+    }
+
+    /// Whether a group of this state exists.
+    pub(crate) fn exists(&self, state: &GroupState) -> bool {
+        self.is_keyless() || state.n_rows() > 0
+    }
+
+    /// A group's fields for an error row.
+    pub(crate) fn key_text(&self, key: &PackedRow) -> String {
+        packed_text(&self.key_schema, key)
+    }
+
+    /// The state of a group without rows.
+    pub(crate) fn empty(&self) -> GroupState {
+        self.plan.new_state()
+    }
+
+    /// Takes row `row_idx` of unpacked columns into a state.
+    pub(crate) fn accumulate(
+        &self,
+        state: &mut GroupState,
+        columns: &[&Column],
+        row_idx: usize,
+        diff: i64,
+    ) {
+        state.update(&self.plan, columns, row_idx, diff);
+    }
+}
+
+/// Whether a value has no row behind it.
+pub(crate) fn is_tick(value: &PackedRow) -> bool {
+    value.as_bytes() == TICK
+}
+
+/// Aggregation as a hash operator.
+#[derive(Debug)]
+pub(crate) struct GroupLogic {
+    shape: GroupShape,
+    groups: PackedMap<GroupState>,
+    /// What the aggregates read in the present epoch, in the order of its deltas.
+    columns: Vec<Column>,
+    /// How many rows of `columns` are taken in.
+    n_taken: usize,
+}
+
+impl GroupLogic {
+    /// No groups.
+    pub(crate) fn new(shape: GroupShape) -> Self {
+        Self { shape, groups: PackedMap::default(), columns: Vec::new(), n_taken: 0 }
+    }
+}
+
+impl KeyLogic<1> for GroupLogic {
+    fn open(&mut self, [deltas]: [&[Delta]; 1]) {
+        self.columns = self.shape.unpack(deltas.iter().map(|delta| &delta.0.1));
+        self.n_taken = 0;
+    }
+
+    fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
+        let shape = &self.shape;
+        let mut before = None;
+        let state = match self.groups.get_mut(key) {
+            Some(state) => {
+                before = shape.exists(state).then(|| shape.finish(key, state));
+                state
+            }
+            None => self.groups.entry(key.clone()).or_insert_with(|| shape.empty()),
+        };
+        let columns: Vec<&Column> = self.columns.iter().collect();
+        for ((_, value), diff) in deltas {
+            if is_tick(value) {
+                continue;
+            }
+            out.counts.held += diff;
+            shape.accumulate(state, &columns, self.n_taken, *diff);
+            self.n_taken += 1;
+        }
+        let now = shape.exists(state).then(|| shape.finish(key, state));
+        if state.is_empty() && !shape.is_keyless() {
+            self.groups.remove(key);
+        }
+        if before == now {
+            return;
+        }
+        for (row, diff) in [(before, -1), (now, 1)] {
+            match row {
+                None => {}
+                Some(Ok(row)) => out.row(&row, diff),
+                Some(Err(fault)) => out.fault(&fault, shape.key_text(key), diff),
+            }
+        }
+    }
+}

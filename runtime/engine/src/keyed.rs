@@ -1,0 +1,147 @@
+//! On the way to a stateful operator: rows are projected to a packed key and a packed value.
+
+use std::borrow::Cow;
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use arqon_operators::Expr;
+use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
+
+use crate::batch::{Batches, Keyed, KeyedRows};
+use crate::evaluate::{Faults, Formula};
+use crate::recorder::{Meter, row_text};
+
+/// The expressions of a key, and the types in which it is packed.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyShape {
+    /// Over the input row.
+    pub(crate) formulas: Vec<Formula>,
+    /// An option here packs a plain value as a present one.
+    pub(crate) types: Vec<Type>,
+    /// What becomes of a row with `none` in its key.
+    pub(crate) none: NoneInKey,
+}
+
+/// What becomes of a row with `none` in its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoneInKey {
+    /// It is a value like others.
+    Value,
+    /// It matches nothing, so the row goes nowhere.
+    Drop,
+}
+
+impl KeyShape {
+    /// A key that is packed as its expressions are typed, with `none` as a value.
+    pub(crate) fn plain(exprs: &[Expr]) -> Self {
+        Self {
+            formulas: Formula::all(exprs),
+            types: exprs.iter().map(|expr| expr.ty.clone()).collect(),
+            none: NoneInKey::Value,
+        }
+    }
+
+    /// Fields of the row as key.
+    pub(crate) fn fields(fields: &[usize], types: &[Type]) -> Self {
+        let exprs: Vec<Expr> =
+            fields.iter().map(|at| Expr::column(*at, types[*at].clone())).collect();
+        Self::plain(&exprs)
+    }
+}
+
+/// How a row becomes the value beside its key: one packed row per row of the batch; rows in the
+/// faults get any.
+pub(crate) type PackValue = Box<dyn Fn(&ColumnBatch, &mut Faults) -> Vec<PackedRow>>;
+
+/// The whole row as value.
+pub(crate) fn pack_whole(types: Vec<Type>) -> PackValue {
+    Box::new(move |batch, _| {
+        (0..batch.len()).map(|row_idx| pack_columns(&batch.columns, &types, row_idx)).collect()
+    })
+}
+
+/// Some fields of the row as value.
+pub(crate) fn pack_fields(fields: Vec<usize>, types: Vec<Type>) -> PackValue {
+    Box::new(move |batch, _| {
+        let pack = |row_idx| {
+            let mut packed = PackedRow::new();
+            for (at, ty) in fields.iter().zip(&types) {
+                packed.push_cell(&batch.columns[*at], row_idx, ty);
+            }
+            packed
+        };
+        (0..batch.len()).map(pack).collect()
+    })
+}
+
+/// No value.
+pub(crate) fn pack_nothing() -> PackValue {
+    Box::new(|batch, _| vec![PackedRow::new(); batch.len()])
+}
+
+/// One row of columns of `types`, packed.
+pub(crate) fn pack_columns(columns: &[Column], types: &[Type], row_idx: usize) -> PackedRow {
+    let mut packed = PackedRow::new();
+    for (column, ty) in columns.iter().zip(types) {
+        packed.push_cell(column, row_idx, ty);
+    }
+    packed
+}
+
+/// Evaluates keys and values; rows with a fault go to the node's errors.
+pub(crate) fn key_rows(
+    input: Batches<'_>,
+    schema: Schema,
+    key: KeyShape,
+    value: PackValue,
+    meter: Meter,
+) -> KeyedRows<'_> {
+    input.unary::<CapacityContainerBuilder<Vec<Keyed>>, _, _, _>(Pipeline, "Key", move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, batch| {
+                let epoch = batch.epoch;
+                let rows = std::mem::take(&mut batch.rows);
+                let mut faults = Faults::new();
+                let keys = pack_keys(&key, &rows, &mut faults);
+                let values = value(&rows, &mut faults);
+                for (at, fault) in &faults {
+                    let row_idx = *at as usize;
+                    let row = row_text(&schema, &rows, row_idx);
+                    meter.fault(epoch, fault, row, rows.diffs[row_idx]);
+                }
+                meter.count(epoch, |counts| counts.input.add_all(&rows.diffs));
+                let capability = capability.delayed(&epoch, 0);
+                let keyed = (0_u32..)
+                    .zip(keys.into_iter().zip(values).zip(&rows.diffs))
+                    .filter(|(at, _)| !faults.contains_key(at))
+                    .filter_map(|(_, ((key, value), diff))| Some(((key?, value), epoch, *diff)));
+                output.session(&capability).give_iterator(keyed);
+            });
+        }
+    })
+}
+
+/// The key of each row; none where `none` drops the row.
+fn pack_keys(key: &KeyShape, rows: &ColumnBatch, faults: &mut Faults) -> Vec<Option<PackedRow>> {
+    let columns: Vec<Cow<'_, Column>> =
+        key.formulas.iter().map(|formula| formula.column(rows, faults)).collect();
+    (0..rows.len())
+        .map(|row_idx| {
+            let mut packed = PackedRow::new();
+            for ((column, formula), ty) in columns.iter().zip(&key.formulas).zip(&key.types) {
+                if let (NoneInKey::Drop, Column::Option { present, .. }) = (key.none, &**column)
+                    && !present[row_idx]
+                {
+                    return None;
+                }
+                if ty.is_option() && !formula.ty().is_option() {
+                    packed.push_bytes(&[1]);
+                }
+                packed.push_cell(column, row_idx, formula.ty());
+            }
+            Some(packed)
+        })
+        .collect()
+}

@@ -1,0 +1,166 @@
+//! What a worker has to say about an epoch: counters, error rows and output rows.
+//!
+//! Operators write here as they work; the worker takes an epoch's record when its frontier has
+//! passed. All of it belongs to one worker, hence the `Rc`s.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arqon_operators::Place;
+use arqon_types::{ColumnBatch, ErrorRow, PackedRow, Schema};
+
+use crate::stats::Counts;
+
+/// A place in [`Layout::counters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CounterId(pub(crate) usize);
+
+/// What is counted and collected, the same for all workers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layout {
+    /// Node and address of each counter.
+    pub(crate) counters: Vec<(Arc<str>, Arc<str>)>,
+    /// Which counters are sources.
+    pub(crate) is_source: Vec<bool>,
+    /// How many output topics.
+    pub(crate) n_outputs: usize,
+}
+
+impl Layout {
+    /// A new counter.
+    pub(crate) fn add(&mut self, node: &str, address: &str, is_source: bool) -> CounterId {
+        self.counters.push((Arc::from(node), Arc::from(address)));
+        self.is_source.push(is_source);
+        CounterId(self.counters.len() - 1)
+    }
+}
+
+/// All that one worker recorded about one epoch.
+#[derive(Debug, Default)]
+pub(crate) struct EpochRecord {
+    /// One per counter of the layout.
+    pub(crate) counts: Vec<Counts>,
+    /// Error rows with diffs.
+    pub(crate) errors: Vec<(ErrorRow, i64)>,
+    /// One collection per output topic.
+    pub(crate) outputs: Vec<Vec<(PackedRow, i64)>>,
+}
+
+/// The epochs that are not reported yet.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    n_counters: usize,
+    n_outputs: usize,
+    epochs: BTreeMap<u64, EpochRecord>,
+}
+
+impl Recorder {
+    /// An empty recorder for a layout.
+    pub(crate) fn new(layout: &Layout) -> Self {
+        Self {
+            n_counters: layout.counters.len(),
+            n_outputs: layout.n_outputs,
+            epochs: BTreeMap::new(),
+        }
+    }
+
+    /// The record of an epoch, to write to.
+    pub(crate) fn epoch(&mut self, epoch: u64) -> &mut EpochRecord {
+        self.epochs.entry(epoch).or_insert_with(|| EpochRecord {
+            counts: vec![Counts::default(); self.n_counters],
+            errors: Vec::new(),
+            outputs: vec![Vec::new(); self.n_outputs],
+        })
+    }
+
+    /// Takes the finished record of an epoch.
+    pub(crate) fn take(&mut self, epoch: u64) -> EpochRecord {
+        self.epoch(epoch);
+        self.epochs.remove(&epoch).expect("the record was just made sure of")
+    }
+}
+
+/// A step's or stage's way to its counters and errors.
+#[derive(Debug, Clone)]
+pub(crate) struct Meter {
+    /// Where it is written.
+    pub(crate) recorder: Rc<RefCell<Recorder>>,
+    /// Its counter.
+    pub(crate) counter: CounterId,
+    /// The node that errors belong to.
+    pub(crate) node: Arc<str>,
+    /// The step's or stage's address.
+    pub(crate) address: Arc<str>,
+    /// The circuit file, for places.
+    pub(crate) file: Arc<str>,
+}
+
+/// Why a row cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// A stable word.
+    pub(crate) code: Cow<'static, str>,
+    /// For people.
+    pub(crate) message: String,
+    /// Where in the circuit.
+    pub(crate) place: Place,
+}
+
+impl Meter {
+    /// Writes to the counters of an epoch.
+    pub(crate) fn count(&self, epoch: u64, write: impl FnOnce(&mut Counts)) {
+        write(&mut self.recorder.borrow_mut().epoch(epoch).counts[self.counter.0]);
+    }
+
+    /// Sends a row to the node's errors, and counts it there.
+    pub(crate) fn fault(&self, epoch: u64, fault: &Fault, row: String, diff: i64) {
+        let error = ErrorRow {
+            node: self.node.to_string(),
+            step: self.address.to_string(),
+            code: fault.code.clone().into_owned(),
+            message: fault.message.clone(),
+            place: place_text(&self.file, fault.place),
+            row,
+        };
+        let mut recorder = self.recorder.borrow_mut();
+        let record = recorder.epoch(epoch);
+        record.counts[self.counter.0].errors.add(diff);
+        record.errors.push((error, diff));
+    }
+}
+
+fn place_text(file: &str, place: Place) -> String {
+    if place.line == 0 {
+        file.to_owned()
+    } else {
+        format!("{file}:{}:{}", place.line, place.column)
+    }
+}
+
+/// One row of a batch for people: `{ id: 10, amount: 30.00 }`.
+pub(crate) fn row_text(schema: &Schema, batch: &ColumnBatch, row_idx: usize) -> String {
+    let parts: Vec<String> = schema
+        .fields
+        .iter()
+        .zip(&batch.columns)
+        .map(|(field, column)| {
+            format!("{}: {}", field.name, column.value(row_idx, &field.ty).display(&field.ty))
+        })
+        .collect();
+    format!("{{ {} }}", parts.join(", "))
+}
+
+/// The fields of a packed row for people.
+pub(crate) fn packed_text(schema: &Schema, packed: &PackedRow) -> String {
+    let row = packed.unpack(&schema.types());
+    let parts: Vec<String> = schema
+        .fields
+        .iter()
+        .zip(row.iter())
+        .map(|(field, value)| format!("{}: {}", field.name, value.display(&field.ty)))
+        .collect();
+    format!("{{ {} }}", parts.join(", "))
+}

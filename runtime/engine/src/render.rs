@@ -1,0 +1,371 @@
+//! From plan to dataflow: a straight walk over the steps, without analysis.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::core::Concat;
+use timely::dataflow::operators::vec::Map as _;
+use timely::dataflow::operators::{Concatenate, Probe};
+use timely::dataflow::{InputHandle, ProbeHandle, Scope};
+
+use arqon_plan::{DataflowPlan, Join, Operator, Step, StepId};
+use arqon_types::{PackedRow, Schema, TopicName};
+
+use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top, reduce_unique};
+use crate::batch::{Batch, Batches, Keyed, KeyedRows};
+use crate::distinct::DistinctLogic;
+use crate::group::{GroupLogic, GroupShape};
+use crate::join::{JoinLogic, JoinShape};
+use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
+use crate::map::{count_through, render_map};
+use crate::narrow::NarrowPlan;
+use crate::recorder::{CounterId, Layout, Meter, Recorder};
+use crate::route::render_route;
+use crate::sink::render_sink;
+use crate::stateful::{KeyLogic, render_stateful};
+use crate::top::{TopLogic, TopShape};
+use crate::unique::UniqueLogic;
+
+/// What the stateful steps are made of; all choices give the same answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackendChoice {
+    /// The engine chooses; today hash operators everywhere.
+    #[default]
+    Auto,
+    /// Differential arrangements.
+    Arrangements,
+    /// Hash operators over totally ordered epochs.
+    Hash,
+}
+
+/// What a choice comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backend {
+    Arrangements,
+    Hash,
+}
+
+impl BackendChoice {
+    /// Every stateful step stands at the top level, where epochs are totally ordered, so the hash
+    /// operators are right for all of them.
+    fn backend(self) -> Backend {
+        match self {
+            Self::Arrangements => Backend::Arrangements,
+            Self::Auto | Self::Hash => Backend::Hash,
+        }
+    }
+}
+
+/// The counters of a plan: one per topic that is fed, one per step, one per stage of a map.
+#[derive(Debug, Clone)]
+pub(crate) struct Counters {
+    /// What is counted.
+    pub(crate) layout: Layout,
+    /// By place in the plan's topics; none for topics that a step writes.
+    pub(crate) topics: Vec<Option<CounterId>>,
+    /// By step; several for a map's stages, none for a source.
+    pub(crate) steps: Vec<Vec<CounterId>>,
+}
+
+impl Counters {
+    /// For a plan.
+    pub(crate) fn new(plan: &DataflowPlan) -> Self {
+        let mut layout = Layout { n_outputs: plan.outputs.len(), ..Layout::default() };
+        let topics = plan
+            .topics
+            .iter()
+            .map(|topic| {
+                let is_written = plan.outputs.iter().any(|output| output.topic == topic.name);
+                let name = topic.name.as_str();
+                (!is_written).then(|| layout.add(name, name, true))
+            })
+            .collect();
+        let steps = plan
+            .steps
+            .iter()
+            .map(|step| match &step.operator {
+                Operator::Source(_) => Vec::new(),
+                Operator::Map(map) => map
+                    .stages
+                    .iter()
+                    .map(|stage| layout.add(&step.node, &stage.address, false))
+                    .collect(),
+                Operator::Union
+                | Operator::Route(_)
+                | Operator::Arm(_)
+                | Operator::Join(_)
+                | Operator::Group(_)
+                | Operator::Distinct
+                | Operator::Top(_)
+                | Operator::Unique { .. } => {
+                    vec![layout.add(&step.node, &step.address, false)]
+                }
+            })
+            .collect();
+        Self { layout, topics, steps }
+    }
+}
+
+/// What a worker holds of its dataflow.
+pub(crate) struct Rendered {
+    /// Where each input topic's rows go in.
+    pub(crate) inputs: BTreeMap<TopicName, InputHandle<u64, NoopBuilder<Batch>>>,
+    /// Where groups without keys learn of the first epoch.
+    pub(crate) ticks: InputHandle<u64, NoopBuilder<Vec<u64>>>,
+    /// Knows which epochs are complete.
+    pub(crate) probe: ProbeHandle<u64>,
+}
+
+/// What a step's readers see.
+enum Collection<'scope> {
+    Rows(Batches<'scope>),
+    Arms(Vec<Batches<'scope>>),
+}
+
+/// The walk's state.
+struct Walk<'scope, 'a> {
+    scope: Scope<'scope, u64>,
+    plan: &'a DataflowPlan,
+    joins: &'a BTreeMap<StepId, [Vec<usize>; 2]>,
+    backend: Backend,
+    counters: &'a Counters,
+    recorder: Rc<RefCell<Recorder>>,
+    file: Arc<str>,
+    ticks: KeyedRows<'scope>,
+    sources: BTreeMap<TopicName, Batches<'scope>>,
+    done: Vec<Collection<'scope>>,
+}
+
+/// Builds the dataflow of a verified plan in `scope`.
+pub(crate) fn render(
+    scope: Scope<'_, u64>,
+    narrow: &NarrowPlan,
+    choice: BackendChoice,
+    counters: &Counters,
+    recorder: &Rc<RefCell<Recorder>>,
+) -> Rendered {
+    let plan = &narrow.plan;
+    let probe = ProbeHandle::new();
+    let mut inputs = BTreeMap::new();
+    let mut sources = BTreeMap::new();
+    for step in &plan.steps {
+        if let Operator::Source(topic) = &step.operator
+            && !inputs.contains_key(topic)
+        {
+            let mut input = InputHandle::<u64, NoopBuilder<Batch>>::new_with_builder();
+            let stream = input.to_stream(scope);
+            sources.insert(topic.clone(), stream);
+            inputs.insert(topic.clone(), input);
+        }
+    }
+    let mut ticks = InputHandle::<u64, NoopBuilder<Vec<u64>>>::new_with_builder();
+    let tick_stream = ticks.to_stream(scope);
+    tick_stream.clone().probe_with(&probe);
+    let tick_rows = tick_stream
+        .map(|epoch: u64| -> Keyed { ((PackedRow::new(), GroupShape::tick()), epoch, 1) });
+    let mut walk = Walk {
+        scope,
+        plan,
+        joins: &narrow.joins,
+        backend: choice.backend(),
+        counters,
+        recorder: Rc::clone(recorder),
+        file: Arc::from(plan.file.as_str()),
+        ticks: tick_rows,
+        sources,
+        done: Vec::new(),
+    };
+    for (idx, step) in plan.steps.iter().enumerate() {
+        let collection = walk.step(idx, step);
+        walk.done.push(collection);
+    }
+    for (output_idx, output) in plan.outputs.iter().enumerate() {
+        let types = plan.steps[output.step.index()].schema.types();
+        render_sink(walk.rows(output.step), types, output_idx, Rc::clone(recorder), &probe);
+    }
+    // Steps that nobody reads still count and err, so the probe waits for them too.
+    let is_read: BTreeSet<StepId> = (plan.steps.iter().flat_map(|step| step.inputs.iter()))
+        .chain(plan.outputs.iter().map(|output| &output.step))
+        .copied()
+        .collect();
+    for (collection, id) in walk.done.into_iter().zip((0_u32..).map(StepId)) {
+        match collection {
+            Collection::Rows(_) if is_read.contains(&id) => {}
+            Collection::Rows(stream) => {
+                stream.probe_with(&probe);
+            }
+            Collection::Arms(arms) => {
+                for arm in arms {
+                    arm.probe_with(&probe);
+                }
+            }
+        }
+    }
+    Rendered { inputs, ticks, probe }
+}
+
+impl<'scope> Walk<'scope, '_> {
+    fn rows(&self, step: StepId) -> Batches<'scope> {
+        match &self.done[step.index()] {
+            Collection::Rows(stream) => stream.clone(),
+            Collection::Arms(_) => panic!("a route is read through its arms only"),
+        }
+    }
+
+    fn meter(&self, step: &Step, counter: CounterId) -> Meter {
+        let address = Arc::clone(&self.counters.layout.counters[counter.0].1);
+        Meter {
+            recorder: Rc::clone(&self.recorder),
+            counter,
+            node: Arc::from(step.node.as_str()),
+            address,
+            file: Arc::clone(&self.file),
+        }
+    }
+
+    fn step(&self, idx: usize, step: &Step) -> Collection<'scope> {
+        let meters: Vec<Meter> =
+            self.counters.steps[idx].iter().map(|counter| self.meter(step, *counter)).collect();
+        let inputs: Vec<&Step> =
+            step.inputs.iter().map(|input| &self.plan.steps[input.index()]).collect();
+        let only_meter = || meters[0].clone();
+        Collection::Rows(match &step.operator {
+            Operator::Source(topic) => self.sources[topic].clone(),
+            Operator::Map(map) => {
+                render_map(self.rows(step.inputs[0]), inputs[0].schema.clone(), map, meters)
+            }
+            Operator::Union => self.union(step, &only_meter()),
+            Operator::Route(route) => {
+                return Collection::Arms(render_route(
+                    self.rows(step.inputs[0]),
+                    inputs[0].schema.clone(),
+                    route,
+                    only_meter(),
+                ));
+            }
+            Operator::Arm(arm) => match &self.done[step.inputs[0].index()] {
+                Collection::Arms(arms) => arms[arm.idx].clone(),
+                Collection::Rows(_) => panic!("an arm reads a route"),
+            },
+            Operator::Join(join) => self.join(idx, step, join, only_meter()),
+            Operator::Group(group) => {
+                let shape = GroupShape::new(group, &step.schema);
+                let key = KeyShape::plain(&group.keys);
+                let mut rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
+                if shape.is_keyless() {
+                    rows = rows.concat(self.ticks.clone());
+                }
+                match self.backend {
+                    Backend::Arrangements => {
+                        reduce_groups(rows, shape, step.schema.types(), only_meter())
+                    }
+                    Backend::Hash => {
+                        let logic = GroupLogic::new(shape);
+                        self.stateful(step, "Group", [rows], logic, only_meter())
+                    }
+                }
+            }
+            Operator::Distinct => {
+                let types = inputs[0].schema.types();
+                let fields: Vec<usize> = (0..types.len()).collect();
+                let key = KeyShape::fields(&fields, &types);
+                let rows = self.key(step, 0, key, pack_nothing(), &only_meter());
+                match self.backend {
+                    Backend::Arrangements => {
+                        reduce_distinct(rows, step.schema.types(), only_meter())
+                    }
+                    Backend::Hash => {
+                        let logic = DistinctLogic::default();
+                        self.stateful(step, "Distinct", [rows], logic, only_meter())
+                    }
+                }
+            }
+            Operator::Top(top) => {
+                let shape = TopShape::new(top, inputs[0].schema.types());
+                let key = KeyShape::plain(&top.per);
+                let rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
+                match self.backend {
+                    Backend::Arrangements => {
+                        reduce_top(rows, shape, step.schema.types(), only_meter())
+                    }
+                    Backend::Hash => {
+                        self.stateful(step, "Top", [rows], TopLogic::new(shape), only_meter())
+                    }
+                }
+            }
+            Operator::Unique { key } => {
+                let types = inputs[0].schema.types();
+                let key = KeyShape::fields(key, &types);
+                let rows = self.key(step, 0, key, pack_whole(types), &only_meter());
+                let schema = inputs[0].schema.clone();
+                match self.backend {
+                    Backend::Arrangements => reduce_unique(rows, schema, only_meter()),
+                    Backend::Hash => self.stateful(
+                        step,
+                        "Unique",
+                        [rows],
+                        UniqueLogic::new(schema),
+                        only_meter(),
+                    ),
+                }
+            }
+        })
+    }
+
+    fn key(
+        &self,
+        step: &Step,
+        input: usize,
+        key: KeyShape,
+        value: PackValue,
+        meter: &Meter,
+    ) -> KeyedRows<'scope> {
+        let schema = self.plan.steps[step.inputs[input].index()].schema.clone();
+        key_rows(self.rows(step.inputs[input]), schema, key, value, meter.clone())
+    }
+
+    fn stateful<const N: usize>(
+        &self,
+        step: &Step,
+        name: &str,
+        rows: [KeyedRows<'scope>; N],
+        logic: impl KeyLogic<N>,
+        meter: Meter,
+    ) -> Batches<'scope> {
+        render_stateful(self.scope, name, rows, step.schema.types(), meter, logic)
+    }
+
+    fn union(&self, step: &Step, meter: &Meter) -> Batches<'scope> {
+        let streams: Vec<Batches<'scope>> =
+            step.inputs.iter().map(|input| self.rows(*input)).collect();
+        let meter = meter.clone();
+        count_through(self.scope.concatenate(streams), meter)
+    }
+
+    fn join(&self, idx: usize, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
+        let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
+        let [left_fields, right_fields] = &self.joins[&id];
+        let left = pick(&self.plan.steps[step.inputs[0].index()].schema, left_fields);
+        let right = pick(&self.plan.steps[step.inputs[1].index()].schema, right_fields);
+        let shape = JoinShape::new(join, &left, &right);
+        let (left_key, right_key) = JoinShape::keys(join);
+        let left =
+            self.key(step, 0, left_key, pack_fields(left_fields.clone(), left.types()), &meter);
+        let right =
+            self.key(step, 1, right_key, pack_fields(right_fields.clone(), right.types()), &meter);
+        match self.backend {
+            Backend::Arrangements => arrangement::join(left, right, &shape, &meter),
+            Backend::Hash => {
+                self.stateful(step, "Join", [left, right], JoinLogic::new(shape), meter)
+            }
+        }
+    }
+}
+
+/// Some fields of a schema.
+fn pick(schema: &Schema, fields: &[usize]) -> Schema {
+    Schema::new(&schema.name, fields.iter().map(|at| schema.fields[*at].clone()).collect())
+}

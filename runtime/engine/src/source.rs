@@ -1,0 +1,437 @@
+//! Input topics: what producers said becomes a collection, in log order.
+//!
+//! A source is no operator of the dataflow: the worker applies an epoch's changes to the topic's
+//! state and feeds the rows that result. Changes of one key always reach the same worker, in the
+//! order in which they were fed.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+
+use arqon_operators::Place;
+use arqon_plan::TopicPlan;
+use arqon_types::{Change, ColumnBatch, Discipline, ErrorRow, PackedRow, Row, TopicName, Type};
+
+use crate::recorder::{Fault, Meter, packed_text};
+use crate::stats::Counts;
+
+/// What happened to an input topic in one epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Changes {
+    /// One by one, in log order.
+    Rows(Vec<Change>),
+    /// Inserts or upserts, each with diff 1, in log order.
+    Columns(ColumnBatch),
+    /// What could not be read: goes to the topic's errors.
+    Errors(Vec<ErrorRow>),
+}
+
+impl Changes {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rows(changes) => changes.len(),
+            Self::Columns(batch) => batch.len(),
+            Self::Errors(errors) => errors.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A map from packed rows that is never iterated, so that its order cannot leak.
+pub(crate) type PackedMap<V> = hashbrown::HashMap<PackedRow, V, FixedState>;
+
+/// The same number for equal bytes within a process.
+pub(crate) fn hash_packed(packed: &PackedRow) -> u64 {
+    FixedState::default().hash_one(packed)
+}
+
+/// Rows below which a batch is not worth splitting.
+const SPLIT_ROWS_MIN: usize = 512;
+
+/// How an input topic's changes are divided among the workers.
+#[derive(Debug, Clone)]
+pub(crate) struct Divider {
+    types: Vec<Type>,
+    key: Vec<usize>,
+    rule: Rule,
+    n_workers: usize,
+    next: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// Any worker may have any row.
+    Even,
+    /// By the key's fields.
+    ByKey,
+    /// By the whole row.
+    ByRow,
+}
+
+impl Divider {
+    /// For a topic and so many workers.
+    pub(crate) fn new(topic: &TopicPlan, n_workers: usize) -> Self {
+        let rule = match topic.discipline {
+            Discipline::Events => Rule::Even,
+            Discipline::Full => Rule::ByKey,
+            Discipline::Delta if topic.verified => Rule::ByRow,
+            Discipline::Delta => Rule::Even,
+        };
+        Self { types: topic.schema.types(), key: topic.key.clone(), rule, n_workers, next: 0 }
+    }
+
+    /// One part per worker, each in log order.
+    pub(crate) fn divide(&mut self, changes: Changes) -> Vec<Option<Changes>> {
+        let mut parts: Vec<Option<Changes>> = (0..self.n_workers).map(|_| None).collect();
+        let whole = self.n_workers == 1
+            || matches!(changes, Changes::Errors(_))
+            || (self.rule == Rule::Even && changes.len() < SPLIT_ROWS_MIN);
+        if whole {
+            parts[self.next] = Some(changes);
+            self.next = (self.next + 1) % self.n_workers;
+            return parts;
+        }
+        match changes {
+            Changes::Rows(changes) => {
+                let mut rows: Vec<Vec<Change>> = vec![Vec::new(); self.n_workers];
+                let n_changes = changes.len();
+                for (idx, change) in changes.into_iter().enumerate() {
+                    let worker = self.worker_of(&change, idx, n_changes);
+                    rows[worker].push(change);
+                }
+                for (part, rows) in parts.iter_mut().zip(rows) {
+                    *part = (!rows.is_empty()).then_some(Changes::Rows(rows));
+                }
+            }
+            Changes::Columns(batch) => {
+                let mut selections: Vec<Vec<u32>> = vec![Vec::new(); self.n_workers];
+                for (idx, at) in (0..batch.len()).zip(0_u32..) {
+                    let worker = self.worker_of_cell(&batch, idx);
+                    selections[worker].push(at);
+                }
+                for (part, selection) in parts.iter_mut().zip(selections) {
+                    *part =
+                        (!selection.is_empty()).then(|| Changes::Columns(batch.gather(&selection)));
+                }
+            }
+            Changes::Errors(_) => {}
+        }
+        parts
+    }
+
+    fn worker_of(&self, change: &Change, idx: usize, n_changes: usize) -> usize {
+        let packed = match (self.rule, change) {
+            (Rule::Even, _) => return idx * self.n_workers / n_changes,
+            (Rule::ByKey, Change::Delete(key)) => {
+                let mut packed = PackedRow::new();
+                for (value, at) in key.iter().zip(&self.key) {
+                    packed.push_value(value, &self.types[*at]);
+                }
+                packed
+            }
+            (Rule::ByKey, Change::Insert(row) | Change::Upsert(row) | Change::Diff { row, .. }) => {
+                pack_key(row, &self.key, &self.types)
+            }
+            (
+                Rule::ByRow,
+                Change::Insert(row)
+                | Change::Upsert(row)
+                | Change::Delete(row)
+                | Change::Diff { row, .. },
+            ) => PackedRow::pack(row, &self.types),
+        };
+        self.worker_of_hash(hash_packed(&packed))
+    }
+
+    fn worker_of_cell(&self, batch: &ColumnBatch, row_idx: usize) -> usize {
+        let packed = match self.rule {
+            Rule::Even => return row_idx * self.n_workers / batch.len(),
+            Rule::ByKey => pack_cells(batch, row_idx, self.key.iter().copied(), &self.types),
+            Rule::ByRow => pack_cells(batch, row_idx, 0..self.types.len(), &self.types),
+        };
+        self.worker_of_hash(hash_packed(&packed))
+    }
+
+    fn worker_of_hash(&self, hash: u64) -> usize {
+        usize::try_from(hash % self.n_workers as u64).expect("less than the number of workers")
+    }
+}
+
+fn pack_key(row: &Row, key: &[usize], types: &[Type]) -> PackedRow {
+    let mut packed = PackedRow::new();
+    for at in key {
+        packed.push_value(&row[*at], &types[*at]);
+    }
+    packed
+}
+
+fn pack_cells(
+    batch: &ColumnBatch,
+    row_idx: usize,
+    fields: impl Iterator<Item = usize>,
+    types: &[Type],
+) -> PackedRow {
+    let mut packed = PackedRow::new();
+    for at in fields {
+        packed.push_cell(&batch.columns[at], row_idx, &types[at]);
+    }
+    packed
+}
+
+/// One worker's part of an input topic.
+#[derive(Debug)]
+pub(crate) struct Source {
+    topic: TopicPlan,
+    types: Vec<Type>,
+    meter: Meter,
+    /// What the present epoch did, until it is written down.
+    counts: Counts,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Rows pass: `events`, and `delta` with `check: none`.
+    Open,
+    /// `full`: the present row of each key.
+    Keyed(PackedMap<PackedRow>),
+    /// `delta`: how often each row is there.
+    Held(PackedMap<i64>),
+}
+
+/// The keys that an epoch touched, in order of their first change, with the rows from before.
+#[derive(Default)]
+struct Touched {
+    place: PackedMap<usize>,
+    before: Vec<(PackedRow, Option<PackedRow>)>,
+}
+
+impl Source {
+    /// The empty topic.
+    pub(crate) fn new(topic: TopicPlan, meter: Meter) -> Self {
+        let state = match topic.discipline {
+            Discipline::Events => State::Open,
+            Discipline::Full => State::Keyed(PackedMap::default()),
+            Discipline::Delta if topic.verified => State::Held(PackedMap::default()),
+            Discipline::Delta => State::Open,
+        };
+        let types = topic.schema.types();
+        Self { topic, types, meter, counts: Counts::default(), state }
+    }
+
+    /// The topic.
+    pub(crate) fn name(&self) -> &TopicName {
+        &self.topic.name
+    }
+
+    /// Takes an epoch's changes in log order and gives the rows that change.
+    pub(crate) fn apply(&mut self, epoch: u64, changes: Vec<Changes>) -> Vec<ColumnBatch> {
+        let mut batches = Vec::new();
+        let mut touched = Touched::default();
+        for changes in changes {
+            match changes {
+                Changes::Errors(errors) => self.pass_errors(epoch, errors),
+                Changes::Columns(batch) => match self.topic.discipline {
+                    Discipline::Full => self.upsert_columns(&batch, &mut touched),
+                    Discipline::Events | Discipline::Delta => {
+                        self.insert_columns(&batch);
+                        batches.push(batch);
+                    }
+                },
+                Changes::Rows(changes) => match self.topic.discipline {
+                    Discipline::Full => self.upsert_rows(epoch, changes, &mut touched),
+                    Discipline::Events | Discipline::Delta => {
+                        batches.push(self.apply_rows(epoch, changes));
+                    }
+                },
+            }
+        }
+        batches.push(self.settle(touched));
+        batches.retain(|batch| !batch.is_empty());
+        for batch in &batches {
+            self.counts.output.add_all(&batch.diffs);
+        }
+        let counts = std::mem::take(&mut self.counts);
+        self.meter.count(epoch, |sum| sum.merge(&counts));
+        batches
+    }
+
+    fn pass_errors(&self, epoch: u64, errors: Vec<ErrorRow>) {
+        let mut recorder = self.meter.recorder.borrow_mut();
+        let record = recorder.epoch(epoch);
+        let counts = &mut record.counts[self.meter.counter.0];
+        for mut error in errors {
+            // Whatever the reader called it, it is an error of this topic.
+            error.node = self.meter.node.to_string();
+            counts.input.add(1);
+            counts.errors.add(1);
+            record.errors.push((error, 1));
+        }
+    }
+
+    fn insert_columns(&mut self, batch: &ColumnBatch) {
+        self.counts.input.add_all(&batch.diffs);
+        self.counts.touched += batch.len() as u64;
+        if let State::Held(held) = &mut self.state {
+            for row_idx in 0..batch.len() {
+                let packed = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
+                *held.entry(packed).or_insert(0) += batch.diffs[row_idx];
+            }
+            self.counts.held += batch.diffs.iter().sum::<i64>();
+        }
+    }
+
+    fn upsert_columns(&mut self, batch: &ColumnBatch, touched: &mut Touched) {
+        for row_idx in 0..batch.len() {
+            let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
+            let row = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
+            self.set(key, Some(row), touched);
+        }
+    }
+
+    fn upsert_rows(&mut self, epoch: u64, changes: Vec<Change>, touched: &mut Touched) {
+        for change in changes {
+            match change {
+                Change::Insert(row) | Change::Upsert(row) => {
+                    let key = pack_key(&row, &self.topic.key, &self.types);
+                    self.set(key, Some(PackedRow::pack(&row, &self.types)), touched);
+                }
+                Change::Delete(values) => {
+                    let mut key = PackedRow::new();
+                    for (value, at) in values.iter().zip(&self.topic.key) {
+                        key.push_value(value, &self.types[*at]);
+                    }
+                    self.set(key, None, touched);
+                }
+                Change::Diff { row, diff } => {
+                    let row = PackedRow::pack(&row, &self.types);
+                    self.refuse(epoch, "a signed change reached a `full` topic", &row, diff);
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, key: PackedRow, row: Option<PackedRow>, touched: &mut Touched) {
+        let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
+        let before = match row {
+            Some(row) => rows.insert(key.clone(), row),
+            None => rows.remove(&key),
+        };
+        let mut is_superseding = true;
+        if !touched.place.contains_key(&key) {
+            touched.place.insert(key.clone(), touched.before.len());
+            touched.before.push((key, before));
+            is_superseding = false;
+        }
+        self.counts.input.add(1);
+        self.counts.touched += 1;
+        self.counts.ignored += u64::from(is_superseding);
+    }
+
+    /// What the touched keys of a `full` topic come to.
+    fn settle(&mut self, touched: Touched) -> ColumnBatch {
+        let mut batch = ColumnBatch::empty(&self.types);
+        let State::Keyed(rows) = &self.state else { return batch };
+        let mut n_ignored = 0;
+        let mut n_held = 0;
+        for (key, before) in touched.before {
+            let now = rows.get(&key);
+            if before.as_ref() == now {
+                n_ignored += 1;
+                continue;
+            }
+            n_held += i64::from(now.is_some()) - i64::from(before.is_some());
+            if let Some(before) = &before {
+                push_packed(&mut batch, before, &self.types, -1);
+            }
+            if let Some(now) = now {
+                push_packed(&mut batch, now, &self.types, 1);
+            }
+        }
+        self.counts.ignored += n_ignored;
+        self.counts.held += n_held;
+        batch
+    }
+
+    /// Rows of an `events` or `delta` topic, one by one.
+    fn apply_rows(&mut self, epoch: u64, changes: Vec<Change>) -> ColumnBatch {
+        let mut batch = ColumnBatch::empty(&self.types);
+        for change in changes {
+            let (row, diff) = match (change, self.topic.discipline) {
+                (Change::Insert(row), _) => (row, 1),
+                (Change::Diff { row, diff }, Discipline::Delta) => (row, diff),
+                (Change::Upsert(row) | Change::Delete(row) | Change::Diff { row, .. }, _) => {
+                    let text = format!("{row:?}");
+                    let message =
+                        format!("a `{}` topic takes no such change", self.topic.discipline);
+                    let fault =
+                        Fault { code: "malformed".into(), message, place: Place::default() };
+                    self.counts.input.add(1);
+                    self.meter.fault(epoch, &fault, text, 1);
+                    continue;
+                }
+            };
+            self.counts.input.add(diff);
+            self.counts.touched += 1;
+            if self.admit(epoch, &row, diff) {
+                batch.push(&row, diff);
+            }
+        }
+        batch
+    }
+
+    /// Whether a `delta` topic may change so; if it may not, the error row says why.
+    fn admit(&mut self, epoch: u64, row: &Row, diff: i64) -> bool {
+        let State::Held(held) = &mut self.state else { return true };
+        let packed = PackedRow::pack(row, &self.types);
+        let n_held = held.get(&packed).copied().unwrap_or(0);
+        let n_then = n_held + diff;
+        if n_then < 0 {
+            let message =
+                format!("{diff} of a row that is there {n_held} times; nothing is changed");
+            self.refuse(epoch, &message, &packed, diff);
+            return false;
+        }
+        self.counts.held += diff;
+        if n_then == 0 {
+            held.remove(&packed);
+        } else {
+            held.insert(packed, n_then);
+        }
+        true
+    }
+
+    fn refuse(&self, epoch: u64, message: &str, row: &PackedRow, diff: i64) {
+        let code = match self.topic.discipline {
+            Discipline::Delta => "unknown_row",
+            Discipline::Events | Discipline::Full => "malformed",
+        };
+        let error = ErrorRow {
+            node: self.meter.node.to_string(),
+            step: self.meter.address.to_string(),
+            code: code.to_owned(),
+            message: message.to_owned(),
+            place: String::new(),
+            row: packed_text(&self.topic.schema, row),
+        };
+        let mut recorder = self.meter.recorder.borrow_mut();
+        let record = recorder.epoch(epoch);
+        record.counts[self.meter.counter.0].errors.add(diff);
+        // The refusal is a fact: it is added, whatever the sign of what was refused.
+        record.errors.push((error, 1));
+    }
+}
+
+/// Appends a packed row of `types`.
+pub(crate) fn push_packed(batch: &mut ColumnBatch, row: &PackedRow, types: &[Type], diff: i64) {
+    let mut bytes = row.as_bytes();
+    for (column, ty) in batch.columns.iter_mut().zip(types) {
+        column.push_packed(&mut bytes, ty);
+    }
+    batch.diffs.push(diff);
+}

@@ -1,0 +1,222 @@
+//! The frame of all hash operators: a totally ordered time lets an epoch be handled as a whole.
+//!
+//! Rows wait, by their own epoch, until every input's frontier has passed it. Then they are
+//! consolidated and handed over key by key, in the keys' order: a retraction that came before its
+//! insertion within the epoch is never seen, and the emissions are the same for any arrival.
+
+use std::collections::BTreeMap;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::Scope;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use arqon_types::{ColumnBatch, PackedRow, Type};
+
+use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed, KeyedRows};
+use crate::recorder::{Fault, Meter};
+use crate::source::{hash_packed, push_packed};
+use crate::stats::Counts;
+
+/// A row's change within an epoch, beside its key.
+pub(crate) type Delta = ((PackedRow, PackedRow), i64);
+
+/// What an operator does with the changes of an epoch.
+pub(crate) trait KeyLogic<const N: usize>: 'static {
+    /// Before the first key of an epoch: all its changes, in the order in which they will come.
+    fn open(&mut self, _deltas: [&[Delta]; N]) {}
+
+    /// Takes all changes of one key, consolidated and in the order of values, one slice per input.
+    fn update(&mut self, key: &PackedRow, deltas: [&[Delta]; N], out: &mut Emitter);
+
+    /// After the last key of an epoch.
+    fn close(&mut self, _out: &mut Emitter) {}
+}
+
+/// Where an operator puts what it has to say about an epoch.
+pub(crate) struct Emitter {
+    epoch: u64,
+    types: Vec<Type>,
+    meter: Meter,
+    rows: ColumnBatch,
+    ready: Vec<ColumnBatch>,
+    /// What the operator counts of its state.
+    pub(crate) counts: Counts,
+}
+
+impl Emitter {
+    fn new(types: Vec<Type>, meter: Meter) -> Self {
+        let rows = ColumnBatch::empty(&types);
+        Self { epoch: 0, types, meter, rows, ready: Vec::new(), counts: Counts::default() }
+    }
+
+    /// Sends a packed row on.
+    pub(crate) fn row(&mut self, row: &PackedRow, diff: i64) {
+        push_packed(&mut self.rows, row, &self.types, diff);
+        if self.rows.len() >= BATCH_ROWS {
+            let rows = std::mem::replace(&mut self.rows, ColumnBatch::empty(&self.types));
+            self.ready.push(rows);
+        }
+    }
+
+    /// Sends rows on that are columns already.
+    pub(crate) fn batch(&mut self, batch: ColumnBatch) {
+        if !batch.is_empty() {
+            self.ready.push(batch);
+        }
+    }
+
+    /// Sends a row to the node's errors.
+    pub(crate) fn fault(&self, fault: &Fault, row: String, diff: i64) {
+        self.meter.fault(self.epoch, fault, row, diff);
+    }
+
+    fn take(&mut self) -> Vec<ColumnBatch> {
+        let rows = std::mem::replace(&mut self.rows, ColumnBatch::empty(&self.types));
+        self.batch(rows);
+        for batch in &self.ready {
+            self.counts.output.add_all(&batch.diffs);
+        }
+        let counts = std::mem::take(&mut self.counts);
+        self.meter.count(self.epoch, |sum| sum.merge(&counts));
+        std::mem::take(&mut self.ready)
+    }
+}
+
+/// Rows of one epoch that wait, one collection per input.
+struct Waiting<const N: usize> {
+    capability: Capability<u64>,
+    rows: [Vec<Delta>; N],
+}
+
+/// Renders an operator of `N` inputs, placed by key, whose output has rows of `types`.
+pub(crate) fn render_stateful<'scope, const N: usize>(
+    scope: Scope<'scope, u64>,
+    name: &str,
+    streams: [KeyedRows<'scope>; N],
+    types: Vec<Type>,
+    meter: Meter,
+    mut logic: impl KeyLogic<N>,
+) -> Batches<'scope> {
+    let mut builder = OperatorBuilder::new(name.to_owned(), scope);
+    let mut inputs = streams.map(|stream| {
+        builder.new_input(stream, Exchange::new(|row: &Keyed| hash_packed(&row.0.0)))
+    });
+    let (output, stream) = builder.new_output::<Batch>();
+    let mut output = OutputBuilder::<u64, NoopBuilder<Batch>>::from(output);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut waiting: BTreeMap<u64, Waiting<N>> = BTreeMap::new();
+        let mut out = Emitter::new(types, meter);
+        move |frontiers| {
+            for (idx, input) in inputs.iter_mut().enumerate() {
+                input.for_each(|capability, rows| {
+                    for ((key, value), epoch, diff) in rows.drain(..) {
+                        let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
+                            capability: capability.delayed(&epoch, 0),
+                            rows: std::array::from_fn(|_| Vec::new()),
+                        });
+                        waiting.rows[idx].push(((key, value), diff));
+                    }
+                });
+            }
+            while let Some(entry) = waiting.first_entry() {
+                if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
+                    break;
+                }
+                let (epoch, Waiting { capability, mut rows }) = entry.remove_entry();
+                out.epoch = epoch;
+                rows.iter_mut().for_each(consolidate_deltas);
+                logic.open(std::array::from_fn(|idx| rows[idx].as_slice()));
+                by_key(&rows, |key, deltas| logic.update(key, deltas, &mut out));
+                logic.close(&mut out);
+                out.counts.touched += rows.iter().map(|rows| rows.len() as u64).sum::<u64>();
+                let mut output = output.activate();
+                for batch in out.take() {
+                    output
+                        .session_with_builder(&capability)
+                        .give_container(&mut Batch { epoch, rows: batch.into() });
+                }
+            }
+        }
+    });
+    stream
+}
+
+/// Sorts, adds up equal rows and drops what cancels.
+pub(crate) fn consolidate_deltas(rows: &mut Vec<Delta>) {
+    if rows.len() > 1 {
+        rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut kept = 0;
+        for at in 1..rows.len() {
+            if rows[at].0 == rows[kept].0 {
+                rows[kept].1 += rows[at].1;
+            } else {
+                if rows[kept].1 != 0 {
+                    kept += 1;
+                }
+                rows.swap(kept, at);
+            }
+        }
+        rows.truncate(kept + 1);
+    }
+    if rows.last().is_some_and(|last| last.1 == 0) {
+        rows.pop();
+    }
+}
+
+/// Walks several sorted collections key by key.
+fn by_key<const N: usize>(
+    rows: &[Vec<Delta>; N],
+    mut visit: impl FnMut(&PackedRow, [&[Delta]; N]),
+) {
+    let mut rest: [&[Delta]; N] = std::array::from_fn(|idx| rows[idx].as_slice());
+    while let Some(key) = rest.iter().filter_map(|rows| rows.first()).map(|row| &row.0.0).min() {
+        let mut heads: [&[Delta]; N] = [&[]; N];
+        for (head, rest) in heads.iter_mut().zip(&mut rest) {
+            let n_rows = rest.iter().take_while(|row| row.0.0 == *key).count();
+            (*head, *rest) = rest.split_at(n_rows);
+        }
+        visit(key, heads);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(byte: u8) -> PackedRow {
+        let mut row = PackedRow::new();
+        row.push_bytes(&[byte]);
+        row
+    }
+
+    #[test]
+    fn consolidation_adds_and_drops() {
+        let delta = |key, value, diff| ((packed(key), packed(value)), diff);
+        let mut rows = vec![
+            delta(2, 0, 1),
+            delta(1, 1, -1),
+            delta(1, 0, 1),
+            delta(1, 1, 1),
+            delta(2, 0, 1),
+            delta(3, 0, 1),
+            delta(3, 0, -1),
+        ];
+        consolidate_deltas(&mut rows);
+        assert_eq!(rows, vec![delta(1, 0, 1), delta(2, 0, 2)]);
+    }
+
+    #[test]
+    fn keys_are_walked_in_order_over_all_inputs() {
+        let delta = |key, diff| ((packed(key), packed(0)), diff);
+        let rows = [vec![delta(1, 1), delta(3, 1)], vec![delta(2, 1), delta(3, 2)]];
+        let mut seen = Vec::new();
+        by_key(&rows, |key, [left, right]| {
+            seen.push((key.as_bytes()[0], left.len(), right.len()));
+        });
+        assert_eq!(seen, vec![(1, 1, 0), (2, 0, 1), (3, 1, 1)]);
+    }
+}

@@ -1,0 +1,111 @@
+//! What an epoch did at each step: counters with signs, kept per worker and added up.
+
+use std::sync::Arc;
+
+use arqon_types::Epoch;
+
+/// How many changes passed, and their signed sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// Changes, each once, whatever its diff.
+    pub changes: u64,
+    /// The sum of their diffs.
+    pub net: i64,
+}
+
+impl Count {
+    /// Adds one change.
+    pub(crate) fn add(&mut self, diff: i64) {
+        self.changes += 1;
+        self.net += diff;
+    }
+
+    /// Adds one change for each diff.
+    pub(crate) fn add_all(&mut self, diffs: &[i64]) {
+        self.changes += diffs.len() as u64;
+        self.net += diffs.iter().sum::<i64>();
+    }
+
+    /// Adds another count.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.changes += other.changes;
+        self.net += other.net;
+    }
+
+    /// What remains without a part of it.
+    pub(crate) fn less(self, part: Self) -> Self {
+        Self { changes: self.changes - part.changes, net: self.net - part.net }
+    }
+}
+
+/// What one epoch did at a step or at a stage of a map.
+///
+/// At stateless steps `input = output + filtered + errors`, in changes and in net (a route's
+/// output is the sum over its arms).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// What came in.
+    pub input: Count,
+    /// What went out.
+    pub output: Count,
+    /// What a condition left out.
+    pub filtered: Count,
+    /// What became an error row.
+    pub errors: Count,
+    /// Sources only: changes that changed nothing, as an upsert that another one in the epoch
+    /// supersedes, one that repeats the present row, or a deletion of an absent key.
+    pub ignored: u64,
+    /// Rows read or written in the step's state, the input included.
+    pub touched: u64,
+    /// By how much the number of rows in the step's state grew.
+    pub held: i64,
+}
+
+impl Counts {
+    /// Adds what another worker, or another moment, counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.input.merge(other.input);
+        self.output.merge(other.output);
+        self.filtered.merge(other.filtered);
+        self.errors.merge(other.errors);
+        self.ignored += other.ignored;
+        self.touched += other.touched;
+        self.held += other.held;
+    }
+}
+
+/// The counters of one step or stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeCounts {
+    /// The node, or the topic of a source.
+    pub node: Arc<str>,
+    /// The address of the step or stage, `revenue[1]`.
+    pub address: Arc<str>,
+    /// What happened there.
+    pub counts: Counts,
+}
+
+/// What one epoch did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EpochStats {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Steps and stages in the plan's order.
+    pub nodes: Vec<NodeCounts>,
+    /// The sum of `touched` over all steps.
+    pub rows_touched: u64,
+    /// The sum of `input.changes` over the sources.
+    pub rows_in: u64,
+    /// Updates in the epoch's delta batches, those of error topics aside.
+    pub deltas_out: u64,
+    /// Changes of error collections.
+    pub errors: u64,
+}
+
+/// Adds up the counters of two workers, position by position.
+pub(crate) fn merge_counts(sum: &mut [Counts], other: &[Counts]) {
+    assert_eq!(sum.len(), other.len(), "all workers count the same steps");
+    for (sum, other) in sum.iter_mut().zip(other) {
+        sum.merge(other);
+    }
+}

@@ -1,0 +1,194 @@
+//! The first rows of each group in an order.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use arqon_plan::{Order, SortKey, Ties, Top};
+use arqon_types::{Column, ColumnBatch, PackedRow, Type, Value};
+
+use crate::evaluate::{Faults, Formula};
+use crate::keyed::{PackValue, pack_columns};
+use crate::source::PackedMap;
+use crate::stateful::{Delta, Emitter, KeyLogic, consolidate_deltas};
+
+/// Bytes at the end of an ordered row that say how long its order part is.
+const SUFFIX_BYTES: usize = 4;
+
+/// What both back ends need to know about a top step.
+#[derive(Debug, Clone)]
+pub(crate) struct TopShape {
+    n: u64,
+    offset: u64,
+    by: Vec<SortKey>,
+    ties: Ties,
+    rank: bool,
+    types: Vec<Type>,
+}
+
+impl TopShape {
+    /// The shape of `top` over rows of `types`.
+    pub(crate) fn new(top: &Top, types: Vec<Type>) -> Self {
+        Self {
+            n: top.n,
+            offset: top.offset,
+            by: top.by.clone(),
+            ties: top.ties,
+            rank: top.rank,
+            types,
+        }
+    }
+
+    /// Packs rows so that their bytes are in the step's order: sort keys, the descending ones
+    /// complemented, then all fields, then the length of the first part.
+    pub(crate) fn pack_value(&self) -> PackValue {
+        let by: Vec<(Formula, Order)> =
+            self.by.iter().map(|key| (Formula::new(&key.expr), key.order)).collect();
+        let types = self.types.clone();
+        Box::new(move |batch: &ColumnBatch, faults: &mut Faults| {
+            let columns: Vec<Cow<'_, Column>> =
+                by.iter().map(|(formula, _)| formula.column(batch, faults)).collect();
+            (0..batch.len())
+                .map(|row_idx| {
+                    let mut packed = PackedRow::new();
+                    for (column, (formula, order)) in columns.iter().zip(&by) {
+                        let start = packed.len();
+                        packed.push_cell(column, row_idx, formula.ty());
+                        match order {
+                            Order::Ascending => {}
+                            Order::Descending => packed.complement_from(start),
+                        }
+                    }
+                    let n_order = u32::try_from(packed.len()).expect("sort keys are below 4 GiB");
+                    packed.push_bytes(pack_columns(&batch.columns, &types, row_idx).as_bytes());
+                    packed.push_bytes(&n_order.to_be_bytes());
+                    packed
+                })
+                .collect()
+        })
+    }
+
+    /// The chosen rows of one group, whose rows come in the step's order.
+    pub(crate) fn choose<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a PackedRow, i64)>,
+    ) -> Vec<(PackedRow, i64)> {
+        let mut chosen = Vec::new();
+        if self.n == 0 {
+            return chosen;
+        }
+        let end = self.offset.saturating_add(self.n);
+        // Rows before this one, and before the first one that is equal to it in `by`.
+        let mut n_before: u64 = 0;
+        let mut n_before_tie: u64 = 0;
+        let mut last_order: &[u8] = &[];
+        for (packed, multiplicity) in rows {
+            let Ok(multiplicity) = u64::try_from(multiplicity) else { continue };
+            let (order, row) = split_order(packed);
+            if n_before == 0 || order != last_order {
+                n_before_tie = n_before;
+                last_order = order;
+            }
+            let is_tied_in = self.ties == Ties::All && n_before_tie < end;
+            if n_before >= end && !is_tied_in {
+                break;
+            }
+            let first = n_before.max(self.offset);
+            let last = n_before + multiplicity;
+            let last = if is_tied_in { last } else { last.min(end) };
+            n_before += multiplicity;
+            if first >= last {
+                continue;
+            }
+            match (self.rank, self.ties) {
+                (false, _) => chosen.push((ranked(row, None), signed(last - first))),
+                (true, Ties::All) => {
+                    chosen.push((ranked(row, Some(n_before_tie + 1)), signed(last - first)));
+                }
+                (true, Ties::Cut) => {
+                    chosen.extend((first..last).map(|at| (ranked(row, Some(at + 1)), 1)));
+                }
+            }
+        }
+        chosen
+    }
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).expect("multiplicities are below 2^63")
+}
+
+fn split_order(packed: &PackedRow) -> (&[u8], &[u8]) {
+    let bytes = packed.as_bytes();
+    let (bytes, suffix) = bytes.split_at(bytes.len() - SUFFIX_BYTES);
+    let n_order = u32::from_be_bytes(suffix.try_into().expect("the suffix has four bytes"));
+    bytes.split_at(n_order as usize)
+}
+
+fn ranked(row: &[u8], rank: Option<u64>) -> PackedRow {
+    let mut packed = PackedRow::new();
+    packed.push_bytes(row);
+    if let Some(rank) = rank {
+        packed.push_value(&Value::Int(signed(rank)), &Type::Int64);
+    }
+    packed
+}
+
+/// The first rows as a hash operator.
+#[derive(Debug)]
+pub(crate) struct TopLogic {
+    shape: TopShape,
+    groups: PackedMap<BTreeMap<PackedRow, i64>>,
+}
+
+impl TopLogic {
+    /// No groups.
+    pub(crate) fn new(shape: TopShape) -> Self {
+        Self { shape, groups: PackedMap::default() }
+    }
+}
+
+/// Changes a tree of multiplicities.
+pub(crate) fn change_tree(rows: &mut BTreeMap<PackedRow, i64>, deltas: &[Delta]) -> i64 {
+    let mut sum = 0;
+    for ((_, value), diff) in deltas {
+        sum += diff;
+        let multiplicity = rows.entry(value.clone()).or_insert(0);
+        *multiplicity += diff;
+        if *multiplicity == 0 {
+            rows.remove(value);
+        }
+    }
+    sum
+}
+
+/// Sends the difference between two collections of rows.
+pub(crate) fn emit_difference(
+    before: Vec<(PackedRow, i64)>,
+    now: Vec<(PackedRow, i64)>,
+    mut emit: impl FnMut(&PackedRow, i64),
+) {
+    let mut rows: Vec<Delta> = before
+        .into_iter()
+        .map(|(row, n)| (row, -n))
+        .chain(now)
+        .map(|(row, n)| ((row, PackedRow::new()), n))
+        .collect();
+    consolidate_deltas(&mut rows);
+    for ((row, _), diff) in &rows {
+        emit(row, *diff);
+    }
+}
+
+impl KeyLogic<1> for TopLogic {
+    fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
+        let mut rows = self.groups.remove(key).unwrap_or_default();
+        let before = self.shape.choose(rows.iter().map(|(row, n)| (row, *n)));
+        out.counts.held += change_tree(&mut rows, deltas);
+        let now = self.shape.choose(rows.iter().map(|(row, n)| (row, *n)));
+        out.counts.touched += (before.len() + now.len()) as u64;
+        emit_difference(before, now, |row, diff| out.row(row, diff));
+        if !rows.is_empty() {
+            self.groups.insert(key.clone(), rows);
+        }
+    }
+}

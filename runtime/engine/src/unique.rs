@@ -1,0 +1,80 @@
+//! One row per key: the least passes, the others are error rows until it is alone.
+
+use std::collections::BTreeMap;
+
+use arqon_operators::Place;
+use arqon_types::{PackedRow, Schema};
+
+use crate::recorder::{Fault, packed_text};
+use crate::source::PackedMap;
+use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::top::{change_tree, emit_difference};
+
+/// The row that passes, if any, and those that do not.
+pub(crate) type Parted = (Option<PackedRow>, Vec<(PackedRow, i64)>);
+
+/// Parts the rows of a key, which come in order.
+pub(crate) fn part<'a>(rows: impl Iterator<Item = (&'a PackedRow, i64)>) -> Parted {
+    let mut least = None;
+    let mut others = Vec::new();
+    for (row, multiplicity) in rows.filter(|(_, multiplicity)| *multiplicity > 0) {
+        let n_others = if least.is_none() {
+            least = Some(row.clone());
+            multiplicity - 1
+        } else {
+            multiplicity
+        };
+        if n_others > 0 {
+            others.push((row.clone(), n_others));
+        }
+    }
+    (least, others)
+}
+
+/// Why a row does not pass.
+pub(crate) fn duplicate() -> Fault {
+    Fault {
+        code: "duplicate_key".into(),
+        message: "another row has the same key".to_owned(),
+        place: Place::default(),
+    }
+}
+
+/// Unique keys as a hash operator.
+#[derive(Debug)]
+pub(crate) struct UniqueLogic {
+    schema: Schema,
+    keys: PackedMap<BTreeMap<PackedRow, i64>>,
+}
+
+impl UniqueLogic {
+    /// No rows, of `schema`.
+    pub(crate) fn new(schema: Schema) -> Self {
+        Self { schema, keys: PackedMap::default() }
+    }
+}
+
+impl KeyLogic<1> for UniqueLogic {
+    fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
+        let mut rows = self.keys.remove(key).unwrap_or_default();
+        let (least_before, others_before) = part(rows.iter().map(|(row, n)| (row, *n)));
+        out.counts.held += change_tree(&mut rows, deltas);
+        let (least_now, others_now) = part(rows.iter().map(|(row, n)| (row, *n)));
+        out.counts.touched += rows.len() as u64;
+        if least_before != least_now {
+            if let Some(row) = &least_before {
+                out.row(row, -1);
+            }
+            if let Some(row) = &least_now {
+                out.row(row, 1);
+            }
+        }
+        let fault = duplicate();
+        emit_difference(others_before, others_now, |row, diff| {
+            out.fault(&fault, packed_text(&self.schema, row), diff);
+        });
+        if !rows.is_empty() {
+            self.keys.insert(key.clone(), rows);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! One timely worker: takes epochs from its queue, steps the dataflow, reports what is complete.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+
+use timely::worker::Worker;
+
+use crate::batch::Batch;
+use crate::narrow::NarrowPlan;
+use crate::recorder::{EpochRecord, Meter, Recorder};
+use crate::render::{BackendChoice, Counters, Rendered, render};
+use crate::source::{Changes, Source};
+
+/// An epoch's changes for one worker: topics by their place in the plan.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    /// The epoch.
+    pub(crate) epoch: u64,
+    /// In log order.
+    pub(crate) parts: Vec<(usize, Changes)>,
+}
+
+/// What one worker has to say about a complete epoch.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The epoch.
+    pub(crate) epoch: u64,
+    /// Its record.
+    pub(crate) record: EpochRecord,
+}
+
+/// What feeder, workers and collector share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    has_failed: AtomicBool,
+    progress: Mutex<Progress>,
+    changed: Condvar,
+    threads: Mutex<Vec<Thread>>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    n_epochs: usize,
+    n_rows: usize,
+    failure: Option<String>,
+}
+
+/// Epochs that may be on their way through the dataflow.
+const EPOCHS_IN_FLIGHT_MAX: usize = 64;
+/// Rows that may be on their way, save that one epoch always may.
+const ROWS_IN_FLIGHT_MAX: usize = 1 << 20;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere is recorded as a failure; the data behind these locks stays sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Waits for room and takes it, or says why the dataflow has stopped.
+    pub(crate) fn admit(&self, n_rows: usize) -> Result<(), String> {
+        let mut progress = lock(&self.progress);
+        loop {
+            if let Some(failure) = &progress.failure {
+                return Err(failure.clone());
+            }
+            let has_room = progress.n_epochs < EPOCHS_IN_FLIGHT_MAX
+                && progress.n_rows + n_rows <= ROWS_IN_FLIGHT_MAX;
+            if progress.n_epochs == 0 || has_room {
+                break;
+            }
+            progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
+        }
+        progress.n_epochs += 1;
+        progress.n_rows += n_rows;
+        Ok(())
+    }
+
+    /// Gives the room of an epoch back.
+    pub(crate) fn release(&self, n_rows: usize) {
+        let mut progress = lock(&self.progress);
+        progress.n_epochs -= 1;
+        progress.n_rows -= n_rows;
+        drop(progress);
+        self.changed.notify_all();
+    }
+
+    /// Stops everything; the first reason is kept.
+    pub(crate) fn fail(&self, reason: String) {
+        tracing::error!(reason = reason.as_str(), "dataflow stopped");
+        lock(&self.progress).failure.get_or_insert(reason);
+        self.has_failed.store(true, Ordering::SeqCst);
+        self.changed.notify_all();
+        self.wake();
+    }
+
+    /// Why the dataflow has stopped, if it has.
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.progress).failure.clone()
+    }
+
+    /// Whether the dataflow has stopped.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::SeqCst)
+    }
+
+    /// Wakes all workers.
+    pub(crate) fn wake(&self) {
+        lock(&self.threads).iter().for_each(Thread::unpark);
+    }
+
+    fn join_in(&self) {
+        lock(&self.threads).push(std::thread::current());
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a text".to_owned()
+    }
+}
+
+/// All that a worker needs.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// The plan, the same for all workers.
+    pub(crate) plan: Arc<NarrowPlan>,
+    /// Its counters.
+    pub(crate) counters: Arc<Counters>,
+    /// What stateful steps are made of.
+    pub(crate) backend: BackendChoice,
+    /// Epochs, in order; the end of the channel is the end of the input.
+    pub(crate) feeds: Receiver<Feed>,
+    /// To the collector.
+    pub(crate) reports: Sender<Report>,
+    /// Told once the dataflow stands, or cannot.
+    pub(crate) ready: Sender<()>,
+    /// Progress and failure.
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Runs a worker until its input ends or the dataflow fails. Never unwinds.
+pub(crate) fn run(worker: &mut Worker, setup: &Setup) {
+    setup.shared.join_in();
+    let outcome = catch_unwind(AssertUnwindSafe(|| drive(worker, setup)));
+    if let Err(payload) = outcome {
+        setup.shared.fail(panic_text(payload.as_ref()));
+    }
+    // What is left after a failure would never complete, and would keep the thread alive.
+    for dataflow in worker.installed_dataflows() {
+        let dropped = catch_unwind(AssertUnwindSafe(|| worker.drop_dataflow(dataflow)));
+        if let Err(payload) = dropped {
+            setup.shared.fail(panic_text(payload.as_ref()));
+        }
+    }
+}
+
+fn drive(worker: &mut Worker, setup: &Setup) {
+    let recorder = Rc::new(RefCell::new(Recorder::new(&setup.counters.layout)));
+    let rendered = worker.dataflow::<u64, _, _>(|scope| {
+        render(scope, &setup.plan, setup.backend, &setup.counters, &recorder)
+    });
+    let sources = sources(setup, &recorder);
+    let is_first = worker.index() == 0;
+    let probe = rendered.probe.clone();
+    let mut input =
+        Some(Input { rendered, sources, recorder: Rc::clone(&recorder), tick: is_first });
+    let mut in_flight = VecDeque::new();
+    // The receiver may be gone if another worker could not start; then `has_failed` holds.
+    let _ = setup.ready.send(());
+    while !setup.shared.has_failed() {
+        while let Some(open) = &mut input {
+            match setup.feeds.try_recv() {
+                Ok(feed) => {
+                    in_flight.push_back(feed.epoch);
+                    open.feed(feed);
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => input = None,
+            }
+        }
+        while let Some(epoch) = in_flight.front().copied() {
+            if probe.less_equal(&epoch) {
+                break;
+            }
+            in_flight.pop_front();
+            let record = recorder.borrow_mut().take(epoch);
+            if setup.reports.send(Report { epoch, record }).is_err() {
+                setup.shared.fail("the collector of outputs is gone".to_owned());
+            }
+        }
+        if input.is_none() && in_flight.is_empty() && !worker.has_dataflows() {
+            return;
+        }
+        worker.step_or_park(None);
+    }
+}
+
+/// The topics' states, by place in the plan; none for topics that a step writes.
+fn sources(setup: &Setup, recorder: &Rc<RefCell<Recorder>>) -> Vec<Option<Source>> {
+    let topics = setup.plan.plan.topics.iter().zip(&setup.counters.topics);
+    topics
+        .map(|(topic, counter)| {
+            let meter = Meter {
+                recorder: Rc::clone(recorder),
+                counter: (*counter)?,
+                node: Arc::from(topic.name.as_str()),
+                address: Arc::from(topic.name.as_str()),
+                file: Arc::from(setup.plan.plan.file.as_str()),
+            };
+            Some(Source::new(topic.clone(), meter))
+        })
+        .collect()
+}
+
+/// The open end of a worker's dataflow.
+struct Input {
+    rendered: Rendered,
+    sources: Vec<Option<Source>>,
+    recorder: Rc<RefCell<Recorder>>,
+    /// Whether this worker still has to announce the first epoch.
+    tick: bool,
+}
+
+impl Input {
+    fn feed(&mut self, Feed { epoch, parts }: Feed) {
+        self.recorder.borrow_mut().epoch(epoch);
+        self.rendered.inputs.values_mut().for_each(|input| input.advance_to(epoch));
+        self.rendered.ticks.advance_to(epoch);
+        if std::mem::take(&mut self.tick) {
+            self.rendered.ticks.send_batch(&mut vec![epoch]);
+        }
+        let mut by_topic: Vec<Vec<Changes>> = self.sources.iter().map(|_| Vec::new()).collect();
+        for (topic, changes) in parts {
+            by_topic[topic].push(changes);
+        }
+        for (source, changes) in self.sources.iter_mut().zip(by_topic) {
+            let Some(source) = source else { continue };
+            if changes.is_empty() {
+                continue;
+            }
+            let batches = source.apply(epoch, changes);
+            if let Some(input) = self.rendered.inputs.get_mut(source.name()) {
+                for rows in batches {
+                    input.send_batch(&mut Batch { epoch, rows: Rc::new(rows) });
+                }
+            }
+        }
+        self.rendered.inputs.values_mut().for_each(|input| input.advance_to(epoch + 1));
+        self.rendered.ticks.advance_to(epoch + 1);
+    }
+}

@@ -1,0 +1,326 @@
+//! Starting, feeding, ending and failing; sources; the same bytes for any number of workers.
+
+mod naive;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use arqon_engine::{
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, FeedError,
+    StartError, TopicInput,
+};
+use arqon_operators::{AggregateFunction, Expr};
+use arqon_plan::{DataflowPlan, Group, Map, Operator, Stage, StageKind};
+use arqon_types::{Change, ColumnBatch, Discipline, Epoch, ErrorRow, Row, Schema, Type, Value};
+
+use naive::{
+    PlanBuilder, Relation, aggregate, column, epochs, fold, int, row, rows_input, run, schema,
+    topic, topic_name,
+};
+
+fn pair_schema() -> Schema {
+    schema(&[("id", Type::Int64), ("v", Type::Int64)])
+}
+
+fn pair(id: i64, v: i64) -> Row {
+    row(&[int(id), int(v)])
+}
+
+/// The input topic as it is.
+fn copy_plan(discipline: Discipline, key: &[usize]) -> DataflowPlan {
+    let mut plan = PlanBuilder::new();
+    let source = plan.source(topic("in", &pair_schema(), discipline, key));
+    plan.output("out", source);
+    plan.build()
+}
+
+/// A condition that is no bool, which no verified plan has.
+fn broken_plan() -> DataflowPlan {
+    let mut plan = PlanBuilder::new();
+    let source = plan.source(topic("in", &pair_schema(), Discipline::Events, &[]));
+    let kind = StageKind::Filter(Expr::column(1, Type::Int64));
+    let map = Map { stages: vec![Stage { address: "broken[0]".to_owned(), kind }] };
+    let step = plan.step("broken", Operator::Map(map), &[source], pair_schema());
+    plan.output("out", step);
+    plan.build()
+}
+
+fn collections(outputs: &[EpochOutput]) -> BTreeMap<String, Relation> {
+    let mut folded = BTreeMap::new();
+    for output in outputs {
+        fold(&mut folded, output);
+    }
+    folded.into_iter().map(|(name, relation)| (name.to_string(), relation)).collect()
+}
+
+fn inserts(rows: &[(i64, i64)]) -> Vec<Change> {
+    rows.iter().map(|(id, v)| Change::Insert(pair(*id, *v))).collect()
+}
+
+#[test]
+fn each_epoch_gives_one_output_also_when_nothing_changes() {
+    let plan = copy_plan(Discipline::Events, &[]);
+    let inputs = epochs(vec![
+        vec![rows_input("in", inserts(&[(1, 1), (1, 1)]))],
+        Vec::new(),
+        vec![rows_input("in", inserts(&[(0, 5)]))],
+    ]);
+    let outputs = run(&plan, 2, BackendChoice::Auto, &inputs);
+    assert_eq!(outputs.iter().map(|output| output.epoch.0).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(outputs[0].deltas[0].updates[0].diff, 2);
+    assert!(outputs[1].deltas.is_empty());
+    assert_eq!(outputs[0].stats.rows_in, 2);
+    assert_eq!(outputs[0].stats.deltas_out, 1);
+}
+
+#[test]
+fn the_last_upsert_of_a_key_in_an_epoch_counts() {
+    let plan = copy_plan(Discipline::Full, &[0]);
+    let upsert = |id, v| Change::Upsert(pair(id, v));
+    let inputs = epochs(vec![
+        vec![rows_input("in", vec![upsert(1, 1), upsert(2, 2), upsert(1, 3)])],
+        vec![rows_input("in", vec![Change::Delete(row(&[int(1)])), upsert(2, 2)])],
+        vec![rows_input("in", vec![Change::Delete(row(&[int(7)])), upsert(1, 4)])],
+        vec![
+            rows_input("in", vec![upsert(1, 5)]),
+            rows_input("in", vec![Change::Delete(row(&[int(1)]))]),
+        ],
+    ]);
+    for n_workers in [1, 2, 4] {
+        let outputs = run(&plan, n_workers, BackendChoice::Auto, &inputs);
+        let updates: Vec<Vec<(Row, i64)>> = outputs
+            .iter()
+            .map(|output| {
+                let updates = output.deltas.iter().flat_map(|delta| &delta.updates);
+                updates.map(|update| (update.row.clone(), update.diff)).collect()
+            })
+            .collect();
+        assert_eq!(updates[0], [(pair(1, 3), 1), (pair(2, 2), 1)]);
+        assert_eq!(updates[1], [(pair(1, 3), -1)]);
+        assert_eq!(updates[2], [(pair(1, 4), 1)]);
+        assert_eq!(updates[3], [(pair(1, 4), -1)]);
+        let ignored: Vec<u64> =
+            outputs.iter().map(|output| output.stats.nodes[0].counts.ignored).collect();
+        assert_eq!(ignored, [1, 1, 1, 1], "superseded, repeated, absent, superseded");
+    }
+}
+
+#[test]
+fn a_retraction_of_an_unknown_row_is_an_error_row_and_changes_nothing() {
+    let plan = copy_plan(Discipline::Delta, &[]);
+    let diff = |id, diff| Change::Diff { row: pair(id, 0), diff };
+    let inputs = epochs(vec![
+        vec![rows_input("in", vec![diff(1, -1), diff(1, 1), diff(2, 2)])],
+        vec![rows_input("in", vec![diff(2, -3), diff(2, -2), diff(1, -1), diff(1, -1)])],
+    ]);
+    for n_workers in [1, 2, 4] {
+        let outputs = run(&plan, n_workers, BackendChoice::Auto, &inputs);
+        let first = collections(&outputs[..1]);
+        assert_eq!(first["out"], Relation::from([(pair(1, 0), 1), (pair(2, 0), 2)]));
+        let all = collections(&outputs);
+        assert!(!all.contains_key("out"), "all rows are gone");
+        let errors: Vec<(&Row, &i64)> = all["in.errors"].iter().collect();
+        assert_eq!(errors.iter().map(|(_, n)| **n).sum::<i64>(), 3);
+        assert!(errors.iter().all(|(row, _)| row[2] == Value::string("unknown_row")));
+        assert_eq!(errors[0].0[5], Value::string("{ id: 1, v: 0 }"));
+    }
+}
+
+#[test]
+fn an_unverified_delta_topic_is_trusted() {
+    let mut plan = copy_plan(Discipline::Delta, &[]);
+    plan.topics[0].verified = false;
+    let retract = Change::Diff { row: pair(1, 0), diff: -1 };
+    let outputs =
+        run(&plan, 2, BackendChoice::Auto, &epochs(vec![vec![rows_input("in", vec![retract])]]));
+    assert_eq!(collections(&outputs)["out"], Relation::from([(pair(1, 0), -1)]));
+}
+
+#[test]
+fn malformed_rows_reach_the_topics_errors() {
+    let plan = copy_plan(Discipline::Events, &[]);
+    let error = ErrorRow {
+        node: "in".to_owned(),
+        step: "in".to_owned(),
+        code: "malformed".to_owned(),
+        message: "`v` is no int64".to_owned(),
+        place: "rows.csv:3".to_owned(),
+        row: "1,x".to_owned(),
+    };
+    let changes = Changes::Errors(vec![error.clone()]);
+    let inputs = epochs(vec![vec![TopicInput { topic: topic_name("in"), changes }]]);
+    let outputs = run(&plan, 2, BackendChoice::Auto, &inputs);
+    assert_eq!(collections(&outputs)["in.errors"], Relation::from([(error.to_row(), 1)]));
+    assert_eq!(outputs[0].stats.errors, 1);
+}
+
+#[test]
+fn columns_and_rows_are_the_same_changes() {
+    let rows: Vec<(i64, i64)> = (0..3000).map(|n| (n % 700, n % 13)).collect();
+    let types = pair_schema().types();
+    let mut batch = ColumnBatch::empty(&types);
+    for (id, v) in &rows {
+        batch.push(&pair(*id, *v), 1);
+    }
+    for (discipline, key) in
+        [(Discipline::Events, vec![]), (Discipline::Full, vec![0]), (Discipline::Delta, vec![])]
+    {
+        let plan = copy_plan(discipline, &key);
+        let changes = match discipline {
+            Discipline::Full => rows.iter().map(|(id, v)| Change::Upsert(pair(*id, *v))).collect(),
+            Discipline::Events | Discipline::Delta => inserts(&rows),
+        };
+        let by_row = epochs(vec![vec![rows_input("in", changes)]]);
+        let columns = Changes::Columns(batch.clone());
+        let by_column =
+            epochs(vec![vec![TopicInput { topic: topic_name("in"), changes: columns }]]);
+        for n_workers in [1, 2, 4] {
+            let by_row = run(&plan, n_workers, BackendChoice::Auto, &by_row);
+            let by_column = run(&plan, n_workers, BackendChoice::Auto, &by_column);
+            assert!(!by_row[0].deltas.is_empty());
+            assert_eq!(by_row, by_column);
+        }
+    }
+}
+
+#[test]
+fn any_number_of_workers_gives_the_same_deltas() {
+    let mut plan = PlanBuilder::new();
+    let source = plan.source(topic("in", &pair_schema(), Discipline::Events, &[]));
+    let sum = aggregate(AggregateFunction::Sum, &[column(1, Type::Int64)], Type::Int64);
+    let group = Group { keys: vec![column(0, Type::Int64)], aggregates: vec![sum] };
+    let step = plan.step("grouped", Operator::Group(group), &[source], pair_schema());
+    plan.output("out", step);
+    let plan = plan.build();
+    let inputs = epochs(
+        (0..20)
+            .map(|epoch| {
+                let rows: Vec<(i64, i64)> =
+                    (0..600).map(|n| ((n * 7 + epoch) % 97, n * epoch % 31)).collect();
+                vec![rows_input("in", inserts(&rows))]
+            })
+            .collect(),
+    );
+    let deltas = |n_workers, backend| {
+        let outputs = run(&plan, n_workers, backend, &inputs);
+        outputs.into_iter().map(|output| output.deltas).collect::<Vec<_>>()
+    };
+    let wanted = deltas(1, BackendChoice::Hash);
+    for n_workers in [1, 2, 4] {
+        assert_eq!(deltas(n_workers, BackendChoice::Hash), wanted);
+        assert_eq!(deltas(n_workers, BackendChoice::Arrangements), wanted);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_nothing_of_it_is_taken() {
+    let plan = copy_plan(Discipline::Events, &[]);
+    let (sender, outputs) = channel();
+    let dataflow = Dataflow::start(plan, EngineOptions::default(), move |output| {
+        sender.send(output).unwrap();
+    })
+    .unwrap();
+    let feed = |epoch, topic: &str, changes| {
+        dataflow.feed(EpochInput { epoch: Epoch(epoch), topics: vec![rows_input(topic, changes)] })
+    };
+    let misfit = vec![Change::Insert(pair(1, 1)), Change::Insert(row(&[int(1)]))];
+    assert_eq!(feed(1, "in", misfit), Err(FeedError::Misfit { topic: topic_name("in"), idx: 1 }));
+    assert_eq!(feed(1, "out", Vec::new()), Err(FeedError::NotAnInput(topic_name("out"))));
+    assert_eq!(feed(1, "none", Vec::new()), Err(FeedError::NotAnInput(topic_name("none"))));
+    assert_eq!(
+        feed(0, "in", Vec::new()),
+        Err(FeedError::Order { last: Epoch(0), given: Epoch(0) })
+    );
+    assert_eq!(feed(3, "in", inserts(&[(1, 1)])), Ok(()));
+    assert_eq!(
+        feed(3, "in", Vec::new()),
+        Err(FeedError::Order { last: Epoch(3), given: Epoch(3) })
+    );
+    dataflow.finish().unwrap();
+    let outputs: Vec<EpochOutput> = outputs.iter().collect();
+    assert_eq!(outputs.len(), 1);
+    assert_eq!(outputs[0].deltas[0].updates.len(), 1);
+}
+
+#[test]
+fn a_dataflow_needs_a_worker() {
+    let options = EngineOptions { n_workers: 0, backend: BackendChoice::Auto };
+    let started = Dataflow::start(copy_plan(Discipline::Events, &[]), options, |_| {});
+    assert_eq!(started.map(|_| ()).unwrap_err(), StartError::NoWorker);
+}
+
+/// Runs `scenario` on a thread and fails rather than hang.
+fn within_a_minute(scenario: impl FnOnce() + Send + 'static) {
+    let (done, wait) = channel();
+    let thread = std::thread::spawn(move || {
+        scenario();
+        done.send(()).expect("the test waits");
+    });
+    let outcome = wait.recv_timeout(Duration::from_secs(60));
+    assert!(outcome.is_ok() || thread.is_finished(), "the dataflow hangs");
+    thread.join().expect("the scenario passes");
+}
+
+#[test]
+fn a_panic_in_a_worker_stops_the_dataflow_and_says_why() {
+    for n_workers in [1, 2, 4] {
+        within_a_minute(move || {
+            let options = EngineOptions { n_workers, backend: BackendChoice::Auto };
+            let dataflow = Dataflow::start(broken_plan(), options, |_| {}).unwrap();
+            // One row: one worker fails, the others wait for it.
+            let mut outcome = Ok(());
+            for epoch in 1..10_000 {
+                let topics = vec![rows_input("in", inserts(&[(1, 1)]))];
+                outcome = dataflow.feed(EpochInput { epoch: Epoch(epoch), topics });
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            let Err(FeedError::Stopped(reason)) = outcome else { panic!("{outcome:?}") };
+            assert!(reason.contains("a condition is a bool"), "{reason}");
+            let finished = dataflow.finish().unwrap_err();
+            assert_eq!(finished.reason, reason);
+        });
+    }
+}
+
+#[test]
+fn a_plan_that_breaks_its_invariants_does_not_start() {
+    let mut plan = broken_plan();
+    if let Operator::Map(map) = &mut plan.steps[1].operator {
+        map.stages[0].kind = StageKind::Project(vec![Expr::column(99, Type::Int64)]);
+    }
+    let started = Dataflow::start(plan, EngineOptions::default(), |_| {});
+    let Err(StartError::Build(reason)) = started else { panic!("the plan is broken") };
+    assert!(reason.contains("index out of bounds"), "{reason}");
+}
+
+#[test]
+fn a_dataflow_that_failed_can_be_dropped() {
+    within_a_minute(|| {
+        let options = EngineOptions { n_workers: 2, backend: BackendChoice::Auto };
+        let dataflow = Dataflow::start(broken_plan(), options, |_| {}).unwrap();
+        let topics = vec![rows_input("in", inserts(&[(1, 1)]))];
+        let _ = dataflow.feed(EpochInput { epoch: Epoch(1), topics });
+        drop(dataflow);
+    });
+}
+
+#[test]
+fn a_panic_in_the_callback_stops_the_dataflow() {
+    within_a_minute(|| {
+        let options = EngineOptions { n_workers: 2, backend: BackendChoice::Auto };
+        let plan = copy_plan(Discipline::Events, &[]);
+        let dataflow = Dataflow::start(plan, options, |_| panic!("the callback gives up")).unwrap();
+        let mut outcome = Ok(());
+        for epoch in 1..10_000 {
+            outcome = dataflow.feed(EpochInput { epoch: Epoch(epoch), topics: Vec::new() });
+            if outcome.is_err() {
+                break;
+            }
+        }
+        assert_eq!(outcome, Err(FeedError::Stopped("the callback gives up".to_owned())));
+        assert!(dataflow.finish().is_err());
+    });
+}
