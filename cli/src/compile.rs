@@ -59,8 +59,7 @@ pub(crate) fn compile(
 fn artifact(circuit: &Circuit) -> Result<Vec<u8>, Failure> {
     let dataflow = circuit.runnable()?;
     let plan = plan_of(circuit)?.clone();
-    encode(&Artifact { plan, dataflow })
-        .map_err(|error| Failure::internal(Failure::chain(&error)))
+    encode(&Artifact { plan, dataflow }).map_err(|error| Failure::internal(Failure::chain(&error)))
 }
 
 /// The typed graph of a circuit without errors.

@@ -12,10 +12,7 @@ use crate::exit::{Exit, Failure};
 ///
 /// # Errors
 /// A usage [`Failure`] for a code that nothing has.
-pub(crate) fn explain(
-    arguments: &ExplainArguments,
-    console: Console,
-) -> Result<Exit, Failure> {
+pub(crate) fn explain(arguments: &ExplainArguments, console: Console) -> Result<Exit, Failure> {
     let Some(id) = &arguments.code else { return list(console) };
     let code = Code::parse(id).ok_or_else(|| unknown(id))?;
     let entry = code.entry();
@@ -25,8 +22,11 @@ pub(crate) fn explain(
     let title = console.paint_out(Style::Bold, &format!("{}: {}", entry.id, entry.title));
     let section = |name: &str, text: &str| {
         let name = console.paint_out(Style::Cyan, name);
-        let lines: String =
-            text.trim_end().lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect();
+        let lines: String = text
+            .trim_end()
+            .lines()
+            .map(|line| format!("    {line}").trim_end().to_owned() + "\n")
+            .collect();
         format!("{name}\n\n{lines}")
     };
     console.out(&format!(
@@ -57,7 +57,9 @@ fn unknown(id: &str) -> Failure {
     let nearest = suggest(&upper, code::all().map(Code::id));
     let failure = Failure::usage(format!("no diagnostic has the code `{id}`"));
     match nearest {
-        Some(near) => failure.help(format!("did you mean `{near}`? `arqon explain --list` has all")),
+        Some(near) => {
+            failure.help(format!("did you mean `{near}`? `arqon explain --list` has all"))
+        }
         None => failure.help("`arqon explain --list` has all codes"),
     }
 }

@@ -248,9 +248,11 @@ impl Building<'_, '_> {
             }
             Verb::Distinct { fields } => {
                 let word = plan::ProjectionWord::Distinct;
-                parts.extend(fields.clone().map(|fields| {
-                    plan::Verb::Project(plan::Projection { word, fields })
-                }));
+                parts.extend(
+                    fields
+                        .clone()
+                        .map(|fields| plan::Verb::Project(plan::Projection { word, fields })),
+                );
                 parts.push(plan::Verb::Distinct);
             }
             Verb::Top(top) => parts.push(plan::Verb::Top(top.clone())),
@@ -267,10 +269,8 @@ impl Building<'_, '_> {
             Verb::Call(call) => {
                 let operator = self.resolved.operator(call.operator);
                 let names = operator.contract.iter().flat_map(|contract| &contract.job);
-                let job = names
-                    .map(|field| field.name.clone())
-                    .zip(call.job.iter().cloned())
-                    .collect();
+                let job =
+                    names.map(|field| field.name.clone()).zip(call.job.iter().cloned()).collect();
                 parts.push(plan::Verb::Call(plan::Call {
                     operator: operator.ast.name.node.clone(),
                     job,
@@ -444,9 +444,8 @@ fn topic_vertex(topic: &Topic<'_>, schema: Arc<Schema>, resolved: &Resolved<'_>)
 
 /// The key over the fields that are known; nothing if one of the key's has no type.
 fn plan_key(topic: &Topic<'_>) -> Vec<usize> {
-    let known_before = |at: usize| {
-        topic.row.columns[..at].iter().filter(|column| column.ty.is_some()).count()
-    };
+    let known_before =
+        |at: usize| topic.row.columns[..at].iter().filter(|column| column.ty.is_some()).count();
     let is_known = topic.key.iter().all(|&at| topic.row.columns[at].ty.is_some());
     if is_known { topic.key.iter().map(|&at| known_before(at)).collect() } else { Vec::new() }
 }
@@ -476,9 +475,7 @@ fn transport_text(transport: &ast::Transport) -> String {
 
 fn contract_types(operator: &ast::Operator) -> Vec<&ast::TypeExpr> {
     match operator.contract.as_ref().map(|contract| &contract.node) {
-        Some(ast::Contract::Own { job, result }) => {
-            job.iter().chain(result.iter()).collect()
-        }
+        Some(ast::Contract::Own { job, result }) => job.iter().chain(result.iter()).collect(),
         Some(ast::Contract::Named { .. }) | None => Vec::new(),
     }
 }

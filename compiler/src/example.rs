@@ -137,7 +137,10 @@ impl Tests<'_, '_> {
                 Diagnostic::new(
                     names::TEST_CHANGE,
                     name.span,
-                    format!("the flow writes topic `{}`, so nobody else may send to it", topic.name),
+                    format!(
+                        "the flow writes topic `{}`, so nobody else may send to it",
+                        topic.name
+                    ),
                 )
                 .help("send to the topics that the flow reads"),
             );
@@ -155,8 +158,7 @@ impl Tests<'_, '_> {
     fn change(&mut self, id: TopicId, row: &ast::TestRow, fields: &[Field]) -> Option<Change> {
         let topic = self.resolved.topic(id);
         let mut wrong = |message: String, help: &str| {
-            self.report
-                .push(Diagnostic::new(names::TEST_CHANGE, row.span, message).help(help));
+            self.report.push(Diagnostic::new(names::TEST_CHANGE, row.span, message).help(help));
         };
         match (topic.discipline, row.change) {
             (Discipline::Events | Discipline::Full, ast::TestChange::Signed(_)) => {
@@ -168,8 +170,10 @@ impl Tests<'_, '_> {
             }
             (Discipline::Events | Discipline::Delta, ast::TestChange::Delete) => {
                 wrong(
-                    format!("topic `{}` carries {}, which have no keys to delete",
-                        topic.name, topic.discipline),
+                    format!(
+                        "topic `{}` carries {}, which have no keys to delete",
+                        topic.name, topic.discipline
+                    ),
                     "only topics that carry `full` take `$delete`",
                 );
                 None

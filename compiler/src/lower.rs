@@ -72,9 +72,8 @@ pub(crate) fn lower(resolved: &Resolved<'_>, flow: &Flow, file: &str) -> Option<
 /// Whether clients, other circuits or an operator put rows into the topic, or nobody here does.
 pub(crate) fn is_fed_from_outside(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> bool {
     let topic = resolved.topic(id);
-    let is_shared = topic
-        .ast()
-        .is_some_and(|ast| ast.shared.as_ref().is_some_and(|shared| shared.node));
+    let is_shared =
+        topic.ast().is_some_and(|ast| ast.shared.as_ref().is_some_and(|shared| shared.node));
     n_writers == 0 || topic.edge.admits() || is_shared
 }
 
@@ -148,8 +147,7 @@ impl Lowering<'_, '_> {
             _ => None,
         };
         let inputs: Vec<&Keys> = step.inputs.iter().map(|id| &self.keys[id.index()]).collect();
-        let n_left =
-            step.inputs.first().map_or(0, |id| self.steps[id.index()].schema.fields.len());
+        let n_left = step.inputs.first().map_or(0, |id| self.steps[id.index()].schema.fields.len());
         let n_columns = step.schema.fields.len();
         let keys = output_keys(&step.operator, &inputs, n_left, n_columns, source_key);
         let id = StepId(u32::try_from(self.steps.len()).expect("a file has fewer steps"));
@@ -292,8 +290,7 @@ impl Lowering<'_, '_> {
         let step = self.input(source.input)?;
         let Some(columns) = &source.columns else { return Some(step) };
         let fields = &self.steps[step.index()].schema.fields;
-        let exprs =
-            columns.iter().map(|&at| Expr::column(at, fields[at].ty.clone())).collect();
+        let exprs = columns.iter().map(|&at| Expr::column(at, fields[at].ty.clone())).collect();
         Some(self.push(Step {
             node: node.errors_of.clone(),
             address: node.name.clone(),
@@ -335,15 +332,17 @@ impl Lowering<'_, '_> {
                     self.push(made(Operator::Group(group.clone()), vec![at], schema.clone()));
                 match having {
                     None => grouped,
-                    Some(condition) => self
-                        .push(made(filter(&address, condition.clone()), vec![grouped], schema)),
+                    Some(condition) => {
+                        self.push(made(filter(&address, condition.clone()), vec![grouped], schema))
+                    }
                 }
             }
             Verb::Distinct { fields } => {
                 let input = match fields {
                     None => at,
-                    Some(exprs) => self
-                        .push(made(project(&address, exprs.clone()), vec![at], schema.clone())),
+                    Some(exprs) => {
+                        self.push(made(project(&address, exprs.clone()), vec![at], schema.clone()))
+                    }
                 };
                 self.push(made(Operator::Distinct, vec![input], schema))
             }

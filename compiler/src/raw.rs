@@ -44,10 +44,7 @@ pub(crate) fn typed_value(
                 }
             }
         }
-        (
-            ast::ValueKind::Scalar { .. } | ast::ValueKind::List(_) | ast::ValueKind::Map(_),
-            _,
-        ) => {
+        (ast::ValueKind::Scalar { .. } | ast::ValueKind::List(_) | ast::ValueKind::Map(_), _) => {
             let found = match &value.kind {
                 ast::ValueKind::List(_) => "a list",
                 ast::ValueKind::Map(_) => "a map",
@@ -133,12 +130,10 @@ fn read_scalar(text: &str, ty: &Type) -> Result<Value, ScalarFault> {
             .map(Value::Decimal)
             .map_err(|error| because(error.to_string())),
         Type::String => Ok(Value::string(text)),
-        Type::Timestamp => parse_timestamp(text)
-            .map(Value::Timestamp)
-            .map_err(|error| because(error.to_string())),
-        Type::Date => {
-            parse_date(text).map(Value::Date).map_err(|error| because(error.to_string()))
+        Type::Timestamp => {
+            parse_timestamp(text).map(Value::Timestamp).map_err(|error| because(error.to_string()))
         }
+        Type::Date => parse_date(text).map(Value::Date).map_err(|error| because(error.to_string())),
         Type::Duration => {
             parse_duration(text).map(Value::Duration).map_err(|error| because(error.to_string()))
         }

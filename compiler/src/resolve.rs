@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
+use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::code::yaml;
@@ -17,7 +18,6 @@ use indexmap::IndexMap;
 
 pub(crate) use constants::{Function, Functions, Params};
 pub(crate) use operators::Operator;
-pub(crate) use schemas::Schemas;
 pub(crate) use topics::{Topic, TopicOrigin, discipline};
 
 use crate::options::Options;
@@ -34,8 +34,6 @@ pub(crate) struct Resolved<'a> {
     pub(crate) name: String,
     /// Its isolation domain.
     pub(crate) namespace: String,
-    /// Schemas by name.
-    pub(crate) schemas: Schemas<'a>,
     /// Parameters by name.
     pub(crate) params: Params<'a>,
     /// Functions by name.
@@ -81,7 +79,8 @@ pub(crate) fn resolve<'a>(
     let functions = constants::resolve_functions(circuit, report);
     for function in functions.values() {
         let name = &function.ast.name;
-        if arqon_operators::function_names().chain(arqon_operators::aggregate_names())
+        if arqon_operators::function_names()
+            .chain(arqon_operators::aggregate_names())
             .any(|known| known == name.node)
         {
             report.push(
@@ -154,7 +153,6 @@ pub(crate) fn resolve<'a>(
         circuit,
         name,
         namespace,
-        schemas,
         params,
         functions,
         operators,
@@ -268,13 +266,7 @@ impl<'a> Resolved<'a> {
         None
     }
 
-    fn label(
-        &self,
-        id: NodeId,
-        label: &str,
-        span: Span,
-        report: &mut Report,
-    ) -> Option<Input> {
+    fn label(&self, id: NodeId, label: &str, span: Span, report: &mut Report) -> Option<Input> {
         let node = &self.circuit.flow[id.0];
         let labels = route_labels(node);
         if let Some(idx) = labels.iter().position(|known| known.node == label) {
@@ -296,7 +288,7 @@ impl<'a> Resolved<'a> {
             span,
             message,
             label,
-            labels.iter().map(|known| known.as_str()),
+            labels.iter().map(Spanned::as_str),
         );
         None
     }
@@ -344,4 +336,3 @@ pub(crate) fn route_labels(node: &ast::Node) -> Vec<ast::Name> {
 fn kind_word(name: &ast::Name) -> &'static str {
     if name.node.contains('.') { "topic" } else { "topic or node" }
 }
-

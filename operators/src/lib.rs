@@ -23,6 +23,9 @@ mod cells;
 mod kernel;
 mod call_kernel;
 mod program;
+mod multiset;
+mod accumulate;
+mod group;
 
 pub use aggregate::{Aggregate, AggregateFunction};
 pub use call::{Arg, aggregate, call};
@@ -32,6 +35,7 @@ pub use eval_error::{EvalCode, EvalError};
 pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
 pub use fault::{FaultKind, TypeFault, Typed};
 pub use function::Function;
+pub use group::{GroupPlan, GroupState, LIST_ITEMS_MAX};
 pub use literal::{adapt_number, adapt_string, number};
 pub use program::{Evaluated, Program, Selected};
 pub use signature::{

@@ -227,6 +227,18 @@ proptest! {
         let mut out = Vec::new();
         codec.encode_row_of(&batch, 0, &mut out);
         prop_assert_eq!(out, json.into_bytes());
+        let mut message = Vec::new();
+        codec.encode_proto(&values, &mut message);
+        let read = codec.decode_proto(&message).unwrap();
+        prop_assert_eq!(read.as_ref(), values.as_ref());
+    }
+
+    #[test]
+    fn no_bytes_make_the_proto_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let codec = RowCodec::new(every_type());
+        if let Ok(row) = codec.decode_proto(&bytes) {
+            prop_assert_eq!(row.len(), every_type().fields.len());
+        }
     }
 
     #[test]

@@ -18,6 +18,16 @@ impl RowError {
     pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { field: field.into(), reason: reason.into() }
     }
+
+    /// The same fault, seen from the row or struct that holds `name`.
+    #[must_use]
+    pub(crate) fn within(self, name: &str) -> Self {
+        let field = match self.field.as_str() {
+            "" => name.to_owned(),
+            below => format!("{name}.{below}"),
+        };
+        Self { field, ..self }
+    }
 }
 
 /// One step from a row towards a value.

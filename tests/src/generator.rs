@@ -78,6 +78,9 @@ fn node(random: &mut Random, nodes: &[(String, Fields)], name: &str) -> (String,
     for at in 0..n_steps {
         step(random, nodes, &mut fields, &mut body, at);
     }
+    if body.ends_with("do:\n") {
+        body.push_str("      - where: true\n");
+    }
     (body, fields)
 }
 
@@ -225,7 +228,7 @@ fn join(
 
 fn group(random: &mut Random, fields: &mut Fields, body: &mut String) {
     let keys = if random.chance(15) { Vec::new() } else { subset(random, fields, 2) };
-    let names: Vec<&str> = keys.iter().map(|(name, _)| name.as_str()).collect();
+    let names = keys.iter().map(|(name, _)| name.as_str()).collect::<Vec<&str>>().join(", ");
     let mut aggregates: Vec<(String, String, String)> =
         vec![("n".to_owned(), "count()".to_owned(), "int64".to_owned())];
     let empty = keys.is_empty();
@@ -268,8 +271,7 @@ fn group(random: &mut Random, fields: &mut Fields, body: &mut String) {
     if agg.is_empty() {
         return;
     }
-    let _ =
-        writeln!(body, "      - group: [{}]\n        agg:\n{}", names.join(", "), agg.trim_end());
+    let _ = writeln!(body, "      - group: [{names}]\n        agg:\n{}", agg.trim_end());
     *fields = output;
 }
 

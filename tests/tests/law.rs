@@ -34,11 +34,17 @@ fn the_sum_of_the_deltas_is_the_recomputation() {
     }
 }
 
-fn case(seed: u64) {
-    let mut random = Random::new(seed);
-    let text = generator::circuit(&mut random);
+#[test]
+fn random_circuits_compile() {
+    let first = setting("ARQON_SEED", 1);
+    for seed in first..first + setting("ARQON_CASES", CASES) {
+        planned(seed, &generator::circuit(&mut Random::new(seed)));
+    }
+}
+
+fn planned(seed: u64, text: &str) -> DataflowPlan {
     let options = Options { allow_unbounded: true, ..Options::default() };
-    let compiled = compile(&text, "law.yaml", &options);
+    let compiled = compile(text, "law.yaml", &options);
     let faults: Vec<String> = compiled
         .diagnostics
         .iter()
@@ -46,8 +52,13 @@ fn case(seed: u64) {
         .map(|diagnostic| format!("{}: {}", diagnostic.code, diagnostic.message))
         .collect();
     assert!(faults.is_empty(), "seed {seed}: {faults:#?}\n{text}");
-    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
+    compiled.dataflow.expect("a circuit without faults has a plan")
+}
 
+fn case(seed: u64) {
+    let mut random = Random::new(seed);
+    let text = generator::circuit(&mut random);
+    let plan = planned(seed, &text);
     let first_cut = epochs(&mut random);
     let second_cut = recut(&mut random, &first_cut);
     let n_workers = *random.pick(&[1, 1, 2, 4]);

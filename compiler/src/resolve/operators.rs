@@ -61,11 +61,11 @@ pub(crate) fn resolve_operators<'a>(
         .iter()
         .map(|operator| {
             let (contract, contract_name) = resolve_contract(operator, schemas, report);
-            check_builtins(operator, report);
-            let selected = operator
-                .selected
-                .as_ref()
-                .and_then(|name| implementation(operator, name, report));
+            if contract.is_some() {
+                check_builtins(operator, report);
+            }
+            let selected =
+                operator.selected.as_ref().and_then(|name| implementation(operator, name, report));
             Operator { ast: operator, contract, contract_name, selected }
         })
         .collect();
@@ -176,9 +176,7 @@ fn resolve_contract(
             let mut side = |ty: &Option<ast::TypeExpr>, what: &str| -> Option<Vec<Field>> {
                 let ty = ty.as_ref()?;
                 let put = resolve_type(ty, schemas, report);
-                if let Some(other) =
-                    put.ty.as_ref().filter(|ty| !matches!(ty, Type::Struct(_)))
-                {
+                if let Some(other) = put.ty.as_ref().filter(|ty| !matches!(ty, Type::Struct(_))) {
                     report.push(Diagnostic::new(
                         names::WRONG_TYPE,
                         ty.span,

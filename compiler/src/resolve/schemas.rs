@@ -16,17 +16,15 @@ use crate::row_type::{Column, Origin, OriginKind, RowType};
 
 /// A schema, put in.
 #[derive(Debug)]
-pub(crate) struct SchemaType<'a> {
-    /// As written.
-    pub(crate) ast: &'a ast::Schema,
+pub(crate) struct SchemaType {
     /// Its fields.
-    pub(crate) row: Arc<RowType>,
+    row: Arc<RowType>,
     /// The parts of its type, schemas put in.
     n_parts: usize,
 }
 
 /// The schemas by name.
-pub(crate) type Schemas<'a> = IndexMap<&'a str, SchemaType<'a>>;
+pub(crate) type Schemas<'a> = IndexMap<&'a str, SchemaType>;
 
 /// A type as written, put in.
 pub(crate) struct PutIn {
@@ -39,12 +37,8 @@ pub(crate) struct PutIn {
 
 /// Puts in all schemas of a circuit.
 pub(crate) fn resolve_schemas<'a>(circuit: &'a ast::Circuit, report: &mut Report) -> Schemas<'a> {
-    let ids: IndexMap<&str, usize> = circuit
-        .schemas
-        .iter()
-        .enumerate()
-        .map(|(id, schema)| (schema.name.as_str(), id))
-        .collect();
+    let ids: IndexMap<&str, usize> =
+        circuit.schemas.iter().enumerate().map(|(id, schema)| (schema.name.as_str(), id)).collect();
     let needs: Vec<Vec<usize>> = circuit
         .schemas
         .iter()
@@ -74,7 +68,7 @@ pub(crate) fn resolve_schemas<'a>(circuit: &'a ast::Circuit, report: &mut Report
         } else {
             Arc::new(row)
         };
-        schemas.insert(schema.name.as_str(), SchemaType { ast: schema, row, n_parts });
+        schemas.insert(schema.name.as_str(), SchemaType { row, n_parts });
     }
     schemas
 }
@@ -112,9 +106,9 @@ fn report_cycle(circuit: &ast::Circuit, cycle: &[usize], report: &mut Report) {
 fn named_schemas<'t>(ty: &'t ast::TypeExpr, names: &mut Vec<&'t str>) {
     match &ty.kind {
         ast::TypeKind::Named(name) => names.push(name),
-        ast::TypeKind::List(inner)
-        | ast::TypeKind::Map(inner)
-        | ast::TypeKind::Option(inner) => named_schemas(inner, names),
+        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
+            named_schemas(inner, names);
+        }
         ast::TypeKind::Struct(fields) => {
             for field in fields {
                 named_schemas(&field.ty, names);
@@ -140,9 +134,9 @@ fn named_schemas<'t>(ty: &'t ast::TypeExpr, names: &mut Vec<&'t str>) {
 fn named_span(ty: &ast::TypeExpr, name: &str) -> Option<Span> {
     match &ty.kind {
         ast::TypeKind::Named(found) if found == name => Some(ty.span),
-        ast::TypeKind::List(inner)
-        | ast::TypeKind::Map(inner)
-        | ast::TypeKind::Option(inner) => named_span(inner, name),
+        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
+            named_span(inner, name)
+        }
         ast::TypeKind::Struct(fields) => {
             fields.iter().find_map(|field| named_span(&field.ty, name))
         }
@@ -183,10 +177,7 @@ fn fields_row(
             ));
         }
         n_parts = n_parts.saturating_add(put.n_parts);
-        let origin = Origin {
-            span: field.name.span.to(field.ty.span),
-            kind: OriginKind::Declared,
-        };
+        let origin = Origin { span: field.name.span.to(field.ty.span), kind: OriginKind::Declared };
         columns.push(Column {
             name: Arc::from(field.name.as_str()),
             ty: put.ty,
@@ -206,13 +197,11 @@ fn put_in(
 ) -> PutIn {
     let plain = |ty: Type| PutIn { ty: Some(ty), parts: None, n_parts: 1 };
     let missing = |word: &str, report: &mut Report| {
-        report.push(
-            Diagnostic::new(
-                yaml::NOT_AVAILABLE,
-                ty.span,
-                format!("the type `{word}` is part of the language, and not available in this version"),
-            ),
-        );
+        report.push(Diagnostic::new(
+            yaml::NOT_AVAILABLE,
+            ty.span,
+            format!("the type `{word}` is part of the language, and not available in this version"),
+        ));
         PutIn { ty: None, parts: None, n_parts: 1 }
     };
     match &ty.kind {
@@ -316,8 +305,21 @@ pub(crate) fn struct_fields(put: PutIn) -> Option<Vec<Field>> {
 
 /// Types that are not schemas, for suggestions.
 const TYPE_NAMES: [&str; 15] = [
-    "bool", "int64", "float64", "decimal", "string", "timestamp", "duration", "date", "uuid",
-    "enum", "list", "option", "bytes", "map", "tensor",
+    "bool",
+    "int64",
+    "float64",
+    "decimal",
+    "string",
+    "timestamp",
+    "duration",
+    "date",
+    "uuid",
+    "enum",
+    "list",
+    "option",
+    "bytes",
+    "map",
+    "tensor",
 ];
 
 /// Most parts that a type may have once schemas are put in.

@@ -482,7 +482,7 @@ impl Typer<'_> {
     /// A number written beside a decimal keeps all its digits; as a factor it keeps its own
     /// scale, so that `price * 2` has the scale of `price`.
     fn adapt_number(
-        &mut self,
+        &self,
         ast: &syntax::Expr,
         typed: &mut TypedExpr,
         other: &TypedExpr,
@@ -588,8 +588,7 @@ impl Typer<'_> {
         let syntax::ExprKind::List(items) = &list.kind else {
             let list_typed = self.infer(list, scope, None);
             let (of_typed, list_typed) = (of_typed?, list_typed?);
-            let operands =
-                [Operand::new(of.span, &of_typed), Operand::new(list.span, &list_typed)];
+            let operands = [Operand::new(of.span, &of_typed), Operand::new(list.span, &list_typed)];
             let made = arqon_operators::in_expression(of_typed.expr, list_typed.expr, place);
             return self.made(made, span, &operands);
         };

@@ -46,8 +46,7 @@ impl Typer<'_> {
         }
         let wrong = fault.operand.and_then(|operand| operands.get(operand));
         let primary = wrong.map_or(span, |operand| operand.span);
-        let mut diagnostic =
-            Diagnostic::new(fault_code(fault), primary, fault.message.clone());
+        let mut diagnostic = Diagnostic::new(fault_code(fault), primary, fault.message.clone());
         if let Some(operand) = wrong
             && matches!(fault.kind, FaultKind::Mismatch)
             && !operand.ty.is_empty()
@@ -60,8 +59,8 @@ impl Typer<'_> {
             if let Some(origin) = operand.origin {
                 let words = origin.kind.words();
                 let text = self.text(operand.span);
-                diagnostic = diagnostic
-                    .secondary(origin.span, format!("`{text}` {words} `{}`", operand.ty));
+                diagnostic =
+                    diagnostic.secondary(origin.span, format!("`{text}` {words} `{}`", operand.ty));
             } else if fault.operand.is_some()
                 && operands.len() == 2
                 && operand.span != primary

@@ -94,8 +94,7 @@ impl Typer<'_> {
         let right_expr = beside(&right_typed, &left_typed.expr.ty);
         let Some(common) = common_type(left_expr.ty.required(), right_expr.ty.required()) else {
             let place = self.places.place(pair.left.span);
-            let compared =
-                arqon_operators::binary(BinaryOp::Equal, left_expr, right_expr, place);
+            let compared = arqon_operators::binary(BinaryOp::Equal, left_expr, right_expr, place);
             if let Err(mut fault) = compared {
                 fault.message = fault.message.replace("`==` wants", "`match` wants");
                 self.type_fault(&fault, pair.left.span, &operands);
@@ -147,11 +146,8 @@ impl Typer<'_> {
         right: &RowType,
         join: &ast::Join,
     ) -> Option<Arc<RowType>> {
-        let clashing: Vec<&Column> = right
-            .columns
-            .iter()
-            .filter(|column| left.position(&column.name).is_some())
-            .collect();
+        let clashing: Vec<&Column> =
+            right.columns.iter().filter(|column| left.position(&column.name).is_some()).collect();
         if let Some(first) = clashing.first() {
             let fields: Vec<String> =
                 clashing.iter().map(|column| format!("`{}`", column.name)).collect();
@@ -170,7 +166,8 @@ impl Typer<'_> {
                     fault = fault.secondary(origin.span, format!("the {side} side's"));
                 }
             }
-            self.report.push(fault.help("give the other side a name, as in `as: c`, and write `c.…`"));
+            self.report
+                .push(fault.help("give the other side a name, as in `as: c`, and write `c.…`"));
             return None;
         }
         let mut columns = left.columns.clone();

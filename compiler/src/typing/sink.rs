@@ -2,6 +2,7 @@
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
+use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_operators::Expr;
@@ -45,8 +46,7 @@ impl Typer<'_> {
                     return (Vec::new(), bypasses);
                 }
                 let sink = topic.and_then(|topic| {
-                    let fields =
-                        self.fit(&writer, row, resolved.topic(topic), name.span)?;
+                    let fields = self.fit(&writer, row, resolved.topic(topic), name.span)?;
                     Some(TypedSink { topic, label: None, fields: fields.0, span: name.span })
                 });
                 (sink.into_iter().collect(), bypasses)
@@ -58,7 +58,8 @@ impl Typer<'_> {
                         bypasses.push((operator, name.span));
                         continue;
                     }
-                    let topic = resolved.written_topic(name, &format!("{writer} writes"), self.report);
+                    let topic =
+                        resolved.written_topic(name, &format!("{writer} writes"), self.report);
                     let at = labels.iter().position(|known| known.node == label.node);
                     if at.is_none() {
                         self.no_label(node, labels, label);
@@ -85,7 +86,10 @@ impl Typer<'_> {
                 Diagnostic::new(
                     names::ROUTE_PLACE,
                     label.span,
-                    format!("node `{}` has no labels, since it does not end in a `route`", node.name.node),
+                    format!(
+                        "node `{}` has no labels, since it does not end in a `route`",
+                        node.name.node
+                    ),
                 )
                 .help("name the topic alone, `to: topic`"),
             );
@@ -96,7 +100,7 @@ impl Typer<'_> {
             label.span,
             format!("the `route` of node `{}` has no label `{}`", node.name.node, label.node),
             label.as_str(),
-            labels.iter().map(|known| known.as_str()),
+            labels.iter().map(Spanned::as_str),
         );
     }
 
@@ -197,9 +201,9 @@ struct Problem {
 /// Nothing, if the expressions are the columns as they stand.
 fn in_order(exprs: Vec<Expr>, row: &RowType) -> Option<Vec<Expr>> {
     let is_identity = exprs.len() == row.columns.len()
-        && exprs.iter().enumerate().all(|(at, expr)| {
-            matches!(expr.kind, arqon_operators::ExprKind::Column(from) if from == at)
-        });
+        && exprs.iter().enumerate().all(
+            |(at, expr)| matches!(expr.kind, arqon_operators::ExprKind::Column(from) if from == at),
+        );
     if is_identity { None } else { Some(exprs) }
 }
 
@@ -222,9 +226,8 @@ fn conversion(topic: &RowType, row: &RowType) -> Option<String> {
     });
     optional.or_else(|| {
         let names: Vec<&str> = topic.columns.iter().map(|field| &*field.name).collect();
-        let is_scalar = |column: &crate::row_type::Column| {
-            !matches!(column.ty, Some(Type::Struct(_)))
-        };
+        let is_scalar =
+            |column: &crate::row_type::Column| !matches!(column.ty, Some(Type::Struct(_)));
         let known = names.iter().all(|name| row.position(name).is_some());
         (known && row.columns.iter().any(is_scalar))
             .then(|| format!("end with `select: [{}]`", names.join(", ")))
