@@ -240,7 +240,11 @@ impl Plan {
             .collect();
         if let [one] = inputs.as_slice() {
             return match one.discipline {
-                Some(_) => Facts { state: State::Stateless, ..(*one).clone() },
+                Some(carried) => Facts {
+                    discipline: Some(read_as(carried)),
+                    state: State::Stateless,
+                    ..(*one).clone()
+                },
                 None => Facts::unknown(),
             };
         }
@@ -291,6 +295,14 @@ impl Plan {
                 Vertex::Topic(topic) => !topic.key.is_empty(),
                 Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => false,
             })
+    }
+}
+
+/// What a node makes of what it reads: the states of a `full` topic become changes.
+fn read_as(carried: Discipline) -> Discipline {
+    match carried {
+        Discipline::Events => Discipline::Events,
+        Discipline::Full | Discipline::Delta => Discipline::Delta,
     }
 }
 

@@ -13,6 +13,7 @@ mod derive;
 mod builder;
 mod parts;
 mod verify;
+mod text;
 mod codec;
 mod artifact;
 
@@ -28,6 +29,7 @@ pub use dataflow::{
 };
 pub use facts::{Extent, Facts, Held, State};
 pub use graph::{FlowNode, Plan, WireRef};
+pub use text::{dataflow_text, expression_text, plan_text, schema_text, state_text, verb_text};
 pub use verify::{EXPRESSION_DEPTH_MAX, VerifyError, Violation, verify};
 pub use vertex::{
     Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, Port, Projection,

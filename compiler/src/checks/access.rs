@@ -1,5 +1,7 @@
 //! Access: roles name topics that exist, in directions that they have (E06xx, W0601).
 
+use std::collections::BTreeSet;
+
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::{access, warnings};
 use arqon_grammar::suggest::suggest;
@@ -89,15 +91,16 @@ fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnosti
 
 /// Edge topics that no role may publish to; one warning for a circuit without any role.
 pub(super) fn warnings(plan: &Plan) -> Vec<Diagnostic> {
-    let granted = |name: &str| {
-        let is_granted = |grant: &Grant| grant.right == Right::Publish && grant.target == name;
-        plan.roles.iter().flat_map(|role| &role.grants).any(is_granted)
-    };
+    let grants = plan.roles.iter().flat_map(|role| &role.grants);
+    let granted: BTreeSet<&str> = grants
+        .filter(|grant| grant.right == Right::Publish)
+        .map(|grant| grant.target.as_str())
+        .collect();
     let closed: Vec<&Topic> = plan
         .topics()
         .map(|(_, topic)| topic)
         .filter(|topic| topic.origin == TopicOrigin::Declared && topic.edge.admits())
-        .filter(|topic| !granted(topic.name.as_str()))
+        .filter(|topic| !granted.contains(topic.name.as_str()))
         .collect();
     let place = |topic: &Topic| span(topic.ranges.edge.unwrap_or(topic.ranges.name));
     let first = closed.first().copied();

@@ -17,18 +17,25 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::code::topology;
 use arqon_plan::{Endpoint, Plan, Port, TextRange, Topic, TopicOrigin, Vertex, VertexId, WireRef};
 
-use super::paths::name;
+use super::paths::{name, shortest};
 use super::span;
 
 pub use proof::no_bypass_proof;
 
 pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
     let mut found: Vec<(TextRange, Diagnostic)> = Vec::new();
+    let chains = operator_chains(plan);
     for wire in plan.wires() {
+        // A wire of a chain from operator to operator is reported with the chain.
+        let is_chained = chains.iter().any(|(_, ends)| ends.contains(&wire.wire.range));
+        if is_chained && !matches!(plan.vertex(wire.from), Vertex::Client(_)) {
+            continue;
+        }
         if let Some(diagnostic) = bypass(plan, &wire) {
             found.push((wire.wire.range, diagnostic));
         }
     }
+    found.extend(chains.into_iter().map(|(fault, [_, range])| (range, fault)));
     for (id, endpoint) in plan.endpoints().filter(|(_, endpoint)| !endpoint.declared) {
         found.push((endpoint.range, undeclared(plan, id, endpoint)));
     }
@@ -74,6 +81,31 @@ fn bypass(plan: &Plan, wire: &WireRef<'_>) -> Option<Diagnostic> {
         }
         (Vertex::Topic(_) | Vertex::Step(_), Vertex::Topic(_) | Vertex::Step(_)) => None,
     }
+}
+
+/// Ways from operator to operator over steps alone, each with the places of its two ends.
+fn operator_chains(plan: &Plan) -> Vec<(Diagnostic, [TextRange; 2])> {
+    let is_operator = |id: VertexId| matches!(plan.vertex(id), Vertex::Endpoint(_));
+    let mut found: Vec<(Diagnostic, [TextRange; 2])> = Vec::new();
+    for (id, one) in plan.endpoints() {
+        for first in plan.outputs(id) {
+            if !matches!(plan.vertex(first.to), Vertex::Step(_)) {
+                continue;
+            }
+            let over_steps = |wire: &WireRef<'_>| {
+                !matches!(plan.vertex(wire.to), Vertex::Topic(_) | Vertex::Client(_))
+            };
+            let way = shortest(plan, first.to, is_operator, over_steps);
+            let Some(last) = way.as_ref().and_then(|way| way.last()) else { continue };
+            let Vertex::Endpoint(other) = plan.vertex(last.to) else { continue };
+            let ends = [first.wire.range, last.wire.range];
+            if one.declared && other.declared && !found.iter().any(|(_, it)| *it == ends) {
+                let fault = operators_joined(last, one, other);
+                found.push((fault.secondary(span(ends[0]), "what it answers is read here"), ends));
+            }
+        }
+    }
+    found
 }
 
 fn past_edge(plan: &Plan, wire: &WireRef<'_>, inside: VertexId, verb: &str) -> Diagnostic {
