@@ -38,7 +38,7 @@ pub enum ListenError {
 /// A bound port that does not accept yet.
 #[derive(Debug)]
 pub struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     address: SocketAddr,
     shutdown: watch::Sender<Option<u16>>,
 }
@@ -66,7 +66,7 @@ impl Listener {
         let bind = |source| ListenError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { listener, address, shutdown: watch::Sender::new(None) })
+        Ok(Self { socket: listener, address, shutdown: watch::Sender::new(None) })
     }
 
     /// Where clients find it.
@@ -88,7 +88,7 @@ impl Listener {
         let mut n_sessions = 0;
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
                 _ = ending.wait_for(Option::is_some) => break,
                 Some(_) = sessions.join_next() => continue,
             };
@@ -120,7 +120,7 @@ impl Listener {
                 }
             });
         }
-        drop(self.listener);
+        drop(self.socket);
         while sessions.join_next().await.is_some() {}
     }
 }
