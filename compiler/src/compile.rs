@@ -80,11 +80,8 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
     let tests = type_tests(&resolved, &flow, &places, &mut report);
     let plan = build(&resolved, &flow, &used, file_name);
     check(&plan, options, &mut report);
-    let dataflow = if report.has_errors() {
-        None
-    } else {
-        lower(&resolved, &flow, file_name).map(passes)
-    };
+    let dataflow =
+        if report.has_errors() { None } else { lower(&resolved, &flow, file_name).map(passes) };
     Compiled {
         plan: Some(plan),
         dataflow,

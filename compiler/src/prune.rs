@@ -273,7 +273,10 @@ impl Pruning {
             step.inputs.iter().map(|id| self.layouts[id.index()].len()).collect();
         let needs = input_needs(&step.operator, need, &widths);
         let layout: Layout = match &mut step.operator {
-            Operator::Source(_) | Operator::Distinct | Operator::Top(_) | Operator::Unique { .. } => {
+            Operator::Source(_)
+            | Operator::Distinct
+            | Operator::Top(_)
+            | Operator::Unique { .. } => {
                 step.inputs = step.inputs.iter().map(|id| self.places[id.index()]).collect();
                 identity(step.schema.fields.len())
             }
@@ -294,8 +297,7 @@ impl Pruning {
                     .iter()
                     .map(|id| self.narrowed(*id, &columns, &step.node, &step.address))
                     .collect();
-                let fields =
-                    columns.iter().map(|&at| step.schema.fields[at].clone()).collect();
+                let fields = columns.iter().map(|&at| step.schema.fields[at].clone()).collect();
                 step.schema = Schema::new(step.schema.name.clone(), fields);
                 kept(need.len(), &columns)
             }
@@ -360,8 +362,7 @@ impl Pruning {
         if wanted.iter().copied().eq(0..from.schema.fields.len()) {
             return input;
         }
-        let fields: Vec<Field> =
-            wanted.iter().map(|&at| from.schema.fields[at].clone()).collect();
+        let fields: Vec<Field> = wanted.iter().map(|&at| from.schema.fields[at].clone()).collect();
         let exprs = wanted
             .iter()
             .zip(&fields)
@@ -424,8 +425,7 @@ impl Pruning {
             .collect();
         if let Some(residual) = &mut join.residual {
             let both: Layout = left.iter().chain(&shifted).cloned().collect();
-            let fields: Vec<Field> =
-                left_fields.iter().chain(&right_fields).cloned().collect();
+            let fields: Vec<Field> = left_fields.iter().chain(&right_fields).cloned().collect();
             rewrite(residual, &both, &fields);
         }
         *inputs = vec![left_input, right_input];
@@ -438,9 +438,7 @@ impl Pruning {
             JoinOutput::LeftOnly => {}
             JoinOutput::Flat => {
                 fields.extend(
-                    right_fields
-                        .into_iter()
-                        .map(|field| Field { ty: optional(field.ty), ..field }),
+                    right_fields.into_iter().map(|field| Field { ty: optional(field.ty), ..field }),
                 );
                 layout.extend(shifted);
             }

@@ -41,9 +41,10 @@ impl Typer<'_> {
                 ));
             }
         }
-        let errors = call.errors.as_ref().map(|name| {
-            resolved.written_topic(name, "`errors` names", self.report)
-        });
+        let errors = call
+            .errors
+            .as_ref()
+            .map(|name| resolved.written_topic(name, "`errors` names", self.report));
         let Some(id) = resolved.operator_id(call.operator.as_str()) else {
             self.report.unknown(
                 operators::UNKNOWN_OPERATOR,
@@ -59,8 +60,8 @@ impl Typer<'_> {
         };
         let job = self.job(call, &contract.job, row);
         let written = resolved.operator(id).ast.contract.as_ref();
-        let origin = written
-            .map(|written| Origin { span: written.span, kind: OriginKind::Contract });
+        let origin =
+            written.map(|written| Origin { span: written.span, kind: OriginKind::Contract });
         let mut result = Column::new("result", Some(Type::Struct(contract.result.clone())), origin);
         result.parts = Some(Arc::new(RowType::from_fields(&contract.result, origin)));
         columns.push(result);
@@ -90,7 +91,10 @@ impl Typer<'_> {
                 self.report.unknown(
                     operators::JOB_FIELD,
                     name.span,
-                    format!("a job of operator `{}` has no field `{}`", call.operator.node, name.node),
+                    format!(
+                        "a job of operator `{}` has no field `{}`",
+                        call.operator.node, name.node
+                    ),
                     name.as_str(),
                     fields.iter().map(|field| field.name.as_str()),
                 );

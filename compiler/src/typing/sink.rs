@@ -57,7 +57,8 @@ impl Typer<'_> {
                         bypasses.push((operator, name.span));
                         continue;
                     }
-                    let topic = resolved.written_topic(name, &format!("{writer} writes"), self.report);
+                    let topic =
+                        resolved.written_topic(name, &format!("{writer} writes"), self.report);
                     let at = labels.iter().position(|known| known.node == label.node);
                     if at.is_none() {
                         self.no_label(node, labels, label);
