@@ -87,11 +87,34 @@ pub(crate) fn resolve_operators<'a>(
     }
     for operator in &mut found {
         if operator.selected.is_none() && operator.ast.selected.is_none() {
-            // With several implementations and no `use:` the reader of the file has complained.
-            operator.selected = (operator.ast.via.len() == 1).then_some(0);
+            match operator.ast.via.len() {
+                0 => {}
+                1 => operator.selected = Some(0),
+                _ => report_no_choice(operator.ast, report),
+            }
         }
     }
     found
+}
+
+fn report_no_choice(operator: &ast::Operator, report: &mut Report) {
+    if report.is_unreadable(operator.span) {
+        return;
+    }
+    let vias: Vec<String> =
+        operator.via.iter().map(|via| format!("`use: {}`", via.name.node)).collect();
+    report.push(
+        Diagnostic::new(
+            operators::NO_IMPLEMENTATION,
+            operator.name.span,
+            format!(
+                "operator `{}` has {} implementations, and nothing says which one is used",
+                operator.name.node,
+                operator.via.len()
+            ),
+        )
+        .help(format!("write {}", vias.join(" or "))),
+    );
 }
 
 fn choose(

@@ -23,6 +23,13 @@ codes! {
         wrong: "via: { sim: { builtin: nvm } }\nuse: simm\n",
         mended: "via: { sim: { builtin: nvm } }\nuse: sim\n",
     }
+    NO_IMPLEMENTATION = "E0504" {
+        title: "nothing says which implementation is used",
+        explanation: "An operator with several implementations says with `use:` which one runs. \
+            With one it may be left out.",
+        wrong: "via: { sim: { builtin: nvm }, rig: { remote: { type: nvm } } }\n",
+        mended: "via: { sim: { builtin: nvm }, rig: { remote: { type: nvm } } }\nuse: sim\n",
+    }
     JOB_FIELD = "E0505" {
         title: "a job's fields are not those of the contract",
         explanation: "The fields of `job:` are those that the operator's contract names. Each is \
