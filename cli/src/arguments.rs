@@ -222,8 +222,9 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) ignore_extra: bool,
     /// Where websocket clients connect; loopback only, port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
+    /// [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Write the ready line here as well, once clients may connect
     #[arg(long, value_name = "PATH")]
     pub(crate) ready_file: Option<PathBuf>,

@@ -13,6 +13,7 @@ mod compile;
 mod check;
 mod run;
 mod examples;
+mod token;
 mod explain;
 mod completions;
 
@@ -52,6 +53,7 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Check(command) => check::check(command, &arguments.global, console),
         Command::Test(command) => examples::test(command, &arguments.global, console),
         Command::Run(command) => run::run(command, &arguments.global, console),
+        Command::Token(command) => token::token(command, console),
         _ => Err(Failure::internal("not wired")),
     }
 }
