@@ -115,6 +115,10 @@ pub(crate) struct CompileArguments {
 /// What `compile` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Emission {
+    /// The typed graph, as text
+    Plan,
+    /// The executable steps, as text
+    Dataflow,
     /// Typed graph and steps as JSON
     Json,
 }
@@ -146,6 +150,9 @@ pub(crate) struct ExplainArguments {
     /// List all codes
     #[arg(long, conflicts_with = "code")]
     pub(crate) list: bool,
+    /// The list as a Markdown page, each code explained
+    #[arg(long, requires = "list")]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Debug, Args)]

@@ -106,7 +106,8 @@ fn load_artifact(path: &Path) -> Result<Option<DataflowPlan>, Failure> {
         return Ok(None);
     }
     file.take(ARTIFACT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    let artifact = decode(&bytes)
-        .map_err(|error| Failure::errors(format!("{}: {}", path.display(), Failure::chain(&error))))?;
+    let artifact = decode(&bytes).map_err(|error| {
+        Failure::errors(format!("{}: {}", path.display(), Failure::chain(&error)))
+    })?;
     Ok(Some(artifact.dataflow))
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use arqon_plan::{Artifact, Plan, content_hash, encode};
+use arqon_plan::{Artifact, Plan, content_hash, dataflow_text, encode, plan_text};
 use serde_json::json;
 
 use crate::arguments::{CompileArguments, Emission, GlobalArguments};
@@ -59,8 +59,7 @@ pub(crate) fn compile(
 fn artifact(circuit: &Circuit) -> Result<Vec<u8>, Failure> {
     let dataflow = circuit.runnable()?;
     let plan = plan_of(circuit)?.clone();
-    encode(&Artifact { plan, dataflow })
-        .map_err(|error| Failure::internal(Failure::chain(&error)))
+    encode(&Artifact { plan, dataflow }).map_err(|error| Failure::internal(Failure::chain(&error)))
 }
 
 /// The typed graph of a circuit without errors.
@@ -76,6 +75,8 @@ pub(crate) fn plan_of(circuit: &Circuit) -> Result<&Plan, Failure> {
 fn emit(circuit: &Circuit, emission: Emission) -> Result<String, Failure> {
     let plan = plan_of(circuit)?;
     Ok(match emission {
+        Emission::Plan => plan_text(plan),
+        Emission::Dataflow => dataflow_text(&circuit.runnable()?),
         Emission::Json => {
             // A circuit that calls operators has a graph, and no steps in this version.
             let document = json!({ "plan": plan, "dataflow": circuit.compiled.dataflow });

@@ -182,7 +182,8 @@ fn compare(
 
 fn changes_of(deltas: &[DeltaBatch], topic: &TopicName) -> outcome::Changes {
     let mut changes = outcome::Changes::new();
-    for update in deltas.iter().filter(|delta| delta.topic == *topic).flat_map(|delta| &delta.updates)
+    for update in
+        deltas.iter().filter(|delta| delta.topic == *topic).flat_map(|delta| &delta.updates)
     {
         *changes.entry(update.row.clone()).or_insert(0) += update.diff;
     }
@@ -221,7 +222,8 @@ fn print_outcome(console: Console, outcome: &Outcome) -> Result<(), Failure> {
 fn print_total(console: Console, outcomes: &[Outcome], n_failed: usize) -> Result<(), Failure> {
     if console.is_human() {
         let n_passed = outcomes.len() - n_failed;
-        let text = format!("{}: {n_passed} passed, {n_failed} failed", count(outcomes.len(), "test"));
+        let text =
+            format!("{}: {n_passed} passed, {n_failed} failed", count(outcomes.len(), "test"));
         let style = if n_failed == 0 { Style::Green } else { Style::Red };
         return console.out(&format!("{}\n", console.paint_out(style, &text)));
     }

@@ -12,11 +12,10 @@ use crate::exit::{Exit, Failure};
 ///
 /// # Errors
 /// A usage [`Failure`] for a code that nothing has.
-pub(crate) fn explain(
-    arguments: &ExplainArguments,
-    console: Console,
-) -> Result<Exit, Failure> {
-    let Some(id) = &arguments.code else { return list(console) };
+pub(crate) fn explain(arguments: &ExplainArguments, console: Console) -> Result<Exit, Failure> {
+    let Some(id) = &arguments.code else {
+        return if arguments.markdown { markdown(console) } else { list(console) };
+    };
     let code = Code::parse(id).ok_or_else(|| unknown(id))?;
     let entry = code.entry();
     if !console.is_human() {
@@ -25,8 +24,11 @@ pub(crate) fn explain(
     let title = console.paint_out(Style::Bold, &format!("{}: {}", entry.id, entry.title));
     let section = |name: &str, text: &str| {
         let name = console.paint_out(Style::Cyan, name);
-        let lines: String =
-            text.trim_end().lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect();
+        let lines: String = text
+            .trim_end()
+            .lines()
+            .map(|line| format!("    {line}").trim_end().to_owned() + "\n")
+            .collect();
         format!("{name}\n\n{lines}")
     };
     console.out(&format!(
@@ -52,12 +54,38 @@ fn list(console: Console) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+/// `docs/DIAGNOSTICS.md`, written anew with every change of the registry.
+fn markdown(console: Console) -> Result<Exit, Failure> {
+    let mut page = String::from(
+        "# Diagnostics\n\n\
+         Every fault that `arqon` finds in a circuit has a code. `arqon explain CODE` prints its \
+         part of this\npage, and `arqon explain --list --markdown` the page itself: both are \
+         written from the registry\nthat the compiler uses.\n\n\
+         E00xx YAML and shape; E01xx expressions; E02xx names and types; E03xx disciplines, \
+         state, cycles;\nE04xx topology and bypass; E05xx operators and contracts; E06xx access; \
+         Wxxxx warnings.\n",
+    );
+    for code in code::all() {
+        let entry = code.entry();
+        page.push_str(&format!("\n## {} {}\n\n", entry.id, entry.title));
+        page.push_str(&wrap(entry.explanation, 100));
+        for (title, example) in [("Wrong", entry.wrong), ("Mended", entry.mended)] {
+            page.push_str(&format!("\n\n{title}:\n\n```text\n{}\n```", example.trim_end()));
+        }
+        page.push('\n');
+    }
+    console.out(&page)?;
+    Ok(Exit::Success)
+}
+
 fn unknown(id: &str) -> Failure {
     let upper = id.to_ascii_uppercase();
     let nearest = suggest(&upper, code::all().map(Code::id));
     let failure = Failure::usage(format!("no diagnostic has the code `{id}`"));
     match nearest {
-        Some(near) => failure.help(format!("did you mean `{near}`? `arqon explain --list` has all")),
+        Some(near) => {
+            failure.help(format!("did you mean `{near}`? `arqon explain --list` has all"))
+        }
         None => failure.help("`arqon explain --list` has all codes"),
     }
 }

@@ -28,11 +28,8 @@ use crate::exit::{Exit, Failure};
 fn main() -> ExitCode {
     // Clap itself ends with 2 for a command line that it does not understand, 0 for help.
     let arguments = Arguments::parse();
-    let console = Console::new(
-        arguments.global.format,
-        arguments.global.verbosity(),
-        arguments.global.color,
-    );
+    let console =
+        Console::new(arguments.global.format, arguments.global.verbosity(), arguments.global.color);
     panic::set_hook(Box::new(move |info| {
         console.err(&format!("error: a fault in arqon itself: {info}\n"));
     }));

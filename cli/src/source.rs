@@ -28,9 +28,8 @@ impl Source {
     /// A [`Failure`] if it cannot be read.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let file = path.display().to_string();
-        let cannot = |error: std::io::Error| {
-            Failure::unreachable(format!("cannot read `{file}`: {error}"))
-        };
+        let cannot =
+            |error: std::io::Error| Failure::unreachable(format!("cannot read `{file}`: {error}"));
         // One byte over the limit is enough for the front end to refuse the file by its limit.
         let bytes_max = FILE_BYTES_MAX as u64 + 1;
         let mut bytes = Vec::new();
@@ -106,9 +105,9 @@ pub(crate) fn find(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn is_circuit(path: &Path) -> bool {
-    let is_yaml = path
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml"));
+    let is_yaml = path.extension().is_some_and(|ending| {
+        ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml")
+    });
     if !is_yaml {
         return false;
     }
@@ -120,7 +119,10 @@ fn is_circuit(path: &Path) -> bool {
 fn begins_as_circuit(text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let first = text.lines().map(str::trim).find(|line| {
-        !line.is_empty() && !line.starts_with('#') && !line.starts_with("---") && !line.starts_with('%')
+        !line.is_empty()
+            && !line.starts_with('#')
+            && !line.starts_with("---")
+            && !line.starts_with('%')
     });
     let key = first.and_then(|line| line.split_once(':')).map(|(key, _)| key.trim());
     matches!(key, Some("arqon" | "\"arqon\"" | "'arqon'"))
@@ -154,7 +156,8 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let found = find(root.path()).unwrap();
-        let names: Vec<_> = found.iter().map(|path| path.strip_prefix(root.path()).unwrap()).collect();
+        let names: Vec<_> =
+            found.iter().map(|path| path.strip_prefix(root.path()).unwrap()).collect();
         assert_eq!(names, [Path::new("a.yaml"), Path::new("b/a.yml"), Path::new("b/z.yaml")]);
         let named = find(&root.path().join("notes.txt")).unwrap();
         assert_eq!(named.len(), 1);

@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{Scene, SHOP};
+use support::{SHOP, Scene};
 
 #[test]
 fn usage_errors_end_with_2() {
@@ -37,7 +37,10 @@ fn help_and_version_end_with_0_on_stdout() {
     for command in ["compile", "check", "run", "demo", "explain", "test", "pub", "sub", "token"] {
         assert!(help.stdout.contains(command), "{command}");
     }
-    assert_eq!(scene.arqon(&["--version"]).stdout, format!("arqon {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        scene.arqon(&["--version"]).stdout,
+        format!("arqon {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
@@ -131,10 +134,15 @@ fn artifacts_are_equal_for_equal_circuits_and_run() {
     assert_eq!(bytes, std::fs::read(scene.path("b.arqon")).unwrap());
     scene.shop_files();
     let ran = scene.arqon(&[
-        "run", "a.arqon", "--until-idle",
-        "--input", "shop.customers=customers.csv",
-        "--input", "shop.orders=orders.csv",
-        "--output", "shop.revenue=out.csv",
+        "run",
+        "a.arqon",
+        "--until-idle",
+        "--input",
+        "shop.customers=customers.csv",
+        "--input",
+        "shop.orders=orders.csv",
+        "--output",
+        "shop.revenue=out.csv",
     ]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(scene.read("out.csv"), "region,revenue,orders\nEU,30.00,1\nUS,12.50,2\n");

@@ -15,11 +15,18 @@ fn deltas_say_what_changed_and_can_be_read_back() {
     scene.shop_files();
     scene.write("moves.ndjson", "{\"id\":1,\"region\":\"US\"}\n{\"$delete\":{\"id\":99}}\n");
     let ran = scene.arqon(&[
-        "run", "shop.yaml", "--until-idle", "--quiet",
-        "--input", "shop.customers=customers.csv",
-        "--input", "shop.orders=orders.csv",
-        "--input", "shop.customers=moves.ndjson",
-        "--output", "shop.revenue=-",
+        "run",
+        "shop.yaml",
+        "--until-idle",
+        "--quiet",
+        "--input",
+        "shop.customers=customers.csv",
+        "--input",
+        "shop.orders=orders.csv",
+        "--input",
+        "shop.customers=moves.ndjson",
+        "--output",
+        "shop.revenue=-",
     ]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     let lines: Vec<serde_json::Value> =
@@ -46,10 +53,20 @@ fn epochs_are_cut_by_rows_and_workers_change_nothing() {
     scene.shop_files();
     let run = |workers: &str, rows: &str| {
         let ran = scene.arqon(&[
-            "run", "shop.yaml", "--until-idle", "-q", "--workers", workers, "--epoch-rows", rows,
-            "--input", "shop.customers=customers.csv",
-            "--input", "shop.orders=orders.csv",
-            "--output", "shop.revenue=-",
+            "run",
+            "shop.yaml",
+            "--until-idle",
+            "-q",
+            "--workers",
+            workers,
+            "--epoch-rows",
+            rows,
+            "--input",
+            "shop.customers=customers.csv",
+            "--input",
+            "shop.orders=orders.csv",
+            "--output",
+            "shop.revenue=-",
         ]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.stdout
@@ -71,11 +88,19 @@ fn a_bad_line_is_named_counted_and_loses_only_itself() {
     );
     let arguments = |more: &[&'static str]| {
         let mut arguments = vec![
-            "run", "shop.yaml", "--until-idle", "--format", "json",
-            "--input", "shop.customers=customers.csv",
-            "--input", "shop.orders=orders.csv",
-            "--output", "shop.revenue=out.csv",
-            "--output", "shop.orders.errors=bad.ndjson",
+            "run",
+            "shop.yaml",
+            "--until-idle",
+            "--format",
+            "json",
+            "--input",
+            "shop.customers=customers.csv",
+            "--input",
+            "shop.orders=orders.csv",
+            "--output",
+            "shop.revenue=out.csv",
+            "--output",
+            "shop.orders.errors=bad.ndjson",
         ];
         arguments.extend_from_slice(more);
         arguments
@@ -90,7 +115,10 @@ fn a_bad_line_is_named_counted_and_loses_only_itself() {
     assert_eq!(scene.read("out.csv"), "region,revenue,orders\nEU,30.00,1\nUS,7.00,1\n");
     let errors = scene.read("bad.ndjson");
     assert_eq!(errors.lines().count(), 3, "{errors}");
-    assert!(errors.contains("\"code\":\"malformed\"") && errors.contains("orders.csv:3"), "{errors}");
+    assert!(
+        errors.contains("\"code\":\"malformed\"") && errors.contains("orders.csv:3"),
+        "{errors}"
+    );
     let summary: serde_json::Value =
         serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(summary["summary"]["refused"], 3);
@@ -102,9 +130,7 @@ fn a_bad_line_is_named_counted_and_loses_only_itself() {
 fn a_header_that_does_not_fit_ends_with_1_before_anything_runs() {
     let scene = Scene::new();
     scene.write("customers.csv", "id,region,name,mood\n1,EU,,fine\n");
-    let arguments = [
-        "run", "shop.yaml", "--until-idle", "--input", "shop.customers=customers.csv",
-    ];
+    let arguments = ["run", "shop.yaml", "--until-idle", "--input", "shop.customers=customers.csv"];
     let ran = scene.arqon(&arguments);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("customers.csv:1: column `mood`"), "{}", ran.stderr);
@@ -118,14 +144,21 @@ fn the_summary_counts_what_passed() {
     let scene = Scene::new();
     scene.shop_files();
     let arguments = [
-        "run", "shop.yaml", "--until-idle",
-        "--input", "shop.customers=customers.csv",
-        "--input", "shop.orders=orders.csv",
-        "--output", "shop.revenue=out.ndjson",
+        "run",
+        "shop.yaml",
+        "--until-idle",
+        "--input",
+        "shop.customers=customers.csv",
+        "--input",
+        "shop.orders=orders.csv",
+        "--output",
+        "shop.revenue=out.ndjson",
     ];
     let human = scene.arqon(&arguments);
     assert_eq!(human.code, 0);
-    for word in ["rows in", "filtered", "errors", "deltas out", "rows touched", "p50", "p99", "peak memory"] {
+    for word in
+        ["rows in", "filtered", "errors", "deltas out", "rows touched", "p50", "p99", "peak memory"]
+    {
         assert!(human.stderr.contains(word), "{word}: {}", human.stderr);
     }
     assert!(human.stderr.contains("6 rows in, 2 deltas out"), "{}", human.stderr);
@@ -137,10 +170,16 @@ fn rows_from_a_pipe_come_out_before_the_pipe_ends() {
     scene.shop_files();
     let mut child = scene
         .command(&[
-            "run", "shop.yaml", "--until-idle", "-q",
-            "--input", "shop.customers=customers.csv",
-            "--input", "shop.orders=-",
-            "--output", "shop.revenue=-",
+            "run",
+            "shop.yaml",
+            "--until-idle",
+            "-q",
+            "--input",
+            "shop.customers=customers.csv",
+            "--input",
+            "shop.orders=-",
+            "--output",
+            "shop.revenue=-",
         ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -164,11 +203,17 @@ fn signals_end_the_run_cleanly() {
         scene.shop_files();
         let mut child = scene
             .command(&[
-                "run", "shop.yaml", "-q",
-                "--input", "shop.customers=customers.csv",
-                "--input", "shop.orders=orders.csv",
-                "--output", "shop.revenue=out.csv",
-                "--ready-file", "ready.json",
+                "run",
+                "shop.yaml",
+                "-q",
+                "--input",
+                "shop.customers=customers.csv",
+                "--input",
+                "shop.orders=orders.csv",
+                "--output",
+                "shop.revenue=out.csv",
+                "--ready-file",
+                "ready.json",
             ])
             .stdout(Stdio::null())
             .spawn()

@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::places::Places;
 use crate::prune::prune;
 use crate::report::Report;
-use crate::resolve::resolve;
+use crate::resolve::{Resolved, resolve};
 use crate::typed::Verb;
 use crate::typing::{Flow, Typer, type_flow};
 
@@ -56,10 +56,7 @@ impl Compiled {
 pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
     let parse_options = ParseOptions { variables: options.variables.clone() };
     let (circuit, faults) = parse_circuit(text, &parse_options);
-    let mut report = Report::default();
-    for fault in faults {
-        report.push(fault);
-    }
+    let mut report = Report::of_reader(faults);
     let Some(circuit) = circuit else {
         return Compiled {
             plan: None,
@@ -79,7 +76,7 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
     };
     let tests = type_tests(&resolved, &flow, &places, &mut report);
     let plan = build(&resolved, &flow, &used, file_name);
-    check(&plan, options, &mut report);
+    check(&resolved, &plan, options, &mut report);
     let dataflow =
         if report.has_errors() { None } else { lower(&resolved, &flow, file_name).map(passes) };
     Compiled {
@@ -91,14 +88,37 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
     }
 }
 
-/// What the plan itself shows; warnings only where nothing is refused, since what could not be
-/// typed would count as unused.
-fn check(plan: &Plan, options: &Options, report: &mut Report) {
+/// What the plan itself shows, unless it follows from a fault in the declaration of a topic.
+/// Warnings only where nothing is refused, since what could not be typed would count as unused.
+fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut Report) {
     let unbounded = if options.allow_unbounded { Unbounded::Allowed } else { Unbounded::Refused };
-    let errors = plan_errors(plan, unbounded);
-    errors.into_iter().for_each(|fault| report.push(fault));
+    let bodies: Vec<Span> = resolved
+        .topics
+        .iter()
+        .filter_map(|topic| topic.ast().map(|ast| ast.name.span.to(ast.span)))
+        .collect();
+    let faulty: Vec<Span> = report
+        .faulty(&bodies)
+        .into_iter()
+        .zip(&bodies)
+        .filter_map(|(is_faulty, body)| is_faulty.then_some(*body))
+        .collect();
+    let follows = |fault: &Diagnostic| {
+        let labels = std::iter::once(&fault.primary).chain(&fault.secondary);
+        labels.into_iter().any(|label| {
+            let after = faulty.partition_point(|body| body.start <= label.span.start);
+            after.checked_sub(1).is_some_and(|at| label.span.start < faulty[at].end)
+        })
+    };
+    for fault in plan_errors(plan, unbounded) {
+        if !follows(&fault) {
+            report.push(fault);
+        }
+    }
     if !report.has_errors() {
-        plan_warnings(plan).into_iter().for_each(|warning| report.push(warning));
+        for warning in plan_warnings(plan) {
+            report.push(warning);
+        }
     }
 }
 

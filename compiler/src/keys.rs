@@ -71,7 +71,7 @@ fn join_keys(join: &Join, inputs: &[&Keys], n_left: usize) -> Keys {
             let right_columns: Vec<usize> = plain_columns(&join.right_key);
             if proves(right, &right_columns) {
                 // Each left row meets at most one right row.
-                return left.clone();
+                return bounded(with_equal_columns(join, left, n_left));
             }
             match join.output {
                 JoinOutput::Flat if join.kind == JoinKind::Inner => {
@@ -88,6 +88,26 @@ fn join_keys(join: &Join, inputs: &[&Keys], n_left: usize) -> Keys {
             }
         }
     }
+}
+
+/// The left keys, also over the right columns that an inner join makes equal to theirs.
+fn with_equal_columns(join: &Join, left: &Keys, n_left: usize) -> Keys {
+    let mut keys = left.clone();
+    if join.kind != JoinKind::Inner || join.output != JoinOutput::Flat {
+        return keys;
+    }
+    for (left_expr, right_expr) in join.left_key.iter().zip(&join.right_key) {
+        let (ExprKind::Column(left_column), ExprKind::Column(right_column)) =
+            (&left_expr.kind, &right_expr.kind)
+        else {
+            continue;
+        };
+        for key in left.iter().filter(|key| key.contains(left_column)) {
+            let others = key.iter().copied().filter(|column| column != left_column);
+            keys.push(others.chain([right_column + n_left]).collect());
+        }
+    }
+    keys
 }
 
 fn top_keys(top: &Top, mut keys: Keys, n_columns: usize) -> Keys {

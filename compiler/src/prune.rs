@@ -1,4 +1,4 @@
-//! Pass `prune`: columns that nobody reads are projected away before steps that hold rows.
+//! Pass `prune`: columns that nobody reads are projected away before joins, which hold rows.
 //!
 //! Law: joins, groups and unions compute each output column from the columns it names, so a
 //! column that nothing downstream reads may be left out before them. Distinct, top and unique
@@ -16,7 +16,7 @@ use arqon_types::{Field, Schema, Type};
 
 use crate::walk::{children, children_mut};
 
-/// The same plan with narrower rows before joins, groups and unions.
+/// The same plan with narrower rows before joins and unions.
 pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
     let needs = needs(&plan);
     let mut pruning = Pruning { steps: Vec::new(), layouts: Vec::new(), places: Vec::new() };
@@ -90,7 +90,9 @@ fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
 /// What an operator reads of its inputs, when `need` is read of its output.
 fn input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
     let mut inputs = plain_input_needs(operator, need, widths);
-    inputs.iter_mut().for_each(|need| keep_one(need));
+    for need in &mut inputs {
+        keep_one(need);
+    }
     inputs
 }
 
@@ -331,10 +333,10 @@ impl Pruning {
                 layout
             }
             Operator::Group(group) => {
+                // A group holds no rows, only what it computes of them, so nothing is cut here.
                 let old = step.inputs[0];
-                let columns = columns_of(&needs[0]);
-                let input = self.narrowed(old, &columns, &step.node, &step.address);
-                let layout = self.after(old, &columns);
+                let input = self.places[old.index()];
+                let layout = self.layouts[old.index()].clone();
                 let fields = &self.steps[input.index()].schema.fields;
                 let aggregates = group
                     .aggregates
@@ -519,7 +521,7 @@ fn map_stages(
 fn stage_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Vec<Need>> {
     let mut all = vec![need.to_vec()];
     for idx in (1..map.stages.len()).rev() {
-        let rest = Map { stages: map.stages[idx..idx + 1].to_vec() };
+        let rest = Map { stages: map.stages[idx..=idx].to_vec() };
         let after = all.last().expect("it begins with one").clone();
         all.push(map_needs(&rest, &after, width_before(map, idx, n_input)));
     }

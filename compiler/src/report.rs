@@ -13,9 +13,47 @@ pub(crate) struct Report {
     diagnostics: Vec<Diagnostic>,
     seen: BTreeSet<(&'static str, Span, String)>,
     n_suggestions: usize,
+    /// Where the reader of the file has found faults, by place.
+    unreadable: Vec<Span>,
 }
 
 impl Report {
+    /// A report that begins with the faults that the reader of the file has found.
+    pub(crate) fn of_reader(faults: Vec<Diagnostic>) -> Self {
+        let mut unreadable: Vec<Span> =
+            faults.iter().filter(|fault| fault.is_error()).map(|it| it.primary.span).collect();
+        unreadable.sort_unstable();
+        let mut report = Self { unreadable, ..Self::default() };
+        for fault in faults {
+            report.push(fault);
+        }
+        report
+    }
+
+    /// Whether the reader has found a fault within `span`, so that a part of it is not known.
+    pub(crate) fn is_unreadable(&self, span: Span) -> bool {
+        let first = self.unreadable.partition_point(|fault| fault.start < span.start);
+        self.unreadable.get(first).is_some_and(|fault| fault.start < span.end)
+    }
+
+    /// Whether there is an error within each of `spans`, in one walk over both.
+    pub(crate) fn faulty(&self, spans: &[Span]) -> Vec<bool> {
+        let mut starts: Vec<u32> = self
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.is_error())
+            .map(|diagnostic| diagnostic.primary.span.start)
+            .collect();
+        starts.sort_unstable();
+        spans
+            .iter()
+            .map(|span| {
+                let first = starts.partition_point(|start| *start < span.start);
+                starts.get(first).is_some_and(|start| *start < span.end)
+            })
+            .collect()
+    }
+
     /// Adds a diagnostic, unless the same was said of the same place: a function's body is typed
     /// at each of its uses, and its faults are one.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
@@ -49,11 +87,6 @@ impl Report {
         if SUGGESTIONS_MAX < self.n_suggestions { None } else { suggest(name, candidates) }
     }
 
-    /// How many there are so far.
-    pub(crate) fn n_diagnostics(&self) -> usize {
-        self.diagnostics.len()
-    }
-
     /// Whether anything refuses the circuit.
     pub(crate) fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
@@ -64,11 +97,6 @@ impl Report {
         let mut diagnostics = self.diagnostics;
         diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code.id()));
         diagnostics
-    }
-
-    /// All diagnostics, as they were found.
-    pub(crate) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.diagnostics
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
+use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::code::yaml;
@@ -17,7 +18,6 @@ use indexmap::IndexMap;
 
 pub(crate) use constants::{Function, Functions, Params};
 pub(crate) use operators::Operator;
-pub(crate) use schemas::Schemas;
 pub(crate) use topics::{Topic, TopicOrigin, discipline};
 
 use crate::options::Options;
@@ -34,8 +34,6 @@ pub(crate) struct Resolved<'a> {
     pub(crate) name: String,
     /// Its isolation domain.
     pub(crate) namespace: String,
-    /// Schemas by name.
-    pub(crate) schemas: Schemas<'a>,
     /// Parameters by name.
     pub(crate) params: Params<'a>,
     /// Functions by name.
@@ -155,7 +153,6 @@ pub(crate) fn resolve<'a>(
         circuit,
         name,
         namespace,
-        schemas,
         params,
         functions,
         operators,
@@ -291,7 +288,7 @@ impl<'a> Resolved<'a> {
             span,
             message,
             label,
-            labels.iter().map(|known| known.as_str()),
+            labels.iter().map(Spanned::as_str),
         );
         None
     }

@@ -57,8 +57,6 @@ pub(crate) struct TypedNode {
     pub(crate) span: Span,
     /// Whose errors its own are: the node's name; of an arrow the topic that it ends at.
     pub(crate) errors_of: String,
-    /// Whether it stands in `flow:` or in `routes:`.
-    pub(crate) kind: NodeKind,
     /// One, or a union of several.
     pub(crate) sources: Vec<TypedSource>,
     /// The rows that the first step sees.
@@ -73,15 +71,6 @@ pub(crate) struct TypedNode {
     pub(crate) sinks: Vec<TypedSink>,
     /// Operators that it would write to past their topics, with the place of the name.
     pub(crate) bypasses: Vec<(OperatorId, Span)>,
-}
-
-/// Where a node stands in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NodeKind {
-    /// In `flow:`.
-    Flow,
-    /// In `routes:`.
-    Route,
 }
 
 /// A topic that a node writes.

@@ -11,7 +11,6 @@ mod job;
 mod sink;
 mod node;
 
-pub(crate) use fault::Operand;
 pub(crate) use node::{Flow, type_flow};
 pub(crate) use scope::Scope;
 pub(crate) use typer::Typer;

@@ -33,6 +33,9 @@ pub struct Circuit {
     pub namespace: Option<Name>,
     /// `params:`.
     pub params: Vec<Param>,
+    /// Where `import:` stands. Imports are refused in this version, and names that seem to be
+    /// unknown may come from them.
+    pub import: Option<Span>,
     /// `schemas:`.
     pub schemas: Vec<Schema>,
     /// `functions:`.
@@ -72,6 +75,9 @@ pub struct Schema {
     pub name: Name,
     /// Its fields, in order.
     pub fields: Vec<Field>,
+    /// Whether all its fields could be read. Where not, a field that seems to be missing may be
+    /// one of those, and nothing is to be said about it.
+    pub is_whole: bool,
     /// The whole body.
     pub span: Span,
 }

@@ -83,6 +83,7 @@ impl<'a> Reader<'a> {
         self.header(&fields, &mut circuit);
         if let Some(import) = fields.get("import") {
             self.not_available(import.span, "`import`");
+            circuit.import = Some(import.span);
         }
         let section = |key| fields.value(key);
         if let Some(value) = section("params") {

@@ -62,6 +62,7 @@ fn topics_are_read() {
 }
 
 /// Steps in one line each.
+#[expect(clippy::unwrap_used, reason = "the circuit has all of these")]
 fn draw(step: &ast::Step) -> String {
     let named = |fields: &[ast::NamedExpr]| {
         let fields: Vec<String> =

@@ -13,7 +13,8 @@ fn check(body: &str, expected: &[&str]) {
 
 /// The same for the steps of one node; lines count from the first step as 7.
 fn check_steps(steps: &str, expected: &[&str]) {
-    let indented: String = steps.lines().map(|line| format!("      {line}\n")).collect();
+    let indented: Vec<String> = steps.lines().map(|line| format!("      {line}\n")).collect();
+    let indented = indented.concat();
     check(&format!("flow:\n  a:\n    from: t\n    do:\n{indented}    to: u\n"), expected);
 }
 
@@ -142,8 +143,8 @@ fn one_bad_step_hides_no_fault_of_the_next() {
             "  help: put a `-` before each verb, so that each is a step of its own",
             "11:9-14 error[E0020]: `match` stands beside its verb `join`",
             "  help: without a `-` of its own it belongs to the step above",
-            "12:9-15 error[E0020]: a step has no key `wibble`",
-            "  help: its keys are `where`, `select`, `with`, `drop`, `unnest`, `join`, `group`, \
+            "12:9-15 error[E0020]: there is no verb `wibble`",
+            "  help: the verbs are `where`, `select`, `with`, `drop`, `unnest`, `join`, `group`, \
              `distinct`, `top`, `over`, `window`, `within`, `loop`, `route`, `call`, `kernel`, \
              `wasm`, `carries`",
             "13:18-20 error[E0104]: `&&` is written `and`",

@@ -114,10 +114,16 @@ fn check_expression(text: &str, expr: &Expr) {
         }
         ExprKind::Call { function, arguments } => {
             assert!(fits(text, function.span));
-            arguments.iter().for_each(|argument| check_expression(text, &argument.value));
+            for argument in arguments {
+                check_expression(text, &argument.value);
+            }
         }
         ExprKind::Lambda { body, .. } => check_expression(text, body),
-        ExprKind::List(items) => items.iter().for_each(|item| check_expression(text, item)),
+        ExprKind::List(items) => {
+            for item in items {
+                check_expression(text, item);
+            }
+        }
         ExprKind::Unary { operator, operand } => {
             assert!(fits(text, operator.span));
             check_expression(text, operand);
@@ -138,7 +144,7 @@ fn check_expression(text: &str, expr: &Expr) {
 
 fn check_circuit(text: &str) {
     let (circuit, diagnostics) = parse_circuit(text, &ParseOptions::default());
-    assert!(circuit.is_some() || diagnostics.iter().any(|found| found.is_error()));
+    assert!(circuit.is_some() || diagnostics.iter().any(arqon_grammar::Diagnostic::is_error));
     for found in &diagnostics {
         assert!(fits(text, found.primary.span), "{found:?}");
         found.secondary.iter().for_each(|label| assert!(fits(text, label.span), "{found:?}"));
@@ -152,10 +158,14 @@ fn check_circuit(text: &str) {
             match &step.kind {
                 StepKind::Where(condition) => check_expression(text, condition),
                 StepKind::Select(fields) | StepKind::With(fields) => {
-                    fields.iter().for_each(|field| check_expression(text, &field.value));
+                    for field in fields {
+                        check_expression(text, &field.value);
+                    }
                 }
                 StepKind::Group(group) => {
-                    group.aggregates.iter().for_each(|field| check_expression(text, &field.value));
+                    for field in &group.aggregates {
+                        check_expression(text, &field.value);
+                    }
                 }
                 StepKind::Drop(_)
                 | StepKind::Join(_)

@@ -61,9 +61,9 @@ pub(crate) struct FloatSum {
 /// How many values are not finite.
 #[derive(Debug, Clone, Default)]
 struct Specials {
-    n_nan: i64,
-    n_infinite: i64,
-    n_negative_infinite: i64,
+    nan: i64,
+    infinite: i64,
+    negative_infinite: i64,
 }
 
 /// Sums of values and of squares.
@@ -356,27 +356,27 @@ impl FloatSum {
         if x.is_finite() {
             self.finite.add_float(x, diff);
         } else if x.is_nan() {
-            self.specials.n_nan += diff;
+            self.specials.nan += diff;
         } else if x > 0.0 {
-            self.specials.n_infinite += diff;
+            self.specials.infinite += diff;
         } else {
-            self.specials.n_negative_infinite += diff;
+            self.specials.negative_infinite += diff;
         }
         self.n += diff;
     }
 
     fn merge(&mut self, other: &Self) {
         self.finite.merge(&other.finite);
-        self.specials.n_nan += other.specials.n_nan;
-        self.specials.n_infinite += other.specials.n_infinite;
-        self.specials.n_negative_infinite += other.specials.n_negative_infinite;
+        self.specials.nan += other.specials.nan;
+        self.specials.infinite += other.specials.infinite;
+        self.specials.negative_infinite += other.specials.negative_infinite;
         self.n += other.n;
     }
 
     /// What the sum is if not all values are finite: NaN, or an infinity.
     pub(crate) fn special(&self) -> Option<f64> {
-        let Specials { n_nan, n_infinite, n_negative_infinite } = self.specials;
-        match (n_nan != 0, n_infinite != 0, n_negative_infinite != 0) {
+        let Specials { nan, infinite, negative_infinite } = self.specials;
+        match (nan != 0, infinite != 0, negative_infinite != 0) {
             (false, false, false) => None,
             (false, true, false) => Some(f64::INFINITY),
             (false, false, true) => Some(f64::NEG_INFINITY),

@@ -16,34 +16,34 @@ pub type RowErrors = Vec<(usize, EvalError)>;
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
     columns: &'a [Column],
-    n_rows: usize,
+    count: usize,
     selection: Option<&'a [u32]>,
 }
 
 impl<'a> Rows<'a> {
     /// All rows of a batch.
     pub fn all(batch: &'a ColumnBatch) -> Self {
-        Self { columns: &batch.columns, n_rows: batch.len(), selection: None }
+        Self { columns: &batch.columns, count: batch.len(), selection: None }
     }
 
     /// All rows of bare columns; the count is needed where there is no column.
     pub fn of_columns(columns: &'a [Column], n_rows: usize) -> Self {
-        Self { columns, n_rows, selection: None }
+        Self { columns, count: n_rows, selection: None }
     }
 
     /// The rows of a batch that `selection` names, in its order.
     pub fn selected(batch: &'a ColumnBatch, selection: &'a [u32]) -> Self {
-        Self { columns: &batch.columns, n_rows: selection.len(), selection: Some(selection) }
+        Self { columns: &batch.columns, count: selection.len(), selection: Some(selection) }
     }
 
     /// How many rows.
     pub fn len(&self) -> usize {
-        self.n_rows
+        self.count
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.n_rows == 0
+        self.count == 0
     }
 
     /// Where the row at `position` stands in the columns.
@@ -75,7 +75,7 @@ impl<'a> Rows<'a> {
     where
         'a: 's,
     {
-        Rows { columns: self.columns, n_rows: row_indices.len(), selection: Some(row_indices) }
+        Rows { columns: self.columns, count: row_indices.len(), selection: Some(row_indices) }
     }
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct Output<'a> {
     pub(crate) errors: RowErrors,
 }
 
-impl<'a> Output<'a> {
+impl Output<'_> {
     pub(crate) fn of(column: Column, errors: RowErrors) -> Self {
         Output { cells: Cells::Column(Cow::Owned(column)), errors }
     }

@@ -144,9 +144,9 @@ impl ExactSum {
     }
 
     /// The absolute value, least word first, and whether the sum is below zero.
-    fn magnitude(&self) -> (Vec<u64>, bool) {
+    fn magnitude(&self) -> (Words, bool) {
         let negative = self.sign_word() != 0;
-        let mut words = self.words.to_vec();
+        let mut words = Words::from_slice(&self.words);
         if negative {
             let mut carry = true;
             for word in &mut words {
@@ -168,10 +168,13 @@ impl ExactSum {
     }
 }
 
+/// Magnitudes: most fit without an allocation.
+type Words = SmallVec<[u64; 8]>;
+
 /// A signed integer of any length times a power of two.
 #[derive(Debug, Clone)]
 pub(crate) struct Exact {
-    words: Vec<u64>,
+    words: Words,
     exponent: i32,
     negative: bool,
 }
@@ -181,7 +184,7 @@ impl Exact {
     pub(crate) fn from_int(number: i128) -> Self {
         let magnitude = number.unsigned_abs();
         Self {
-            words: vec![word(magnitude), word(magnitude >> 64)],
+            words: Words::from_slice(&[word(magnitude), word(magnitude >> 64)]),
             exponent: 0,
             negative: number < 0,
         }
@@ -193,7 +196,7 @@ impl Exact {
     }
 
     pub(crate) fn times(&self, other: &Self) -> Self {
-        let mut words = vec![0; self.words.len() + other.words.len()];
+        let mut words = Words::from_elem(0, self.words.len() + other.words.len());
         for (i, a) in self.words.iter().enumerate() {
             let mut carry = 0;
             for (j, b) in other.words.iter().enumerate() {
@@ -231,7 +234,7 @@ impl Exact {
     pub(crate) fn divided_to_float(&self, divisors: &[u64]) -> f64 {
         // Enough zero words below that the quotient keeps two whole words.
         let n_extra = if divisors.is_empty() { 0 } else { divisors.len() + 2 };
-        let mut quotient = vec![0; n_extra];
+        let mut quotient = Words::from_elem(0, n_extra);
         quotient.extend_from_slice(&self.words);
         let mut inexact = false;
         for divisor in divisors {
@@ -360,6 +363,7 @@ pub(crate) fn expansion_sum(terms: &[f64]) -> f64 {
     {
         let y = low * 2.0;
         let x = high + y;
+        #[expect(clippy::float_cmp, reason = "a tie is exact")]
         if y == x - high {
             high = x;
         }
@@ -368,6 +372,7 @@ pub(crate) fn expansion_sum(terms: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "exact sums are compared exactly")]
 mod tests {
     use proptest::prelude::*;
 
@@ -384,9 +389,13 @@ mod tests {
             extra in prop::collection::vec((finite(), 1_i64..5), 0..20),
         ) {
             let mut sum = ExactSum::default();
-            terms.iter().for_each(|(x, diff)| sum.add_float(*x, *diff));
+            for (x, diff) in &terms {
+                sum.add_float(*x, *diff);
+            }
             let before = sum.to_float();
-            extra.iter().for_each(|(x, diff)| sum.add_float(*x, *diff));
+            for (x, diff) in &extra {
+                sum.add_float(*x, *diff);
+            }
             extra.iter().rev().for_each(|(x, diff)| sum.add_float(*x, -*diff));
             prop_assert_eq!(sum.to_float().to_bits(), before.to_bits());
         }
@@ -397,7 +406,9 @@ mod tests {
         ) {
             let terms: Vec<f64> = terms.iter().map(|(x, e)| x * 2_f64.powi(*e)).collect();
             let mut sum = ExactSum::default();
-            terms.iter().for_each(|x| sum.add_float(*x, 1));
+            for x in &terms {
+                sum.add_float(*x, 1);
+            }
             prop_assert_eq!(sum.to_float(), expansion_sum(&terms));
         }
 
@@ -413,7 +424,9 @@ mod tests {
         fn merging_is_adding(a in prop::collection::vec(finite(), 0..9), b in prop::collection::vec(finite(), 0..9)) {
             let of = |terms: &[f64]| {
                 let mut sum = ExactSum::default();
-                terms.iter().for_each(|x| sum.add_float(*x, 1));
+                for x in terms {
+                    sum.add_float(*x, 1);
+                }
                 sum
             };
             let mut merged = of(&a);

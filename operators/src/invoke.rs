@@ -389,6 +389,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "rounded values are exact")]
     fn rounding_is_half_to_even_of_the_exact_value() {
         assert_eq!(round_float(2.675, 2), 2.67);
         assert_eq!(round_float(0.125, 2), 0.12);

@@ -254,7 +254,7 @@ impl Node {
             NodeKind::Field(of, idx) => field(of.run(rows), *idx, &frame),
             NodeKind::Unary(UnaryOp::Not, of) => kernel::not(of.run(rows), &frame),
             NodeKind::Unary(UnaryOp::Negate, of) => kernel::negate(of.run(rows), &frame),
-            NodeKind::Binary(op, left, right) => self.binary(*op, (left, right), rows, &frame),
+            NodeKind::Binary(op, left, right) => binary(*op, (left, right), rows, &frame),
             NodeKind::Chain { operands, unit } => chain(operands, *unit, rows),
             NodeKind::If { condition, then, otherwise } => {
                 self.branches(condition, then, otherwise, rows)
@@ -297,34 +297,6 @@ impl Node {
             }
             NodeKind::RowWise { expr, columns, n_columns } => {
                 row_wise(expr, columns, *n_columns, rows)
-            }
-        }
-    }
-
-    fn binary<'a>(
-        &self,
-        op: BinaryOp,
-        (left, right): (&Self, &Self),
-        rows: Rows<'a>,
-        frame: &Frame<'_>,
-    ) -> Output<'a> {
-        let (left_output, right_output) = (left.run(rows), right.run(rows));
-        match op {
-            BinaryOp::Add
-            | BinaryOp::Subtract
-            | BinaryOp::Multiply
-            | BinaryOp::Divide
-            | BinaryOp::Remainder => {
-                kernel::arithmetic(op, left_output, right_output, (&left.ty, &right.ty), frame)
-            }
-            BinaryOp::Concat => concatenate(left_output, right_output, &left.ty, frame),
-            BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Less
-            | BinaryOp::LessEqual
-            | BinaryOp::Greater
-            | BinaryOp::GreaterEqual => {
-                kernel::compare(op, left_output, right_output, &left.ty, frame)
             }
         }
     }
@@ -412,9 +384,10 @@ fn merge_parts<'a>(
     ty: &Type,
     errors: RowErrors,
 ) -> Output<'a> {
-    let column = select_plain(choice, &first, &second)
-        .map(|column| with_presence_kept(column, ty))
-        .unwrap_or_else(|| select_any(choice, &first, &second, ty));
+    let column = match select_plain(choice, &first, &second) {
+        Some(column) => with_presence_kept(column, ty),
+        None => select_any(choice, &first, &second, ty),
+    };
     let errors = merge_errors(errors, merge_errors(first.errors, second.errors));
     Output::of(column, errors)
 }
@@ -460,12 +433,37 @@ fn select_any(choice: &[Choice], first: &Part<'_>, second: &Part<'_>, ty: &Type)
         match &part.cells {
             Cells::Constant(value) => column.push(value),
             Cells::Column(from) => {
-                column.push_from(from, if part.is_dense { *at } else { position })
+                column.push_from(from, if part.is_dense { *at } else { position });
             }
         }
         *at += 1;
     }
     column
+}
+
+fn binary<'a>(
+    op: BinaryOp,
+    (left, right): (&Node, &Node),
+    rows: Rows<'a>,
+    frame: &Frame<'_>,
+) -> Output<'a> {
+    let (left_output, right_output) = (left.run(rows), right.run(rows));
+    match op {
+        BinaryOp::Add
+        | BinaryOp::Subtract
+        | BinaryOp::Multiply
+        | BinaryOp::Divide
+        | BinaryOp::Remainder => {
+            kernel::arithmetic(op, left_output, right_output, (&left.ty, &right.ty), frame)
+        }
+        BinaryOp::Concat => concatenate(left_output, right_output, &left.ty, frame),
+        BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterEqual => kernel::compare(op, left_output, right_output, &left.ty, frame),
+    }
 }
 
 /// `and` (`unit` true: rows go on while true) or `or` (`unit` false: while false).
@@ -512,13 +510,17 @@ fn chain<'a>(operands: &[Node], unit: bool, rows: Rows<'_>) -> Output<'a> {
     // What is still open has met the unit only.
     let mut values = open;
     if !unit {
-        values.iter_mut().for_each(|value| *value = !*value);
+        for value in &mut values {
+            *value = !*value;
+        }
     }
     Output::of(Column::Bool(values), errors)
 }
 
 fn close_failed(open: &mut [bool], errors: RowErrors, failed: RowErrors) -> RowErrors {
-    failed.iter().for_each(|(position, _)| open[*position] = false);
+    for (position, _) in &failed {
+        open[*position] = false;
+    }
     merge_errors(errors, failed)
 }
 

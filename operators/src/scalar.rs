@@ -214,8 +214,8 @@ pub(crate) fn int_to_float(number: i64) -> f64 {
 /// Truncated; none for what is no number or beyond 64 bits.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 fn float_to_int(number: f64) -> Option<i64> {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    (number >= -LIMIT && number < LIMIT).then_some(number as i64)
+    let limit = 2_f64.powi(63);
+    (-limit..limit).contains(&number).then_some(number as i64)
 }
 
 /// Powers of ten that a float holds exactly.

@@ -234,7 +234,9 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_proto_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+    fn no_bytes_make_the_proto_reader_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
         let codec = RowCodec::new(every_type());
         if let Ok(row) = codec.decode_proto(&bytes) {
             prop_assert_eq!(row.len(), every_type().fields.len());

@@ -320,14 +320,18 @@ impl Evaluation {
             let offset = usize::try_from(top.offset).expect("a small offset");
             let n = usize::try_from(top.n).expect("a small count");
             let cut = offset.saturating_add(n);
+            // As SQL's `OFFSET … FETCH FIRST … WITH TIES`: places are counted by row, and the rows
+            // equal to the last one taken come along.
+            let last = cut.checked_sub(1).and_then(|at| copies.get(at)).map(|(order, _)| *order);
             for (at, (order, row)) in copies.iter().enumerate() {
-                let rank = match top.ties {
-                    Ties::Cut => at,
-                    Ties::All => {
-                        copies.iter().position(|(other, _)| other == order).expect("itself")
-                    }
-                };
-                if rank >= offset && rank < cut {
+                let tied = top.ties == Ties::All && last == Some(*order);
+                if at >= offset && (at < cut || tied) {
+                    let rank = match top.ties {
+                        Ties::Cut => at,
+                        Ties::All => {
+                            copies.iter().position(|(other, _)| other == order).expect("itself")
+                        }
+                    };
                     let mut values = row.to_vec();
                     if top.rank {
                         values.push(Value::Int(i64::try_from(rank + 1).expect("a small rank")));

@@ -40,7 +40,10 @@ fn case(text: &mut String, outcome: &Outcome) {
     let name = escape(&outcome.name);
     let class = escape(&outcome.file);
     let time = seconds(std::slice::from_ref(outcome));
-    write(text, format_args!("    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time}\""));
+    write(
+        text,
+        format_args!("    <testcase name=\"{name}\" classname=\"{class}\" time=\"{time}\""),
+    );
     if outcome.passed() {
         text.push_str("/>\n");
         return;
@@ -49,10 +52,7 @@ fn case(text: &mut String, outcome: &Outcome) {
     for fault in &outcome.faults {
         let message = escape(&format!("{}: {}", fault.place, fault.message));
         let detail = escape(&fault.detail);
-        write(
-            text,
-            format_args!("      <failure message=\"{message}\">{detail}</failure>\n"),
-        );
+        write(text, format_args!("      <failure message=\"{message}\">{detail}</failure>\n"));
     }
     text.push_str("    </testcase>\n");
 }

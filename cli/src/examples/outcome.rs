@@ -54,7 +54,8 @@ pub(super) fn difference(
     for row in rows {
         let line = format!("{}", RowText(row, schema));
         let mut write = |word: &str, diff: i64| {
-            writeln!(text, "  {word:<8}  {diff:+}  {line}").expect("writing to a string cannot fail");
+            writeln!(text, "  {word:<8}  {diff:+}  {line}")
+                .expect("writing to a string cannot fail");
         };
         match (expected.get(row).copied(), found.get(row).copied()) {
             (Some(wanted), Some(got)) if wanted == got => write("", wanted),
@@ -93,7 +94,8 @@ mod tests {
             "Revenue",
             vec![Field::new("region", Type::String), Field::new("revenue", Type::Decimal(2))],
         );
-        let row = |region: &str, units| Row::from(vec![Value::string(region), Value::Decimal(units)]);
+        let row =
+            |region: &str, units| Row::from(vec![Value::string(region), Value::Decimal(units)]);
         let expected = Changes::from([(row("EU", 4200), -1), (row("EU", 1200), 1)]);
         let found = Changes::from([(row("EU", 4200), -1), (row("EU", 1300), 1)]);
         let topic = TopicName::parse("shop.revenue").unwrap();

@@ -21,11 +21,7 @@ pub(super) fn render(findings: &Findings, colored: bool) -> String {
     text
 }
 
-fn groups<'a>(
-    diagnostic: &'a Diagnostic,
-    file: &'a str,
-    window: &Window<'a>,
-) -> Vec<Group<'a>> {
+fn groups<'a>(diagnostic: &'a Diagnostic, file: &'a str, window: &Window<'a>) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -41,10 +37,8 @@ fn groups<'a>(
         .annotations(
             diagnostic.secondary.iter().map(|label| annotation(AnnotationKind::Context, label)),
         );
-    let mut main = level
-        .primary_title(&diagnostic.message)
-        .id(diagnostic.code.id())
-        .element(snippet);
+    let mut main =
+        level.primary_title(&diagnostic.message).id(diagnostic.code.id()).element(snippet);
     for note in &diagnostic.notes {
         main = main.element(Level::NOTE.message(note));
     }
@@ -124,11 +118,12 @@ mod tests {
     #[test]
     fn a_diagnostic_shows_its_places_its_help_and_its_fix() {
         let text = "arqon: 1\nflow:\n  score:\n    from: nvm.result\n    where: µ == 1 && b\n";
-        let diagnostic = Diagnostic::new(code::yaml::SYNTAX, span_of(text, "&&"), "`&&` is no operator")
-            .label("write `and`")
-            .secondary(span_of(text, "nvm.result"), "rows come from here")
-            .help("conditions are joined by words")
-            .fix(span_of(text, "&&"), "and", "use the word");
+        let diagnostic =
+            Diagnostic::new(code::yaml::SYNTAX, span_of(text, "&&"), "`&&` is no operator")
+                .label("write `and`")
+                .secondary(span_of(text, "nvm.result"), "rows come from here")
+                .help("conditions are joined by words")
+                .fix(span_of(text, "&&"), "and", "use the word");
         let expected = "
 error[E0001]: `&&` is no operator
  --> a.yaml:5:19

@@ -70,8 +70,7 @@ fn entries(findings: &Findings) -> Vec<Entry<'_>> {
         let (start, end) = index.range(text, span);
         Range { start: place(start), end: place(end) }
     };
-    let entry_label =
-        |label: &'_ Label| (!label.message.is_empty()).then(|| range(label.span));
+    let entry_label = |label: &'_ Label| (!label.message.is_empty()).then(|| range(label.span));
     findings
         .diagnostics
         .iter()

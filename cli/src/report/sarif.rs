@@ -42,7 +42,8 @@ pub(super) fn document(all: &[Findings]) -> String {
 
 fn rule(code: Code) -> Value {
     let entry = code.entry();
-    let example = format!("{}\n\nwrong:\n{}\n\nmended:\n{}", entry.explanation, entry.wrong, entry.mended);
+    let example =
+        format!("{}\n\nwrong:\n{}\n\nmended:\n{}", entry.explanation, entry.wrong, entry.mended);
     json!({
         "id": entry.id,
         "shortDescription": { "text": entry.title },

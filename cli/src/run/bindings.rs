@@ -48,8 +48,10 @@ pub(crate) fn inputs(
             let flag = format!("--input {name}={path}");
             let topic = find(plan, name, &flag)?;
             if !is_source(plan, &topic.name) {
-                return Err(Failure::usage(format!("{flag}: no node reads topic `{name}` as input"))
-                    .help(format!("topics that can be read from files: {}", input_names(plan))));
+                return Err(Failure::usage(format!(
+                    "{flag}: no node reads topic `{name}` as input"
+                ))
+                .help(format!("topics that can be read from files: {}", input_names(plan))));
             }
             let location = Location::parse(path)
                 .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;

@@ -89,10 +89,7 @@ impl Collector {
     }
 }
 
-fn write(
-    outputs: &mut [(TopicName, OutputFile)],
-    epoch: &EpochOutput,
-) -> Result<(), Failure> {
+fn write(outputs: &mut [(TopicName, OutputFile)], epoch: &EpochOutput) -> Result<(), Failure> {
     for (topic, file) in outputs {
         for delta in epoch.deltas.iter().filter(|delta| delta.topic == *topic) {
             file.write(delta).and_then(|()| file.flush()).map_err(|error| write_failure(&error))?;

@@ -85,9 +85,10 @@ fn add(pending: &mut Vec<TopicInput>, topic: &TopicName, batch: InputBatch) {
             return;
         }
         match (pending.last_mut(), changes) {
-            (Some(TopicInput { topic: last, changes: Changes::Rows(rows) }), Changes::Rows(more))
-                if last == topic =>
-            {
+            (
+                Some(TopicInput { topic: last, changes: Changes::Rows(rows) }),
+                Changes::Rows(more),
+            ) if last == topic => {
                 rows.extend(more);
             }
             (_, changes) => pending.push(TopicInput { topic: topic.clone(), changes }),

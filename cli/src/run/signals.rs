@@ -29,10 +29,8 @@ impl Signals {
         let signals = Self::default();
         let other = signals.clone();
         let cannot = |error| Failure::internal(format!("cannot listen for signals: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(cannot)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
         let (ready_in, ready) = std::sync::mpsc::channel();
         std::thread::Builder::new()
             .name("arqon:signals".to_owned())

@@ -56,7 +56,8 @@ pub(crate) fn table(totals: &Totals, reading: Reading) -> String {
 }
 
 fn footer(totals: &Totals, reading: Reading) -> String {
-    let quantile = |per_mille| totals.times.quantile(per_mille).map_or("n/a".to_owned(), duration_text);
+    let quantile =
+        |per_mille| totals.times.quantile(per_mille).map_or("n/a".to_owned(), duration_text);
     let memory = peak_memory_bytes().map_or("n/a".to_owned(), bytes_text);
     let rate = rate(totals.rows_in, reading.elapsed)
         .map(|rate| format!(" ({} rows/s)", number_text(rate)))
@@ -113,9 +114,8 @@ pub(crate) fn document(totals: &Totals, reading: Reading) -> String {
             })
         })
         .collect();
-    let micros = |per_mille| {
-        totals.times.quantile(per_mille).map(|duration| duration.as_secs_f64() * 1e6)
-    };
+    let micros =
+        |per_mille| totals.times.quantile(per_mille).map(|duration| duration.as_secs_f64() * 1e6);
     let document = json!({ "summary": {
         "records": reading.n_records,
         "refused": reading.n_faults,

@@ -61,7 +61,9 @@ pub(crate) fn resolve_operators<'a>(
         .iter()
         .map(|operator| {
             let (contract, contract_name) = resolve_contract(operator, schemas, report);
-            check_builtins(operator, report);
+            if contract.is_some() {
+                check_builtins(operator, report);
+            }
             let selected =
                 operator.selected.as_ref().and_then(|name| implementation(operator, name, report));
             Operator { ast: operator, contract, contract_name, selected }

@@ -16,17 +16,15 @@ use crate::row_type::{Column, Origin, OriginKind, RowType};
 
 /// A schema, put in.
 #[derive(Debug)]
-pub(crate) struct SchemaType<'a> {
-    /// As written.
-    pub(crate) ast: &'a ast::Schema,
+pub(crate) struct SchemaType {
     /// Its fields.
-    pub(crate) row: Arc<RowType>,
+    row: Arc<RowType>,
     /// The parts of its type, schemas put in.
     n_parts: usize,
 }
 
 /// The schemas by name.
-pub(crate) type Schemas<'a> = IndexMap<&'a str, SchemaType<'a>>;
+pub(crate) type Schemas<'a> = IndexMap<&'a str, SchemaType>;
 
 /// A type as written, put in.
 pub(crate) struct PutIn {
@@ -70,7 +68,7 @@ pub(crate) fn resolve_schemas<'a>(circuit: &'a ast::Circuit, report: &mut Report
         } else {
             Arc::new(row)
         };
-        schemas.insert(schema.name.as_str(), SchemaType { ast: schema, row, n_parts });
+        schemas.insert(schema.name.as_str(), SchemaType { row, n_parts });
     }
     schemas
 }
@@ -109,7 +107,7 @@ fn named_schemas<'t>(ty: &'t ast::TypeExpr, names: &mut Vec<&'t str>) {
     match &ty.kind {
         ast::TypeKind::Named(name) => names.push(name),
         ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
-            named_schemas(inner, names)
+            named_schemas(inner, names);
         }
         ast::TypeKind::Struct(fields) => {
             for field in fields {

@@ -4,6 +4,7 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::Spanned;
 use arqon_grammar::code::names;
+use arqon_grammar::code::yaml;
 use arqon_grammar::expr as syntax;
 use arqon_operators::{Aggregate, Arg};
 use arqon_types::Type;
@@ -30,7 +31,6 @@ impl Typer<'_> {
             self.no_function(function, arguments, scope);
             return None;
         };
-        let n_before = self.report.n_diagnostics();
         let ordered = self.ordered(function, arguments, parameters)?;
         let place = self.places.place(span);
         let mut args: Vec<Option<TypedExpr>> = Vec::with_capacity(ordered.len());
@@ -55,17 +55,18 @@ impl Typer<'_> {
         let made = self.call_with_lambdas(name, &ordered, args, scope, place);
         match made {
             Ok(expr) => Some(TypedExpr::plain(expr)),
-            Err(mut fault) => {
-                let is_aggregate = arqon_operators::aggregate_names().any(|known| known == name);
-                if is_aggregate && fault.help.is_none() && self.report.n_diagnostics() == n_before {
-                    fault.help =
-                        Some(format!("the aggregate `{name}` stands in `agg:` of a `group`"));
+            Err(fault) => {
+                let is_count = fault.kind == arqon_operators::FaultKind::ArgumentCount;
+                let no_list = !operands.iter().any(|operand| operand.ty.contains("list<"));
+                // `sum`, `min` and others are functions of a row and aggregates of a group.
+                if arqon_operators::aggregate_names().any(|known| known == name)
+                    && (is_count || fault.operand == Some(0))
+                    && no_list
+                {
+                    self.aggregate_of_one_row(function);
+                    return None;
                 }
-                let span = if fault.kind == arqon_operators::FaultKind::ArgumentCount {
-                    function.span
-                } else {
-                    span
-                };
+                let span = if is_count { function.span } else { span };
                 self.type_fault(&fault, span, &operands);
                 None
             }
@@ -101,19 +102,33 @@ impl Typer<'_> {
             self.n_locals = n_locals;
             typed.map(|typed| typed.expr).ok_or_else(|| reported(lambda_place))
         };
-        let mut body: Option<&mut dyn FnMut(&[Type]) -> arqon_operators::Typed> =
-            Some(&mut type_body);
+        let mut lambda_arg =
+            Some(Arg::Lambda { n_params: params.len(), place: lambda_place, body: &mut type_body });
         let mut all = Vec::with_capacity(args.len());
         for arg in args {
-            match arg {
-                Some(typed) => all.push(Arg::Value(typed.expr)),
-                None => {
-                    let Some(body) = body.take() else { return Err(reported(place)) };
-                    all.push(Arg::Lambda { n_params: params.len(), place: lambda_place, body });
-                }
-            }
+            // A second lambda has no place in any function; the first one's fault says so.
+            let Some(arg) = arg.map(|typed| Arg::Value(typed.expr)).or_else(|| lambda_arg.take())
+            else {
+                return Err(arqon_operators::TypeFault::new(
+                    arqon_operators::FaultKind::Mismatch,
+                    place,
+                    format!("`{name}` takes one function"),
+                ));
+            };
+            all.push(arg);
         }
         arqon_operators::call(name, all, place)
+    }
+
+    fn aggregate_of_one_row(&mut self, function: &Spanned<String>) {
+        self.report.push(
+            Diagnostic::new(
+                names::AGGREGATE_PLACE,
+                function.span,
+                format!("the aggregate `{}` has no meaning for a single row", function.node),
+            )
+            .help("aggregates stand, one each, in `agg:` of a `group`"),
+        );
     }
 
     fn no_function(
@@ -124,14 +139,18 @@ impl Typer<'_> {
     ) {
         let name = function.as_str();
         if arqon_operators::aggregate_names().any(|known| known == name) {
-            self.report.push(
-                Diagnostic::new(
-                    names::AGGREGATE_PLACE,
-                    function.span,
-                    format!("the aggregate `{name}` has no meaning for a single row"),
-                )
-                .help("aggregates stand, one each, in `agg:` of a `group`"),
-            );
+            self.aggregate_of_one_row(function);
+            return;
+        }
+        if LATER_FUNCTIONS.contains(&name) {
+            self.report.push(Diagnostic::new(
+                yaml::NOT_AVAILABLE,
+                function.span,
+                format!(
+                    "the function `{name}` is part of the language, and not available in this \
+                     version"
+                ),
+            ));
             return;
         }
         let mut candidates: Vec<&str> = Vec::new();
@@ -354,3 +373,28 @@ impl Typer<'_> {
         );
     }
 }
+
+/// Functions of the language that this version does not compute.
+const LATER_FUNCTIONS: [&str; 21] = [
+    "matches",
+    "regex_extract",
+    "format",
+    "diff",
+    "parse_time",
+    "format_time",
+    "tensor",
+    "shape",
+    "dot",
+    "norm",
+    "rms",
+    "mean",
+    "matmul",
+    "concat",
+    "reshape",
+    "cast",
+    "base64",
+    "hex",
+    "sha256",
+    "float32",
+    "epoch_time",
+];

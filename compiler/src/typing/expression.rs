@@ -482,7 +482,7 @@ impl Typer<'_> {
     /// A number written beside a decimal keeps all its digits; as a factor it keeps its own
     /// scale, so that `price * 2` has the scale of `price`.
     fn adapt_number(
-        &mut self,
+        &self,
         ast: &syntax::Expr,
         typed: &mut TypedExpr,
         other: &TypedExpr,

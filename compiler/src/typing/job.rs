@@ -26,7 +26,7 @@ impl Typer<'_> {
         row: &Arc<RowType>,
         resolved: &Resolved<'_>,
     ) -> Made {
-        let (mut columns, keep) = self.fields(&call.keep, row, None);
+        let (RowType { mut columns, open }, keep) = self.fields(&call.keep, row, None);
         for column in &columns {
             if matches!(&*column.name, "result" | "job") {
                 let span = call
@@ -66,7 +66,7 @@ impl Typer<'_> {
         result.parts = Some(Arc::new(RowType::from_fields(&contract.result, origin)));
         columns.push(result);
         columns.push(Column::new("job", Some(Type::String), origin));
-        let row = Arc::new(RowType { columns, open: false });
+        let row = Arc::new(RowType { columns, open });
         let verb = match (job, keep, errors) {
             (Some(job), Some(keep), errors) if !matches!(errors, Some(None)) => {
                 Verb::Call(TypedCall {

@@ -14,7 +14,7 @@ use super::typer::Typer;
 use crate::order::dependency_order;
 use crate::resolve::{Resolved, discipline, route_labels};
 use crate::row_type::RowType;
-use crate::typed::{Input, NodeId, NodeKind, TypedNode, TypedSink, TypedSource, TypedStep, Verb};
+use crate::typed::{Input, NodeId, TypedNode, TypedSink, TypedSource, TypedStep, Verb};
 
 /// The nodes of a circuit, typed.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ fn node_of(input: Input) -> Option<usize> {
 fn read_names(node: &ast::Node, resolved: &Resolved<'_>, typer: &mut Typer<'_>) -> Reads {
     let reader = format!("node `{}`", node.name.node);
     let mut reads = Reads { complete: node.from.is_some(), ..Reads::default() };
-    let mut read = |name: &ast::Name, typer: &mut Typer<'_>| {
+    let read = |name: &ast::Name, typer: &mut Typer<'_>| {
         let input = resolved.input(name, &reader, typer.report)?;
         whole_output(input, name, resolved, typer).then_some(input)
     };
@@ -185,6 +185,12 @@ fn type_node(
                 .help("go on in another node, which reads `node.label`"),
             );
         }
+        // What could not be read may have named further fields.
+        let after = if typer.report.is_unreadable(step.span) && !after.open {
+            Arc::new(RowType { columns: after.columns.clone(), open: true })
+        } else {
+            after
+        };
         row = Arc::clone(&after);
         let address = format!("{}[{idx}]", node.name.node);
         steps.push(TypedStep { address, span: step.verb, verb, row: after });
@@ -195,7 +201,6 @@ fn type_node(
         name: node.name.node.clone(),
         span: node.name.span,
         errors_of: node.name.node.clone(),
-        kind: NodeKind::Flow,
         sources,
         row_in,
         steps,
@@ -404,7 +409,6 @@ fn type_chain(
             name: address,
             span: from.span,
             errors_of: to.node.clone(),
-            kind: NodeKind::Route,
             sources: input
                 .map(|input| TypedSource { input, span: from.span, columns: None })
                 .into_iter()

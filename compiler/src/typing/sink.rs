@@ -2,6 +2,7 @@
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
+use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_operators::Expr;
@@ -99,7 +100,7 @@ impl Typer<'_> {
             label.span,
             format!("the `route` of node `{}` has no label `{}`", node.name.node, label.node),
             label.as_str(),
-            labels.iter().map(|known| known.as_str()),
+            labels.iter().map(Spanned::as_str),
         );
     }
 

@@ -35,19 +35,21 @@ impl Typer<'_> {
         row: &Arc<RowType>,
         target: Option<&RowType>,
     ) -> Made {
-        let (columns, exprs) = self.fields(fields, row, target);
+        let (result, exprs) = self.fields(fields, row, target);
         let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Select, exprs));
-        (verb, Arc::new(RowType { columns, open: false }))
+        (verb, Arc::new(result))
     }
 
-    /// The columns that named expressions make, and the expressions if none has a fault.
+    /// The row that named expressions make, and the expressions if none has a fault. A path with
+    /// a fault that was to give its name leaves the row open: the name is what is wrong.
     pub(super) fn fields(
         &mut self,
         fields: &[ast::NamedExpr],
         row: &RowType,
         target: Option<&RowType>,
-    ) -> (Vec<Column>, Option<Vec<Expr>>) {
+    ) -> (RowType, Option<Vec<Expr>>) {
         let mut columns: Vec<Column> = Vec::with_capacity(fields.len());
+        let mut open = false;
         let mut exprs = Some(Vec::with_capacity(fields.len()));
         for (at, field) in fields.iter().enumerate() {
             let (column, expr) = self.named(field, &Scope::Row(row), target);
@@ -58,11 +60,13 @@ impl Typer<'_> {
             if let Some(first) = fields[..at].iter().find(|it| it.name.node == field.name.node) {
                 self.report_twice(&field.name, first.name.span);
                 exprs = None;
+            } else if column.ty.is_none() && is_named_by_path(field) {
+                open = true;
             } else {
                 columns.push(column);
             }
         }
-        (columns, exprs)
+        (RowType { columns, open }, exprs)
     }
 
     fn report_twice(&mut self, name: &ast::Name, first: Span) {
@@ -110,24 +114,21 @@ impl Typer<'_> {
         row: &Arc<RowType>,
         target: Option<&RowType>,
     ) -> Made {
-        let (new_columns, new_exprs) = self.fields(fields, row, target);
+        let (new_fields, new_exprs) = self.fields(fields, row, target);
         let mut columns = row.columns.clone();
         let mut exprs = pass_through(row);
         let mut new_exprs = new_exprs.map(Vec::into_iter);
-        for column in new_columns {
+        for column in new_fields.columns {
             let expr = new_exprs.as_mut().and_then(Iterator::next);
-            match row.position(&column.name) {
-                Some(at) => {
-                    columns[at] = column;
-                    if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
-                        exprs[at] = expr;
-                    }
+            if let Some(at) = row.position(&column.name) {
+                columns[at] = column;
+                if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
+                    exprs[at] = expr;
                 }
-                None => {
-                    columns.push(column);
-                    if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
-                        exprs.push(expr);
-                    }
+            } else {
+                columns.push(column);
+                if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
+                    exprs.push(expr);
                 }
             }
         }
@@ -167,7 +168,7 @@ impl Typer<'_> {
 
     /// `group`
     pub(super) fn group_step(&mut self, group: &ast::Group, row: &Arc<RowType>) -> Made {
-        let (mut columns, keys) = self.fields(&group.keys, row, None);
+        let (RowType { mut columns, open }, keys) = self.fields(&group.keys, row, None);
         let mut aggregates = Some(Vec::with_capacity(group.aggregates.len()));
         for field in &group.aggregates {
             let aggregate = self.aggregate(&field.value, &Scope::Row(row), group.keys.is_empty());
@@ -184,7 +185,7 @@ impl Typer<'_> {
                 aggregates
             });
         }
-        let result = Arc::new(RowType { columns, open: false });
+        let result = Arc::new(RowType { columns, open });
         let having = match &group.condition {
             None => Some(None),
             Some(condition) => self.condition(condition, &Scope::Row(&result), "`where`").map(Some),
@@ -207,9 +208,9 @@ impl Typer<'_> {
         let Some(fields) = fields else {
             return (Verb::Distinct { fields: None }, Arc::clone(row));
         };
-        let (columns, exprs) = self.fields(fields, row, None);
+        let (result, exprs) = self.fields(fields, row, None);
         let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Distinct { fields: Some(exprs) });
-        (verb, Arc::new(RowType { columns, open: false }))
+        (verb, Arc::new(result))
     }
 
     /// `top`
@@ -354,6 +355,12 @@ impl Typer<'_> {
         };
         (verb, Arc::clone(row))
     }
+}
+
+/// Whether the name is the last part of the value, a bare path.
+fn is_named_by_path(field: &ast::NamedExpr) -> bool {
+    let (name, value) = (field.name.span, field.value.span);
+    value.start <= name.start && name.end <= value.end
 }
 
 /// All columns as they are; nothing if one has no type.

@@ -7,6 +7,8 @@ use crate::ast::Node;
 use crate::ast::Port;
 use crate::ast::Sink;
 use crate::ast::Source;
+use crate::ast::Step;
+use crate::ast::StepKind;
 use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::name::NameRule;
@@ -16,19 +18,27 @@ use crate::yaml::NodeId;
 
 const NODE_KEYS: &[&str] = &["from", "do", "to", "loop", "out"];
 
+/// A node whose rows nothing is known of. It is there, so that its readers find it.
+fn unknown_node(name: Name, span: Span) -> Node {
+    let step = Step { verb: span, span, kind: StepKind::Error };
+    Node { name, from: None, steps: vec![step], to: None, span }
+}
+
 impl<'a> Reader<'a> {
     /// `flow:`.
     pub(crate) fn flow(&mut self, id: NodeId) -> Vec<Node> {
         let items = self.expect_map(id, "a map of nodes").unwrap_or_default();
-        items.into_iter().filter_map(|item| self.flow_node(item)).collect()
+        items.into_iter().map(|item| self.flow_node(item)).collect()
     }
 
-    fn flow_node(&mut self, item: Item<'a>) -> Option<Node> {
-        let name = self.key_name(item, NameRule::Plain, "node");
-        let fields = self.fields(item.value, "a node", item.span, NODE_KEYS)?;
+    fn flow_node(&mut self, item: Item<'a>) -> Node {
+        let name = self.declared(item, NameRule::Plain, "node");
+        let Some(fields) = self.fields(item.value, "a node", item.span, NODE_KEYS) else {
+            return unknown_node(name, self.span(item.value));
+        };
         if let Some(looped) = fields.get("loop") {
             self.not_available(looped.span, "`loop`");
-            return None;
+            return unknown_node(name, fields.span);
         }
         if let Some(out) = fields.get("out") {
             self.report(Diagnostic::new(
@@ -49,7 +59,7 @@ impl<'a> Reader<'a> {
             let span = self.inner_span(to);
             Some(Spanned::new(self.sink(to)?, span))
         });
-        Some(Node { name: name?, from, steps, to, span: fields.span })
+        Node { name, from, steps, to, span: fields.span }
     }
 
     /// `from:` in all its forms.
@@ -61,7 +71,7 @@ impl<'a> Reader<'a> {
                 return None;
             }
             let ports = ports.into_iter().filter_map(|port| {
-                let name = self.key_name(port, NameRule::Plain, "port")?;
+                let name = self.declared(port, NameRule::Plain, "port");
                 let sources = self.references(port.value, port.span)?;
                 Some(Port { name, sources })
             });

@@ -31,12 +31,16 @@ impl<'a> Reader<'a> {
     /// `operators:`.
     pub(crate) fn operators(&mut self, id: NodeId) -> Vec<Operator> {
         let items = self.expect_map(id, "a map of operators").unwrap_or_default();
-        items.into_iter().filter_map(|item| self.operator(item)).collect()
+        items.into_iter().map(|item| self.operator(item)).collect()
     }
 
-    fn operator(&mut self, item: Item<'a>) -> Option<Operator> {
-        let name = self.key_name(item, NameRule::Plain, "operator");
-        let fields = self.fields(item.value, "an operator", item.span, OPERATOR_KEYS)?;
+    fn operator(&mut self, item: Item<'a>) -> Operator {
+        let name = self.declared(item, NameRule::Plain, "operator");
+        let Some(fields) = self.fields(item.value, "an operator", item.span, OPERATOR_KEYS) else {
+            let span = self.span(item.value);
+            let (via, selected, limits) = (Vec::new(), None, None);
+            return Operator { name, contract: None, via, selected, limits, retry: None, span };
+        };
         let contract = self.require(&fields, "contract").and_then(|item| self.contract(item));
         let via = match self.require(&fields, "via") {
             Some(via) => {
@@ -45,24 +49,21 @@ impl<'a> Reader<'a> {
                     self.empty(via.span, "`via` names no implementation");
                 }
                 let items = items.unwrap_or_default();
-                items.into_iter().filter_map(|item| self.implementation(item)).collect()
+                items.into_iter().map(|item| self.implementation(item)).collect()
             }
             None => Vec::new(),
         };
-        let selected = match fields.value("use") {
-            Some(value) => self.name(value, NameRule::Plain, "implementation"),
-            None => {
-                if 1 < via.len() {
-                    self.require(&fields, "use");
-                }
-                None
-            }
-        };
+        if 1 < via.len() {
+            self.require(&fields, "use");
+        }
+        let selected = fields
+            .value("use")
+            .and_then(|value| self.name(value, NameRule::Plain, "implementation"));
         let limits = fields
             .get("limits")
             .and_then(|item| self.limits(item, "limits of an operator", OPERATOR_LIMITS));
         let retry = fields.get("retry").and_then(|item| self.retry(item));
-        Some(Operator { name: name?, contract, via, selected, limits, retry, span: fields.span })
+        Operator { name, contract, via, selected, limits, retry, span: fields.span }
     }
 
     /// `name@version`, or `{ job, result }`.
@@ -94,11 +95,11 @@ impl<'a> Reader<'a> {
         Some(Spanned::new(Contract::Named { name: name.node, version }, text.span))
     }
 
-    fn implementation(&mut self, item: Item<'a>) -> Option<Implementation> {
-        let name = self.key_name(item, NameRule::Plain, "implementation")?;
+    fn implementation(&mut self, item: Item<'a>) -> Implementation {
+        let name = self.declared(item, NameRule::Plain, "implementation");
         let span = self.span(item.value);
         let transport = self.transport(item).map(|transport| Spanned::new(transport, span));
-        Some(Implementation { name, transport })
+        Implementation { name, transport }
     }
 
     fn transport(&mut self, item: Item<'a>) -> Option<Transport> {
@@ -220,7 +221,7 @@ impl<'a> Reader<'a> {
     }
 
     fn role(&mut self, item: Item<'a>) -> Option<Role> {
-        let name = self.key_name(item, NameRule::Dotted, "role");
+        let name = self.declared(item, NameRule::Dotted, "role");
         let known = ["publish", "subscribe", "execute"];
         let fields = self.fields(item.value, "a role", item.span, &known)?;
         let mut grants = |key: &str, rule, what| {
@@ -233,7 +234,7 @@ impl<'a> Reader<'a> {
         let publish = grants("publish", NameRule::Dotted, "topic");
         let subscribe = grants("subscribe", NameRule::Dotted, "topic");
         let execute = grants("execute", NameRule::Plain, "operator");
-        Some(Role { name: name?, publish, subscribe, execute })
+        Some(Role { name, publish, subscribe, execute })
     }
 
     /// `topic`, or `{ topic: { caps } }`.
@@ -257,7 +258,7 @@ impl<'a> Reader<'a> {
     }
 
     fn profile(&mut self, item: Item<'a>) -> Option<Profile> {
-        let name = self.key_name(item, NameRule::Plain, "profile");
+        let name = self.declared(item, NameRule::Plain, "profile");
         let known = ["use", "params", "limits"];
         let fields = self.fields(item.value, "a profile", item.span, &known)?;
         let mut uses = Vec::new();
@@ -271,6 +272,6 @@ impl<'a> Reader<'a> {
         }
         let params = fields.value("params").map(|value| self.params(value)).unwrap_or_default();
         let limits = fields.get("limits").and_then(|item| self.circuit_limits(item));
-        Some(Profile { name: name?, uses, params, limits })
+        Some(Profile { name, uses, params, limits })
     }
 }

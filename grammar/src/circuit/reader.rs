@@ -214,7 +214,10 @@ impl<'a> Reader<'a> {
         owner: Span,
         known: &[&str],
     ) -> Option<Fields<'a>> {
-        let mut items = self.expect_map(id, &format!("the map of {what}"))?;
+        let Some(mut items) = self.map(id) else {
+            self.wrong_shape(id, &format!("the map of {what}"));
+            return None;
+        };
         items.retain(|item| {
             let is_known = known.contains(&item.key);
             if !is_known {
@@ -240,11 +243,24 @@ impl<'a> Reader<'a> {
 
     /// A name in a value's place.
     pub(crate) fn name(&mut self, id: NodeId, rule: NameRule, what: &str) -> Option<Name> {
-        let text = self.expect_text(id, &format!("the name of a {what}"))?;
+        if self.scalar(id).is_none() || self.is_empty(id) {
+            self.wrong_shape(id, &format!("the name of a {what}"));
+            return None;
+        }
+        let text = self.expect_text(id, what)?;
         self.check_name(rule, what, text.node, text.span)
     }
 
-    /// A key as a name.
+    /// The name that a key declares. One against the rule is reported and kept: what it names is
+    /// there, and what refers to it finds it.
+    pub(crate) fn declared(&mut self, item: Item<'a>, rule: NameRule, what: &str) -> Name {
+        if let Err(diagnostic) = name::check(rule, what, item.key, item.span) {
+            self.report(*diagnostic);
+        }
+        Spanned::new(item.key.to_owned(), item.span)
+    }
+
+    /// A key that refers to something by its name.
     pub(crate) fn key_name(&mut self, item: Item<'a>, rule: NameRule, what: &str) -> Option<Name> {
         self.check_name(rule, what, item.key, item.span)
     }
@@ -422,14 +438,10 @@ pub(crate) fn unknown_key(what: &str, item: Item<'_>, known: &[&str]) -> Diagnos
         item.span,
         format!("{what} has no key `{}`", item.key),
     );
-    match suggest(item.key, known.iter().copied()) {
-        Some(near) => {
-            let fix = format!("write `{near}`");
-            diagnostic.did_you_mean(Some(near)).fix(item.span, near, fix)
-        }
-        None => {
-            let all: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
-            diagnostic.help(format!("its keys are {}", all.join(", ")))
-        }
+    if let Some(near) = suggest(item.key, known.iter().copied()) {
+        let fix = format!("write `{near}`");
+        return diagnostic.did_you_mean(Some(near)).fix(item.span, near, fix);
     }
+    let all: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
+    diagnostic.help(format!("its keys are {}", all.join(", ")))
 }

@@ -30,35 +30,33 @@ impl<'a> Reader<'a> {
         let items = self.expect_map(id, "a map of schemas").unwrap_or_default();
         let mut schemas = Vec::with_capacity(items.len());
         for item in items {
-            let name = self.key_name(item, NameRule::Identifier, "schema");
-            let Some(fields) = self.expect_map(item.value, "a map of fields and their types")
-            else {
-                continue;
-            };
-            let fields = self.type_fields(&fields, item.span, 1);
+            let name = self.declared(item, NameRule::Identifier, "schema");
+            let fields = self.expect_map(item.value, "a map of fields and their types");
+            let fields = fields.and_then(|fields| self.type_fields(&fields, item.span, 1));
             let span = self.span(item.value);
-            schemas.extend(name.map(|name| Schema { name, fields, span }));
+            let is_whole = fields.is_some();
+            schemas.push(Schema { name, fields: fields.unwrap_or_default(), is_whole, span });
         }
         schemas
     }
 
-    /// Fields of a schema or struct; `owner` is the key above them.
-    fn type_fields(&mut self, items: &[Item<'a>], owner: Span, depth: usize) -> Vec<Field> {
+    /// Fields of a schema or struct; `owner` is the key above them. None when they are too many.
+    fn type_fields(&mut self, items: &[Item<'a>], owner: Span, depth: usize) -> Option<Vec<Field>> {
         if items.is_empty() {
             self.report(Diagnostic::new(code::yaml::EMPTY, owner, "a record without fields"));
         }
         if FIELDS_MAX < items.len() {
             let message = format!("{} fields, at most {FIELDS_MAX} are allowed", items.len());
             self.report(Diagnostic::new(code::yaml::TYPE_LIMIT, owner, message));
-            return Vec::new();
+            return None;
         }
         let mut fields = Vec::with_capacity(items.len());
         for item in items {
-            let name = self.key_name(*item, NameRule::Identifier, "field");
+            let name = self.declared(*item, NameRule::Identifier, "field");
             let (ty, unit) = self.type_with_unit(*item, depth + 1);
-            fields.extend(name.map(|name| Field { name, ty, unit }));
+            fields.push(Field { name, ty, unit });
         }
-        fields
+        Some(fields)
     }
 
     /// A type, or `{ type: timestamp, unit: ms }`.
@@ -109,7 +107,7 @@ impl<'a> Reader<'a> {
             }
             Content::Map(_) => {
                 let items = self.map(id).unwrap_or_default();
-                TypeKind::Struct(self.type_fields(&items, owner, depth))
+                self.type_fields(&items, owner, depth).map_or(TypeKind::Error, TypeKind::Struct)
             }
             Content::List(_) => {
                 self.report(
@@ -143,14 +141,14 @@ impl<'a> Reader<'a> {
         let items = self.expect_map(id, "a map of parameters").unwrap_or_default();
         let mut params = Vec::with_capacity(items.len());
         for item in items {
-            let name = self.key_name(item, NameRule::Identifier, "parameter");
+            let name = self.declared(item, NameRule::Identifier, "parameter");
             let Some(text) = self.substituted(item.value, "a value") else { continue };
             let quoted =
                 self.scalar(item.value).is_some_and(|scalar| scalar.style != ScalarStyle::Plain);
             // Quotes make it a text; expressions there would need their own.
             let literal = if quoted { None } else { parse_literal(text.node.trim()) };
             let value = Spanned::new(literal.unwrap_or(Literal::String(text.node)), text.span);
-            params.extend(name.map(|name| Param { name, value }));
+            params.push(Param { name, value });
         }
         params
     }

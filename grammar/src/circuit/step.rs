@@ -3,7 +3,6 @@
 use super::reader::Fields;
 use super::reader::Item;
 use super::reader::Reader;
-use super::reader::unknown_key;
 use super::value::Computing;
 use crate::ast::Branch;
 use crate::ast::BranchCondition;
@@ -266,7 +265,7 @@ impl<'a> Reader<'a> {
         let mut rest: Option<Span> = None;
         let mut branches = Vec::with_capacity(items.len());
         for item in items {
-            let label = self.key_name(item, NameRule::Plain, "label");
+            let label = self.declared(item, NameRule::Plain, "label");
             let is_else = self.scalar(item.value).is_some_and(|scalar| scalar.text == "else");
             let condition = if is_else {
                 let span = self.inner_span(item.value);
@@ -286,7 +285,7 @@ impl<'a> Reader<'a> {
             } else {
                 BranchCondition::When(self.expression(item.value))
             };
-            branches.extend(label.map(|label| Branch { label, condition }));
+            branches.push(Branch { label, condition });
         }
         Some(branches)
     }
@@ -319,15 +318,11 @@ fn no_verb(item: Item<'_>) -> Diagnostic {
         return Diagnostic::new(code::yaml::STEP_VERB, item.span, message)
             .help("without a `-` of its own it belongs to the step above");
     }
-    match near {
-        Some(near) => {
-            let message = format!("there is no verb `{}`", item.key);
-            Diagnostic::new(code::yaml::STEP_VERB, item.span, message).did_you_mean(Some(near))
-        }
-        None => {
-            let known: Vec<&str> = names.collect();
-            let unknown = unknown_key("a step", item, &known);
-            Diagnostic { code: code::yaml::STEP_VERB, ..unknown }
-        }
+    let message = format!("there is no verb `{}`", item.key);
+    let diagnostic = Diagnostic::new(code::yaml::STEP_VERB, item.span, message);
+    if near.is_some() {
+        return diagnostic.did_you_mean(near);
     }
+    let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    diagnostic.help(format!("the verbs are {}", all.join(", ")))
 }

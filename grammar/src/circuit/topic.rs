@@ -4,6 +4,7 @@ use super::reader::Item;
 use super::reader::Reader;
 use crate::ast::Discipline;
 use crate::ast::Edge;
+use crate::ast::Name;
 use crate::ast::Queue;
 use crate::ast::QueueFull;
 use crate::ast::Retain;
@@ -30,11 +31,11 @@ impl<'a> Reader<'a> {
     /// `topics:`.
     pub(crate) fn topics(&mut self, id: NodeId) -> Vec<Topic> {
         let items = self.expect_map(id, "a map of topics").unwrap_or_default();
-        items.into_iter().filter_map(|item| self.topic(item)).collect()
+        items.into_iter().map(|item| self.topic(item)).collect()
     }
 
-    fn topic(&mut self, item: Item<'a>) -> Option<Topic> {
-        let name = self.key_name(item, NameRule::Dotted, "topic");
+    fn topic(&mut self, item: Item<'a>) -> Topic {
+        let name = self.declared(item, NameRule::Dotted, "topic");
         if is_reserved(item.key) {
             self.report(
                 Diagnostic::new(
@@ -45,7 +46,9 @@ impl<'a> Reader<'a> {
                 .help("names under `system.` may be read, and are not declared"),
             );
         }
-        let fields = self.fields(item.value, "a topic", item.span, TOPIC_KEYS)?;
+        let Some(fields) = self.fields(item.value, "a topic", item.span, TOPIC_KEYS) else {
+            return unknown_topic(name, self.span(item.value));
+        };
         let schema = self.require(&fields, "schema");
         let schema = schema.map(|schema| self.type_at(schema.value, schema.span, 1));
         let queue = fields.get("queue").and_then(|queue| self.queue(queue));
@@ -53,8 +56,8 @@ impl<'a> Reader<'a> {
             .value("check")
             .and_then(|value| self.word(value, "a kind of check", &[("none", ())]))
             .map(|none| none.span);
-        Some(Topic {
-            name: name?,
+        Topic {
+            name,
             schema,
             carries: fields.value("carries").and_then(|value| self.discipline(value)),
             key: fields.value("key").and_then(|value| {
@@ -80,7 +83,7 @@ impl<'a> Reader<'a> {
             durable: fields.value("durable").and_then(|value| self.boolean(value)),
             unchecked,
             span: fields.span,
-        })
+        }
     }
 
     /// `events`, `full` or `delta`.
@@ -175,6 +178,26 @@ fn route_fault(span: Span, name: &str) -> Diagnostic {
     };
     Diagnostic::new(code::yaml::ROUTE_SYNTAX, span, message)
         .help("a route is `from -> to`, with any number of arrows, and may end in `when condition`")
+}
+
+/// A topic of which only the name is known. It is there, so that its readers find it.
+fn unknown_topic(name: Name, span: Span) -> Topic {
+    Topic {
+        name,
+        schema: None,
+        carries: None,
+        key: None,
+        edge: None,
+        time: None,
+        late: None,
+        queue: None,
+        retain: None,
+        control: None,
+        shared: None,
+        durable: None,
+        unchecked: None,
+        span,
+    }
 }
 
 /// `10m`, `256MiB`, `none`.

@@ -96,9 +96,9 @@ impl<'a> Reader<'a> {
     pub(crate) fn named_map(&mut self, items: &[Item<'a>], what: &str) -> Vec<NamedExpr> {
         let mut fields = Vec::with_capacity(items.len());
         for item in items {
-            let name = self.key_name(*item, NameRule::Identifier, what);
+            let name = self.declared(*item, NameRule::Identifier, what);
             let value = self.expression(item.value);
-            fields.extend(name.map(|name| NamedExpr { name, value }));
+            fields.push(NamedExpr { name, value });
         }
         fields
     }

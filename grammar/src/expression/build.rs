@@ -35,17 +35,10 @@ static PRATT: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
         .op(left(Rule::or))
         .op(left(Rule::and))
         .op(Op::prefix(Rule::not))
-        .op(left(Rule::equal)
-            | left(Rule::not_equal)
-            | left(Rule::less)
-            | left(Rule::less_or_equal)
-            | left(Rule::greater)
-            | left(Rule::greater_or_equal)
-            | left(Rule::r#in)
-            | left(Rule::not_in))
+        .op(left(Rule::comparison) | left(Rule::member))
         .op(Op::infix(Rule::default, Assoc::Right))
-        .op(left(Rule::add) | left(Rule::subtract) | left(Rule::concatenate))
-        .op(left(Rule::multiply) | left(Rule::divide) | left(Rule::remainder))
+        .op(left(Rule::additive))
+        .op(left(Rule::multiplicative))
         .op(Op::prefix(Rule::negate))
         .op(Op::postfix(Rule::field) | Op::postfix(Rule::index))
 });
@@ -184,7 +177,6 @@ impl Builder<'_> {
         let text = pair.as_str();
         let leaf = |literal| Built::leaf(ExprKind::Literal(literal), span);
         match pair.as_rule() {
-            Rule::name => Built::leaf(ExprKind::Name(text.to_owned()), span),
             Rule::integer => match literal::integer(text) {
                 Some(value) => leaf(Literal::Integer(value)),
                 None => Built::leaf(ExprKind::Error, span),
@@ -216,7 +208,7 @@ impl Builder<'_> {
                 self.bounded(Built { depth, ..Built::leaf(ExprKind::List(items), span) })
             }
             Rule::choice => self.choice(pair, span),
-            Rule::call => self.call(pair, span),
+            Rule::reference => self.reference(pair, span),
             // The grammar gives no other primaries.
             _ => Built::leaf(ExprKind::Error, span),
         }
@@ -241,18 +233,21 @@ impl Builder<'_> {
         self.bounded(Built { depth, ..Built::leaf(kind, span) })
     }
 
-    fn call(&self, pair: Pair<'_, Rule>, span: Span) -> Built {
+    /// A name, or a call.
+    fn reference(&self, pair: Pair<'_, Rule>, span: Span) -> Built {
         let mut parts = pair.into_inner();
         let Some(name) = parts.next() else { return Built::leaf(ExprKind::Error, span) };
-        let function = self.word(&name);
+        let Some(written) = parts.next() else {
+            return Built::leaf(ExprKind::Name(name.as_str().to_owned()), self.span(&name));
+        };
         let mut depth = 0;
         let mut arguments = Vec::new();
-        for argument in parts.filter_map(|argument| argument.into_inner().next()) {
+        for argument in written.into_inner().filter_map(|argument| argument.into_inner().next()) {
             let (name, value) = self.argument(argument);
             depth = depth.max(value.depth);
             arguments.push(Argument { name, value: value.expr });
         }
-        let kind = ExprKind::Call { function, arguments };
+        let kind = ExprKind::Call { function: self.word(&name), arguments };
         self.bounded(Built { depth: depth + 1, ..Built::leaf(kind, span) })
     }
 
@@ -323,24 +318,8 @@ impl Builder<'_> {
     fn infix(&self, left: Built, pair: &Pair<'_, Rule>, right: Built) -> Built {
         let right = right.finish();
         let span = self.span(pair);
-        let operator = match pair.as_rule() {
-            Rule::or => BinaryOperator::Or,
-            Rule::and => BinaryOperator::And,
-            Rule::equal => BinaryOperator::Equal,
-            Rule::not_equal => BinaryOperator::NotEqual,
-            Rule::less => BinaryOperator::Less,
-            Rule::less_or_equal => BinaryOperator::LessOrEqual,
-            Rule::greater => BinaryOperator::Greater,
-            Rule::greater_or_equal => BinaryOperator::GreaterOrEqual,
-            Rule::r#in | Rule::not_in => BinaryOperator::In,
-            Rule::default => BinaryOperator::Default,
-            Rule::add => BinaryOperator::Add,
-            Rule::subtract => BinaryOperator::Subtract,
-            Rule::concatenate => BinaryOperator::Concatenate,
-            Rule::multiply => BinaryOperator::Multiply,
-            Rule::divide => BinaryOperator::Divide,
-            _ => BinaryOperator::Remainder,
-        };
+        let is_absent = pair.as_rule() == Rule::member && pair.as_str() != "in";
+        let operator = binary_operator(pair.as_rule(), pair.as_str());
         if matches!(operator, BinaryOperator::And | BinaryOperator::Or) {
             return self.bounded(lengthen(operator, span, left, right));
         }
@@ -349,7 +328,7 @@ impl Builder<'_> {
             self.refuse_chain(&left, span);
         }
         let built = self.bounded(binary(Spanned::new(operator, span), left, right));
-        if pair.as_rule() == Rule::not_in {
+        if is_absent {
             return self.unary(Spanned::new(UnaryOperator::Not, span), built);
         }
         built
@@ -372,6 +351,29 @@ impl Builder<'_> {
                 .help("write both, joined by `and`: `1 < x and x < 9`"),
             );
         }
+    }
+}
+
+/// The operator of an infix rule as it is written.
+fn binary_operator(rule: Rule, written: &str) -> BinaryOperator {
+    match (rule, written) {
+        (Rule::or, _) => BinaryOperator::Or,
+        (Rule::and, _) => BinaryOperator::And,
+        (Rule::member, _) => BinaryOperator::In,
+        (Rule::default, _) => BinaryOperator::Default,
+        (_, "==") => BinaryOperator::Equal,
+        (_, "!=") => BinaryOperator::NotEqual,
+        (_, "<") => BinaryOperator::Less,
+        (_, "<=") => BinaryOperator::LessOrEqual,
+        (_, ">") => BinaryOperator::Greater,
+        (_, ">=") => BinaryOperator::GreaterOrEqual,
+        (_, "++") => BinaryOperator::Concatenate,
+        (_, "+") => BinaryOperator::Add,
+        (_, "-") => BinaryOperator::Subtract,
+        (_, "*") => BinaryOperator::Multiply,
+        (_, "/") => BinaryOperator::Divide,
+        // The grammar has no other operator left.
+        _ => BinaryOperator::Remainder,
     }
 }
 

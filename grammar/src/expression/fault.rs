@@ -11,27 +11,27 @@ use super::scan::Token;
 use super::scan::TokenKind;
 use crate::code;
 use crate::diagnostic::Diagnostic;
+use crate::name::EXPRESSION_WORDS;
 use crate::span::Span;
 
 /// The diagnostic for a fault of the grammar.
 pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> Diagnostic {
-    let expected = match &error.variant {
-        ErrorVariant::ParsingError { positives, .. } => positives.as_slice(),
+    if let ErrorVariant::CustomError { .. } = &error.variant {
         // The parser's own guard against running out of stack.
-        ErrorVariant::CustomError { .. } => {
-            return Diagnostic::new(
-                code::expression::TOO_DEEP,
-                source.whole(),
-                "the expression nests too deeply for the stack at hand",
-            );
-        }
-    };
+        return Diagnostic::new(
+            code::expression::TOO_DEEP,
+            source.whole(),
+            "the expression nests too deeply for the stack at hand",
+        );
+    }
     let at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
-    let wants_operator = expected.iter().any(|rule| matches!(rule, Rule::add | Rule::equal));
     let tokens = scan::tokens(source.own());
-    let found = tokens.iter().position(|token| at <= token.start || at < token.end);
+    let found = tokens.iter().position(|token| at < token.end);
+    // Behind a whole operand only an operator can follow.
+    let before = tokens[..found.unwrap_or(tokens.len())].last();
+    let wants_operator = before.is_some_and(|before| ends_operand(source, *before));
     let syntax =
         |span: Span, message: String| Diagnostic::new(code::expression::SYNTAX, span, message);
     let Some(index) = found else {
@@ -40,7 +40,7 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
             None => syntax(source.whole(), "expected an expression, found nothing".to_owned()),
             Some(_) if wants_operator => syntax(
                 Span::empty(end),
-                format!("the expression ends where {} is expected", missing_word(expected)),
+                "the expression ends where `then` or `else` is expected".to_owned(),
             ),
             Some(last) => syntax(
                 source.span(last.start, last.end),
@@ -73,13 +73,25 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     diagnostic.help_if(operator_help(word))
 }
 
-fn text<'a>(source: Source<'a>, token: Token) -> &'a str {
+fn text(source: Source<'_>, token: Token) -> &str {
     &source.own()[token.start..token.end]
 }
 
-/// What is missing at the end of an expression that is whole so far.
-fn missing_word(expected: &[Rule]) -> &'static str {
-    if expected.contains(&Rule::EOI) { "an operator" } else { "`then` or `else`" }
+/// Whether a token can be the last of an operand.
+fn ends_operand(source: Source<'_>, token: Token) -> bool {
+    match token.kind {
+        TokenKind::Number | TokenKind::Text | TokenKind::Close => true,
+        TokenKind::Word => {
+            let word = text(source, token);
+            matches!(word, "true" | "false" | "none") || !EXPRESSION_WORDS.contains(&word)
+        }
+        TokenKind::OpenText
+        | TokenKind::SingleQuoted
+        | TokenKind::Open
+        | TokenKind::Comma
+        | TokenKind::Symbol
+        | TokenKind::Unknown => false,
+    }
 }
 
 /// `AND` for `and`.

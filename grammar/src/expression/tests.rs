@@ -157,14 +157,15 @@ fn long_chains_of_and_are_balanced() {
     let text = format!("{}x", "x and ".repeat(10_000));
     let (expr, diagnostics) = parse_expression(&text);
     assert!(diagnostics.is_empty());
-    fn depth(expr: &Expr) -> usize {
-        match &expr.kind {
-            ExprKind::Binary { left, right, .. } => 1 + depth(left).max(depth(right)),
-            _ => 1,
-        }
-    }
     assert_eq!(depth(&expr), 15);
     check("a and b and c and d", "(and (and a b) (and c d))");
     check("a and (b and c)", "(and a (and b c))");
     check("a or b or c", "(or a (or b c))");
+}
+
+fn depth(expr: &Expr) -> usize {
+    match &expr.kind {
+        ExprKind::Binary { left, right, .. } => 1 + depth(left).max(depth(right)),
+        _ => 1,
+    }
 }

@@ -11,7 +11,7 @@ use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
 
-impl<'a> Builder<'a, '_> {
+impl Builder<'_, '_> {
     /// Mends `{ a: sum(x, where=y) }`, which YAML reads as `a: sum(x` and a key `where=y)`.
     ///
     /// A cut is certain when an unquoted value opens a bracket that it does not close, and a

@@ -105,10 +105,7 @@ fn naive(aggregate: &Aggregate, rows: &[Row]) -> Result<Value, ()> {
     values.sort();
     let n = values.len();
     let or_none = |found: Option<Value>| {
-        found.ok_or(()).or(match aggregate.ty.is_option() {
-            true => Ok(Value::None),
-            false => Err(()),
-        })
+        found.ok_or(()).or(if aggregate.ty.is_option() { Ok(Value::None) } else { Err(()) })
     };
     let absent = n == 0 && aggregate.ty.is_option();
     match aggregate.function {
@@ -186,11 +183,11 @@ proptest! {
         let plan = GroupPlan::new(&all_aggregates());
         let expected = each_value(&state_of(&plan, &rows), &plan);
         let reversed: Vec<_> = rows.iter().rev().cloned().collect();
-        prop_assert_eq!(each_value(&state_of(&plan, &reversed), &plan), expected.clone());
+        prop_assert_eq!(&each_value(&state_of(&plan, &reversed), &plan), &expected);
         let (left, right) = rows.split_at(cut.min(rows.len()));
         let mut merged = state_of(&plan, left);
         merged.merge(&state_of(&plan, right));
-        prop_assert_eq!(each_value(&merged, &plan), expected.clone());
+        prop_assert_eq!(&each_value(&merged, &plan), &expected);
         let mut columns: Vec<Column> =
             plan.inputs().iter().map(|input| Column::empty(&input.ty)).collect();
         let mut state = plan.new_state();

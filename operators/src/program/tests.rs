@@ -61,7 +61,7 @@ impl Choices<'_> {
         number % n
     }
 
-    fn place(&mut self) -> Place {
+    fn place(&self) -> Place {
         Place { line: 1, column: u32::try_from(self.at).unwrap() }
     }
 
@@ -91,7 +91,7 @@ impl Choices<'_> {
                 [0, 1, -1, 250, 12345, -12355, 1 << 70, i128::MAX, i128::MIN, 100, 50, 99]
                     [pick as usize],
             ),
-            Type::Bool => Value::Bool(pick % 2 == 0),
+            Type::Bool => Value::Bool(pick.is_multiple_of(2)),
             Type::String => Value::string(
                 ["", "a", "b", "ab", "12", "1.5", "é%", "true", "2026-01-31", "5m", "a b ", "x\0y"]
                     [pick as usize],
@@ -113,7 +113,7 @@ impl Choices<'_> {
             Type::Struct(fields) => {
                 Value::Struct(fields.iter().map(|field| self.value(&field.ty)).collect())
             }
-            Type::Option(_) if pick % 3 == 0 => Value::None,
+            Type::Option(_) if pick.is_multiple_of(3) => Value::None,
             Type::Option(inner) => self.value(inner),
         }
     }
@@ -435,7 +435,9 @@ fn random_rows(seed: u64, n_rows: usize) -> Vec<Row> {
 fn check(expr: &Expr, rows: &[Row]) {
     let types = schema();
     let mut batch = ColumnBatch::empty(&types);
-    rows.iter().for_each(|row| batch.push(row, 1));
+    for row in rows {
+        batch.push(row, 1);
+    }
     let program = Program::new(expr);
     let all: Vec<u32> = (0..rows.len()).map(index).collect();
     let some: Vec<u32> = all.iter().rev().step_by(2).copied().collect();
@@ -499,6 +501,8 @@ fn narrow_branches_report_only_rows_that_take_them() {
         check(expr, &rows);
     }
     let mut batch = ColumnBatch::empty(&schema());
-    rows.iter().for_each(|row| batch.push(row, 1));
+    for row in &rows {
+        batch.push(row, 1);
+    }
     assert!(Program::new(&guarded).evaluate(Rows::all(&batch)).errors.is_empty());
 }

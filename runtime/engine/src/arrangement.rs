@@ -18,10 +18,10 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use arqon_operators::Place;
 use arqon_plan::JoinKind;
-use arqon_types::{ColumnBatch, PackedRow, Schema, Type, Value};
+use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
-use crate::group::GroupShape;
+use crate::group::{GroupShape, is_tick};
 use crate::join::JoinShape;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::source::push_packed;
@@ -76,19 +76,21 @@ fn read_fault(bytes: &[u8]) -> (Fault, String) {
 }
 
 /// Aggregation.
-pub(crate) fn reduce_groups<'scope>(
-    rows: KeyedRows<'scope>,
+pub(crate) fn reduce_groups(
+    rows: KeyedRows<'_>,
     shape: GroupShape,
     types: Vec<Type>,
     meter: Meter,
-) -> Batches<'scope> {
+) -> Batches<'_> {
     let reduction: Reduction = Box::new(move |key, values, out| {
         let mut state = shape.empty();
-        for (value, n) in values {
-            shape.accumulate(&mut state, value, *n);
+        let columns = shape.unpack(values.iter().map(|(value, _)| *value));
+        let columns: Vec<&Column> = columns.iter().collect();
+        let rows = values.iter().filter(|(value, _)| !is_tick(value));
+        for (row_idx, (_, n)) in rows.enumerate() {
+            shape.accumulate(&mut state, &columns, row_idx, *n);
         }
-        let n_rows: i64 = values.iter().map(|(_, n)| n).sum();
-        if shape.is_keyless() || n_rows > 0 {
+        if shape.exists(&state) {
             let row = match shape.finish(key, &state) {
                 Ok(row) => row_of(&row),
                 Err(fault) => fault_of(&fault, &shape.key_text(key)),
@@ -100,11 +102,7 @@ pub(crate) fn reduce_groups<'scope>(
 }
 
 /// Set semantics.
-pub(crate) fn reduce_distinct<'scope>(
-    rows: KeyedRows<'scope>,
-    types: Vec<Type>,
-    meter: Meter,
-) -> Batches<'scope> {
+pub(crate) fn reduce_distinct(rows: KeyedRows<'_>, types: Vec<Type>, meter: Meter) -> Batches<'_> {
     let reduction: Reduction = Box::new(|key, values, out| {
         if values.iter().map(|(_, n)| n).sum::<i64>() > 0 {
             out.push((row_of(key), 1));
@@ -114,12 +112,12 @@ pub(crate) fn reduce_distinct<'scope>(
 }
 
 /// The first rows of each group.
-pub(crate) fn reduce_top<'scope>(
-    rows: KeyedRows<'scope>,
+pub(crate) fn reduce_top(
+    rows: KeyedRows<'_>,
     shape: TopShape,
     types: Vec<Type>,
     meter: Meter,
-) -> Batches<'scope> {
+) -> Batches<'_> {
     let reduction: Reduction = Box::new(move |_, values, out| {
         let chosen = shape.choose(values.iter().map(|(row, n)| (*row, *n)));
         out.extend(chosen.iter().map(|(row, n)| (row_of(row), *n)));
@@ -128,11 +126,7 @@ pub(crate) fn reduce_top<'scope>(
 }
 
 /// One row per key.
-pub(crate) fn reduce_unique<'scope>(
-    rows: KeyedRows<'scope>,
-    schema: Schema,
-    meter: Meter,
-) -> Batches<'scope> {
+pub(crate) fn reduce_unique(rows: KeyedRows<'_>, schema: Schema, meter: Meter) -> Batches<'_> {
     let types = schema.types();
     let reduction: Reduction = Box::new(move |_, values, out| {
         let (least, others) = part(values.iter().map(|(row, n)| (*row, *n)));
@@ -168,7 +162,7 @@ fn reduce_named<'scope>(
 }
 
 /// From tagged rows to columns and errors.
-fn unpack<'scope>(rows: KeyedRows<'scope>, types: Vec<Type>, meter: Meter) -> Batches<'scope> {
+fn unpack(rows: KeyedRows<'_>, types: Vec<Type>, meter: Meter) -> Batches<'_> {
     rows.unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "Unpack", move |_, _| {
         move |input, output| {
             input.for_each(|capability, rows| {
@@ -244,11 +238,7 @@ pub(crate) fn join<'scope>(
 }
 
 /// Finished pairs that pass the residual, and the left rows of these pairs.
-fn judge<'scope>(
-    pairs: KeyedRows<'scope>,
-    shape: JoinShape,
-    meter: Meter,
-) -> (Batches<'scope>, KeyedRows<'scope>) {
+fn judge(pairs: KeyedRows<'_>, shape: JoinShape, meter: Meter) -> (Batches<'_>, KeyedRows<'_>) {
     let mut builder = OperatorBuilder::new("Judge".to_owned(), pairs.scope());
     let mut input = builder.new_input(pairs, Pipeline);
     let (joined, joined_stream) = builder.new_output::<Batch>();
@@ -300,7 +290,7 @@ fn judge<'scope>(
 }
 
 /// Left rows without a right side, in the form of the output.
-fn left_alone<'scope>(rows: KeyedRows<'scope>, shape: JoinShape, meter: Meter) -> Batches<'scope> {
+fn left_alone(rows: KeyedRows<'_>, shape: JoinShape, meter: Meter) -> Batches<'_> {
     rows.unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "LeftAlone", move |_, _| {
         move |input, output| {
             input.for_each(|capability, rows| {

@@ -14,6 +14,7 @@ use arqon_types::{
     Change, Column, DeltaBatch, Epoch, ErrorRow, PackedRow, Row, TopicName, Type, Update,
 };
 
+use crate::narrow::narrow;
 use crate::recorder::EpochRecord;
 use crate::render::{BackendChoice, Counters};
 use crate::source::{Changes, Divider};
@@ -21,7 +22,7 @@ use crate::stats::{EpochStats, NodeCounts, merge_counts};
 use crate::worker::{Feed, Report, Setup, Shared, panic_text, run};
 
 /// How a dataflow is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineOptions {
     /// Threads that share the work; at least 1.
     pub n_workers: usize,
@@ -146,7 +147,9 @@ struct Threads {
 
 impl std::fmt::Debug for Threads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Threads").field("n_workers", &self.workers.guards().len()).finish()
+        f.debug_struct("Threads")
+            .field("n_workers", &self.workers.guards().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -166,8 +169,11 @@ impl Dataflow {
         if options.n_workers == 0 {
             return Err(StartError::NoWorker);
         }
-        let plan = Arc::new(plan);
-        let counters = Arc::new(Counters::new(&plan));
+        let prepared = catch_unwind(|| (narrow(&plan), Counters::new(&plan)));
+        let (narrowed, counters) =
+            prepared.map_err(|payload| StartError::Build(panic_text(payload.as_ref())))?;
+        let (narrowed, plan) = (Arc::new(narrowed), Arc::new(plan));
+        let counters = Arc::new(counters);
         let error_topics = error_topics(&counters)?;
         let shared = Arc::new(Shared::default());
         let is_input = counters.topics.iter().map(Option::is_some).collect();
@@ -183,7 +189,7 @@ impl Dataflow {
             let (feeds_in, feeds_out) = channel();
             feeds.push(feeds_in);
             setups.push(Mutex::new(Some(Setup {
-                plan: Arc::clone(&plan),
+                plan: Arc::clone(&narrowed),
                 counters: Arc::clone(&counters),
                 backend: options.backend,
                 feeds: feeds_out,

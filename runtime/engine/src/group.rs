@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use arqon_operators::Aggregate;
+use arqon_operators::{GroupPlan, GroupState};
 use arqon_plan::Group;
-use arqon_types::{Column, ColumnBatch, Field, PackedRow, Row, Schema, Type, Value};
+use arqon_types::{Column, Field, PackedRow, Schema, Type};
 
-use crate::accumulate::GroupState;
-use crate::evaluate::{Faults, Formula};
+use crate::evaluate::Formula;
 use crate::keyed::PackValue;
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
@@ -19,8 +18,9 @@ const TICK: &[u8] = &[0xFF];
 /// What both back ends need to know about a group step.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupShape {
-    aggregates: Vec<Aggregate>,
-    key_types: Vec<Type>,
+    plan: GroupPlan,
+    input_types: Vec<Type>,
+    n_keys: usize,
     /// The keys' fields, for error rows.
     key_schema: Schema,
     types: Vec<Type>,
@@ -33,10 +33,12 @@ impl GroupShape {
     /// The shape of a step whose output is of `schema`.
     pub(crate) fn new(group: &Group, schema: &Schema) -> Self {
         let fields: Vec<Field> = schema.fields[..group.keys.len()].to_vec();
+        let plan = GroupPlan::new(&group.aggregates);
         Self {
-            aggregates: group.aggregates.clone(),
-            key_types: group.keys.iter().map(|key| key.ty.clone()).collect(),
-            key_schema: Schema::new(schema.name.clone(), fields),
+            input_types: plan.inputs().iter().map(|input| input.ty.clone()).collect(),
+            plan,
+            n_keys: group.keys.len(),
+            key_schema: Schema::new(&schema.name, fields),
             types: schema.types(),
         }
     }
@@ -50,48 +52,51 @@ impl GroupShape {
 
     /// Whether there is one group, which always exists.
     pub(crate) fn is_keyless(&self) -> bool {
-        self.key_types.is_empty()
+        self.n_keys == 0
     }
 
-    /// How the aggregates' arguments are packed: for each aggregate with a filter whether the
-    /// row passes it, and the arguments if it does.
+    /// Packs what the aggregates read.
     pub(crate) fn pack_value(&self) -> PackValue {
-        let inputs: Vec<AggregateInput> = self.aggregates.iter().map(AggregateInput::new).collect();
+        let formulas = Formula::all(self.plan.inputs());
         Box::new(move |batch, faults| {
-            let mut values = vec![PackedRow::new(); batch.len()];
-            for input in &inputs {
-                input.pack(batch, faults, &mut values);
-            }
-            values
+            let columns: Vec<Cow<'_, Column>> =
+                formulas.iter().map(|formula| formula.column(batch, faults)).collect();
+            let pack = |row_idx| {
+                let mut packed = PackedRow::new();
+                for (column, formula) in columns.iter().zip(&formulas) {
+                    packed.push_cell(column, row_idx, formula.ty());
+                }
+                packed
+            };
+            (0..batch.len()).map(pack).collect()
         })
     }
 
-    /// The arguments again: none for an aggregate whose filter the row does not pass.
-    fn unpack(&self, value: &PackedRow) -> Vec<Option<Vec<Value>>> {
-        let mut bytes = value.as_bytes();
-        self.aggregates
-            .iter()
-            .map(|aggregate| {
-                if aggregate.filter.is_some() {
-                    let (passes, rest) = bytes.split_at(1);
-                    bytes = rest;
-                    if passes == [0] {
-                        return None;
-                    }
-                }
-                Some(aggregate.args.iter().map(|arg| take_value(&mut bytes, &arg.ty)).collect())
-            })
-            .collect()
+    /// What the aggregates read, as columns again; a tick has no row there.
+    pub(crate) fn unpack<'a>(&self, values: impl Iterator<Item = &'a PackedRow>) -> Vec<Column> {
+        let mut columns: Vec<Column> = self.input_types.iter().map(Column::empty).collect();
+        for value in values.filter(|value| !is_tick(value)) {
+            let mut bytes = value.as_bytes();
+            for (column, ty) in columns.iter_mut().zip(&self.input_types) {
+                column.push_packed(&mut bytes, ty);
+            }
+        }
+        columns
     }
 
     /// The row of a group that exists.
     pub(crate) fn finish(&self, key: &PackedRow, state: &GroupState) -> GroupRow {
-        let row: Row = state.finish()?;
+        let values = state.finish(&self.plan)?;
         let mut packed = key.clone();
-        for (value, ty) in row.iter().zip(&self.types[self.key_types.len()..]) {
+        for (value, ty) in values.iter().zip(&self.types[self.n_keys..]) {
             packed.push_value(value, ty);
         }
         Ok(packed)
+    }
+
+    /// Whether a group of this state exists.
+    pub(crate) fn exists(&self, state: &GroupState) -> bool {
+        self.is_keyless() || state.n_rows() > 0
     }
 
     /// A group's fields for an error row.
@@ -99,124 +104,73 @@ impl GroupShape {
         packed_text(&self.key_schema, key)
     }
 
-    /// An accumulator over no rows.
+    /// The state of a group without rows.
     pub(crate) fn empty(&self) -> GroupState {
-        GroupState::new(&self.aggregates)
+        self.plan.new_state()
     }
 
-    /// Takes a packed value into the accumulator; a tick changes nothing.
-    pub(crate) fn accumulate(&self, state: &mut GroupState, value: &PackedRow, diff: i64) {
-        if value.as_bytes() != TICK {
-            state.update(&self.unpack(value), diff);
-        }
+    /// Takes row `row_idx` of unpacked columns into a state.
+    pub(crate) fn accumulate(
+        &self,
+        state: &mut GroupState,
+        columns: &[&Column],
+        row_idx: usize,
+        diff: i64,
+    ) {
+        state.update(&self.plan, columns, row_idx, diff);
     }
 }
 
-fn take_value(bytes: &mut &[u8], ty: &Type) -> Value {
-    let mut column = Column::empty(ty);
-    column.push_packed(bytes, ty);
-    column.value(0, ty)
-}
-
-/// What an aggregate reads.
-struct AggregateInput {
-    filter: Option<Formula>,
-    args: Vec<Formula>,
-}
-
-impl AggregateInput {
-    fn new(aggregate: &Aggregate) -> Self {
-        Self {
-            filter: aggregate.filter.as_ref().map(Formula::new),
-            args: Formula::all(&aggregate.args),
-        }
-    }
-
-    /// Arguments are evaluated only for rows that pass the filter.
-    fn pack(&self, batch: &ColumnBatch, faults: &mut Faults, values: &mut [PackedRow]) {
-        let Some(filter) = &self.filter else {
-            let columns = self.columns(batch, faults);
-            for (row_idx, value) in values.iter_mut().enumerate() {
-                self.push(value, &columns, row_idx);
-            }
-            return;
-        };
-        let passing = filter.select(batch, faults);
-        let sub_batch = batch.gather(&passing);
-        let mut sub_faults = Faults::new();
-        let columns = self.columns(&sub_batch, &mut sub_faults);
-        for (at, fault) in sub_faults {
-            faults.entry(passing[at as usize]).or_insert(fault);
-        }
-        let mut passing = passing.into_iter().enumerate().peekable();
-        for (at, value) in (0_u32..).zip(values) {
-            let sub_idx = passing.next_if(|(_, passing)| *passing == at).map(|(idx, _)| idx);
-            value.push_bytes(&[u8::from(sub_idx.is_some())]);
-            if let Some(sub_idx) = sub_idx {
-                self.push(value, &columns, sub_idx);
-            }
-        }
-    }
-
-    fn columns<'a>(&self, batch: &'a ColumnBatch, faults: &mut Faults) -> Vec<Cow<'a, Column>> {
-        self.args.iter().map(|arg| arg.column(batch, faults)).collect()
-    }
-
-    fn push(&self, value: &mut PackedRow, columns: &[Cow<'_, Column>], row_idx: usize) {
-        for (column, arg) in columns.iter().zip(&self.args) {
-            value.push_cell(column, row_idx, arg.ty());
-        }
-    }
+/// Whether a value has no row behind it.
+pub(crate) fn is_tick(value: &PackedRow) -> bool {
+    value.as_bytes() == TICK
 }
 
 /// Aggregation as a hash operator.
 #[derive(Debug)]
 pub(crate) struct GroupLogic {
     shape: GroupShape,
-    groups: PackedMap<Held>,
-}
-
-/// One group.
-#[derive(Debug)]
-struct Held {
-    state: GroupState,
-    /// The sum of the multiplicities of its rows.
-    n_rows: i64,
+    groups: PackedMap<GroupState>,
+    /// What the aggregates read in the present epoch, in the order of its deltas.
+    columns: Vec<Column>,
+    /// How many rows of `columns` are taken in.
+    n_taken: usize,
 }
 
 impl GroupLogic {
     /// No groups.
     pub(crate) fn new(shape: GroupShape) -> Self {
-        Self { shape, groups: PackedMap::default() }
+        Self { shape, groups: PackedMap::default(), columns: Vec::new(), n_taken: 0 }
     }
 }
 
 impl KeyLogic<1> for GroupLogic {
+    fn open(&mut self, [deltas]: [&[Delta]; 1]) {
+        self.columns = self.shape.unpack(deltas.iter().map(|delta| &delta.0.1));
+        self.n_taken = 0;
+    }
+
     fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
         let shape = &self.shape;
-        let keyless = shape.is_keyless();
         let mut before = None;
-        if let Some(held) = self.groups.get(key) {
-            before = (keyless || held.n_rows > 0).then(|| shape.finish(key, &held.state));
-        } else {
-            let held = Held { state: shape.empty(), n_rows: 0 };
-            self.groups.insert(key.clone(), held);
-        }
-        let held = self.groups.get_mut(key).expect("the group was just made sure of");
-        let mut is_new_keyless = false;
+        let state = match self.groups.get_mut(key) {
+            Some(state) => {
+                before = shape.exists(state).then(|| shape.finish(key, state));
+                state
+            }
+            None => self.groups.entry(key.clone()).or_insert_with(|| shape.empty()),
+        };
+        let columns: Vec<&Column> = self.columns.iter().collect();
         for ((_, value), diff) in deltas {
-            if value.as_bytes() == TICK {
-                is_new_keyless = true;
+            if is_tick(value) {
                 continue;
             }
-            held.n_rows += diff;
             out.counts.held += diff;
-            shape.accumulate(&mut held.state, value, *diff);
+            shape.accumulate(state, &columns, self.n_taken, *diff);
+            self.n_taken += 1;
         }
-        assert!(!is_new_keyless || before.is_none(), "the group without keys begins once");
-        let exists = keyless || held.n_rows > 0;
-        let now = exists.then(|| shape.finish(key, &held.state));
-        if !keyless && held.n_rows == 0 {
+        let now = shape.exists(state).then(|| shape.finish(key, state));
+        if state.is_empty() && !shape.is_keyless() {
             self.groups.remove(key);
         }
         if before == now {

@@ -62,6 +62,20 @@ pub(crate) fn pack_whole(types: Vec<Type>) -> PackValue {
     })
 }
 
+/// Some fields of the row as value.
+pub(crate) fn pack_fields(fields: Vec<usize>, types: Vec<Type>) -> PackValue {
+    Box::new(move |batch, _| {
+        let pack = |row_idx| {
+            let mut packed = PackedRow::new();
+            for (at, ty) in fields.iter().zip(&types) {
+                packed.push_cell(&batch.columns[*at], row_idx, ty);
+            }
+            packed
+        };
+        (0..batch.len()).map(pack).collect()
+    })
+}
+
 /// No value.
 pub(crate) fn pack_nothing() -> PackValue {
     Box::new(|batch, _| vec![PackedRow::new(); batch.len()])
@@ -77,13 +91,13 @@ pub(crate) fn pack_columns(columns: &[Column], types: &[Type], row_idx: usize) -
 }
 
 /// Evaluates keys and values; rows with a fault go to the node's errors.
-pub(crate) fn key_rows<'scope>(
-    input: Batches<'scope>,
+pub(crate) fn key_rows(
+    input: Batches<'_>,
     schema: Schema,
     key: KeyShape,
     value: PackValue,
     meter: Meter,
-) -> KeyedRows<'scope> {
+) -> KeyedRows<'_> {
     input.unary::<CapacityContainerBuilder<Vec<Keyed>>, _, _, _>(Pipeline, "Key", move |_, _| {
         move |input, output| {
             input.for_each(|capability, batch| {

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** the engine sees no text of a circuit, no socket and no clock.
 
+mod narrow;
 mod batch;
 mod stats;
 mod recorder;
@@ -15,7 +16,6 @@ mod route;
 mod source;
 mod keyed;
 mod stateful;
-mod accumulate;
 mod group;
 mod distinct;
 mod multiset;

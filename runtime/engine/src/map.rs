@@ -109,7 +109,9 @@ fn run_stages(
                 (Count::default(), Count::default(), Count::default());
             input.add_all(&rows.diffs);
             output.add_all(&passage.rows.diffs);
-            faults.keys().for_each(|at| errors.add(rows.diffs[*at as usize]));
+            for at in faults.keys() {
+                errors.add(rows.diffs[*at as usize]);
+            }
             counts.input.merge(input);
             counts.output.merge(output);
             counts.filtered.merge(input.less(output).less(errors));

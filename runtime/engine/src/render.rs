@@ -12,15 +12,16 @@ use timely::dataflow::operators::{Concatenate, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope};
 
 use arqon_plan::{DataflowPlan, Join, Operator, Step, StepId};
-use arqon_types::{PackedRow, TopicName};
+use arqon_types::{PackedRow, Schema, TopicName};
 
 use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top, reduce_unique};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
 use crate::distinct::DistinctLogic;
 use crate::group::{GroupLogic, GroupShape};
 use crate::join::{JoinLogic, JoinShape};
-use crate::keyed::{KeyShape, PackValue, key_rows, pack_nothing, pack_whole};
+use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
 use crate::map::{count_through, render_map};
+use crate::narrow::NarrowPlan;
 use crate::recorder::{CounterId, Layout, Meter, Recorder};
 use crate::route::render_route;
 use crate::sink::render_sink;
@@ -128,6 +129,7 @@ enum Collection<'scope> {
 struct Walk<'scope, 'a> {
     scope: Scope<'scope, u64>,
     plan: &'a DataflowPlan,
+    joins: &'a BTreeMap<StepId, [Vec<usize>; 2]>,
     backend: Backend,
     counters: &'a Counters,
     recorder: Rc<RefCell<Recorder>>,
@@ -140,11 +142,12 @@ struct Walk<'scope, 'a> {
 /// Builds the dataflow of a verified plan in `scope`.
 pub(crate) fn render(
     scope: Scope<'_, u64>,
-    plan: &DataflowPlan,
+    narrow: &NarrowPlan,
     choice: BackendChoice,
     counters: &Counters,
     recorder: &Rc<RefCell<Recorder>>,
 ) -> Rendered {
+    let plan = &narrow.plan;
     let probe = ProbeHandle::new();
     let mut inputs = BTreeMap::new();
     let mut sources = BTreeMap::new();
@@ -166,6 +169,7 @@ pub(crate) fn render(
     let mut walk = Walk {
         scope,
         plan,
+        joins: &narrow.joins,
         backend: choice.backend(),
         counters,
         recorder: Rc::clone(recorder),
@@ -246,7 +250,7 @@ impl<'scope> Walk<'scope, '_> {
                 Collection::Arms(arms) => arms[arm.idx].clone(),
                 Collection::Rows(_) => panic!("an arm reads a route"),
             },
-            Operator::Join(join) => self.join(step, join, only_meter()),
+            Operator::Join(join) => self.join(idx, step, join, only_meter()),
             Operator::Group(group) => {
                 let shape = GroupShape::new(group, &step.schema);
                 let key = KeyShape::plain(&group.keys);
@@ -341,13 +345,17 @@ impl<'scope> Walk<'scope, '_> {
         count_through(self.scope.concatenate(streams), meter)
     }
 
-    fn join(&self, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
-        let left = &self.plan.steps[step.inputs[0].index()].schema;
-        let right = &self.plan.steps[step.inputs[1].index()].schema;
-        let shape = JoinShape::new(join, left, right);
+    fn join(&self, idx: usize, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
+        let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
+        let [left_fields, right_fields] = &self.joins[&id];
+        let left = pick(&self.plan.steps[step.inputs[0].index()].schema, left_fields);
+        let right = pick(&self.plan.steps[step.inputs[1].index()].schema, right_fields);
+        let shape = JoinShape::new(join, &left, &right);
         let (left_key, right_key) = JoinShape::keys(join);
-        let left = self.key(step, 0, left_key, pack_whole(left.types()), &meter);
-        let right = self.key(step, 1, right_key, pack_whole(right.types()), &meter);
+        let left =
+            self.key(step, 0, left_key, pack_fields(left_fields.clone(), left.types()), &meter);
+        let right =
+            self.key(step, 1, right_key, pack_fields(right_fields.clone(), right.types()), &meter);
         match self.backend {
             Backend::Arrangements => arrangement::join(left, right, &shape, &meter),
             Backend::Hash => {
@@ -355,4 +363,9 @@ impl<'scope> Walk<'scope, '_> {
             }
         }
     }
+}
+
+/// Some fields of a schema.
+fn pick(schema: &Schema, fields: &[usize]) -> Schema {
+    Schema::new(&schema.name, fields.iter().map(|at| schema.fields[*at].clone()).collect())
 }

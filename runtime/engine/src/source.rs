@@ -4,9 +4,11 @@
 //! state and feeds the rows that result. Changes of one key always reach the same worker, in the
 //! order in which they were fed.
 
-use foldhash::fast::FixedState;
 use std::hash::BuildHasher;
 
+use foldhash::fast::FixedState;
+
+use arqon_operators::Place;
 use arqon_plan::TopicPlan;
 use arqon_types::{Change, ColumnBatch, Discipline, ErrorRow, PackedRow, Row, TopicName, Type};
 
@@ -368,7 +370,7 @@ impl Source {
                     let message =
                         format!("a `{}` topic takes no such change", self.topic.discipline);
                     let fault =
-                        Fault { code: "malformed".into(), message, place: Default::default() };
+                        Fault { code: "malformed".into(), message, place: Place::default() };
                     self.counts.input.add(1);
                     self.meter.fault(epoch, &fault, text, 1);
                     continue;

@@ -25,6 +25,9 @@ pub(crate) type Delta = ((PackedRow, PackedRow), i64);
 
 /// What an operator does with the changes of an epoch.
 pub(crate) trait KeyLogic<const N: usize>: 'static {
+    /// Before the first key of an epoch: all its changes, in the order in which they will come.
+    fn open(&mut self, _deltas: [&[Delta]; N]) {}
+
     /// Takes all changes of one key, consolidated and in the order of values, one slice per input.
     fn update(&mut self, key: &PackedRow, deltas: [&[Delta]; N], out: &mut Emitter);
 
@@ -66,7 +69,7 @@ impl Emitter {
     }
 
     /// Sends a row to the node's errors.
-    pub(crate) fn fault(&mut self, fault: &Fault, row: String, diff: i64) {
+    pub(crate) fn fault(&self, fault: &Fault, row: String, diff: i64) {
         self.meter.fault(self.epoch, fault, row, diff);
     }
 
@@ -126,6 +129,7 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
                 let (epoch, Waiting { capability, mut rows }) = entry.remove_entry();
                 out.epoch = epoch;
                 rows.iter_mut().for_each(consolidate_deltas);
+                logic.open(std::array::from_fn(|idx| rows[idx].as_slice()));
                 by_key(&rows, |key, deltas| logic.update(key, deltas, &mut out));
                 logic.close(&mut out);
                 out.counts.touched += rows.iter().map(|rows| rows.len() as u64).sum::<u64>();

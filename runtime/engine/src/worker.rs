@@ -12,9 +12,8 @@ use std::thread::Thread;
 
 use timely::worker::Worker;
 
-use arqon_plan::DataflowPlan;
-
 use crate::batch::Batch;
+use crate::narrow::NarrowPlan;
 use crate::recorder::{EpochRecord, Meter, Recorder};
 use crate::render::{BackendChoice, Counters, Rendered, render};
 use crate::source::{Changes, Source};
@@ -136,7 +135,7 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// The plan, the same for all workers.
-    pub(crate) plan: Arc<DataflowPlan>,
+    pub(crate) plan: Arc<NarrowPlan>,
     /// Its counters.
     pub(crate) counters: Arc<Counters>,
     /// What stateful steps are made of.
@@ -210,7 +209,7 @@ fn drive(worker: &mut Worker, setup: &Setup) {
 
 /// The topics' states, by place in the plan; none for topics that a step writes.
 fn sources(setup: &Setup, recorder: &Rc<RefCell<Recorder>>) -> Vec<Option<Source>> {
-    let topics = setup.plan.topics.iter().zip(&setup.counters.topics);
+    let topics = setup.plan.plan.topics.iter().zip(&setup.counters.topics);
     topics
         .map(|(topic, counter)| {
             let meter = Meter {
@@ -218,7 +217,7 @@ fn sources(setup: &Setup, recorder: &Rc<RefCell<Recorder>>) -> Vec<Option<Source
                 counter: (*counter)?,
                 node: Arc::from(topic.name.as_str()),
                 address: Arc::from(topic.name.as_str()),
-                file: Arc::from(setup.plan.file.as_str()),
+                file: Arc::from(setup.plan.plan.file.as_str()),
             };
             Some(Source::new(topic.clone(), meter))
         })

@@ -35,13 +35,13 @@ fn copy_plan(discipline: Discipline, key: &[usize]) -> DataflowPlan {
     plan.build()
 }
 
-/// A projection whose column is beyond the row, which no verified plan has.
+/// A condition that is no bool, which no verified plan has.
 fn broken_plan() -> DataflowPlan {
     let mut plan = PlanBuilder::new();
     let source = plan.source(topic("in", &pair_schema(), Discipline::Events, &[]));
-    let kind = StageKind::Project(vec![Expr::column(99, Type::Int64)]);
+    let kind = StageKind::Filter(Expr::column(1, Type::Int64));
     let map = Map { stages: vec![Stage { address: "broken[0]".to_owned(), kind }] };
-    let step = plan.step("broken", Operator::Map(map), &[source], schema(&[("x", Type::Int64)]));
+    let step = plan.step("broken", Operator::Map(map), &[source], pair_schema());
     plan.output("out", step);
     plan.build()
 }
@@ -255,11 +255,11 @@ fn within_a_minute(scenario: impl FnOnce() + Send + 'static) {
     let (done, wait) = channel();
     let thread = std::thread::spawn(move || {
         scenario();
-        done.send(()).unwrap();
+        done.send(()).expect("the test waits");
     });
     let outcome = wait.recv_timeout(Duration::from_secs(60));
     assert!(outcome.is_ok() || thread.is_finished(), "the dataflow hangs");
-    thread.join().unwrap();
+    thread.join().expect("the scenario passes");
 }
 
 #[test]
@@ -278,11 +278,22 @@ fn a_panic_in_a_worker_stops_the_dataflow_and_says_why() {
                 }
             }
             let Err(FeedError::Stopped(reason)) = outcome else { panic!("{outcome:?}") };
-            assert!(reason.contains("index out of bounds"), "{reason}");
+            assert!(reason.contains("a condition is a bool"), "{reason}");
             let finished = dataflow.finish().unwrap_err();
             assert_eq!(finished.reason, reason);
         });
     }
+}
+
+#[test]
+fn a_plan_that_breaks_its_invariants_does_not_start() {
+    let mut plan = broken_plan();
+    if let Operator::Map(map) = &mut plan.steps[1].operator {
+        map.stages[0].kind = StageKind::Project(vec![Expr::column(99, Type::Int64)]);
+    }
+    let started = Dataflow::start(plan, EngineOptions::default(), |_| {});
+    let Err(StartError::Build(reason)) = started else { panic!("the plan is broken") };
+    assert!(reason.contains("index out of bounds"), "{reason}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod naive;
 use proptest::prelude::*;
 
 use arqon_engine::{BackendChoice, EpochInput};
-use arqon_operators::{AggregateFunction, BinaryOp, Expr};
+use arqon_operators::{AggregateFunction, BinaryOp, Expr, ExprKind, Place};
 use arqon_plan::{
     Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Route, SortKey,
     Stage, StageKind, Ties, Top,
@@ -14,8 +14,8 @@ use arqon_plan::{
 use arqon_types::{Change, Discipline, Field, Row, Schema, Type, Value};
 
 use naive::{
-    PlanBuilder, aggregate, binary, check, column, epochs, int, literal, row, rows_input, schema,
-    topic,
+    MESSAGE, PlanBuilder, ROW_TEXT, aggregate, binary, check, column, epochs, int, literal, row,
+    rows_input, schema, topic,
 };
 
 /// `{ id: int64, k: option<int64>, v: int64, s: string }`
@@ -81,7 +81,7 @@ fn some_epochs() -> impl Strategy<Value = Vec<EpochInput>> {
 fn check_all(plan: &DataflowPlan, epochs: &[EpochInput]) {
     for backend in [BackendChoice::Hash, BackendChoice::Arrangements] {
         for n_workers in [1, 2, 4] {
-            check(plan, backend, n_workers, epochs);
+            check(plan, backend, n_workers, epochs, &[MESSAGE]);
         }
     }
 }
@@ -209,10 +209,96 @@ fn set_plan() -> DataflowPlan {
     })
 }
 
+/// Field `idx` of the struct in column `at`.
+fn field(at: usize, nested: &Type, idx: usize, ty: Type) -> Expr {
+    let of = Box::new(column(at, nested.clone()));
+    Expr { kind: ExprKind::Field { of, idx }, ty, place: Place::default() }
+}
+
+/// Joins, maps and groups in a row, of which only some columns are read in the end.
+fn chain_plan(kind: JoinKind, second: JoinOutput) -> DataflowPlan {
+    plan_of(|plan, left, right| {
+        let is_left = kind == JoinKind::Left;
+        let optional = |ty: Type| if is_left { ty.optional() } else { ty };
+        let nested = optional(Type::Struct(row_schema().fields));
+        let mut out = row_schema();
+        out.fields.push(Field::new("c", nested.clone()));
+        let residual = binary(
+            BinaryOp::NotEqual,
+            column(3, Type::String),
+            column(7, Type::String),
+            Type::Bool,
+        );
+        let first = Join {
+            kind,
+            left_key: vec![column(1, Type::Int64.optional())],
+            right_key: vec![column(0, Type::Int64)],
+            residual: Some(residual),
+            output: JoinOutput::Nested,
+        };
+        let first = plan.step("first", Operator::Join(first), &[left, right], out.clone());
+        // All columns go on, one of them computed from the struct, one that may fail unread.
+        let v = optional(Type::Int64);
+        let mut exprs: Vec<Expr> =
+            (0..).zip(&out.fields).map(|(at, field)| column(at, field.ty.clone())).collect();
+        exprs.push(field(4, &nested, 2, v.clone()));
+        exprs.push(v_times_v());
+        out.fields.push(Field::new("cv", v.clone()));
+        out.fields.push(Field::new("unread", Type::Int64));
+        let stages = vec![
+            Stage { address: "wide[0]".to_owned(), kind: StageKind::Project(exprs) },
+            Stage { address: "wide[1]".to_owned(), kind: StageKind::Filter(greater(0, 0)) },
+        ];
+        let wide = plan.step("wide", Operator::Map(Map { stages }), &[first], out.clone());
+        let again = Join {
+            kind: JoinKind::Inner,
+            left_key: vec![column(0, Type::Int64)],
+            right_key: vec![column(0, Type::Int64)],
+            residual: None,
+            output: second,
+        };
+        let right_fields = row_schema().fields;
+        let mut joined = out.clone();
+        match second {
+            JoinOutput::Flat => joined.fields.extend(right_fields.clone()),
+            JoinOutput::Nested | JoinOutput::LeftOnly => {
+                joined.fields.push(Field::new("d", Type::Struct(right_fields.clone())));
+            }
+        }
+        let again = plan.step("again", Operator::Join(again), &[wide, right], joined.clone());
+        let text = match second {
+            JoinOutput::Flat => column(10, Type::String),
+            JoinOutput::Nested | JoinOutput::LeftOnly => {
+                field(7, &Type::Struct(right_fields), 3, Type::String)
+            }
+        };
+        let group = Group {
+            keys: vec![field(4, &nested, 3, optional(Type::String))],
+            aggregates: vec![
+                aggregate(AggregateFunction::Count, &[], Type::Int64),
+                aggregate(AggregateFunction::Max, &[column(5, v.clone())], v.clone().optional()),
+                aggregate(AggregateFunction::Min, &[text], Type::String),
+            ],
+        };
+        let fields = [
+            ("cs", optional(Type::String)),
+            ("n", Type::Int64),
+            ("greatest", v.optional()),
+            ("least", Type::String),
+        ];
+        let group = plan.step("grouped", Operator::Group(group), &[again], schema(&fields));
+        plan.output("out.grouped", group);
+    })
+}
+
 const CASES: u32 = 24;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: CASES,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn maps_unions_and_routes(epochs in some_epochs()) {
@@ -234,6 +320,20 @@ proptest! {
         keyed in prop::bool::weighted(0.8),
     ) {
         check_all(&join_plan(shape.0, shape.1, residual, keyed), &epochs);
+    }
+
+    #[test]
+    fn chains_of_joins_that_keep_what_is_read(
+        epochs in some_epochs(),
+        kind in prop_oneof![Just(JoinKind::Inner), Just(JoinKind::Left)],
+        second in prop_oneof![Just(JoinOutput::Flat), Just(JoinOutput::Nested)],
+    ) {
+        let plan = chain_plan(kind, second);
+        for backend in [BackendChoice::Hash, BackendChoice::Arrangements] {
+            for n_workers in [1, 2] {
+                check(&plan, backend, n_workers, &epochs, &[MESSAGE, ROW_TEXT]);
+            }
+        }
     }
 
     #[test]

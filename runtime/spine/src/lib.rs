@@ -11,12 +11,14 @@ mod retained;
 mod dedupe;
 mod topic;
 mod subscription;
+mod filter;
 mod machine;
 mod deliver;
 mod publish;
 mod subscribe;
 mod handle;
 
+pub use filter::filter;
 pub use grant::{Action, Grant, GrantError, Principal};
 pub use limits::Limits;
 pub use machine::{Bus, BusOptions, ClosedEpoch, Output, SessionId, TopicInput, farewell};

@@ -1,0 +1,472 @@
+//! Joins keep only what is read after them: a plan without the columns that nobody needs.
+//!
+//! A join holds whole rows of both sides, and often few of their fields are ever looked at again.
+//! Needs go backward from the outputs; then the plan is rewritten forward. Rows stay as they are
+//! at sources, at outputs and before every step whose meaning is about whole rows (`distinct`,
+//! `top`, unique keys, unions, routes); expressions that may fail stay too, since their errors
+//! are part of the answer. What changes is the text of error rows in the steps after a join: it
+//! shows the fields that are left.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arqon_operators::{Aggregate, Expr, ExprKind, Program};
+use arqon_plan::{
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, StageKind, StepId,
+};
+use arqon_types::{Field, Schema, Type};
+
+/// A plan whose joins keep little.
+#[derive(Debug, Clone)]
+pub(crate) struct NarrowPlan {
+    /// The rewritten plan: expressions and schemas speak of the columns that are left.
+    pub(crate) plan: DataflowPlan,
+    /// For each join the columns of the left and of the right input that it keeps.
+    pub(crate) joins: BTreeMap<StepId, [Vec<usize>; 2]>,
+}
+
+/// Which part of a column is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Need {
+    /// These fields of a struct; none of them if the column is not read.
+    Fields(BTreeSet<usize>),
+    Whole,
+}
+
+type Needs = Vec<Need>;
+
+/// What became of a column.
+#[derive(Debug, Clone)]
+struct Slot {
+    at: usize,
+    /// Where the fields of a struct are, if some were left out.
+    fields: Option<BTreeMap<usize, usize>>,
+}
+
+/// What became of a step's columns; none for those that are gone.
+type Layout = Vec<Option<Slot>>;
+
+/// Rewrites a verified plan.
+pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
+    let stage_needs = needs(plan);
+    let mut narrowed = NarrowPlan { plan: plan.clone(), joins: BTreeMap::new() };
+    let mut layouts: Vec<Layout> = Vec::new();
+    for (idx, step) in plan.steps.iter().enumerate() {
+        let inputs: Vec<Read<'_>> = step
+            .inputs
+            .iter()
+            .map(|input| Read {
+                layout: &layouts[input.index()],
+                schema: &narrowed.plan.steps[input.index()].schema,
+            })
+            .collect();
+        let needs = &stage_needs[idx];
+        let (operator, schema, layout) = match &step.operator {
+            Operator::Map(map) => {
+                let (map, schema, layout) = inputs[0].map(map, needs, &step.schema);
+                (Operator::Map(map), schema, layout)
+            }
+            Operator::Join(join) => {
+                let n_left = plan.steps[step.inputs[0].index()].schema.fields.len();
+                let (rewritten, keep, schema, layout) =
+                    rewrite_join(join, n_left, &inputs, needs, &step.schema);
+                let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
+                narrowed.joins.insert(id, keep);
+                (Operator::Join(rewritten), schema, layout)
+            }
+            Operator::Group(group) => (
+                Operator::Group(inputs[0].group(group)),
+                step.schema.clone(),
+                identity(&step.schema),
+            ),
+            Operator::Source(_)
+            | Operator::Union
+            | Operator::Route(_)
+            | Operator::Arm(_)
+            | Operator::Distinct
+            | Operator::Top(_)
+            | Operator::Unique { .. } => {
+                (step.operator.clone(), step.schema.clone(), identity(&step.schema))
+            }
+        };
+        let rewritten = &mut narrowed.plan.steps[idx];
+        rewritten.operator = operator;
+        rewritten.schema = schema;
+        layouts.push(layout);
+    }
+    narrowed
+}
+
+fn identity(schema: &Schema) -> Layout {
+    (0..schema.fields.len()).map(|at| Some(Slot { at, fields: None })).collect()
+}
+
+impl Need {
+    fn none() -> Self {
+        Self::Fields(BTreeSet::new())
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::none()
+    }
+
+    fn add(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Self::Fields(fields), Self::Fields(others)) => fields.extend(others),
+            (_, Self::Whole) => *self = Self::Whole,
+            (Self::Whole, Self::Fields(_)) => {}
+        }
+    }
+}
+
+/// What is read of the outputs of each step's stages: for a map one per stage, else one.
+fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
+    let mut outputs: Vec<Needs> =
+        plan.steps.iter().map(|step| vec![Need::none(); step.schema.fields.len()]).collect();
+    for output in &plan.outputs {
+        outputs[output.step.index()].fill(Need::Whole);
+    }
+    let mut stages = vec![Vec::new(); plan.steps.len()];
+    for (idx, step) in plan.steps.iter().enumerate().rev() {
+        let needs = outputs[idx].clone();
+        match &step.operator {
+            Operator::Source(_) => {}
+            Operator::Map(map) => {
+                let n_columns = plan.steps[step.inputs[0].index()].schema.fields.len();
+                let (input, needs) = map_needs(map, n_columns, needs);
+                add_all(&mut outputs[step.inputs[0].index()], &input);
+                stages[idx] = needs;
+                continue;
+            }
+            Operator::Join(join) => {
+                let [left, right] = [0, 1].map(|side| step.inputs[side].index());
+                let n_left = outputs[left].len();
+                let n_right = outputs[right].len();
+                let [mut left_needs, mut right_needs] = kept_needs(join, n_left, n_right, &needs);
+                join.left_key.iter().for_each(|key| collect(key, &mut left_needs));
+                join.right_key.iter().for_each(|key| collect(key, &mut right_needs));
+                add_all(&mut outputs[left], &left_needs);
+                add_all(&mut outputs[right], &right_needs);
+            }
+            Operator::Group(group) => {
+                let input = &mut outputs[step.inputs[0].index()];
+                group.keys.iter().for_each(|key| collect(key, input));
+                for aggregate in &group.aggregates {
+                    aggregate.args.iter().chain(&aggregate.filter).for_each(|e| collect(e, input));
+                }
+            }
+            Operator::Union
+            | Operator::Route(_)
+            | Operator::Arm(_)
+            | Operator::Distinct
+            | Operator::Top(_)
+            | Operator::Unique { .. } => {
+                for input in &step.inputs {
+                    outputs[input.index()].fill(Need::Whole);
+                }
+            }
+        }
+        stages[idx] = vec![needs];
+    }
+    stages
+}
+
+fn add_all(needs: &mut Needs, more: &Needs) {
+    for (need, more) in needs.iter_mut().zip(more) {
+        need.add(more);
+    }
+}
+
+/// From the needs of a map's output to those of its input and of each stage's output.
+fn map_needs(map: &Map, n_columns: usize, output: Needs) -> (Needs, Vec<Needs>) {
+    let mut before = vec![n_columns];
+    for stage in &map.stages {
+        before.push(match &stage.kind {
+            StageKind::Filter(_) => *before.last().expect("the input's width stands first"),
+            StageKind::Project(exprs) => exprs.len(),
+        });
+    }
+    let mut needs = output;
+    let mut stages = Vec::new();
+    for (stage, n_columns) in map.stages.iter().zip(&before).rev() {
+        let input = match &stage.kind {
+            StageKind::Filter(condition) => {
+                let mut input = needs.clone();
+                collect(condition, &mut input);
+                input
+            }
+            StageKind::Project(exprs) => {
+                let mut input = vec![Need::none(); *n_columns];
+                for (expr, need) in exprs.iter().zip(&needs) {
+                    match &expr.kind {
+                        ExprKind::Column(at) => input[*at].add(need),
+                        _ if stays(expr, need) => collect(expr, &mut input),
+                        _ => {}
+                    }
+                }
+                input
+            }
+        };
+        stages.push(std::mem::replace(&mut needs, input));
+    }
+    stages.reverse();
+    (needs, stages)
+}
+
+/// Whether a projected expression stays: it is read, or it may fail.
+fn stays(expr: &Expr, need: &Need) -> bool {
+    !need.is_none() || Program::new(expr).can_fail()
+}
+
+/// What a join keeps of each side: what is read of its output and by its residual.
+fn kept_needs(join: &Join, n_left: usize, n_right: usize, output: &Needs) -> [Needs; 2] {
+    let mut pair = vec![Need::none(); n_left + n_right];
+    for (at, need) in output.iter().enumerate() {
+        match join.output {
+            JoinOutput::Nested if at == n_left => match need {
+                Need::Whole => pair[n_left..].fill(Need::Whole),
+                Need::Fields(fields) => {
+                    for field in fields {
+                        pair[n_left + field] = Need::Whole;
+                    }
+                }
+            },
+            JoinOutput::Flat | JoinOutput::Nested | JoinOutput::LeftOnly => pair[at].add(need),
+        }
+    }
+    // A narrowed struct inside the right side would need a second rewriting of its types.
+    for need in &mut pair[n_left..] {
+        if !need.is_none() {
+            *need = Need::Whole;
+        }
+    }
+    if let Some(residual) = &join.residual {
+        if Program::new(residual).can_fail() {
+            // Its error rows show the pair as it came.
+            pair.fill(Need::Whole);
+        }
+        collect(residual, &mut pair);
+        for need in &mut pair[n_left..] {
+            if !need.is_none() {
+                *need = Need::Whole;
+            }
+        }
+    }
+    let right = pair.split_off(n_left);
+    [pair, right]
+}
+
+/// Adds what an expression reads.
+fn collect(expr: &Expr, needs: &mut [Need]) {
+    match &expr.kind {
+        ExprKind::Column(at) => needs[*at] = Need::Whole,
+        ExprKind::Field { of, idx } => match &of.kind {
+            ExprKind::Column(at) => needs[*at].add(&Need::Fields(BTreeSet::from([*idx]))),
+            _ => collect(of, needs),
+        },
+        _ => children(expr).into_iter().for_each(|child| collect(child, needs)),
+    }
+}
+
+fn children(expr: &Expr) -> Vec<&Expr> {
+    match &expr.kind {
+        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
+        ExprKind::Field { of, .. }
+        | ExprKind::Unary(_, of)
+        | ExprKind::Try(of)
+        | ExprKind::Cast(of)
+        | ExprKind::Lambda { body: of, .. } => vec![of],
+        ExprKind::Binary(_, left, right) => vec![left, right],
+        ExprKind::And(items)
+        | ExprKind::Or(items)
+        | ExprKind::List(items)
+        | ExprKind::Struct(items)
+        | ExprKind::Call { args: items, .. } => items.iter().collect(),
+        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
+        ExprKind::In { of, items } => std::iter::once(&**of).chain(items).collect(),
+        ExprKind::Default { of, otherwise } => vec![of, otherwise],
+    }
+}
+
+fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
+    match &mut expr.kind {
+        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
+        ExprKind::Field { of, .. }
+        | ExprKind::Unary(_, of)
+        | ExprKind::Try(of)
+        | ExprKind::Cast(of)
+        | ExprKind::Lambda { body: of, .. } => vec![of],
+        ExprKind::Binary(_, left, right) => vec![left, right],
+        ExprKind::And(items)
+        | ExprKind::Or(items)
+        | ExprKind::List(items)
+        | ExprKind::Struct(items)
+        | ExprKind::Call { args: items, .. } => items.iter_mut().collect(),
+        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
+        ExprKind::In { of, items } => std::iter::once(&mut **of).chain(items).collect(),
+        ExprKind::Default { of, otherwise } => vec![of, otherwise],
+    }
+}
+
+/// A step's input as it is now.
+#[derive(Debug, Clone, Copy)]
+struct Read<'a> {
+    layout: &'a Layout,
+    schema: &'a Schema,
+}
+
+/// The expression over the columns that are left; `types` are theirs.
+fn remap(expr: &Expr, layout: &Layout, types: &[Type]) -> Expr {
+    let mut expr = expr.clone();
+    remap_in(&mut expr, layout, types);
+    expr
+}
+
+fn remap_in(expr: &mut Expr, layout: &Layout, types: &[Type]) {
+    if let ExprKind::Field { of, idx } = &mut expr.kind
+        && let ExprKind::Column(at) = of.kind
+        && let Some(fields) = &slot(layout, at).fields
+    {
+        *idx = fields[idx];
+    }
+    if let ExprKind::Column(at) = &mut expr.kind {
+        let slot = slot(layout, *at);
+        *at = slot.at;
+        expr.ty = types[slot.at].clone();
+        return;
+    }
+    for child in children_mut(expr) {
+        remap_in(child, layout, types);
+    }
+}
+
+fn slot(layout: &Layout, at: usize) -> &Slot {
+    layout[at].as_ref().expect("a column that is read was kept")
+}
+
+impl Read<'_> {
+    fn remap(&self, expr: &Expr) -> Expr {
+        remap(expr, self.layout, &self.schema.types())
+    }
+
+    fn group(&self, group: &Group) -> Group {
+        let aggregate = |aggregate: &Aggregate| Aggregate {
+            args: aggregate.args.iter().map(|arg| self.remap(arg)).collect(),
+            filter: aggregate.filter.as_ref().map(|filter| self.remap(filter)),
+            ..aggregate.clone()
+        };
+        Group {
+            keys: group.keys.iter().map(|key| self.remap(key)).collect(),
+            aggregates: group.aggregates.iter().map(aggregate).collect(),
+        }
+    }
+
+    fn map(&self, map: &Map, needs: &[Needs], schema: &Schema) -> (Map, Schema, Layout) {
+        let mut map = map.clone();
+        let mut layout = self.layout.clone();
+        let mut types = self.schema.types();
+        let mut has_projected = false;
+        for (stage, needs) in map.stages.iter_mut().zip(needs) {
+            match &mut stage.kind {
+                StageKind::Filter(condition) => *condition = remap(condition, &layout, &types),
+                StageKind::Project(exprs) => {
+                    has_projected = true;
+                    let mut kept = Vec::new();
+                    let mut next = Layout::new();
+                    for (expr, need) in exprs.iter().zip(needs) {
+                        if !stays(expr, need) {
+                            next.push(None);
+                            continue;
+                        }
+                        let fields = match &expr.kind {
+                            ExprKind::Column(at) => slot(&layout, *at).fields.clone(),
+                            _ => None,
+                        };
+                        next.push(Some(Slot { at: kept.len(), fields }));
+                        kept.push(remap(expr, &layout, &types));
+                    }
+                    types = kept.iter().map(|expr| expr.ty.clone()).collect();
+                    layout = next;
+                    *exprs = kept;
+                }
+            }
+        }
+        if !has_projected {
+            return (map, self.schema.clone(), layout);
+        }
+        let fields = (schema.fields.iter().zip(&layout))
+            .filter_map(|(field, slot)| {
+                Some(Field::new(&field.name, types[slot.as_ref()?.at].clone()))
+            })
+            .collect();
+        (map, Schema::new(&schema.name, fields), layout)
+    }
+}
+
+/// The join over what is left, the columns that it keeps of either side, and its output.
+fn rewrite_join(
+    join: &Join,
+    n_left: usize,
+    inputs: &[Read<'_>],
+    needs: &[Needs],
+    schema: &Schema,
+) -> (Join, [Vec<usize>; 2], Schema, Layout) {
+    let [left, right] = [inputs[0], inputs[1]];
+    let n_right = right.layout.len();
+    let [left_needs, right_needs] = kept_needs(join, n_left, n_right, &needs[0]);
+    let (left_kept, left_layout) = keep(left, &left_needs);
+    let (right_kept, right_layout) = keep(right, &right_needs);
+    let offset = left_kept.len();
+    let shifted = |slot: &Slot| Slot { at: slot.at + offset, ..slot.clone() };
+    let mut pair = left_layout.clone();
+    pair.extend(right_layout.iter().map(|slot| slot.as_ref().map(shifted)));
+    let left_fields: Vec<Field> =
+        left_kept.iter().map(|at| left.schema.fields[*at].clone()).collect();
+    let right_fields: Vec<Field> =
+        right_kept.iter().map(|at| right.schema.fields[*at].clone()).collect();
+    let pair_types: Vec<Type> =
+        left_fields.iter().chain(&right_fields).map(|field| field.ty.clone()).collect();
+    let rewritten = Join {
+        left_key: join.left_key.iter().map(|key| left.remap(key)).collect(),
+        right_key: join.right_key.iter().map(|key| right.remap(key)).collect(),
+        residual: join.residual.as_ref().map(|residual| remap(residual, &pair, &pair_types)),
+        ..join.clone()
+    };
+    let is_left = join.kind == JoinKind::Left;
+    let (layout, right_fields) = match join.output {
+        JoinOutput::LeftOnly => (left_layout, Vec::new()),
+        JoinOutput::Flat => {
+            let named = |(at, slot): (usize, &Option<Slot>)| {
+                let field = &right_fields[slot.as_ref()?.at - offset];
+                let ty = if is_left { field.ty.clone().optional() } else { field.ty.clone() };
+                Some(Field::new(&schema.fields[at].name, ty))
+            };
+            let fields = pair.iter().enumerate().skip(n_left).filter_map(named).collect();
+            (pair, fields)
+        }
+        JoinOutput::Nested => {
+            let fields: BTreeMap<usize, usize> = (right_layout.iter().enumerate())
+                .filter_map(|(old, slot)| Some((old, slot.as_ref()?.at)))
+                .collect();
+            let mut layout = left_layout;
+            layout.push(Some(Slot { at: offset, fields: Some(fields) }));
+            let nested = Type::Struct(right_fields);
+            let ty = if is_left { nested.optional() } else { nested };
+            (layout, vec![Field::new(&schema.fields[n_left].name, ty)])
+        }
+    };
+    let fields = left_fields.into_iter().chain(right_fields).collect();
+    (rewritten, [left_kept, right_kept], Schema::new(&schema.name, fields), layout)
+}
+
+/// The columns of an input that are kept, in order, and where the needed ones are then.
+fn keep(input: Read<'_>, needs: &Needs) -> (Vec<usize>, Layout) {
+    let mut kept = Vec::new();
+    let layout = (input.layout.iter().zip(needs))
+        .map(|(slot, need)| {
+            let slot = slot.as_ref().filter(|_| !need.is_none())?;
+            kept.push(slot.at);
+            Some(Slot { at: kept.len() - 1, fields: slot.fields.clone() })
+        })
+        .collect();
+    (kept, layout)
+}
