@@ -107,6 +107,11 @@ fn map_plan() -> DataflowPlan {
         let out = schema(&[("s", Type::String), ("squared", Type::Int64)]);
         let map = plan.step("mapped", Operator::Map(Map { stages }), &[union], out);
         plan.output("out.mapped", map);
+        let only = Route { conditions: vec![greater(0, 4)], has_rest: false };
+        let only = plan.step("only", Operator::Route(only), &[left], row_schema());
+        let arm = Operator::Arm(Arm { idx: 0 });
+        let arm = plan.step("arm_only", arm, &[only], row_schema());
+        plan.output("out.only", arm);
         let overflow = binary(BinaryOp::Greater, v_times_v(), literal(3), Type::Bool);
         let route = Route { conditions: vec![greater(0, 3), overflow], has_rest: true };
         let route = plan.step("routed", Operator::Route(route), &[union], row_schema());
