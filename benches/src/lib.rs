@@ -1,1 +1,9 @@
 //! Measured programs: each prints the figures that docs/MEASURED.md quotes.
+//!
+//! The machine these run on may be noisy, so the sides of a comparison are run in turn, several
+//! times, and only ratios of one round are compared.
+
+pub mod data;
+pub mod sample;
+pub mod handwritten;
+pub mod product;

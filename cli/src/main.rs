@@ -1,3 +1,57 @@
-//! The `arqon` command.
+//! The `arqon` command: where files, terminals and clocks meet the pure rooms.
+//!
+//! Each command is a module with one entry that returns how the process ends; `main` reads the
+//! command line, runs it, and turns a panic into exit code 70 with a short message.
 
-fn main() {}
+mod exit;
+mod console;
+mod arguments;
+mod source;
+mod report;
+mod circuit;
+mod compile;
+mod check;
+mod run;
+mod examples;
+mod explain;
+mod completions;
+
+use std::panic;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::console::Console;
+use crate::exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    // Clap itself ends with 2 for a command line that it does not understand, 0 for help.
+    let arguments = Arguments::parse();
+    let console =
+        Console::new(arguments.global.format, arguments.global.verbosity(), arguments.global.color);
+    panic::set_hook(Box::new(move |info| {
+        console.err(&format!("error: a fault in arqon itself: {info}\n"));
+    }));
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(|| dispatch(&arguments, console)));
+    match result {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(failure)) => {
+            console.report(&failure);
+            failure.exit.into()
+        }
+        Err(_) => Exit::Internal.into(),
+    }
+}
+
+fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Explain(command) => explain::explain(command, console),
+        Command::Completions(command) => completions::completions(command, console),
+        Command::Compile(command) => compile::compile(command, &arguments.global, console),
+        Command::Check(command) => check::check(command, &arguments.global, console),
+        Command::Test(command) => examples::test(command, &arguments.global, console),
+        Command::Run(command) => run::run(command, &arguments.global, console),
+        _ => Err(Failure::internal("not wired")),
+    }
+}

@@ -1,1 +1,33 @@
 //! Text to spanned document to syntax tree; diagnostics as data.
+//!
+//! A circuit file passes three rooms: `yaml` reads text into a spanned tree, `expression` and
+//! `type_syntax` read the small languages inside its scalars, `circuit` lowers the tree into the
+//! syntax tree [`ast::Circuit`]. Every fault becomes a [`Diagnostic`]; all faults of one file are
+//! reported in one run, and a consequence of a reported fault is not reported again.
+//!
+//! **Invariant:** no text makes these functions panic, overflow a 512 KB stack, or run longer
+//! than its size explains; the limits in [`limits`] say what is refused.
+
+pub mod span;
+pub mod limits;
+pub mod code;
+pub mod diagnostic;
+pub mod suggest;
+pub mod expr;
+pub mod ast;
+mod name;
+mod yaml;
+mod expression;
+mod type_syntax;
+mod quantity;
+mod circuit;
+
+pub use circuit::ParseOptions;
+pub use circuit::parse_circuit;
+pub use diagnostic::Diagnostic;
+pub use expression::parse_expression;
+pub use span::Span;
+pub use span::Spanned;
+pub use type_syntax::TYPE_WORDS;
+pub use type_syntax::type_habit;
+pub use yaml::decode;

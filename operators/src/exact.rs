@@ -144,9 +144,9 @@ impl ExactSum {
     }
 
     /// The absolute value, least word first, and whether the sum is below zero.
-    fn magnitude(&self) -> (Vec<u64>, bool) {
+    fn magnitude(&self) -> (Words, bool) {
         let negative = self.sign_word() != 0;
-        let mut words = self.words.to_vec();
+        let mut words = Words::from_slice(&self.words);
         if negative {
             let mut carry = true;
             for word in &mut words {
@@ -168,10 +168,13 @@ impl ExactSum {
     }
 }
 
+/// Magnitudes: most fit without an allocation.
+type Words = SmallVec<[u64; 8]>;
+
 /// A signed integer of any length times a power of two.
 #[derive(Debug, Clone)]
 pub(crate) struct Exact {
-    words: Vec<u64>,
+    words: Words,
     exponent: i32,
     negative: bool,
 }
@@ -181,7 +184,7 @@ impl Exact {
     pub(crate) fn from_int(number: i128) -> Self {
         let magnitude = number.unsigned_abs();
         Self {
-            words: vec![word(magnitude), word(magnitude >> 64)],
+            words: Words::from_slice(&[word(magnitude), word(magnitude >> 64)]),
             exponent: 0,
             negative: number < 0,
         }
@@ -193,7 +196,7 @@ impl Exact {
     }
 
     pub(crate) fn times(&self, other: &Self) -> Self {
-        let mut words = vec![0; self.words.len() + other.words.len()];
+        let mut words = Words::from_elem(0, self.words.len() + other.words.len());
         for (i, a) in self.words.iter().enumerate() {
             let mut carry = 0;
             for (j, b) in other.words.iter().enumerate() {
@@ -231,7 +234,7 @@ impl Exact {
     pub(crate) fn divided_to_float(&self, divisors: &[u64]) -> f64 {
         // Enough zero words below that the quotient keeps two whole words.
         let n_extra = if divisors.is_empty() { 0 } else { divisors.len() + 2 };
-        let mut quotient = vec![0; n_extra];
+        let mut quotient = Words::from_elem(0, n_extra);
         quotient.extend_from_slice(&self.words);
         let mut inexact = false;
         for divisor in divisors {
@@ -418,7 +421,10 @@ mod tests {
         }
 
         #[test]
-        fn merging_is_adding(a in prop::collection::vec(finite(), 0..9), b in prop::collection::vec(finite(), 0..9)) {
+        fn merging_is_adding(
+            a in prop::collection::vec(finite(), 0..9),
+            b in prop::collection::vec(finite(), 0..9),
+        ) {
             let of = |terms: &[f64]| {
                 let mut sum = ExactSum::default();
                 for x in terms {
@@ -439,7 +445,11 @@ mod tests {
         }
 
         #[test]
-        fn products_and_differences_are_exact(a in any::<i64>(), b in any::<i64>(), c in any::<i128>()) {
+        fn products_and_differences_are_exact(
+            a in any::<i64>(),
+            b in any::<i64>(),
+            c in any::<i128>(),
+        ) {
             let c = c >> 2;
             let exact = Exact::from_int(i128::from(a)).times(&Exact::from_int(i128::from(b)));
             let exact = exact.minus(&Exact::from_int(c));

@@ -1,9 +1,9 @@
 //! The state of one group: all its aggregates together, and their values.
 //!
-//! A [`GroupPlan`] is made once per `group` step. It says which expressions the engine evaluates for
-//! every row ([`GroupPlan::inputs`]), folds filters into them (a row that a filter refuses counts as
-//! `none`, and its argument is not evaluated), and lets aggregates over one input share what is
-//! remembered: `sum(x)`, `avg(x)` and `count(x)` one sum, `min(x)` and `list(x)` one multiset.
+//! A [`GroupPlan`] is made once per `group` step. It says which expressions the engine evaluates
+//! for every row ([`GroupPlan::inputs`]), folds filters into them (a row that a filter refuses
+//! counts as `none`, and its argument is not evaluated), and lets aggregates over one input share
+//! what is remembered: `sum(x)` and `avg(x)` one sum, `min(x)` and `list(x)` one multiset.
 
 use arqon_types::{Column, PackedRow, Type, Value};
 
@@ -31,6 +31,8 @@ struct SlotPlan {
     kind: SlotKind,
     /// Places among the inputs, with their types; the value stands last, after its order.
     inputs: Vec<(usize, Type)>,
+    /// The types alone.
+    types: Vec<Type>,
 }
 
 #[derive(Debug, Clone)]
@@ -120,10 +122,13 @@ impl GroupPlan {
                 _ => expr,
             })
             .map(|expr| (self.input(&expr), expr.ty))
-            .collect();
+            .collect::<Vec<_>>();
         OutputPlan {
             function: aggregate.function,
-            slot: kind.map(|kind| self.slot(SlotPlan { kind, inputs })),
+            slot: kind.map(|kind| {
+                let types = inputs.iter().map(|(_, ty)| ty.clone()).collect();
+                self.slot(SlotPlan { kind, inputs, types })
+            }),
             ty: aggregate.ty.clone(),
             place: aggregate.place,
             quantile: match constant(1) {
@@ -231,8 +236,7 @@ impl GroupState {
     fn value(&self, plan: &GroupPlan, output: &OutputPlan) -> Result<Value, Failure> {
         use AggregateFunction as A;
         let Some(slot_idx) = output.slot else { return Ok(Value::Int(self.n_rows)) };
-        let input_types: Vec<Type> =
-            plan.slots[slot_idx].inputs.iter().map(|(_, ty)| ty.clone()).collect();
+        let input_types = &plan.slots[slot_idx].types;
         let of = input_types.last().expect("a slot reads something").required();
         match &self.slots[slot_idx] {
             Slot::Present(n) => Ok(Value::Int(*n)),
@@ -250,14 +254,14 @@ impl GroupState {
                     (None, _) => Err(Failure::overflow("`sum`", of)),
                 }
             }
-            Slot::Decimals(sum) => average(output, sum.n, of, || sum.exact()),
+            Slot::Decimals(sum) => average(output, sum.n, of, sum.units(), || sum.exact()),
             Slot::Floats(sum) if output.function == A::Sum => {
                 let absent = sum.n == 0 && output.ty.is_option();
                 Ok(if absent { Value::None } else { Value::float(sum.to_float()) })
             }
             Slot::Floats(sum) => match sum.special() {
                 Some(special) if sum.n != 0 => Ok(Value::float(special)),
-                _ => average(output, sum.n, of, || sum.exact()),
+                _ => average(output, sum.n, of, None, || sum.exact()),
             },
             Slot::Moments(moments) => {
                 let scale = if let Type::Decimal(scale) = of { *scale } else { 0 };
@@ -269,7 +273,7 @@ impl GroupState {
             }
             Slot::Ints64(values) => ordered_value(output, values, |key| from_int_key(*key, of)),
             Slot::Packed(values) => {
-                let value = |key: &PackedRow| last_of_packed(key, &input_types);
+                let value = |key: &PackedRow| last_of_packed(key, input_types);
                 ordered_value(output, values, value)
             }
         }
@@ -287,7 +291,7 @@ fn no_value(output: &OutputPlan) -> Result<Value, Failure> {
 
 fn int_value(output: &OutputPlan, sum: i128, n: i64) -> Result<Value, Failure> {
     if output.function == AggregateFunction::Average {
-        return average(output, n, &Type::Int64, || Exact::from_int(sum));
+        return average(output, n, &Type::Int64, Some(sum), || Exact::from_int(sum));
     }
     if n == 0 && output.ty.is_option() {
         return Ok(Value::None);
@@ -297,20 +301,30 @@ fn int_value(output: &OutputPlan, sum: i128, n: i64) -> Result<Value, Failure> {
     Ok(if *ty == Type::Duration { Value::Duration(sum) } else { Value::Int(sum) })
 }
 
-/// The exact sum over the number of values, rounded once.
+/// The exact sum over the number of values, rounded once. `small` is the sum as an integer, if it
+/// is one: where both sides are exact floats, one division does.
 fn average(
     output: &OutputPlan,
     n: i64,
     of: &Type,
+    small: Option<i128>,
     sum: impl FnOnce() -> Exact,
 ) -> Result<Value, Failure> {
+    const EXACT: u128 = 1 << 53;
     if n <= 0 {
         return no_value(output);
     }
-    let mut divisors = vec![n.unsigned_abs()];
-    if let Type::Decimal(scale) = of {
-        divisors.extend(powers_of_ten(u32::from(*scale)));
+    let n = n.unsigned_abs();
+    let scale = if let Type::Decimal(scale) = of { u32::from(*scale) } else { 0 };
+    let divisor = 10_u128.checked_pow(scale).and_then(|unit| unit.checked_mul(u128::from(n)));
+    if let (Some(sum), Some(divisor)) = (small, divisor)
+        && sum.unsigned_abs() < EXACT
+        && divisor < EXACT
+    {
+        #[expect(clippy::cast_precision_loss, reason = "both are below 2^53")]
+        return Ok(Value::float(sum as f64 / divisor as f64));
     }
+    let divisors: Vec<u64> = std::iter::once(n).chain(powers_of_ten(scale)).collect();
     Ok(Value::float(sum().divided_to_float(&divisors)))
 }
 

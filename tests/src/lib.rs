@@ -1,1 +1,8 @@
 //! What only the whole house can show: corpus, oracle, laws, sockets, tidiness.
+//!
+//! This library holds the slow, obvious truths that the tests compare the fast engine with.
+
+pub mod random;
+pub mod oracle;
+pub mod generator;
+pub mod updates;

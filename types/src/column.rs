@@ -23,6 +23,12 @@ impl StringColumn {
         self.ends.push(u32::try_from(self.bytes.len()).expect("a batch's heap is below 4 GiB"));
     }
 
+    /// Drops all texts from `n_rows` on.
+    pub fn truncate(&mut self, n_rows: usize) {
+        self.ends.truncate(n_rows);
+        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
     /// The bytes of text `row_idx`, valid UTF-8.
     #[inline]
     pub fn bytes(&self, row_idx: usize) -> &[u8] {
@@ -177,6 +183,32 @@ impl Column {
                 *len += 1;
             }
             (column, value) => panic!("{value:?} does not fit into {column:?}"),
+        }
+    }
+
+    /// Drops all rows from `n_rows` on.
+    pub fn truncate(&mut self, n_rows: usize) {
+        match self {
+            Self::Bool(values) => values.truncate(n_rows),
+            Self::Int(values) => values.truncate(n_rows),
+            Self::Float(values) => values.truncate(n_rows),
+            Self::Decimal(values) => values.truncate(n_rows),
+            Self::Uuid(values) => values.truncate(n_rows),
+            Self::String(values) => values.truncate(n_rows),
+            Self::Option { present, values } => {
+                present.truncate(n_rows);
+                values.truncate(n_rows);
+            }
+            Self::List { ends, items } => {
+                ends.truncate(n_rows);
+                items.truncate(ends.last().map_or(0, |end| *end as usize));
+            }
+            Self::Struct { len, fields } => {
+                *len = n_rows.min(*len);
+                for field in fields {
+                    field.truncate(n_rows);
+                }
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Texts of timestamps (UTC nanoseconds), dates (days since 1970-01-01) and durations (nanoseconds).
+//! Texts of timestamps (UTC nanoseconds), dates (days since 1970-01-01), durations (nanoseconds).
 
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -1,11 +1,38 @@
 //! The contract between compiler and engine: the typed graph and the executable dataflow plan.
 //!
-//! [`DataflowPlan`] is what the engine renders, by a straight walk and without analysis: steps
-//! stand in order, every expression is typed, every key is explicit.
+//! [`Plan`] is the whole circuit as one typed graph, from clients to operators; what is allowed
+//! is decided on it, and pictures are drawn from it. [`DataflowPlan`] is what the engine
+//! renders, by a straight walk and without analysis: steps stand in order, every expression is
+//! typed, every key is explicit.
 
 mod dataflow;
+mod vertex;
+mod facts;
+mod graph;
+mod derive;
+mod builder;
+mod parts;
+mod verify;
+mod text;
+mod codec;
+mod artifact;
 
+pub use artifact::{
+    ARTIFACT_BYTES_MAX, ARTIFACT_VERSION, Artifact, ArtifactError, ContentHash, EncodeError,
+    content_hash, decode, encode, is_artifact,
+};
+pub use builder::PlanBuilder;
+pub use codec::CodecError;
 pub use dataflow::{
     Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Output, Route,
     SortKey, Stage, StageKind, Step, StepId, Ties, Top, TopicPlan,
+};
+pub use facts::{Extent, Facts, Held, State};
+pub use graph::{FlowNode, Plan, WireRef};
+pub use text::{dataflow_text, expression_text, plan_text, schema_text, state_text, verb_text};
+pub use verify::{EXPRESSION_DEPTH_MAX, VerifyError, Violation, verify};
+pub use vertex::{
+    Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, Port, Projection,
+    ProjectionWord, Retain, Right, Role, RouteStep, Side, TextRange, Topic, TopicOrigin,
+    TopicRanges, Verb, Vertex, VertexId, Via, Wire,
 };

@@ -1,1 +1,28 @@
-//! Rows from and to files: CSV and NDJSON, plain or gzipped.
+//! Rows from and to files: CSV and NDJSON, plain or gzipped, `-` for the standard streams.
+//!
+//! Reading: [`InputFile::open`] and then [`InputFile::next_batch`] until it says `None`. A batch
+//! is columns where all its rows are plain, so that a large file goes to the engine without a
+//! row being built; a bad line becomes a [`LineFault`] and loses only itself.
+//! Writing: [`OutputFile`] takes delta batches, or the final rows of a snapshot.
+//!
+//! **Invariant:** no content of a file panics; only opening, reading and writing touch the
+//! system, and a record longer than [`RECORD_BYTES_MAX`] is refused before it is held whole.
+
+mod location;
+mod fault;
+mod stream;
+mod batch;
+mod cell;
+mod csv_input;
+mod ndjson_input;
+mod input;
+mod snapshot;
+mod output;
+
+pub use batch::{InputBatch, InputRows};
+pub use fault::{LineFault, ReadError, WriteError};
+pub use input::{InputFile, InputOptions};
+pub use location::{Format, Location, LocationError};
+pub use output::{OutputFile, OutputKind};
+pub use snapshot::Snapshot;
+pub use stream::{BytesRead, RECORD_BYTES_MAX};

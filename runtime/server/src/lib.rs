@@ -1,1 +1,15 @@
 //! Edge, bus and engine joined in one process.
+//!
+//! A [`Server`] runs one circuit. Clients reach it through websockets, files through
+//! [`Server::feed`]; both take their epochs from the same bus, so that there is one order of
+//! everything.
+
+mod config;
+mod topics;
+mod hub;
+mod server;
+
+pub use config::{Config, ConfigError, ConfigLimits};
+pub use server::{
+    EdgeOptions, FeedError, FinishError, Server, ServerOptions, StartError, random_secret,
+};

@@ -1,0 +1,113 @@
+//! The engine beside hand-written differential dataflow: load and latency of small deltas.
+//!
+//! `cargo xtask bench engine [--rows N] [--repeat N]`. Sides run in turn, one worker each; printed
+//! are medians, and for the ratios the least and the greatest of a round.
+
+#![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
+
+use std::process::ExitCode;
+
+use arqon_benches::data::{group_text, key_text};
+use arqon_benches::handwritten::{self, Size};
+use arqon_benches::product::{self, KeyKind};
+use arqon_benches::sample::{Sample, median};
+use arqon_engine::BackendChoice;
+
+/// A side of a comparison: its name, and how it runs.
+type Side = (&'static str, fn(Size) -> Sample);
+
+const AGGREGATE: &[Side] = &[
+    ("hand-written, text keys", |size| handwritten::aggregate(size, key_text)),
+    ("hand-written, number keys", |size| handwritten::aggregate(size, |number| number)),
+    ("circuit, text keys", |size| product::aggregate(size, KeyKind::Text, BackendChoice::Hash)),
+    ("circuit, number keys", |size| product::aggregate(size, KeyKind::Number, BackendChoice::Hash)),
+    ("circuit, text keys, arrangements", |size| {
+        product::aggregate(size, KeyKind::Text, BackendChoice::Arrangements)
+    }),
+];
+
+const JOIN: &[Side] = &[
+    ("hand-written, text keys", |size| handwritten::join(size, key_text, group_text)),
+    ("hand-written, number keys", |size| handwritten::join(size, |number| number, |number| number)),
+    ("circuit, text keys", |size| product::join(size, KeyKind::Text, BackendChoice::Hash)),
+    ("circuit, number keys", |size| product::join(size, KeyKind::Number, BackendChoice::Hash)),
+    ("circuit, text keys, arrangements", |size| {
+        product::join(size, KeyKind::Text, BackendChoice::Arrangements)
+    }),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((n_rows, n_repeats)) = settings(&args) else {
+        println!("usage: engine [--rows N] [--repeat N]");
+        return ExitCode::from(2);
+    };
+    let aggregate = Size { n_rows, epoch_rows: 65_536, n_rounds: 400 };
+    let join = Size { n_rows: n_rows / 2, epoch_rows: 32_768, n_rounds: 400 };
+    let good = table("aggregate", AGGREGATE, aggregate, n_repeats)
+        & table("join and aggregate", JOIN, join, n_repeats);
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn settings(args: &[String]) -> Option<(u64, usize)> {
+    let (mut n_rows, mut n_repeats) = (1_000_000, 5);
+    for pair in args.chunks(2) {
+        match pair {
+            [name, value] if name == "--rows" => n_rows = value.parse().ok()?,
+            [name, value] if name == "--repeat" => n_repeats = value.parse().ok()?,
+            _ => return None,
+        }
+    }
+    (n_rows >= 10_000 && n_repeats > 0).then_some((n_rows, n_repeats))
+}
+
+/// Runs all sides in turn and prints their figures; false if their answers differ.
+fn table(title: &str, sides: &[Side], size: Size, n_repeats: usize) -> bool {
+    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); sides.len()];
+    for _ in 0..n_repeats {
+        for (side, samples) in sides.iter().zip(&mut samples) {
+            samples.push(side.1(size));
+        }
+    }
+    println!("## {title}: {} rows, {n_repeats} runs each, in turn", samples[0][0].n_rows);
+    println!();
+    println!("| side | load Mrows/s | p50 us | p99 us | load vs first | p50 vs first |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for (side, runs) in sides.iter().zip(&samples) {
+        let of = |figure: fn(&Sample) -> f64| -> f64 {
+            median(&runs.iter().map(figure).collect::<Vec<f64>>())
+        };
+        let ratios = |figure: fn(&Sample) -> f64| -> Vec<f64> {
+            runs.iter().zip(&samples[0]).map(|(run, base)| figure(run) / figure(base)).collect()
+        };
+        println!(
+            "| {} | {:.2} | {:.0} | {:.0} | {} | {} |",
+            side.0,
+            of(Sample::mrows_per_s),
+            of(|run| run.percentile_us(50)),
+            of(|run| run.percentile_us(99)),
+            spread(&ratios(Sample::mrows_per_s)),
+            spread(&ratios(|run| run.percentile_us(50))),
+        );
+    }
+    println!();
+    agree(sides, &samples)
+}
+
+fn spread(ratios: &[f64]) -> String {
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = ratios.iter().copied().fold(0.0, f64::max);
+    format!("{:.2} ({least:.2} to {greatest:.2})", median(ratios))
+}
+
+fn agree(sides: &[Side], samples: &[Vec<Sample>]) -> bool {
+    let wanted = samples[0][0].checksum;
+    let mut good = true;
+    for (side, runs) in sides.iter().zip(samples) {
+        if let Some(other) = runs.iter().find(|run| run.checksum != wanted) {
+            println!("{}: the answer sums to {}, not {wanted}", side.0, other.checksum);
+            good = false;
+        }
+    }
+    good
+}

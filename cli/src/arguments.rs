@@ -1,0 +1,368 @@
+//! The command line, as `arqon --help` tells it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::console::{ColorChoice, OutputFormat, Verbosity};
+
+/// Compiles declarative circuits, keeps their answers up to date by deltas, and carries them
+/// over websockets.
+#[derive(Debug, Parser)]
+#[command(name = "arqon", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArguments {
+    /// How results are written
+    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = false)]
+    pub(crate) format: OutputFormat,
+    /// When colours are used
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+    /// Only errors on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// What the parts are doing, too
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Overrides of the circuit that apply
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Which implementation an operator uses
+    #[arg(long = "use", global = true, value_name = "OPERATOR=IMPL", value_parser = pair)]
+    pub(crate) uses: Vec<(String, String)>,
+    /// Another value for a parameter
+    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+impl GlobalArguments {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, true) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the main job: a year of flights, corrected while you watch (about 20 seconds)
+    Demo(DemoArguments),
+    /// Check a circuit and write its plan
+    Compile(CompileArguments),
+    /// Check circuits, all faults in one run
+    Check(CheckArguments),
+    /// Explain a diagnostic code at length
+    Explain(ExplainArguments),
+    /// Draw a circuit
+    Graph(GraphArguments),
+    /// Run the examples that circuits hold
+    Test(TestArguments),
+    /// Run a circuit: files in and out, and websocket clients at its edge
+    Run(RunArguments),
+    /// Publish rows to a topic of a running circuit
+    Pub(PubArguments),
+    /// Follow a topic of a running circuit
+    Sub(SubArguments),
+    /// Make and check tokens for clients
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Print a shell's completion script
+    Completions(CompletionsArguments),
+}
+
+/// What is accepted that would else be an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Allowance {
+    /// State without a bound
+    Unbounded,
+}
+
+/// Circuits are compiled alike by every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompilerArguments {
+    /// Accept what would else be an error
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) allow: Vec<Allowance>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompileArguments {
+    /// The circuit; `-` reads stdin
+    pub(crate) file: PathBuf,
+    /// Write the artifact here
+    #[arg(short, long, value_name = "OUT.arqon")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print this to stdout
+    #[arg(long, value_enum)]
+    pub(crate) emit: Option<Emission>,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
+}
+
+/// What `compile` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Emission {
+    /// The typed graph, as text
+    Plan,
+    /// The executable steps, as text
+    Dataflow,
+    /// Typed graph and steps as JSON
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Circuits, or directories of circuits
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print the proof of a property that holds
+    #[arg(long, value_enum, value_name = "PROPERTY")]
+    pub(crate) explain: Option<Property>,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
+}
+
+/// What `check` can prove in print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Property {
+    /// No path from a client to an operator, or between operators, but through topics
+    NoBypass,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// The code, such as E0302
+    #[arg(required_unless_present = "list")]
+    pub(crate) code: Option<String>,
+    /// List all codes
+    #[arg(long, conflicts_with = "code")]
+    pub(crate) list: bool,
+    /// The list as a Markdown page, each code explained
+    #[arg(long, requires = "list")]
+    pub(crate) markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArguments {
+    /// The circuit; `-` reads stdin
+    pub(crate) file: PathBuf,
+    /// The kind of drawing
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub(crate) kind: GraphKind,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
+}
+
+/// Kinds of drawings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum GraphKind {
+    /// With box characters
+    #[default]
+    Terminal,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+    /// For browsers and papers
+    Svg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    /// Circuits, or directories of circuits
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// A circuit, or an artifact of `arqon compile`
+    pub(crate) file: PathBuf,
+    /// Read a topic's messages from a file (.csv, .ndjson, each also .gz) or stdin (`-`);
+    /// files are read in the order of the flags
+    #[arg(long, value_name = "TOPIC=PATH", value_parser = pair)]
+    pub(crate) input: Vec<(String, String)>,
+    /// Write a topic to a file or stdout (`-`)
+    #[arg(long, value_name = "TOPIC=PATH", value_parser = pair)]
+    pub(crate) output: Vec<(String, String)>,
+    /// What is written of a topic [default: snapshot for .csv, else deltas]
+    #[arg(long = "as", value_enum)]
+    pub(crate) kind: Option<OutputAs>,
+    /// Close an epoch every N records of all inputs together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) epoch_rows: Option<u64>,
+    /// Threads of the dataflow
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
+    /// End when all inputs are read and all epochs are out
+    #[arg(long)]
+    pub(crate) until_idle: bool,
+    /// Bad lines do not make the run fail
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Skip CSV columns that are no field
+    #[arg(long)]
+    pub(crate) ignore_extra: bool,
+    /// Where websocket clients connect; loopback only, port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Write the ready line here as well, once clients may connect
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Limits, listen address and token secret from a YAML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
+}
+
+/// What `run` writes of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputAs {
+    /// Every change as it happens
+    Deltas,
+    /// The rows at the end
+    Snapshot,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Stay up at the end, so that clients can look around
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Threads of the dataflow
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
+}
+
+/// Where a running circuit is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BusArguments {
+    /// The address that `run` prints [default: $ARQON_URL]
+    #[arg(long, value_name = "WS://…")]
+    pub(crate) url: Option<String>,
+    /// The token that `run` prints, or one of `arqon token mint` [default: $ARQON_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PubArguments {
+    #[command(flatten)]
+    pub(crate) bus: BusArguments,
+    /// The topic
+    pub(crate) topic: String,
+    /// One row as JSON; without it, or with `-`, one row a line from stdin
+    pub(crate) row: Option<String>,
+    /// Wait until every effect of the row is out
+    #[arg(long)]
+    pub(crate) applied: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubArguments {
+    #[command(flatten)]
+    pub(crate) bus: BusArguments,
+    /// The topic
+    pub(crate) topic: String,
+    /// What is printed
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub(crate) kind: SubscribeAs,
+    /// Only changes after this epoch [default: begin with a snapshot]
+    #[arg(long, value_name = "EPOCH", conflicts_with = "now")]
+    pub(crate) since: Option<u64>,
+    /// Only what comes from now on
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Only rows for which this is true
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// End after so many changes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+}
+
+/// What `sub` prints of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum SubscribeAs {
+    /// Changes with their epoch and sign
+    #[default]
+    Deltas,
+    /// The rows that are there now, and no more
+    Snapshot,
+    /// The newest row of each key
+    Upserts,
+}
+
+/// `arqon token …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token
+    Mint(MintArguments),
+    /// Say what a token grants
+    Check(TokenCheckArguments),
+}
+
+/// The secret that signs tokens.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SecretArguments {
+    /// A file with the secret, at least 32 bytes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MintArguments {
+    #[command(flatten)]
+    pub(crate) secret: SecretArguments,
+    /// Who presents the token
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subject: String,
+    /// What it grants: can_publish:TOPIC or can_subscribe:TOPIC, with wildcards `*` and `>`
+    #[arg(long = "grant", required = true, value_name = "GRANT")]
+    pub(crate) grants: Vec<String>,
+    /// How long it holds, such as 30m, 12h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "12h")]
+    pub(crate) expires_in: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenCheckArguments {
+    #[command(flatten)]
+    pub(crate) secret: SecretArguments,
+    /// The token; `-` reads stdin
+    pub(crate) token: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        Some(_) | None => Err("write it as NAME=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,251 @@
+//! `arqon test`: the examples that circuits hold, run through the engine that serves them.
+//!
+//! Every example runs on one worker and on two: an answer that depends on their number is a
+//! fault of ours, and shows here.
+
+mod outcome;
+mod junit;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+use arqon_compiler::{TestExample, TestOutput, TestPlan};
+use arqon_engine::{
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
+};
+use arqon_operators::Place;
+use arqon_plan::DataflowPlan;
+use arqon_types::{DeltaBatch, Epoch, TopicName};
+use serde_json::json;
+
+use self::outcome::{Fault, Outcome, difference};
+use crate::arguments::{GlobalArguments, TestArguments};
+use crate::circuit::{Circuit, compile_source, options};
+use crate::console::{Console, Style};
+use crate::exit::{Exit, Failure};
+use crate::report::{Tally, count, print_for_people};
+use crate::run::now;
+use crate::source::{Source, find};
+
+/// Worker counts on which every example runs.
+const WORKERS: [usize; 2] = [1, 2];
+
+/// Runs the examples of every circuit at or under the paths.
+///
+/// # Errors
+/// A [`Failure`] if a path cannot be read or the report cannot be written.
+pub(crate) fn test(
+    arguments: &TestArguments,
+    global: &GlobalArguments,
+    console: Console,
+) -> Result<Exit, Failure> {
+    let options = options(global, &arguments.compiler);
+    let mut outcomes = Vec::new();
+    let mut findings = Vec::new();
+    let mut exit = Exit::Success;
+    for path in &arguments.paths {
+        for file in find(path)? {
+            let circuit = compile_source(Source::read(&file)?, &options);
+            print_for_people(console, std::slice::from_ref(&circuit.findings));
+            match circuit.runnable() {
+                Ok(plan) => {
+                    for test in &circuit.compiled.tests {
+                        let outcome = run_test(&plan, test, &circuit.findings.source.file)?;
+                        print_outcome(console, &outcome)?;
+                        outcomes.push(outcome);
+                    }
+                }
+                // Without examples nothing was asked of the engine.
+                Err(_) if is_checked_only(&circuit) => {}
+                Err(failure) => {
+                    console.report(&failure);
+                    exit = exit.and(failure.exit);
+                }
+            }
+            findings.push(circuit.findings);
+        }
+    }
+    if let Some(path) = &arguments.junit {
+        std::fs::write(path, junit::document(&outcomes)).map_err(|error| {
+            Failure::unreachable(format!("cannot write `{}`: {error}", path.display()))
+        })?;
+    }
+    let n_failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
+    print_total(console, &outcomes, n_failed)?;
+    let failed = if n_failed == 0 { Exit::Success } else { Exit::Errors };
+    Ok(exit.and(failed).and(Tally::of(&findings).exit()))
+}
+
+/// A circuit without errors and without examples, whose operators do not run here.
+fn is_checked_only(circuit: &Circuit) -> bool {
+    !circuit.findings.has_errors() && circuit.compiled.tests.is_empty()
+}
+
+fn run_test(plan: &DataflowPlan, test: &TestPlan, file: &str) -> Result<Outcome, Failure> {
+    let started = now();
+    let mut faults = Vec::new();
+    for n_workers in WORKERS {
+        let outputs = run_examples(plan, test, n_workers)?;
+        for (example, output) in test.examples.iter().zip(&outputs) {
+            compare(plan, example, output, &format!("{file}:"), n_workers, &mut faults);
+        }
+        if !faults.is_empty() {
+            // On more workers the same faults would only be said again.
+            break;
+        }
+    }
+    Ok(Outcome { file: file.to_owned(), name: test.name.clone(), took: started.elapsed(), faults })
+}
+
+/// What each example came to, an epoch each.
+fn run_examples(
+    plan: &DataflowPlan,
+    test: &TestPlan,
+    n_workers: usize,
+) -> Result<Vec<EpochOutput>, Failure> {
+    let stopped = |error: &dyn std::error::Error| Failure::internal(Failure::chain(error));
+    let (sender, receiver) = mpsc::channel();
+    let options = EngineOptions { n_workers, backend: BackendChoice::Auto };
+    let dataflow = Dataflow::start(plan.clone(), options, move |output| {
+        // The receiver outlives the dataflow.
+        let _ = sender.send(output);
+    })
+    .map_err(|error| stopped(&error))?;
+    for (example, epoch) in test.examples.iter().zip(1..) {
+        let topics = example
+            .send
+            .iter()
+            .map(|input| TopicInput {
+                topic: input.topic.clone(),
+                changes: Changes::Rows(input.changes.clone()),
+            })
+            .collect();
+        dataflow
+            .feed(EpochInput { epoch: Epoch(epoch), topics })
+            .map_err(|error| stopped(&error))?;
+    }
+    dataflow.finish().map_err(|error| stopped(&error))?;
+    let outputs: Vec<EpochOutput> = receiver.iter().collect();
+    assert_eq!(outputs.len(), test.examples.len(), "every epoch comes out once");
+    Ok(outputs)
+}
+
+fn compare(
+    plan: &DataflowPlan,
+    example: &TestExample,
+    output: &EpochOutput,
+    file: &str,
+    n_workers: usize,
+    faults: &mut Vec<Fault>,
+) {
+    let place = |place: Place| format!("{file}{}:{}", place.line, place.column);
+    let on = if n_workers == 1 { String::new() } else { format!(" on {n_workers} workers") };
+    for expected in &example.expect {
+        let found = changes_of(&output.deltas, &expected.topic);
+        let wanted = sum(expected);
+        if wanted != found {
+            faults.push(Fault {
+                place: place(expected.place),
+                message: format!("topic `{}` changes otherwise{on}", expected.topic),
+                detail: difference(&expected.topic, &expected.schema, &wanted, &found),
+            });
+        }
+    }
+    let is_expected =
+        |topic: &TopicName| example.expect.iter().any(|expected| expected.topic == *topic);
+    for delta in &output.deltas {
+        let is_errors = delta.topic.as_str().ends_with(".errors")
+            && plan.topics.iter().all(|topic| topic.name != delta.topic);
+        if is_errors && !is_expected(&delta.topic) {
+            let found = changes_of(&output.deltas, &delta.topic);
+            let schema = arqon_types::error_schema();
+            faults.push(Fault {
+                place: place(example.place),
+                message: format!("rows went to `{}`{on}", delta.topic),
+                detail: difference(&delta.topic, &schema, &BTreeMap::new(), &found),
+            });
+        }
+    }
+    if let Some(bound) = example.updates
+        && !bound.holds(output.stats.rows_touched)
+    {
+        faults.push(Fault {
+            place: place(example.place),
+            message: format!(
+                "the step costs {} updates{on}, which its bound does not allow",
+                output.stats.rows_touched
+            ),
+            detail: String::new(),
+        });
+    }
+}
+
+fn changes_of(deltas: &[DeltaBatch], topic: &TopicName) -> outcome::Changes {
+    let mut changes = outcome::Changes::new();
+    for update in
+        deltas.iter().filter(|delta| delta.topic == *topic).flat_map(|delta| &delta.updates)
+    {
+        *changes.entry(update.row.clone()).or_insert(0) += update.diff;
+    }
+    changes.retain(|_, diff| *diff != 0);
+    changes
+}
+
+fn sum(expected: &TestOutput) -> outcome::Changes {
+    let mut changes = outcome::Changes::new();
+    for (row, diff) in &expected.updates {
+        *changes.entry(row.clone()).or_insert(0) += diff;
+    }
+    changes.retain(|_, diff| *diff != 0);
+    changes
+}
+
+fn print_outcome(console: Console, outcome: &Outcome) -> Result<(), Failure> {
+    if !console.is_human() {
+        return Ok(());
+    }
+    let word = if outcome.passed() {
+        console.paint_out(Style::Green, "ok")
+    } else {
+        console.paint_out(Style::Red, "FAILED")
+    };
+    let mut text = format!("{}  {} ... {word}\n", outcome.file, outcome.name);
+    for fault in &outcome.faults {
+        text.push_str(&format!("    {}: {}\n", fault.place, fault.message));
+        for line in fault.detail.lines() {
+            text.push_str(&format!("      {line}\n"));
+        }
+    }
+    console.out(&text)
+}
+
+fn print_total(console: Console, outcomes: &[Outcome], n_failed: usize) -> Result<(), Failure> {
+    if console.is_human() {
+        let n_passed = outcomes.len() - n_failed;
+        let text =
+            format!("{}: {n_passed} passed, {n_failed} failed", count(outcomes.len(), "test"));
+        let style = if n_failed == 0 { Style::Green } else { Style::Red };
+        return console.out(&format!("{}\n", console.paint_out(style, &text)));
+    }
+    let tests: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| {
+            let faults: Vec<_> = outcome
+                .faults
+                .iter()
+                .map(|fault| {
+                    json!({
+                        "place": fault.place, "message": fault.message, "detail": fault.detail,
+                    })
+                })
+                .collect();
+            json!({
+                "file": outcome.file, "name": outcome.name, "passed": outcome.passed(),
+                "seconds": outcome.took.as_secs_f64(), "faults": faults,
+            })
+        })
+        .collect();
+    let document =
+        json!({ "tests": tests, "passed": outcomes.len() - n_failed, "failed": n_failed });
+    console.out(&format!("{document:#}\n"))
+}

@@ -1,0 +1,157 @@
+//! Diagnostics in rustc's look.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use arqon_grammar::diagnostic::{Label, Severity};
+use arqon_grammar::{Diagnostic, Span};
+
+use super::Findings;
+
+/// All diagnostics of one circuit, each followed by an empty line.
+pub(super) fn render(findings: &Findings, colored: bool) -> String {
+    let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
+    let mut text = String::new();
+    for diagnostic in &findings.diagnostics {
+        let window = Window::around(diagnostic, &findings.source.text);
+        let report = groups(diagnostic, &findings.source.file, &window);
+        text.push_str(&renderer.render(&report));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+fn groups<'a>(diagnostic: &'a Diagnostic, file: &'a str, window: &Window<'a>) -> Vec<Group<'a>> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let annotation = |kind: AnnotationKind, label: &'a Label| {
+        let annotation = kind.span(window.range(label.span));
+        if label.message.is_empty() { annotation } else { annotation.label(&label.message) }
+    };
+    let snippet = Snippet::source(window.text)
+        .line_start(window.line_start)
+        .path(file)
+        .annotation(annotation(AnnotationKind::Primary, &diagnostic.primary))
+        .annotations(
+            diagnostic.secondary.iter().map(|label| annotation(AnnotationKind::Context, label)),
+        );
+    let mut main =
+        level.primary_title(&diagnostic.message).id(diagnostic.code.id()).element(snippet);
+    for note in &diagnostic.notes {
+        main = main.element(Level::NOTE.message(note));
+    }
+    for help in &diagnostic.help {
+        main = main.element(Level::HELP.message(help));
+    }
+    let mut groups = vec![main];
+    if let Some(fix) = &diagnostic.fix {
+        let patch = Patch::new(window.range(fix.span), &fix.replacement);
+        let snippet =
+            Snippet::source(window.text).line_start(window.line_start).path(file).patch(patch);
+        groups.push(Group::with_title(Level::HELP.secondary_title(&fix.title)).element(snippet));
+    }
+    groups
+}
+
+/// The whole lines of a text that a diagnostic touches, so that a large file costs no more than
+/// a small one.
+struct Window<'t> {
+    text: &'t str,
+    start: usize,
+    line_start: usize,
+}
+
+impl<'t> Window<'t> {
+    fn around(diagnostic: &Diagnostic, whole: &'t str) -> Self {
+        let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary);
+        let spans = labels.map(|label| label.span).chain(diagnostic.fix.iter().map(|fix| fix.span));
+        let mut start = whole.len();
+        let mut end = 0;
+        for span in spans {
+            start = start.min(span.start as usize);
+            end = end.max(span.end as usize);
+        }
+        let bytes = whole.as_bytes();
+        let end = end.min(whole.len());
+        // Line breaks are ASCII, so both ends are ends of characters.
+        let start = bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let end =
+            bytes[end..].iter().position(|byte| *byte == b'\n').map_or(whole.len(), |at| end + at);
+        let line_start = 1 + whole[..start].matches('\n').count();
+        Self { text: &whole[start..end.max(start)], start, line_start }
+    }
+
+    /// The span within the window; moved to ends of characters, which it has in our own texts.
+    fn range(&self, span: Span) -> Range<usize> {
+        let within = |offset: u32| {
+            let mut at = (offset as usize).saturating_sub(self.start).min(self.text.len());
+            while !self.text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let start = within(span.start);
+        start..within(span.end).max(start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arqon_grammar::code;
+
+    use super::*;
+    use crate::source::Source;
+
+    fn check(text: &str, diagnostic: Diagnostic, expected: &str) {
+        let source = Source::from_text("a.yaml", text);
+        let rendered = render(&Findings::new(source, vec![diagnostic]), false);
+        assert_eq!(rendered.trim_end(), expected.trim_matches('\n'), "\n{rendered}");
+    }
+
+    fn span_of(text: &str, part: &str) -> Span {
+        let start = u32::try_from(text.find(part).unwrap()).unwrap();
+        Span::new(start, start + u32::try_from(part.len()).unwrap())
+    }
+
+    #[test]
+    fn a_diagnostic_shows_its_places_its_help_and_its_fix() {
+        let text = "arqon: 1\nflow:\n  score:\n    from: nvm.result\n    where: µ == 1 && b\n";
+        let diagnostic =
+            Diagnostic::new(code::yaml::SYNTAX, span_of(text, "&&"), "`&&` is no operator")
+                .label("write `and`")
+                .secondary(span_of(text, "nvm.result"), "rows come from here")
+                .help("conditions are joined by words")
+                .fix(span_of(text, "&&"), "and", "use the word");
+        let expected = "
+error[E0001]: `&&` is no operator
+ --> a.yaml:5:19
+  |
+4 |     from: nvm.result
+  |           ---------- rows come from here
+5 |     where: µ == 1 && b
+  |                   ^^ write `and`
+  |
+  = help: conditions are joined by words
+help: use the word
+  |
+5 -     where: µ == 1 && b
+5 +     where: µ == 1 and b
+  |
+";
+        check(text, diagnostic, expected);
+    }
+
+    #[test]
+    fn a_place_at_the_end_of_the_text_is_drawn() {
+        let text = "arqon: 1";
+        let diagnostic = Diagnostic::new(code::yaml::SYNTAX, Span::empty(8), "the file ends here");
+        let source = Source::from_text("a.yaml", text);
+        let rendered = render(&Findings::new(source, vec![diagnostic]), false);
+        assert!(rendered.contains("a.yaml:1:9"), "{rendered}");
+        let beyond = Diagnostic::new(code::yaml::SYNTAX, Span::new(90, 99), "beyond");
+        let source = Source::from_text("a.yaml", "");
+        assert!(render(&Findings::new(source, vec![beyond]), true).contains("beyond"));
+    }
+}

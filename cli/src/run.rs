@@ -1,0 +1,198 @@
+//! `arqon run`: files into a circuit, its answers into files, websocket clients at its edge.
+
+pub(crate) mod durations;
+pub(crate) mod totals;
+pub(crate) mod bindings;
+pub(crate) mod feed;
+pub(crate) mod progress;
+pub(crate) mod signals;
+pub(crate) mod collector;
+pub(crate) mod host;
+pub(crate) mod summary;
+
+use std::time::{Duration, Instant};
+
+use arqon_engine::TopicInput;
+use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
+use arqon_types::{Edge, Epoch};
+
+use self::bindings::OutputBinding;
+use self::collector::Collector;
+use self::feed::{OpenInput, Sink, feed, read_failure};
+use self::host::Host;
+use self::progress::Progress;
+use self::signals::{Signal, Signals};
+use self::summary::Reading;
+use self::totals::Totals;
+use crate::arguments::{GlobalArguments, RunArguments};
+use crate::circuit::load;
+use crate::console::{Console, OutputFormat};
+use crate::exit::{Exit, Failure};
+use crate::report::count;
+
+/// Bad lines that are written out one by one; the others are counted.
+const FAULTS_SHOWN_MAX: u64 = 1_000;
+
+/// Runs a circuit until its inputs are read, or until it is told to end.
+///
+/// # Errors
+/// A [`Failure`] if the command line does not fit the circuit, a file cannot be read or written,
+/// or the circuit stops.
+pub(crate) fn run(
+    arguments: &RunArguments,
+    global: &GlobalArguments,
+    console: Console,
+) -> Result<Exit, Failure> {
+    let plan = load(&arguments.file, global, &arguments.compiler, console)?;
+    let inputs = bindings::inputs(&plan, &arguments.input)?;
+    let outputs = bindings::outputs(&plan, &arguments.output, arguments.kind)?;
+    let writes_stdout = outputs.iter().any(|output| output.location.is_standard_stream());
+    let mut inputs = open_inputs(inputs, arguments.ignore_extra)?;
+    let collector = Collector::new(create_outputs(outputs)?);
+    let signals = Signals::listen()?;
+
+    let has_edge = plan.topics.iter().any(|topic| topic.edge != Edge::None);
+    let host = Host::start(plan, n_workers(arguments.workers), &collector)?;
+    let files = inputs.iter().map(|input| input.file.bytes_read()).collect();
+    let mut reader = Reader {
+        host,
+        signals: &signals,
+        console,
+        progress: Progress::new(console, files),
+        n_faults: 0,
+        started: now(),
+    };
+    let fed = feed(&mut inputs, arguments.epoch_rows, &mut reader).and_then(|()| reader.end());
+    if fed.is_ok() && has_edge && !arguments.until_idle {
+        stay(&signals, &collector);
+    }
+    let finished = reader.host.finish();
+    for remark in collector.finish()? {
+        console.err(&format!("warning: {remark}\n"));
+    }
+    finished?;
+    let totals = collector.totals();
+    let reading = Reading {
+        n_records: reader.progress.n_records(),
+        n_faults: reader.n_faults,
+        elapsed: totals.last_out().map_or(Duration::ZERO, |last| last - reader.started),
+    };
+    print_summary(console, &totals, reading, writes_stdout)?;
+    fed?;
+    Ok(end(&signals, reading.n_faults, arguments.keep_going))
+}
+
+/// How the run ends, when nothing else went wrong.
+fn end(signals: &Signals, n_faults: u64, keep_going: bool) -> Exit {
+    match signals.received() {
+        Some(Signal::Interrupt) => Exit::Interrupted,
+        Some(Signal::Terminate) | None if n_faults > 0 && !keep_going => Exit::Errors,
+        Some(Signal::Terminate) | None => Exit::Success,
+    }
+}
+
+/// All threads that the machine has, up to four: small circuits gain nothing from more.
+pub(crate) fn n_workers(wanted: Option<u16>) -> usize {
+    const WORKERS_DEFAULT_MAX: usize = 4;
+    wanted.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_DEFAULT_MAX),
+        usize::from,
+    )
+}
+
+fn open_inputs(
+    bindings: Vec<bindings::InputBinding>,
+    ignore_extra: bool,
+) -> Result<Vec<OpenInput>, Failure> {
+    bindings
+        .into_iter()
+        .map(|binding| {
+            let options = InputOptions { ignore_extra };
+            let file = InputFile::open(&binding.location, &binding.codec, options);
+            Ok(OpenInput { topic: binding.topic, file: file.map_err(read_failure)? })
+        })
+        .collect()
+}
+
+fn create_outputs(
+    bindings: Vec<OutputBinding>,
+) -> Result<Vec<(arqon_types::TopicName, OutputFile)>, Failure> {
+    bindings
+        .into_iter()
+        .map(|OutputBinding { topic, schema, location, kind }| {
+            OutputFile::create(&location, &schema, kind)
+                .map(|file| (topic, file))
+                .map_err(|error| Failure::unreachable(Failure::chain(&error)))
+        })
+        .collect()
+}
+
+/// Serves clients until a signal comes or an output fails.
+fn stay(signals: &Signals, collector: &Collector) {
+    while signals.wait(Duration::from_millis(250)).is_none() && collector.failure().is_none() {}
+}
+
+fn print_summary(
+    console: Console,
+    totals: &Totals,
+    reading: Reading,
+    writes_stdout: bool,
+) -> Result<(), Failure> {
+    match console.format {
+        OutputFormat::Json if writes_stdout => console.note(&summary::document(totals, reading)),
+        OutputFormat::Json => console.out(&summary::document(totals, reading))?,
+        OutputFormat::Human | OutputFormat::Sarif => {
+            console.note(&summary::table(totals, reading));
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command reads the clock for its summary")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Carries what is read to the circuit, and tells the user about bad lines.
+struct Reader<'r> {
+    host: Host,
+    signals: &'r Signals,
+    console: Console,
+    progress: Progress,
+    n_faults: u64,
+    started: Instant,
+}
+
+impl Sink for Reader<'_> {
+    fn epoch(&mut self, changes: Vec<TopicInput>) -> Result<(), Failure> {
+        self.host.feed(changes).map(drop)
+    }
+
+    fn fault(&mut self, fault: &LineFault) {
+        self.n_faults += 1;
+        if self.n_faults <= FAULTS_SHOWN_MAX {
+            self.progress.above(|| self.console.err(&format!("{fault}\n")));
+        }
+    }
+
+    fn go_on(&mut self, n_records: u64) -> bool {
+        self.progress.add(n_records);
+        self.signals.received().is_none()
+    }
+}
+
+impl Reader<'_> {
+    /// Says what is left to say when all files are read.
+    fn end(&mut self) -> Result<(), Failure> {
+        self.progress.finish();
+        if self.host.last_fed() == Epoch::ZERO {
+            // Over nothing, too, a group without keys has its row.
+            self.host.feed(Vec::new())?;
+        }
+        if self.n_faults > FAULTS_SHOWN_MAX {
+            let rest = usize::try_from(self.n_faults - FAULTS_SHOWN_MAX).unwrap_or(usize::MAX);
+            self.console.err(&format!("and {} more\n", count(rest, "bad line")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! `--input topic=path` and `--output topic=path`, held against the circuit.
+
+use arqon_formats::{Format, Location, OutputKind};
+use arqon_grammar::suggest::suggest;
+use arqon_plan::{DataflowPlan, Operator, TopicPlan};
+use arqon_proto::BodyCodec;
+use arqon_types::{Schema, TopicName, error_schema};
+
+use crate::arguments::OutputAs;
+use crate::exit::Failure;
+
+/// A file that a topic's messages are read from.
+#[derive(Debug, Clone)]
+pub(crate) struct InputBinding {
+    /// The topic.
+    pub(crate) topic: TopicName,
+    /// Reads its messages.
+    pub(crate) codec: BodyCodec,
+    /// The file.
+    pub(crate) location: Location,
+}
+
+/// A file that a topic is written to.
+#[derive(Debug, Clone)]
+pub(crate) struct OutputBinding {
+    /// The topic.
+    pub(crate) topic: TopicName,
+    /// What its rows are.
+    pub(crate) schema: Schema,
+    /// The file.
+    pub(crate) location: Location,
+    /// What is written.
+    pub(crate) kind: OutputKind,
+}
+
+/// The inputs in the order of their flags.
+///
+/// # Errors
+/// A usage [`Failure`] for an unknown topic, one that is no input, or a path without a format.
+pub(crate) fn inputs(
+    plan: &DataflowPlan,
+    flags: &[(String, String)],
+) -> Result<Vec<InputBinding>, Failure> {
+    let mut n_stdin = 0;
+    flags
+        .iter()
+        .map(|(name, path)| {
+            let flag = format!("--input {name}={path}");
+            let topic = find(plan, name, &flag)?;
+            if !is_source(plan, &topic.name) {
+                return Err(Failure::usage(format!(
+                    "{flag}: no node reads topic `{name}` as input"
+                ))
+                .help(format!("topics that can be read from files: {}", input_names(plan))));
+            }
+            let location = Location::parse(path)
+                .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
+            n_stdin += usize::from(location.is_standard_stream());
+            if n_stdin > 1 {
+                return Err(Failure::usage(format!("{flag}: stdin is read once only")));
+            }
+            Ok(InputBinding { topic: topic.name.clone(), codec: codec_of(topic), location })
+        })
+        .collect()
+}
+
+/// The outputs in the order of their flags.
+///
+/// # Errors
+/// A usage [`Failure`] for an unknown topic, one that is no output, or a path whose format
+/// cannot hold what is wanted.
+pub(crate) fn outputs(
+    plan: &DataflowPlan,
+    flags: &[(String, String)],
+    wanted: Option<OutputAs>,
+) -> Result<Vec<OutputBinding>, Failure> {
+    let mut taken: Vec<&str> = Vec::new();
+    flags
+        .iter()
+        .map(|(name, path)| {
+            let flag = format!("--output {name}={path}");
+            let (topic, schema) = output_topic(plan, name, &flag)?;
+            let location = Location::parse(path)
+                .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
+            if taken.contains(&path.as_str()) {
+                return Err(Failure::usage(format!("{flag}: `{path}` is written already")));
+            }
+            taken.push(path);
+            let kind = match (wanted, location.format) {
+                (Some(OutputAs::Deltas), Format::Csv) => {
+                    return Err(Failure::usage(format!("{flag}: deltas are written as NDJSON"))
+                        .help("name the file .ndjson, or take --as snapshot"));
+                }
+                (Some(OutputAs::Snapshot), _) | (None, Format::Csv) => OutputKind::Snapshot,
+                (Some(OutputAs::Deltas) | None, Format::Ndjson) => OutputKind::Deltas,
+            };
+            Ok(OutputBinding { topic, schema, location, kind })
+        })
+        .collect()
+}
+
+/// The codec of a topic's messages.
+pub(crate) fn codec_of(topic: &TopicPlan) -> BodyCodec {
+    let key: Vec<String> =
+        topic.key.iter().map(|at| topic.schema.fields[*at].name.clone()).collect();
+    BodyCodec::new(topic.schema.clone(), topic.discipline, &key)
+}
+
+/// Whether a node reads messages that come from outside.
+fn is_source(plan: &DataflowPlan, name: &TopicName) -> bool {
+    let of = |operator: &Operator| matches!(operator, Operator::Source(topic) if topic == name);
+    plan.steps.iter().any(|step| of(&step.operator))
+}
+
+fn output_topic(
+    plan: &DataflowPlan,
+    name: &str,
+    flag: &str,
+) -> Result<(TopicName, Schema), Failure> {
+    if let Some(node) = name.strip_suffix(".errors") {
+        let is_node = plan.steps.iter().any(|step| step.node == node);
+        if is_node && let Ok(topic) = TopicName::parse(name) {
+            return Ok((topic, error_schema()));
+        }
+    }
+    let topic = find(plan, name, flag)?;
+    if plan.outputs.iter().all(|output| output.topic != topic.name) {
+        let names: Vec<&str> = plan.outputs.iter().map(|output| output.topic.as_str()).collect();
+        return Err(Failure::usage(format!("{flag}: no node writes topic `{name}`"))
+            .help(format!("topics that nodes write: {}", names.join(", "))));
+    }
+    Ok((topic.name.clone(), topic.schema.clone()))
+}
+
+fn find<'p>(plan: &'p DataflowPlan, name: &str, flag: &str) -> Result<&'p TopicPlan, Failure> {
+    plan.topics.iter().find(|topic| topic.name.as_str() == name).ok_or_else(|| {
+        let names = || plan.topics.iter().map(|topic| topic.name.as_str());
+        let failure = Failure::usage(format!("{flag}: the circuit has no topic `{name}`"));
+        match suggest(name, names()) {
+            Some(near) => failure.help(format!("did you mean `{near}`?")),
+            None => failure.help(format!("it has {}", names().collect::<Vec<_>>().join(", "))),
+        }
+    })
+}
+
+fn input_names(plan: &DataflowPlan) -> String {
+    let names = plan.topics.iter().filter(|topic| is_source(plan, &topic.name));
+    names.map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(", ")
+}

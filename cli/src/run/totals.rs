@@ -1,0 +1,102 @@
+//! What a run did in all: counters of every step and the times of its epochs.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arqon_engine::{Count, Counts, EpochStats};
+
+use super::durations::Durations;
+
+/// A step of the plan with its counters.
+#[derive(Debug, Clone)]
+pub(crate) struct StepTotals {
+    /// `revenue[1]`, or the topic of a source.
+    pub(crate) address: Arc<str>,
+    /// Summed over all epochs.
+    pub(crate) counts: Counts,
+}
+
+/// All epochs of a run, added up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Totals {
+    /// In the plan's order.
+    pub(crate) steps: Vec<StepTotals>,
+    /// Epochs that came out.
+    pub(crate) n_epochs: u64,
+    /// Changes that went in.
+    pub(crate) rows_in: u64,
+    /// Updates that came out.
+    pub(crate) deltas_out: u64,
+    /// Changes of error collections.
+    pub(crate) errors: u64,
+    /// Rows read or written in state.
+    pub(crate) rows_touched: u64,
+    /// From the moment an epoch could be worked on until it came out.
+    pub(crate) times: Durations,
+    fed: VecDeque<Instant>,
+    last_out: Option<Instant>,
+}
+
+impl Totals {
+    /// Says that the next epoch was fed at `now`.
+    pub(crate) fn fed(&mut self, now: Instant) {
+        self.fed.push_back(now);
+    }
+
+    /// Adds an epoch that came out at `now`, and returns how long it took.
+    ///
+    /// An epoch that was fed while another was under way is counted from that one's end: what
+    /// it waited says how fast the files were read, not how fast the dataflow is.
+    pub(crate) fn out(&mut self, stats: &EpochStats, now: Instant) -> Duration {
+        let fed = self.fed.pop_front().unwrap_or(now);
+        let begun = self.last_out.map_or(fed, |last| last.max(fed));
+        let took = now.saturating_duration_since(begun);
+        self.last_out = Some(now);
+        self.times.add(took);
+        self.n_epochs += 1;
+        self.rows_in += stats.rows_in;
+        self.deltas_out += stats.deltas_out;
+        self.errors += stats.errors;
+        self.rows_touched += stats.rows_touched;
+        if self.steps.is_empty() {
+            self.steps = stats
+                .nodes
+                .iter()
+                .map(|node| StepTotals { address: Arc::clone(&node.address), counts: node.counts })
+                .collect();
+        } else {
+            for (step, node) in self.steps.iter_mut().zip(&stats.nodes) {
+                add(&mut step.counts, &node.counts);
+            }
+        }
+        took
+    }
+
+    /// When the newest epoch came out.
+    pub(crate) fn last_out(&self) -> Option<Instant> {
+        self.last_out
+    }
+}
+
+fn add(sum: &mut Counts, other: &Counts) {
+    let count = |sum: &mut Count, other: Count| {
+        sum.changes += other.changes;
+        sum.net += other.net;
+    };
+    count(&mut sum.input, other.input);
+    count(&mut sum.output, other.output);
+    count(&mut sum.filtered, other.filtered);
+    count(&mut sum.errors, other.errors);
+    sum.ignored += other.ignored;
+    sum.touched += other.touched;
+    sum.held += other.held;
+}
+
+/// The most memory that the process ever had; none where the system does not say.
+pub(crate) fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}

@@ -1,0 +1,90 @@
+//! A directory with the shop's circuit, and the built command to run in it.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The circuit of the README's tour.
+pub const SHOP: &str = include_str!("../../../circuits/ok/shop_revenue.yaml");
+
+/// A directory of a test; gone at its end.
+pub struct Scene {
+    directory: tempfile::TempDir,
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Scene {
+    /// A directory that holds `shop.yaml`.
+    pub fn new() -> Self {
+        let scene = Self { directory: tempfile::tempdir().unwrap() };
+        scene.write("shop.yaml", SHOP);
+        scene
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Two customers and four orders, one of them not paid.
+    pub fn shop_files(&self) {
+        self.write("customers.csv", "id,region,name\n1,EU,\n2,US,Bo\n");
+        self.write(
+            "orders.csv",
+            "status,amount,customer,id\npaid,30.00,1,10\npaid,12,2,11\nvoid,99,1,12\npaid,0.5,2,13\n",
+        );
+    }
+
+    /// The command, not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_arqon")));
+        command
+            .current_dir(self.directory.path())
+            .args(arguments)
+            .env_remove("ARQON_URL")
+            .env_remove("ARQON_TOKEN")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command to its end.
+    pub fn arqon(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
+        Ran {
+            code: output.status.code().expect("the command ends by itself"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Looks again and again until `condition` holds.
+///
+/// # Panics
+/// If it does not within `at_most`.
+#[expect(clippy::disallowed_methods, reason = "a test of a process has to wait for it")]
+pub fn eventually(at_most: std::time::Duration, condition: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < at_most, "it did not happen within {at_most:?}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

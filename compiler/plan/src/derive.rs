@@ -1,0 +1,316 @@
+//! How facts follow from facts: one walk along the wires.
+//!
+//! Every rule errs on the safe side: a key that cannot be proved is no key, a bound that cannot
+//! be proved is none. Where a step could not be typed nothing is known, and nobody reports a
+//! second fault because of the first.
+
+mod keys;
+mod extent;
+
+use arqon_types::Discipline;
+
+use crate::dataflow::JoinKind;
+use crate::facts::{ColumnPath, Extent, Facts, Held, State, whole_columns};
+use crate::graph::Plan;
+use crate::vertex::{FlowStep, Port, Topic, Verb, Vertex, VertexId};
+
+impl Plan {
+    /// What is known of a vertex and of the rows that leave it.
+    pub fn facts(&self, id: VertexId) -> &Facts {
+        &self.facts[id.index()]
+    }
+
+    /// The columns by which a `carries: full` step tells the states of one thing from another's:
+    /// a proven key, else the declared key of the events it reads, else the key of the topic
+    /// that it writes.
+    pub fn carries_key(&self, id: VertexId) -> Option<Vec<usize>> {
+        let facts = self.facts(id);
+        let declared = || facts.declared_key.as_ref().and_then(|(_, key)| whole_columns(key));
+        let sink = || {
+            self.outputs(id).find_map(|output| match self.vertex(output.to) {
+                Vertex::Topic(topic) if !topic.key.is_empty() => topic
+                    .key
+                    .iter()
+                    .map(|column| {
+                        let field = topic.schema.fields.get(*column)?;
+                        output.wire.schema.position(&field.name)
+                    })
+                    .collect(),
+                Vertex::Topic(_) | Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => {
+                    None
+                }
+            })
+        };
+        facts.key().or_else(declared).or_else(sink)
+    }
+
+    /// Fills in the facts of all vertices, and with them the discipline and key of all wires.
+    pub(crate) fn derive(&mut self) {
+        let mut known: Vec<Option<Facts>> = vec![None; self.n_vertices()];
+        for id in self.walk() {
+            let facts = match self.vertex(id) {
+                Vertex::Topic(topic) => self.topic_facts(id, topic, &known),
+                Vertex::Step(step) => self.step_facts(id, step, &known),
+                Vertex::Client(_) | Vertex::Endpoint(_) => {
+                    let discipline = Some(Discipline::Events);
+                    Facts { discipline, state: State::Stateless, ..Facts::unknown() }
+                }
+            };
+            known[id.index()] = Some(facts);
+        }
+        self.facts = known.into_iter().map(|facts| facts.unwrap_or_else(Facts::unknown)).collect();
+        self.type_wires();
+    }
+
+    fn type_wires(&mut self) {
+        let mut typed = Vec::with_capacity(self.graph.edge_count());
+        for wire in self.wires() {
+            let facts = self.facts(wire.from);
+            let discipline = facts.discipline.unwrap_or(Discipline::Delta);
+            typed.push(match wire.wire.port {
+                Port::Errors => (Discipline::Delta, Vec::new()),
+                Port::Publish => match self.vertex(wire.to) {
+                    Vertex::Topic(topic) => (topic.discipline, topic.key.clone()),
+                    Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => {
+                        (Discipline::Events, Vec::new())
+                    }
+                },
+                Port::Main
+                | Port::Right
+                | Port::Named(_)
+                | Port::Jobs
+                | Port::Results
+                | Port::Subscribe => (discipline, facts.key().unwrap_or_default()),
+            });
+        }
+        for (wire, (discipline, key)) in self.graph.edge_weights_mut().zip(typed) {
+            wire.discipline = discipline;
+            wire.key = key;
+        }
+    }
+
+    fn topic_facts(&self, id: VertexId, topic: &Topic, known: &[Option<Facts>]) -> Facts {
+        let key: Vec<ColumnPath> = topic.key.iter().map(|column| vec![*column]).collect();
+        let extent = self.topic_extent(id, topic, known);
+        let written_by_clients = topic.edge.admits();
+        let is_keyed = !key.is_empty();
+        let (keys, declared_key) = match topic.discipline {
+            Discipline::Full if is_keyed => (vec![key], None),
+            // Only what the dataflow itself has written is known to keep to its key.
+            Discipline::Delta if is_keyed && !written_by_clients => (vec![key], None),
+            Discipline::Events if is_keyed => (Vec::new(), Some((id, key))),
+            Discipline::Full | Discipline::Delta | Discipline::Events => (Vec::new(), None),
+        };
+        let state = match (topic.discipline, &extent) {
+            (Discipline::Events, _) => State::Stateless,
+            (Discipline::Full, _) => {
+                State::Bounded(format!("1 row per key ({})", topic.key_names()).into())
+            }
+            (Discipline::Delta, Extent::Unbounded(source)) => {
+                State::Unbounded { topic: *source, held: Held::Topic }
+            }
+            (Discipline::Delta, Extent::Rows(_) | Extent::Bounded(_)) if written_by_clients => {
+                State::Bounded("the rows that its producers have not retracted".into())
+            }
+            (Discipline::Delta, Extent::Rows(_) | Extent::Bounded(_)) => {
+                State::Bounded(self.written_extent(id, known).text())
+            }
+            (Discipline::Delta, Extent::Unknown) => State::Unknown,
+        };
+        Facts { discipline: Some(topic.discipline), keys, declared_key, extent, state }
+    }
+
+    fn topic_extent(&self, id: VertexId, topic: &Topic, known: &[Option<Facts>]) -> Extent {
+        let own_rows = || Extent::Bounded(format!("rows({})", topic.name).into());
+        match topic.discipline {
+            Discipline::Full => own_rows(),
+            Discipline::Events => match topic.retain_text() {
+                Some(retain) => {
+                    Extent::Bounded(format!("rows({}, last {retain})", topic.name).into())
+                }
+                None => Extent::Unbounded(id),
+            },
+            Discipline::Delta if topic.edge.admits() => own_rows(),
+            Discipline::Delta => match self.written_extent(id, known) {
+                Extent::Unbounded(source) => Extent::Unbounded(source),
+                Extent::Rows(n) => Extent::Rows(n),
+                Extent::Bounded(_) | Extent::Unknown => own_rows(),
+            },
+        }
+    }
+
+    /// How many rows the writers of a topic that is not a client's can put there. A writer on
+    /// the topic's own cycle counts as bounded: the cycle itself is a fault of its own.
+    fn written_extent(&self, id: VertexId, known: &[Option<Facts>]) -> Extent {
+        let extents = self
+            .inputs(id)
+            .filter(|wire| wire.wire.port != Port::Publish)
+            .filter_map(|wire| known[wire.from.index()].as_ref())
+            .map(|facts| facts.extent.clone());
+        Extent::sum(extents, self.label(id))
+    }
+
+    fn step_facts(&self, id: VertexId, step: &FlowStep, known: &[Option<Facts>]) -> Facts {
+        let unknown = Facts::unknown();
+        let at = |port: &Port| {
+            self.inputs(id)
+                .find(|wire| wire.wire.port == *port)
+                .map(|wire| known[wire.from.index()].as_ref().unwrap_or(&unknown))
+        };
+        let input = at(&Port::Main).unwrap_or(&unknown);
+        if input.discipline.is_none() && !matches!(step.verb, Verb::From) {
+            return Facts::unknown();
+        }
+        let same = || Facts { state: State::Stateless, ..input.clone() };
+        match &step.verb {
+            Verb::Unknown => Facts::unknown(),
+            Verb::From => self.union_facts(id, step, known),
+            Verb::Where(_) | Verb::Route(_) | Verb::Arm(_) => same(),
+            Verb::Project(projection) => Facts {
+                keys: keys::project(&input.keys, &projection.fields),
+                declared_key: keys::project_declared(input, &projection.fields),
+                ..same()
+            },
+            Verb::Call(call) => Facts {
+                keys: keys::project(&input.keys, &call.keep),
+                declared_key: keys::project_declared(input, &call.keep),
+                ..same()
+            },
+            Verb::Carries(discipline) => self.carries_facts(id, *discipline, input, &step.address),
+            Verb::Join(join) => {
+                let right = at(&Port::Right).unwrap_or(&unknown);
+                if right.discipline.is_none() {
+                    return Facts::unknown();
+                }
+                let n_left = self
+                    .inputs(id)
+                    .find(|wire| wire.wire.port == Port::Main)
+                    .map_or(0, |wire| wire.wire.schema.fields.len());
+                let unique = keys::UniqueSides::of(join, input, right);
+                let grows = matches!(join.kind, JoinKind::Inner | JoinKind::Semi);
+                Facts {
+                    discipline: Some(appended_only(&[input, right], grows)),
+                    keys: keys::join(join, (&input.keys, &right.keys), unique, n_left),
+                    declared_key: input.declared_key.clone(),
+                    extent: extent::join(join.kind, (input, right), unique, &step.address),
+                    state: extent::join_state(input, right),
+                }
+            }
+            Verb::Group(group) => {
+                let (extent, state) = extent::group(self, group, input, &step.schema);
+                Facts {
+                    discipline: Some(Discipline::Delta),
+                    keys: vec![(0..group.keys.len()).map(|column| vec![column]).collect()],
+                    declared_key: None,
+                    extent,
+                    state,
+                }
+            }
+            Verb::Distinct => {
+                let (extent, state) = extent::distinct(self, input, &step.schema);
+                let all = (0..step.schema.fields.len()).map(|column| vec![column]).collect();
+                let mut keys = input.keys.clone();
+                keys.push(all);
+                Facts {
+                    discipline: Some(appended_only(&[input], true)),
+                    keys: keys::capped(keys),
+                    declared_key: input.declared_key.clone(),
+                    extent,
+                    state,
+                }
+            }
+            Verb::Top(top) => {
+                let (extent, state) = extent::top(top, input);
+                Facts {
+                    discipline: Some(Discipline::Delta),
+                    keys: keys::top(top, &input.keys, step.schema.fields.len()),
+                    declared_key: None,
+                    extent,
+                    state,
+                }
+            }
+        }
+    }
+
+    fn union_facts(&self, id: VertexId, step: &FlowStep, known: &[Option<Facts>]) -> Facts {
+        let unknown = Facts::unknown();
+        let inputs: Vec<&Facts> = self
+            .inputs(id)
+            .map(|wire| known[wire.from.index()].as_ref().unwrap_or(&unknown))
+            .collect();
+        if let [one] = inputs.as_slice() {
+            return match one.discipline {
+                Some(carried) => Facts {
+                    discipline: Some(read_as(carried)),
+                    state: State::Stateless,
+                    ..(*one).clone()
+                },
+                None => Facts::unknown(),
+            };
+        }
+        if inputs.is_empty() || inputs.iter().any(|input| input.discipline.is_none()) {
+            return Facts::unknown();
+        }
+        let all_events = inputs.iter().all(|input| input.discipline == Some(Discipline::Events));
+        Facts {
+            discipline: Some(if all_events { Discipline::Events } else { Discipline::Delta }),
+            keys: Vec::new(),
+            declared_key: None,
+            extent: Extent::sum(inputs.iter().map(|input| input.extent.clone()), &step.address),
+            state: State::Stateless,
+        }
+    }
+
+    fn carries_facts(
+        &self,
+        id: VertexId,
+        discipline: Discipline,
+        input: &Facts,
+        address: &str,
+    ) -> Facts {
+        let facts = Facts { discipline: Some(discipline), ..input.clone() };
+        match discipline {
+            Discipline::Events | Discipline::Delta => Facts { state: State::Stateless, ..facts },
+            Discipline::Full => {
+                let keys = match &input.declared_key {
+                    Some((_, key)) => vec![key.clone()],
+                    None => input.keys.clone(),
+                };
+                let extent = match &input.extent {
+                    Extent::Unbounded(_) if self.has_carries_key(id, input) => {
+                        Extent::Bounded(format!("keys({address})").into())
+                    }
+                    other => other.clone(),
+                };
+                let state = State::Bounded("1 row per key".into());
+                Facts { keys, declared_key: None, extent, state, ..facts }
+            }
+        }
+    }
+
+    fn has_carries_key(&self, id: VertexId, input: &Facts) -> bool {
+        input.declared_key.is_some()
+            || input.key().is_some()
+            || self.outputs(id).any(|output| match self.vertex(output.to) {
+                Vertex::Topic(topic) => !topic.key.is_empty(),
+                Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => false,
+            })
+    }
+}
+
+/// What a node makes of what it reads: the states of a `full` topic become changes.
+fn read_as(carried: Discipline) -> Discipline {
+    match carried {
+        Discipline::Events => Discipline::Events,
+        Discipline::Full | Discipline::Delta => Discipline::Delta,
+    }
+}
+
+/// Events stay events through a step that only adds rows, as long as no row ever leaves: an
+/// input that expires (`retain`) takes back what it had brought.
+fn appended_only(inputs: &[&Facts], grows: bool) -> Discipline {
+    let is_appended = |facts: &&Facts| {
+        facts.discipline == Some(Discipline::Events) && matches!(facts.extent, Extent::Unbounded(_))
+    };
+    if grows && inputs.iter().all(is_appended) { Discipline::Events } else { Discipline::Delta }
+}

@@ -1,0 +1,158 @@
+//! Which columns tell every two rows of a collection apart.
+
+use arqon_operators::{Expr, ExprKind};
+
+use crate::dataflow::{Join, JoinKind, JoinOutput, Ties, Top};
+use crate::facts::{ColumnPath, Facts};
+use crate::vertex::VertexId;
+
+/// The place in its row that an expression only copies; none if it computes.
+pub(crate) fn path_of(expr: &Expr) -> Option<ColumnPath> {
+    match &expr.kind {
+        ExprKind::Column(column) => Some(vec![*column]),
+        ExprKind::Field { of, idx } => {
+            let mut path = path_of(of)?;
+            path.push(*idx);
+            Some(path)
+        }
+        ExprKind::Local(_)
+        | ExprKind::Literal(_)
+        | ExprKind::Unary(..)
+        | ExprKind::Binary(..)
+        | ExprKind::And(_)
+        | ExprKind::Or(_)
+        | ExprKind::If { .. }
+        | ExprKind::In { .. }
+        | ExprKind::Default { .. }
+        | ExprKind::Try(_)
+        | ExprKind::Cast(_)
+        | ExprKind::Call { .. }
+        | ExprKind::List(_)
+        | ExprKind::Struct(_)
+        | ExprKind::Lambda { .. } => None,
+    }
+}
+
+/// Where a path of the old row stands in the new one.
+fn moved(path: &[usize], copies: &[Option<ColumnPath>]) -> Option<ColumnPath> {
+    copies.iter().enumerate().find_map(|(column, copied)| {
+        let rest = path.strip_prefix(copied.as_deref()?)?;
+        Some(std::iter::once(column).chain(rest.iter().copied()).collect())
+    })
+}
+
+/// The keys that survive a projection: those whose every part is copied.
+pub(crate) fn project(keys: &[Vec<ColumnPath>], fields: &[Expr]) -> Vec<Vec<ColumnPath>> {
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    let copies: Vec<Option<ColumnPath>> = fields.iter().map(path_of).collect();
+    let move_key = |key: &Vec<ColumnPath>| key.iter().map(|path| moved(path, &copies)).collect();
+    keys.iter().filter_map(move_key).collect()
+}
+
+/// The declared key of the events, if the projection copies all of it.
+pub(crate) fn project_declared(
+    input: &Facts,
+    fields: &[Expr],
+) -> Option<(VertexId, Vec<ColumnPath>)> {
+    let (topic, key) = input.declared_key.as_ref()?;
+    let mut keys = project(std::slice::from_ref(key), fields);
+    Some((*topic, keys.pop()?))
+}
+
+/// On which sides of a join a row is met by at most one row of the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UniqueSides {
+    /// The match names a key of the left side.
+    pub(crate) left: bool,
+    /// The match names a key of the right side.
+    pub(crate) right: bool,
+}
+
+impl UniqueSides {
+    pub(crate) fn of(join: &Join, left: &Facts, right: &Facts) -> Self {
+        let names_key = |keys: &[Vec<ColumnPath>], matched: &[Expr]| {
+            let paths: Vec<ColumnPath> = matched.iter().filter_map(path_of).collect();
+            keys.iter().any(|key| key.iter().all(|path| paths.contains(path)))
+        };
+        Self {
+            left: names_key(&left.keys, &join.left_key),
+            right: names_key(&right.keys, &join.right_key),
+        }
+    }
+}
+
+/// The keys of a join's rows.
+pub(crate) fn join(
+    join: &Join,
+    (left, right): (&[Vec<ColumnPath>], &[Vec<ColumnPath>]),
+    unique: UniqueSides,
+    n_left: usize,
+) -> Vec<Vec<ColumnPath>> {
+    let right_path = |path: &ColumnPath| -> ColumnPath {
+        match join.output {
+            JoinOutput::Nested => std::iter::once(n_left).chain(path.iter().copied()).collect(),
+            JoinOutput::Flat | JoinOutput::LeftOnly => {
+                let mut path = path.clone();
+                if let Some(first) = path.first_mut() {
+                    *first += n_left;
+                }
+                path
+            }
+        }
+    };
+    match join.kind {
+        JoinKind::Semi | JoinKind::Anti => left.to_vec(),
+        JoinKind::Inner | JoinKind::Left => {
+            let right: Vec<Vec<ColumnPath>> =
+                right.iter().map(|key| key.iter().map(right_path).collect()).collect();
+            let mut keys = Vec::new();
+            if unique.right {
+                keys.extend_from_slice(left);
+            }
+            // A left join's unmatched rows all have none on the right.
+            if unique.left && join.kind == JoinKind::Inner {
+                keys.extend_from_slice(&right);
+            }
+            if let (true, Some(one), Some(other)) = (keys.is_empty(), left.first(), right.first()) {
+                keys.push(one.iter().chain(other).cloned().collect());
+            }
+            capped(keys)
+        }
+    }
+}
+
+/// The keys of a `top`: those of its input, and the group where it keeps one row for each.
+pub(crate) fn top(top: &Top, input: &[Vec<ColumnPath>], n_columns: usize) -> Vec<Vec<ColumnPath>> {
+    let mut keys = input.to_vec();
+    let per: Option<Vec<ColumnPath>> = top.per.iter().map(path_of).collect();
+    if let (Some(mut per), Ties::Cut) = (per, top.ties) {
+        if top.rank && 0 < n_columns && 1 < top.n {
+            per.push(vec![n_columns - 1]);
+        }
+        if top.rank || top.n <= 1 {
+            keys.push(per);
+        }
+    }
+    capped(keys)
+}
+
+/// Drops keys beyond the limits, so that long chains of joins stay cheap.
+pub(crate) fn capped(mut keys: Vec<Vec<ColumnPath>>) -> Vec<Vec<ColumnPath>> {
+    for key in &mut keys {
+        key.sort();
+        key.dedup();
+    }
+    keys.retain(|key| key.len() <= KEY_COLUMNS_MAX);
+    keys.sort_by_key(Vec::len);
+    keys.dedup();
+    keys.truncate(KEYS_MAX);
+    keys
+}
+
+/// Most keys that are kept of one collection.
+const KEYS_MAX: usize = 4;
+
+/// Most columns of a kept key.
+const KEY_COLUMNS_MAX: usize = 64;

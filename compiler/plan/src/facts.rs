@@ -1,0 +1,113 @@
+//! What a plan proves about the rows of each vertex: discipline, keys, how many, what is held.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use arqon_types::Discipline;
+
+use crate::vertex::VertexId;
+
+/// A column, then the field within it, and so on.
+pub(crate) type ColumnPath = Vec<usize>;
+
+/// What is known of the rows that leave a vertex, and of what the vertex holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// What the rows say; none where a step before could not be typed.
+    pub discipline: Option<Discipline>,
+    /// Proven keys: at most one row for each value. An empty one says: at most one row.
+    pub(crate) keys: Vec<Vec<ColumnPath>>,
+    /// Where the declared key of an `events` topic stands in the rows.
+    pub(crate) declared_key: Option<(VertexId, Vec<ColumnPath>)>,
+    /// How many rows there can be.
+    pub extent: Extent,
+    /// What the vertex holds between epochs.
+    pub state: State,
+}
+
+/// How many rows a collection can have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extent {
+    /// At most this many.
+    Rows(u64),
+    /// A formula in the rows of topics: `rows(shop.orders)`.
+    Bounded(Arc<str>),
+    /// As many as this topic ever carried.
+    Unbounded(VertexId),
+    /// A step before could not be typed.
+    Unknown,
+}
+
+/// What a vertex holds between epochs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nothing.
+    Stateless,
+    /// At most what the formula says.
+    Bounded(Arc<str>),
+    /// Something of every row that the topic ever carried.
+    Unbounded {
+        /// The topic.
+        topic: VertexId,
+        /// What is held.
+        held: Held,
+    },
+    /// A step before could not be typed.
+    Unknown,
+}
+
+/// What a step would hold without end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// Each row of a join's left side.
+    JoinLeft,
+    /// Each row of a join's right side.
+    JoinRight,
+    /// A group for each value of these keys.
+    Groups(Vec<String>),
+    /// In each group, each value of these aggregates.
+    Values(Vec<String>),
+    /// Each distinct row.
+    Distinct,
+    /// Each row, since any may come to the top.
+    Top,
+    /// Each row, for late subscribers.
+    Topic,
+}
+
+impl Facts {
+    pub(crate) fn unknown() -> Self {
+        Self {
+            discipline: None,
+            keys: Vec::new(),
+            declared_key: None,
+            extent: Extent::Unknown,
+            state: State::Unknown,
+        }
+    }
+
+    /// Whether these columns, taken together, tell every two rows apart.
+    pub fn proves_key(&self, columns: &[usize]) -> bool {
+        self.keys.iter().any(|key| {
+            key.iter().all(|path| matches!(path.as_slice(), [one] if columns.contains(one)))
+        })
+    }
+
+    /// The smallest proven key that consists of whole columns.
+    pub fn key(&self) -> Option<Vec<usize>> {
+        self.keys.iter().filter_map(|key| whole_columns(key)).min_by_key(Vec::len)
+    }
+}
+
+pub(crate) fn whole_columns(key: &[ColumnPath]) -> Option<Vec<usize>> {
+    key.iter()
+        .map(|path| match path.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,205 @@
+//! The plan: a circuit as one typed graph, from the clients' edge to the operators' endpoints.
+//!
+//! Vertices are what stands still: roles of clients, topics, the steps of the flow, operators.
+//! Wires are the ways that rows take between them; each knows its schema, its discipline and a
+//! key. Everything a client, a step or an operator can reach is a path in this graph, so the
+//! checks on it decide about the real thing.
+//!
+//! **Invariants:** vertices and wires stand in the order in which the builder made them, which is
+//! the order of the file; equal circuits give equal plans. A wire never joins a vertex that does
+//! not exist.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+
+use crate::facts::Facts;
+use crate::vertex::{Declaration, Endpoint, FlowStep, Role, Topic, Vertex, VertexId, Wire};
+
+/// A circuit as one typed graph.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The circuit's name.
+    pub circuit: String,
+    /// Its isolation domain.
+    pub namespace: String,
+    /// The file's name as the user gave it.
+    pub file: String,
+    /// What each role may do, in the order of the file.
+    pub roles: Vec<Role>,
+    /// Schemas, functions and params, in the order of the file.
+    pub declarations: Vec<Declaration>,
+    pub(crate) graph: DiGraph<Vertex, Wire>,
+    pub(crate) names: IndexMap<String, VertexId>,
+    pub(crate) facts: Vec<Facts>,
+}
+
+/// A wire with both of its ends.
+#[derive(Debug, Clone, Copy)]
+pub struct WireRef<'a> {
+    /// Where rows come from.
+    pub from: VertexId,
+    /// Where rows go.
+    pub to: VertexId,
+    /// The wire itself.
+    pub wire: &'a Wire,
+}
+
+/// A node of the flow: its vertices in order, the reading of its inputs first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowNode<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// In order; never empty.
+    pub steps: Vec<VertexId>,
+}
+
+impl Plan {
+    /// All vertices, in order.
+    pub fn vertices(&self) -> impl Iterator<Item = (VertexId, &Vertex)> {
+        self.graph.node_indices().map(|index| (vertex_id(index), &self.graph[index]))
+    }
+
+    /// How many vertices there are; their ids are the numbers below.
+    pub fn n_vertices(&self) -> usize {
+        self.graph.node_count()
+    }
+
+    /// The vertex of that id.
+    ///
+    /// # Panics
+    /// If the id is another plan's.
+    pub fn vertex(&self, id: VertexId) -> &Vertex {
+        &self.graph[node_index(id)]
+    }
+
+    /// All wires, in order.
+    pub fn wires(&self) -> impl Iterator<Item = WireRef<'_>> {
+        self.graph.edge_references().map(|edge| WireRef {
+            from: vertex_id(edge.source()),
+            to: vertex_id(edge.target()),
+            wire: edge.weight(),
+        })
+    }
+
+    /// The wires that arrive at a vertex, in order.
+    pub fn inputs(&self, id: VertexId) -> impl Iterator<Item = WireRef<'_>> {
+        self.adjacent(id, Direction::Incoming)
+    }
+
+    /// The wires that leave a vertex, in order.
+    pub fn outputs(&self, id: VertexId) -> impl Iterator<Item = WireRef<'_>> {
+        self.adjacent(id, Direction::Outgoing)
+    }
+
+    /// The topics, in order.
+    pub fn topics(&self) -> impl Iterator<Item = (VertexId, &Topic)> {
+        self.vertices().filter_map(|(id, vertex)| match vertex {
+            Vertex::Topic(topic) => Some((id, topic)),
+            Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => None,
+        })
+    }
+
+    /// The steps of all nodes, in order.
+    pub fn steps(&self) -> impl Iterator<Item = (VertexId, &FlowStep)> {
+        self.vertices().filter_map(|(id, vertex)| match vertex {
+            Vertex::Step(step) => Some((id, step)),
+            Vertex::Client(_) | Vertex::Topic(_) | Vertex::Endpoint(_) => None,
+        })
+    }
+
+    /// The operators, in order.
+    pub fn endpoints(&self) -> impl Iterator<Item = (VertexId, &Endpoint)> {
+        self.vertices().filter_map(|(id, vertex)| match vertex {
+            Vertex::Endpoint(endpoint) => Some((id, endpoint)),
+            Vertex::Client(_) | Vertex::Topic(_) | Vertex::Step(_) => None,
+        })
+    }
+
+    /// The nodes of the flow with their steps, in order.
+    pub fn nodes(&self) -> Vec<FlowNode<'_>> {
+        let mut nodes: IndexMap<&str, Vec<VertexId>> = IndexMap::new();
+        for (id, step) in self.steps() {
+            nodes.entry(&step.node).or_default().push(id);
+        }
+        nodes.into_iter().map(|(name, steps)| FlowNode { name, steps }).collect()
+    }
+
+    /// The vertex that a name of the circuit means: a topic, an operator, the last step of a
+    /// node, or an arm of a route (`node.label`). Of equal names the first one made counts.
+    pub fn named(&self, name: &str) -> Option<VertexId> {
+        self.names.get(name).copied()
+    }
+
+    /// All names that [`Plan::named`] knows, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
+    /// The name of a vertex as people know it: topic, step address, operator, role.
+    pub fn label(&self, id: VertexId) -> &str {
+        match self.vertex(id) {
+            Vertex::Client(client) => client.role.as_deref().unwrap_or("clients"),
+            Vertex::Topic(topic) => topic.name.as_str(),
+            Vertex::Step(step) => &step.address,
+            Vertex::Endpoint(endpoint) => &endpoint.name,
+        }
+    }
+
+    /// The vertices such that sources stand before what reads them, in the plan's order
+    /// otherwise. What lies on a cycle comes last, its topics first.
+    pub fn walk(&self) -> Vec<VertexId> {
+        let mut waiting: Vec<usize> = vec![0; self.n_vertices()];
+        for wire in self.wires() {
+            waiting[wire.to.index()] += 1;
+        }
+        let mut ready: BTreeSet<VertexId> = BTreeSet::new();
+        let mut rest: BTreeSet<VertexId> = BTreeSet::new();
+        for (id, _) in self.vertices() {
+            if waiting[id.index()] == 0 {
+                ready.insert(id);
+            } else {
+                rest.insert(id);
+            }
+        }
+        let mut order = Vec::with_capacity(self.n_vertices());
+        while order.len() < self.n_vertices() {
+            let next = ready.pop_first().unwrap_or_else(|| {
+                let is_topic = |id: &&VertexId| matches!(self.vertex(**id), Vertex::Topic(_));
+                *rest.iter().find(is_topic).or_else(|| rest.first()).expect("some are left")
+            });
+            rest.remove(&next);
+            order.push(next);
+            for wire in self.outputs(next) {
+                let count = &mut waiting[wire.to.index()];
+                *count = count.saturating_sub(1);
+                if *count == 0 && rest.remove(&wire.to) {
+                    ready.insert(wire.to);
+                }
+            }
+        }
+        order
+    }
+
+    fn adjacent(&self, id: VertexId, direction: Direction) -> impl Iterator<Item = WireRef<'_>> {
+        // petgraph lists the newest edge first; the plan's order is that of making.
+        let mut edges: Vec<_> = self.graph.edges_directed(node_index(id), direction).collect();
+        edges.reverse();
+        edges.into_iter().map(|edge| WireRef {
+            from: vertex_id(edge.source()),
+            to: vertex_id(edge.target()),
+            wire: edge.weight(),
+        })
+    }
+}
+
+pub(crate) fn vertex_id(index: NodeIndex) -> VertexId {
+    VertexId(u32::try_from(index.index()).expect("petgraph's indices are 32 bits"))
+}
+
+pub(crate) fn node_index(id: VertexId) -> NodeIndex {
+    NodeIndex::new(id.index())
+}

@@ -1,0 +1,480 @@
+//! Plans as text, for people and for golden files: one line per step, nothing that depends on
+//! the machine or the day.
+
+mod expression;
+
+use arqon_types::{Edge, Field, Schema};
+
+use crate::dataflow::{
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Operator, Order, Stage, StageKind, Step,
+    StepId, Ties, Top,
+};
+use crate::facts::{Held, State};
+use crate::graph::{FlowNode, Plan};
+use crate::vertex::{
+    Endpoint, FlowStep, Port, Projection, ProjectionWord, Right, Topic, TopicOrigin, Verb, Vertex,
+    VertexId,
+};
+
+pub use expression::expression_text;
+
+/// The plan: topics, operators, nodes with their steps, roles; each with schema, discipline and
+/// the bound of what it holds.
+pub fn plan_text(plan: &Plan) -> String {
+    let mut out = Lines::default();
+    out.line(0, format!("circuit {}", plan.circuit));
+    out.line(0, format!("namespace {}", plan.namespace));
+    for (id, topic) in plan.topics() {
+        out.blank();
+        topic_lines(plan, id, topic, &mut out);
+    }
+    for (id, endpoint) in plan.endpoints() {
+        out.blank();
+        endpoint_lines(plan, id, endpoint, &mut out);
+    }
+    for node in plan.nodes() {
+        out.blank();
+        node_lines(plan, &node, &mut out);
+    }
+    if !plan.roles.is_empty() {
+        out.blank();
+    }
+    for role in &plan.roles {
+        let grants: Vec<String> = role
+            .grants
+            .iter()
+            .map(|grant| {
+                let right = match grant.right {
+                    Right::Publish => "publish",
+                    Right::Subscribe => "subscribe",
+                    Right::Execute => "execute",
+                };
+                format!("{right} {}", grant.target)
+            })
+            .collect();
+        out.line(0, format!("role {}: {}", role.name, grants.join(", ")));
+    }
+    out.text
+}
+
+/// The dataflow plan: topics, steps by number with their inputs, outputs.
+pub fn dataflow_text(plan: &DataflowPlan) -> String {
+    let mut out = Lines::default();
+    out.line(0, format!("dataflow of {}", plan.circuit));
+    for topic in &plan.topics {
+        let mut words = vec![format!("topic {} {}", topic.name, topic.discipline)];
+        if !topic.key.is_empty() {
+            words.push(format!("key ({})", named(&topic.schema, &topic.key)));
+        }
+        if topic.edge != Edge::None {
+            words.push(format!("edge {}", topic.edge));
+        }
+        if !topic.verified {
+            words.push("unverified".to_owned());
+        }
+        words.push(schema_text(&topic.schema));
+        out.line(0, words.join(" "));
+    }
+    out.blank();
+    for (idx, step) in plan.steps.iter().enumerate() {
+        step_lines(plan, idx, step, &mut out);
+    }
+    out.blank();
+    for output in &plan.outputs {
+        out.line(0, format!("output {} = #{}", output.topic, output.step.0));
+    }
+    out.text
+}
+
+/// `Revenue { region: string, orders: int64 }`
+pub fn schema_text(schema: &Schema) -> String {
+    format!("{} {}", schema.name, fields_text(&schema.fields))
+}
+
+/// What a vertex holds, as people read it: `stateless`, or a formula.
+pub fn state_text(plan: &Plan, state: &State) -> String {
+    match state {
+        State::Stateless => "stateless".to_owned(),
+        State::Bounded(text) => text.to_string(),
+        State::Unbounded { topic, held } => {
+            let topic = plan.label(*topic);
+            match held {
+                Held::JoinLeft | Held::JoinRight | Held::Top | Held::Distinct | Held::Topic => {
+                    format!("every row of {topic}, without bound")
+                }
+                Held::Groups(keys) => {
+                    format!("a group for every {} of {topic}, without bound", keys.join(", "))
+                }
+                Held::Values(aggregates) => {
+                    format!("every value of {topic} for {}, without bound", aggregates.join(", "))
+                }
+            }
+        }
+        State::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// A step in one line, nearly as it is written in the circuit; `names` are the columns of the
+/// rows that come in.
+pub fn verb_text(plan: &Plan, id: VertexId, step: &FlowStep) -> String {
+    let input = input_columns(plan, id, &Port::Main);
+    match &step.verb {
+        Verb::From => {
+            let names: Vec<&str> = plan.inputs(id).map(|wire| plan.label(wire.from)).collect();
+            format!("from {}", names.join(", "))
+        }
+        Verb::Where(condition) => format!("where {}", expression_text(condition, &input)),
+        Verb::Project(projection) => projection_text(projection, &input, &step.schema),
+        Verb::Join(join) => {
+            let right = plan.inputs(id).find(|wire| wire.wire.port == Port::Right);
+            let other = right.map_or("nothing", |wire| plan.label(wire.from));
+            let right = input_columns(plan, id, &Port::Right);
+            join_text(join, other, (&input, &right), &step.schema)
+        }
+        Verb::Group(group) => group_text(group, &input, &step.schema),
+        Verb::Distinct => "distinct".to_owned(),
+        Verb::Top(top) => top_text(top, &input, &step.schema),
+        Verb::Route(route) => {
+            let branches: Vec<String> = route
+                .branches
+                .iter()
+                .map(|(label, condition)| match condition {
+                    Some(condition) => format!("{label}: {}", expression_text(condition, &input)),
+                    None => format!("{label}: else"),
+                })
+                .collect();
+            format!("route {}", branches.join(", "))
+        }
+        Verb::Arm(_) => "takes its rows of the route".to_owned(),
+        Verb::Carries(discipline) => format!("carries {discipline}"),
+        Verb::Call(call) => {
+            let job: Vec<String> = call
+                .job
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", expression_text(value, &input)))
+                .collect();
+            let keep: Vec<String> =
+                call.keep.iter().map(|kept| expression_text(kept, &input)).collect();
+            let keep =
+                if keep.is_empty() { String::new() } else { format!(" keep {}", keep.join(", ")) };
+            format!("call {} {{ {} }}{keep}", call.operator, job.join(", "))
+        }
+        Verb::Unknown => "could not be typed".to_owned(),
+    }
+}
+
+#[derive(Default)]
+struct Lines {
+    text: String,
+}
+
+impl Lines {
+    fn line(&mut self, indent: usize, content: impl AsRef<str>) {
+        for _ in 0..indent {
+            self.text.push_str("  ");
+        }
+        self.text.push_str(content.as_ref());
+        self.text.push('\n');
+    }
+
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+}
+
+fn topic_lines(plan: &Plan, id: VertexId, topic: &Topic, out: &mut Lines) {
+    let mut words = vec![format!("topic {}", topic.name), topic.discipline.to_string()];
+    if !topic.key.is_empty() {
+        words.push(format!("key ({})", topic.key_names()));
+    }
+    if topic.edge != Edge::None {
+        words.push(format!("edge {}", topic.edge));
+    }
+    match &topic.origin {
+        TopicOrigin::Declared => {}
+        TopicOrigin::Errors { node } => words.push(format!("errors of {node}")),
+        TopicOrigin::Jobs { operator } => words.push(format!("jobs of {operator}")),
+        TopicOrigin::Results { operator } => words.push(format!("results of {operator}")),
+    }
+    if let Some(retain) = topic.retain_text() {
+        words.push(format!("retain {retain}"));
+    }
+    let flags =
+        [(topic.control, "control"), (topic.shared, "shared"), (!topic.verified, "unverified")];
+    words.extend(flags.iter().filter(|(is_set, _)| *is_set).map(|(_, word)| (*word).to_owned()));
+    out.line(0, words.join(" "));
+    out.line(1, schema_text(&topic.schema));
+    held_line(plan, id, out);
+    let writers = names(plan.inputs(id).map(|wire| plan.label(wire.from)));
+    let readers = names(plan.outputs(id).map(|wire| plan.label(wire.to)));
+    out.line(1, format!("from {writers}; to {readers}"));
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut known: Vec<&str> = Vec::new();
+    for name in names {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    if known.is_empty() { "nobody".to_owned() } else { known.join(", ") }
+}
+
+fn held_line(plan: &Plan, id: VertexId, out: &mut Lines) {
+    let state = &plan.facts(id).state;
+    if *state != State::Stateless {
+        out.line(1, format!("holds {}", state_text(plan, state)));
+    }
+}
+
+fn endpoint_lines(plan: &Plan, id: VertexId, endpoint: &Endpoint, out: &mut Lines) {
+    let contract =
+        if endpoint.contract.is_empty() { "its own contract" } else { &endpoint.contract };
+    out.line(0, format!("operator {} {contract}", endpoint.name));
+    for (idx, via) in endpoint.vias.iter().enumerate() {
+        let used = if endpoint.selected == Some(idx) { " (in use)" } else { "" };
+        out.line(1, format!("via {}: {}{used}", via.name, via.transport));
+    }
+    let reads = names(plan.inputs(id).map(|wire| plan.label(wire.from)));
+    let writes = names(plan.outputs(id).map(|wire| plan.label(wire.to)));
+    out.line(1, format!("reads {reads}; writes {writes}"));
+}
+
+fn node_lines(plan: &Plan, node: &FlowNode<'_>, out: &mut Lines) {
+    out.line(0, format!("node {}", node.name));
+    let mut before: Option<&Schema> = None;
+    for id in &node.steps {
+        let Vertex::Step(step) = plan.vertex(*id) else { continue };
+        out.line(1, format!("{}  {}", step.address, verb_text(plan, *id, step)));
+        let facts = plan.facts(*id);
+        let rows = if before.is_some_and(|before| before.fields == step.schema.fields) {
+            None
+        } else {
+            Some(fields_text(&step.schema.fields))
+        };
+        let discipline = facts.discipline.map_or("unknown".to_owned(), |it| it.to_string());
+        if let Some(rows) = rows {
+            out.line(2, format!("{discipline} {rows}"));
+        }
+        if facts.state != State::Stateless {
+            out.line(2, format!("holds {}", state_text(plan, &facts.state)));
+        }
+        for wire in plan.outputs(*id) {
+            if let (Vertex::Topic(topic), Port::Main) = (plan.vertex(wire.to), &wire.wire.port) {
+                out.line(2, format!("to {}", topic.name));
+            }
+        }
+        before = Some(&step.schema);
+    }
+}
+
+fn fields_text(fields: &[Field]) -> String {
+    let fields: Vec<String> =
+        fields.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
+    if fields.is_empty() { "{ }".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
+}
+
+fn input_columns(plan: &Plan, id: VertexId, port: &Port) -> Vec<String> {
+    let wire = plan.inputs(id).find(|wire| wire.wire.port == *port);
+    wire.map_or_else(Vec::new, |wire| columns(&wire.wire.schema))
+}
+
+fn columns(schema: &Schema) -> Vec<String> {
+    schema.fields.iter().map(|field| field.name.clone()).collect()
+}
+
+fn named(schema: &Schema, columns: &[usize]) -> String {
+    let names: Vec<&str> = columns
+        .iter()
+        .map(|column| schema.fields.get(*column).map_or("?", |field| field.name.as_str()))
+        .collect();
+    names.join(", ")
+}
+
+/// `name: expression`, or the expression alone where it is a path that ends in the name.
+fn computed(name: &str, text: &str) -> String {
+    let last = text.rsplit('.').next().unwrap_or(text);
+    if last == name { text.to_owned() } else { format!("{name}: {text}") }
+}
+
+fn projection_text(projection: &Projection, input: &[String], schema: &Schema) -> String {
+    let fields = schema.fields.iter().zip(&projection.fields);
+    let text = |(field, expr): (&Field, &arqon_operators::Expr)| {
+        computed(&field.name, &expression_text(expr, input))
+    };
+    match projection.word {
+        ProjectionWord::Select | ProjectionWord::Distinct => {
+            format!("select {}", fields.map(text).collect::<Vec<_>>().join(", "))
+        }
+        ProjectionWord::With => {
+            let new: Vec<String> = fields
+                .filter(|(field, expr)| expression_text(expr, input) != field.name)
+                .map(text)
+                .collect();
+            format!("with {}", new.join(", "))
+        }
+        ProjectionWord::Drop => {
+            let kept: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
+            let gone: Vec<&str> =
+                input.iter().map(String::as_str).filter(|name| !kept.contains(name)).collect();
+            format!("drop {}", gone.join(", "))
+        }
+    }
+}
+
+fn join_text(
+    join: &Join,
+    other: &str,
+    (left, right): (&[String], &[String]),
+    schema: &Schema,
+) -> String {
+    let kind = match join.kind {
+        JoinKind::Inner => "join",
+        JoinKind::Left => "left join",
+        JoinKind::Semi => "semi join",
+        JoinKind::Anti => "anti join",
+    };
+    let pairs: Vec<String> = join
+        .left_key
+        .iter()
+        .zip(&join.right_key)
+        .map(|(one, other)| {
+            format!("{} = {}", expression_text(one, left), expression_text(other, right))
+        })
+        .collect();
+    let on = if pairs.is_empty() { "crossed".to_owned() } else { pairs.join(", ") };
+    let alias = match join.output {
+        JoinOutput::Nested => schema.fields.last().map(|field| field.name.as_str()),
+        JoinOutput::Flat | JoinOutput::LeftOnly => None,
+    };
+    let prefix = alias.map_or_else(|| format!("{other}."), |alias| format!("{alias}."));
+    let named = alias.map_or_else(String::new, |alias| format!(" as {alias}"));
+    let residual = join.residual.as_ref().map_or_else(String::new, |residual| {
+        let both: Vec<String> = left
+            .iter()
+            .cloned()
+            .chain(right.iter().map(|name| format!("{prefix}{name}")))
+            .collect();
+        format!(" where {}", expression_text(residual, &both))
+    });
+    format!("{kind} {other}{named} on {on}{residual}")
+}
+
+fn group_text(group: &Group, input: &[String], schema: &Schema) -> String {
+    let name = |idx: usize| schema.fields.get(idx).map_or("?", |field| field.name.as_str());
+    let keys: Vec<String> = group
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(idx, key)| computed(name(idx), &expression_text(key, input)))
+        .collect();
+    let aggregates: Vec<String> = group
+        .aggregates
+        .iter()
+        .enumerate()
+        .map(|(idx, aggregate)| {
+            let text = expression::aggregate_text(aggregate, input);
+            format!("{}: {text}", name(group.keys.len() + idx))
+        })
+        .collect();
+    let by =
+        if keys.is_empty() { "all rows".to_owned() } else { format!("by {}", keys.join(", ")) };
+    if aggregates.is_empty() {
+        format!("group {by}")
+    } else {
+        format!("group {by} agg {}", aggregates.join(", "))
+    }
+}
+
+fn top_text(top: &Top, input: &[String], schema: &Schema) -> String {
+    let by: Vec<String> = top
+        .by
+        .iter()
+        .map(|key| {
+            let text = expression_text(&key.expr, input);
+            match key.order {
+                Order::Ascending => text,
+                Order::Descending => format!("{text} desc"),
+            }
+        })
+        .collect();
+    let mut text = format!("top {} by {}", top.n, by.join(", "));
+    if !top.per.is_empty() {
+        let per: Vec<String> = top.per.iter().map(|per| expression_text(per, input)).collect();
+        text = format!("{text} per {}", per.join(", "));
+    }
+    if top.offset != 0 {
+        text = format!("{text} offset {}", top.offset);
+    }
+    if top.ties == Ties::All {
+        text.push_str(" ties all");
+    }
+    if let (true, Some(field)) = (top.rank, schema.fields.last()) {
+        text = format!("{text} rank {}", field.name);
+    }
+    text
+}
+
+fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
+    let at = |place: usize| {
+        let input = step.inputs.get(place).and_then(|id| plan.steps.get(id.index()));
+        input.map_or_else(Vec::new, |input| columns(&input.schema))
+    };
+    let inputs: Vec<String> = step.inputs.iter().map(|StepId(id)| format!("#{id}")).collect();
+    let inputs =
+        if inputs.is_empty() { String::new() } else { format!(" of {}", inputs.join(", ")) };
+    let text = match &step.operator {
+        Operator::Source(topic) => format!("source {topic}"),
+        Operator::Map(_) => "map".to_owned(),
+        Operator::Union => "union".to_owned(),
+        Operator::Route(route) => {
+            let names = at(0);
+            let conditions: Vec<String> =
+                route.conditions.iter().map(|it| expression_text(it, &names)).collect();
+            let rest = if route.has_rest { ", else" } else { "" };
+            format!("route {}{rest}", conditions.join(", "))
+        }
+        Operator::Arm(arm) => format!("arm {}", arm.idx),
+        Operator::Join(join) => {
+            let other = step.inputs.get(1).map_or(0, |id| id.0);
+            join_text(join, &format!("#{other}"), (&at(0), &at(1)), &step.schema)
+        }
+        Operator::Group(group) => group_text(group, &at(0), &step.schema),
+        Operator::Distinct => "distinct".to_owned(),
+        Operator::Top(top) => top_text(top, &at(0), &step.schema),
+        Operator::Unique { key } => format!("unique ({})", named(&step.schema, key)),
+    };
+    out.line(0, format!("#{idx} {}  {text}{inputs}", step.address));
+    if let Operator::Map(map) = &step.operator {
+        stage_lines(&map.stages, at(0), &step.schema, out);
+    }
+    out.line(2, fields_text(&step.schema.fields));
+}
+
+fn stage_lines(stages: &[Stage], mut names: Vec<String>, schema: &Schema, out: &mut Lines) {
+    for (idx, stage) in stages.iter().enumerate() {
+        let text = match &stage.kind {
+            StageKind::Filter(condition) => format!("where {}", expression_text(condition, &names)),
+            StageKind::Project(fields) => {
+                // Only the last projection's names are the schema's; between them stand numbers.
+                let is_last = !stages[idx + 1..]
+                    .iter()
+                    .any(|later| matches!(later.kind, StageKind::Project(_)));
+                let new: Vec<String> = (0..fields.len())
+                    .map(|column| match schema.fields.get(column) {
+                        Some(field) if is_last => field.name.clone(),
+                        _ => format!("${column}"),
+                    })
+                    .collect();
+                let parts: Vec<String> = fields
+                    .iter()
+                    .zip(&new)
+                    .map(|(field, name)| computed(name, &expression_text(field, &names)))
+                    .collect();
+                names = new;
+                format!("select {}", parts.join(", "))
+            }
+        };
+        out.line(1, format!("{}  {text}", stage.address));
+    }
+}

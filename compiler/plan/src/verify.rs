@@ -1,0 +1,426 @@
+//! What every dataflow plan keeps to, checked after each pass and after decoding.
+//!
+//! 1. **Topics**: each is named once; key and time lie within its schema; `full` has a key; no
+//!    two fields of a schema share a name.
+//! 2. **Order**: the inputs of a step stand before it; their number is the operator's own.
+//! 3. **Sources**: a source names a topic of the plan and has its schema; one source per topic.
+//! 4. **Expressions**: a column lies within the rows that come in and has their type; a local
+//!    lies within its lambda; a literal is a value of its type; operands of `and`, `or`, `not`
+//!    and conditions are `bool`; nothing nests deeper than [`EXPRESSION_DEPTH_MAX`].
+//! 5. **Stages**: filters are `bool`; each stage reads what the one before yields; the last one
+//!    yields the step's schema.
+//! 6. **Routes**: only arms read a route, an arm reads nothing else, and each arm's label exists.
+//! 7. **Keys**: both sides of a join have as many keys, of equal types save options; a `unique`
+//!    has a key, within its rows.
+//! 8. **Schemas**: a step's schema is what its operator makes of its inputs, type by type.
+//! 9. **Outputs**: each names a topic of the plan and a step that is no route; one per topic;
+//!    names and types of the rows are those of the topic.
+//!
+//! The engine walks the plan without checking any of this again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use arqon_operators::{Expr, ExprKind, UnaryOp};
+use arqon_types::{Discipline, Schema, TopicName, Type};
+
+use crate::dataflow::{
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, StageKind, Step, Top, TopicPlan,
+};
+
+/// Deepest nesting of an expression.
+pub const EXPRESSION_DEPTH_MAX: usize = 512;
+
+/// A plan that breaks its invariants: a fault of the compiler, or of an artifact's maker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines(violations))]
+pub struct VerifyError {
+    /// What was found, at most [`VIOLATIONS_MAX`] of them.
+    pub violations: Vec<Violation>,
+}
+
+/// One broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The address of the step, or the topic.
+    pub place: String,
+    /// What does not hold there.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.place, self.what)
+    }
+}
+
+fn lines(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Checks all invariants of the list above. Cost: linear in the size of the plan.
+///
+/// # Errors
+/// Says what is broken and where.
+pub fn verify(plan: &DataflowPlan) -> Result<(), VerifyError> {
+    let topics = plan.topics.iter().map(|topic| (&topic.name, topic)).collect();
+    let mut verifier = Verifier { plan, topics, place: String::new(), violations: Vec::new() };
+    verifier.topics();
+    verifier.steps();
+    verifier.outputs();
+    if verifier.violations.is_empty() {
+        Ok(())
+    } else {
+        Err(VerifyError { violations: verifier.violations })
+    }
+}
+
+struct Verifier<'a> {
+    plan: &'a DataflowPlan,
+    topics: BTreeMap<&'a TopicName, &'a TopicPlan>,
+    place: String,
+    violations: Vec<Violation>,
+}
+
+impl<'a> Verifier<'a> {
+    fn require(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds && self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(Violation { place: self.place.clone(), what: what() });
+        }
+    }
+
+    fn topics(&mut self) {
+        let mut names = BTreeSet::new();
+        for topic in &self.plan.topics {
+            topic.name.as_str().clone_into(&mut self.place);
+            let n_fields = topic.schema.fields.len();
+            self.require(names.insert(&topic.name), || "the topic is named twice".into());
+            self.require(topic.key.iter().all(|column| *column < n_fields), || {
+                format!("key {:?} lies outside of {n_fields} fields", topic.key)
+            });
+            self.require(topic.time.is_none_or(|column| column < n_fields), || {
+                "the time field lies outside of the schema".into()
+            });
+            self.require(topic.discipline != Discipline::Full || !topic.key.is_empty(), || {
+                "a `full` topic has no key".into()
+            });
+            self.schema(&topic.schema);
+        }
+    }
+
+    fn schema(&mut self, schema: &Schema) {
+        let mut names = BTreeSet::new();
+        for field in &schema.fields {
+            self.require(names.insert(&field.name), || {
+                format!("field `{}` stands twice in `{}`", field.name, schema.name)
+            });
+        }
+    }
+
+    fn steps(&mut self) {
+        let mut sources = BTreeSet::new();
+        for (idx, step) in self.plan.steps.iter().enumerate() {
+            step.address.clone_into(&mut self.place);
+            self.schema(&step.schema);
+            let mut inputs = Vec::with_capacity(step.inputs.len());
+            for input in &step.inputs {
+                if input.index() < idx {
+                    inputs.push(&self.plan.steps[input.index()]);
+                } else {
+                    self.require(false, || format!("input {} stands after it", input.0));
+                }
+            }
+            if inputs.len() == step.inputs.len() && self.arity(step) {
+                self.step(step, &inputs);
+            }
+            if let Operator::Source(topic) = &step.operator {
+                self.require(sources.insert(topic), || format!("`{topic}` has two sources"));
+            }
+        }
+    }
+
+    fn arity(&mut self, step: &Step) -> bool {
+        let n_inputs = step.inputs.len();
+        let (fits, wanted) = match &step.operator {
+            Operator::Source(_) => (n_inputs == 0, "no input"),
+            Operator::Union => (0 < n_inputs, "an input"),
+            Operator::Join(_) => (n_inputs == 2, "two inputs"),
+            Operator::Map(_)
+            | Operator::Route(_)
+            | Operator::Arm(_)
+            | Operator::Group(_)
+            | Operator::Distinct
+            | Operator::Top(_)
+            | Operator::Unique { .. } => (n_inputs == 1, "one input"),
+        };
+        self.require(fits, || format!("{n_inputs} inputs where {wanted} is wanted"));
+        fits
+    }
+
+    fn step(&mut self, step: &Step, inputs: &[&'a Step]) {
+        let is_arm = matches!(step.operator, Operator::Arm(_));
+        for input in inputs {
+            let is_route = matches!(input.operator, Operator::Route(_));
+            self.require(is_route == is_arm, || {
+                format!("only arms read a route, and nothing else: input `{}`", input.address)
+            });
+        }
+        let types: Vec<Vec<Type>> = inputs.iter().map(|input| input.schema.types()).collect();
+        match &step.operator {
+            Operator::Source(name) => match self.topics.get(name).copied() {
+                Some(topic) => self.require(topic.schema.fields == step.schema.fields, || {
+                    format!("the source's schema is not that of topic `{name}`")
+                }),
+                None => self.require(false, || format!("topic `{name}` is not in the plan")),
+            },
+            Operator::Map(map) => self.map(map, &types[0], &step.schema),
+            Operator::Union => {
+                for input in &types {
+                    self.yields(input, &step.schema);
+                }
+            }
+            Operator::Route(route) => {
+                for condition in &route.conditions {
+                    self.condition(condition, &types[0]);
+                }
+                self.require(!route.conditions.is_empty(), || "a route without condition".into());
+                self.yields(&types[0], &step.schema);
+            }
+            Operator::Arm(arm) => {
+                if let Operator::Route(route) = &inputs[0].operator {
+                    let n_labels = route.conditions.len() + usize::from(route.has_rest);
+                    self.require(arm.idx < n_labels, || {
+                        format!("label {} of a route with {n_labels}", arm.idx)
+                    });
+                }
+                self.yields(&types[0], &step.schema);
+            }
+            Operator::Join(join) => self.join(join, [inputs[0], inputs[1]], &step.schema),
+            Operator::Group(group) => self.group(group, &types[0], &step.schema),
+            Operator::Distinct => self.yields(&types[0], &step.schema),
+            Operator::Top(top) => self.top(top, &types[0], &step.schema),
+            Operator::Unique { key } => {
+                self.require(!key.is_empty(), || "a `unique` without key".into());
+                self.require(key.iter().all(|column| *column < types[0].len()), || {
+                    format!("key {key:?} lies outside of {} columns", types[0].len())
+                });
+                self.yields(&types[0], &step.schema);
+            }
+        }
+    }
+
+    fn yields(&mut self, types: &[Type], schema: &Schema) {
+        let n_fields = schema.fields.len();
+        self.require(types.len() == n_fields, || {
+            format!("{} columns where schema `{}` has {n_fields}", types.len(), schema.name)
+        });
+        for (ty, field) in types.iter().zip(&schema.fields) {
+            self.require(*ty == field.ty, || {
+                format!("`{}` is {} in the schema, but {ty} is computed", field.name, field.ty)
+            });
+        }
+    }
+
+    fn map(&mut self, map: &Map, input: &[Type], schema: &Schema) {
+        let mut columns = input.to_vec();
+        for stage in &map.stages {
+            match &stage.kind {
+                StageKind::Filter(condition) => self.condition(condition, &columns),
+                StageKind::Project(fields) => {
+                    for field in fields {
+                        self.expression(field, &columns);
+                    }
+                    columns = fields.iter().map(|field| field.ty.clone()).collect();
+                }
+            }
+        }
+        self.require(!map.stages.is_empty(), || "a map without stages".into());
+        self.yields(&columns, schema);
+    }
+
+    fn join(&mut self, join: &Join, [left, right]: [&Step; 2], schema: &Schema) {
+        let (left, right) = (&left.schema, &right.schema);
+        let (left_types, right_types) = (left.types(), right.types());
+        self.require(join.left_key.len() == join.right_key.len(), || {
+            format!("{} keys left, {} right", join.left_key.len(), join.right_key.len())
+        });
+        for key in &join.left_key {
+            self.expression(key, &left_types);
+        }
+        for key in &join.right_key {
+            self.expression(key, &right_types);
+        }
+        for (one, other) in join.left_key.iter().zip(&join.right_key) {
+            self.require(one.ty.required() == other.ty.required(), || {
+                format!("a key is {} left, {} right", one.ty, other.ty)
+            });
+        }
+        if let Some(residual) = &join.residual {
+            let both: Vec<Type> = left_types.iter().chain(&right_types).cloned().collect();
+            self.condition(residual, &both);
+        }
+        let adds = matches!(join.kind, JoinKind::Inner | JoinKind::Left);
+        let left_only = join.output == JoinOutput::LeftOnly;
+        self.require(adds != left_only, || "semi and anti add nothing, the others do".into());
+        let optional = |ty: Type| if join.kind == JoinKind::Left { ty.optional() } else { ty };
+        let mut types = left_types;
+        match join.output {
+            JoinOutput::LeftOnly => {}
+            JoinOutput::Flat => types.extend(right_types.into_iter().map(optional)),
+            JoinOutput::Nested => types.push(optional(Type::Struct(right.fields.clone()))),
+        }
+        self.yields(&types, schema);
+    }
+
+    fn group(&mut self, group: &Group, input: &[Type], schema: &Schema) {
+        let mut types = Vec::with_capacity(group.keys.len() + group.aggregates.len());
+        for key in &group.keys {
+            self.expression(key, input);
+            types.push(key.ty.clone());
+        }
+        for aggregate in &group.aggregates {
+            for arg in &aggregate.args {
+                self.expression(arg, input);
+            }
+            if let Some(filter) = &aggregate.filter {
+                self.condition(filter, input);
+            }
+            types.push(aggregate.ty.clone());
+        }
+        self.yields(&types, schema);
+    }
+
+    fn top(&mut self, top: &Top, input: &[Type], schema: &Schema) {
+        for per in &top.per {
+            self.expression(per, input);
+        }
+        for key in &top.by {
+            self.expression(&key.expr, input);
+        }
+        let mut types = input.to_vec();
+        if top.rank {
+            types.push(Type::Int64);
+        }
+        self.yields(&types, schema);
+    }
+
+    fn outputs(&mut self) {
+        let mut names = BTreeSet::new();
+        for output in &self.plan.outputs {
+            output.topic.as_str().clone_into(&mut self.place);
+            self.require(names.insert(&output.topic), || "the topic has two outputs".into());
+            let topic = self.topics.get(&output.topic).copied();
+            let step = self.plan.steps.get(output.step.index());
+            let (Some(topic), Some(step)) = (topic, step) else {
+                self.require(false, || "the output's topic or step is not in the plan".into());
+                continue;
+            };
+            self.require(!matches!(step.operator, Operator::Route(_)), || {
+                format!("`{}` is a route, not one of its arms", step.address)
+            });
+            self.require(topic.schema.fields == step.schema.fields, || {
+                format!("the rows of `{}` are not those of the topic", step.address)
+            });
+        }
+    }
+
+    fn condition(&mut self, expr: &Expr, columns: &[Type]) {
+        self.expression(expr, columns);
+        self.is_bool(expr);
+    }
+
+    fn is_bool(&mut self, expr: &Expr) {
+        self.require(expr.ty == Type::Bool, || format!("a condition is {}", expr.ty));
+    }
+
+    fn expression(&mut self, expr: &Expr, columns: &[Type]) {
+        self.nested(expr, columns, Scope { n_locals: 0, depth: 0 });
+    }
+
+    fn nested(&mut self, expr: &Expr, columns: &[Type], scope: Scope) {
+        if EXPRESSION_DEPTH_MAX < scope.depth {
+            self.require(false, || "an expression nests too deep".into());
+            return;
+        }
+        let inner = Scope { depth: scope.depth + 1, ..scope };
+        match &expr.kind {
+            ExprKind::Column(column) => match columns.get(*column) {
+                Some(ty) => self.require(*ty == expr.ty, || {
+                    format!("column {column} is {ty}, read as {}", expr.ty)
+                }),
+                None => self.require(false, || {
+                    format!("column {column} of a row with {} columns", columns.len())
+                }),
+            },
+            ExprKind::Local(local) => self.require(*local < scope.n_locals, || {
+                format!("local {local} where {} are in scope", scope.n_locals)
+            }),
+            ExprKind::Literal(value) => {
+                self.require(value.fits(&expr.ty), || format!("a literal that is no {}", expr.ty));
+            }
+            ExprKind::Field { of, idx } => {
+                self.nested(of, columns, inner);
+                let n_fields = match of.ty.required() {
+                    Type::Struct(fields) => fields.len(),
+                    _ => 0,
+                };
+                self.require(*idx < n_fields, || format!("field {idx} of {}", of.ty));
+            }
+            ExprKind::Unary(op, operand) => {
+                self.nested(operand, columns, inner);
+                if *op == UnaryOp::Not {
+                    self.is_bool(operand);
+                }
+            }
+            ExprKind::Binary(_, left, right) => {
+                self.nested(left, columns, inner);
+                self.nested(right, columns, inner);
+            }
+            ExprKind::And(operands) | ExprKind::Or(operands) => {
+                for operand in operands {
+                    self.nested(operand, columns, inner);
+                    self.is_bool(operand);
+                }
+                self.is_bool(expr);
+            }
+            ExprKind::If { condition, then, otherwise } => {
+                self.nested(condition, columns, inner);
+                self.is_bool(condition);
+                self.nested(then, columns, inner);
+                self.nested(otherwise, columns, inner);
+            }
+            ExprKind::In { of, items } => {
+                self.nested(of, columns, inner);
+                for item in items {
+                    self.nested(item, columns, inner);
+                }
+                self.is_bool(expr);
+            }
+            ExprKind::Default { of, otherwise } => {
+                self.nested(of, columns, inner);
+                self.nested(otherwise, columns, inner);
+            }
+            ExprKind::Try(of) | ExprKind::Cast(of) => self.nested(of, columns, inner),
+            ExprKind::Call { args: items, .. }
+            | ExprKind::List(items)
+            | ExprKind::Struct(items) => {
+                for item in items {
+                    self.nested(item, columns, inner);
+                }
+            }
+            ExprKind::Lambda { n_params, body } => {
+                let n_locals = scope.n_locals.saturating_add(*n_params);
+                self.nested(body, columns, Scope { n_locals, ..inner });
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Scope {
+    n_locals: usize,
+    depth: usize,
+}
+
+/// Most violations that are reported at once.
+const VIOLATIONS_MAX: usize = 20;

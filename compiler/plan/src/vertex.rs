@@ -1,0 +1,390 @@
+//! What stands in a plan: clients, topics, steps and operators, and the wires between them.
+//!
+//! Places are byte ranges of the circuit file; the plan does not know text.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use arqon_operators::Expr;
+use arqon_types::{Discipline, Edge, Schema, TopicName};
+
+use crate::dataflow::{Group, Join, Top};
+
+/// A half-open byte range of the circuit file.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct TextRange {
+    /// First byte.
+    pub start: u32,
+    /// The byte after the last one.
+    pub end: u32,
+}
+
+/// A vertex of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VertexId(pub u32);
+
+impl VertexId {
+    /// Its place among [`Plan::vertices`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What stands at one place of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vertex {
+    /// Clients, beyond the Shield.
+    Client(Client),
+    /// A named channel.
+    Topic(Topic),
+    /// One step of a node of the flow.
+    Step(FlowStep),
+    /// An external operator.
+    Endpoint(Endpoint),
+}
+
+/// The clients of one role, on one side of the circuit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// The role; none for clients whose grants come from outside the circuit.
+    pub role: Option<String>,
+    /// Whether rows come from them or go to them.
+    pub side: Side,
+    /// The role's name in the file.
+    pub range: TextRange,
+}
+
+/// Which way rows pass at the clients' edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// From clients into the circuit.
+    In,
+    /// From the circuit to clients.
+    Out,
+}
+
+/// A topic with all that the checks ask about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    /// Its name.
+    pub name: TopicName,
+    /// Who made it.
+    pub origin: TopicOrigin,
+    /// What a row is.
+    pub schema: Arc<Schema>,
+    /// What a message is.
+    pub discipline: Discipline,
+    /// Positions of the key's fields; empty without a key.
+    pub key: Vec<usize>,
+    /// Position of the event-time field.
+    pub time: Option<usize>,
+    /// Who may touch it from outside.
+    pub edge: Edge,
+    /// How long it keeps its rows; none where nothing was said.
+    pub retain: Option<Retain>,
+    /// A control input: one epoch of delay, so that it may close a cycle.
+    pub control: bool,
+    /// Several writers are allowed.
+    pub shared: bool,
+    /// False for `check: none`: retractions of this input are trusted.
+    pub verified: bool,
+    /// Places in the file.
+    pub ranges: TopicRanges,
+}
+
+impl Topic {
+    /// Whether clients may publish to it: an edge says so, and an operator's jobs may come from
+    /// whoever may execute it.
+    pub fn admits_clients(&self) -> bool {
+        self.edge.admits() || matches!(self.origin, TopicOrigin::Jobs { .. })
+    }
+
+    /// Whether clients may subscribe to it: an edge says so, and errors and results are there to
+    /// be read.
+    pub fn emits_to_clients(&self) -> bool {
+        let is_report =
+            matches!(self.origin, TopicOrigin::Errors { .. } | TopicOrigin::Results { .. });
+        self.edge.emits() || is_report
+    }
+
+    /// Whether it is one of the circuit's own that no client may touch.
+    pub fn is_inner(&self) -> bool {
+        self.origin == TopicOrigin::Declared && self.edge == Edge::None
+    }
+
+    /// The names of the key's fields, `a, b`.
+    pub fn key_names(&self) -> String {
+        let name = |column: &usize| self.schema.fields.get(*column).map(|f| f.name.as_str());
+        self.key.iter().filter_map(name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Who made a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TopicOrigin {
+    /// The circuit's `topics`.
+    Declared,
+    /// `<node>.errors`, there for every node.
+    Errors {
+        /// The node.
+        node: String,
+    },
+    /// `<operator>.jobs`, what the operator works on. Shared by its nature.
+    Jobs {
+        /// The operator.
+        operator: String,
+    },
+    /// `<operator>.results`, what the operator answers.
+    Results {
+        /// The operator.
+        operator: String,
+    },
+}
+
+/// How long a topic keeps its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retain {
+    /// For this many nanoseconds.
+    Nanoseconds(i64),
+    /// Up to this many bytes.
+    Bytes(u64),
+    /// `none`: not at all.
+    Nothing,
+}
+
+/// Where the parts of a topic stand; the name's place for what was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TopicRanges {
+    /// The name.
+    pub name: TextRange,
+    /// The value of `schema:`.
+    pub schema: Option<TextRange>,
+    /// The value of `carries:`.
+    pub carries: Option<TextRange>,
+    /// The value of `key:`.
+    pub key: Option<TextRange>,
+    /// The value of `edge:`.
+    pub edge: Option<TextRange>,
+    /// The value of `retain:`.
+    pub retain: Option<TextRange>,
+}
+
+/// One step of a node, or the reading of its inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowStep {
+    /// The node of the flow; `routes[0]` for the first chain of `routes`.
+    pub node: String,
+    /// `revenue` where the inputs are read, `revenue[1]` for a step. Parts of one step (`group`
+    /// and the `where` on its result) share the address.
+    pub address: String,
+    /// What it does.
+    pub verb: Verb,
+    /// What its rows are.
+    pub schema: Arc<Schema>,
+    /// The node's name, or the step's verb, in the file.
+    pub range: TextRange,
+}
+
+/// What a step does, over the rows that its [`Port::Main`] wire brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Reads the node's inputs, all of one schema; multiplicities add. First of every node.
+    From,
+    /// `where`, and the `where` on a group's result.
+    Where(Expr),
+    /// `select`, `with`, `drop`, and the fields of a `distinct`.
+    Project(Projection),
+    /// `join`; the other side comes by a [`Port::Right`] wire.
+    Join(Join),
+    /// `group`
+    Group(Group),
+    /// `distinct`
+    Distinct,
+    /// `top`
+    Top(Top),
+    /// `route`; read by its [`Verb::Arm`] steps only.
+    Route(RouteStep),
+    /// The rows that one label of a `route` took, by the label's place; its address is
+    /// `node.label`.
+    Arm(usize),
+    /// `carries`
+    Carries(Discipline),
+    /// `call`; jobs leave by a [`Port::Jobs`] wire, results come by a [`Port::Results`] wire.
+    Call(Call),
+    /// A step that could not be typed; a diagnostic says why, and the checks stay silent on it.
+    Unknown,
+}
+
+/// New rows, computed from old ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projection {
+    /// As the user wrote it.
+    pub word: ProjectionWord,
+    /// One per field of the new row, over the old one.
+    pub fields: Vec<Expr>,
+}
+
+/// The words that make a projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectionWord {
+    /// `select`
+    Select,
+    /// `with`
+    With,
+    /// `drop`
+    Drop,
+    /// The fields of `distinct`.
+    Distinct,
+}
+
+/// `route`: the first true condition takes the row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStep {
+    /// In order; `None` for `else`, which comes last.
+    pub branches: Vec<(String, Option<Expr>)>,
+}
+
+/// `call`: one job per row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The operator's name.
+    pub operator: String,
+    /// The job's fields.
+    pub job: Vec<(String, Expr)>,
+    /// Fields of the row that are kept, over the old row; they come first in the new one.
+    pub keep: Vec<Expr>,
+}
+
+/// An external operator: a worker that is reached over the bus only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    /// `arqonbus.nvm@1`; empty for a contract of the circuit's own.
+    pub contract: String,
+    /// How it can be reached.
+    pub vias: Vec<Via>,
+    /// The index into `vias` of the one in use.
+    pub selected: Option<usize>,
+    /// Whether `limits` were given.
+    pub limited: bool,
+    /// False for one that stands in a wire but not under `operators`.
+    pub declared: bool,
+    /// The name in the file.
+    pub range: TextRange,
+}
+
+/// One implementation of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Via {
+    /// Its name.
+    pub name: String,
+    /// How it is reached: `builtin nvm`, `remote nvm`, `http http://127.0.0.1:7443/run`.
+    pub transport: String,
+}
+
+/// A way from one vertex to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    /// Where it arrives.
+    pub port: Port,
+    /// What the rows are.
+    pub schema: Arc<Schema>,
+    /// What the rows say; derived when the plan is finished.
+    pub discipline: Discipline,
+    /// Positions of a proven key of the rows; empty without one. Derived likewise.
+    pub key: Vec<usize>,
+    /// The name in the file that makes this wire: in `from`, `to`, `join`, `routes`, `access`.
+    pub range: TextRange,
+}
+
+/// The ends of a wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Port {
+    /// A step's only or left input; a topic's writer.
+    Main,
+    /// The other side of a join.
+    Right,
+    /// A named input of a node.
+    Named(String),
+    /// Rows that failed, on their way to `<node>.errors`.
+    Errors,
+    /// Jobs, from a `call` to `<operator>.jobs` and on to the operator.
+    Jobs,
+    /// Results, from the operator to `<operator>.results` and on to the `call`.
+    Results,
+    /// A client publishes.
+    Publish,
+    /// A client subscribes.
+    Subscribe,
+}
+
+/// What a role may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// Where the name stands.
+    pub range: TextRange,
+    /// In the order of the file.
+    pub grants: Vec<Grant>,
+}
+
+/// One entry of a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What may be done.
+    pub right: Right,
+    /// The topic, for [`Right::Execute`] the operator.
+    pub target: String,
+    /// Where it stands.
+    pub range: TextRange,
+}
+
+/// What a grant allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    /// Publish to a topic.
+    Publish,
+    /// Subscribe to a topic.
+    Subscribe,
+    /// Send jobs to an operator.
+    Execute,
+}
+
+/// A name that the circuit declares, and whether anything uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declaration {
+    /// What it names.
+    pub kind: DeclarationKind,
+    /// The name.
+    pub name: String,
+    /// Where it stands.
+    pub range: TextRange,
+    /// Whether anything in the circuit uses it.
+    pub used: bool,
+}
+
+/// What a declaration names. Topics, nodes and operators are vertices instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclarationKind {
+    /// Under `schemas`.
+    Schema,
+    /// Under `functions`.
+    Function,
+    /// Under `params`.
+    Param,
+}

@@ -1,0 +1,553 @@
+//! Typed nodes to the plan: one typed graph of topics, steps, operators and clients.
+//!
+//! The plan is built also of a circuit with faults, as far as names and types are known, so that
+//! the checks on it report in the same run.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+use arqon_grammar::expr as syntax;
+use arqon_plan as plan;
+use arqon_plan::{PlanBuilder, Port, TextRange, VertexId};
+use arqon_types::{Discipline, Edge, Schema, TopicName, error_schema};
+use indexmap::IndexMap;
+
+use crate::resolve::{Resolved, Topic, TopicOrigin};
+use crate::row_type::RowType;
+use crate::typed::{Input, NodeId, OperatorId, ProjectVerb, TypedNode, TypedStep, Verb};
+use crate::typing::Flow;
+
+/// What expressions refer to, for the list of declarations.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    /// Functions that are called.
+    pub(crate) functions: BTreeSet<String>,
+    /// Parameters that are named.
+    pub(crate) params: BTreeSet<String>,
+}
+
+/// The plan of a circuit.
+pub(crate) fn build(resolved: &Resolved<'_>, flow: &Flow, used: &Used, file: &str) -> plan::Plan {
+    let mut building = Building {
+        resolved,
+        flow,
+        builder: PlanBuilder::new(&resolved.name, &resolved.namespace, file),
+        schemas: IndexMap::new(),
+        topics: Vec::new(),
+        endpoints: Vec::new(),
+        outputs: vec![Vec::new(); flow.nodes.len()],
+        inputs: Vec::new(),
+        errors: BTreeMap::new(),
+    };
+    building.topics();
+    building.endpoints();
+    for id in 0..flow.nodes.len() {
+        building.node(NodeId(id));
+    }
+    building.wire_inputs();
+    building.roles();
+    building.declarations(used);
+    building.builder.finish()
+}
+
+/// A wire into a step, made when all nodes stand.
+struct Pending {
+    input: Input,
+    to: VertexId,
+    port: Port,
+    span: Span,
+}
+
+struct Building<'r, 'a> {
+    resolved: &'r Resolved<'a>,
+    flow: &'r Flow,
+    builder: PlanBuilder,
+    /// One schema per row type and name, shared by all that have it.
+    schemas: IndexMap<(usize, &'r str), Arc<Schema>>,
+    topics: Vec<VertexId>,
+    endpoints: Vec<VertexId>,
+    /// What each node puts out: one vertex, or one per label, with the rows there.
+    outputs: Vec<Vec<(VertexId, Arc<Schema>)>>,
+    inputs: Vec<Pending>,
+    errors: BTreeMap<String, VertexId>,
+}
+
+impl<'r> Building<'r, '_> {
+    fn schema(&mut self, row: &Arc<RowType>, name: &'r str) -> Arc<Schema> {
+        // Row types live as long as the flow does, so their addresses tell them apart.
+        let key = (Arc::as_ptr(row) as usize, name);
+        let made = self.schemas.entry(key).or_insert_with(|| Arc::new(row.known_schema(name)));
+        Arc::clone(made)
+    }
+
+    fn topics(&mut self) {
+        let resolved = self.resolved;
+        for topic in &resolved.topics {
+            let schema = self.schema(&topic.row, &topic.schema_name);
+            let vertex = self.builder.topic(topic_vertex(topic, schema, resolved));
+            self.topics.push(vertex);
+        }
+        // The errors of a node are a topic; it stands in the plan where somebody may read it.
+        let grants = resolved.circuit.access.iter().flat_map(|role| &role.subscribe);
+        for grant in grants {
+            let Some(owner) = grant.target.node.strip_suffix(".errors") else { continue };
+            if resolved.node_id(owner).is_some() && !self.errors.contains_key(owner) {
+                self.error_topic(owner, &grant.target.node);
+            }
+        }
+    }
+
+    fn error_topic(&mut self, node: &str, name: &str) {
+        let Ok(name) = TopicName::parse(name) else { return };
+        let vertex = self.builder.topic(plan::Topic {
+            name,
+            origin: plan::TopicOrigin::Errors { node: node.to_owned() },
+            schema: Arc::new(error_schema()),
+            discipline: Discipline::Delta,
+            key: Vec::new(),
+            time: None,
+            edge: Edge::None,
+            retain: None,
+            control: false,
+            shared: false,
+            verified: true,
+            ranges: plan::TopicRanges::default(),
+        });
+        self.errors.insert(node.to_owned(), vertex);
+    }
+
+    fn endpoints(&mut self) {
+        let resolved = self.resolved;
+        for (id, operator) in resolved.operators.iter().enumerate() {
+            let vias = operator
+                .ast
+                .via
+                .iter()
+                .map(|via| plan::Via {
+                    name: via.name.node.clone(),
+                    transport: via
+                        .transport
+                        .as_ref()
+                        .map_or_else(String::new, |transport| transport_text(&transport.node)),
+                })
+                .collect();
+            let vertex = self.builder.endpoint(plan::Endpoint {
+                name: operator.ast.name.node.clone(),
+                contract: operator.contract_name.clone(),
+                vias,
+                selected: operator.selected,
+                limited: operator.ast.limits.is_some(),
+                declared: true,
+                range: range(operator.ast.name.span),
+            });
+            self.endpoints.push(vertex);
+            for topic_id in &resolved.operator_topics[id] {
+                let topic = resolved.topic(*topic_id);
+                let vertex_of = self.topics[topic_id.0];
+                let schema = self.schema(&topic.row, &topic.schema_name);
+                let span = range(operator.ast.name.span);
+                match topic.origin {
+                    TopicOrigin::Jobs(_) => {
+                        self.builder.wire((vertex_of, vertex), Port::Jobs, &schema, span);
+                    }
+                    TopicOrigin::Results(_) => {
+                        self.builder.wire((vertex, vertex_of), Port::Results, &schema, span);
+                    }
+                    TopicOrigin::Declared(_) => {}
+                }
+            }
+        }
+    }
+
+    fn node(&mut self, id: NodeId) {
+        let flow = self.flow;
+        let node = &flow.nodes[id.0];
+        let mut schema = self.schema(&node.row_in, &node.name);
+        let mut at = self.vertex(node, &node.name, plan::Verb::From, &schema, node.span);
+        for source in &node.sources {
+            self.inputs.push(Pending {
+                input: source.input,
+                to: at,
+                port: Port::Main,
+                span: source.span,
+            });
+        }
+        for step in &node.steps {
+            (at, schema) = self.step(node, step, at, schema);
+        }
+        let outputs = if node.labels.is_empty() {
+            vec![(at, Arc::clone(&schema))]
+        } else {
+            let mut arms = Vec::with_capacity(node.labels.len());
+            for (idx, label) in node.labels.iter().enumerate() {
+                let address = format!("{}.{}", node.name, label.node);
+                let arm = self.vertex(node, &address, plan::Verb::Arm(idx), &schema, label.span);
+                self.builder.wire((at, arm), Port::Main, &schema, range(label.span));
+                arms.push((arm, Arc::clone(&schema)));
+            }
+            arms
+        };
+        for sink in &node.sinks {
+            let Some((from, schema)) = outputs.get(sink.label.unwrap_or(0)) else { continue };
+            let to = self.topics[sink.topic.0];
+            self.builder.wire((*from, to), Port::Main, schema, range(sink.span));
+        }
+        for (OperatorId(operator), span) in &node.bypasses {
+            let to = self.endpoints[*operator];
+            self.builder.wire((outputs[0].0, to), Port::Main, &outputs[0].1, range(*span));
+        }
+        if let Some(errors) = self.errors.get(&node.name).copied() {
+            let error = Arc::new(error_schema());
+            self.builder.wire((outputs[0].0, errors), Port::Errors, &error, range(node.span));
+        }
+        self.outputs[id.0] = outputs;
+    }
+
+    fn vertex(
+        &mut self,
+        node: &'r TypedNode,
+        address: &str,
+        verb: plan::Verb,
+        schema: &Arc<Schema>,
+        span: Span,
+    ) -> VertexId {
+        self.builder.step(plan::FlowStep {
+            node: node.name.clone(),
+            address: address.to_owned(),
+            verb,
+            schema: Arc::clone(schema),
+            range: range(span),
+        })
+    }
+
+    /// The vertices of one step after `at`; the last of them, and the rows there.
+    fn step(
+        &mut self,
+        node: &'r TypedNode,
+        step: &'r TypedStep,
+        at: VertexId,
+        before: Arc<Schema>,
+    ) -> (VertexId, Arc<Schema>) {
+        let after = self.schema(&step.row, &node.name);
+        let mut parts: Vec<plan::Verb> = Vec::with_capacity(2);
+        match &step.verb {
+            Verb::Where(condition) => parts.push(plan::Verb::Where(condition.clone())),
+            Verb::Project(word, fields) => {
+                let word = match word {
+                    ProjectVerb::Select => plan::ProjectionWord::Select,
+                    ProjectVerb::With => plan::ProjectionWord::With,
+                    ProjectVerb::Drop => plan::ProjectionWord::Drop,
+                };
+                let fields = fields.clone();
+                parts.push(plan::Verb::Project(plan::Projection { word, fields }));
+            }
+            Verb::Join { join, .. } => parts.push(plan::Verb::Join(join.clone())),
+            Verb::Group { group, having } => {
+                parts.push(plan::Verb::Group(group.clone()));
+                parts.extend(having.clone().map(plan::Verb::Where));
+            }
+            Verb::Distinct { fields } => {
+                let word = plan::ProjectionWord::Distinct;
+                parts.extend(
+                    fields
+                        .clone()
+                        .map(|fields| plan::Verb::Project(plan::Projection { word, fields })),
+                );
+                parts.push(plan::Verb::Distinct);
+            }
+            Verb::Top(top) => parts.push(plan::Verb::Top(top.clone())),
+            Verb::Route(route) => {
+                let mut conditions = route.conditions.iter().cloned();
+                let branches = node
+                    .labels
+                    .iter()
+                    .map(|label| (label.node.clone(), conditions.next()))
+                    .collect();
+                parts.push(plan::Verb::Route(plan::RouteStep { branches }));
+            }
+            Verb::Carries(discipline) => parts.push(plan::Verb::Carries(*discipline)),
+            Verb::Call(call) => {
+                let operator = self.resolved.operator(call.operator);
+                let names = operator.contract.iter().flat_map(|contract| &contract.job);
+                let job =
+                    names.map(|field| field.name.clone()).zip(call.job.iter().cloned()).collect();
+                parts.push(plan::Verb::Call(plan::Call {
+                    operator: operator.ast.name.node.clone(),
+                    job,
+                    keep: call.keep.clone(),
+                }));
+            }
+            Verb::Unknown => parts.push(plan::Verb::Unknown),
+        }
+        let mut at = at;
+        let mut schema = before;
+        for verb in parts {
+            let is_call = matches!(verb, plan::Verb::Call(_));
+            let vertex = self.vertex(node, &step.address, verb, &after, step.span);
+            self.builder.wire((at, vertex), Port::Main, &schema, range(step.span));
+            if let Verb::Join { input, input_span, .. } = &step.verb {
+                let (input, span) = (*input, *input_span);
+                self.inputs.push(Pending { input, to: vertex, port: Port::Right, span });
+            }
+            if is_call {
+                self.call_wires(step, vertex);
+            }
+            at = vertex;
+            schema = Arc::clone(&after);
+        }
+        (at, schema)
+    }
+
+    /// Jobs go to the operator's topic, results come from it, failures go where `errors` says.
+    fn call_wires(&mut self, step: &TypedStep, vertex: VertexId) {
+        let Verb::Call(call) = &step.verb else { return };
+        let resolved = self.resolved;
+        for topic_id in &resolved.operator_topics[call.operator.0] {
+            let topic = resolved.topic(*topic_id);
+            let id = topic_id.0;
+            let schema = self.schema(&topic.row, &topic.schema_name);
+            match topic.origin {
+                TopicOrigin::Jobs(_) => {
+                    let ends = (vertex, self.topics[id]);
+                    self.builder.wire(ends, Port::Jobs, &schema, range(call.span));
+                }
+                TopicOrigin::Results(_) => {
+                    let ends = (self.topics[id], vertex);
+                    self.builder.wire(ends, Port::Results, &schema, range(call.span));
+                }
+                TopicOrigin::Declared(_) => {}
+            }
+        }
+        if let Some(topic) = call.errors {
+            let errors = Arc::new(error_schema());
+            let ends = (vertex, self.topics[topic.0]);
+            self.builder.wire(ends, Port::Errors, &errors, range(call.span));
+        }
+    }
+
+    fn wire_inputs(&mut self) {
+        for pending in std::mem::take(&mut self.inputs) {
+            let (from, schema) = match pending.input {
+                Input::Topic(id) => {
+                    let topic = self.resolved.topic(id);
+                    (self.topics[id.0], self.schema(&topic.row, &topic.schema_name))
+                }
+                Input::Node(NodeId(id)) => self.outputs[id][0].clone(),
+                Input::Label(NodeId(id), label) => {
+                    let outputs = &self.outputs[id];
+                    outputs[label.min(outputs.len() - 1)].clone()
+                }
+                Input::Operator(OperatorId(id)) => {
+                    (self.endpoints[id], Arc::new(Schema::new("unknown", Vec::new())))
+                }
+            };
+            self.builder.wire((from, pending.to), pending.port, &schema, range(pending.span));
+        }
+    }
+
+    fn roles(&mut self) {
+        for role in &self.resolved.circuit.access {
+            let rights = [
+                (plan::Right::Publish, &role.publish),
+                (plan::Right::Subscribe, &role.subscribe),
+                (plan::Right::Execute, &role.execute),
+            ];
+            let grants = rights
+                .into_iter()
+                .flat_map(|(right, grants)| {
+                    grants.iter().map(move |grant| plan::Grant {
+                        right,
+                        target: grant.target.node.clone(),
+                        range: range(grant.target.span),
+                    })
+                })
+                .collect();
+            self.builder.role(plan::Role {
+                name: role.name.node.clone(),
+                range: range(role.name.span),
+                grants,
+            });
+        }
+    }
+
+    fn declarations(&mut self, used: &Used) {
+        let circuit = self.resolved.circuit;
+        let mut schemas = BTreeSet::new();
+        let mut symbols = BTreeSet::new();
+        let types = circuit
+            .topics
+            .iter()
+            .filter_map(|topic| topic.schema.as_ref())
+            .chain(circuit.schemas.iter().flat_map(|it| &it.fields).map(|field| &field.ty))
+            .chain(circuit.operators.iter().flat_map(contract_types));
+        for ty in types {
+            named(ty, &mut schemas, &mut symbols);
+        }
+        let mut add = |kind, name: &ast::Name, used: bool| {
+            self.builder.declaration(plan::Declaration {
+                kind,
+                name: name.node.clone(),
+                range: range(name.span),
+                used,
+            });
+        };
+        for schema in &circuit.schemas {
+            let is_used = schemas.contains(schema.name.as_str());
+            add(plan::DeclarationKind::Schema, &schema.name, is_used);
+        }
+        for function in &circuit.functions {
+            let is_used = used.functions.contains(function.name.as_str());
+            add(plan::DeclarationKind::Function, &function.name, is_used);
+        }
+        for param in &circuit.params {
+            let name = param.name.as_str();
+            let is_used = used.params.contains(name)
+                || symbols.contains(name)
+                || circuit.functions.iter().any(|function| names_in(&function.body, name));
+            add(plan::DeclarationKind::Param, &param.name, is_used);
+        }
+    }
+}
+
+fn topic_vertex(topic: &Topic<'_>, schema: Arc<Schema>, resolved: &Resolved<'_>) -> plan::Topic {
+    let ast = topic.ast();
+    let operator = |id: OperatorId| resolved.operator(id).ast.name.node.clone();
+    let is_set = |flag: Option<&arqon_grammar::Spanned<bool>>| flag.is_some_and(|flag| flag.node);
+    plan::Topic {
+        name: topic.name.clone(),
+        origin: match topic.origin {
+            TopicOrigin::Declared(_) => plan::TopicOrigin::Declared,
+            TopicOrigin::Jobs(id) => plan::TopicOrigin::Jobs { operator: operator(id) },
+            TopicOrigin::Results(id) => plan::TopicOrigin::Results { operator: operator(id) },
+        },
+        key: plan_key(topic),
+        schema,
+        discipline: topic.discipline,
+        time: topic.time,
+        edge: topic.edge,
+        retain: ast.and_then(|ast| ast.retain.as_ref()).map(|retain| match retain.node {
+            ast::Retain::Nanoseconds(nanos) => plan::Retain::Nanoseconds(nanos),
+            ast::Retain::Bytes(bytes) => plan::Retain::Bytes(bytes),
+            ast::Retain::Nothing => plan::Retain::Nothing,
+        }),
+        control: is_set(ast.and_then(|ast| ast.control.as_ref())),
+        shared: is_set(ast.and_then(|ast| ast.shared.as_ref())),
+        verified: ast.is_none_or(|ast| ast.unchecked.is_none()),
+        ranges: plan::TopicRanges {
+            name: range(topic.span),
+            schema: ast.and_then(|ast| ast.schema.as_ref()).map(|it| range(it.span)),
+            carries: ast.and_then(|ast| ast.carries.as_ref()).map(|it| range(it.span)),
+            key: ast.and_then(|ast| ast.key.as_ref()).map(|it| range(it.span)),
+            edge: ast.and_then(|ast| ast.edge.as_ref()).map(|it| range(it.span)),
+            retain: ast.and_then(|ast| ast.retain.as_ref()).map(|it| range(it.span)),
+        },
+    }
+}
+
+/// The key over the fields that are known; nothing if one of the key's has no type.
+fn plan_key(topic: &Topic<'_>) -> Vec<usize> {
+    let known_before =
+        |at: usize| topic.row.columns[..at].iter().filter(|column| column.ty.is_some()).count();
+    let is_known = topic.key.iter().all(|&at| topic.row.columns[at].ty.is_some());
+    if is_known { topic.key.iter().map(|&at| known_before(at)).collect() } else { Vec::new() }
+}
+
+fn transport_text(transport: &ast::Transport) -> String {
+    match transport {
+        ast::Transport::Builtin(name) => format!("builtin {}", name.node),
+        ast::Transport::Remote(wanted) => {
+            let parts: Vec<String> = wanted
+                .iter()
+                .map(|(name, value)| match &value.kind {
+                    ast::ValueKind::Scalar { text, .. } => format!("{}={text}", name.node),
+                    _ => name.node.clone(),
+                })
+                .collect();
+            format!("remote {}", parts.join(" "))
+        }
+        ast::Transport::Http { url, .. } => {
+            format!("http {}", url.as_ref().map_or("", |url| url.node.as_str()))
+        }
+        ast::Transport::Process { command, .. } => {
+            let words: Vec<&str> = command.iter().map(|word| word.node.as_str()).collect();
+            format!("process {}", words.join(" "))
+        }
+    }
+}
+
+fn contract_types(operator: &ast::Operator) -> Vec<&ast::TypeExpr> {
+    match operator.contract.as_ref().map(|contract| &contract.node) {
+        Some(ast::Contract::Own { job, result }) => job.iter().chain(result.iter()).collect(),
+        Some(ast::Contract::Named { .. }) | None => Vec::new(),
+    }
+}
+
+/// The schemas and the dimension symbols that a type names.
+fn named<'t>(
+    ty: &'t ast::TypeExpr,
+    schemas: &mut BTreeSet<&'t str>,
+    symbols: &mut BTreeSet<&'t str>,
+) {
+    match &ty.kind {
+        ast::TypeKind::Named(name) => {
+            schemas.insert(name);
+        }
+        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
+            named(inner, schemas, symbols);
+        }
+        ast::TypeKind::Struct(fields) => {
+            for field in fields {
+                named(&field.ty, schemas, symbols);
+            }
+        }
+        ast::TypeKind::Tensor { dims, .. } => {
+            for dim in dims {
+                if let ast::Dimension::Symbol(symbol) = &dim.node {
+                    symbols.insert(symbol);
+                }
+            }
+        }
+        ast::TypeKind::Bool
+        | ast::TypeKind::Int64
+        | ast::TypeKind::Float32
+        | ast::TypeKind::Float64
+        | ast::TypeKind::Decimal { .. }
+        | ast::TypeKind::String
+        | ast::TypeKind::Bytes
+        | ast::TypeKind::Timestamp
+        | ast::TypeKind::Duration
+        | ast::TypeKind::Date
+        | ast::TypeKind::Uuid
+        | ast::TypeKind::Enum(_)
+        | ast::TypeKind::Error => {}
+    }
+}
+
+/// Whether a function's body names something.
+fn names_in(expr: &syntax::Expr, name: &str) -> bool {
+    match &expr.kind {
+        syntax::ExprKind::Name(found) => found == name,
+        syntax::ExprKind::Literal(_) | syntax::ExprKind::Error => false,
+        syntax::ExprKind::Field { base, .. } => names_in(base, name),
+        syntax::ExprKind::Index { base, index } => names_in(base, name) || names_in(index, name),
+        syntax::ExprKind::Call { arguments, .. } => {
+            arguments.iter().any(|argument| names_in(&argument.value, name))
+        }
+        syntax::ExprKind::Lambda { body, .. } => names_in(body, name),
+        syntax::ExprKind::List(items) => items.iter().any(|item| names_in(item, name)),
+        syntax::ExprKind::Unary { operand, .. } => names_in(operand, name),
+        syntax::ExprKind::Binary { left, right, .. } => {
+            names_in(left, name) || names_in(right, name)
+        }
+        syntax::ExprKind::If { condition, consequence, alternative } => {
+            [condition, consequence, alternative].into_iter().any(|part| names_in(part, name))
+        }
+    }
+}
+
+fn range(span: Span) -> TextRange {
+    TextRange { start: span.start, end: span.end }
+}

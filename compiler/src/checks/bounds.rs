@@ -1,0 +1,111 @@
+//! State: whatever a step holds has a bound that can be printed (E0302).
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::code::{discipline, warnings};
+use arqon_plan::{FlowStep, Held, Plan, State, Topic, Vertex, VertexId};
+
+use super::span;
+
+/// The first step on each way that would hold events without end. What comes after it only
+/// inherits the fault, and is not reported.
+pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut cause: Vec<Option<VertexId>> = vec![None; plan.n_vertices()];
+    for id in plan.walk() {
+        let inherited: Vec<VertexId> =
+            plan.inputs(id).filter_map(|wire| cause[wire.from.index()]).collect();
+        cause[id.index()] = inherited.first().copied();
+        let (Vertex::Step(step), State::Unbounded { topic, held }) =
+            (plan.vertex(id), &plan.facts(id).state)
+        else {
+            continue;
+        };
+        let inherits = inherited.contains(topic);
+        cause[id.index()] = Some(*topic);
+        if let (false, Vertex::Topic(source)) = (inherits, plan.vertex(*topic)) {
+            found.push((step.range, report(step, source, held)));
+        }
+    }
+    found.sort_by_key(|(range, _)| *range);
+    found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+}
+
+/// Topics that keep every event for late subscribers.
+pub(super) fn growing_topics(plan: &Plan) -> Vec<Diagnostic> {
+    let growing = |(id, topic)| match &plan.facts(id).state {
+        State::Unbounded { topic: source, held: Held::Topic } => Some(grows(plan, topic, *source)),
+        State::Stateless | State::Bounded(_) | State::Unbounded { .. } | State::Unknown => None,
+    };
+    plan.topics().filter_map(growing).collect()
+}
+
+fn grows(plan: &Plan, topic: &Topic, source: VertexId) -> Diagnostic {
+    let source = plan.label(source);
+    let place = topic.ranges.carries.unwrap_or(topic.ranges.name);
+    Diagnostic::new(
+        warnings::GROWING_TOPIC,
+        span(place),
+        format!("topic `{}` keeps every event of `{source}`, for late subscribers", topic.name),
+    )
+    .help(format!("let `{}` carry `events`: its rows are never retracted", topic.name))
+    .help(format!("or give `{source}` a bound, as in `retain: 1h`"))
+}
+
+fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
+    let (address, topic) = (&step.address, &source.name);
+    let (message, remedy) = match held {
+        Held::JoinLeft | Held::JoinRight => {
+            (format!("`join` at `{address}` holds every event of `{topic}`"), None)
+        }
+        Held::Groups(keys) => (
+            format!("`group` at `{address}` holds a group for every {} of `{topic}`", listed(keys)),
+            Some(match source.key.as_slice() {
+                [] => "or group by fields of type `bool` or `enum`, or by the topic's `key`, \
+                       once it is declared"
+                    .to_owned(),
+                _ => format!("or group by the topic's key (`{}`)", source.key_names()),
+            }),
+        ),
+        Held::Values(aggregates) => (
+            format!(
+                "`group` at `{address}` holds every value that {} saw of `{topic}`",
+                listed(aggregates)
+            ),
+            Some(
+                "or use aggregates that hold a number: `count`, `sum`, `avg`, `any`, `all`, \
+                 `stddev`, `variance`"
+                    .to_owned(),
+            ),
+        ),
+        Held::Distinct => (
+            format!("`distinct` at `{address}` holds every row of `{topic}`"),
+            Some("or take only fields of type `bool` or `enum`".to_owned()),
+        ),
+        Held::Top => (format!("`top` at `{address}` holds every event of `{topic}`"), None),
+        Held::Topic => (format!("`{address}` holds every event of `{topic}`"), None),
+    };
+    let keyed = match source.key.as_slice() {
+        [] => "and a `key`".to_owned(),
+        _ => format!("(its key is `{}`)", source.key_names()),
+    };
+    let mut diagnostic = Diagnostic::new(discipline::UNBOUNDED_STATE, span(step.range), message)
+        .label("this state has no bound")
+        .secondary(
+            span(source.ranges.carries.unwrap_or(source.ranges.name)),
+            format!("`{topic}` carries `events`, which are never retracted"),
+        )
+        .help(format!(
+            "let `{topic}` carry what can be replaced: `carries: full` {keyed}; or what its \
+             producers retract: `carries: delta`"
+        ));
+    if let Some(remedy) = remedy {
+        diagnostic = diagnostic.help(remedy);
+    }
+    diagnostic
+        .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"))
+        .note("`--allow unbounded` accepts it as it is")
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,105 @@
+//! Cycles: data goes one way, except through a topic with `control: true` (E0304).
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::code::discipline;
+use arqon_plan::{Plan, Vertex, VertexId, WireRef};
+
+use super::paths::{drawn, is_immediate, shortest};
+use super::span;
+
+/// One diagnostic per cycle; cycles that share a vertex are reported one after another, as the
+/// first is mended.
+pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut left: Vec<bool> = vec![true; plan.n_vertices()];
+    while found.len() < CYCLES_MAX {
+        trim(plan, &mut left);
+        // A drawing that begins at a node reads best.
+        let mut steps = plan.steps().map(|(id, _)| id);
+        let mut others = plan.vertices().map(|(id, _)| id);
+        let is_left = |id: &VertexId| left[id.index()];
+        let Some(start) = steps.find(is_left).or_else(|| others.find(is_left)) else { break };
+        let passes = |wire: &WireRef<'_>| left[wire.to.index()] && is_immediate(plan, wire);
+        match shortest(plan, start, |id| id == start, passes) {
+            Some(way) => {
+                for wire in &way {
+                    left[wire.to.index()] = false;
+                }
+                found.push(report(plan, &way));
+            }
+            // Between two cycles, on neither.
+            None => left[start.index()] = false,
+        }
+    }
+    found
+}
+
+/// Takes away what lies on no cycle: vertices that nothing left leads to, or that lead to
+/// nothing left, again and again.
+fn trim(plan: &Plan, left: &mut [bool]) {
+    let mut n_in = vec![0_usize; left.len()];
+    let mut n_out = vec![0_usize; left.len()];
+    for wire in plan.wires().filter(|wire| is_immediate(plan, wire)) {
+        if left[wire.from.index()] && left[wire.to.index()] {
+            n_out[wire.from.index()] += 1;
+            n_in[wire.to.index()] += 1;
+        }
+    }
+    let mut free: Vec<VertexId> = plan
+        .vertices()
+        .map(|(id, _)| id)
+        .filter(|id| left[id.index()] && (n_in[id.index()] == 0 || n_out[id.index()] == 0))
+        .collect();
+    while let Some(id) = free.pop() {
+        if !std::mem::replace(&mut left[id.index()], false) {
+            continue;
+        }
+        for wire in plan.outputs(id).filter(|wire| is_immediate(plan, wire)) {
+            let count = &mut n_in[wire.to.index()];
+            *count = count.saturating_sub(1);
+            if *count == 0 && left[wire.to.index()] {
+                free.push(wire.to);
+            }
+        }
+        for wire in plan.inputs(id).filter(|wire| is_immediate(plan, wire)) {
+            let count = &mut n_out[wire.from.index()];
+            *count = count.saturating_sub(1);
+            if *count == 0 && left[wire.from.index()] {
+                free.push(wire.from);
+            }
+        }
+    }
+}
+
+fn report(plan: &Plan, way: &[WireRef<'_>]) -> Diagnostic {
+    // Wires within a node have no name in the file; a way back always crosses nodes.
+    let mut written: Vec<&WireRef<'_>> =
+        way.iter().filter(|wire| wire.wire.range.start < wire.wire.range.end).collect();
+    written.sort_by_key(|wire| wire.wire.range);
+    let place = written.last().map(|wire| wire.wire.range).unwrap_or_default();
+    let mut diagnostic = Diagnostic::new(
+        discipline::CYCLE,
+        span(place),
+        format!("cycle without delay: {}", drawn(plan, way)),
+    )
+    .label("closes the cycle");
+    for wire in written.iter().rev().skip(1).rev().take(3) {
+        diagnostic = diagnostic.secondary(span(wire.wire.range), "on the cycle");
+    }
+    let topics: Vec<&str> = way
+        .iter()
+        .filter(|wire| matches!(plan.vertex(wire.to), Vertex::Topic(_)))
+        .map(|wire| plan.label(wire.to))
+        .collect();
+    match topics.first() {
+        Some(topic) => diagnostic.help(format!(
+            "what goes back needs an epoch of delay: declare `{topic}` with `control: true` if \
+             it steers what comes later"
+        )),
+        None => diagnostic
+            .help("let the rows go back through a topic with `control: true`, an epoch later"),
+    }
+}
+
+/// Most cycles that are reported at once.
+const CYCLES_MAX: usize = 20;

@@ -1,0 +1,158 @@
+//! The whole way: text in; plan, dataflow plan, tests and diagnostics out. No IO.
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::ParseOptions;
+use arqon_grammar::Span;
+use arqon_grammar::parse_circuit;
+use arqon_plan::{DataflowPlan, Plan, verify};
+
+use crate::build::{Used, build};
+use crate::checks::{Unbounded, plan_errors, plan_warnings};
+use crate::example::{TestPlan, type_tests};
+use crate::fuse::fuse;
+use crate::lower::lower;
+use crate::options::Options;
+use crate::places::Places;
+use crate::prune::prune;
+use crate::report::Report;
+use crate::resolve::{Resolved, resolve};
+use crate::typed::Verb;
+use crate::typing::{Flow, Typer, type_flow};
+
+/// What has become of a circuit.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The typed graph; of a circuit with faults as far as it is known. None if the text has no
+    /// readable structure.
+    pub plan: Option<Plan>,
+    /// The executable form. None with errors, and for a circuit that calls operators.
+    pub dataflow: Option<DataflowPlan>,
+    /// The circuit's tests; those with a fault are left out.
+    pub tests: Vec<TestPlan>,
+    /// Why a circuit without errors does not run in this version, each with its place.
+    pub not_runnable: Vec<NotRunnable>,
+    /// All faults and warnings, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A part of a circuit that is checked and drawn, and does not run in this version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRunnable {
+    /// Where it stands.
+    pub span: Span,
+    /// Why: `` `call: nvm` does not run in this version ``.
+    pub message: String,
+}
+
+impl Compiled {
+    /// Whether anything refuses the circuit.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Compiles the text of a circuit file. `file_name` is how the user called the file; it comes
+/// into plans and error rows.
+pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
+    let parse_options = ParseOptions { variables: options.variables.clone() };
+    let (circuit, faults) = parse_circuit(text, &parse_options);
+    let mut report = Report::of_reader(faults);
+    let Some(circuit) = circuit else {
+        return Compiled {
+            plan: None,
+            dataflow: None,
+            tests: Vec::new(),
+            not_runnable: Vec::new(),
+            diagnostics: report.into_sorted(),
+        };
+    };
+    let places = Places::new(text);
+    let resolved = resolve(&circuit, options, &mut report);
+    let mut typer = Typer::new(&resolved.functions, &resolved.params, &places, &mut report);
+    let flow = type_flow(&resolved, &mut typer);
+    let used = Used {
+        functions: std::mem::take(&mut typer.used_functions),
+        params: std::mem::take(&mut typer.used_params),
+    };
+    let tests = type_tests(&resolved, &flow, &places, &mut report);
+    let plan = build(&resolved, &flow, &used, file_name);
+    check(&resolved, &plan, options, &mut report);
+    let dataflow =
+        if report.has_errors() { None } else { lower(&resolved, &flow, file_name).map(passes) };
+    Compiled {
+        plan: Some(plan),
+        dataflow,
+        tests,
+        not_runnable: not_runnable(&flow, text),
+        diagnostics: report.into_sorted(),
+    }
+}
+
+/// What the plan itself shows, unless it follows from a fault in the declaration of a topic.
+/// Warnings only where nothing is refused, since what could not be typed would count as unused.
+fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut Report) {
+    let unbounded = if options.allow_unbounded { Unbounded::Allowed } else { Unbounded::Refused };
+    let bodies: Vec<Span> = resolved
+        .topics
+        .iter()
+        .filter_map(|topic| topic.ast().map(|ast| ast.name.span.to(ast.span)))
+        .collect();
+    let faulty: Vec<Span> = report
+        .faulty(&bodies)
+        .into_iter()
+        .zip(&bodies)
+        .filter_map(|(is_faulty, body)| is_faulty.then_some(*body))
+        .collect();
+    let follows = |fault: &Diagnostic| {
+        let labels = std::iter::once(&fault.primary).chain(&fault.secondary);
+        labels.into_iter().any(|label| {
+            let after = faulty.partition_point(|body| body.start <= label.span.start);
+            after.checked_sub(1).is_some_and(|at| label.span.start < faulty[at].end)
+        })
+    };
+    for fault in plan_errors(plan, unbounded) {
+        if !follows(&fault) {
+            report.push(fault);
+        }
+    }
+    if !report.has_errors() {
+        for warning in plan_warnings(plan) {
+            report.push(warning);
+        }
+    }
+}
+
+/// All passes over a dataflow plan.
+fn passes(dataflow: DataflowPlan) -> DataflowPlan {
+    let dataflow = verified_in_tests("lower", dataflow);
+    let dataflow = verified_in_tests("prune", prune(dataflow));
+    verified("fuse", fuse(dataflow))
+}
+
+/// The plan, if its invariants hold; a broken one is a fault of the compiler, not of the text.
+fn verified(pass: &str, dataflow: DataflowPlan) -> DataflowPlan {
+    let checked = verify(&dataflow);
+    assert!(checked.is_ok(), "after pass `{pass}`: {checked:?}");
+    dataflow
+}
+
+/// As [`verified`] where tests run; the last pass is verified everywhere.
+fn verified_in_tests(pass: &str, dataflow: DataflowPlan) -> DataflowPlan {
+    if cfg!(debug_assertions) { verified(pass, dataflow) } else { dataflow }
+}
+
+fn not_runnable(flow: &Flow, text: &str) -> Vec<NotRunnable> {
+    let steps = flow.nodes.iter().flat_map(|node| &node.steps);
+    steps
+        .filter_map(|step| match &step.verb {
+            Verb::Call(call) => Some(NotRunnable {
+                span: call.span,
+                message: format!(
+                    "`call: {}` is checked and drawn, and does not run in this version",
+                    call.span.slice(text)
+                ),
+            }),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,292 @@
+//! The `tests:` of a circuit, typed: what is sent, what is expected, what it may cost.
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::ast;
+use arqon_grammar::code::names;
+use arqon_grammar::code::yaml;
+use arqon_operators::Place;
+use arqon_types::{Change, Discipline, Field, Row, Schema, TopicName, error_schema};
+
+use crate::lower::is_fed_from_outside;
+use crate::places::Places;
+use crate::raw::typed_fields;
+use crate::report::Report;
+use crate::resolve::{Resolved, TopicOrigin};
+use crate::typed::TopicId;
+use crate::typing::Flow;
+
+/// One named test; its examples run one after another on the same state, an epoch each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestPlan {
+    /// What it shows, in words.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
+    /// In order.
+    pub examples: Vec<TestExample>,
+}
+
+/// One epoch of a test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestExample {
+    /// Where it stands.
+    pub place: Place,
+    /// What is sent, in order.
+    pub send: Vec<TestInput>,
+    /// All changes that each topic named here makes in this epoch.
+    pub expect: Vec<TestOutput>,
+    /// How many updates the circuit may handle in this epoch.
+    pub updates: Option<ast::Bound>,
+}
+
+/// Changes sent to one topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestInput {
+    /// The topic.
+    pub topic: TopicName,
+    /// In order.
+    pub changes: Vec<Change>,
+}
+
+/// Changes expected of one topic, in no order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestOutput {
+    /// The topic; `<node>.errors` for the errors of a node.
+    pub topic: TopicName,
+    /// What its rows are.
+    pub schema: Schema,
+    /// Where the topic is named.
+    pub place: Place,
+    /// Each row with its change of multiplicity.
+    pub updates: Vec<(Row, i64)>,
+}
+
+/// Types all tests of a circuit; those with a fault are reported and left out.
+pub(crate) fn type_tests(
+    resolved: &Resolved<'_>,
+    flow: &Flow,
+    places: &Places<'_>,
+    report: &mut Report,
+) -> Vec<TestPlan> {
+    let mut n_writers = vec![0_usize; resolved.topics.len()];
+    for sink in flow.nodes.iter().flat_map(|node| &node.sinks) {
+        n_writers[sink.topic.0] += 1;
+    }
+    let mut tests = Tests { resolved, places, report, n_writers };
+    let typed: Vec<Option<TestPlan>> =
+        resolved.circuit.tests.iter().map(|test| tests.test(test)).collect();
+    typed.into_iter().flatten().collect()
+}
+
+struct Tests<'r, 'a> {
+    resolved: &'r Resolved<'a>,
+    places: &'r Places<'r>,
+    report: &'r mut Report,
+    n_writers: Vec<usize>,
+}
+
+impl Tests<'_, '_> {
+    fn test(&mut self, test: &ast::Test) -> Option<TestPlan> {
+        let mut examples = Some(Vec::with_capacity(test.steps.len()));
+        for step in &test.steps {
+            let typed = match step {
+                ast::TestStep::Example(example) => self.example(example),
+                ast::TestStep::Law(law) => {
+                    self.report.push(Diagnostic::new(
+                        yaml::NOT_AVAILABLE,
+                        law.law.span,
+                        "laws in tests are part of the language, and not available in this version",
+                    ));
+                    None
+                }
+            };
+            examples = examples.zip(typed).map(|(mut examples, typed)| {
+                examples.push(typed);
+                examples
+            });
+        }
+        Some(TestPlan {
+            name: test.name.node.clone(),
+            place: self.places.place(test.name.span),
+            examples: examples?,
+        })
+    }
+
+    fn example(&mut self, example: &ast::Example) -> Option<TestExample> {
+        let send: Vec<Option<TestInput>> =
+            example.send.iter().map(|(topic, rows)| self.input(topic, rows)).collect();
+        let expect: Vec<Option<TestOutput>> =
+            example.expect.iter().map(|(topic, rows)| self.output(topic, rows)).collect();
+        Some(TestExample {
+            place: self.places.place(example.span),
+            send: send.into_iter().collect::<Option<_>>()?,
+            expect: expect.into_iter().collect::<Option<_>>()?,
+            updates: example
+                .cost
+                .as_ref()
+                .and_then(|cost| cost.updates.as_ref())
+                .map(|bound| bound.node),
+        })
+    }
+
+    fn input(&mut self, name: &ast::Name, rows: &[ast::TestRow]) -> Option<TestInput> {
+        let id = self.resolved.written_topic(name, "the test names", self.report)?;
+        let topic = self.resolved.topic(id);
+        if !is_fed_from_outside(self.resolved, id, self.n_writers[id.0]) {
+            self.report.push(
+                Diagnostic::new(
+                    names::TEST_CHANGE,
+                    name.span,
+                    format!(
+                        "the flow writes topic `{}`, so nobody else may send to it",
+                        topic.name
+                    ),
+                )
+                .help("send to the topics that the flow reads"),
+            );
+            return None;
+        }
+        let fields = topic.row.fields()?;
+        let changes: Vec<Option<Change>> =
+            rows.iter().map(|row| self.change(id, row, &fields)).collect();
+        Some(TestInput {
+            topic: topic.name.clone(),
+            changes: changes.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    fn change(&mut self, id: TopicId, row: &ast::TestRow, fields: &[Field]) -> Option<Change> {
+        let topic = self.resolved.topic(id);
+        let mut wrong = |message: String, help: &str| {
+            self.report.push(Diagnostic::new(names::TEST_CHANGE, row.span, message).help(help));
+        };
+        match (topic.discipline, row.change) {
+            (Discipline::Events | Discipline::Full, ast::TestChange::Signed(_)) => {
+                wrong(
+                    format!("topic `{}` carries {}, not signed rows", topic.name, topic.discipline),
+                    "write the row alone, `{ … }`",
+                );
+                None
+            }
+            (Discipline::Events | Discipline::Delta, ast::TestChange::Delete) => {
+                wrong(
+                    format!(
+                        "topic `{}` carries {}, which have no keys to delete",
+                        topic.name, topic.discipline
+                    ),
+                    "only topics that carry `full` take `$delete`",
+                );
+                None
+            }
+            (Discipline::Events, ast::TestChange::Plain) => {
+                self.row(row, fields, id).map(Change::Insert)
+            }
+            (Discipline::Full, ast::TestChange::Plain) => {
+                self.row(row, fields, id).map(Change::Upsert)
+            }
+            (Discipline::Full, ast::TestChange::Delete) => {
+                let key: Vec<Field> =
+                    topic.key.iter().filter_map(|&at| fields.get(at).cloned()).collect();
+                self.row(row, &key, id).map(Change::Delete)
+            }
+            (Discipline::Delta, ast::TestChange::Plain) => {
+                self.row(row, fields, id).map(|row| Change::Diff { row, diff: 1 })
+            }
+            (Discipline::Delta, ast::TestChange::Signed(0)) => {
+                wrong("a change of 0 changes nothing".to_owned(), "leave the row away");
+                None
+            }
+            (Discipline::Delta, ast::TestChange::Signed(diff)) => {
+                self.row(row, fields, id).map(|row| Change::Diff { row, diff })
+            }
+        }
+    }
+
+    fn row(&mut self, row: &ast::TestRow, fields: &[Field], id: TopicId) -> Option<Row> {
+        let what = format!("a row of `{}`", self.resolved.topic(id).name);
+        self.named_row(row, fields, &what)
+    }
+
+    fn named_row(&mut self, row: &ast::TestRow, fields: &[Field], what: &str) -> Option<Row> {
+        match &row.row.kind {
+            ast::ValueKind::Map(entries) => {
+                typed_fields(entries, fields, what, row.row.span, self.report).map(Row::from)
+            }
+            ast::ValueKind::Error => None,
+            ast::ValueKind::Scalar { .. }
+            | ast::ValueKind::List(_)
+            | ast::ValueKind::Computed(_) => {
+                self.report.push(
+                    Diagnostic::new(
+                        names::VALUE,
+                        row.row.span,
+                        format!("{what} is a map of its fields"),
+                    )
+                    .help("write `{ field: value }`"),
+                );
+                None
+            }
+        }
+    }
+
+    fn output(&mut self, name: &ast::Name, rows: &[ast::TestRow]) -> Option<TestOutput> {
+        let schema = self.output_schema(name)?;
+        let what = format!("a row of `{}`", name.node);
+        let mut updates = Some(Vec::with_capacity(rows.len()));
+        for row in rows {
+            let diff = match row.change {
+                ast::TestChange::Plain => 1,
+                ast::TestChange::Signed(diff) if diff != 0 => diff,
+                ast::TestChange::Signed(_) | ast::TestChange::Delete => {
+                    self.report.push(
+                        Diagnostic::new(
+                            names::TEST_CHANGE,
+                            row.span,
+                            "what is expected are signed rows",
+                        )
+                        .help("write `[+1, { … }]` for a row that comes, `[-1, { … }]` for one that goes"),
+                    );
+                    updates = None;
+                    continue;
+                }
+            };
+            let typed = self.named_row(row, &schema.fields, &what);
+            updates = updates.zip(typed).map(|(mut updates, row)| {
+                updates.push((row, diff));
+                updates
+            });
+        }
+        Some(TestOutput {
+            topic: TopicName::parse(name.as_str()).ok()?,
+            schema,
+            place: self.places.place(name.span),
+            updates: updates?,
+        })
+    }
+
+    fn output_schema(&mut self, name: &ast::Name) -> Option<Schema> {
+        if self.resolved.topic_id(name.as_str()).is_none()
+            && let Some(owner) = name.node.strip_suffix(".errors")
+            && (self.resolved.node_id(owner).is_some() || self.resolved.topic_id(owner).is_some())
+        {
+            return Some(error_schema());
+        }
+        let id = self.resolved.written_topic(name, "the test names", self.report)?;
+        let topic = self.resolved.topic(id);
+        let is_written = self.n_writers[id.0] > 0
+            || topic.edge.emits()
+            || !matches!(topic.origin, TopicOrigin::Declared(_));
+        if !is_written {
+            self.report.push(
+                Diagnostic::new(
+                    names::TEST_CHANGE,
+                    name.span,
+                    format!("nothing in the circuit writes topic `{}`", topic.name),
+                )
+                .help("expect changes of a topic that a node writes"),
+            );
+            return None;
+        }
+        Some(Schema::new(topic.schema_name.clone(), topic.row.fields()?))
+    }
+}

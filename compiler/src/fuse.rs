@@ -1,0 +1,67 @@
+//! Pass `fuse`: a run of stateless steps becomes one map.
+//!
+//! Law: stages of a map work row by row and in order, so two maps one after the other are one map
+//! with the stages of both. A map that others read too, or that a topic carries, stays.
+
+use arqon_plan::{DataflowPlan, Operator, Step, StepId};
+
+/// The same plan with each run of maps as one.
+pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
+    let mut n_readers = vec![0_usize; plan.steps.len()];
+    for step in &plan.steps {
+        for input in &step.inputs {
+            n_readers[input.index()] += 1;
+        }
+    }
+    for output in &plan.outputs {
+        n_readers[output.step.index()] += 1;
+    }
+    let mut places: Vec<StepId> = Vec::with_capacity(plan.steps.len());
+    let mut steps: Vec<Option<Step>> = Vec::with_capacity(plan.steps.len());
+    for mut step in plan.steps {
+        let only_input = match step.inputs.as_slice() {
+            [one] if n_readers[one.index()] == 1 => Some(places[one.index()]),
+            _ => None,
+        };
+        for input in &mut step.inputs {
+            *input = places[input.index()];
+        }
+        if let (Operator::Map(map), Some(before)) = (&mut step.operator, only_input)
+            && let Some(Some(Step { operator: Operator::Map(_), node, .. })) =
+                steps.get(before.index())
+            && *node == step.node
+        {
+            let earlier = steps[before.index()].take().expect("it was just seen");
+            if let Operator::Map(first) = earlier.operator {
+                let mut stages = first.stages;
+                stages.append(&mut map.stages);
+                map.stages = stages;
+            }
+            step.inputs = earlier.inputs;
+            step.address = earlier.address;
+        }
+        places.push(StepId(u32::try_from(steps.len()).expect("ids are 32 bits")));
+        steps.push(Some(step));
+    }
+    compact(steps, &places, DataflowPlan { steps: Vec::new(), ..plan })
+}
+
+/// Closes the gaps that fused steps have left.
+fn compact(steps: Vec<Option<Step>>, places: &[StepId], rest: DataflowPlan) -> DataflowPlan {
+    let mut moved: Vec<StepId> = Vec::with_capacity(steps.len());
+    let mut kept: Vec<Step> = Vec::with_capacity(steps.len());
+    for step in steps {
+        moved.push(StepId(u32::try_from(kept.len()).expect("ids are 32 bits")));
+        if let Some(mut step) = step {
+            for input in &mut step.inputs {
+                *input = moved[input.index()];
+            }
+            kept.push(step);
+        }
+    }
+    let mut outputs = rest.outputs;
+    for output in &mut outputs {
+        output.step = moved[places[output.step.index()].index()];
+    }
+    DataflowPlan { steps: kept, outputs, ..rest }
+}

@@ -1,0 +1,141 @@
+//! Which columns of a collection are provably a key: at most one row has any combination.
+
+use std::collections::BTreeSet;
+
+use arqon_operators::{Expr, ExprKind};
+use arqon_plan::{Join, JoinKind, JoinOutput, Map, Operator, StageKind, Ties, Top};
+
+/// Candidate keys of a collection, each a set of column positions; none where nothing is known.
+/// The empty set says that there is at most one row in all.
+pub(crate) type Keys = Vec<BTreeSet<usize>>;
+
+/// Whether `columns` hold a proven key.
+pub(crate) fn proves(keys: &Keys, columns: &[usize]) -> bool {
+    keys.iter().any(|key| key.iter().all(|column| columns.contains(column)))
+}
+
+/// The candidate keys of an operator's output; `inputs` are those of its inputs, `n_left` is the
+/// number of columns of the first one. For a source, `source_key` is what its topic guarantees.
+pub(crate) fn output_keys(
+    operator: &Operator,
+    inputs: &[&Keys],
+    n_left: usize,
+    n_columns: usize,
+    source_key: Option<&[usize]>,
+) -> Keys {
+    let input = || inputs.first().map_or_else(Keys::new, |keys| (*keys).clone());
+    match operator {
+        Operator::Source(_) => {
+            source_key.map(|key| key.iter().copied().collect()).into_iter().collect()
+        }
+        Operator::Map(map) => map_keys(map, input()),
+        Operator::Union => Keys::new(),
+        Operator::Route(_) | Operator::Arm(_) => input(),
+        Operator::Join(join) => join_keys(join, inputs, n_left),
+        Operator::Group(group) => vec![(0..group.keys.len()).collect()],
+        Operator::Distinct => {
+            let mut keys = input();
+            keys.push((0..n_columns).collect());
+            bounded(keys)
+        }
+        Operator::Top(top) => top_keys(top, input(), n_columns),
+        Operator::Unique { key } => {
+            let mut keys = input();
+            keys.push(key.iter().copied().collect());
+            bounded(keys)
+        }
+    }
+}
+
+fn map_keys(map: &Map, mut keys: Keys) -> Keys {
+    for stage in &map.stages {
+        if let StageKind::Project(exprs) = &stage.kind {
+            keys = keys.iter().filter_map(|key| moved(key, exprs)).collect();
+        }
+    }
+    keys
+}
+
+/// The key over the columns of a projection, if all of it passes through.
+fn moved(key: &BTreeSet<usize>, exprs: &[Expr]) -> Option<BTreeSet<usize>> {
+    key.iter()
+        .map(|column| exprs.iter().position(|expr| expr.kind == ExprKind::Column(*column)))
+        .collect()
+}
+
+fn join_keys(join: &Join, inputs: &[&Keys], n_left: usize) -> Keys {
+    let (left, right) = (inputs[0], inputs[1]);
+    match join.kind {
+        JoinKind::Semi | JoinKind::Anti => left.clone(),
+        JoinKind::Inner | JoinKind::Left => {
+            let right_columns: Vec<usize> = plain_columns(&join.right_key);
+            if proves(right, &right_columns) {
+                // Each left row meets at most one right row.
+                return bounded(with_equal_columns(join, left, n_left));
+            }
+            match join.output {
+                JoinOutput::Flat if join.kind == JoinKind::Inner => {
+                    let mut keys = Keys::new();
+                    for left_key in left {
+                        for right_key in right {
+                            let shifted = right_key.iter().map(|column| column + n_left);
+                            keys.push(left_key.iter().copied().chain(shifted).collect());
+                        }
+                    }
+                    bounded(keys)
+                }
+                JoinOutput::Flat | JoinOutput::Nested | JoinOutput::LeftOnly => Keys::new(),
+            }
+        }
+    }
+}
+
+/// The left keys, also over the right columns that an inner join makes equal to theirs.
+fn with_equal_columns(join: &Join, left: &Keys, n_left: usize) -> Keys {
+    let mut keys = left.clone();
+    if join.kind != JoinKind::Inner || join.output != JoinOutput::Flat {
+        return keys;
+    }
+    for (left_expr, right_expr) in join.left_key.iter().zip(&join.right_key) {
+        let (ExprKind::Column(left_column), ExprKind::Column(right_column)) =
+            (&left_expr.kind, &right_expr.kind)
+        else {
+            continue;
+        };
+        for key in left.iter().filter(|key| key.contains(left_column)) {
+            let others = key.iter().copied().filter(|column| column != left_column);
+            keys.push(others.chain([right_column + n_left]).collect());
+        }
+    }
+    keys
+}
+
+fn top_keys(top: &Top, mut keys: Keys, n_columns: usize) -> Keys {
+    let per = plain_columns(&top.per);
+    if per.len() == top.per.len() && top.ties == Ties::Cut {
+        if top.n == 1 {
+            keys.push(per.iter().copied().collect());
+        } else if top.rank {
+            keys.push(per.iter().copied().chain([n_columns - 1]).collect());
+        }
+    }
+    bounded(keys)
+}
+
+fn plain_columns(exprs: &[Expr]) -> Vec<usize> {
+    exprs
+        .iter()
+        .filter_map(|expr| match expr.kind {
+            ExprKind::Column(column) => Some(column),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A few candidates are enough; the rest would only cost time.
+fn bounded(mut keys: Keys) -> Keys {
+    keys.truncate(KEYS_MAX);
+    keys
+}
+
+const KEYS_MAX: usize = 8;

@@ -1,0 +1,388 @@
+//! Typed nodes to the steps of a dataflow plan, in dependency order, one step for each thing done.
+//!
+//! Later passes make it faster; this one only has to be right. A topic's collection is the union
+//! of what is written to it and what clients publish. A keyed topic lets one row per key pass.
+
+use std::sync::Arc;
+
+use arqon_operators::Expr;
+use arqon_plan::{
+    Arm, DataflowPlan, Map, Operator, Output, Stage, StageKind, Step, StepId, TopicPlan,
+};
+use arqon_types::{Discipline, Schema};
+
+use crate::keys::{Keys, output_keys, proves};
+use crate::order::dependency_order;
+use crate::resolve::Resolved;
+use crate::row_type::RowType;
+use crate::typed::{Input, NodeId, TopicId, TypedNode, TypedSource, TypedStep, Verb};
+use crate::typing::Flow;
+
+/// The dataflow plan of a circuit without faults; none if it calls an operator, since calls do
+/// not run in this version, or if its nodes stand in a circle.
+pub(crate) fn lower(resolved: &Resolved<'_>, flow: &Flow, file: &str) -> Option<DataflowPlan> {
+    let mut lowering = Lowering {
+        resolved,
+        flow,
+        steps: Vec::new(),
+        keys: Vec::new(),
+        outputs: Vec::new(),
+        sources: vec![None; resolved.topics.len()],
+        collections: vec![None; resolved.topics.len()],
+        results: vec![Vec::new(); flow.nodes.len()],
+        writers: writers(resolved, flow),
+    };
+    let n_nodes = flow.nodes.len();
+    let order = dependency_order(&lowering.needs());
+    if !order.cycles.is_empty() {
+        return None;
+    }
+    for id in order.order {
+        if id < n_nodes {
+            lowering.node(NodeId(id))?;
+        } else {
+            lowering.topic(TopicId(id - n_nodes))?;
+        }
+    }
+    let topics = resolved
+        .topics
+        .iter()
+        .map(|topic| {
+            let ast = topic.ast();
+            Some(TopicPlan {
+                name: topic.name.clone(),
+                schema: Schema::new(topic.schema_name.clone(), topic.row.fields()?),
+                discipline: topic.discipline,
+                key: topic.key.clone(),
+                time: topic.time,
+                edge: topic.edge,
+                verified: ast.is_none_or(|ast| ast.unchecked.is_none()),
+            })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    Some(DataflowPlan {
+        circuit: resolved.name.clone(),
+        namespace: resolved.namespace.clone(),
+        file: file.to_owned(),
+        topics,
+        steps: lowering.steps,
+        outputs: lowering.outputs,
+    })
+}
+
+/// Whether clients, other circuits or an operator put rows into the topic, or nobody here does.
+pub(crate) fn is_fed_from_outside(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> bool {
+    let topic = resolved.topic(id);
+    let is_shared =
+        topic.ast().is_some_and(|ast| ast.shared.as_ref().is_some_and(|shared| shared.node));
+    n_writers == 0 || topic.edge.admits() || is_shared
+}
+
+/// Whether the topic is a control input, which its readers see one epoch later.
+fn is_control(resolved: &Resolved<'_>, id: TopicId) -> bool {
+    resolved
+        .topic(id)
+        .ast()
+        .is_some_and(|ast| ast.control.as_ref().is_some_and(|control| control.node))
+}
+
+/// Who writes each topic: the node, and which of its sinks.
+fn writers(resolved: &Resolved<'_>, flow: &Flow) -> Vec<Vec<(NodeId, usize)>> {
+    let mut writers = vec![Vec::new(); resolved.topics.len()];
+    for (node_idx, node) in flow.nodes.iter().enumerate() {
+        for (sink_idx, sink) in node.sinks.iter().enumerate() {
+            writers[sink.topic.0].push((NodeId(node_idx), sink_idx));
+        }
+    }
+    writers
+}
+
+struct Lowering<'r, 'a> {
+    resolved: &'r Resolved<'a>,
+    flow: &'r Flow,
+    steps: Vec<Step>,
+    /// Candidate keys of each step.
+    keys: Vec<Keys>,
+    outputs: Vec<Output>,
+    /// The source of each topic that has one.
+    sources: Vec<Option<StepId>>,
+    /// What a reader of each topic reads.
+    collections: Vec<Option<StepId>>,
+    /// What each node puts out: one step, or one per label.
+    results: Vec<Vec<StepId>>,
+    writers: Vec<Vec<(NodeId, usize)>>,
+}
+
+impl Lowering<'_, '_> {
+    /// What each node, and after them each topic, needs to stand before it.
+    fn needs(&self) -> Vec<Vec<usize>> {
+        let n_nodes = self.flow.nodes.len();
+        let mut needs: Vec<Vec<usize>> = Vec::with_capacity(n_nodes + self.resolved.topics.len());
+        let place = |input: Input| match input {
+            Input::Topic(TopicId(id)) => {
+                // A control topic is read one epoch later, as a source.
+                (!is_control(self.resolved, TopicId(id))).then_some(n_nodes + id)
+            }
+            Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => Some(id),
+            Input::Operator(_) => None,
+        };
+        for node in &self.flow.nodes {
+            let joined = node.steps.iter().filter_map(|step| match &step.verb {
+                Verb::Join { input, .. } => Some(*input),
+                _ => None,
+            });
+            let sources = node.sources.iter().map(|source| source.input);
+            needs.push(sources.chain(joined).filter_map(place).collect());
+        }
+        for writers in &self.writers {
+            needs.push(writers.iter().map(|(NodeId(id), _)| *id).collect());
+        }
+        needs
+    }
+
+    fn push(&mut self, step: Step) -> StepId {
+        let source_key = match &step.operator {
+            Operator::Source(name) => self.resolved.topic_id(name.as_str()).and_then(|id| {
+                let topic = self.resolved.topic(id);
+                let is_keyed = topic.discipline == Discipline::Full && !topic.key.is_empty();
+                is_keyed.then_some(topic.key.as_slice())
+            }),
+            _ => None,
+        };
+        let inputs: Vec<&Keys> = step.inputs.iter().map(|id| &self.keys[id.index()]).collect();
+        let n_left = step.inputs.first().map_or(0, |id| self.steps[id.index()].schema.fields.len());
+        let n_columns = step.schema.fields.len();
+        let keys = output_keys(&step.operator, &inputs, n_left, n_columns, source_key);
+        let id = StepId(u32::try_from(self.steps.len()).expect("a file has fewer steps"));
+        self.keys.push(keys);
+        self.steps.push(step);
+        id
+    }
+
+    /// What a reader of the input reads.
+    fn input(&mut self, input: Input) -> Option<StepId> {
+        match input {
+            Input::Topic(id) if is_control(self.resolved, id) => Some(self.source(id)?),
+            Input::Topic(id) => self.collections[id.0],
+            Input::Node(NodeId(id)) => self.results[id].first().copied(),
+            Input::Label(NodeId(id), label) => self.results[id].get(label).copied(),
+            Input::Operator(_) => None,
+        }
+    }
+
+    fn source(&mut self, id: TopicId) -> Option<StepId> {
+        let topic = self.resolved.topic(id);
+        if let Some(known) = self.sources[id.0] {
+            return Some(known);
+        }
+        let name = topic.name.as_str().to_owned();
+        let step = self.push(Step {
+            node: name.clone(),
+            address: name,
+            operator: Operator::Source(topic.name.clone()),
+            inputs: Vec::new(),
+            schema: Schema::new(topic.schema_name.clone(), topic.row.fields()?),
+        });
+        self.sources[id.0] = Some(step);
+        Some(step)
+    }
+
+    /// The collection of a topic, for its readers and subscribers.
+    fn topic(&mut self, id: TopicId) -> Option<()> {
+        let topic = self.resolved.topic(id);
+        let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+        let writers = self.writers[id.0].clone();
+        let mut written = Vec::with_capacity(writers.len() + 1);
+        let mut owner = topic.name.as_str().to_owned();
+        let mut address = owner.clone();
+        for (node_id, sink_idx) in &writers {
+            let node = &self.flow.nodes[node_id.0];
+            let sink = &node.sinks[*sink_idx];
+            let result = *self.results[node_id.0].get(sink.label.unwrap_or(0))?;
+            if writers.len() == 1 {
+                owner.clone_from(&node.errors_of);
+                address = format!("{}.to", node.name);
+            }
+            let step = match &sink.fields {
+                None => result,
+                Some(fields) => self.push(Step {
+                    node: node.errors_of.clone(),
+                    address: format!("{}.to", node.name),
+                    operator: project(&format!("{}.to", node.name), fields.clone()),
+                    inputs: vec![result],
+                    schema: schema.clone(),
+                }),
+            };
+            written.push(step);
+        }
+        let control = is_control(self.resolved, id);
+        if !control && is_fed_from_outside(self.resolved, id, writers.len()) {
+            written.push(self.source(id)?);
+        }
+        let mut step = match written.as_slice() {
+            [] => return Some(()),
+            [one] => *one,
+            _ => self.push(Step {
+                node: topic.name.as_str().to_owned(),
+                address: topic.name.as_str().to_owned(),
+                operator: Operator::Union,
+                inputs: written.clone(),
+                schema: schema.clone(),
+            }),
+        };
+        let is_keyed = topic.discipline != Discipline::Events && !topic.key.is_empty();
+        if is_keyed && !writers.is_empty() && !proves(&self.keys[step.index()], &topic.key) {
+            let node = if written.len() == 1 { owner } else { topic.name.as_str().to_owned() };
+            step = self.push(Step {
+                node,
+                address,
+                operator: Operator::Unique { key: topic.key.clone() },
+                inputs: vec![step],
+                schema,
+            });
+        }
+        if !writers.is_empty() || topic.edge.emits() {
+            self.outputs.push(Output { topic: topic.name.clone(), step });
+        }
+        self.collections[id.0] = Some(step);
+        Some(())
+    }
+
+    fn node(&mut self, id: NodeId) -> Option<()> {
+        let flow = self.flow;
+        let node = &flow.nodes[id.0];
+        let mut at = self.node_sources(node)?;
+        let mut row = Arc::clone(&node.row_in);
+        let mut arms = None;
+        for step in &node.steps {
+            at = self.step(node, step, at, &row)?;
+            if let Verb::Route(_) = &step.verb {
+                arms = Some(self.arms(node, step, at)?);
+            }
+            row = Arc::clone(&step.row);
+        }
+        self.results[id.0] = arms.unwrap_or_else(|| vec![at]);
+        Some(())
+    }
+
+    fn node_sources(&mut self, node: &TypedNode) -> Option<StepId> {
+        let mut inputs = Vec::with_capacity(node.sources.len());
+        for source in &node.sources {
+            inputs.push(self.node_source(node, source)?);
+        }
+        match inputs.as_slice() {
+            [] => None,
+            [one] => Some(*one),
+            _ => {
+                let schema = node_schema(node, &node.row_in)?;
+                Some(self.push(Step {
+                    node: node.errors_of.clone(),
+                    address: node.name.clone(),
+                    operator: Operator::Union,
+                    inputs,
+                    schema,
+                }))
+            }
+        }
+    }
+
+    fn node_source(&mut self, node: &TypedNode, source: &TypedSource) -> Option<StepId> {
+        let step = self.input(source.input)?;
+        let Some(columns) = &source.columns else { return Some(step) };
+        let fields = &self.steps[step.index()].schema.fields;
+        let exprs = columns.iter().map(|&at| Expr::column(at, fields[at].ty.clone())).collect();
+        Some(self.push(Step {
+            node: node.errors_of.clone(),
+            address: node.name.clone(),
+            operator: project(&node.name, exprs),
+            inputs: vec![step],
+            schema: node_schema(node, &node.row_in)?,
+        }))
+    }
+
+    fn step(
+        &mut self,
+        node: &TypedNode,
+        step: &TypedStep,
+        at: StepId,
+        before: &Arc<RowType>,
+    ) -> Option<StepId> {
+        let schema = node_schema(node, &step.row)?;
+        let address = step.address.clone();
+        let made = |operator: Operator, inputs: Vec<StepId>, schema: Schema| Step {
+            node: node.errors_of.clone(),
+            address: address.clone(),
+            operator,
+            inputs,
+            schema,
+        };
+        Some(match &step.verb {
+            Verb::Where(condition) => {
+                self.push(made(filter(&address, condition.clone()), vec![at], schema))
+            }
+            Verb::Project(_, exprs) => {
+                self.push(made(project(&address, exprs.clone()), vec![at], schema))
+            }
+            Verb::Join { input, join, .. } => {
+                let right = self.input(*input)?;
+                self.push(made(Operator::Join(join.clone()), vec![at, right], schema))
+            }
+            Verb::Group { group, having } => {
+                let grouped =
+                    self.push(made(Operator::Group(group.clone()), vec![at], schema.clone()));
+                match having {
+                    None => grouped,
+                    Some(condition) => {
+                        self.push(made(filter(&address, condition.clone()), vec![grouped], schema))
+                    }
+                }
+            }
+            Verb::Distinct { fields } => {
+                let input = match fields {
+                    None => at,
+                    Some(exprs) => {
+                        self.push(made(project(&address, exprs.clone()), vec![at], schema.clone()))
+                    }
+                };
+                self.push(made(Operator::Distinct, vec![input], schema))
+            }
+            Verb::Top(top) => self.push(made(Operator::Top(top.clone()), vec![at], schema)),
+            Verb::Route(route) => {
+                let schema = node_schema(node, before)?;
+                self.push(made(Operator::Route(route.clone()), vec![at], schema))
+            }
+            Verb::Carries(_) => at,
+            Verb::Call(_) | Verb::Unknown => return None,
+        })
+    }
+
+    fn arms(&mut self, node: &TypedNode, step: &TypedStep, route: StepId) -> Option<Vec<StepId>> {
+        let schema = node_schema(node, &step.row)?;
+        let arms = node.labels.iter().enumerate().map(|(idx, label)| {
+            self.push(Step {
+                node: node.errors_of.clone(),
+                address: format!("{}.{}", step.address, label.node),
+                operator: Operator::Arm(Arm { idx }),
+                inputs: vec![route],
+                schema: schema.clone(),
+            })
+        });
+        Some(arms.collect())
+    }
+}
+
+fn node_schema(node: &TypedNode, row: &RowType) -> Option<Schema> {
+    row.fields().map(|fields| Schema::new(node.name.clone(), fields))
+}
+
+fn filter(address: &str, condition: Expr) -> Operator {
+    stage(address, StageKind::Filter(condition))
+}
+
+fn project(address: &str, exprs: Vec<Expr>) -> Operator {
+    stage(address, StageKind::Project(exprs))
+}
+
+fn stage(address: &str, kind: StageKind) -> Operator {
+    Operator::Map(Map { stages: vec![Stage { address: address.to_owned(), kind }] })
+}

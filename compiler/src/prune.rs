@@ -1,0 +1,565 @@
+//! Pass `prune`: columns that nobody reads are projected away before joins, which hold rows.
+//!
+//! Law: joins, groups and unions compute each output column from the columns it names, so a
+//! column that nothing downstream reads may be left out before them. Distinct, top and unique
+//! compare whole rows, so they read all columns. An expression that may fail for a row is kept,
+//! because its failure is an answer. Rows of topics never change; error rows downstream show the
+//! columns that are left.
+
+use std::collections::BTreeSet;
+
+use arqon_operators::{BinaryOp, Expr, ExprKind, Function, UnaryOp};
+use arqon_plan::{
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Stage, StageKind, Step, StepId,
+};
+use arqon_types::{Field, Schema, Type};
+
+use crate::walk::{children, children_mut};
+
+/// The same plan with narrower rows before joins and unions.
+pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
+    let needs = needs(&plan);
+    let mut pruning = Pruning { steps: Vec::new(), layouts: Vec::new(), places: Vec::new() };
+    for (step, need) in plan.steps.into_iter().zip(&needs) {
+        pruning.step(step, need);
+    }
+    let mut outputs = plan.outputs;
+    for output in &mut outputs {
+        output.step = pruning.places[output.step.index()];
+    }
+    DataflowPlan { steps: pruning.steps, outputs, ..plan }
+}
+
+/// How much of a column is read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    Nothing,
+    /// Some fields of a struct.
+    Fields(BTreeSet<usize>),
+    All,
+}
+
+impl Need {
+    fn add(&mut self, other: &Need) {
+        match (&mut *self, other) {
+            (_, Need::Nothing) | (Need::All, _) => {}
+            (Need::Fields(fields), Need::Fields(more)) => fields.extend(more),
+            (Need::Nothing | Need::Fields(_), _) => *self = other.clone(),
+        }
+    }
+}
+
+fn read(expr: &Expr, needs: &mut [Need]) {
+    match &expr.kind {
+        ExprKind::Column(at) => needs[*at] = Need::All,
+        ExprKind::Field { of, idx } => match of.kind {
+            ExprKind::Column(at) => needs[at].add(&Need::Fields(BTreeSet::from([*idx]))),
+            _ => read(of, needs),
+        },
+        _ => {
+            for child in children(expr) {
+                read(child, needs);
+            }
+        }
+    }
+}
+
+/// What is read of the columns of each step.
+fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
+    let mut all: Vec<Vec<Need>> =
+        plan.steps.iter().map(|step| vec![Need::Nothing; step.schema.fields.len()]).collect();
+    for output in &plan.outputs {
+        all[output.step.index()].fill(Need::All);
+    }
+    for (at, step) in plan.steps.iter().enumerate().rev() {
+        let mut need = std::mem::take(&mut all[at]);
+        keep_one(&mut need);
+        let widths: Vec<usize> =
+            step.inputs.iter().map(|id| plan.steps[id.index()].schema.fields.len()).collect();
+        let read_inputs = input_needs(&step.operator, &need, &widths);
+        for (input, read) in step.inputs.iter().zip(read_inputs) {
+            for (have, more) in all[input.index()].iter_mut().zip(&read) {
+                have.add(more);
+            }
+        }
+        all[at] = need;
+    }
+    all
+}
+
+/// What an operator reads of its inputs, when `need` is read of its output.
+fn input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
+    let mut inputs = plain_input_needs(operator, need, widths);
+    for need in &mut inputs {
+        keep_one(need);
+    }
+    inputs
+}
+
+/// Rows have at least one column, as long as they had one, so that there is something to count.
+fn keep_one(need: &mut [Need]) {
+    if need.iter().all(|need| *need == Need::Nothing)
+        && let Some(first) = need.first_mut()
+    {
+        *first = Need::All;
+    }
+}
+
+fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
+    match operator {
+        Operator::Source(_) => Vec::new(),
+        Operator::Map(map) => vec![map_needs(map, need, widths[0])],
+        // A struct stays as it is on both sides of a union, so that they stay equal.
+        Operator::Union => {
+            let whole: Vec<Need> = need
+                .iter()
+                .map(|need| if *need == Need::Nothing { Need::Nothing } else { Need::All })
+                .collect();
+            vec![whole; widths.len()]
+        }
+        Operator::Route(route) => {
+            let mut input = need.to_vec();
+            for condition in &route.conditions {
+                read(condition, &mut input);
+            }
+            vec![input]
+        }
+        Operator::Arm(_) => vec![need.to_vec()],
+        Operator::Join(join) => join_needs(join, need, widths),
+        Operator::Group(group) => vec![group_needs(group, widths[0])],
+        Operator::Distinct | Operator::Top(_) | Operator::Unique { .. } => {
+            vec![vec![Need::All; widths[0]]]
+        }
+    }
+}
+
+fn map_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Need> {
+    let mut need = need.to_vec();
+    for (idx, stage) in map.stages.iter().enumerate().rev() {
+        match &stage.kind {
+            StageKind::Filter(condition) => read(condition, &mut need),
+            StageKind::Project(exprs) => {
+                let mut before = vec![Need::Nothing; width_before(map, idx, n_input)];
+                for (expr, need) in exprs.iter().zip(&need) {
+                    match &expr.kind {
+                        ExprKind::Column(at) => before[*at].add(need),
+                        _ if *need == Need::Nothing && never_fails(expr) => {}
+                        _ => read(expr, &mut before),
+                    }
+                }
+                need = before;
+            }
+        }
+    }
+    need
+}
+
+/// How many columns the stage of a map sees.
+fn width_before(map: &Map, idx: usize, n_input: usize) -> usize {
+    let earlier = map.stages[..idx].iter().rev().find_map(|stage| match &stage.kind {
+        StageKind::Project(exprs) => Some(exprs.len()),
+        StageKind::Filter(_) => None,
+    });
+    earlier.unwrap_or(n_input)
+}
+
+fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
+    let (n_left, n_right) = (widths[0], widths[1]);
+    let mut both = vec![Need::Nothing; n_left + n_right];
+    both[..n_left].clone_from_slice(&need[..n_left]);
+    match join.output {
+        JoinOutput::Flat => both[n_left..].clone_from_slice(&need[n_left..]),
+        JoinOutput::Nested => match &need[n_left] {
+            Need::Nothing => {}
+            Need::Fields(fields) => {
+                for field in fields {
+                    both[n_left + field] = Need::All;
+                }
+            }
+            Need::All => both[n_left..].fill(Need::All),
+        },
+        JoinOutput::LeftOnly => {}
+    }
+    if let Some(residual) = &join.residual {
+        read(residual, &mut both);
+    }
+    let mut right = both.split_off(n_left);
+    for key in &join.left_key {
+        read(key, &mut both);
+    }
+    for key in &join.right_key {
+        read(key, &mut right);
+    }
+    vec![both, right]
+}
+
+fn group_needs(group: &Group, n_input: usize) -> Vec<Need> {
+    let mut need = vec![Need::Nothing; n_input];
+    let aggregates = group.aggregates.iter().flat_map(|it| it.args.iter().chain(&it.filter));
+    for expr in group.keys.iter().chain(aggregates) {
+        read(expr, &mut need);
+    }
+    need
+}
+
+/// Whether the expression has a value for every row.
+fn never_fails(expr: &Expr) -> bool {
+    let itself = match &expr.kind {
+        ExprKind::Column(_)
+        | ExprKind::Local(_)
+        | ExprKind::Literal(_)
+        | ExprKind::Field { .. }
+        | ExprKind::Unary(UnaryOp::Not, _)
+        | ExprKind::And(_)
+        | ExprKind::Or(_)
+        | ExprKind::If { .. }
+        | ExprKind::In { .. }
+        | ExprKind::Default { .. }
+        | ExprKind::List(_)
+        | ExprKind::Struct(_) => true,
+        ExprKind::Try(_) => return true,
+        ExprKind::Cast(of) => of.ty.required() == expr.ty.required(),
+        ExprKind::Binary(op, ..) => match op {
+            BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterEqual => true,
+            BinaryOp::Add
+            | BinaryOp::Subtract
+            | BinaryOp::Multiply
+            | BinaryOp::Divide
+            | BinaryOp::Remainder
+            | BinaryOp::Concat => false,
+        },
+        ExprKind::Call { function, .. } => *function == Function::IsSome,
+        ExprKind::Unary(UnaryOp::Negate, _) | ExprKind::Lambda { .. } => false,
+    };
+    itself && children(expr).into_iter().all(never_fails)
+}
+
+/// Where the columns of a step have gone.
+type Layout = Vec<Option<Place>>;
+
+#[derive(Debug, Clone)]
+struct Place {
+    column: usize,
+    /// For a struct that became narrower: where its fields have gone.
+    fields: Option<Vec<Option<usize>>>,
+}
+
+struct Pruning {
+    steps: Vec<Step>,
+    /// Of each old step.
+    layouts: Vec<Layout>,
+    /// Which new step stands for each old one.
+    places: Vec<StepId>,
+}
+
+impl Pruning {
+    fn push(&mut self, step: Step) -> StepId {
+        let id = StepId(u32::try_from(self.steps.len()).expect("ids are 32 bits"));
+        self.steps.push(step);
+        id
+    }
+
+    fn finish(&mut self, step: Step, layout: Layout) {
+        let id = self.push(step);
+        self.places.push(id);
+        self.layouts.push(layout);
+    }
+
+    fn step(&mut self, mut step: Step, need: &[Need]) {
+        let widths: Vec<usize> =
+            step.inputs.iter().map(|id| self.layouts[id.index()].len()).collect();
+        let needs = input_needs(&step.operator, need, &widths);
+        let layout: Layout = match &mut step.operator {
+            Operator::Source(_)
+            | Operator::Distinct
+            | Operator::Top(_)
+            | Operator::Unique { .. } => {
+                step.inputs = step.inputs.iter().map(|id| self.places[id.index()]).collect();
+                identity(step.schema.fields.len())
+            }
+            Operator::Map(map) => {
+                let old = step.inputs[0];
+                let input = self.places[old.index()];
+                let layout = self.layouts[old.index()].clone();
+                let fields = &self.steps[input.index()].schema.fields;
+                step.inputs = vec![input];
+                let (layout, fields) = map_stages(map, layout, fields, need);
+                step.schema = rebuilt(&step.schema, fields, &layout);
+                layout
+            }
+            Operator::Union => {
+                let columns = columns_of(need);
+                step.inputs = step
+                    .inputs
+                    .iter()
+                    .map(|id| self.narrowed(*id, &columns, &step.node, &step.address))
+                    .collect();
+                let fields = columns.iter().map(|&at| step.schema.fields[at].clone()).collect();
+                step.schema = Schema::new(step.schema.name.clone(), fields);
+                kept(need.len(), &columns)
+            }
+            Operator::Route(route) => {
+                let old = step.inputs[0];
+                let input = self.places[old.index()];
+                let layout = self.layouts[old.index()].clone();
+                let fields = &self.steps[input.index()].schema.fields;
+                for condition in &mut route.conditions {
+                    rewrite(condition, &layout, fields);
+                }
+                let fields = fields.clone();
+                step.inputs = vec![input];
+                step.schema = rebuilt(&step.schema, fields, &layout);
+                layout
+            }
+            Operator::Arm(_) => {
+                let old = step.inputs[0];
+                let input = self.places[old.index()];
+                let layout = self.layouts[old.index()].clone();
+                let fields = self.steps[input.index()].schema.fields.clone();
+                step.inputs = vec![input];
+                step.schema = rebuilt(&step.schema, fields, &layout);
+                layout
+            }
+            Operator::Join(join) => {
+                let sides = [step.inputs[0], step.inputs[1]];
+                let (fields, layout) =
+                    self.join(join, sides, &needs, &mut step.inputs, (&step.node, &step.address));
+                step.schema = rebuilt(&step.schema, fields, &layout);
+                layout
+            }
+            Operator::Group(group) => {
+                // A group holds no rows, only what it computes of them, so nothing is cut here.
+                let old = step.inputs[0];
+                let input = self.places[old.index()];
+                let layout = self.layouts[old.index()].clone();
+                let fields = &self.steps[input.index()].schema.fields;
+                let aggregates = group
+                    .aggregates
+                    .iter_mut()
+                    .flat_map(|it| it.args.iter_mut().chain(&mut it.filter));
+                for expr in group.keys.iter_mut().chain(aggregates) {
+                    rewrite(expr, &layout, fields);
+                }
+                step.inputs = vec![input];
+                identity(step.schema.fields.len())
+            }
+        };
+        self.finish(step, layout);
+    }
+
+    /// A step with exactly these old columns of an old step.
+    fn narrowed(&mut self, old: StepId, columns: &[usize], node: &str, address: &str) -> StepId {
+        let input = self.places[old.index()];
+        let layout = &self.layouts[old.index()];
+        let from = &self.steps[input.index()];
+        let wanted: Vec<usize> = columns
+            .iter()
+            .map(|&at| layout[at].as_ref().expect("a column that is read is kept").column)
+            .collect();
+        if wanted.iter().copied().eq(0..from.schema.fields.len()) {
+            return input;
+        }
+        let fields: Vec<Field> = wanted.iter().map(|&at| from.schema.fields[at].clone()).collect();
+        let exprs = wanted
+            .iter()
+            .zip(&fields)
+            .map(|(&at, field)| Expr::column(at, field.ty.clone()))
+            .collect();
+        let stage = Stage { address: address.to_owned(), kind: StageKind::Project(exprs) };
+        // It stays with the node that it comes from, so that it can become one with its maps.
+        let node = if from.node == node { node.to_owned() } else { from.node.clone() };
+        let schema = Schema::new(from.schema.name.clone(), fields);
+        self.push(Step {
+            node,
+            address: address.to_owned(),
+            operator: Operator::Map(Map { stages: vec![stage] }),
+            inputs: vec![input],
+            schema,
+        })
+    }
+
+    /// The layout of an old step after [`Pruning::narrowed`].
+    fn after(&self, old: StepId, columns: &[usize]) -> Layout {
+        let layout = &self.layouts[old.index()];
+        let mut after: Layout = vec![None; layout.len()];
+        for (new, &at) in columns.iter().enumerate() {
+            let fields = layout[at].as_ref().and_then(|place| place.fields.clone());
+            after[at] = Some(Place { column: new, fields });
+        }
+        after
+    }
+
+    /// Rewrites a join; the fields of its output, and where the old ones have gone.
+    fn join(
+        &mut self,
+        join: &mut Join,
+        sides: [StepId; 2],
+        needs: &[Vec<Need>],
+        inputs: &mut Vec<StepId>,
+        (node, address): (&str, &str),
+    ) -> (Vec<Field>, Layout) {
+        let columns = [columns_of(&needs[0]), columns_of(&needs[1])];
+        let left_input = self.narrowed(sides[0], &columns[0], node, address);
+        let right_input = self.narrowed(sides[1], &columns[1], node, address);
+        let left = self.after(sides[0], &columns[0]);
+        let right = self.after(sides[1], &columns[1]);
+        let left_fields = self.steps[left_input.index()].schema.fields.clone();
+        let right_fields = self.steps[right_input.index()].schema.fields.clone();
+        for key in &mut join.left_key {
+            rewrite(key, &left, &left_fields);
+        }
+        for key in &mut join.right_key {
+            rewrite(key, &right, &right_fields);
+        }
+        let shifted: Layout = right
+            .iter()
+            .map(|place| {
+                place.as_ref().map(|place| Place {
+                    column: place.column + left_fields.len(),
+                    fields: place.fields.clone(),
+                })
+            })
+            .collect();
+        if let Some(residual) = &mut join.residual {
+            let both: Layout = left.iter().chain(&shifted).cloned().collect();
+            let fields: Vec<Field> = left_fields.iter().chain(&right_fields).cloned().collect();
+            rewrite(residual, &both, &fields);
+        }
+        *inputs = vec![left_input, right_input];
+        let n_left = left_fields.len();
+        let is_left = join.kind == JoinKind::Left;
+        let optional = |ty: Type| if is_left { ty.optional() } else { ty };
+        let mut fields = left_fields;
+        let mut layout = left;
+        match join.output {
+            JoinOutput::LeftOnly => {}
+            JoinOutput::Flat => {
+                fields.extend(
+                    right_fields.into_iter().map(|field| Field { ty: optional(field.ty), ..field }),
+                );
+                layout.extend(shifted);
+            }
+            JoinOutput::Nested => {
+                let is_whole = right.iter().enumerate().all(|(at, place)| {
+                    place.as_ref().is_some_and(|it| it.column == at && it.fields.is_none())
+                });
+                let gone = right.iter().map(|it| it.as_ref().map(|it| it.column)).collect();
+                fields.push(Field::new(String::new(), optional(Type::Struct(right_fields))));
+                layout.push(Some(Place {
+                    column: n_left,
+                    fields: if is_whole { None } else { Some(gone) },
+                }));
+            }
+        }
+        (fields, layout)
+    }
+}
+
+fn columns_of(need: &[Need]) -> Vec<usize> {
+    (0..need.len()).filter(|at| need[*at] != Need::Nothing).collect()
+}
+
+fn identity(n_columns: usize) -> Layout {
+    (0..n_columns).map(|column| Some(Place { column, fields: None })).collect()
+}
+
+fn kept(n_columns: usize, columns: &[usize]) -> Layout {
+    let mut layout: Layout = vec![None; n_columns];
+    for (new, &at) in columns.iter().enumerate() {
+        layout[at] = Some(Place { column: new, fields: None });
+    }
+    layout
+}
+
+/// The stages over the narrower input, without columns that nobody reads; the layout and the
+/// fields after the last one.
+fn map_stages(
+    map: &mut Map,
+    mut layout: Layout,
+    fields: &[Field],
+    need: &[Need],
+) -> (Layout, Vec<Field>) {
+    let mut fields = fields.to_vec();
+    let wanted = stage_needs(map, need, layout.len());
+    for (stage, need) in map.stages.iter_mut().zip(wanted) {
+        match &mut stage.kind {
+            StageKind::Filter(condition) => rewrite(condition, &layout, &fields),
+            StageKind::Project(exprs) => {
+                let mut after: Layout = vec![None; exprs.len()];
+                let mut new_fields = Vec::new();
+                let mut new_exprs = Vec::new();
+                for (at, mut expr) in std::mem::take(exprs).into_iter().enumerate() {
+                    if need[at] == Need::Nothing && never_fails(&expr) {
+                        continue;
+                    }
+                    let passed = match expr.kind {
+                        ExprKind::Column(from) => {
+                            layout[from].as_ref().and_then(|place| place.fields.clone())
+                        }
+                        _ => None,
+                    };
+                    rewrite(&mut expr, &layout, &fields);
+                    after[at] = Some(Place { column: new_exprs.len(), fields: passed });
+                    new_fields.push(Field::new(String::new(), expr.ty.clone()));
+                    new_exprs.push(expr);
+                }
+                *exprs = new_exprs;
+                layout = after;
+                fields = new_fields;
+            }
+        }
+    }
+    (layout, fields)
+}
+
+/// What is read of the columns that each stage of a map yields.
+fn stage_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Vec<Need>> {
+    let mut all = vec![need.to_vec()];
+    for idx in (1..map.stages.len()).rev() {
+        let rest = Map { stages: map.stages[idx..=idx].to_vec() };
+        let after = all.last().expect("it begins with one").clone();
+        all.push(map_needs(&rest, &after, width_before(map, idx, n_input)));
+    }
+    all.reverse();
+    all
+}
+
+/// The schema with these fields, each under the name that it had.
+fn rebuilt(old: &Schema, fields: Vec<Field>, layout: &Layout) -> Schema {
+    let mut schema = Schema::new(old.name.clone(), fields);
+    for (at, place) in layout.iter().enumerate() {
+        if let Some(place) = place {
+            schema.fields[place.column].name.clone_from(&old.fields[at].name);
+        }
+    }
+    schema
+}
+
+/// Moves an expression to where its columns have gone.
+fn rewrite(expr: &mut Expr, layout: &Layout, fields: &[Field]) {
+    match &mut expr.kind {
+        ExprKind::Column(at) => {
+            let place = layout[*at].as_ref().expect("a column that is read is kept");
+            *at = place.column;
+            expr.ty = fields[place.column].ty.clone();
+        }
+        ExprKind::Field { of, idx } => {
+            if let ExprKind::Column(at) = &of.kind
+                && let Some(Place { fields: Some(gone), .. }) = &layout[*at]
+            {
+                *idx = gone[*idx].expect("a field that is read is kept");
+            }
+            rewrite(of, layout, fields);
+        }
+        _ => {
+            for child in children_mut(expr) {
+                rewrite(child, layout, fields);
+            }
+        }
+    }
+}

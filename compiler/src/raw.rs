@@ -1,0 +1,198 @@
+//! Values written in YAML, read by the type that a schema or a contract gives them.
+
+use std::sync::Arc;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+use arqon_grammar::code::names;
+use arqon_types::{Field, Type, Value, parse_date, parse_decimal, parse_duration, parse_timestamp};
+
+use crate::report::Report;
+
+/// The value as `ty`; `what` names it in diagnostics: `` `amount` ``.
+pub(crate) fn typed_value(
+    value: &ast::Value,
+    ty: &Type,
+    what: &str,
+    report: &mut Report,
+) -> Option<Value> {
+    if let Type::Option(inner) = ty {
+        return if value.is_none() {
+            Some(Value::None)
+        } else {
+            typed_value(value, inner, what, report)
+        };
+    }
+    match (&value.kind, ty) {
+        (ast::ValueKind::Error | ast::ValueKind::Computed(_), _) => None,
+        (ast::ValueKind::List(items), Type::List(inner)) => {
+            let typed: Vec<Option<Value>> =
+                items.iter().map(|item| typed_value(item, inner, what, report)).collect();
+            Some(Value::List(typed.into_iter().collect::<Option<Arc<[Value]>>>()?))
+        }
+        (ast::ValueKind::Map(entries), Type::Struct(fields)) => {
+            typed_fields(entries, fields, what, value.span, report)
+                .map(|values| Value::Struct(values.into()))
+        }
+        (ast::ValueKind::Scalar { text, .. }, _) if !value.is_none() => {
+            match read_scalar(text, ty) {
+                Ok(value) => Some(value),
+                Err(fault) => {
+                    report_scalar(text, ty, what, value.span, &fault, report);
+                    None
+                }
+            }
+        }
+        (ast::ValueKind::Scalar { .. } | ast::ValueKind::List(_) | ast::ValueKind::Map(_), _) => {
+            let found = match &value.kind {
+                ast::ValueKind::List(_) => "a list",
+                ast::ValueKind::Map(_) => "a map",
+                _ => "nothing",
+            };
+            report.push(Diagnostic::new(
+                names::VALUE,
+                value.span,
+                format!("{what} wants {ty}, found {found}"),
+            ));
+            None
+        }
+    }
+}
+
+/// The entries of a map as the fields of a row or struct, in the order of the fields.
+pub(crate) fn typed_fields(
+    entries: &[(ast::Name, ast::Value)],
+    fields: &[Field],
+    what: &str,
+    span: Span,
+    report: &mut Report,
+) -> Option<Vec<Value>> {
+    let mut values: Vec<Option<Value>> = vec![None; fields.len()];
+    let mut complete = true;
+    for (name, value) in entries {
+        let Some(at) = fields.iter().position(|field| field.name == name.node) else {
+            report.unknown(
+                names::UNKNOWN_FIELD,
+                name.span,
+                format!("{what} has no field `{}`", name.node),
+                name.as_str(),
+                fields.iter().map(|field| field.name.as_str()),
+            );
+            complete = false;
+            continue;
+        };
+        values[at] = typed_value(value, &fields[at].ty, &format!("`{}`", name.node), report);
+        complete &= values[at].is_some();
+    }
+    if !complete {
+        return None;
+    }
+    for (field, value) in fields.iter().zip(&mut values) {
+        if value.is_none() && field.ty.is_option() {
+            *value = Some(Value::None);
+        }
+    }
+    let missing: Vec<String> = fields
+        .iter()
+        .zip(&values)
+        .filter(|(_, value)| value.is_none())
+        .map(|(field, _)| format!("`{}`", field.name))
+        .collect();
+    if !missing.is_empty() {
+        report.push(Diagnostic::new(
+            names::MISSING_FIELD,
+            span,
+            format!("{what} lacks {}", missing.join(", ")),
+        ));
+        return None;
+    }
+    values.into_iter().collect()
+}
+
+/// Why a scalar is no value of its type.
+struct ScalarFault {
+    reason: Option<String>,
+}
+
+fn read_scalar(text: &str, ty: &Type) -> Result<Value, ScalarFault> {
+    let because = |reason: String| ScalarFault { reason: Some(reason) };
+    let plain = || ScalarFault { reason: None };
+    match ty {
+        Type::Bool => match text {
+            "true" => Ok(Value::Bool(true)),
+            "false" => Ok(Value::Bool(false)),
+            _ => Err(plain()),
+        },
+        Type::Int64 => text.parse().map(Value::Int).map_err(|_| plain()),
+        Type::Float64 => text.parse().map(Value::float).map_err(|_| plain()),
+        Type::Decimal(scale) => parse_decimal(text, *scale)
+            .map(Value::Decimal)
+            .map_err(|error| because(error.to_string())),
+        Type::String => Ok(Value::string(text)),
+        Type::Timestamp => {
+            parse_timestamp(text).map(Value::Timestamp).map_err(|error| because(error.to_string()))
+        }
+        Type::Date => parse_date(text).map(Value::Date).map_err(|error| because(error.to_string())),
+        Type::Duration => {
+            parse_duration(text).map(Value::Duration).map_err(|error| because(error.to_string()))
+        }
+        Type::Uuid => read_uuid(text).map(Value::Uuid).ok_or_else(plain),
+        Type::Enum(labels) => labels
+            .iter()
+            .position(|label| label == text)
+            .and_then(|at| u32::try_from(at).ok())
+            .map(Value::Enum)
+            .ok_or_else(plain),
+        Type::List(_) | Type::Struct(_) => Err(plain()),
+        Type::Option(inner) => read_scalar(text, inner),
+    }
+}
+
+/// `5d1c8b1e-0000-4000-8000-000000000001`, in either case.
+fn read_uuid(text: &str) -> Option<u128> {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    if lengths != [8, 4, 4, 4, 12] || !text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u128::from_str_radix(&groups.concat(), 16).ok()
+}
+
+fn report_scalar(
+    text: &str,
+    ty: &Type,
+    what: &str,
+    span: Span,
+    fault: &ScalarFault,
+    report: &mut Report,
+) {
+    if let Type::Enum(labels) = ty {
+        report.unknown(
+            names::UNKNOWN_VARIANT,
+            span,
+            format!("{what} is one of `{}`, not `{text}`", labels.join("`, `")),
+            text,
+            labels.iter().map(String::as_str),
+        );
+        return;
+    }
+    let mut diagnostic =
+        Diagnostic::new(names::VALUE, span, format!("{what} wants {ty}, found `{text}`"));
+    if let Some(reason) = &fault.reason {
+        diagnostic = diagnostic.note(reason.clone());
+    }
+    report.push(diagnostic);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_are_read_in_their_one_form() {
+        assert_eq!(read_uuid("00000000-0000-0000-0000-0000000000fF"), Some(255));
+        assert_eq!(read_uuid("000000000000000000000000000000ff"), None);
+        assert_eq!(read_uuid("0000000g-0000-0000-0000-000000000000"), None);
+    }
+}

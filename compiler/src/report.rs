@@ -1,0 +1,104 @@
+//! Collects diagnostics: each fault once, suggestions within a budget.
+
+use std::collections::BTreeSet;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::code::Code;
+use arqon_grammar::suggest::suggest;
+
+/// The diagnostics of one run, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    diagnostics: Vec<Diagnostic>,
+    seen: BTreeSet<(&'static str, Span, String)>,
+    n_suggestions: usize,
+    /// Where the reader of the file has found faults, by place.
+    unreadable: Vec<Span>,
+}
+
+impl Report {
+    /// A report that begins with the faults that the reader of the file has found.
+    pub(crate) fn of_reader(faults: Vec<Diagnostic>) -> Self {
+        let mut unreadable: Vec<Span> =
+            faults.iter().filter(|fault| fault.is_error()).map(|it| it.primary.span).collect();
+        unreadable.sort_unstable();
+        let mut report = Self { unreadable, ..Self::default() };
+        for fault in faults {
+            report.push(fault);
+        }
+        report
+    }
+
+    /// Whether the reader has found a fault within `span`, so that a part of it is not known.
+    pub(crate) fn is_unreadable(&self, span: Span) -> bool {
+        let first = self.unreadable.partition_point(|fault| fault.start < span.start);
+        self.unreadable.get(first).is_some_and(|fault| fault.start < span.end)
+    }
+
+    /// Whether there is an error within each of `spans`, in one walk over both.
+    pub(crate) fn faulty(&self, spans: &[Span]) -> Vec<bool> {
+        let mut starts: Vec<u32> = self
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.is_error())
+            .map(|diagnostic| diagnostic.primary.span.start)
+            .collect();
+        starts.sort_unstable();
+        spans
+            .iter()
+            .map(|span| {
+                let first = starts.partition_point(|start| *start < span.start);
+                starts.get(first).is_some_and(|start| *start < span.end)
+            })
+            .collect()
+    }
+
+    /// Adds a diagnostic, unless the same was said of the same place: a function's body is typed
+    /// at each of its uses, and its faults are one.
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        let key = (diagnostic.code.id(), diagnostic.primary.span, diagnostic.message.clone());
+        if self.seen.insert(key) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Adds a diagnostic about a name that nothing has, with the nearest of `candidates`.
+    pub(crate) fn unknown<'n>(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: String,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'n str>,
+    ) {
+        let near = self.suggestion(name, candidates);
+        self.push(Diagnostic::new(code, span, message).did_you_mean(near));
+    }
+
+    /// The candidate nearest to `name`; none after [`SUGGESTIONS_MAX`] of them, since a long list
+    /// of faults must not cost the square of the file's length.
+    pub(crate) fn suggestion<'n>(
+        &mut self,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        self.n_suggestions += 1;
+        if SUGGESTIONS_MAX < self.n_suggestions { None } else { suggest(name, candidates) }
+    }
+
+    /// Whether anything refuses the circuit.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// All diagnostics, by place.
+    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
+        let mut diagnostics = self.diagnostics;
+        diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code.id()));
+        diagnostics
+    }
+}
+
+/// Most names for which the nearest candidate is looked up.
+const SUGGESTIONS_MAX: usize = 200;

@@ -1,0 +1,343 @@
+//! Every name becomes an id: schemas, parameters, functions, operators, topics and nodes.
+
+mod schemas;
+mod constants;
+mod operators;
+mod topics;
+
+use std::sync::Arc;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::Spanned;
+use arqon_grammar::ast;
+use arqon_grammar::code::names;
+use arqon_grammar::code::yaml;
+use arqon_types::{Discipline, Edge, Field, TopicName};
+use indexmap::IndexMap;
+
+pub(crate) use constants::{Function, Functions, Params};
+pub(crate) use operators::Operator;
+pub(crate) use topics::{Topic, TopicOrigin, discipline};
+
+use crate::options::Options;
+use crate::report::Report;
+use crate::row_type::{Origin, OriginKind, RowType};
+use crate::typed::{Input, NodeId, OperatorId, TopicId};
+
+/// A circuit whose names are all known.
+#[derive(Debug)]
+pub(crate) struct Resolved<'a> {
+    /// The syntax tree.
+    pub(crate) circuit: &'a ast::Circuit,
+    /// The circuit's name; empty if it has none.
+    pub(crate) name: String,
+    /// Its isolation domain.
+    pub(crate) namespace: String,
+    /// Parameters by name.
+    pub(crate) params: Params<'a>,
+    /// Functions by name.
+    pub(crate) functions: Functions<'a>,
+    /// In the order of the file.
+    pub(crate) operators: Vec<Operator<'a>>,
+    /// In the order of the file, then those of the operators.
+    pub(crate) topics: Vec<Topic<'a>>,
+    /// The topics of each operator: jobs, results.
+    pub(crate) operator_topics: Vec<Vec<TopicId>>,
+    operator_ids: IndexMap<&'a str, OperatorId>,
+    names: IndexMap<String, Named>,
+}
+
+/// What a name of topics and nodes stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Topic(TopicId),
+    Node(NodeId),
+}
+
+/// Looks up all declarations of a circuit.
+pub(crate) fn resolve<'a>(
+    circuit: &'a ast::Circuit,
+    options: &Options,
+    report: &mut Report,
+) -> Resolved<'a> {
+    let name = circuit.name.as_ref().map_or(String::new(), |name| name.node.clone());
+    let anchor = circuit.name.as_ref().map_or(Span::default(), |name| name.span);
+    let profile = options.profile.as_deref().and_then(|wanted| {
+        let profile = circuit.profiles.iter().find(|profile| profile.name.node == wanted);
+        if profile.is_none() {
+            report.unknown(
+                names::UNKNOWN_PROFILE,
+                anchor,
+                format!("the circuit has no profile `{wanted}`"),
+                wanted,
+                circuit.profiles.iter().map(|profile| profile.name.as_str()),
+            );
+        }
+        profile
+    });
+    let schemas = schemas::resolve_schemas(circuit, report);
+    let params = constants::resolve_params(circuit, profile, options, anchor, report);
+    let functions = constants::resolve_functions(circuit, report);
+    for function in functions.values() {
+        let name = &function.ast.name;
+        if arqon_operators::function_names()
+            .chain(arqon_operators::aggregate_names())
+            .any(|known| known == name.node)
+        {
+            report.push(
+                Diagnostic::new(
+                    names::DUPLICATE_NAME,
+                    name.span,
+                    format!("the language has a function `{}` already", name.node),
+                )
+                .help("give the circuit's function another name"),
+            );
+        }
+    }
+    let operators =
+        operators::resolve_operators(circuit, &schemas, profile, options, anchor, report);
+    let operator_ids = operators
+        .iter()
+        .enumerate()
+        .map(|(id, operator)| (operator.ast.name.as_str(), OperatorId(id)))
+        .collect();
+    let mut topics: Vec<Topic<'a>> = circuit
+        .topics
+        .iter()
+        .filter_map(|topic| topics::declared_topic(topic, &schemas, report))
+        .collect();
+    let mut all_names: IndexMap<String, Named> = topics
+        .iter()
+        .enumerate()
+        .map(|(id, topic)| (topic.name.as_str().to_owned(), Named::Topic(TopicId(id))))
+        .collect();
+    let mut operator_topics: Vec<Vec<TopicId>> = vec![Vec::new(); operators.len()];
+    for (id, operator) in operators.iter().enumerate() {
+        for topic in topics_of(OperatorId(id), operator) {
+            let name = topic.name.as_str().to_owned();
+            if let Some(Named::Topic(TopicId(known))) = all_names.get(&name) {
+                report.push(
+                    Diagnostic::new(
+                        names::DUPLICATE_NAME,
+                        topics[*known].span,
+                        format!(
+                            "the topic `{name}` comes with operator `{}` and its contract",
+                            operator.ast.name.node
+                        ),
+                    )
+                    .secondary(operator.ast.name.span, "the operator")
+                    .help("leave the declaration of the topic away"),
+                );
+                continue;
+            }
+            operator_topics[id].push(TopicId(topics.len()));
+            all_names.insert(name, Named::Topic(TopicId(topics.len())));
+            topics.push(topic);
+        }
+    }
+    for (id, node) in circuit.flow.iter().enumerate() {
+        if let Some(Named::Topic(TopicId(known))) = all_names.get(&node.name.node) {
+            report.push(
+                Diagnostic::new(
+                    names::DUPLICATE_NAME,
+                    node.name.span,
+                    format!("`{}` is a topic already", node.name.node),
+                )
+                .secondary(topics[*known].span, "the topic")
+                .help("topics and nodes share one namespace; rename the node"),
+            );
+            continue;
+        }
+        all_names.insert(node.name.node.clone(), Named::Node(NodeId(id)));
+    }
+    let namespace =
+        circuit.namespace.as_ref().map_or_else(|| name.clone(), |name| name.node.clone());
+    Resolved {
+        circuit,
+        name,
+        namespace,
+        params,
+        functions,
+        operators,
+        topics,
+        operator_topics,
+        operator_ids,
+        names: all_names,
+    }
+}
+
+/// `<operator>.jobs` and `<operator>.results`.
+fn topics_of<'a>(id: OperatorId, operator: &Operator<'a>) -> Vec<Topic<'a>> {
+    let contract_span =
+        operator.ast.contract.as_ref().map_or(operator.ast.name.span, |contract| contract.span);
+    let origin = Origin { span: contract_span, kind: OriginKind::Contract };
+    let topic = |suffix: &str, fields: Option<Vec<Field>>, topic_origin: TopicOrigin<'a>| {
+        let name = TopicName::parse(&format!("{}.{suffix}", operator.ast.name.node)).ok()?;
+        let row = fields.map_or_else(RowType::unknown, |fields| {
+            Arc::new(RowType::from_fields(&fields, Some(origin)))
+        });
+        Some(Topic {
+            schema_name: name.as_str().to_owned(),
+            name,
+            span: operator.ast.name.span,
+            row,
+            discipline: Discipline::Events,
+            key: Vec::new(),
+            time: None,
+            edge: Edge::None,
+            origin: topic_origin,
+        })
+    };
+    [
+        topic("jobs", operator.job_fields(), TopicOrigin::Jobs(id)),
+        topic("results", operator.result_fields(), TopicOrigin::Results(id)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+impl<'a> Resolved<'a> {
+    /// The topic of that name.
+    pub(crate) fn topic_id(&self, name: &str) -> Option<TopicId> {
+        match self.names.get(name)? {
+            Named::Topic(id) => Some(*id),
+            Named::Node(_) => None,
+        }
+    }
+
+    /// The topic of that id.
+    pub(crate) fn topic(&self, id: TopicId) -> &Topic<'a> {
+        &self.topics[id.0]
+    }
+
+    /// The operator of that name.
+    pub(crate) fn operator_id(&self, name: &str) -> Option<OperatorId> {
+        self.operator_ids.get(name).copied()
+    }
+
+    /// The operator of that id.
+    pub(crate) fn operator(&self, id: OperatorId) -> &Operator<'a> {
+        &self.operators[id.0]
+    }
+
+    /// What a name after `from:` or `join:` reads; `reader` says who asks: ``node `revenue` ``.
+    pub(crate) fn input(
+        &self,
+        name: &ast::Name,
+        reader: &str,
+        report: &mut Report,
+    ) -> Option<Input> {
+        match self.names.get(name.as_str()) {
+            Some(Named::Topic(id)) => return Some(Input::Topic(*id)),
+            Some(Named::Node(id)) => return Some(Input::Node(*id)),
+            None => {}
+        }
+        if let Some(id) = self.operator_id(name.as_str()) {
+            return Some(Input::Operator(id));
+        }
+        if let Some((owner, part)) = name.node.rsplit_once('.') {
+            match (self.names.get(owner), part) {
+                (Some(_), "errors") => {
+                    report.push(
+                        Diagnostic::new(
+                            yaml::NOT_AVAILABLE,
+                            name.span,
+                            format!(
+                                "reading `{}` in a flow is part of the language, and not \
+                                 available in this version",
+                                name.node
+                            ),
+                        )
+                        .help("clients and tests can read it"),
+                    );
+                    return None;
+                }
+                (Some(Named::Node(id)), label) => {
+                    return self.label(*id, label, name.span, report);
+                }
+                (Some(Named::Topic(_)) | None, _) => {}
+            }
+        }
+        let message = format!("{reader} reads unknown {} `{}`", kind_word(name), name.node);
+        report.unknown(
+            names::UNKNOWN_SOURCE,
+            name.span,
+            message,
+            name.as_str(),
+            self.names.keys().map(String::as_str),
+        );
+        None
+    }
+
+    fn label(&self, id: NodeId, label: &str, span: Span, report: &mut Report) -> Option<Input> {
+        let node = &self.circuit.flow[id.0];
+        let labels = route_labels(node);
+        if let Some(idx) = labels.iter().position(|known| known.node == label) {
+            return Some(Input::Label(id, idx));
+        }
+        if node.steps.iter().any(|step| matches!(step.kind, ast::StepKind::Error)) {
+            return None;
+        }
+        let message = if labels.is_empty() {
+            format!("node `{}` has no label `{label}`, since it has no `route`", node.name.node)
+        } else {
+            format!("the `route` of node `{}` has no label `{label}`", node.name.node)
+        };
+        // The label alone is what must change: the part after the node's name and its dot.
+        let length = u32::try_from(label.len()).unwrap_or(span.len());
+        let span = Span::new(span.end.saturating_sub(length).max(span.start), span.end);
+        report.unknown(
+            names::UNKNOWN_LABEL,
+            span,
+            message,
+            label,
+            labels.iter().map(Spanned::as_str),
+        );
+        None
+    }
+
+    /// The topic that a node, a route or a test names; `writer` says who, with its verb:
+    /// ``node `revenue` writes``.
+    pub(crate) fn written_topic(
+        &self,
+        name: &ast::Name,
+        writer: &str,
+        report: &mut Report,
+    ) -> Option<TopicId> {
+        let known = self.topic_id(name.as_str());
+        if known.is_none() {
+            let message = match self.names.get(name.as_str()) {
+                Some(_) => format!("{writer} `{}`, which is a node, not a topic", name.node),
+                None => format!("{writer} unknown topic `{}`", name.node),
+            };
+            let topics = self.topics.iter().map(|topic| topic.name.as_str());
+            report.unknown(names::UNKNOWN_TOPIC, name.span, message, name.as_str(), topics);
+        }
+        known
+    }
+
+    /// The node of that name.
+    pub(crate) fn node_id(&self, name: &str) -> Option<NodeId> {
+        match self.names.get(name)? {
+            Named::Node(id) => Some(*id),
+            Named::Topic(_) => None,
+        }
+    }
+}
+
+/// The labels of a node whose last step is a `route`.
+pub(crate) fn route_labels(node: &ast::Node) -> Vec<ast::Name> {
+    match node.steps.last().map(|step| &step.kind) {
+        Some(ast::StepKind::Route(branches)) => {
+            branches.iter().map(|branch| branch.label.clone()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Topics usually have a dot, nodes never.
+fn kind_word(name: &ast::Name) -> &'static str {
+    if name.node.contains('.') { "topic" } else { "topic or node" }
+}

@@ -1,0 +1,244 @@
+//! Parameters with their overrides, and functions without recursion.
+
+use std::collections::BTreeSet;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+use arqon_grammar::code::names;
+use arqon_grammar::expr;
+use indexmap::IndexMap;
+
+use crate::options::Options;
+use crate::order::dependency_order;
+use crate::report::Report;
+
+/// A parameter's value, and where it comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Param {
+    /// The value.
+    pub(crate) value: expr::Literal,
+    /// Where it is declared.
+    pub(crate) span: Span,
+}
+
+/// The parameters by name.
+pub(crate) type Params<'a> = IndexMap<&'a str, Param>;
+
+/// A function that may be put in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Function<'a> {
+    /// As written.
+    pub(crate) ast: &'a ast::Function,
+    /// Whether it stands in a circle of calls; using it is silent.
+    pub(crate) recursive: bool,
+}
+
+/// The functions by name.
+pub(crate) type Functions<'a> = IndexMap<&'a str, Function<'a>>;
+
+/// The parameters, with the values that the profile and then `--set` give them.
+///
+/// `anchor` is where faults of the command line are shown.
+pub(crate) fn resolve_params<'a>(
+    circuit: &'a ast::Circuit,
+    profile: Option<&'a ast::Profile>,
+    options: &Options,
+    anchor: Span,
+    report: &mut Report,
+) -> Params<'a> {
+    let mut params: Params<'a> = circuit
+        .params
+        .iter()
+        .map(|param| {
+            let value = param.value.node.clone();
+            (param.name.as_str(), Param { value, span: param.name.span })
+        })
+        .collect();
+    for param in profile.iter().flat_map(|profile| &profile.params) {
+        override_param(&mut params, &param.name, param.value.node.clone(), report);
+    }
+    for (name, text) in &options.set {
+        let name = ast::Name::new(name.clone(), anchor);
+        override_param(&mut params, &name, read_literal(text), report);
+    }
+    params
+}
+
+fn override_param(
+    params: &mut Params<'_>,
+    name: &ast::Name,
+    value: expr::Literal,
+    report: &mut Report,
+) {
+    let Some(param) = params.get_mut(name.as_str()) else {
+        let known: Vec<&str> = params.keys().copied().collect();
+        report.unknown(
+            names::UNKNOWN_PARAM,
+            name.span,
+            format!("the circuit has no parameter `{}`", name.node),
+            name.as_str(),
+            known,
+        );
+        return;
+    };
+    if kind_of(&param.value) == kind_of(&value) || number_for_number(&param.value, &value) {
+        param.value = value;
+        return;
+    }
+    report.push(
+        Diagnostic::new(
+            names::WRONG_TYPE,
+            name.span,
+            format!(
+                "parameter `{}` is {}, not {}",
+                name.node,
+                kind_of(&param.value),
+                kind_of(&value)
+            ),
+        )
+        .secondary(param.span, "declared here"),
+    );
+}
+
+/// A number with a point may be replaced by one without.
+fn number_for_number(old: &expr::Literal, new: &expr::Literal) -> bool {
+    matches!((old, new), (expr::Literal::Number(_), expr::Literal::Integer(_)))
+}
+
+fn kind_of(literal: &expr::Literal) -> &'static str {
+    match literal {
+        expr::Literal::Integer(_) => "a whole number",
+        expr::Literal::Number(_) => "a number",
+        expr::Literal::String(_) => "a text",
+        expr::Literal::Bool(_) => "true or false",
+        expr::Literal::None => "none",
+        expr::Literal::Duration(_) => "a duration",
+        expr::Literal::Date(_) => "a date",
+        expr::Literal::Time(_) => "a time",
+    }
+}
+
+/// The value of `--set name=value`, read as the value of a parameter is.
+fn read_literal(text: &str) -> expr::Literal {
+    let (parsed, faults) = arqon_grammar::parse_expression(text);
+    if faults.is_empty() {
+        match parsed.kind {
+            expr::ExprKind::Literal(literal) => return literal,
+            expr::ExprKind::Unary { operator, operand }
+                if operator.node == expr::UnaryOperator::Negate =>
+            {
+                match operand.kind {
+                    expr::ExprKind::Literal(expr::Literal::Integer(value)) => {
+                        return expr::Literal::Integer(-value);
+                    }
+                    expr::ExprKind::Literal(expr::Literal::Number(digits)) => {
+                        return expr::Literal::Number(format!("-{digits}"));
+                    }
+                    expr::ExprKind::Literal(expr::Literal::Duration(nanos)) => {
+                        return expr::Literal::Duration(-nanos);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    expr::Literal::String(text.to_owned())
+}
+
+/// The functions; those that call themselves are reported and marked.
+pub(crate) fn resolve_functions<'a>(
+    circuit: &'a ast::Circuit,
+    report: &mut Report,
+) -> Functions<'a> {
+    let ids: IndexMap<&str, usize> = circuit
+        .functions
+        .iter()
+        .enumerate()
+        .map(|(id, function)| (function.name.as_str(), id))
+        .collect();
+    let calls: Vec<Vec<(usize, Span)>> = circuit
+        .functions
+        .iter()
+        .map(|function| {
+            let mut called = Vec::new();
+            called_functions(&function.body, &ids, &mut called);
+            called
+        })
+        .collect();
+    let needs: Vec<Vec<usize>> =
+        calls.iter().map(|called| called.iter().map(|(id, _)| *id).collect()).collect();
+    let mut recursive = BTreeSet::new();
+    for cycle in dependency_order(&needs).cycles {
+        let function = &circuit.functions[cycle[0]];
+        let next = cycle[1 % cycle.len()];
+        let span = calls[cycle[0]]
+            .iter()
+            .find(|(id, _)| *id == next)
+            .map_or(function.name.span, |(_, span)| *span);
+        let path: Vec<String> =
+            cycle.iter().map(|&id| format!("`{}`", circuit.functions[id].name.node)).collect();
+        report.push(
+            Diagnostic::new(
+                names::RECURSIVE_FUNCTION,
+                span,
+                format!("function `{}` calls itself", function.name.node),
+            )
+            .secondary(
+                function.name.span,
+                format!("{} -> `{}`", path.join(" -> "), function.name.node),
+            ),
+        );
+        recursive.extend(cycle);
+    }
+    circuit
+        .functions
+        .iter()
+        .enumerate()
+        .map(|(id, function)| {
+            let entry = Function { ast: function, recursive: recursive.contains(&id) };
+            (function.name.as_str(), entry)
+        })
+        .collect()
+}
+
+/// The functions that `body` calls, with the places of their names.
+fn called_functions(
+    body: &expr::Expr,
+    ids: &IndexMap<&str, usize>,
+    called: &mut Vec<(usize, Span)>,
+) {
+    match &body.kind {
+        expr::ExprKind::Call { function, arguments } => {
+            if let Some(&id) = ids.get(function.as_str()) {
+                called.push((id, function.span));
+            }
+            for argument in arguments {
+                called_functions(&argument.value, ids, called);
+            }
+        }
+        expr::ExprKind::Field { base, .. } => called_functions(base, ids, called),
+        expr::ExprKind::Index { base, index } => {
+            called_functions(base, ids, called);
+            called_functions(index, ids, called);
+        }
+        expr::ExprKind::Lambda { body, .. } => called_functions(body, ids, called),
+        expr::ExprKind::List(items) => {
+            for item in items {
+                called_functions(item, ids, called);
+            }
+        }
+        expr::ExprKind::Unary { operand, .. } => called_functions(operand, ids, called),
+        expr::ExprKind::Binary { left, right, .. } => {
+            called_functions(left, ids, called);
+            called_functions(right, ids, called);
+        }
+        expr::ExprKind::If { condition, consequence, alternative } => {
+            called_functions(condition, ids, called);
+            called_functions(consequence, ids, called);
+            called_functions(alternative, ids, called);
+        }
+        expr::ExprKind::Literal(_) | expr::ExprKind::Name(_) | expr::ExprKind::Error => {}
+    }
+}

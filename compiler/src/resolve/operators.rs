@@ -1,0 +1,199 @@
+//! Operators: their contracts, and which implementation runs.
+
+use std::sync::Arc;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+use arqon_grammar::code::names;
+use arqon_grammar::code::operators;
+use arqon_types::{Field, Type};
+
+use super::schemas::{Schemas, resolve_type, struct_fields};
+use crate::contract::{CONTRACT_NAMES, Contract, builtin_name, known_contract};
+use crate::options::Options;
+use crate::report::Report;
+
+/// An operator whose names are all known.
+#[derive(Debug)]
+pub(crate) struct Operator<'a> {
+    /// As written.
+    pub(crate) ast: &'a ast::Operator,
+    /// What it takes and gives; `None` after a fault.
+    pub(crate) contract: Option<Arc<Contract>>,
+    /// The contract as people write it; empty for one of the circuit's own.
+    pub(crate) contract_name: String,
+    /// Which of `via:` runs.
+    pub(crate) selected: Option<usize>,
+}
+
+impl Operator<'_> {
+    /// The fields of a job on the bus: its id, then the contract's.
+    pub(crate) fn job_fields(&self) -> Option<Vec<Field>> {
+        self.contract.as_ref().map(|contract| with_id(&contract.job))
+    }
+
+    /// The fields of a result on the bus: the job's id, then the contract's.
+    pub(crate) fn result_fields(&self) -> Option<Vec<Field>> {
+        self.contract.as_ref().map(|contract| with_id(&contract.result))
+    }
+}
+
+fn with_id(fields: &[Field]) -> Vec<Field> {
+    let mut all = vec![Field::new("job_id", Type::String)];
+    all.extend(fields.iter().filter(|field| field.name != "job_id").cloned());
+    all
+}
+
+/// The operators, with the implementation that `use:`, the profile and then `--use` choose.
+///
+/// `anchor` is where faults of the command line are shown.
+pub(crate) fn resolve_operators<'a>(
+    circuit: &'a ast::Circuit,
+    schemas: &Schemas<'_>,
+    profile: Option<&'a ast::Profile>,
+    options: &Options,
+    anchor: Span,
+    report: &mut Report,
+) -> Vec<Operator<'a>> {
+    let mut found: Vec<Operator<'a>> = circuit
+        .operators
+        .iter()
+        .map(|operator| {
+            let (contract, contract_name) = resolve_contract(operator, schemas, report);
+            if contract.is_some() {
+                check_builtins(operator, report);
+            }
+            let selected =
+                operator.selected.as_ref().and_then(|name| implementation(operator, name, report));
+            Operator { ast: operator, contract, contract_name, selected }
+        })
+        .collect();
+    for other in &circuit.profiles {
+        let applies = profile.is_some_and(|profile| profile.name == other.name);
+        for (operator, via) in &other.uses {
+            let choice = choose(&found, operator, via, report);
+            if let Some((idx, selected)) = choice.filter(|_| applies) {
+                found[idx].selected = Some(selected);
+            }
+        }
+    }
+    for (operator, via) in &options.uses {
+        let operator = ast::Name::new(operator.clone(), anchor);
+        let via = ast::Name::new(via.clone(), anchor);
+        if let Some((idx, selected)) = choose(&found, &operator, &via, report) {
+            found[idx].selected = Some(selected);
+        }
+    }
+    for operator in &mut found {
+        if operator.selected.is_none() && operator.ast.selected.is_none() {
+            // With several implementations and no `use:` the reader of the file has complained.
+            operator.selected = (operator.ast.via.len() == 1).then_some(0);
+        }
+    }
+    found
+}
+
+fn choose(
+    found: &[Operator<'_>],
+    operator: &ast::Name,
+    via: &ast::Name,
+    report: &mut Report,
+) -> Option<(usize, usize)> {
+    let Some(idx) = found.iter().position(|it| it.ast.name.node == operator.node) else {
+        report.unknown(
+            operators::UNKNOWN_OPERATOR,
+            operator.span,
+            format!("the circuit has no operator `{}`", operator.node),
+            operator.as_str(),
+            found.iter().map(|it| it.ast.name.as_str()),
+        );
+        return None;
+    };
+    implementation(found[idx].ast, via, report).map(|selected| (idx, selected))
+}
+
+fn implementation(
+    operator: &ast::Operator,
+    name: &ast::Name,
+    report: &mut Report,
+) -> Option<usize> {
+    let selected = operator.via.iter().position(|via| via.name.node == name.node);
+    if selected.is_none() {
+        report.unknown(
+            operators::UNKNOWN_IMPLEMENTATION,
+            name.span,
+            format!("operator `{}` has no implementation `{}`", operator.name.node, name.node),
+            name.as_str(),
+            operator.via.iter().map(|via| via.name.as_str()),
+        );
+    }
+    selected
+}
+
+fn resolve_contract(
+    operator: &ast::Operator,
+    schemas: &Schemas<'_>,
+    report: &mut Report,
+) -> (Option<Arc<Contract>>, String) {
+    let Some(written) = &operator.contract else { return (None, String::new()) };
+    match &written.node {
+        ast::Contract::Named { name, version } => {
+            let full = format!("{name}@{version}");
+            let contract = known_contract(name, *version);
+            if contract.is_none() {
+                report.unknown(
+                    operators::UNKNOWN_CONTRACT,
+                    written.span,
+                    format!("there is no contract `{full}`"),
+                    &full,
+                    CONTRACT_NAMES,
+                );
+            }
+            (contract.map(Arc::new), full)
+        }
+        ast::Contract::Own { job, result } => {
+            let mut side = |ty: &Option<ast::TypeExpr>, what: &str| -> Option<Vec<Field>> {
+                let ty = ty.as_ref()?;
+                let put = resolve_type(ty, schemas, report);
+                if let Some(other) = put.ty.as_ref().filter(|ty| !matches!(ty, Type::Struct(_))) {
+                    report.push(Diagnostic::new(
+                        names::WRONG_TYPE,
+                        ty.span,
+                        format!("the {what} of a contract is a schema, found `{other}`"),
+                    ));
+                }
+                struct_fields(put)
+            };
+            let job = side(job, "job");
+            let result = side(result, "result");
+            let contract = job.zip(result).map(|(job, result)| Contract { job, result });
+            (contract.map(Arc::new), String::new())
+        }
+    }
+}
+
+/// A built-in implementation has the name of the contract that it satisfies.
+fn check_builtins(operator: &ast::Operator, report: &mut Report) {
+    let Some(contract) = &operator.contract else { return };
+    let ast::Contract::Named { name, .. } = &contract.node else { return };
+    let Some(own) = builtin_name(name) else { return };
+    for via in &operator.via {
+        let Some(transport) = &via.transport else { continue };
+        let ast::Transport::Builtin(builtin) = &transport.node else { continue };
+        if builtin.as_str() != own {
+            report.push(
+                Diagnostic::new(
+                    operators::OTHER_CONTRACT,
+                    builtin.span,
+                    format!(
+                        "the built-in `{}` does not satisfy the contract of operator `{}`",
+                        builtin.node, operator.name.node
+                    ),
+                )
+                .secondary(contract.span, "the contract")
+                .help(format!("the built-in of this contract is `{own}`")),
+            );
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Types as written become types as computed with; schemas are put in where they are named.
+
+use std::sync::Arc;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+use arqon_grammar::code::names;
+use arqon_grammar::code::yaml;
+use arqon_types::{Field, Type};
+use indexmap::IndexMap;
+
+use crate::order::dependency_order;
+use crate::report::Report;
+use crate::row_type::{Column, Origin, OriginKind, RowType};
+
+/// A schema, put in.
+#[derive(Debug)]
+pub(crate) struct SchemaType {
+    /// Its fields.
+    row: Arc<RowType>,
+    /// The parts of its type, schemas put in.
+    n_parts: usize,
+}
+
+/// The schemas by name.
+pub(crate) type Schemas<'a> = IndexMap<&'a str, SchemaType>;
+
+/// A type as written, put in.
+pub(crate) struct PutIn {
+    /// The type; `None` after a fault.
+    pub(crate) ty: Option<Type>,
+    /// Its fields with their places, if it is a struct or an option of one.
+    pub(crate) parts: Option<Arc<RowType>>,
+    n_parts: usize,
+}
+
+/// Puts in all schemas of a circuit.
+pub(crate) fn resolve_schemas<'a>(circuit: &'a ast::Circuit, report: &mut Report) -> Schemas<'a> {
+    let ids: IndexMap<&str, usize> =
+        circuit.schemas.iter().enumerate().map(|(id, schema)| (schema.name.as_str(), id)).collect();
+    let needs: Vec<Vec<usize>> = circuit
+        .schemas
+        .iter()
+        .map(|schema| {
+            let mut named = Vec::new();
+            for field in &schema.fields {
+                named_schemas(&field.ty, &mut named);
+            }
+            named.iter().filter_map(|name| ids.get(name).copied()).collect()
+        })
+        .collect();
+    let found = dependency_order(&needs);
+    for cycle in &found.cycles {
+        report_cycle(circuit, cycle, report);
+    }
+    let mut schemas = Schemas::new();
+    for &id in &found.order {
+        let schema = &circuit.schemas[id];
+        let (row, n_parts) = fields_row(&schema.fields, &schemas, &ids, report);
+        let row = if PARTS_MAX < n_parts {
+            report.push(Diagnostic::new(
+                names::EXPANSION,
+                schema.name.span,
+                format!("schema `{}` has more than {PARTS_MAX} parts", schema.name.node),
+            ));
+            RowType::unknown()
+        } else {
+            Arc::new(row)
+        };
+        schemas.insert(schema.name.as_str(), SchemaType { row, n_parts });
+    }
+    schemas
+}
+
+/// The type that `ty` stands for.
+pub(crate) fn resolve_type(
+    ty: &ast::TypeExpr,
+    schemas: &Schemas<'_>,
+    report: &mut Report,
+) -> PutIn {
+    put_in(ty, schemas, &IndexMap::new(), report)
+}
+
+fn report_cycle(circuit: &ast::Circuit, cycle: &[usize], report: &mut Report) {
+    let first = &circuit.schemas[cycle[0]].name;
+    let next = &circuit.schemas[cycle[1 % cycle.len()]].name;
+    let span = circuit.schemas[cycle[0]]
+        .fields
+        .iter()
+        .find_map(|field| named_span(&field.ty, next.as_str()))
+        .unwrap_or(first.span);
+    let names: Vec<String> =
+        cycle.iter().map(|&id| format!("`{}`", circuit.schemas[id].name.node)).collect();
+    report.push(
+        Diagnostic::new(
+            names::RECURSIVE_SCHEMA,
+            span,
+            format!("schema `{}` contains itself", first.node),
+        )
+        .secondary(first.span, format!("{} -> `{}`", names.join(" -> "), first.node))
+        .help("keep the other row's id in a field, and join"),
+    );
+}
+
+fn named_schemas<'t>(ty: &'t ast::TypeExpr, names: &mut Vec<&'t str>) {
+    match &ty.kind {
+        ast::TypeKind::Named(name) => names.push(name),
+        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
+            named_schemas(inner, names);
+        }
+        ast::TypeKind::Struct(fields) => {
+            for field in fields {
+                named_schemas(&field.ty, names);
+            }
+        }
+        ast::TypeKind::Bool
+        | ast::TypeKind::Int64
+        | ast::TypeKind::Float32
+        | ast::TypeKind::Float64
+        | ast::TypeKind::Decimal { .. }
+        | ast::TypeKind::String
+        | ast::TypeKind::Bytes
+        | ast::TypeKind::Timestamp
+        | ast::TypeKind::Duration
+        | ast::TypeKind::Date
+        | ast::TypeKind::Uuid
+        | ast::TypeKind::Enum(_)
+        | ast::TypeKind::Tensor { .. }
+        | ast::TypeKind::Error => {}
+    }
+}
+
+fn named_span(ty: &ast::TypeExpr, name: &str) -> Option<Span> {
+    match &ty.kind {
+        ast::TypeKind::Named(found) if found == name => Some(ty.span),
+        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
+            named_span(inner, name)
+        }
+        ast::TypeKind::Struct(fields) => {
+            fields.iter().find_map(|field| named_span(&field.ty, name))
+        }
+        ast::TypeKind::Bool
+        | ast::TypeKind::Int64
+        | ast::TypeKind::Float32
+        | ast::TypeKind::Float64
+        | ast::TypeKind::Decimal { .. }
+        | ast::TypeKind::String
+        | ast::TypeKind::Bytes
+        | ast::TypeKind::Timestamp
+        | ast::TypeKind::Duration
+        | ast::TypeKind::Date
+        | ast::TypeKind::Uuid
+        | ast::TypeKind::Enum(_)
+        | ast::TypeKind::Tensor { .. }
+        | ast::TypeKind::Named(_)
+        | ast::TypeKind::Error => None,
+    }
+}
+
+/// The row of `fields`, and how many parts its type has.
+fn fields_row(
+    fields: &[ast::Field],
+    schemas: &Schemas<'_>,
+    ids: &IndexMap<&str, usize>,
+    report: &mut Report,
+) -> (RowType, usize) {
+    let mut n_parts = 0_usize;
+    let mut columns = Vec::with_capacity(fields.len());
+    for field in fields {
+        let put = put_in(&field.ty, schemas, ids, report);
+        if let Some(unit) = &field.unit {
+            report.push(Diagnostic::new(
+                yaml::NOT_AVAILABLE,
+                unit.span,
+                "`unit` is part of the language, and not available in this version",
+            ));
+        }
+        n_parts = n_parts.saturating_add(put.n_parts);
+        let origin = Origin { span: field.name.span.to(field.ty.span), kind: OriginKind::Declared };
+        columns.push(Column {
+            name: Arc::from(field.name.as_str()),
+            ty: put.ty,
+            origin: Some(origin),
+            parts: put.parts,
+        });
+    }
+    (RowType { columns, open: false }, n_parts)
+}
+
+/// `ids` holds schemas that stand in a circle and are not put in yet: naming them is silent.
+fn put_in(
+    ty: &ast::TypeExpr,
+    schemas: &Schemas<'_>,
+    ids: &IndexMap<&str, usize>,
+    report: &mut Report,
+) -> PutIn {
+    let plain = |ty: Type| PutIn { ty: Some(ty), parts: None, n_parts: 1 };
+    let missing = |word: &str, report: &mut Report| {
+        report.push(Diagnostic::new(
+            yaml::NOT_AVAILABLE,
+            ty.span,
+            format!("the type `{word}` is part of the language, and not available in this version"),
+        ));
+        PutIn { ty: None, parts: None, n_parts: 1 }
+    };
+    match &ty.kind {
+        ast::TypeKind::Bool => plain(Type::Bool),
+        ast::TypeKind::Int64 => plain(Type::Int64),
+        ast::TypeKind::Float64 => plain(Type::Float64),
+        ast::TypeKind::Decimal { scale } => plain(Type::Decimal(*scale)),
+        ast::TypeKind::String => plain(Type::String),
+        ast::TypeKind::Timestamp => plain(Type::Timestamp),
+        ast::TypeKind::Duration => plain(Type::Duration),
+        ast::TypeKind::Date => plain(Type::Date),
+        ast::TypeKind::Uuid => plain(Type::Uuid),
+        ast::TypeKind::Enum(labels) => {
+            plain(Type::Enum(labels.iter().map(|label| label.node.clone()).collect()))
+        }
+        ast::TypeKind::Float32 => missing("float32", report),
+        ast::TypeKind::Bytes => missing("bytes", report),
+        ast::TypeKind::Map(_) => missing("map", report),
+        ast::TypeKind::Tensor { .. } => missing("tensor", report),
+        ast::TypeKind::List(inner) => {
+            let put = put_in(inner, schemas, ids, report);
+            PutIn {
+                ty: put.ty.map(|ty| Type::List(Box::new(ty))),
+                parts: None,
+                n_parts: put.n_parts.saturating_add(1),
+            }
+        }
+        ast::TypeKind::Option(inner) => {
+            let put = put_in(inner, schemas, ids, report);
+            PutIn { ty: put.ty.map(Type::optional), ..put }
+        }
+        ast::TypeKind::Struct(fields) => {
+            let (row, n_parts) = fields_row(fields, schemas, ids, report);
+            PutIn {
+                ty: row.fields().map(Type::Struct),
+                parts: Some(Arc::new(row)),
+                n_parts: n_parts.saturating_add(1),
+            }
+        }
+        ast::TypeKind::Named(name) => {
+            if let Some(schema) = schemas.get(name.as_str()) {
+                PutIn {
+                    ty: schema.row.fields().map(Type::Struct),
+                    parts: Some(schema.row.clone()),
+                    n_parts: schema.n_parts.saturating_add(1),
+                }
+            } else {
+                if !ids.contains_key(name.as_str()) {
+                    report.unknown(
+                        names::UNKNOWN_TYPE,
+                        ty.span,
+                        format!("there is no type or schema `{name}`"),
+                        name,
+                        ids.keys().chain(schemas.keys()).copied().chain(TYPE_NAMES),
+                    );
+                }
+                PutIn { ty: None, parts: None, n_parts: 1 }
+            }
+        }
+        ast::TypeKind::Error => PutIn { ty: None, parts: None, n_parts: 1 },
+    }
+}
+
+/// The schema of a topic: a name for people, and the fields.
+pub(crate) fn topic_row(
+    topic: &ast::Topic,
+    schemas: &Schemas<'_>,
+    report: &mut Report,
+) -> (String, Arc<RowType>) {
+    let own_name = || topic.name.node.clone();
+    let Some(ty) = &topic.schema else { return (own_name(), RowType::unknown()) };
+    let put = resolve_type(ty, schemas, report);
+    let name = match &ty.kind {
+        ast::TypeKind::Named(name) => name.clone(),
+        _ => own_name(),
+    };
+    match (put.parts, put.ty) {
+        (Some(row), None | Some(Type::Struct(_))) => (name, row),
+        (_, Some(other)) => {
+            report.push(
+                Diagnostic::new(
+                    names::WRONG_TYPE,
+                    ty.span,
+                    format!("the rows of topic `{}` cannot be `{other}`", topic.name.node),
+                )
+                .help("name a schema, or write the fields: `{ value: int64 }`"),
+            );
+            (name, RowType::unknown())
+        }
+        (None, None) => (name, RowType::unknown()),
+    }
+}
+
+/// The fields of a struct type as a contract names them, if all are known.
+pub(crate) fn struct_fields(put: PutIn) -> Option<Vec<Field>> {
+    match put.ty {
+        Some(Type::Struct(fields)) => Some(fields),
+        _ => None,
+    }
+}
+
+/// Types that are not schemas, for suggestions.
+const TYPE_NAMES: [&str; 15] = [
+    "bool",
+    "int64",
+    "float64",
+    "decimal",
+    "string",
+    "timestamp",
+    "duration",
+    "date",
+    "uuid",
+    "enum",
+    "list",
+    "option",
+    "bytes",
+    "map",
+    "tensor",
+];
+
+/// Most parts that a type may have once schemas are put in.
+const PARTS_MAX: usize = 20_000;

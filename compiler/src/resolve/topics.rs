@@ -1,0 +1,135 @@
+//! Topics: schema, discipline, key and event time; those that come with an operator, too.
+
+use std::sync::Arc;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+use arqon_grammar::code::names;
+use arqon_types::{Discipline, Edge, TopicName, Type};
+
+use super::schemas::{Schemas, topic_row};
+use crate::report::Report;
+use crate::row_type::RowType;
+use crate::typed::OperatorId;
+
+/// A topic whose names are all known.
+#[derive(Debug)]
+pub(crate) struct Topic<'a> {
+    /// Its name.
+    pub(crate) name: TopicName,
+    /// Where it is named first.
+    pub(crate) span: Span,
+    /// The name of its schema.
+    pub(crate) schema_name: String,
+    /// What a row is.
+    pub(crate) row: Arc<RowType>,
+    /// What a message is.
+    pub(crate) discipline: Discipline,
+    /// Positions of the key's fields.
+    pub(crate) key: Vec<usize>,
+    /// Position of the event-time field.
+    pub(crate) time: Option<usize>,
+    /// Who may touch it from outside.
+    pub(crate) edge: Edge,
+    /// Where it comes from.
+    pub(crate) origin: TopicOrigin<'a>,
+}
+
+/// Where a topic comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TopicOrigin<'a> {
+    /// `topics:`.
+    Declared(&'a ast::Topic),
+    /// An operator's jobs.
+    Jobs(OperatorId),
+    /// An operator's results.
+    Results(OperatorId),
+}
+
+impl Topic<'_> {
+    /// As written, unless it comes with an operator.
+    pub(crate) fn ast(&self) -> Option<&ast::Topic> {
+        match self.origin {
+            TopicOrigin::Declared(ast) => Some(ast),
+            TopicOrigin::Jobs(_) | TopicOrigin::Results(_) => None,
+        }
+    }
+}
+
+/// A topic as declared; none if its name is no topic's name, which the reader has reported.
+pub(crate) fn declared_topic<'a>(
+    topic: &'a ast::Topic,
+    schemas: &Schemas<'_>,
+    report: &mut Report,
+) -> Option<Topic<'a>> {
+    let name = TopicName::parse(topic.name.as_str()).ok()?;
+    let (schema_name, row) = topic_row(topic, schemas, report);
+    let mut key = Vec::new();
+    for field in topic.key.iter().flat_map(|key| &key.node) {
+        if let Some(position) = topic_field(topic, &row, field, "key", report) {
+            key.push(position);
+        }
+    }
+    let time = topic.time.as_ref().and_then(|field| {
+        let position = topic_field(topic, &row, field, "time", report)?;
+        let column = &row.columns[position];
+        if let Some(ty) = column.ty.as_ref().filter(|ty| **ty != Type::Timestamp) {
+            let mut fault = Diagnostic::new(
+                names::WRONG_TYPE,
+                field.span,
+                format!("`time` of topic `{}` wants a timestamp, found `{ty}`", topic.name.node),
+            );
+            if let Some(origin) = column.origin {
+                fault = fault.secondary(origin.span, format!("`{}` is declared here", field.node));
+            }
+            report.push(fault);
+            return None;
+        }
+        Some(position)
+    });
+    Some(Topic {
+        name,
+        span: topic.name.span,
+        schema_name,
+        row,
+        discipline: topic.carries.as_ref().map_or(Discipline::Events, |it| discipline(it.node)),
+        key,
+        time,
+        edge: topic.edge.as_ref().map_or(Edge::None, |edge| match edge.node {
+            ast::Edge::In => Edge::In,
+            ast::Edge::Out => Edge::Out,
+            ast::Edge::Both => Edge::Both,
+        }),
+        origin: TopicOrigin::Declared(topic),
+    })
+}
+
+/// The syntax tree's discipline in the words of the types.
+pub(crate) fn discipline(written: ast::Discipline) -> Discipline {
+    match written {
+        ast::Discipline::Events => Discipline::Events,
+        ast::Discipline::Full => Discipline::Full,
+        ast::Discipline::Delta => Discipline::Delta,
+    }
+}
+
+fn topic_field(
+    topic: &ast::Topic,
+    row: &RowType,
+    field: &ast::Name,
+    what: &str,
+    report: &mut Report,
+) -> Option<usize> {
+    let position = row.position(field.as_str());
+    if position.is_none() && !row.open {
+        report.unknown(
+            names::UNKNOWN_FIELD,
+            field.span,
+            format!("`{what}` of topic `{}` names unknown field `{}`", topic.name.node, field.node),
+            field.as_str(),
+            row.names(),
+        );
+    }
+    position
+}

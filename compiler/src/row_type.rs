@@ -1,0 +1,119 @@
+//! The type of a row while it is being worked out: known, partly known, or not at all.
+//!
+//! A column whose type could not be found out has the type `None`, and a row of which not all
+//! fields are known is `open`. Whoever meets one stays silent: the cause has been reported.
+
+use std::sync::Arc;
+
+use arqon_grammar::Span;
+use arqon_types::{Field, Schema, Type};
+
+/// The fields of a row, in order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct RowType {
+    /// In order; names are unique unless a fault was reported.
+    pub(crate) columns: Vec<Column>,
+    /// Whether there may be fields that are not known, after a fault.
+    pub(crate) open: bool,
+}
+
+/// One field of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Column {
+    /// Its name.
+    pub(crate) name: Arc<str>,
+    /// Its type; `None` after a fault.
+    pub(crate) ty: Option<Type>,
+    /// Where its type comes from.
+    pub(crate) origin: Option<Origin>,
+    /// For a struct: its fields with their origins.
+    pub(crate) parts: Option<Arc<RowType>>,
+}
+
+/// Where a type comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The place.
+    pub(crate) span: Span,
+    /// What stands there.
+    pub(crate) kind: OriginKind,
+}
+
+/// What stands at an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OriginKind {
+    /// A field of a schema.
+    Declared,
+    /// An expression with a name.
+    Computed,
+    /// The other side of a join.
+    Joined,
+    /// A contract's field; the place is the contract's name in the circuit.
+    Contract,
+}
+
+impl OriginKind {
+    /// How a remark at the place goes on after the name and its type.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Declared => "is declared",
+            Self::Computed => "is computed as",
+            Self::Joined => "joins as",
+            Self::Contract => "is by contract",
+        }
+    }
+}
+
+impl RowType {
+    /// A row of which nothing is known.
+    pub(crate) fn unknown() -> Arc<Self> {
+        Arc::new(Self { columns: Vec::new(), open: true })
+    }
+
+    /// The columns of a schema that has no text behind it.
+    pub(crate) fn from_fields(fields: &[Field], origin: Option<Origin>) -> Self {
+        let columns = fields
+            .iter()
+            .map(|field| Column::new(&field.name, Some(field.ty.clone()), origin))
+            .collect();
+        Self { columns, open: false }
+    }
+
+    /// Where the column of that name stands.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| &*column.name == name)
+    }
+
+    /// The names of the columns.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| &*column.name)
+    }
+
+    /// The fields, if all of them are known.
+    pub(crate) fn fields(&self) -> Option<Vec<Field>> {
+        if self.open {
+            return None;
+        }
+        self.columns
+            .iter()
+            .map(|column| column.ty.clone().map(|ty| Field::new(&*column.name, ty)))
+            .collect()
+    }
+
+    /// The fields that are known.
+    pub(crate) fn known_schema(&self, name: &str) -> Schema {
+        let fields = self
+            .columns
+            .iter()
+            .filter_map(|column| column.ty.clone().map(|ty| Field::new(&*column.name, ty)))
+            .collect();
+        Schema::new(name, fields)
+    }
+}
+
+impl Column {
+    /// A column without parts.
+    pub(crate) fn new(name: &str, ty: Option<Type>, origin: Option<Origin>) -> Self {
+        Self { name: Arc::from(name), ty, origin, parts: None }
+    }
+}

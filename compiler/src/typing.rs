@@ -1,0 +1,16 @@
+//! Typing: every expression gets a type, every step a row, every node its place in the order.
+
+mod scope;
+mod typer;
+mod fault;
+mod expression;
+mod call;
+mod step;
+mod join;
+mod job;
+mod sink;
+mod node;
+
+pub(crate) use node::{Flow, type_flow};
+pub(crate) use scope::Scope;
+pub(crate) use typer::Typer;

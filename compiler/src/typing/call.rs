@@ -1,0 +1,419 @@
+//! Calls: functions of the language, functions of the circuit put in, lambdas, aggregates.
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::Spanned;
+use arqon_grammar::code::names;
+use arqon_grammar::code::yaml;
+use arqon_grammar::expr as syntax;
+use arqon_operators::{Aggregate, Arg, TypeFault};
+use arqon_types::Type;
+
+use super::fault::{Operand, reported};
+use super::scope::{Scope, TypedExpr};
+use super::typer::{BODIES_MAX, Typer};
+
+impl Typer<'_> {
+    /// A call in an expression over one row.
+    pub(super) fn call(
+        &mut self,
+        function: &Spanned<String>,
+        arguments: &[syntax::Argument],
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<TypedExpr> {
+        let name = function.as_str();
+        if let Some(known) = self.functions.get(name).copied() {
+            self.used_functions.insert(name.to_owned());
+            return self.put_in(&known, function, arguments, span, scope);
+        }
+        let Some(parameters) = arqon_operators::function_parameters(name) else {
+            self.no_function(function, arguments, scope);
+            return None;
+        };
+        let ordered = self.ordered(function, arguments, parameters)?;
+        let place = self.places.place(span);
+        let mut args: Vec<Option<TypedExpr>> = Vec::with_capacity(ordered.len());
+        let mut operands = Vec::with_capacity(ordered.len());
+        for argument in &ordered {
+            if matches!(argument.kind, syntax::ExprKind::Lambda { .. }) {
+                operands.push(Operand::untyped(argument.span));
+                args.push(None);
+                continue;
+            }
+            let typed = self.infer(argument, scope, None);
+            operands.push(match &typed {
+                Some(typed) => Operand::new(argument.span, typed),
+                None => Operand::untyped(argument.span),
+            });
+            args.push(typed);
+        }
+        let is_lambda = |at: usize| matches!(ordered[at].kind, syntax::ExprKind::Lambda { .. });
+        if args.iter().enumerate().any(|(at, arg)| arg.is_none() && !is_lambda(at)) {
+            return None;
+        }
+        let made = self.call_with_lambdas(name, &ordered, args, scope, place);
+        match made {
+            Ok(expr) => Some(TypedExpr::plain(expr)),
+            Err(fault) => {
+                let is_count = fault.kind == arqon_operators::FaultKind::ArgumentCount;
+                let no_list = !operands.iter().any(|operand| operand.ty.contains("list<"));
+                // `sum`, `min` and others are functions of a row and aggregates of a group.
+                if arqon_operators::aggregate_names().any(|known| known == name)
+                    && (is_count || fault.operand == Some(0))
+                    && no_list
+                {
+                    self.aggregate_of_one_row(function);
+                    return None;
+                }
+                let span = if is_count { function.span } else { span };
+                let operands = only_wrong(&fault, operands);
+                self.type_fault(&fault, span, &operands);
+                None
+            }
+        }
+    }
+
+    /// At most one argument of a function of the language is a lambda; its body is typed when
+    /// the function has said what its variables are.
+    fn call_with_lambdas(
+        &mut self,
+        name: &str,
+        ordered: &[&syntax::Expr],
+        args: Vec<Option<TypedExpr>>,
+        scope: &Scope<'_>,
+        place: arqon_operators::Place,
+    ) -> arqon_operators::Typed {
+        let lambda = ordered.iter().copied().find_map(|argument| match &argument.kind {
+            syntax::ExprKind::Lambda { params, body } => Some((argument, params, body)),
+            _ => None,
+        });
+        let Some((lambda, params, body)) = lambda else {
+            let args = args.into_iter().flatten().map(|typed| Arg::Value(typed.expr)).collect();
+            return arqon_operators::call(name, args, place);
+        };
+        let lambda_place = self.places.place(lambda.span);
+        let mut type_body = |types: &[Type]| {
+            let variables: Vec<(&str, Type)> =
+                params.iter().map(Spanned::as_str).zip(types.iter().cloned()).collect();
+            let n_locals = self.n_locals;
+            let inner = Scope::Lambda { outer: scope, variables: &variables, n_locals };
+            self.n_locals += variables.len();
+            let typed = self.infer(body, &inner, None);
+            self.n_locals = n_locals;
+            typed.map(|typed| typed.expr).ok_or_else(|| reported(lambda_place))
+        };
+        let mut lambda_arg =
+            Some(Arg::Lambda { n_params: params.len(), place: lambda_place, body: &mut type_body });
+        let mut all = Vec::with_capacity(args.len());
+        for arg in args {
+            // A second lambda has no place in any function; the first one's fault says so.
+            let Some(arg) = arg.map(|typed| Arg::Value(typed.expr)).or_else(|| lambda_arg.take())
+            else {
+                return Err(TypeFault::new(
+                    arqon_operators::FaultKind::Mismatch,
+                    place,
+                    format!("`{name}` takes one function"),
+                ));
+            };
+            all.push(arg);
+        }
+        arqon_operators::call(name, all, place)
+    }
+
+    fn aggregate_of_one_row(&mut self, function: &Spanned<String>) {
+        self.report.push(
+            Diagnostic::new(
+                names::AGGREGATE_PLACE,
+                function.span,
+                format!("the aggregate `{}` has no meaning for a single row", function.node),
+            )
+            .help("aggregates stand, one each, in `agg:` of a `group`"),
+        );
+    }
+
+    fn no_function(
+        &mut self,
+        function: &Spanned<String>,
+        arguments: &[syntax::Argument],
+        scope: &Scope<'_>,
+    ) {
+        let name = function.as_str();
+        if arqon_operators::aggregate_names().any(|known| known == name) {
+            self.aggregate_of_one_row(function);
+            return;
+        }
+        if LATER_FUNCTIONS.contains(&name) {
+            self.report.push(Diagnostic::new(
+                yaml::NOT_AVAILABLE,
+                function.span,
+                format!(
+                    "the function `{name}` is part of the language, and not available in this \
+                     version"
+                ),
+            ));
+            return;
+        }
+        let mut candidates: Vec<&str> = Vec::new();
+        for known in arqon_operators::function_names() {
+            candidates.push(known);
+        }
+        candidates.extend(self.functions.keys().copied());
+        self.report.unknown(
+            names::UNKNOWN_FUNCTION,
+            function.span,
+            format!("unknown function `{name}`"),
+            name,
+            candidates,
+        );
+        for argument in arguments {
+            if !matches!(argument.value.kind, syntax::ExprKind::Lambda { .. }) {
+                self.infer(&argument.value, scope, None);
+            }
+        }
+    }
+
+    /// The arguments in the order of the parameters; named ones find their place.
+    fn ordered<'t>(
+        &mut self,
+        function: &Spanned<String>,
+        arguments: &'t [syntax::Argument],
+        parameters: &[&str],
+    ) -> Option<Vec<&'t syntax::Expr>> {
+        let n_positional = arguments.iter().take_while(|argument| argument.name.is_none()).count();
+        let mut places: Vec<Option<&syntax::Expr>> = vec![None; parameters.len()];
+        for (place, argument) in places.iter_mut().zip(&arguments[..n_positional]) {
+            *place = Some(&argument.value);
+        }
+        let mut complete = true;
+        for argument in &arguments[n_positional..] {
+            let Some(name) = &argument.name else {
+                self.report.push(Diagnostic::new(
+                    names::WRONG_ARGUMENTS,
+                    argument.value.span,
+                    "an argument without a name stands after one with a name",
+                ));
+                complete = false;
+                continue;
+            };
+            match parameters.iter().position(|parameter| *parameter == name.as_str()) {
+                Some(at) if places[at].is_none() => places[at] = Some(&argument.value),
+                Some(_) => {
+                    self.report.push(Diagnostic::new(
+                        names::WRONG_ARGUMENTS,
+                        name.span,
+                        format!("`{}` is given twice", name.node),
+                    ));
+                    complete = false;
+                }
+                None => {
+                    self.report.unknown(
+                        names::WRONG_ARGUMENTS,
+                        name.span,
+                        format!("`{}` has no argument `{}`", function.node, name.node),
+                        name.as_str(),
+                        parameters.iter().copied(),
+                    );
+                    complete = false;
+                }
+            }
+        }
+        if !complete {
+            return None;
+        }
+        let mut ordered: Vec<&syntax::Expr> = places.into_iter().map_while(|place| place).collect();
+        let n_missing = arguments.len().saturating_sub(ordered.len());
+        // Too many, or a gap before a named one: the count is what the callee will complain of.
+        if n_positional > parameters.len() {
+            ordered.extend(arguments[parameters.len()..n_positional].iter().map(|it| &it.value));
+        } else if n_missing > 0 {
+            self.report.push(Diagnostic::new(
+                names::WRONG_ARGUMENTS,
+                function.span,
+                format!("`{}` lacks an argument before a named one", function.node),
+            ));
+            return None;
+        }
+        Some(ordered)
+    }
+
+    /// A call of a function of the circuit: its body, with the arguments in it.
+    fn put_in(
+        &mut self,
+        known: &crate::resolve::Function<'_>,
+        function: &Spanned<String>,
+        arguments: &[syntax::Argument],
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<TypedExpr> {
+        let parameters: Vec<&str> = known.ast.params.iter().map(Spanned::as_str).collect();
+        let ordered = self.ordered(function, arguments, &parameters)?;
+        if ordered.len() != parameters.len() {
+            self.report.push(
+                Diagnostic::new(
+                    names::WRONG_ARGUMENTS,
+                    function.span,
+                    format!(
+                        "function `{}` takes {} arguments, found {}",
+                        function.node,
+                        parameters.len(),
+                        ordered.len()
+                    ),
+                )
+                .secondary(known.ast.name.span, "declared here"),
+            );
+            return None;
+        }
+        let values: Vec<(&str, Option<TypedExpr>)> = parameters
+            .iter()
+            .zip(&ordered)
+            .map(|(parameter, argument)| (*parameter, self.infer(argument, scope, None)))
+            .collect();
+        if known.recursive {
+            return None;
+        }
+        if self.n_bodies == 0 {
+            self.outer_call = span;
+        }
+        if self.n_bodies >= BODIES_MAX || self.n_parts > super::typer::PARTS_MAX {
+            self.too_large();
+            return None;
+        }
+        let inner = Scope::Function {
+            name: known.ast.name.as_str(),
+            arguments: &values,
+            n_locals: self.n_locals,
+        };
+        self.n_bodies += 1;
+        let typed = self.infer(&known.ast.body, &inner, None);
+        self.n_bodies -= 1;
+        let typed = typed?;
+        let expr = self.bounded(typed.expr)?;
+        Some(TypedExpr { expr, origin: None, parts: typed.parts })
+    }
+
+    /// An entry of `agg:`: one aggregate over the rows of a group.
+    pub(crate) fn aggregate(
+        &mut self,
+        ast: &syntax::Expr,
+        scope: &Scope<'_>,
+        is_empty_group: bool,
+    ) -> Option<Aggregate> {
+        self.n_parts = 0;
+        let syntax::ExprKind::Call { function, arguments } = &ast.kind else {
+            if !ast.is_error() {
+                self.no_aggregate(ast);
+            }
+            return None;
+        };
+        let name = function.as_str();
+        let Some(parameters) = arqon_operators::aggregate_parameters(name) else {
+            let is_function = self.functions.contains_key(name)
+                || arqon_operators::function_names().any(|known| known == name);
+            if is_function {
+                self.no_aggregate(ast);
+            } else {
+                self.report.unknown(
+                    names::UNKNOWN_FUNCTION,
+                    function.span,
+                    format!("unknown aggregate `{name}`"),
+                    name,
+                    arqon_operators::aggregate_names(),
+                );
+            }
+            return None;
+        };
+        let is_filter = |argument: &&syntax::Argument| {
+            argument.name.as_ref().is_some_and(|it| it.node == "where")
+        };
+        let filters: Vec<&syntax::Argument> = arguments.iter().filter(is_filter).collect();
+        let rest: Vec<syntax::Argument> =
+            arguments.iter().filter(|argument| !is_filter(argument)).cloned().collect();
+        let filter = match filters.as_slice() {
+            [] => Some(None),
+            [one] => self.condition(&one.value, scope, "`where`").map(Some),
+            [_, second, ..] => {
+                self.report.push(Diagnostic::new(
+                    names::WRONG_ARGUMENTS,
+                    second.value.span,
+                    "`where` is given twice",
+                ));
+                None
+            }
+        };
+        let ordered = self.ordered(function, &rest, parameters)?;
+        let typed: Vec<Option<TypedExpr>> =
+            ordered.iter().map(|argument| self.infer(argument, scope, None)).collect();
+        let typed: Vec<TypedExpr> = typed.into_iter().collect::<Option<_>>()?;
+        let operands: Vec<Operand> = ordered
+            .iter()
+            .zip(&typed)
+            .map(|(argument, typed)| Operand::new(argument.span, typed))
+            .collect();
+        let args = typed.into_iter().map(|typed| typed.expr).collect();
+        let place = self.places.place(ast.span);
+        match arqon_operators::aggregate(name, args, filter?, is_empty_group, place) {
+            Ok(aggregate) => Some(aggregate),
+            Err(mut fault) => {
+                let is_count = fault.kind == arqon_operators::FaultKind::ArgumentCount;
+                let span = if is_count { function.span } else { ast.span };
+                if is_count {
+                    fault.help = arqon_operators::aggregate_signature_text(name).map(str::to_owned);
+                }
+                let operands = only_wrong(&fault, operands);
+                self.type_fault(&fault, span, &operands);
+                None
+            }
+        }
+    }
+
+    fn no_aggregate(&mut self, ast: &syntax::Expr) {
+        self.report.push(
+            Diagnostic::new(
+                names::AGGREGATE_PLACE,
+                ast.span,
+                format!("`{}` is no aggregate", self.text(ast.span)),
+            )
+            .help(
+                "an entry of `agg:` is one call such as `sum(x)` or `count()`; compute with its \
+                 result in a `with` after the `group`",
+            ),
+        );
+    }
+}
+
+/// The operands without the origins of those that are not at fault: the arguments of a call need
+/// not be of one type.
+fn only_wrong(fault: &TypeFault, mut operands: Vec<Operand>) -> Vec<Operand> {
+    for (at, operand) in operands.iter_mut().enumerate() {
+        if fault.operand != Some(at) {
+            *operand = Operand::untyped(operand.span);
+        }
+    }
+    operands
+}
+
+/// Functions of the language that this version does not compute.
+const LATER_FUNCTIONS: [&str; 21] = [
+    "matches",
+    "regex_extract",
+    "format",
+    "diff",
+    "parse_time",
+    "format_time",
+    "tensor",
+    "shape",
+    "dot",
+    "norm",
+    "rms",
+    "mean",
+    "matmul",
+    "concat",
+    "reshape",
+    "cast",
+    "base64",
+    "hex",
+    "sha256",
+    "float32",
+    "epoch_time",
+];

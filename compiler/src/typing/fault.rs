@@ -1,0 +1,96 @@
+//! Faults of typing become diagnostics: the operand that is wrong, and where types come from.
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::code::Code;
+use arqon_grammar::code::names;
+use arqon_operators::{FaultKind, TypeFault};
+
+use super::scope::TypedExpr;
+use super::typer::Typer;
+use crate::row_type::Origin;
+
+/// What a fault may have to say of an operand.
+#[derive(Debug, Clone)]
+pub(crate) struct Operand {
+    /// Where it stands.
+    pub(crate) span: Span,
+    /// Its type, for remarks.
+    pub(crate) ty: String,
+    /// Where its type comes from.
+    pub(crate) origin: Option<Origin>,
+}
+
+impl Operand {
+    /// What is to be known of a typed operand at `span`.
+    pub(crate) fn new(span: Span, typed: &TypedExpr) -> Self {
+        Self { span, ty: typed.expr.ty.to_string(), origin: typed.origin }
+    }
+
+    /// An operand that has no type of its own, such as a lambda.
+    pub(crate) fn untyped(span: Span) -> Self {
+        Self { span, ty: String::new(), origin: None }
+    }
+}
+
+/// The fault that stands for one that has been reported already.
+pub(super) fn reported(place: arqon_operators::Place) -> Box<TypeFault> {
+    TypeFault::new(FaultKind::Mismatch, place, "")
+}
+
+impl Typer<'_> {
+    /// Reports `fault` of the operator or call at `span` with these operands.
+    pub(crate) fn type_fault(&mut self, fault: &TypeFault, span: Span, operands: &[Operand]) {
+        if fault.message.is_empty() {
+            return;
+        }
+        let wrong = fault.operand.and_then(|operand| operands.get(operand));
+        let primary = wrong.map_or(span, |operand| operand.span);
+        let mut diagnostic = Diagnostic::new(fault_code(fault), primary, fault.message.clone());
+        if let Some(operand) = wrong
+            && matches!(fault.kind, FaultKind::Mismatch)
+            && !operand.ty.is_empty()
+        {
+            diagnostic = diagnostic.label(format!("this is `{}`", operand.ty));
+        }
+        // The other side first: it says what would have been right.
+        let others = operands.iter().enumerate().filter(|(at, _)| Some(*at) != fault.operand);
+        for operand in others.map(|(_, operand)| operand).chain(wrong) {
+            if let Some(origin) = operand.origin {
+                let words = origin.kind.words();
+                let text = self.text(operand.span);
+                diagnostic =
+                    diagnostic.secondary(origin.span, format!("`{text}` {words} `{}`", operand.ty));
+            } else if fault.operand.is_some()
+                && operands.len() == 2
+                && operand.span != primary
+                && !operand.ty.is_empty()
+            {
+                diagnostic =
+                    diagnostic.secondary(operand.span, format!("this is `{}`", operand.ty));
+            }
+        }
+        if let Some(help) = &fault.help {
+            diagnostic = diagnostic.help(help.clone());
+        }
+        if let Some(unknown) = &fault.unknown {
+            let candidates = fault.candidates.iter().map(String::as_str);
+            let near = self.report.suggestion(unknown, candidates);
+            diagnostic = diagnostic.did_you_mean(near);
+        }
+        self.report.push(diagnostic);
+    }
+}
+
+fn fault_code(fault: &TypeFault) -> Code {
+    match fault.kind {
+        FaultKind::Mismatch if fault.expected.as_deref() == Some("bool") => names::NOT_BOOL,
+        FaultKind::Mismatch => names::WRONG_TYPE,
+        FaultKind::UnknownFunction | FaultKind::UnknownAggregate => names::UNKNOWN_FUNCTION,
+        FaultKind::UnknownField => names::UNKNOWN_FIELD,
+        FaultKind::UnknownLabel => names::UNKNOWN_VARIANT,
+        FaultKind::ArgumentCount => names::WRONG_ARGUMENTS,
+        FaultKind::NotConstant => names::CONSTANT,
+        FaultKind::OutOfRange => names::LITERAL_RANGE,
+    }
+}

@@ -1,0 +1,89 @@
+//! What a bare name means at one place.
+
+use std::sync::Arc;
+
+use arqon_operators::Expr;
+use arqon_types::Type;
+
+use crate::row_type::{Origin, RowType};
+
+/// An expression with its type, and where the type comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct TypedExpr {
+    /// The expression.
+    pub(crate) expr: Expr,
+    /// For a field: where it is declared or computed.
+    pub(crate) origin: Option<Origin>,
+    /// For a struct with known fields: the fields.
+    pub(crate) parts: Option<Arc<RowType>>,
+}
+
+impl TypedExpr {
+    /// An expression of which nothing more is known than its type.
+    pub(crate) fn plain(expr: Expr) -> Self {
+        Self { expr, origin: None, parts: None }
+    }
+}
+
+/// The names that may be used, apart from the circuit's parameters, which may be used anywhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scope<'a> {
+    /// The fields of a row.
+    Row(&'a RowType),
+    /// The condition of a join: left and right fields.
+    Match {
+        /// The rows so far; the first columns.
+        left: &'a RowType,
+        /// The rows of the other side; the columns after.
+        right: &'a RowType,
+        /// The name that the right row has; without one its fields stand bare.
+        alias: Option<&'a str>,
+    },
+    /// The body of a function: its parameters only.
+    Function {
+        /// The function's name.
+        name: &'a str,
+        /// Its parameters with their values; `None` for a value with a fault.
+        arguments: &'a [(&'a str, Option<TypedExpr>)],
+        /// How many variables of lambdas stood around the call.
+        n_locals: usize,
+    },
+    /// The body of a lambda.
+    Lambda {
+        /// What the names outside mean.
+        outer: &'a Scope<'a>,
+        /// The variables with their types.
+        variables: &'a [(&'a str, Type)],
+        /// How many variables of lambdas stood around this one.
+        n_locals: usize,
+    },
+}
+
+impl Scope<'_> {
+    /// The names that stand for something here, for suggestions.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Row(row) => row.names().collect(),
+            Self::Match { left, right, alias } => {
+                let right: Vec<&str> =
+                    alias.map_or_else(|| right.names().collect(), |alias| vec![alias]);
+                left.names().chain(right).collect()
+            }
+            Self::Function { arguments, .. } => arguments.iter().map(|(name, _)| *name).collect(),
+            Self::Lambda { outer, variables, .. } => {
+                let mut names = outer.names();
+                names.extend(variables.iter().map(|(name, _)| *name));
+                names
+            }
+        }
+    }
+
+    /// The function whose body this is, if it is one.
+    pub(crate) fn function(&self) -> Option<&str> {
+        match self {
+            Self::Row(_) | Self::Match { .. } => None,
+            Self::Function { name, .. } => Some(name),
+            Self::Lambda { outer, .. } => outer.function(),
+        }
+    }
+}

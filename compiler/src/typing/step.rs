@@ -1,0 +1,376 @@
+//! Steps: what each does to the type of the rows.
+
+use std::sync::Arc;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+use arqon_grammar::code::names;
+use arqon_grammar::expr as syntax;
+use arqon_operators::{Expr, ExprKind};
+use arqon_plan as plan;
+use arqon_types::{Type, Value};
+
+use super::scope::Scope;
+use super::typer::Typer;
+use crate::row_type::{Column, Origin, OriginKind, RowType};
+use crate::typed::{ProjectVerb, Verb};
+
+/// What a step makes: what it does, and the rows that come out.
+pub(crate) type Made = (Verb, Arc<RowType>);
+
+impl Typer<'_> {
+    /// `where`
+    pub(super) fn where_step(&mut self, condition: &syntax::Expr, row: &Arc<RowType>) -> Made {
+        let verb = self
+            .condition(condition, &Scope::Row(row), "`where`")
+            .map_or(Verb::Unknown, Verb::Where);
+        (verb, Arc::clone(row))
+    }
+
+    /// `select`; `target` is the row of the topic that the result will go to.
+    pub(super) fn select_step(
+        &mut self,
+        fields: &[ast::NamedExpr],
+        row: &Arc<RowType>,
+        target: Option<&RowType>,
+    ) -> Made {
+        let (result, exprs) = self.fields(fields, row, target);
+        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Select, exprs));
+        (verb, Arc::new(result))
+    }
+
+    /// The row that named expressions make, and the expressions if none has a fault. A path with
+    /// a fault that was to give its name leaves the row open: the name is what is wrong.
+    pub(super) fn fields(
+        &mut self,
+        fields: &[ast::NamedExpr],
+        row: &RowType,
+        target: Option<&RowType>,
+    ) -> (RowType, Option<Vec<Expr>>) {
+        let mut columns: Vec<Column> = Vec::with_capacity(fields.len());
+        let mut open = false;
+        let mut exprs = Some(Vec::with_capacity(fields.len()));
+        for (at, field) in fields.iter().enumerate() {
+            let (column, expr) = self.named(field, &Scope::Row(row), target);
+            exprs = exprs.zip(expr).map(|(mut exprs, expr)| {
+                exprs.push(expr);
+                exprs
+            });
+            if let Some(first) = fields[..at].iter().find(|it| it.name.node == field.name.node) {
+                self.report_twice(&field.name, first.name.span);
+                exprs = None;
+            } else if column.ty.is_none() && is_named_by_path(field) {
+                open = true;
+            } else {
+                columns.push(column);
+            }
+        }
+        (RowType { columns, open }, exprs)
+    }
+
+    fn report_twice(&mut self, name: &ast::Name, first: Span) {
+        self.report.push(
+            Diagnostic::new(
+                names::FIELD_CLASH,
+                name.span,
+                format!("the row would have two fields `{}`", name.node),
+            )
+            .secondary(first, "the first one")
+            .help(format!("give this one another name, as in `{{ other: {} }}`", name.node)),
+        );
+    }
+
+    /// The column that one named expression makes.
+    fn named(
+        &mut self,
+        field: &ast::NamedExpr,
+        scope: &Scope<'_>,
+        target: Option<&RowType>,
+    ) -> (Column, Option<Expr>) {
+        let wanted = target
+            .and_then(|target| target.position(field.name.as_str()).map(|at| &target.columns[at]))
+            .and_then(|column| column.ty.clone());
+        let typed = self.expression(&field.value, scope, wanted.as_ref());
+        let computed = Origin { span: field.value.span, kind: OriginKind::Computed };
+        match typed {
+            Some(typed) => {
+                let column = Column {
+                    name: Arc::from(field.name.as_str()),
+                    ty: Some(typed.expr.ty.clone()),
+                    origin: typed.origin.or(Some(computed)),
+                    parts: typed.parts,
+                };
+                (column, Some(typed.expr))
+            }
+            None => (Column::new(field.name.as_str(), None, Some(computed)), None),
+        }
+    }
+
+    /// `with`: all new fields are computed from the old row.
+    pub(super) fn with_step(
+        &mut self,
+        fields: &[ast::NamedExpr],
+        row: &Arc<RowType>,
+        target: Option<&RowType>,
+    ) -> Made {
+        let (new_fields, new_exprs) = self.fields(fields, row, target);
+        let mut columns = row.columns.clone();
+        let mut exprs = pass_through(row);
+        let mut new_exprs = new_exprs.map(Vec::into_iter);
+        for column in new_fields.columns {
+            let expr = new_exprs.as_mut().and_then(Iterator::next);
+            if let Some(at) = row.position(&column.name) {
+                columns[at] = column;
+                if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
+                    exprs[at] = expr;
+                }
+            } else {
+                columns.push(column);
+                if let (Some(exprs), Some(expr)) = (&mut exprs, expr) {
+                    exprs.push(expr);
+                }
+            }
+        }
+        let verb = match (exprs, new_exprs) {
+            (Some(exprs), Some(_)) => Verb::Project(ProjectVerb::With, exprs),
+            _ => Verb::Unknown,
+        };
+        (verb, Arc::new(RowType { columns, open: row.open }))
+    }
+
+    /// `drop`
+    pub(super) fn drop_step(&mut self, dropped: &[ast::Name], row: &Arc<RowType>) -> Made {
+        for name in dropped {
+            if row.position(name.as_str()).is_none() && !row.open {
+                self.report.unknown(
+                    names::UNKNOWN_FIELD,
+                    name.span,
+                    format!("unknown field `{}`", name.node),
+                    name.as_str(),
+                    row.names(),
+                );
+            }
+        }
+        let stays = |column: &Column| !dropped.iter().any(|name| *name.node == *column.name);
+        let columns: Vec<Column> = row.columns.iter().filter(|it| stays(it)).cloned().collect();
+        let exprs = pass_through(row).map(|exprs| {
+            exprs
+                .into_iter()
+                .zip(&row.columns)
+                .filter(|(_, column)| stays(column))
+                .map(|(expr, _)| expr)
+                .collect()
+        });
+        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Drop, exprs));
+        (verb, Arc::new(RowType { columns, open: row.open }))
+    }
+
+    /// `group`
+    pub(super) fn group_step(&mut self, group: &ast::Group, row: &Arc<RowType>) -> Made {
+        let (RowType { mut columns, open }, keys) = self.fields(&group.keys, row, None);
+        let mut aggregates = Some(Vec::with_capacity(group.aggregates.len()));
+        for field in &group.aggregates {
+            let aggregate = self.aggregate(&field.value, &Scope::Row(row), group.keys.is_empty());
+            if let Some(first) = group.keys.iter().find(|key| key.name.node == field.name.node) {
+                self.report_twice(&field.name, first.name.span);
+                aggregates = None;
+                continue;
+            }
+            let origin = Origin { span: field.value.span, kind: OriginKind::Computed };
+            let ty = aggregate.as_ref().map(|aggregate| aggregate.ty.clone());
+            columns.push(Column::new(field.name.as_str(), ty, Some(origin)));
+            aggregates = aggregates.zip(aggregate).map(|(mut aggregates, aggregate)| {
+                aggregates.push(aggregate);
+                aggregates
+            });
+        }
+        let result = Arc::new(RowType { columns, open });
+        let having = match &group.condition {
+            None => Some(None),
+            Some(condition) => self.condition(condition, &Scope::Row(&result), "`where`").map(Some),
+        };
+        let verb = match (keys, aggregates, having) {
+            (Some(keys), Some(aggregates), Some(having)) => {
+                Verb::Group { group: plan::Group { keys, aggregates }, having }
+            }
+            _ => Verb::Unknown,
+        };
+        (verb, result)
+    }
+
+    /// `distinct`
+    pub(super) fn distinct_step(
+        &mut self,
+        fields: Option<&[ast::NamedExpr]>,
+        row: &Arc<RowType>,
+    ) -> Made {
+        let Some(fields) = fields else {
+            return (Verb::Distinct { fields: None }, Arc::clone(row));
+        };
+        let (result, exprs) = self.fields(fields, row, None);
+        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Distinct { fields: Some(exprs) });
+        (verb, Arc::new(result))
+    }
+
+    /// `top`
+    pub(super) fn top_step(&mut self, top: &ast::Top, row: &Arc<RowType>) -> Made {
+        let scope = Scope::Row(row);
+        let n = self.whole_number(&top.count, "`top`");
+        let offset = match &top.offset {
+            Some(offset) => self.whole_number(offset, "`offset`"),
+            None => Some(0),
+        };
+        let mut complete = !top.by.is_empty();
+        let mut by = Vec::with_capacity(top.by.len());
+        for key in &top.by {
+            let order = match key.direction {
+                ast::Direction::Ascending => plan::Order::Ascending,
+                ast::Direction::Descending => plan::Order::Descending,
+            };
+            match self.expression(&key.value, &scope, None) {
+                Some(typed) => by.push(plan::SortKey { expr: typed.expr, order }),
+                None => complete = false,
+            }
+        }
+        let mut per = Vec::with_capacity(top.per.len());
+        for key in &top.per {
+            match self.expression(key, &scope, None) {
+                Some(typed) => per.push(typed.expr),
+                None => complete = false,
+            }
+        }
+        let ties = match top.ties.as_ref().map(|ties| ties.node) {
+            None | Some(ast::Ties::Cut) => plan::Ties::Cut,
+            Some(ast::Ties::All) => plan::Ties::All,
+        };
+        let mut result = Arc::clone(row);
+        if let Some(rank) = &top.rank {
+            if let Some(at) = row.position(rank.as_str()) {
+                let mut fault = Diagnostic::new(
+                    names::FIELD_CLASH,
+                    rank.span,
+                    format!("the row has a field `{}` already", rank.node),
+                );
+                if let Some(origin) = row.columns[at].origin {
+                    fault = fault.secondary(origin.span, "this one");
+                }
+                self.report.push(fault.help("give the rank another name"));
+                complete = false;
+            } else {
+                let mut columns = row.columns.clone();
+                let origin = Origin { span: rank.span, kind: OriginKind::Computed };
+                columns.push(Column::new(rank.as_str(), Some(Type::Int64), Some(origin)));
+                result = Arc::new(RowType { columns, open: row.open });
+            }
+        }
+        let verb = match (n, offset) {
+            (Some(n), Some(offset)) if complete => {
+                Verb::Top(plan::Top { n, offset, per, by, ties, rank: top.rank.is_some() })
+            }
+            _ => Verb::Unknown,
+        };
+        (verb, result)
+    }
+
+    /// A whole number that is known when the circuit is compiled.
+    fn whole_number(&mut self, ast: &syntax::Expr, what: &str) -> Option<u64> {
+        let nothing = RowType::default();
+        if !matches!(ast.kind, syntax::ExprKind::Literal(_) | syntax::ExprKind::Name(_)) {
+            if !ast.is_error() {
+                self.not_constant(ast.span, what);
+            }
+            return None;
+        }
+        if let syntax::ExprKind::Name(name) = &ast.kind
+            && !self.params.contains_key(name.as_str())
+        {
+            self.not_constant(ast.span, what);
+            return None;
+        }
+        let typed = self.expression(ast, &Scope::Row(&nothing), None)?;
+        let number = match typed.expr.kind {
+            ExprKind::Literal(Value::Int(number)) => u64::try_from(number).ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.not_constant(ast.span, what);
+        }
+        number
+    }
+
+    fn not_constant(&mut self, span: Span, what: &str) {
+        self.report.push(
+            Diagnostic::new(
+                names::CONSTANT,
+                span,
+                format!("{what} wants a whole number, found `{}`", self.text(span)),
+            )
+            .help("write the number, or the name of a parameter of the circuit"),
+        );
+    }
+
+    /// `route`
+    pub(super) fn route_step(&mut self, branches: &[ast::Branch], row: &Arc<RowType>) -> Made {
+        let mut conditions = Vec::with_capacity(branches.len());
+        let mut complete = true;
+        let mut rest: Option<Span> = None;
+        for branch in branches {
+            match &branch.condition {
+                ast::BranchCondition::When(condition) => {
+                    if let Some(rest) = rest {
+                        self.report.push(
+                            Diagnostic::new(
+                                names::ROUTE_PLACE,
+                                branch.label.span,
+                                format!("the label `{}` stands after `else`", branch.label.node),
+                            )
+                            .secondary(rest, "takes all rows that are left")
+                            .help("move `else` to the end"),
+                        );
+                        complete = false;
+                    }
+                    match self.condition(condition, &Scope::Row(row), "`route`") {
+                        Some(condition) => conditions.push(condition),
+                        None => complete = false,
+                    }
+                }
+                ast::BranchCondition::Else(span) => {
+                    if rest.is_some() {
+                        self.report.push(Diagnostic::new(
+                            names::ROUTE_PLACE,
+                            *span,
+                            "a second `else`",
+                        ));
+                        complete = false;
+                    }
+                    rest = Some(*span);
+                }
+            }
+        }
+        let verb = if complete {
+            Verb::Route(plan::Route { conditions, has_rest: rest.is_some() })
+        } else {
+            Verb::Unknown
+        };
+        (verb, Arc::clone(row))
+    }
+}
+
+/// Whether the name is the last part of the value, a bare path.
+fn is_named_by_path(field: &ast::NamedExpr) -> bool {
+    let (name, value) = (field.name.span, field.value.span);
+    value.start <= name.start && name.end <= value.end
+}
+
+/// All columns as they are; nothing if one has no type.
+pub(super) fn pass_through(row: &RowType) -> Option<Vec<Expr>> {
+    if row.open {
+        return None;
+    }
+    row.columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| column.ty.clone().map(|ty| Expr::column(at, ty)))
+        .collect()
+}

@@ -1,0 +1,229 @@
+//! The flow: nodes, their sources, steps and sinks.
+
+use super::Discipline;
+use super::Name;
+use super::Value;
+use crate::expr::Expr;
+use crate::span::Span;
+use crate::span::Spanned;
+
+/// One node of the flow.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: Name,
+    /// `from:`; `None` when it is missing or could not be read.
+    pub from: Option<Spanned<Source>>,
+    /// `do:`, in order. A step's index here is its address: `revenue[1]`.
+    pub steps: Vec<Step>,
+    /// `to:`.
+    pub to: Option<Spanned<Sink>>,
+    /// The whole body.
+    pub span: Span,
+}
+
+/// Where a node reads from. Each name is a topic, a node, `node.label` or `node.errors`.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Source {
+    /// `from: name`.
+    One(Name),
+    /// `from: [a, b]`, a union.
+    Union(Vec<Name>),
+    /// `from: { q: a, kv: b }`, named ports.
+    Ports(Vec<Port>),
+}
+
+/// A named port of a node.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Port {
+    /// The port's name.
+    pub name: Name,
+    /// What it reads; several names are a union.
+    pub sources: Vec<Name>,
+}
+
+/// Where a node writes to.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Sink {
+    /// `to: topic`.
+    Topic(Name),
+    /// `to: { label: topic }`, after `route`.
+    Labels(Vec<(Name, Name)>),
+}
+
+/// One step of a node.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    /// The verb, at its place; the whole step when the verb could not be told.
+    pub verb: Span,
+    /// The whole step.
+    pub span: Span,
+    /// What it does.
+    pub kind: StepKind,
+}
+
+/// What a step does.
+#[derive(Clone, PartialEq, Debug)]
+pub enum StepKind {
+    /// `where: condition`.
+    Where(Expr),
+    /// `select:` in either form; a bare path has taken its last name.
+    Select(Vec<NamedExpr>),
+    /// `with:`.
+    With(Vec<NamedExpr>),
+    /// `drop:`.
+    Drop(Vec<Name>),
+    /// `join:`.
+    Join(Join),
+    /// `group:`.
+    Group(Group),
+    /// `distinct: all` (no fields), or `distinct: [fields]`.
+    Distinct(Option<Vec<NamedExpr>>),
+    /// `top:`.
+    Top(Top),
+    /// `route:`.
+    Route(Vec<Branch>),
+    /// `carries:`.
+    Carries(Spanned<Discipline>),
+    /// `call:`.
+    Call(Call),
+    /// Could not be read, or is not available in this version; a diagnostic says so. The row
+    /// after it is unknown.
+    Error,
+}
+
+/// A value with the name it gets.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NamedExpr {
+    /// The name; of a bare path, its last part.
+    pub name: Name,
+    /// The value.
+    pub value: Expr,
+}
+
+/// `join:` and its companions.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Join {
+    /// The other side: a topic or a node.
+    pub source: Name,
+    /// `kind:`, inner when it is not written.
+    pub kind: Spanned<JoinKind>,
+    /// `match:`; `None` when it is missing or could not be read, empty for the cross product.
+    pub pairs: Option<Spanned<Vec<MatchPair>>>,
+    /// `as:`.
+    pub alias: Option<Name>,
+    /// `where:`, part of the match.
+    pub condition: Option<Expr>,
+}
+
+/// One pair of `match:`, equal on both sides.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MatchPair {
+    /// Over the rows so far.
+    pub left: Expr,
+    /// Over the rows of the other side.
+    pub right: Expr,
+}
+
+/// Kinds of join in this version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JoinKind {
+    /// Rows that match.
+    Inner,
+    /// All left rows, with the right row as an option.
+    Left,
+    /// Left rows that have a match.
+    Semi,
+    /// Left rows that have none.
+    Anti,
+}
+
+/// `group:` and its companions.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group {
+    /// The keys; empty for one group of all rows.
+    pub keys: Vec<NamedExpr>,
+    /// Where the keys stand.
+    pub keys_span: Span,
+    /// `agg:`.
+    pub aggregates: Vec<NamedExpr>,
+    /// `where:`, over the result.
+    pub condition: Option<Expr>,
+}
+
+/// `top:` and its companions.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Top {
+    /// How many rows; a whole number or a parameter's name.
+    pub count: Expr,
+    /// `by:`; empty when it is missing or could not be read.
+    pub by: Vec<OrderBy>,
+    /// `per:`; empty for one group of all rows.
+    pub per: Vec<Expr>,
+    /// `offset:`.
+    pub offset: Option<Expr>,
+    /// `ties:`, cut when it is not written.
+    pub ties: Option<Spanned<Ties>>,
+    /// `rank:`, the field that receives the rank, from 1.
+    pub rank: Option<Name>,
+}
+
+/// One key of an order: `n desc`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OrderBy {
+    /// The value to order by.
+    pub value: Expr,
+    /// Ascending when not written.
+    pub direction: Direction,
+}
+
+/// Direction of an order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Least first.
+    Ascending,
+    /// Greatest first.
+    Descending,
+}
+
+/// What happens to rows equal at the edge of the first n.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ties {
+    /// Cut by the remaining fields, ascending.
+    Cut,
+    /// All are kept.
+    All,
+}
+
+/// One label of `route:`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Branch {
+    /// The label.
+    pub label: Name,
+    /// When a row takes it.
+    pub condition: BranchCondition,
+}
+
+/// When a row takes a branch.
+#[derive(Clone, PartialEq, Debug)]
+pub enum BranchCondition {
+    /// When this is true and no label above took the row.
+    When(Expr),
+    /// `else`: when no other label took the row.
+    Else(Span),
+}
+
+/// `call:` and its companions.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Call {
+    /// The operator's name.
+    pub operator: Name,
+    /// `job:`; literals typed by the contract, `=expression` computes.
+    pub job: Vec<(Name, Value)>,
+    /// Where the job stands; the verb when it is not written.
+    pub job_span: Span,
+    /// `keep:`; a bare path has taken its last name.
+    pub keep: Vec<NamedExpr>,
+    /// `errors:`, the topic for failed jobs.
+    pub errors: Option<Name>,
+}

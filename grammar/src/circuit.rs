@@ -1,0 +1,184 @@
+//! The YAML tree of a circuit file to its syntax tree, led by what each place may hold.
+
+mod reader;
+mod value;
+mod schema;
+mod topic;
+mod flow;
+mod join;
+mod step;
+mod operator;
+mod example;
+
+use std::collections::BTreeMap;
+
+use crate::ast::Circuit;
+use crate::code;
+use crate::diagnostic::Collector;
+use crate::diagnostic::Diagnostic;
+use crate::name::NameRule;
+use crate::name::is_reserved;
+use crate::span::Span;
+use crate::yaml;
+use reader::Fields;
+use reader::Item;
+use reader::Reader;
+
+/// What reading a circuit depends on besides its text.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ParseOptions {
+    /// Values for `${NAME}` in text values.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Reads a circuit, and reports every fault of its text.
+///
+/// The circuit is `None` when the text has no readable structure (too large, not YAML); nothing
+/// can be said about the rest then. Else it holds all that could be read.
+pub fn parse_circuit(text: &str, options: &ParseOptions) -> (Option<Circuit>, Vec<Diagnostic>) {
+    let mut diagnostics = Collector::default();
+    if !yaml::check_characters(text, &mut diagnostics) {
+        return (None, diagnostics.finish());
+    }
+    let Some(document) = yaml::read(text, &mut diagnostics) else {
+        return (None, diagnostics.finish());
+    };
+    let mut reader =
+        Reader { text, document: &document, variables: &options.variables, diagnostics };
+    let circuit = reader.circuit();
+    (circuit, reader.diagnostics.finish())
+}
+
+/// The version of the language read here.
+const LANGUAGE_VERSION: u64 = 1;
+
+const CIRCUIT_KEYS: &[&str] = &[
+    "arqon",
+    "circuit",
+    "description",
+    "namespace",
+    "params",
+    "import",
+    "schemas",
+    "functions",
+    "topics",
+    "operators",
+    "flow",
+    "routes",
+    "limits",
+    "access",
+    "profiles",
+    "tests",
+];
+
+impl<'a> Reader<'a> {
+    fn circuit(&mut self) -> Option<Circuit> {
+        let root = self.document.root?;
+        // The top has no key of its own: what is missing is shown at its first one.
+        let first = self.map(root).and_then(|items| items.first().copied());
+        let owner = first.map_or(Span::empty(self.span(root).start), |item| item.span);
+        let fields = self.fields(root, "a circuit", owner, CIRCUIT_KEYS)?;
+        let mut circuit = Circuit::default();
+        self.version(&fields, first, &mut circuit);
+        self.header(&fields, &mut circuit);
+        if let Some(import) = fields.get("import") {
+            self.not_available(import.span, "`import`");
+            circuit.import = Some(import.span);
+        }
+        let section = |key| fields.value(key);
+        if let Some(value) = section("params") {
+            circuit.params = self.params(value);
+        }
+        if let Some(value) = section("schemas") {
+            circuit.schemas = self.schemas(value);
+        }
+        if let Some(value) = section("functions") {
+            circuit.functions = self.functions(value);
+        }
+        if let Some(value) = section("topics") {
+            circuit.topics = self.topics(value);
+        }
+        if let Some(value) = section("operators") {
+            circuit.operators = self.operators(value);
+        }
+        if let Some(value) = section("flow") {
+            circuit.flow = self.flow(value);
+        }
+        if let Some(value) = section("routes") {
+            circuit.routes = self.routes(value);
+        }
+        if let Some(item) = fields.get("limits") {
+            circuit.limits = self.circuit_limits(item);
+        }
+        if let Some(value) = section("access") {
+            circuit.access = self.access(value);
+        }
+        if let Some(value) = section("profiles") {
+            circuit.profiles = self.profiles(value);
+        }
+        if let Some(value) = section("tests") {
+            circuit.tests = self.tests(value);
+        }
+        Some(circuit)
+    }
+
+    /// `arqon: 1`, the first key.
+    fn version(&mut self, fields: &Fields<'a>, first: Option<Item<'a>>, circuit: &mut Circuit) {
+        let Some(item) = fields.get("arqon") else {
+            let start = Span::empty(fields.owner.start);
+            self.report(
+                Diagnostic::new(
+                    code::yaml::LANGUAGE_VERSION,
+                    fields.owner,
+                    "a circuit begins with `arqon: 1`",
+                )
+                .fix(start, "arqon: 1\n", "add the language version"),
+            );
+            return;
+        };
+        if first.is_some_and(|first| first.key != "arqon") {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::LANGUAGE_VERSION,
+                    item.span,
+                    "`arqon` stands first in a circuit",
+                )
+                .secondary(fields.owner, "it belongs before this key"),
+            );
+        }
+        let Some(version) = self.whole(item.value) else { return };
+        if version.node == LANGUAGE_VERSION {
+            circuit.version = Some(version);
+        } else {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::LANGUAGE_VERSION,
+                    version.span,
+                    format!("the language version {} is not known", version.node),
+                )
+                .help(format!("this version of ArqonBus reads `arqon: {LANGUAGE_VERSION}`")),
+            );
+        }
+    }
+
+    fn header(&mut self, fields: &Fields<'a>, circuit: &mut Circuit) {
+        if let Some(item) = self.require(fields, "circuit") {
+            circuit.name = self.name(item.value, NameRule::Dotted, "circuit");
+        }
+        if let Some(value) = fields.value("namespace") {
+            circuit.namespace = self.name(value, NameRule::Dotted, "namespace");
+        }
+        for name in [&circuit.name, &circuit.namespace].into_iter().flatten() {
+            if is_reserved(&name.node) {
+                self.report(Diagnostic::new(
+                    code::yaml::RESERVED_NAME,
+                    name.span,
+                    format!("the name `{}` belongs to the bus", name.node),
+                ));
+            }
+        }
+        if let Some(value) = fields.value("description") {
+            circuit.description = self.substituted(value, "a text");
+        }
+    }
+}

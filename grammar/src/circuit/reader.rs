@@ -1,0 +1,447 @@
+//! Asks a YAML tree for what is expected of it, and reports what is there instead.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::ast::Name;
+use crate::code;
+use crate::diagnostic::Collector;
+use crate::diagnostic::Diagnostic;
+use crate::expression::duration;
+use crate::name;
+use crate::name::NameRule;
+use crate::quantity;
+use crate::span::Span;
+use crate::span::Spanned;
+use crate::suggest::suggest;
+use crate::yaml::Content;
+use crate::yaml::Document;
+use crate::yaml::Entry;
+use crate::yaml::NodeId;
+use crate::yaml::Offsets;
+use crate::yaml::Scalar;
+
+/// A document being lowered.
+pub(crate) struct Reader<'a> {
+    /// The file.
+    pub(crate) text: &'a str,
+    /// Its tree.
+    pub(crate) document: &'a Document<'a>,
+    /// Values for `${NAME}`.
+    pub(crate) variables: &'a BTreeMap<String, String>,
+    /// What was found wrong.
+    pub(crate) diagnostics: Collector,
+}
+
+/// One entry of a map: its key, the key's place, and its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item<'a> {
+    /// The key.
+    pub(crate) key: &'a str,
+    /// Where the key stands.
+    pub(crate) span: Span,
+    /// The key's own node, for keys that are expressions.
+    pub(crate) key_id: NodeId,
+    /// The value.
+    pub(crate) value: NodeId,
+}
+
+/// A map with a closed set of keys.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    what: &'static str,
+    /// What is shown when a key is missing.
+    pub(crate) owner: Span,
+    items: Vec<Item<'a>>,
+    /// Where the whole map stands.
+    pub(crate) span: Span,
+}
+
+impl<'a> Reader<'a> {
+    /// Reports a fault.
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Where a node stands; a node of which nothing is written stands at its beginning.
+    pub(crate) fn span(&self, id: NodeId) -> Span {
+        self.document.node(id).span
+    }
+
+    /// Whether nothing is written there.
+    pub(crate) fn is_empty(&self, id: NodeId) -> bool {
+        matches!(&self.document.node(id).content, Content::Scalar(scalar) if scalar.text.is_empty()
+            && self.span(id).is_empty())
+    }
+
+    /// The scalar at a node, when it is one; reports nothing.
+    pub(crate) fn scalar(&self, id: NodeId) -> Option<&'a Scalar<'a>> {
+        match &self.document.node(id).content {
+            Content::Scalar(scalar) => Some(scalar),
+            Content::List(_) | Content::Map(_) | Content::Tagged { .. } | Content::Refused => None,
+        }
+    }
+
+    /// The items of a list, when it is one; reports nothing.
+    pub(crate) fn list(&self, id: NodeId) -> Option<&'a [NodeId]> {
+        match &self.document.node(id).content {
+            Content::List(items) => Some(items),
+            Content::Scalar(_) | Content::Map(_) | Content::Tagged { .. } | Content::Refused => {
+                None
+            }
+        }
+    }
+
+    /// The items of a list, or the one value itself.
+    pub(crate) fn items(&self, id: NodeId) -> Vec<NodeId> {
+        self.list(id).map_or_else(|| vec![id], <[NodeId]>::to_vec)
+    }
+
+    /// The items under a key; none when it is not written.
+    pub(crate) fn items_under(&self, fields: &Fields<'a>, key: &str) -> Vec<NodeId> {
+        fields.value(key).map(|value| self.items(value)).unwrap_or_default()
+    }
+
+    /// The entries of a map, when it is one; reports nothing.
+    pub(crate) fn map(&self, id: NodeId) -> Option<Vec<Item<'a>>> {
+        match &self.document.node(id).content {
+            Content::Map(entries) => Some(entries.iter().map(|entry| self.item(*entry)).collect()),
+            Content::Scalar(_) | Content::List(_) | Content::Tagged { .. } | Content::Refused => {
+                None
+            }
+        }
+    }
+
+    fn item(&self, entry: Entry) -> Item<'a> {
+        let key = self.document.key(entry);
+        Item { key, span: self.inner_span(entry.key), key_id: entry.key, value: entry.value }
+    }
+
+    /// A scalar's place without its quotes, where that can be told at once.
+    pub(crate) fn inner_span(&self, id: NodeId) -> Span {
+        let span = self.span(id);
+        match self.scalar(id) {
+            Some(scalar) if span.len() as usize == scalar.text.len() + 2 => {
+                Span::new(span.start + 1, span.end - 1)
+            }
+            _ => span,
+        }
+    }
+
+    /// The offsets of a scalar's text in the file.
+    pub(crate) fn offsets(&self, id: NodeId, scalar: &Scalar<'_>) -> Offsets {
+        Offsets::new(self.text, self.span(id), scalar)
+    }
+
+    /// The items of a list that must be one; `what` says what is expected, `a list of fields`.
+    pub(crate) fn expect_list(&mut self, id: NodeId, what: &str) -> Option<&'a [NodeId]> {
+        let found = self.list(id);
+        if found.is_none() {
+            self.wrong_shape(id, what);
+        }
+        found
+    }
+
+    /// The entries of a map that must be one.
+    pub(crate) fn expect_map(&mut self, id: NodeId, what: &str) -> Option<Vec<Item<'a>>> {
+        let found = self.map(id);
+        if found.is_none() {
+            self.wrong_shape(id, what);
+        }
+        found
+    }
+
+    /// The text of a scalar that must be there.
+    pub(crate) fn expect_text(&mut self, id: NodeId, what: &str) -> Option<Spanned<&'a str>> {
+        match self.scalar(id) {
+            Some(scalar) if !self.is_empty(id) => {
+                let text: &'a str = match &scalar.text {
+                    Cow::Borrowed(text) => text,
+                    Cow::Owned(text) => text,
+                };
+                Some(Spanned::new(text, self.inner_span(id)))
+            }
+            _ => {
+                self.wrong_shape(id, what);
+                None
+            }
+        }
+    }
+
+    /// Reports that something else stands where `what` is expected.
+    pub(crate) fn wrong_shape(&mut self, id: NodeId, what: &str) {
+        let node = self.document.node(id);
+        let found = match &node.content {
+            Content::Refused => return,
+            Content::Tagged { tag } => {
+                let written = tag.slice(self.text);
+                self.report(
+                    Diagnostic::new(
+                        code::yaml::TAG,
+                        *tag,
+                        format!("the tag `{written}` is not part of the language"),
+                    )
+                    .help("a text that begins with `!` goes in quotes"),
+                );
+                return;
+            }
+            Content::Scalar(_) if self.is_empty(id) => "nothing",
+            Content::Scalar(_) => "a text",
+            Content::List(_) => "a list",
+            Content::Map(_) => "a map",
+        };
+        let span = self.place(node.span);
+        self.report(Diagnostic::new(
+            code::yaml::WRONG_SHAPE,
+            span,
+            format!("expected {what}, found {found}"),
+        ));
+    }
+
+    /// A place to show: only the first line of a long one.
+    fn place(&self, span: Span) -> Span {
+        let first = span.slice(self.text).lines().next().unwrap_or("").trim_end();
+        Span::new(span.start, span.start + u32::try_from(first.len()).unwrap_or(u32::MAX))
+    }
+
+    /// A map whose keys are `known`; others are reported with the nearest known one.
+    ///
+    /// `owner` is shown when a required key is missing: the key that the map stands under.
+    pub(crate) fn fields(
+        &mut self,
+        id: NodeId,
+        what: &'static str,
+        owner: Span,
+        known: &[&str],
+    ) -> Option<Fields<'a>> {
+        let Some(mut items) = self.map(id) else {
+            self.wrong_shape(id, &format!("the map of {what}"));
+            return None;
+        };
+        items.retain(|item| {
+            let is_known = known.contains(&item.key);
+            if !is_known {
+                self.report(unknown_key(what, *item, known));
+            }
+            is_known
+        });
+        Some(Fields { what, owner, items, span: self.span(id) })
+    }
+
+    /// The required value of a key; reports its absence at the map's own key.
+    pub(crate) fn require(&mut self, fields: &Fields<'a>, key: &str) -> Option<Item<'a>> {
+        let found = fields.get(key);
+        if found.is_none() {
+            self.report(Diagnostic::new(
+                code::yaml::MISSING_KEY,
+                fields.owner,
+                format!("{} needs `{key}`", fields.what),
+            ));
+        }
+        found
+    }
+
+    /// A name in a value's place.
+    pub(crate) fn name(&mut self, id: NodeId, rule: NameRule, what: &str) -> Option<Name> {
+        if self.scalar(id).is_none() || self.is_empty(id) {
+            self.wrong_shape(id, &format!("the name of a {what}"));
+            return None;
+        }
+        let text = self.expect_text(id, what)?;
+        self.check_name(rule, what, text.node, text.span)
+    }
+
+    /// The name that a key declares. One against the rule is reported and kept: what it names is
+    /// there, and what refers to it finds it.
+    pub(crate) fn declared(&mut self, item: Item<'a>, rule: NameRule, what: &str) -> Name {
+        if let Err(diagnostic) = name::check(rule, what, item.key, item.span) {
+            self.report(*diagnostic);
+        }
+        Spanned::new(item.key.to_owned(), item.span)
+    }
+
+    /// A key that refers to something by its name.
+    pub(crate) fn key_name(&mut self, item: Item<'a>, rule: NameRule, what: &str) -> Option<Name> {
+        self.check_name(rule, what, item.key, item.span)
+    }
+
+    /// A name that keeps to its rule, or none and a report.
+    pub(crate) fn check_name(
+        &mut self,
+        rule: NameRule,
+        what: &str,
+        text: &str,
+        span: Span,
+    ) -> Option<Name> {
+        match name::check(rule, what, text, span) {
+            Ok(()) => Some(Spanned::new(text.to_owned(), span)),
+            Err(diagnostic) => {
+                self.report(*diagnostic);
+                None
+            }
+        }
+    }
+
+    /// One name or a list of names.
+    pub(crate) fn names(&mut self, id: NodeId, rule: NameRule, what: &str) -> Option<Vec<Name>> {
+        match self.list(id) {
+            Some(items) => {
+                Some(items.iter().filter_map(|item| self.name(*item, rule, what)).collect())
+            }
+            None => self.name(id, rule, what).map(|name| vec![name]),
+        }
+    }
+
+    /// One word out of a closed set.
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        id: NodeId,
+        what: &str,
+        words: &[(&str, T)],
+    ) -> Option<Spanned<T>> {
+        let text = self.expect_text(id, what)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.node) {
+            return Some(Spanned::new(*value, text.span));
+        }
+        let near = suggest(text.node, words.iter().map(|(word, _)| *word));
+        let all: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        self.report(
+            Diagnostic::new(
+                code::yaml::UNKNOWN_WORD,
+                text.span,
+                format!("`{}` is not {what}", text.node),
+            )
+            .did_you_mean(near)
+            .help(format!("it is one of {}", all.join(", "))),
+        );
+        None
+    }
+
+    /// A quantity, read by `read`; `what` says what is expected, with an example.
+    pub(crate) fn quantity<T>(
+        &mut self,
+        id: NodeId,
+        what: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Spanned<T>> {
+        let text = self.expect_text(id, what)?;
+        let value = read(text.node.trim());
+        if value.is_none() {
+            let diagnostic = Diagnostic::new(
+                code::yaml::QUANTITY,
+                text.span,
+                format!("`{}` is not {what}", text.node),
+            );
+            let is_bare = text.node.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+            self.report(if is_bare && !COUNTS.contains(&what) {
+                diagnostic.help("is its unit missing?")
+            } else {
+                diagnostic
+            });
+        }
+        Some(Spanned::new(value?, text.span))
+    }
+
+    /// A whole number.
+    pub(crate) fn whole(&mut self, id: NodeId) -> Option<Spanned<u64>> {
+        self.quantity(id, WHOLE_NUMBER, quantity::whole)
+    }
+
+    /// A duration in nanoseconds.
+    pub(crate) fn duration(&mut self, id: NodeId) -> Option<Spanned<i64>> {
+        self.quantity(id, "a duration, as in `500ms` or `1h30m`", duration)
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn boolean(&mut self, id: NodeId) -> Option<Spanned<bool>> {
+        self.word(id, "a truth value", &[("true", true), ("false", false)])
+    }
+
+    /// A text with its `${NAME}`s replaced.
+    pub(crate) fn substituted(&mut self, id: NodeId, what: &str) -> Option<Spanned<String>> {
+        let text = self.expect_text(id, what)?;
+        Some(Spanned::new(self.substitute(text.node, id), text.span))
+    }
+
+    /// Replaces each `${NAME}` of a text; `$${` stands for `${`. Reports those without a value.
+    pub(crate) fn substitute(&mut self, text: &str, id: NodeId) -> String {
+        if !text.contains("${") {
+            return text.to_owned();
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        while let Some(found) = text[at..].find("${") {
+            let start = at + found;
+            if text[..start].ends_with('$') {
+                out.push_str(&text[at..start - 1]);
+                out.push_str("${");
+                at = start + 2;
+                continue;
+            }
+            out.push_str(&text[at..start]);
+            let Some(len) = text[start..].find('}') else {
+                at = start;
+                break;
+            };
+            let name = &text[start + 2..start + len];
+            match self.variables.get(name) {
+                Some(value) => out.push_str(value),
+                None => self.missing_variable(id, start, start + len + 1, name),
+            }
+            at = start + len + 1;
+        }
+        out.push_str(&text[at..]);
+        out
+    }
+
+    fn missing_variable(&mut self, id: NodeId, start: usize, end: usize, name: &str) {
+        let Some(scalar) = self.scalar(id) else { return };
+        let span = self.offsets(id, scalar).span(start, end);
+        let near = suggest(name, self.variables.keys().map(String::as_str));
+        self.report(
+            Diagnostic::new(
+                code::yaml::MISSING_VARIABLE,
+                span,
+                format!("the variable `{name}` has no value"),
+            )
+            .did_you_mean(near)
+            .help("give it one in the environment, or write `$${` for a plain `${`"),
+        );
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// The entry of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<Item<'a>> {
+        self.items.iter().find(|item| item.key == key).copied()
+    }
+
+    /// The value of a key.
+    pub(crate) fn value(&self, key: &str) -> Option<NodeId> {
+        self.get(key).map(|item| item.value)
+    }
+}
+
+/// What a whole number is called in messages.
+const WHOLE_NUMBER: &str = "a whole number, as in `64`";
+
+/// What a signed number of rows is called in messages.
+pub(crate) const ROW_COUNT: &str = "a count, as in `+1` or `-1`";
+
+/// Quantities without units.
+const COUNTS: [&str; 2] = [WHOLE_NUMBER, ROW_COUNT];
+
+/// A key that is not one of `known`.
+pub(crate) fn unknown_key(what: &str, item: Item<'_>, known: &[&str]) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
+        code::yaml::UNKNOWN_KEY,
+        item.span,
+        format!("{what} has no key `{}`", item.key),
+    );
+    if let Some(near) = suggest(item.key, known.iter().copied()) {
+        let fix = format!("write `{near}`");
+        return diagnostic.did_you_mean(Some(near)).fix(item.span, near, fix);
+    }
+    let all: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
+    diagnostic.help(format!("its keys are {}", all.join(", ")))
+}

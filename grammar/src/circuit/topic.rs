@@ -1,0 +1,209 @@
+//! `topics:` and `routes:`.
+
+use super::reader::Item;
+use super::reader::Reader;
+use crate::ast::Discipline;
+use crate::ast::Edge;
+use crate::ast::Name;
+use crate::ast::Queue;
+use crate::ast::QueueFull;
+use crate::ast::Retain;
+use crate::ast::RouteChain;
+use crate::ast::Topic;
+use crate::code;
+use crate::diagnostic::Diagnostic;
+use crate::expression;
+use crate::expression::Source;
+use crate::expression::duration;
+use crate::name::NameRule;
+use crate::name::is_reserved;
+use crate::quantity;
+use crate::span::Span;
+use crate::span::Spanned;
+use crate::yaml::NodeId;
+
+const TOPIC_KEYS: &[&str] = &[
+    "schema", "carries", "key", "edge", "time", "late", "queue", "retain", "control", "shared",
+    "durable", "check",
+];
+
+impl<'a> Reader<'a> {
+    /// `topics:`.
+    pub(crate) fn topics(&mut self, id: NodeId) -> Vec<Topic> {
+        let items = self.expect_map(id, "a map of topics").unwrap_or_default();
+        items.into_iter().map(|item| self.topic(item)).collect()
+    }
+
+    fn topic(&mut self, item: Item<'a>) -> Topic {
+        let name = self.declared(item, NameRule::Dotted, "topic");
+        if is_reserved(item.key) {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::RESERVED_NAME,
+                    item.span,
+                    format!("the topic `{}` belongs to the bus", item.key),
+                )
+                .help("names under `system.` may be read, and are not declared"),
+            );
+        }
+        let Some(fields) = self.fields(item.value, "a topic", item.span, TOPIC_KEYS) else {
+            return unknown_topic(name, self.span(item.value));
+        };
+        let schema = self.require(&fields, "schema");
+        let schema = schema.map(|schema| self.type_at(schema.value, schema.span, 1));
+        let queue = fields.get("queue").and_then(|queue| self.queue(queue));
+        let unchecked = fields
+            .value("check")
+            .and_then(|value| self.word(value, "a kind of check", &[("none", ())]))
+            .map(|none| none.span);
+        Topic {
+            name,
+            schema,
+            carries: fields.value("carries").and_then(|value| self.discipline(value)),
+            key: fields.value("key").and_then(|value| {
+                let span = self.span(value);
+                let names = self.names(value, NameRule::Identifier, "field")?;
+                Some(Spanned::new(names, span))
+            }),
+            edge: fields.value("edge").and_then(|value| {
+                let words = [("in", Edge::In), ("out", Edge::Out), ("both", Edge::Both)];
+                self.word(value, "an edge", &words)
+            }),
+            time: fields
+                .value("time")
+                .and_then(|value| self.name(value, NameRule::Identifier, "field")),
+            late: fields.value("late").and_then(|value| self.duration(value)),
+            queue,
+            retain: fields.value("retain").and_then(|value| {
+                let what = "a duration, a size or `none`, as in `30d` or `256MiB`";
+                self.quantity(value, what, retain)
+            }),
+            control: fields.value("control").and_then(|value| self.boolean(value)),
+            shared: fields.value("shared").and_then(|value| self.boolean(value)),
+            durable: fields.value("durable").and_then(|value| self.boolean(value)),
+            unchecked,
+            span: fields.span,
+        }
+    }
+
+    /// `events`, `full` or `delta`.
+    pub(crate) fn discipline(&mut self, id: NodeId) -> Option<Spanned<Discipline>> {
+        let words = [
+            ("events", Discipline::Events),
+            ("full", Discipline::Full),
+            ("delta", Discipline::Delta),
+        ];
+        self.word(id, "a discipline", &words)
+    }
+
+    fn queue(&mut self, item: Item<'a>) -> Option<Queue> {
+        let fields = self.fields(item.value, "a queue", item.span, &["max", "full"])?;
+        let words = [
+            ("block", QueueFull::Block),
+            ("reject", QueueFull::Reject),
+            ("drop_oldest", QueueFull::DropOldest),
+        ];
+        Some(Queue {
+            max: fields.value("max").and_then(|value| self.whole(value)),
+            full: fields
+                .value("full")
+                .and_then(|value| self.word(value, "a way to handle a full queue", &words)),
+        })
+    }
+
+    /// `routes:`, a list of chains.
+    pub(crate) fn routes(&mut self, id: NodeId) -> Vec<RouteChain> {
+        let items = match self.list(id) {
+            Some(items) => items,
+            None if self.scalar(id).is_some() && !self.is_empty(id) => &[id],
+            None => {
+                self.wrong_shape(id, "a list of routes, each `from -> to`");
+                return Vec::new();
+            }
+        };
+        items.iter().filter_map(|item| self.route(*item)).collect()
+    }
+
+    fn route(&mut self, id: NodeId) -> Option<RouteChain> {
+        self.expect_text(id, "a route, as in `input.audio -> lab.audio`")?;
+        self.with_source(id, |source, reader| reader.route_chain(source, id)).flatten()
+    }
+
+    fn route_chain(&mut self, source: Source<'_>, id: NodeId) -> Option<RouteChain> {
+        let text = source.text;
+        let when = text.match_indices("when").map(|(at, _)| at).find(|at| {
+            let before = text[..*at].ends_with(char::is_whitespace);
+            before && text[at + 4..].starts_with(char::is_whitespace)
+        });
+        let condition = when.map(|at| {
+            let source = Source { start: at + 4, ..source };
+            expression::parse(source, &mut self.diagnostics)
+        });
+        let chain = &text[..when.unwrap_or(text.len())];
+        let mut stops = Vec::new();
+        let mut start = 0;
+        for part in chain.split("->") {
+            let lead = part.len() - part.trim_start().len();
+            let name = part.trim();
+            let span = source.offsets.span(start + lead, start + lead + name.len());
+            start += part.len() + 2;
+            if name.is_empty() || name.contains(['=', ' ', '>', '<', '-']) {
+                self.report(route_fault(span, name));
+                return None;
+            }
+            stops.push(self.check_name(NameRule::Dotted, "topic or node", name, span)?);
+        }
+        let span = source.offsets.span(0, text.trim_end().len());
+        if stops.len() < 2 {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::ROUTE_SYNTAX,
+                    span,
+                    "a route leads from one to another",
+                )
+                .help("write `from -> to`"),
+            );
+            return None;
+        }
+        debug_assert!(self.scalar(id).is_some(), "a route is read from a text");
+        Some(RouteChain { stops, condition, span })
+    }
+}
+
+fn route_fault(span: Span, name: &str) -> Diagnostic {
+    let message = if name.is_empty() {
+        "the name of a topic or node is missing here".to_owned()
+    } else {
+        format!("`{name}` is not the name of a topic or node")
+    };
+    Diagnostic::new(code::yaml::ROUTE_SYNTAX, span, message)
+        .help("a route is `from -> to`, with any number of arrows, and may end in `when condition`")
+}
+
+/// A topic of which only the name is known. It is there, so that its readers find it.
+fn unknown_topic(name: Name, span: Span) -> Topic {
+    Topic {
+        name,
+        schema: None,
+        carries: None,
+        key: None,
+        edge: None,
+        time: None,
+        late: None,
+        queue: None,
+        retain: None,
+        control: None,
+        shared: None,
+        durable: None,
+        unchecked: None,
+        span,
+    }
+}
+
+/// `10m`, `256MiB`, `none`.
+fn retain(text: &str) -> Option<Retain> {
+    if text == "none" {
+        return Some(Retain::Nothing);
+    }
+    duration(text).map(Retain::Nanoseconds).or_else(|| quantity::bytes(text).map(Retain::Bytes))
+}

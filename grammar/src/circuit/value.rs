@@ -1,0 +1,218 @@
+//! What stands in a value's place: expressions, lists of fields, raw values.
+
+use granit_parser::ScalarStyle;
+
+use super::reader::Item;
+use super::reader::Reader;
+use crate::ast::Name;
+use crate::ast::NamedExpr;
+use crate::ast::Value;
+use crate::ast::ValueKind;
+use crate::code;
+use crate::diagnostic::Diagnostic;
+use crate::expr::Expr;
+use crate::expression;
+use crate::expression::Source;
+use crate::name::NameRule;
+use crate::span::Span;
+use crate::span::Spanned;
+use crate::yaml::Content;
+use crate::yaml::NodeId;
+use crate::yaml::Scalar;
+
+/// Whether `=text` in a raw value is an expression.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Computing {
+    /// As in `job` and `args`.
+    Allowed,
+    /// Everywhere else it is text.
+    NotHere,
+}
+
+impl<'a> Reader<'a> {
+    /// The expression at a node; what could not be read is an error expression.
+    pub(crate) fn expression(&mut self, id: NodeId) -> Expr {
+        self.with_source(id, |source, reader| expression::parse(source, &mut reader.diagnostics))
+            .unwrap_or_else(|| Expr::error(self.span(id)))
+    }
+
+    /// Hands the expression text at a node to `read`; none when there is no text.
+    pub(crate) fn with_source<T>(
+        &mut self,
+        id: NodeId,
+        read: impl FnOnce(Source<'_>, &mut Self) -> T,
+    ) -> Option<T> {
+        let node = self.document.node(id);
+        match &node.content {
+            Content::Scalar(scalar) if !self.is_empty(id) => {
+                let offsets = self.offsets(id, scalar);
+                let rest = self.rest_of_line(scalar, node.span);
+                let source = Source { text: &scalar.text, start: 0, offsets: &offsets, rest };
+                Some(read(source, self))
+            }
+            Content::Tagged { tag } => {
+                self.report(
+                    Diagnostic::new(
+                        code::expression::BANG,
+                        Span::new(tag.start, tag.start + 1),
+                        "`!` is written `not`",
+                    )
+                    .fix(
+                        Span::new(tag.start, tag.start + 1),
+                        "not ",
+                        "write `not`",
+                    ),
+                );
+                None
+            }
+            Content::List(_) => {
+                self.report(
+                    Diagnostic::new(
+                        code::yaml::WRONG_SHAPE,
+                        Span::new(node.span.start, node.span.start + 1),
+                        "expected an expression, found a list",
+                    )
+                    .help("an expression that begins with `[` goes in single quotes"),
+                );
+                None
+            }
+            Content::Scalar(_) | Content::Map(_) | Content::Refused => {
+                self.wrong_shape(id, "an expression");
+                None
+            }
+        }
+    }
+
+    /// What follows an unquoted scalar on its line.
+    fn rest_of_line(&self, scalar: &Scalar<'_>, span: Span) -> &'a str {
+        if scalar.style != ScalarStyle::Plain {
+            return "";
+        }
+        let rest = &self.text[span.end as usize..];
+        rest.find('\n').map_or(rest, |end| rest[..end].trim_end_matches('\r'))
+    }
+
+    /// `{ name: expression }`; `what` names the fields.
+    pub(crate) fn named_map(&mut self, items: &[Item<'a>], what: &str) -> Vec<NamedExpr> {
+        let mut fields = Vec::with_capacity(items.len());
+        for item in items {
+            let name = self.declared(*item, NameRule::Identifier, what);
+            let value = self.expression(item.value);
+            fields.push(NamedExpr { name, value });
+        }
+        fields
+    }
+
+    /// `{ name: expression }`, or `[path, { name: expression }]` where a path keeps its last
+    /// name. A single path stands for a list of one.
+    pub(crate) fn named_exprs(&mut self, id: NodeId, what: &str) -> Option<Vec<NamedExpr>> {
+        if let Some(items) = self.map(id) {
+            return Some(self.named_map(&items, what));
+        }
+        let items = match (self.list(id), self.scalar(id)) {
+            (Some(items), _) => items,
+            (None, Some(_)) if !self.is_empty(id) => &[id],
+            _ => {
+                self.wrong_shape(id, &format!("a list or map of {what}s"));
+                return None;
+            }
+        };
+        let mut fields: Vec<NamedExpr> = Vec::with_capacity(items.len());
+        for item in items {
+            match self.map(*item) {
+                Some(items) => fields.extend(self.named_map(&items, what)),
+                None => fields.extend(self.bare_path(*item)),
+            }
+        }
+        self.refuse_second_names(&mut fields);
+        Some(fields)
+    }
+
+    /// A path in a list of fields, with its last name.
+    fn bare_path(&mut self, id: NodeId) -> Option<NamedExpr> {
+        let value = self.expression(id);
+        if value.is_error() {
+            return None;
+        }
+        let Some(last) = value.as_path().and_then(|path| path.last().copied()) else {
+            self.report(
+                Diagnostic::new(
+                    code::expression::NEEDS_NAME,
+                    value.span,
+                    "a computed field needs a name",
+                )
+                .help(format!("write `{{ name: {} }}`", value.span.slice(self.text))),
+            );
+            return None;
+        };
+        let name = Spanned::new(last.node.to_owned(), last.span);
+        Some(NamedExpr { name, value })
+    }
+
+    /// Keeps the first of several fields with one name. (In one map YAML has seen to it.)
+    fn refuse_second_names(&mut self, fields: &mut Vec<NamedExpr>) {
+        let mut first: std::collections::BTreeMap<String, Span> = std::collections::BTreeMap::new();
+        fields.retain(|field| match first.get(&field.name.node) {
+            None => {
+                first.insert(field.name.node.clone(), field.name.span);
+                true
+            }
+            Some(span) => {
+                let name = &field.name.node;
+                self.report(
+                    Diagnostic::new(
+                        code::yaml::DUPLICATE_KEY,
+                        field.name.span,
+                        format!("two fields are named `{name}`"),
+                    )
+                    .label("the second one")
+                    .secondary(*span, "the first one")
+                    .help(format!("name one of them: `{{ other_{name}: … }}`")),
+                );
+                false
+            }
+        });
+    }
+
+    /// A value typed later.
+    pub(crate) fn value(&mut self, id: NodeId, computing: Computing) -> Value {
+        let node = self.document.node(id);
+        let kind = match &node.content {
+            Content::Scalar(scalar) => {
+                let computes = computing == Computing::Allowed && scalar.text.starts_with('=');
+                if computes {
+                    let expr = self.with_source(id, |source, reader| {
+                        let source = Source { start: 1, ..source };
+                        expression::parse(source, &mut reader.diagnostics)
+                    });
+                    ValueKind::Computed(expr.unwrap_or_else(|| Expr::error(node.span)))
+                } else {
+                    let quoted = scalar.style != ScalarStyle::Plain;
+                    ValueKind::Scalar { text: self.substitute(&scalar.text, id), quoted }
+                }
+            }
+            Content::List(items) => {
+                ValueKind::List(items.iter().map(|item| self.value(*item, computing)).collect())
+            }
+            Content::Map(_) => ValueKind::Map(self.value_map(id, computing)),
+            Content::Tagged { .. } => {
+                self.wrong_shape(id, "a value");
+                ValueKind::Error
+            }
+            Content::Refused => ValueKind::Error,
+        };
+        Value { kind, span: node.span }
+    }
+
+    /// The entries of a map of values; none when it is no map.
+    pub(crate) fn value_map(&mut self, id: NodeId, computing: Computing) -> Vec<(Name, Value)> {
+        let Some(items) = self.map(id) else { return Vec::new() };
+        items
+            .into_iter()
+            .map(|item| {
+                let name = Spanned::new(item.key.to_owned(), item.span);
+                (name, self.value(item.value, computing))
+            })
+            .collect()
+    }
+}

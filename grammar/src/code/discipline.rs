@@ -1,0 +1,47 @@
+//! Disciplines, state and cycles: what a topic carries, and what a step may hold (E03xx).
+
+codes! {
+    CHANGES_AS_FACTS = "E0301" {
+        title: "changes where facts are wanted",
+        explanation: "A topic that carries `events` holds facts: rows are added and never taken \
+            back. What is computed from `full` or `delta` topics, and what `group`, `top` and \
+            most joins yield, changes: rows are retracted and replaced. As events those \
+            retractions would pass as facts, so this is refused. Let the topic carry `delta`, so \
+            that readers see the changes; or `full` with a `key`, so that they see the latest \
+            state of each key.",
+        wrong: "topics:\n  revenue: { schema: Revenue, edge: out }\nflow:\n  total:\n    from: orders\n    do:\n      - group: [region]\n        agg: { revenue: sum(amount) }\n    to: revenue\n",
+        mended: "topics:\n  revenue: { schema: Revenue, carries: delta, edge: out }\nflow:\n  total:\n    from: orders\n    do:\n      - group: [region]\n        agg: { revenue: sum(amount) }\n    to: revenue\n",
+    }
+    UNBOUNDED_STATE = "E0302" {
+        title: "state without a bound",
+        explanation: "Events are never retracted. A `join`, `group`, `distinct` or `top` that \
+            must hold something of every event would grow for as long as the circuit runs, and \
+            stop it when the memory is full. So each step needs a bound that can be printed.\n\n\
+            What bounds a step: a `full` topic (one row per key) or a `delta` topic (its \
+            producers retract) instead of events; `retain: 1h` on the events' topic; groups whose \
+            keys are the declared `key` of the topic, or of type `bool` or `enum`, or no keys at \
+            all, with aggregates that hold a number and not all values (`count`, `sum`, `avg`, \
+            `any`, `all`, `stddev`, `variance`). `--allow unbounded` accepts the step as it is.",
+        wrong: "topics:\n  clicks: { schema: Click, edge: in }\nflow:\n  pages:\n    from: clicks\n    do:\n      - group: [page]\n        agg: { n: count() }\n    to: counts\n",
+        mended: "topics:\n  clicks: { schema: Click, carries: delta, edge: in }\nflow:\n  pages:\n    from: clicks\n    do:\n      - group: [page]\n        agg: { n: count() }\n    to: counts\n",
+    }
+    FULL_WITHOUT_KEY = "E0303" {
+        title: "full state without a key",
+        explanation: "With `carries: full` each message is the whole state of one thing, and \
+            replaces what was known of that thing. The `key` says which thing it is; without a \
+            key no message could replace another. A `carries: full` step takes the key of its \
+            rows where one is proved (a group's keys, a full topic's key), else that of the topic \
+            it writes.",
+        wrong: "topics:\n  customers: { schema: Customer, carries: full, edge: in }\n",
+        mended: "topics:\n  customers: { schema: Customer, carries: full, key: id, edge: in }\n",
+    }
+    CYCLE = "E0304" {
+        title: "a cycle without delay",
+        explanation: "Nodes that read what is computed from themselves would have to know their \
+            result before they have it. Data goes one way; what goes back, goes with an epoch of \
+            delay, through a topic with `control: true`. A least fixpoint (reachability, shortest \
+            paths) is a `loop`.",
+        wrong: "flow:\n  a: { from: [t, b] }\n  b: { from: a, to: u }\n",
+        mended: "flow:\n  a: { from: t }\n  b: { from: a, to: u }\n",
+    }
+}

@@ -1,0 +1,216 @@
+//! Names and types: what a name stands for, and what type a value has (E02xx).
+
+codes! {
+    UNKNOWN_TYPE = "E0201" {
+        title: "a type or schema that does not exist",
+        explanation: "A type is a built-in one (`int64`, `option<string>`, …), a nested map, or \
+            the name of an entry of `schemas:`. Names are compared letter by letter, capitals \
+            included.",
+        wrong: "schemas:\n  Order: { id: int64 }\ntopics:\n  shop.orders: { schema: Ordr }\n",
+        mended: "schemas:\n  Order: { id: int64 }\ntopics:\n  shop.orders: { schema: Order }\n",
+    }
+    DUPLICATE_NAME = "E0202" {
+        title: "a name stands for two things",
+        explanation: "Topics and nodes share one namespace, because `from:` and `join:` may name \
+            either. A function may not have the name of a function of the language, and a \
+            contract's topics (`nvm.jobs`, `nvm.results`) belong to their operator. Rename one of \
+            the two.",
+        wrong: "topics:\n  paid: { schema: Order }\nflow:\n  paid: { from: shop.orders }\n",
+        mended: "topics:\n  paid: { schema: Order }\nflow:\n  paid_orders: { from: shop.orders }\n",
+    }
+    UNKNOWN_SOURCE = "E0203" {
+        title: "a source that is neither a topic nor a node",
+        explanation: "What stands after `from:` or `join:` is a topic of `topics:`, a node of \
+            `flow:`, or a label of a node that ends in `route`, as `node.label`.",
+        wrong: "flow:\n  score: { from: nvm.result }\n",
+        mended: "flow:\n  score: { from: nvm.results }\n",
+    }
+    UNKNOWN_TOPIC = "E0204" {
+        title: "a topic that does not exist",
+        explanation: "What stands after `to:`, in a route or in a test is a topic of `topics:`. \
+            A node cannot be written to; only topics can.",
+        wrong: "flow:\n  revenue: { from: shop.orders, to: shop.revenu }\n",
+        mended: "flow:\n  revenue: { from: shop.orders, to: shop.revenue }\n",
+    }
+    UNKNOWN_FIELD = "E0205" {
+        title: "a name that nothing has here",
+        explanation: "A bare name in an expression is a field of the row as it is at that step, \
+            or a parameter of the circuit; after a dot stands a field of the struct before it. A \
+            `select` or `group` leaves only the fields that it names.",
+        wrong: "flow:\n  paid:\n    from: shop.orders\n    do:\n      - where: amout > 0\n",
+        mended: "flow:\n  paid:\n    from: shop.orders\n    do:\n      - where: amount > 0\n",
+    }
+    UNKNOWN_FUNCTION = "E0206" {
+        title: "a function that does not exist",
+        explanation: "A call names a function of the language or one of `functions:`. Aggregates \
+            such as `sum` stand only in `agg:` of a `group`.",
+        wrong: "- with: { name: lowr(name) }\n",
+        mended: "- with: { name: lower(name) }\n",
+    }
+    UNKNOWN_LABEL = "E0207" {
+        title: "a label that the node's `route` does not have",
+        explanation: "`node.label` reads one output of a node whose last step is `route`, and \
+            `to: { label: topic }` writes it. The labels are those of that `route`.",
+        wrong: "- route: { sure: confidence >= 0.6, unsure: else }\nto: { shure: audio.labels }\n",
+        mended: "- route: { sure: confidence >= 0.6, unsure: else }\nto: { sure: audio.labels }\n",
+    }
+    UNKNOWN_PARAM = "E0208" {
+        title: "a parameter that the circuit does not declare",
+        explanation: "`--set` and the `params:` of a profile give another value to a parameter \
+            that stands in the circuit's `params:`; they cannot add one.",
+        wrong: "params: { N: 512 }\nprofiles:\n  small: { params: { M: 8 } }\n",
+        mended: "params: { N: 512 }\nprofiles:\n  small: { params: { N: 8 } }\n",
+    }
+    UNKNOWN_PROFILE = "E0209" {
+        title: "a profile that the circuit does not declare",
+        explanation: "`--profile` names an entry of the circuit's `profiles:`.",
+        wrong: "arqon check --profile stagin circuit.yaml\n",
+        mended: "arqon check --profile staging circuit.yaml\n",
+    }
+    WRONG_TYPE = "E0210" {
+        title: "a value of another type than is wanted here",
+        explanation: "Operands and arguments have types, and nothing is converted silently. An \
+            integer literal takes the type of the other side, and so does a literal with a point; \
+            everything else needs a cast: `float64(n)`, `decimal(x, 2)`, `string(id)`. `x // y` \
+            makes a plain value of an option.",
+        wrong: "- where: status > 3\n",
+        mended: "- where: amount > 3\n",
+    }
+    NOT_BOOL = "E0211" {
+        title: "a condition that is not true or false",
+        explanation: "`where`, `and`, `or`, `not`, `if` and the labels of `route` take a `bool`. \
+            A comparison with an option may be `none`, which is neither: say what it then means, \
+            as in `age > 18 // false`.",
+        wrong: "- where: amount\n",
+        mended: "- where: amount > 0\n",
+    }
+    UNKNOWN_VARIANT = "E0212" {
+        title: "a text that is not a label of the enum",
+        explanation: "A text beside an enum is one of its labels, checked when the circuit is \
+            compiled. A comparison with any other text could never be true.",
+        wrong: "schemas:\n  Order: { status: enum<open|paid> }\n# …\n- where: status == \"payed\"\n",
+        mended: "schemas:\n  Order: { status: enum<open|paid> }\n# …\n- where: status == \"paid\"\n",
+    }
+    WRONG_ARGUMENTS = "E0213" {
+        title: "a call with other arguments than the function takes",
+        explanation: "A function takes the arguments of its signature, in order; a named \
+            argument (`where=…`) has one of the names that it knows.",
+        wrong: "- with: { name: lower(name, 2) }\n",
+        mended: "- with: { name: lower(name) }\n",
+    }
+    LITERAL_RANGE = "E0214" {
+        title: "a literal that its type cannot hold",
+        explanation: "A literal takes its type from what stands beside it, and has to fit: 64 \
+            bits for `int64`, so many digits after the point for `decimal<S>`.",
+        wrong: "- where: id == 99999999999999999999\n",
+        mended: "- where: id == 9999999999\n",
+    }
+    RECURSIVE_SCHEMA = "E0215" {
+        title: "a schema that contains itself",
+        explanation: "A row is finite, so a schema cannot contain itself, directly or through \
+            others, lists and options included. Keep the id of the other row instead, and join.",
+        wrong: "schemas:\n  Part: { id: int64, parts: list<Part> }\n",
+        mended: "schemas:\n  Part: { id: int64, part_of: option<int64> }\n",
+    }
+    RECURSIVE_FUNCTION = "E0216" {
+        title: "a function that calls itself",
+        explanation: "Functions are named expressions that are put in where they are used, so \
+            none may call itself, directly or through others.",
+        wrong: "functions:\n  twice(x): twice(x) * 2\n",
+        mended: "functions:\n  twice(x): x * 2\n",
+    }
+    EXPANSION = "E0217" {
+        title: "an expression or type that grows too large when names are put in",
+        explanation: "Functions and schemas are put in where they are used. What then stands \
+            there may have at most 20,000 parts and be 256 deep, so that a small file cannot \
+            make a huge circuit.",
+        wrong: "functions:\n  f(x): x + x\n  g(x): f(f(f(f(x))))\n  h(x): g(g(g(g(x))))\n",
+        mended: "functions:\n  f(x): x * 2\n  g(x): x * 16\n  h(x): x * 65536\n",
+    }
+    FIELD_CLASH = "E0218" {
+        title: "two fields of a row have one name",
+        explanation: "The fields of a row have different names. In a `join` without `as:` the \
+            fields of the other side join the row flat and may meet fields of the same name: \
+            give the other side a name, `as: c`, and write `c.id`.",
+        wrong: "- join: shop.customers\n  match: { customer: id }\n",
+        mended: "- join: shop.customers\n  match: { customer: id }\n  as: c\n",
+    }
+    SINK_MISMATCH = "E0219" {
+        title: "a node's rows are not what the topic holds",
+        explanation: "The rows that reach `to:` have the fields of the topic's schema, each of \
+            its type, in any order; a plain value may stand where the topic has an option. End \
+            the node with a `select` that makes exactly these fields.",
+        wrong: "schemas:\n  Revenue: { region: string, revenue: decimal<2> }\n# …\n- group: [region]\n  agg: { total: sum(amount) }\n",
+        mended: "schemas:\n  Revenue: { region: string, revenue: decimal<2> }\n# …\n- group: [region]\n  agg: { revenue: sum(amount) }\n",
+    }
+    UNION_MISMATCH = "E0220" {
+        title: "the sides of a union have different rows",
+        explanation: "`from: [a, b]` puts rows of one kind together: all sides have the same \
+            fields of the same types, in any order. Bring them into one form with `select` \
+            first.",
+        wrong: "flow:\n  all: { from: [shop.orders, shop.customers] }\n",
+        mended: "flow:\n  all: { from: [shop.orders, shop.old_orders] }\n",
+    }
+    AGGREGATE_PLACE = "E0221" {
+        title: "an aggregate where a value of one row is wanted, or the other way round",
+        explanation: "Aggregates (`sum`, `count`, `avg`, …) fold many rows and stand, one each, \
+            at the top of an entry of `agg:`. Anything else is computed from one row: before the \
+            `group` with `with`, or after it with `select`.",
+        wrong: "- group: [region]\n  agg: { mean: sum(amount) / count() }\n",
+        mended: "- group: [region]\n  agg: { total: sum(amount), n: count() }\n- with: { mean: total / n }\n",
+    }
+    PORTS = "E0222" {
+        title: "named ports where no step takes them",
+        explanation: "`from: { q: a, kv: b }` gives names to the inputs of a step that has \
+            several, such as a kernel. All other steps work on one collection: name one source, \
+            a union `[a, b]`, or bring in the other side with `join`.",
+        wrong: "flow:\n  both: { from: { l: shop.orders, r: shop.customers } }\n",
+        mended: "flow:\n  both:\n    from: shop.orders\n    do:\n      - join: shop.customers\n        match: { customer: id }\n        as: c\n",
+    }
+    ROUTE_PLACE = "E0223" {
+        title: "a `route` and the outputs of its node do not go together",
+        explanation: "`route` is the last step of its node: it splits the rows by label. The \
+            node then writes with `to: { label: topic }`, and others read `node.label`; without \
+            a `route` the node has one output, written with `to: topic`.",
+        wrong: "do:\n  - route: { sure: confidence >= 0.6, unsure: else }\nto: audio.labels\n",
+        mended: "do:\n  - route: { sure: confidence >= 0.6, unsure: else }\nto: { sure: audio.labels }\n",
+    }
+    CONSTANT = "E0224" {
+        title: "a value that has to be known when the circuit is compiled",
+        explanation: "How many rows `top` keeps, a cast's digits and a `quantile`'s share are \
+            constants: a literal, or a parameter of the circuit.",
+        wrong: "- top: n\n  by: [amount desc]\n",
+        mended: "- top: 3\n  by: [amount desc]\n",
+    }
+    VALUE = "E0225" {
+        title: "a value that does not fit its type",
+        explanation: "The values of test rows and of jobs are read by their schema: a \
+            `timestamp` is RFC 3339 text with a zone, an enum is one of its labels, a \
+            `decimal<2>` has at most two digits after the point.",
+        wrong: "send: { shop.orders: [{ id: 10, amount: 30.001 }] }\n",
+        mended: "send: { shop.orders: [{ id: 10, amount: 30.00 }] }\n",
+    }
+    MISSING_FIELD = "E0226" {
+        title: "a row without one of its fields",
+        explanation: "A row has all fields of its schema. Only a field of type `option<T>` may \
+            be left out; it is `none` then.",
+        wrong: "send: { shop.orders: [{ id: 10 }] }\n",
+        mended: "send: { shop.orders: [{ id: 10, amount: 30.00 }] }\n",
+    }
+    TEST_CHANGE = "E0227" {
+        title: "a test does with a topic what no client could",
+        explanation: "A test sends to topics that no node writes, in the form that the topic \
+            carries: plain rows for `events` and `full`, `$delete` with the key for `full`, \
+            signed rows for `delta`. It expects changes of topics that are written, or of the \
+            errors of a node or topic.",
+        wrong: "- send: { shop.revenue: [{ region: EU, revenue: 1.00, orders: 1 }] }\n",
+        mended: "- send: { shop.orders: [{ id: 1, customer: 1, amount: 1.00, status: paid }] }\n",
+    }
+    UNTYPED = "E0228" {
+        title: "a value whose type nothing says",
+        explanation: "`none` and `[]` have no type of their own. Beside a value of a known type \
+            they take it; alone they could be anything.",
+        wrong: "- select: { note: none }\n",
+        mended: "- select: { note: name }\n",
+    }
+}

@@ -1,0 +1,62 @@
+//! Warnings: what is allowed and probably not meant (Wxxxx).
+
+codes! {
+    UNUSED_TOPIC = "W0201" {
+        title: "a topic that leads nowhere",
+        explanation: "Nothing writes the topic, or nothing reads it: what clients publish there \
+            goes nowhere, or what they subscribe to never comes.",
+        wrong: "topics:\n  orders: { schema: Order, carries: full, key: id, edge: in }\n  old_orders: { schema: Order, carries: full, key: id, edge: in }\nflow:\n  all: { from: orders, to: totals }\n",
+        mended: "topics:\n  orders: { schema: Order, carries: full, key: id, edge: in }\nflow:\n  all: { from: orders, to: totals }\n",
+    }
+    UNUSED_SCHEMA = "W0202" {
+        title: "a schema that nothing uses",
+        explanation: "No topic, schema or contract of the circuit has this schema.",
+        wrong: "schemas:\n  Order: { id: int64 }\n  OldOrder: { id: int64 }\ntopics:\n  orders: { schema: Order }\n",
+        mended: "schemas:\n  Order: { id: int64 }\ntopics:\n  orders: { schema: Order }\n",
+    }
+    UNUSED_FUNCTION = "W0203" {
+        title: "a function that nothing calls",
+        explanation: "No expression of the circuit calls this function.",
+        wrong: "functions:\n  net(price, off): price * (1 - off)\nflow:\n  a: { from: t, to: u }\n",
+        mended: "flow:\n  a: { from: t, to: u }\n",
+    }
+    UNUSED_PARAM = "W0204" {
+        title: "a parameter that nothing reads",
+        explanation: "No expression, schema or step of the circuit reads this parameter, so \
+            `--set` cannot change anything with it.",
+        wrong: "params: { N: 3 }\nflow:\n  a: { from: t, to: u }\n",
+        mended: "params: { N: 3 }\nflow:\n  a:\n    from: t\n    do:\n      - where: 0 < x and x < N\n    to: u\n",
+    }
+    UNREAD_NODE = "W0205" {
+        title: "a node that nobody reads",
+        explanation: "The node computes rows that go nowhere: no node reads it, and it writes no \
+            topic.",
+        wrong: "flow:\n  paid:\n    from: orders\n    do:\n      - where: paid\n",
+        mended: "flow:\n  paid:\n    from: orders\n    do:\n      - where: paid\n    to: paid_orders\n",
+    }
+    GROWING_TOPIC = "W0301" {
+        title: "a topic that holds every event",
+        explanation: "A topic that carries `delta` keeps its rows, so that a late subscriber can \
+            be given a snapshot. Events are never retracted, so what is only computed from them \
+            row by row grows for ever. Let the topic carry `events`, or give the events a bound: \
+            `retain: 1h`.",
+        wrong: "topics:\n  clicks: { schema: Click, edge: in }\n  long: { schema: Click, carries: delta, edge: out }\nflow:\n  filter: { from: clicks, to: long }\n",
+        mended: "topics:\n  clicks: { schema: Click, edge: in }\n  long: { schema: Click, edge: out }\nflow:\n  filter: { from: clicks, to: long }\n",
+    }
+    NO_LIMITS = "W0501" {
+        title: "an operator without limits",
+        explanation: "Operators stand for work that costs something: hardware, energy, other \
+            people's time. Without `limits` nothing keeps a fault in the circuit from sending \
+            jobs as fast as they can be made.",
+        wrong: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } } }\n",
+        mended: "operators:\n  nvm:\n    contract: arqonbus.nvm@1\n    via: { sim: { builtin: nvm } }\n    limits: { parallel: 1, runs: 100/h }\n",
+    }
+    NOBODY_MAY_PUBLISH = "W0601" {
+        title: "an edge topic that nobody may publish to",
+        explanation: "Access is denied unless it is granted. The topic has `edge: in` or `both`, \
+            and no role of the circuit has it under `publish`, so no token made from these roles \
+            lets a client send to it. Files given with `--input` are not concerned.",
+        wrong: "topics:\n  orders: { schema: Order, carries: full, key: id, edge: in }\naccess:\n  reader: { subscribe: [totals] }\n",
+        mended: "topics:\n  orders: { schema: Order, carries: full, key: id, edge: in }\naccess:\n  reader: { subscribe: [totals] }\n  writer: { publish: [orders] }\n",
+    }
+}

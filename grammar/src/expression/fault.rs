@@ -1,0 +1,139 @@
+//! What the expression grammar could not read, in words.
+
+use pest::error::Error;
+use pest::error::ErrorVariant;
+use pest::error::InputLocation;
+
+use super::Rule;
+use super::Source;
+use super::scan;
+use super::scan::Token;
+use super::scan::TokenKind;
+use crate::code;
+use crate::diagnostic::Diagnostic;
+use crate::name::EXPRESSION_WORDS;
+use crate::span::Span;
+
+/// The diagnostic for a fault of the grammar.
+pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> Diagnostic {
+    if let ErrorVariant::CustomError { .. } = &error.variant {
+        // The parser's own guard against running out of stack.
+        return Diagnostic::new(
+            code::expression::TOO_DEEP,
+            source.whole(),
+            "the expression nests too deeply for the stack at hand",
+        );
+    }
+    let at = match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+    };
+    let tokens = scan::tokens(source.own());
+    let found = tokens.iter().position(|token| at < token.end);
+    // Behind a whole operand only an operator can follow.
+    let before = tokens[..found.unwrap_or(tokens.len())].last();
+    let wants_operator = before.is_some_and(|before| ends_operand(source, *before));
+    let syntax =
+        |span: Span, message: String| Diagnostic::new(code::expression::SYNTAX, span, message);
+    let Some(index) = found else {
+        let end = source.whole().end;
+        return match tokens.last() {
+            None => syntax(source.whole(), "expected an expression, found nothing".to_owned()),
+            Some(_) if wants_operator => syntax(
+                Span::empty(end),
+                "the expression ends where `then` or `else` is expected".to_owned(),
+            ),
+            Some(last) => syntax(
+                source.span(last.start, last.end),
+                format!("a value is expected behind `{}`", text(source, *last)),
+            ),
+        };
+    };
+    let token = tokens[index];
+    let span = source.span(token.start, token.end);
+    let word = text(source, token);
+    if !wants_operator {
+        return syntax(span, format!("a value is expected, found `{word}`"))
+            .help_if(operand_help(word));
+    }
+    let diagnostic = syntax(span, format!("an operator is expected, found `{word}`"));
+    if let Some(written) = upper_case_word(word) {
+        return diagnostic.fix(span, written, format!("write `{written}`"));
+    }
+    let is_method = word == "("
+        && 2 <= index
+        && tokens[index - 1].kind == TokenKind::Word
+        && text(source, tokens[index - 2]) == ".";
+    if is_method {
+        let name = text(source, tokens[index - 1]);
+        return diagnostic.help(format!("functions stand before their arguments: `{name}(x)`"));
+    }
+    if rule == Rule::order && token.kind == TokenKind::Word {
+        return diagnostic.help("an order is `expression`, `expression asc` or `expression desc`");
+    }
+    diagnostic.help_if(operator_help(word))
+}
+
+fn text(source: Source<'_>, token: Token) -> &str {
+    &source.own()[token.start..token.end]
+}
+
+/// Whether a token can be the last of an operand.
+fn ends_operand(source: Source<'_>, token: Token) -> bool {
+    match token.kind {
+        TokenKind::Number | TokenKind::Text | TokenKind::Close => true,
+        TokenKind::Word => {
+            let word = text(source, token);
+            matches!(word, "true" | "false" | "none") || !EXPRESSION_WORDS.contains(&word)
+        }
+        TokenKind::OpenText
+        | TokenKind::SingleQuoted
+        | TokenKind::Open
+        | TokenKind::Comma
+        | TokenKind::Symbol
+        | TokenKind::Unknown => false,
+    }
+}
+
+/// `AND` for `and`.
+fn upper_case_word(word: &str) -> Option<&'static str> {
+    ["and", "or", "not", "in", "then", "else"]
+        .into_iter()
+        .find(|written| *written != word && written.eq_ignore_ascii_case(word))
+}
+
+/// For what people write between two values.
+fn operator_help(word: &str) -> Option<&'static str> {
+    match word.to_ascii_lowercase().as_str() {
+        "is" => Some("whether an option holds a value is `is_some(x)`, or `x == none`"),
+        "like" => Some("patterns are a function: `like(s, \"%a%\")`"),
+        "between" => Some("write `low <= x and x <= high`"),
+        "contains" => Some("it is a function: `contains(s, part)`"),
+        "matches" => Some("it is a function: `matches(s, pattern)`"),
+        "div" => Some("it is a function: `div(a, b)`"),
+        "asc" | "desc" => Some("directions stand in the `by` of `top` only"),
+        ":" => Some("a choice is `if c then x else y`"),
+        "=>" => Some("a lambda is `x -> x + 1`"),
+        "->" => Some("a lambda stands as an argument of a call only"),
+        _ => None,
+    }
+}
+
+/// For what people write in front of a value.
+fn operand_help(word: &str) -> Option<&'static str> {
+    match word {
+        "+" => Some("numbers take no `+` sign"),
+        "then" | "else" => Some("a choice is `if c then x else y`"),
+        ")" | "]" => Some("is a value missing before it, or a comma too many?"),
+        "." => Some("numbers begin with a digit: `0.5`"),
+        _ => None,
+    }
+}
+
+impl Diagnostic {
+    fn help_if(self, help: Option<&str>) -> Self {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! One walk over an expression's text before it is parsed: strings, numbers, brackets, depth,
+//! and the habits from other languages, each with the right way to write it.
+
+use super::Source;
+use super::literal;
+use crate::code;
+use crate::code::Code;
+use crate::diagnostic::Collector;
+use crate::diagnostic::Diagnostic;
+use crate::limits::EXPRESSION_DEPTH_MAX;
+use crate::name::EXPRESSION_WORDS;
+
+/// Reports what the grammar could not read, or could read only as something else.
+pub(super) fn check(source: Source<'_>, diagnostics: &mut Collector) {
+    let tokens = tokens(source.own());
+    Scan { source, tokens: &tokens, at: 0, open: Vec::new(), levels: 0, diagnostics }.run();
+}
+
+/// One token by its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token {
+    pub(super) kind: TokenKind,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// What a token is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TokenKind {
+    /// Letters, digits and `_`, not beginning with a digit.
+    Word,
+    /// Digits and what hangs on them: `5`, `1.5e3`, `5m`, `5min`.
+    Number,
+    /// A double-quoted text, with its `d` or `t`.
+    Text,
+    /// The beginning of a double-quoted text without end.
+    OpenText,
+    /// A single-quoted text.
+    SingleQuoted,
+    /// `(` or `[`.
+    Open,
+    /// `)` or `]`.
+    Close,
+    /// `,`.
+    Comma,
+    /// One or two characters of an operator.
+    Symbol,
+    /// A character that no expression has outside texts.
+    Unknown,
+}
+
+/// Cuts a text into tokens, white space left out.
+pub(super) fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::with_capacity(text.len() / 3);
+    let mut at = 0;
+    while let Some(character) = text[at..].chars().next() {
+        if character.is_ascii_whitespace() {
+            at += 1;
+            continue;
+        }
+        let (kind, len) = token(&text[at..], character);
+        tokens.push(Token { kind, start: at, end: at + len });
+        at += len;
+    }
+    tokens
+}
+
+fn token(rest: &str, first: char) -> (TokenKind, usize) {
+    let bytes = rest.as_bytes();
+    match first {
+        'd' | 't' if bytes.get(1) == Some(&b'"') => {
+            let (kind, len) = quoted(&rest[1..]);
+            (kind, len + 1)
+        }
+        'a'..='z' | 'A'..='Z' | '_' => (TokenKind::Word, word_len(bytes)),
+        '0'..='9' => (TokenKind::Number, number_len(bytes)),
+        '"' => quoted(rest),
+        '\'' => match rest[1..].find('\'') {
+            Some(len) => (TokenKind::SingleQuoted, len + 2),
+            None => (TokenKind::SingleQuoted, rest.trim_end().len()),
+        },
+        '(' | '[' => (TokenKind::Open, 1),
+        ')' | ']' => (TokenKind::Close, 1),
+        ',' => (TokenKind::Comma, 1),
+        '=' if rest.starts_with("===") => (TokenKind::Symbol, 3),
+        '=' | '!' | '<' | '>' | '&' | '|' | '/' | '+' | '-' | '?' | '*' | '%' | '.' | ':' => {
+            let two = rest.get(..2).unwrap_or("");
+            let is_two = TWO_CHARACTER_SYMBOLS.contains(&two);
+            (TokenKind::Symbol, if is_two { 2 } else { 1 })
+        }
+        _ => (TokenKind::Unknown, first.len_utf8()),
+    }
+}
+
+const TWO_CHARACTER_SYMBOLS: [&str; 11] =
+    ["==", "!=", "<=", ">=", "<>", "&&", "||", "//", "++", "->", "??"];
+
+fn word_len(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count()
+}
+
+/// Digits, then a fraction, then an exponent or whatever letters hang on.
+fn number_len(bytes: &[u8]) -> usize {
+    let mut len = word_len(bytes);
+    let has_exponent_sign = |len: usize| {
+        matches!(bytes[len - 1], b'e' | b'E')
+            && matches!(bytes.get(len), Some(b'+' | b'-'))
+            && bytes.get(len + 1).is_some_and(u8::is_ascii_digit)
+            && bytes[..len - 1].iter().all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.'))
+    };
+    if bytes.get(len) == Some(&b'.') && bytes.get(len + 1).is_some_and(u8::is_ascii_digit) {
+        len += 1 + word_len(&bytes[len + 1..]);
+    }
+    if has_exponent_sign(len) {
+        len += 1 + word_len(&bytes[len + 1..]);
+    }
+    len
+}
+
+/// A double-quoted text at the beginning of `rest`.
+fn quoted(rest: &str) -> (TokenKind, usize) {
+    let bytes = rest.as_bytes();
+    let mut at = 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return (TokenKind::Text, at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    (TokenKind::OpenText, bytes.len())
+}
+
+/// A bracket that is open.
+struct Bracket {
+    token: Token,
+    /// Whether it opens the arguments of a call.
+    is_call: bool,
+    /// Levels counted within it since the last comma.
+    inner: usize,
+}
+
+struct Scan<'a, 'd> {
+    source: Source<'a>,
+    tokens: &'a [Token],
+    at: usize,
+    open: Vec<Bracket>,
+    /// Levels of the tree that are open here: brackets, `if`s, lambdas and `//`s, which all nest
+    /// to the right.
+    levels: usize,
+    diagnostics: &'d mut Collector,
+}
+
+impl<'a> Scan<'a, '_> {
+    fn run(&mut self) {
+        // `not not not x` nests as well; the run ends with its operand.
+        let mut n_prefixes = 0;
+        while let Some(token) = self.tokens.get(self.at).copied() {
+            n_prefixes = if self.is_prefix(token) { n_prefixes + 1 } else { 0 };
+            self.count_levels(token);
+            if EXPRESSION_DEPTH_MAX < self.levels + n_prefixes {
+                self.push(
+                    code::expression::TOO_DEEP,
+                    token,
+                    format!("the expression nests more than {EXPRESSION_DEPTH_MAX} deep here"),
+                );
+                return;
+            }
+            self.judge(token);
+            self.at += 1;
+        }
+        if let Some(bracket) = self.open.pop() {
+            let message = format!("the bracket `{}` is never closed", self.text(bracket.token));
+            self.push(code::expression::SYNTAX, bracket.token, message);
+        }
+    }
+
+    /// Keeps account of brackets and of what else nests.
+    fn count_levels(&mut self, token: Token) {
+        let text = self.text(token);
+        match token.kind {
+            TokenKind::Open => {
+                let is_call =
+                    text == "(" && self.before(1).is_some_and(|before| self.is_name(before));
+                self.open.push(Bracket { token, is_call, inner: 0 });
+                self.levels += 1;
+            }
+            TokenKind::Close => self.close(token),
+            TokenKind::Comma => {
+                if let Some(bracket) = self.open.last_mut() {
+                    self.levels -= std::mem::take(&mut bracket.inner);
+                }
+            }
+            TokenKind::Word | TokenKind::Symbol if matches!(text, "if" | "->" | "//") => {
+                self.levels += 1;
+                if let Some(bracket) = self.open.last_mut() {
+                    bracket.inner += 1;
+                }
+            }
+            TokenKind::Word
+            | TokenKind::Symbol
+            | TokenKind::Number
+            | TokenKind::Text
+            | TokenKind::OpenText
+            | TokenKind::SingleQuoted
+            | TokenKind::Unknown => {}
+        }
+    }
+
+    fn close(&mut self, token: Token) {
+        let closing = self.text(token);
+        let Some(bracket) = self.open.pop() else {
+            let message = format!("`{closing}` closes no bracket");
+            self.push(code::expression::SYNTAX, token, message);
+            return;
+        };
+        self.levels -= bracket.inner + 1;
+        let opening = self.text(bracket.token);
+        if (opening == "(") != (closing == ")") {
+            let diagnostic = Diagnostic::new(
+                code::expression::SYNTAX,
+                self.source.span(token.start, token.end),
+                format!("`{opening}` is closed by `{closing}`"),
+            )
+            .secondary(self.source.span(bracket.token.start, bracket.token.end), "opened here");
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Reports what is wrong with a token by itself.
+    fn judge(&mut self, token: Token) {
+        match token.kind {
+            TokenKind::Word => self.judge_word(token),
+            TokenKind::Number => self.judge_number(token),
+            TokenKind::Text => self.judge_text(token),
+            TokenKind::OpenText => self.judge_open_text(token),
+            TokenKind::SingleQuoted => self.judge_single_quoted(token),
+            TokenKind::Symbol => self.judge_symbol(token),
+            TokenKind::Unknown => {
+                let message = format!("`{}` has no meaning in an expression", self.text(token));
+                self.push(code::expression::SYNTAX, token, message);
+            }
+            TokenKind::Open | TokenKind::Close | TokenKind::Comma => {}
+        }
+    }
+
+    fn judge_word(&mut self, token: Token) {
+        if matches!(self.text(token), "null" | "NULL" | "Null") {
+            let message = format!("`{}` is written `none`", self.text(token));
+            self.push_fix(code::expression::NULL, token, message, "none");
+        }
+    }
+
+    fn judge_number(&mut self, token: Token) {
+        let text = self.text(token);
+        let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+        let fault = if is_plain {
+            literal::integer(text).is_none().then_some("a whole number has at most 38 digits")
+        } else if is_number(text) || literal::duration(text).is_some() {
+            None
+        } else if text.contains('.') {
+            Some("numbers with a point take no unit; durations are written `1h30m`, `500ms`")
+        } else {
+            Some("durations are whole numbers with ns, us, ms, s, m, h or d, at most 292 years")
+        };
+        if let Some(help) = fault {
+            let diagnostic = Diagnostic::new(
+                code::expression::LITERAL,
+                self.source.span(token.start, token.end),
+                format!("`{}` is neither a number nor a duration", shorten(text)),
+            )
+            .help(help);
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn judge_text(&mut self, token: Token) {
+        let text = self.text(token);
+        let mut at = text.find('"').unwrap_or_default() + 1;
+        while let Some(found) = text[at..].find('\\') {
+            at += found;
+            if let Some((_, len)) = literal::escape(&text[at..]) {
+                at += len;
+                continue;
+            }
+            let len = 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8);
+            let diagnostic = Diagnostic::new(
+                code::expression::UNCLOSED_STRING,
+                self.source.span(token.start + at, token.start + at + len),
+                format!("`{}` is not an escape", &text[at..at + len]),
+            )
+            .help("the escapes are \\\", \\\\, \\n, \\r, \\t and \\u{e9}; a backslash is `\\\\`");
+            self.diagnostics.push(diagnostic);
+            at += len;
+        }
+        let inner = text.get(2..text.len() - 1).unwrap_or("");
+        let fault = match text.as_bytes()[0] {
+            b'd' if !literal::is_date(inner) => Some(("date", "d\"1995-03-15\"")),
+            b't' if !literal::is_time(inner) => Some(("time", "t\"2026-01-01T00:00:00Z\"")),
+            _ => None,
+        };
+        if let Some((kind, example)) = fault {
+            let diagnostic = Diagnostic::new(
+                code::expression::LITERAL,
+                self.source.span(token.start, token.end),
+                format!("`{}` is not a {kind} of the calendar", shorten(inner)),
+            )
+            .help(format!("a {kind} is written `{example}`"));
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn judge_open_text(&mut self, token: Token) {
+        let comment = self.source.comment();
+        if comment.is_empty() {
+            let quote = Token { end: token.start + 1, ..token };
+            self.push(
+                code::expression::UNCLOSED_STRING,
+                quote,
+                "this text has no closing `\"`".to_owned(),
+            );
+            return;
+        }
+        let whole = self.source.span(0, self.source.own().len());
+        let end = whole.end + u32::try_from(comment.len()).unwrap_or(0);
+        let hash = whole.end + u32::try_from(comment.find('#').unwrap_or(0)).unwrap_or(0);
+        let mended = format!("{}{comment}", self.source.own());
+        let diagnostic = Diagnostic::new(
+            code::expression::CUT_COMMENT,
+            crate::span::Span::new(hash, end),
+            "` #` begins a comment, which cuts the expression",
+        )
+        .secondary(self.source.span(token.start, token.end), "this text goes on behind it")
+        .help("put the whole expression in single quotes")
+        .fix(
+            crate::span::Span::new(whole.start, end),
+            crate::yaml::quote(mended.trim_end()),
+            "quote the expression",
+        );
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn judge_single_quoted(&mut self, token: Token) {
+        let text = self.text(token);
+        let inner = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        let message = "texts stand in double quotes".to_owned();
+        match inner {
+            Some(inner) if !inner.contains(['"', '\\']) => {
+                let replacement = format!("\"{inner}\"");
+                self.push_fix(code::expression::SINGLE_QUOTES, token, message, &replacement);
+            }
+            _ => self.push(code::expression::SINGLE_QUOTES, token, message),
+        }
+    }
+
+    fn judge_symbol(&mut self, token: Token) {
+        match self.text(token) {
+            "&&" => self.habit(code::expression::AMPERSANDS, token, "and"),
+            "||" => self.habit(code::expression::BARS, token, "or"),
+            "<>" => self.habit(code::expression::ANGLES, token, "!="),
+            "===" => self.habit(code::expression::SINGLE_EQUALS, token, "=="),
+            "??" => self.habit(code::expression::QUESTION_MARK, token, "//"),
+            "=" if !self.names_argument() => {
+                self.habit(code::expression::SINGLE_EQUALS, token, "==");
+            }
+            "!" => {
+                let blanks = self.source.own()[token.end..].len()
+                    - self.source.own()[token.end..].trim_start().len();
+                let wide = Token { end: token.end + blanks, ..token };
+                let message = "`!` is written `not`".to_owned();
+                let fix = self.source.span(wide.start, wide.end);
+                let diagnostic = Diagnostic::new(
+                    code::expression::BANG,
+                    self.source.span(token.start, token.end),
+                    message,
+                )
+                .fix(fix, "not ", "write `not`");
+                self.diagnostics.push(diagnostic);
+            }
+            "?" => self.question_mark(token),
+            _ => {}
+        }
+    }
+
+    fn question_mark(&mut self, token: Token) {
+        let diagnostic = Diagnostic::new(
+            code::expression::QUESTION_MARK,
+            self.source.span(token.start, token.end),
+            "a choice is written `if c then x else y`",
+        );
+        // One choice outside all brackets can be rewritten as a whole.
+        let own = self.source.own();
+        let symbols = |wanted: &'static str| {
+            self.tokens.iter().filter(move |t| &own[t.start..t.end] == wanted)
+        };
+        let colon = symbols(":").next().filter(|colon| token.end <= colon.start);
+        let is_single = symbols("?").count() == 1 && symbols(":").count() == 1;
+        let diagnostic = match colon {
+            Some(colon) if is_single && self.open.is_empty() => {
+                let parts = [
+                    own[..token.start].trim(),
+                    own[token.end..colon.start].trim(),
+                    own[colon.end..].trim(),
+                ];
+                diagnostic.fix(
+                    self.source.whole(),
+                    format!("if {} then {} else {}", parts[0], parts[1], parts[2]),
+                    "write `if … then … else …`",
+                )
+            }
+            _ => diagnostic.help("write `if c then x else y`"),
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether the `=` here stands behind the name of an argument.
+    fn names_argument(&self) -> bool {
+        self.open.last().is_some_and(|bracket| bracket.is_call)
+            && self.before(1).is_some_and(|token| token.kind == TokenKind::Word)
+            && self
+                .before(2)
+                .is_some_and(|token| matches!(token.kind, TokenKind::Open | TokenKind::Comma))
+    }
+
+    /// `not` and `-` where an operand may begin.
+    fn is_prefix(&self, token: Token) -> bool {
+        matches!(self.text(token), "not" | "-")
+            && !self.before(1).is_some_and(|before| {
+                matches!(before.kind, TokenKind::Number | TokenKind::Text | TokenKind::Close)
+                    || self.is_name(before)
+            })
+    }
+
+    fn is_name(&self, token: Token) -> bool {
+        token.kind == TokenKind::Word && !EXPRESSION_WORDS.contains(&self.text(token))
+    }
+
+    fn text(&self, token: Token) -> &'a str {
+        let source: Source<'a> = self.source;
+        &source.text[source.start + token.start..source.start + token.end]
+    }
+
+    fn before(&self, back: usize) -> Option<Token> {
+        self.at.checked_sub(back).map(|at| self.tokens[at])
+    }
+
+    fn habit(&mut self, code: Code, token: Token, written: &str) {
+        let message = format!("`{}` is written `{written}`", self.text(token));
+        self.push_fix(code, token, message, written);
+    }
+
+    fn push_fix(&mut self, code: Code, token: Token, message: String, written: &str) {
+        let span = self.source.span(token.start, token.end);
+        let title = format!("write `{written}`");
+        self.diagnostics.push(Diagnostic::new(code, span, message).fix(span, written, title));
+    }
+
+    fn push(&mut self, code: Code, token: Token, message: String) {
+        let span = self.source.span(token.start, token.end);
+        self.diagnostics.push(Diagnostic::new(code, span, message));
+    }
+}
+
+/// `1.5`, `1e-3`, `1_000.25`.
+fn is_number(text: &str) -> bool {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let is_digits = |digits: &str| {
+        digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.bytes().all(|b| b.is_ascii_digit() || b == b'_')
+    };
+    let exponent_fits = exponent.is_none_or(|exponent| {
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+    });
+    exponent_fits && mantissa.split('.').count() <= 2 && mantissa.split('.').all(is_digits)
+}
+
+/// A text short enough for a message.
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= SHOWN_CHARACTERS_MAX {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    format!("{head}…")
+}
+
+/// Longer texts are cut in messages.
+const SHOWN_CHARACTERS_MAX: usize = 40;

@@ -1,0 +1,28 @@
+//! What a text may be at most. Each limit is refused with a code of its own.
+
+/// Largest circuit file, in bytes (`E0007`).
+pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most YAML nodes in one file (`E0007`).
+pub const YAML_NODES_MAX: usize = 2_000_000;
+
+/// Deepest nesting of lists and maps in one file (`E0008`).
+pub const YAML_DEPTH_MAX: usize = 64;
+
+/// Longest expression, in bytes (`E0102`).
+pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+
+/// Deepest expression tree, and deepest nesting of brackets, `if`s and lambdas (`E0103`).
+pub const EXPRESSION_DEPTH_MAX: usize = 128;
+
+/// Longest name, in bytes (`E0016`).
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Deepest nesting of a type (`E0022`).
+pub const TYPE_DEPTH_MAX: usize = 16;
+
+/// Most fields of one schema or struct (`E0022`).
+pub const FIELDS_MAX: usize = 1_000;
+
+/// Most diagnostics reported for one file; more would hide the first ones.
+pub const DIAGNOSTICS_MAX: usize = 1_000;

@@ -1,0 +1,86 @@
+//! Did you mean: the candidate nearest to a name that was not found.
+
+/// The candidate nearest to `name`, or none when no candidate is near enough.
+///
+/// Near enough: at most a third of the longer name's letters differ (and at least one may), where
+/// two swapped neighbours count once; else equal but for case; else the same parts in another
+/// order (`id_user` for `user_id`). Ties go to the first candidate.
+pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        if candidate == name || candidate.is_empty() {
+            continue;
+        }
+        let Some(distance) = nearness(name, candidate) else { continue };
+        if best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+fn nearness(name: &str, candidate: &str) -> Option<usize> {
+    if name.eq_ignore_ascii_case(candidate) {
+        return Some(0);
+    }
+    let limit = name.len().max(candidate.len()).div_ceil(3).min(NAME_DISTANCE_MAX);
+    if name.len().abs_diff(candidate.len()) <= limit
+        && name.len().max(candidate.len()) <= NAME_BYTES_MAX
+    {
+        let distance = edit_distance(name, candidate);
+        if distance <= limit && distance < name.len() {
+            return Some(distance);
+        }
+    }
+    (parts(name).len() > 1 && parts(name) == parts(candidate)).then_some(NAME_DISTANCE_MAX)
+}
+
+/// The words of a name, in order of the alphabet.
+fn parts(name: &str) -> Vec<&str> {
+    let mut parts: Vec<&str> = name.split(['_', '.']).collect();
+    parts.sort_unstable();
+    parts
+}
+
+/// Restricted Damerau-Levenshtein distance in bytes: insert, delete, replace, swap neighbours.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for (row, a) in left.iter().enumerate() {
+        let mut current = vec![row + 1];
+        for (column, b) in right.iter().enumerate() {
+            let replace = above[column] + usize::from(a != b);
+            let mut least = replace.min(above[column + 1] + 1).min(current[column] + 1);
+            if 0 < row && 0 < column && *a == right[column - 1] && left[row - 1] == *b {
+                least = least.min(before[column - 1] + 1);
+            }
+            current.push(least);
+        }
+        before = std::mem::replace(&mut above, current);
+    }
+    above[right.len()]
+}
+
+/// More differing letters than this are another name.
+const NAME_DISTANCE_MAX: usize = 4;
+
+/// Longer texts are not compared letter by letter.
+const NAME_BYTES_MAX: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_found() {
+        let names = ["nvm.results", "nvm.jobs", "audio.labels", "user_id"];
+        let near = |name| suggest(name, names);
+        assert_eq!(near("nvm.result"), Some("nvm.results"));
+        assert_eq!(near("nvm.jbos"), Some("nvm.jobs"));
+        assert_eq!(near("AUDIO.LABELS"), Some("audio.labels"));
+        assert_eq!(near("id_user"), Some("user_id"));
+        assert_eq!(near("weather"), None);
+        assert_eq!(near("x"), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! What the YAML parser could not read, in words that lead to the cause.
+
+use granit_parser::ErrorKind;
+use granit_parser::ScanError;
+
+use crate::code;
+use crate::diagnostic::Diagnostic;
+use crate::limits::YAML_DEPTH_MAX;
+use crate::span::Span;
+
+/// Lists and maps nested too deeply.
+pub(super) fn too_deep(span: Span) -> Diagnostic {
+    let message = format!("lists and maps nest more than {YAML_DEPTH_MAX} deep here");
+    Diagnostic::new(code::yaml::TOO_DEEP, span, message)
+}
+
+/// The diagnostic for a fault of the YAML parser.
+pub(super) fn describe(text: &str, error: &ScanError) -> Diagnostic {
+    let at = error.marker().byte_offset().unwrap_or_default().min(text.len());
+    let span = character_span(text, at);
+    let found = span.slice(text);
+    let syntax = |message: String| Diagnostic::new(code::yaml::SYNTAX, span, message);
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => too_deep(span),
+        ErrorKind::DirectiveDisallowed => Diagnostic::new(
+            code::yaml::DOCUMENTS,
+            span,
+            "YAML directives are not part of the language",
+        )
+        .help("remove the line that begins with `%`"),
+        ErrorKind::UnclosedFlowCollection { open }
+        | ErrorKind::MismatchedFlowCollectionEnd { open, .. } => {
+            syntax(format!("the bracket `{open}` is not closed where its line or entry ends"))
+                .help("inside brackets every entry ends with a comma or the closing bracket")
+        }
+        ErrorKind::MisplacedFlowCollectionEnd => {
+            syntax(format!("`{found}` closes no bracket")).help(QUOTE_HELP)
+        }
+        ErrorKind::UnclosedQuotedScalar => syntax(format!("the quote `{found}` is never closed")),
+        ErrorKind::InvalidTrailingDoubleQuotedScalar => syntax(
+            "text follows the closing `\"`".to_owned(),
+        )
+        .help("an expression that begins with `\"` goes in single quotes: '\"EU\" == region'"),
+        ErrorKind::InvalidTrailingSingleQuotedScalar => {
+            syntax("text follows the closing `'`".to_owned())
+                .help("in a single-quoted text, `'` is written `''`")
+                .help("in an expression, texts stand in double quotes")
+        }
+        ErrorKind::MappingValueNotAllowed => mapping_value(text, at, span),
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
+            separator(text, at, span)
+        }
+        ErrorKind::ExpectedBlockMappingKey if matches!(before(text, at), Some(']' | '}')) => {
+            syntax(format!("`{found}` follows a closed list or map"))
+                .help("an expression that begins with `[` goes in single quotes")
+        }
+        ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabNotAllowed
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart => {
+            syntax("a tab stands where YAML indents with spaces".to_owned())
+                .help("replace the tabs at the beginning of the line by spaces")
+        }
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
+            syntax("a key without its `:`, or a line that belongs to nothing".to_owned())
+                .help("an entry is `key: value`, with a space after the colon")
+        }
+        ErrorKind::InvalidBlockScalarHeader => {
+            syntax("a value that begins with `>` or `|` starts a block of text".to_owned())
+                .help("an expression that begins so goes in single quotes")
+        }
+        ErrorKind::UnexpectedCharacter { character } => {
+            syntax(format!("a value cannot begin with `{character}`"))
+                .help("put the value in single quotes")
+        }
+        ErrorKind::BomInsideDocument => {
+            syntax("a byte order mark stands inside the file".to_owned())
+                .help("it is allowed at the very beginning only")
+        }
+        ErrorKind::InvalidIndentation | ErrorKind::InvalidBlockScalarIndent => {
+            syntax("this line is indented otherwise than the lines it belongs to".to_owned())
+        }
+        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => {
+            syntax("a list item `-` cannot begin here".to_owned())
+                .help("a list stands on its own lines under its key")
+        }
+        _ => syntax("the text cannot be read as YAML from here on".to_owned()).note(error.info()),
+    }
+}
+
+/// `a: b: c`, or a line indented too far: both end at a colon that may not be there.
+fn mapping_value(text: &str, at: usize, span: Span) -> Diagnostic {
+    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = &text[line_start..at];
+    let diagnostic = Diagnostic::new(
+        code::yaml::SYNTAX,
+        span,
+        "a second `:` in one entry, or a line indented too far",
+    );
+    if line.trim_start_matches([' ', '-']).contains(": ") {
+        diagnostic.label("this `:` would begin another value").help(QUOTE_HELP)
+    } else {
+        diagnostic
+            .label("this line continues the value above it")
+            .help("indent it like the other keys of its map")
+    }
+}
+
+/// A bracket or text where `{ }` or `[ ]` wants a comma.
+fn separator(text: &str, at: usize, span: Span) -> Diagnostic {
+    match text[at..].chars().next() {
+        Some('[' | '{') => Diagnostic::new(
+            code::expression::SPLIT,
+            span,
+            "inside `{ }` and `[ ]` a bracket ends the value before it",
+        )
+        .help("put the expression in single quotes, or write one entry a line"),
+        _ => Diagnostic::new(
+            code::yaml::SYNTAX,
+            span,
+            "inside brackets a comma or the closing bracket is expected here",
+        )
+        .help("is the bracket before this place closed, and every entry ended by a comma?"),
+    }
+}
+
+/// The character before an offset, white space aside.
+fn before(text: &str, at: usize) -> Option<char> {
+    text[..at].trim_end().chars().next_back()
+}
+
+/// The character at an offset; empty at the end of the text.
+fn character_span(text: &str, at: usize) -> Span {
+    let mut at = at;
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let len = text[at..].chars().next().map_or(0, char::len_utf8);
+    let offset = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    Span::new(offset(at), offset(at + len))
+}
+
+const QUOTE_HELP: &str =
+    "an expression that holds `: ` or ` #`, or begins with `\"` or `[`, goes in single quotes";

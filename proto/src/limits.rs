@@ -1,0 +1,6 @@
+//! Every maximum of a frame that holds before its topic is known.
+
+/// Headers of one envelope.
+pub const HEADERS_MAX: usize = 32;
+/// Bytes of one header, name and value.
+pub const HEADER_BYTES_MAX: usize = 4096;

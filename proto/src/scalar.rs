@@ -1,0 +1,163 @@
+//! Scalar values between text and typed value, without a detour over `f64`.
+
+use std::borrow::Cow;
+
+use arqon_types::{
+    Column, Float, Type, Value, parse_date, parse_decimal, parse_duration, parse_timestamp,
+};
+
+use crate::row_error::RowError;
+
+/// A value that has no parts, borrowed where it can be.
+#[derive(Debug)]
+pub(crate) enum Scalar<'a> {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Decimal(i128),
+    String(Cow<'a, str>),
+    Timestamp(i64),
+    Date(i32),
+    Duration(i64),
+    Uuid(u128),
+    Enum(u32),
+}
+
+impl Scalar<'_> {
+    pub(crate) fn into_value(self) -> Value {
+        match self {
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Float(value) => Value::Float(Float::new(value)),
+            Self::Decimal(units) => Value::Decimal(units),
+            Self::String(text) => Value::String(text.into()),
+            Self::Timestamp(nanoseconds) => Value::Timestamp(nanoseconds),
+            Self::Date(days) => Value::Date(days),
+            Self::Duration(nanoseconds) => Value::Duration(nanoseconds),
+            Self::Uuid(bits) => Value::Uuid(bits),
+            Self::Enum(place) => Value::Enum(place),
+        }
+    }
+
+    /// Appends the value to a column of its kind, or of options of it.
+    pub(crate) fn push_to(self, column: &mut Column) {
+        match (column, self) {
+            (Column::Option { present, values }, scalar) => {
+                present.push(true);
+                scalar.push_to(values);
+            }
+            (Column::Bool(values), Self::Bool(value)) => values.push(value),
+            (
+                Column::Int(values),
+                Self::Int(value) | Self::Timestamp(value) | Self::Duration(value),
+            ) => {
+                values.push(value);
+            }
+            (Column::Int(values), Self::Date(days)) => values.push(i64::from(days)),
+            (Column::Int(values), Self::Enum(place)) => values.push(i64::from(place)),
+            (Column::Float(values), Self::Float(value)) => values.push(Float::new(value).get()),
+            (Column::Decimal(values), Self::Decimal(units)) => values.push(units),
+            (Column::Uuid(values), Self::Uuid(bits)) => values.push(bits),
+            (Column::String(values), Self::String(text)) => values.push(&text),
+            (column, scalar) => panic!("{scalar:?} does not fit into {column:?}"),
+        }
+    }
+}
+
+/// Reads a bare text, as a CSV cell holds it, as a value of `ty`.
+///
+/// Lists and structs are JSON and not read here; an option's text is its present value.
+///
+/// # Errors
+/// [`RowError`] with an empty field that says why the text is no such value.
+pub fn parse_text(text: &str, ty: &Type) -> Result<Value, RowError> {
+    scalar_from_text(Cow::Borrowed(text), ty.required())
+        .map(Scalar::into_value)
+        .map_err(|reason| RowError::new("", reason))
+}
+
+/// Reads the content of a JSON string as a value of `ty`.
+pub(crate) fn scalar_from_string<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Scalar<'a>, String> {
+    match ty {
+        Type::Bool => Err(format!("expects bool, found the string {text:?}")),
+        Type::Float64 => match text.as_ref() {
+            "NaN" => Ok(Scalar::Float(f64::NAN)),
+            "Infinity" => Ok(Scalar::Float(f64::INFINITY)),
+            "-Infinity" => Ok(Scalar::Float(f64::NEG_INFINITY)),
+            _ => Err(format!(
+                "expects float64, found the string {text:?}; \
+                 only \"NaN\", \"Infinity\" and \"-Infinity\" are written as strings"
+            )),
+        },
+        _ => scalar_from_text(text, ty),
+    }
+}
+
+/// Reads a number's own digits as a value of `ty`, which is a decimal or a float.
+pub(crate) fn scalar_from_digits(text: &str, ty: &Type) -> Result<Scalar<'static>, String> {
+    match ty {
+        Type::Decimal(scale) => parse_decimal(text, *scale).map(Scalar::Decimal).map_err(reason),
+        _ => float_from_digits(text).map(Scalar::Float),
+    }
+}
+
+fn scalar_from_text<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Scalar<'a>, String> {
+    match ty {
+        Type::Bool => match text.as_ref() {
+            "true" => Ok(Scalar::Bool(true)),
+            "false" => Ok(Scalar::Bool(false)),
+            _ => Err(format!("expects true or false, found {text:?}")),
+        },
+        Type::Int64 => int_from_text(&text).map(Scalar::Int),
+        Type::Float64 => match text.as_ref() {
+            "NaN" => Ok(Scalar::Float(f64::NAN)),
+            "Infinity" => Ok(Scalar::Float(f64::INFINITY)),
+            "-Infinity" => Ok(Scalar::Float(f64::NEG_INFINITY)),
+            digits => float_from_digits(digits).map(Scalar::Float),
+        },
+        Type::Decimal(scale) => parse_decimal(&text, *scale).map(Scalar::Decimal).map_err(reason),
+        Type::String => Ok(Scalar::String(text)),
+        Type::Timestamp => parse_timestamp(&text).map(Scalar::Timestamp).map_err(reason),
+        Type::Date => parse_date(&text).map(Scalar::Date).map_err(reason),
+        Type::Duration => parse_duration(&text).map(Scalar::Duration).map_err(reason),
+        Type::Uuid => uuid::Uuid::try_parse(&text)
+            .map(|uuid| Scalar::Uuid(uuid.as_u128()))
+            .map_err(|_| format!("expects a uuid, found {text:?}")),
+        Type::Enum(labels) => labels
+            .iter()
+            .position(|label| *label == text)
+            .and_then(|place| u32::try_from(place).ok())
+            .map(Scalar::Enum)
+            .ok_or_else(|| format!("expects one of {}, found {text:?}", labels.join(", "))),
+        Type::List(_) | Type::Struct(_) | Type::Option(_) => {
+            Err(format!("expects {ty}, found the string {text:?}"))
+        }
+    }
+}
+
+fn reason(error: impl std::fmt::Display) -> String {
+    format!("does not fit: {error}")
+}
+
+fn int_from_text(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|error: std::num::ParseIntError| match error.kind() {
+        std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
+            format!("does not fit: {text} is out of the range of int64")
+        }
+        _ => format!("expects int64, found {text:?}"),
+    })
+}
+
+fn float_from_digits(text: &str) -> Result<f64, String> {
+    // `f64::from_str` also knows `inf` and `nan` in many spellings; only digits may pass.
+    let digits = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'));
+    let number: f64 = digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .ok_or_else(|| format!("expects float64, found {text:?}"))?;
+    if number.is_finite() {
+        Ok(number)
+    } else {
+        Err(format!("does not fit: {text} is out of the range of float64"))
+    }
+}

@@ -1,0 +1,114 @@
+//! A file, or standard input, read as the messages of one topic.
+
+use std::fmt;
+
+use arqon_proto::BodyCodec;
+
+use crate::batch::InputBatch;
+use crate::csv_input::CsvInput;
+use crate::fault::ReadError;
+use crate::location::{Format, Location};
+use crate::ndjson_input::NdjsonInput;
+use crate::stream::{self, BytesRead};
+
+/// How an input is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InputOptions {
+    /// CSV columns that are no field are skipped; else they are a fault of the file.
+    pub ignore_extra: bool,
+}
+
+/// An open input.
+pub struct InputFile {
+    name: String,
+    reader: Reader,
+    bytes_read: BytesRead,
+}
+
+enum Reader {
+    Csv(Box<CsvInput>),
+    Ndjson(Box<NdjsonInput>),
+    /// Nothing to read, not even a header.
+    Empty,
+}
+
+impl InputFile {
+    /// Opens `location` for a topic whose bodies `codec` reads.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it cannot be opened, or a CSV header does not fit the schema.
+    pub fn open(
+        location: &Location,
+        codec: &BodyCodec,
+        options: InputOptions,
+    ) -> Result<Self, ReadError> {
+        let (bytes, bytes_read) = stream::open(location)?;
+        let name = location.path.as_ref().map_or("<stdin>".to_owned(), |_| location.to_string());
+        Self::read(name, bytes, bytes_read, location.format, codec, options)
+    }
+
+    /// Reads `bytes` as if they stood in a file of that name, whose ending says the format.
+    ///
+    /// # Errors
+    /// [`ReadError`] if a CSV header does not fit the schema.
+    pub fn embedded(
+        location: &Location,
+        bytes: &'static [u8],
+        codec: &BodyCodec,
+        options: InputOptions,
+    ) -> Result<Self, ReadError> {
+        let (bytes, bytes_read) = stream::open_bytes(bytes, location.gzip);
+        Self::read(location.to_string(), bytes, bytes_read, location.format, codec, options)
+    }
+
+    fn read(
+        name: String,
+        bytes: Box<dyn std::io::Read + Send>,
+        bytes_read: BytesRead,
+        format: Format,
+        codec: &BodyCodec,
+        options: InputOptions,
+    ) -> Result<Self, ReadError> {
+        let drains = bytes_read.total().is_none();
+        let reader = match format {
+            Format::Csv => match CsvInput::open(&name, bytes, codec.rows().schema(), options)? {
+                Some(input) => Reader::Csv(Box::new(input)),
+                None => Reader::Empty,
+            },
+            Format::Ndjson => {
+                Reader::Ndjson(Box::new(NdjsonInput::new(&name, bytes, codec.clone(), drains)))
+            }
+        };
+        Ok(Self { name, reader, bytes_read })
+    }
+
+    /// The file as messages name it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How far the file has been read.
+    pub fn bytes_read(&self) -> BytesRead {
+        self.bytes_read.clone()
+    }
+
+    /// Reads at most `n_records_max` records, good and bad together; `None` at the end.
+    ///
+    /// NDJSON from a pipe ends a batch where nothing more is there at the moment.
+    ///
+    /// # Errors
+    /// [`ReadError::Read`] if the file breaks off; batches before it stand.
+    pub fn next_batch(&mut self, n_records_max: usize) -> Result<Option<InputBatch>, ReadError> {
+        match &mut self.reader {
+            Reader::Csv(input) => input.next_batch(n_records_max),
+            Reader::Ndjson(input) => input.next_batch(n_records_max),
+            Reader::Empty => Ok(None),
+        }
+    }
+}
+
+impl fmt::Debug for InputFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,260 @@
+//! Between edge, bus and engine: one loop that owns the bus.
+//!
+//! Epochs close as soon as the engine has room, so that a lone message is not kept waiting and a
+//! crowd of them shares an epoch. **Invariant:** at most [`EPOCHS_UNDER_WAY_MAX`] epochs are in
+//! the engine, fewer than the channel of its outputs holds; so neither ever waits for the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arqon_engine::{Changes, Dataflow, EpochInput, EpochOutput, TopicInput};
+use arqon_plan::DataflowPlan;
+use arqon_shield::{ShutdownHandle, ToBus, ToClient};
+use arqon_spine::{Bus, Output, SessionId, TopicInput as BusInput};
+use arqon_types::{Change, Discipline, Epoch, TopicName};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::server::FeedError;
+
+/// Epochs that the engine may have at once.
+pub(crate) const EPOCHS_UNDER_WAY_MAX: usize = 8;
+/// Of these, those that close by themselves; more would be small ones.
+const EPOCHS_OF_MESSAGES_MAX: usize = 2;
+/// Outputs that may wait for the hub.
+pub(crate) const OUTPUTS_MAX: usize = 2 * EPOCHS_UNDER_WAY_MAX;
+/// Frames that are handled before epochs are looked at again.
+const FRAMES_PER_TURN: usize = 256;
+
+/// What the owner of the server asks.
+pub(crate) enum Command {
+    /// Take these changes as one epoch.
+    Feed { topics: Vec<TopicInput>, reply: oneshot::Sender<Result<Epoch, FeedError>> },
+    /// Take no more, bring out what is under way, and close the sessions with `code`.
+    Finish { code: u16 },
+}
+
+/// The three ears of the hub.
+pub(crate) struct Ears {
+    pub(crate) edge: mpsc::Receiver<ToBus>,
+    pub(crate) outputs: mpsc::Receiver<EpochOutput>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+}
+
+pub(crate) struct Hub {
+    bus: Bus,
+    dataflow: Dataflow,
+    engine_inputs: BTreeSet<TopicName>,
+    types: BTreeMap<TopicName, (Discipline, Vec<arqon_types::Type>)>,
+    outboxes: BTreeMap<SessionId, mpsc::Sender<ToClient>>,
+    shutdown: Option<ShutdownHandle>,
+    n_under_way: usize,
+    ending: Option<u16>,
+    /// The engine has stopped with these words; nothing is fed any more.
+    failure: Option<String>,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        bus: Bus,
+        dataflow: Dataflow,
+        plan: &DataflowPlan,
+        shutdown: Option<ShutdownHandle>,
+    ) -> Self {
+        let types = plan
+            .topics
+            .iter()
+            .map(|topic| (topic.name.clone(), (topic.discipline, topic.schema.types())));
+        Self {
+            bus,
+            dataflow,
+            engine_inputs: crate::topics::engine_inputs(plan),
+            types: types.collect(),
+            outboxes: BTreeMap::new(),
+            shutdown,
+            n_under_way: 0,
+            ending: None,
+            failure: None,
+        }
+    }
+
+    /// Runs until the server ends, and hands the engine back.
+    pub(crate) async fn run(mut self, mut ears: Ears) -> Dataflow {
+        let mut frames = Vec::with_capacity(FRAMES_PER_TURN);
+        let (mut has_edge, mut has_engine) = (true, true);
+        loop {
+            if self.is_done() {
+                if let Some(shutdown) = self.shutdown.take() {
+                    shutdown.shut_down(self.ending.unwrap_or(1011));
+                }
+                if !has_edge && self.ending.is_some() {
+                    return self.dataflow;
+                }
+            }
+            let takes_commands = self.ending.is_none()
+                && (self.failure.is_some() || self.n_under_way < EPOCHS_UNDER_WAY_MAX);
+            tokio::select! {
+                biased;
+                output = ears.outputs.recv(), if has_engine => {
+                    has_engine = output.is_some();
+                    self.applied(output);
+                }
+                n_frames = ears.edge.recv_many(&mut frames, FRAMES_PER_TURN), if has_edge => {
+                    has_edge = n_frames > 0;
+                    for frame in frames.drain(..) {
+                        self.hear(frame);
+                    }
+                }
+                command = ears.commands.recv(), if takes_commands => match command {
+                    Some(Command::Feed { topics, reply }) => {
+                        // One who no longer waits for the answer has gone.
+                        let _ = reply.send(self.feed(topics));
+                    }
+                    Some(Command::Finish { code }) => self.ending = Some(code),
+                    None => self.ending = Some(1001),
+                },
+            }
+            self.close_epochs();
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.failure.is_some()
+            || self.ending.is_some() && self.n_under_way == 0 && !self.bus.has_input()
+    }
+
+    fn hear(&mut self, message: ToBus) {
+        let now = unix_nanoseconds();
+        let outputs = match message {
+            ToBus::Open { session, principal, encoding, outbox } => {
+                self.outboxes.insert(session, outbox);
+                self.bus.open(session, principal, encoding, now)
+            }
+            // What comes after the end is not acknowledged; the close code says why.
+            ToBus::Frame { .. } if self.ending.is_some() || self.failure.is_some() => Vec::new(),
+            ToBus::Frame { session, bytes } => self.bus.handle(session, &bytes, now),
+            ToBus::Sent { session, n_bytes } => self.bus.sent(session, n_bytes, now),
+            ToBus::Closed { session } => {
+                self.outboxes.remove(&session);
+                self.bus.close(session);
+                Vec::new()
+            }
+        };
+        self.deliver(outputs);
+    }
+
+    fn deliver(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            let (session, item) = match output {
+                Output::Frame { session, bytes } => (session, ToClient::Frame(bytes)),
+                Output::Close { session, code, reason } => {
+                    (session, ToClient::Close { code, reason })
+                }
+            };
+            let is_close = matches!(item, ToClient::Close { .. });
+            let is_stuck =
+                self.outboxes.get(&session).is_some_and(|outbox| outbox.try_send(item).is_err());
+            if is_stuck || is_close {
+                // Without an outbox the edge ends the session by itself.
+                self.outboxes.remove(&session);
+                self.bus.close(session);
+            }
+        }
+    }
+
+    fn applied(&mut self, output: Option<EpochOutput>) {
+        let Some(output) = output else {
+            self.failure.get_or_insert_with(|| "the engine has ended".to_owned());
+            return;
+        };
+        self.n_under_way -= 1;
+        let frames = self.bus.apply(output.epoch, output.deltas, unix_nanoseconds());
+        self.deliver(frames);
+    }
+
+    /// Closes the open epoch while the engine has room.
+    fn close_epochs(&mut self) {
+        if self.n_under_way >= EPOCHS_OF_MESSAGES_MAX || self.failure.is_some() {
+            return;
+        }
+        if let Some(closed) = self.bus.close_epoch() {
+            let rows = |input: BusInput| TopicInput {
+                topic: input.topic,
+                changes: Changes::Rows(input.changes),
+            };
+            let topics = closed.inputs.into_iter().map(rows).collect();
+            // A failure is kept and told to whoever feeds next.
+            let _ = self.feed_engine(closed.epoch, topics);
+        }
+    }
+
+    fn feed(&mut self, topics: Vec<TopicInput>) -> Result<Epoch, FeedError> {
+        // Messages that came before are an epoch before.
+        if let Some(closed) = self.bus.close_epoch() {
+            let rows = |input: BusInput| TopicInput {
+                topic: input.topic,
+                changes: Changes::Rows(input.changes),
+            };
+            self.feed_engine(closed.epoch, closed.inputs.into_iter().map(rows).collect())?;
+        }
+        for input in &topics {
+            if !self.engine_inputs.contains(&input.topic) && !self.bus.is_observed(&input.topic) {
+                return Err(FeedError::NotAnInput(input.topic.clone()));
+            }
+        }
+        let observed: Vec<BusInput> = topics
+            .iter()
+            .filter(|input| self.bus.is_observed(&input.topic))
+            .map(|input| BusInput {
+                topic: input.topic.clone(),
+                changes: self.rows_of(&input.topic, &input.changes),
+            })
+            .collect();
+        let epoch = self.bus.mint_epoch(&observed);
+        self.feed_engine(epoch, topics)?;
+        Ok(epoch)
+    }
+
+    fn feed_engine(&mut self, epoch: Epoch, topics: Vec<TopicInput>) -> Result<(), FeedError> {
+        if let Some(reason) = &self.failure {
+            return Err(FeedError::Stopped(reason.clone()));
+        }
+        let topics =
+            topics.into_iter().filter(|input| self.engine_inputs.contains(&input.topic)).collect();
+        match self.dataflow.feed(EpochInput { epoch, topics }) {
+            Ok(()) => {
+                self.n_under_way += 1;
+                Ok(())
+            }
+            Err(error) => {
+                // The bus has minted an epoch that will never be applied: this cannot go on.
+                let reason = error.to_string();
+                tracing::error!(%reason, "the circuit has stopped");
+                self.failure = Some(reason.clone());
+                Err(FeedError::Stopped(reason))
+            }
+        }
+    }
+
+    /// The changes one by one, for an input that clients may also subscribe to.
+    fn rows_of(&self, topic: &TopicName, changes: &Changes) -> Vec<Change> {
+        match changes {
+            Changes::Rows(changes) => changes.clone(),
+            Changes::Errors(_) => Vec::new(),
+            Changes::Columns(batch) => {
+                let (discipline, types) = &self.types[topic];
+                let row = |at| batch.row(at, types);
+                let change = |at| match discipline {
+                    Discipline::Events => Change::Insert(row(at)),
+                    Discipline::Full => Change::Upsert(row(at)),
+                    Discipline::Delta => Change::Diff { row: row(at), diff: batch.diffs[at] },
+                };
+                (0..batch.len()).map(change).collect()
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server reads the clock for the bus")]
+pub(crate) fn unix_nanoseconds() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

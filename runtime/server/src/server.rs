@@ -1,0 +1,247 @@
+//! A running circuit with its edge.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use arqon_engine::{Dataflow, EngineOptions, EpochOutput, TopicInput};
+use arqon_plan::DataflowPlan;
+use arqon_shield::{
+    ListenError, Listener, Settings, TO_BUS_MAX, TokenError, TokenRequest, TokenSecret,
+    install_crypto,
+};
+use arqon_spine::{Bus, BusOptions, Limits};
+use arqon_types::{Epoch, TopicName};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::hub::{Command, Ears, Hub, OUTPUTS_MAX, unix_nanoseconds};
+use crate::topics::{edge_grants, filter_compiler, topic_specs};
+
+/// Threads that carry websockets.
+const EDGE_THREADS: usize = 2;
+/// Seconds that a ready-made token is good for.
+const TOKEN_SECONDS: u64 = 12 * 3600;
+/// Feeds that may wait for the hub.
+const COMMANDS_MAX: usize = 4;
+
+/// How a server is to run.
+#[derive(Debug)]
+pub struct ServerOptions {
+    /// The engine's options.
+    pub engine: EngineOptions,
+    /// The edge; without it no client can connect.
+    pub edge: Option<EdgeOptions>,
+}
+
+/// How clients reach a server.
+#[derive(Debug)]
+pub struct EdgeOptions {
+    /// A loopback address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Maxima and waits.
+    pub settings: Settings,
+    /// What tokens are signed with; [`random_secret`] if nobody else is to make any.
+    pub secret: TokenSecret,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The engine.
+    #[error("the circuit does not start")]
+    Engine(#[from] arqon_engine::StartError),
+    /// The edge.
+    #[error("the edge does not listen")]
+    Listen(#[from] ListenError),
+    /// The system gives no threads.
+    #[error("no thread can be started")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Why changes are not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// The circuit reads no such topic.
+    #[error("`{0}` is no input of the circuit")]
+    NotAnInput(TopicName),
+    /// The engine stopped, or the server has ended.
+    #[error("the circuit has stopped: {0}")]
+    Stopped(String),
+}
+
+/// Why a server did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the circuit has stopped: {reason}")]
+pub struct FinishError {
+    /// The engine's words.
+    pub reason: String,
+}
+
+/// One circuit, fed by files and by clients.
+///
+/// Dropping it ends it as [`Server::finish`] does, and forgets the outcome.
+#[derive(Debug)]
+pub struct Server {
+    commands: mpsc::Sender<Command>,
+    running: Mutex<Option<Running>>,
+    address: Option<SocketAddr>,
+    token: Option<String>,
+}
+
+#[derive(Debug)]
+struct Running {
+    hub: JoinHandle<Dataflow>,
+    edge: Option<Runtime>,
+}
+
+impl Server {
+    /// Starts a circuit.
+    ///
+    /// `on_output` is called from one thread, once per epoch, in order, before clients hear of it.
+    ///
+    /// # Errors
+    /// If the engine cannot build the circuit, or the edge cannot listen.
+    pub fn start(
+        plan: DataflowPlan,
+        options: ServerOptions,
+        mut on_output: impl FnMut(&EpochOutput) + Send + 'static,
+    ) -> Result<Self, StartError> {
+        install_crypto();
+        let limits =
+            options.edge.as_ref().map_or_else(Limits::default, |edge| edge.settings.limits);
+        let bus = Bus::new(BusOptions {
+            topics: topic_specs(&plan),
+            limits,
+            filters: filter_compiler(),
+            seed: seed(),
+        });
+        let token = match &options.edge {
+            Some(edge) => edge_token(&plan, &edge.secret),
+            None => None,
+        };
+        let (to_bus, edge_ear) = mpsc::channel(TO_BUS_MAX);
+        let door = options.edge.map(|edge| open_door(edge, to_bus)).transpose()?;
+        let (outputs_in, outputs) = mpsc::channel(OUTPUTS_MAX);
+        let (commands, commands_ear) = mpsc::channel(COMMANDS_MAX);
+        let hub_plan = plan.clone();
+        let dataflow = Dataflow::start(plan, options.engine, move |output| {
+            on_output(&output);
+            // A hub that is gone has ended, and nobody waits for this any more.
+            let _ = outputs_in.blocking_send(output);
+        })?;
+        let shutdown = door.as_ref().map(|door| door.shutdown.clone());
+        let hub = Hub::new(bus, dataflow, &hub_plan, shutdown);
+        let ears = Ears { edge: edge_ear, outputs, commands: commands_ear };
+        let loop_runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let hub = std::thread::Builder::new()
+            .name("arqon:hub".to_owned())
+            .spawn(move || loop_runtime.block_on(hub.run(ears)))?;
+        let address = door.as_ref().map(|door| door.address);
+        let running = Mutex::new(Some(Running { hub, edge: door.map(|door| door.runtime) }));
+        Ok(Self { commands, running, address, token })
+    }
+
+    /// Where clients connect: `ws://` and this.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// A token that may publish and subscribe on every topic of the edge.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Takes changes as one epoch, after everything that came before; waits while the engine is
+    /// busy. Not to be called from an async task.
+    ///
+    /// # Errors
+    /// If a topic is no input, or the circuit has stopped.
+    pub fn feed(&self, topics: Vec<TopicInput>) -> Result<Epoch, FeedError> {
+        let stopped = || FeedError::Stopped("the server has ended".to_owned());
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Feed { topics, reply };
+        self.commands.blocking_send(command).map_err(|_| stopped())?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Brings out what is under way, closes the sessions with `code` (1001: going away, 1012:
+    /// restart), and ends. Not to be called from an async task.
+    ///
+    /// # Errors
+    /// If the engine had stopped before.
+    pub fn finish(self, code: u16) -> Result<(), FinishError> {
+        self.end(code)
+    }
+
+    fn end(&self, code: u16) -> Result<(), FinishError> {
+        let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(Running { hub, edge }) = running else { return Ok(()) };
+        // A hub that is gone needs no telling.
+        let _ = self.commands.blocking_send(Command::Finish { code });
+        let outcome = match hub.join() {
+            Ok(dataflow) => {
+                dataflow.finish().map(drop).map_err(|error| FinishError { reason: error.reason })
+            }
+            Err(_) => Err(FinishError { reason: "the hub has panicked".to_owned() }),
+        };
+        if let Some(edge) = edge {
+            edge.shutdown_timeout(std::time::Duration::from_secs(1));
+        }
+        outcome
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.end(1001);
+    }
+}
+
+struct Door {
+    runtime: Runtime,
+    address: SocketAddr,
+    shutdown: arqon_shield::ShutdownHandle,
+}
+
+fn open_door(
+    edge: EdgeOptions,
+    to_bus: mpsc::Sender<arqon_shield::ToBus>,
+) -> Result<Door, StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(EDGE_THREADS)
+        .thread_name("arqon:edge")
+        .enable_all()
+        .build()?;
+    let listener = runtime.block_on(Listener::bind(edge.listen))?;
+    let (address, shutdown) = (listener.address(), listener.shutdown_handle());
+    runtime.spawn(listener.run(edge.settings, edge.secret, to_bus));
+    Ok(Door { runtime, address, shutdown })
+}
+
+/// A token for everything at the edge; none if the edge offers nothing.
+fn edge_token(plan: &DataflowPlan, secret: &TokenSecret) -> Option<String> {
+    let request = TokenRequest {
+        principal: format!("{}.edge", plan.namespace),
+        grants: edge_grants(plan),
+        issued_at: u64::try_from(unix_nanoseconds() / 1_000_000_000).unwrap_or(0),
+        valid_seconds: TOKEN_SECONDS,
+    };
+    secret.mint(&request).ok()
+}
+
+/// A secret that nobody has seen, for as long as the process lives.
+///
+/// # Errors
+/// Never, as it is long enough; the type is that of [`TokenSecret::new`].
+pub fn random_secret() -> Result<TokenSecret, TokenError> {
+    let halves = [Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4()];
+    TokenSecret::new(halves.iter().flat_map(|half| half.as_bytes().to_vec()).collect())
+}
+
+fn seed() -> u64 {
+    Uuid::new_v4().as_u64_pair().1
+}

@@ -1,0 +1,65 @@
+//! What the bus needs to know of a circuit: its topics, and how filters are compiled.
+
+use std::collections::BTreeSet;
+
+use arqon_plan::{DataflowPlan, Operator};
+use arqon_spine::{FilterCompiler, Source, TopicSpec, filter};
+use arqon_types::TopicName;
+
+/// The topics of a plan as the bus knows them.
+pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
+    let written: BTreeSet<&TopicName> = plan.outputs.iter().map(|output| &output.topic).collect();
+    let spec = |topic: &arqon_plan::TopicPlan| TopicSpec {
+        name: topic.name.clone(),
+        schema: topic.schema.clone(),
+        schema_id: format!("{}.{}", plan.circuit, topic.schema.name),
+        discipline: topic.discipline,
+        edge: topic.edge,
+        key: topic.key.iter().map(|place| topic.schema.fields[*place].name.clone()).collect(),
+        source: if written.contains(&topic.name) { Source::Circuit } else { Source::Outside },
+    };
+    plan.topics.iter().map(spec).collect()
+}
+
+/// The topics that the engine reads; a message to any other goes no further than the bus.
+pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
+    plan.steps
+        .iter()
+        .filter_map(|step| match &step.operator {
+            Operator::Source(topic) => Some(topic.clone()),
+            Operator::Map(_)
+            | Operator::Union
+            | Operator::Route(_)
+            | Operator::Arm(_)
+            | Operator::Join(_)
+            | Operator::Group(_)
+            | Operator::Distinct
+            | Operator::Top(_)
+            | Operator::Unique { .. } => None,
+        })
+        .collect()
+}
+
+/// Grants for everything that the edge of the circuit offers.
+pub(crate) fn edge_grants(plan: &DataflowPlan) -> Vec<String> {
+    let mut grants = Vec::new();
+    for topic in &plan.topics {
+        if topic.edge.admits() {
+            grants.push(format!("can_publish:{}", topic.name));
+        }
+        if topic.edge.emits() {
+            grants.push(format!("can_subscribe:{}", topic.name));
+        }
+    }
+    grants
+}
+
+/// Compiles filters with the compiler's own expressions.
+pub(crate) fn filter_compiler() -> FilterCompiler {
+    Box::new(|text, schema| {
+        arqon_compiler::compile_filter(text, schema).map(filter).map_err(|faults| {
+            let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
+            messages.join("; ")
+        })
+    })
+}

@@ -1,0 +1,126 @@
+//! The door: accepts connections and gives each a session of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arqon_spine::SessionId;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::port::ToBus;
+use crate::session::{Surroundings, run};
+use crate::settings::Settings;
+use crate::token::TokenSecret;
+use crate::upgrade::upgrade;
+
+/// Why the edge does not listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// Without TLS only this machine may connect.
+    #[error(
+        "{0} is not a loopback address; there is no TLS yet, so the edge stays on this machine"
+    )]
+    NotLoopback(SocketAddr),
+    /// The port is taken, or forbidden.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A bound port that does not accept yet.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    shutdown: watch::Sender<Option<u16>>,
+}
+
+/// Ends a listener and its sessions.
+#[derive(Debug, Clone)]
+pub struct ShutdownHandle(watch::Sender<Option<u16>>);
+
+impl ShutdownHandle {
+    /// Closes every session with `code` after what is in its outbox, and accepts no more.
+    pub fn shut_down(&self, code: u16) {
+        self.0.send_replace(Some(code));
+    }
+}
+
+impl Listener {
+    /// Binds a port of a loopback address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// If the address is not loopback, or cannot be bound.
+    pub async fn bind(address: SocketAddr) -> Result<Self, ListenError> {
+        if !address.ip().is_loopback() {
+            return Err(ListenError::NotLoopback(address));
+        }
+        let bind = |source| ListenError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        Ok(Self { socket: listener, address, shutdown: watch::Sender::new(None) })
+    }
+
+    /// Where clients find it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What ends it.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle(self.shutdown.clone())
+    }
+
+    /// Accepts until it is shut down and every session has ended.
+    pub async fn run(self, settings: Settings, secret: TokenSecret, bus: mpsc::Sender<ToBus>) {
+        let settings = Arc::new(settings);
+        let slots = Arc::new(Semaphore::new(settings.connections_max));
+        let mut ending = self.shutdown.subscribe();
+        let mut sessions = JoinSet::new();
+        let mut n_sessions = 0;
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                _ = ending.wait_for(Option::is_some) => break,
+                Some(_) = sessions.join_next() => continue,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, for instance: others may end soon.
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                tracing::warn!("all connections are taken");
+                continue;
+            };
+            // Small frames must not wait for large ones.
+            let _ = stream.set_nodelay(true);
+            n_sessions += 1;
+            let session = SessionId(n_sessions);
+            let (settings, secret) = (Arc::clone(&settings), secret.clone());
+            let (bus, shutdown) = (bus.clone(), self.shutdown.subscribe());
+            sessions.spawn(async move {
+                let _slot = slot;
+                if let Some((socket, encoding)) = Box::pin(upgrade(stream, &settings)).await {
+                    let around =
+                        Surroundings { session, encoding, settings, secret, bus, shutdown };
+                    Box::pin(run(socket, around)).await;
+                }
+            });
+        }
+        drop(self.socket);
+        while sessions.join_next().await.is_some() {}
+    }
+}

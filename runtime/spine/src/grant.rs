@@ -1,0 +1,96 @@
+//! Who a session is and what it may do. What is not granted is denied.
+
+use arqon_types::TopicName;
+
+use crate::pattern::{Pattern, PatternError};
+
+/// What a grant allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Sending messages to a topic.
+    Publish,
+    /// Receiving what a topic carries.
+    Subscribe,
+}
+
+/// A right to do something with the topics of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    action: Action,
+    pattern: Pattern,
+}
+
+/// Why a text is no grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GrantError {
+    /// No colon, or an unknown right before it.
+    #[error("`{0}` is no grant; write can_publish:TOPIC or can_subscribe:TOPIC")]
+    Action(String),
+    /// What follows the colon is no pattern.
+    #[error("`{text}` names no topics")]
+    Pattern {
+        /// The grant.
+        text: String,
+        /// What is wrong with its pattern.
+        #[source]
+        source: PatternError,
+    },
+}
+
+impl Grant {
+    /// Reads `can_publish:shop.*` or `can_subscribe:shop.revenue`.
+    ///
+    /// # Errors
+    /// [`GrantError`] if the right or the pattern is unknown.
+    pub fn parse(text: &str) -> Result<Self, GrantError> {
+        let (action, pattern) = match text.split_once(':') {
+            Some(("can_publish", pattern)) => (Action::Publish, pattern),
+            Some(("can_subscribe", pattern)) => (Action::Subscribe, pattern),
+            _ => return Err(GrantError::Action(text.to_owned())),
+        };
+        let pattern = Pattern::parse(pattern)
+            .map_err(|source| GrantError::Pattern { text: text.to_owned(), source })?;
+        Ok(Self { action, pattern })
+    }
+}
+
+/// A known identity with its rights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The identity's name.
+    pub name: String,
+    /// Its rights.
+    pub grants: Vec<Grant>,
+}
+
+impl Principal {
+    /// Whether a grant allows the action on the topic.
+    pub fn may(&self, action: Action, topic: &TopicName) -> bool {
+        self.grants.iter().any(|grant| grant.action == action && grant.pattern.matches(topic))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_granted_is_denied() {
+        let topic = |text| TopicName::parse(text).unwrap();
+        let grants = ["can_publish:nvm.jobs", "can_subscribe:nvm.>"];
+        let principal = Principal {
+            name: "p".into(),
+            grants: grants.map(|text| Grant::parse(text).unwrap()).to_vec(),
+        };
+        assert!(principal.may(Action::Publish, &topic("nvm.jobs")));
+        assert!(!principal.may(Action::Publish, &topic("nvm.results")));
+        assert!(principal.may(Action::Subscribe, &topic("nvm.results.late")));
+        assert!(!principal.may(Action::Subscribe, &topic("nvm")));
+        let nobody = Principal { name: "n".into(), grants: Vec::new() };
+        assert!(!nobody.may(Action::Subscribe, &topic("nvm.jobs")));
+        for odd in ["", "nvm", "can_publish", "can_fly:x", "can_publish:", "can_publish:A"] {
+            assert!(Grant::parse(odd).is_err(), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Why the bus did not do what a frame asked.
+
+use arqon_proto::{ErrorCode, ErrorFrame};
+use uuid::Uuid;
+
+/// An error frame in the making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What went wrong, for programs.
+    pub code: ErrorCode,
+    /// What went wrong, for people.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// When to try again.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal without help.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None, retry_after_ms: None }
+    }
+
+    /// The same with a way out.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// The same with a time to try again.
+    #[must_use]
+    pub fn retry_after_ms(self, retry_after_ms: u64) -> Self {
+        Self { retry_after_ms: Some(retry_after_ms), ..self }
+    }
+
+    /// The frame that answers the frame of `id`.
+    pub fn into_frame(self, id: Option<Uuid>) -> ErrorFrame {
+        let Self { code, message, help, retry_after_ms } = self;
+        ErrorFrame { id, code, message, help, retry_after_ms }
+    }
+}

@@ -1,0 +1,52 @@
+"""What the oracle tests share: the program, the tables, and the way to run a circuit over files."""
+
+import os
+import pathlib
+import subprocess
+from dataclasses import dataclass
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RUN_SECONDS_MAX = 600
+
+
+@dataclass(frozen=True)
+class Arqon:
+    """The `arqon` command."""
+
+    program: str
+
+    def run(self, circuit, inputs, outputs, *more):
+        """Runs a circuit over files until nothing is left to do; its outputs are snapshots.
+
+        `inputs` is a list of (topic, path), read in this order; `outputs` of (topic, path).
+        """
+        arguments = [self.program, "run", str(ROOT / circuit)]
+        for topic, path in inputs:
+            arguments += ["--input", f"{topic}={path}"]
+        for topic, path in outputs:
+            arguments += ["--output", f"{topic}={path}"]
+        arguments += ["--as", "snapshot", "--until-idle", *more]
+        ended = subprocess.run(
+            arguments, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False
+        )
+        assert ended.returncode == 0, f"{' '.join(arguments)}\n{ended.stdout}\n{ended.stderr}"
+
+
+@pytest.fixture(scope="session")
+def arqon():
+    """The command named by ARQON_BIN; `cargo xtask test` sets it."""
+    program = os.environ.get("ARQON_BIN")
+    if not program:
+        pytest.skip("ARQON_BIN names no program to run")
+    return Arqon(program)
+
+
+@pytest.fixture(scope="session")
+def tpch_tables():
+    """The folder with the TPC-H tables; `cargo xtask test` writes them and sets ARQON_TPCH."""
+    folder = os.environ.get("ARQON_TPCH")
+    if not folder:
+        pytest.skip("ARQON_TPCH names no folder with tables")
+    return pathlib.Path(folder)

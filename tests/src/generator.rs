@@ -1,0 +1,297 @@
+//! Random circuits as text: what a user might have written, so that the compiler is on the way.
+//!
+//! Every circuit reads the same three tables (`left` full, `right` delta, `feed` events) and has
+//! one to four nodes, each with its own output topic. Expressions keep to small numbers, so that
+//! the oracle's plain float sums are exact; division by a column that may be zero is wanted, since
+//! error rows must be incremental too.
+
+use std::fmt::Write as _;
+
+use crate::random::Random;
+
+/// The schema that all three inputs share.
+pub const ROW: &[(&str, &str)] = &[
+    ("id", "int64"),
+    ("k", "int64"),
+    ("s", "string"),
+    ("x", "option<int64>"),
+    ("d", "decimal<2>"),
+    ("f", "float64"),
+    ("b", "bool"),
+    ("e", "enum<red|green|blue>"),
+];
+
+/// The input topics and what they carry.
+pub const INPUTS: &[(&str, &str)] = &[("left", "full"), ("right", "delta"), ("feed", "events")];
+
+type Fields = Vec<(String, String)>;
+
+/// A circuit that compiles without a diagnostic (with unbounded state allowed).
+pub fn circuit(random: &mut Random) -> String {
+    let mut text = String::from("arqon: 1\ncircuit: law.random\nschemas:\n  Row:\n");
+    for (name, ty) in ROW {
+        let _ = writeln!(text, "    {name}: {ty}");
+    }
+    let mut nodes: Vec<(String, Fields)> =
+        INPUTS.iter().map(|(name, _)| (name.to_string(), row())).collect();
+    let mut schemas = String::new();
+    let mut topics = String::new();
+    let mut flow = String::new();
+    for (name, carries) in INPUTS {
+        let key = if *carries == "full" { ", key: id" } else { "" };
+        let _ = writeln!(topics, "  {name}: {{ schema: Row, carries: {carries}{key}, edge: in }}");
+    }
+    for idx in 0..1 + random.below(4) {
+        let name = format!("n{idx}");
+        let (body, fields) = node(random, &nodes, &name);
+        flow.push_str(&body);
+        let _ = writeln!(flow, "    to: out{idx}");
+        let _ = writeln!(schemas, "  Out{idx}:");
+        for (field, ty) in &fields {
+            let _ = writeln!(schemas, "    {field}: {ty}");
+        }
+        let _ = writeln!(topics, "  out{idx}: {{ schema: Out{idx}, carries: delta, edge: out }}");
+        nodes.push((name, fields));
+    }
+    format!("{text}{schemas}topics:\n{topics}flow:\n{flow}")
+}
+
+fn row() -> Fields {
+    ROW.iter().map(|(name, ty)| ((*name).to_owned(), (*ty).to_owned())).collect()
+}
+
+fn of_type<'a>(fields: &'a Fields, wanted: &str) -> Vec<&'a str> {
+    fields.iter().filter(|(_, ty)| ty == wanted).map(|(name, _)| name.as_str()).collect()
+}
+
+fn node(random: &mut Random, nodes: &[(String, Fields)], name: &str) -> (String, Fields) {
+    let (source, mut fields) = random.pick(nodes).clone();
+    let twins: Vec<&String> =
+        nodes.iter().filter(|(_, other)| *other == fields).map(|(name, _)| name).collect();
+    let from = if random.chance(20) && twins.len() > 1 {
+        format!("[{source}, {}]", random.pick(&twins))
+    } else {
+        source
+    };
+    let mut body = format!("  {name}:\n    from: {from}\n    do:\n");
+    let n_steps = 1 + random.below(4);
+    for at in 0..n_steps {
+        step(random, nodes, &mut fields, &mut body, at);
+    }
+    if body.ends_with("do:\n") {
+        body.push_str("      - where: true\n");
+    }
+    (body, fields)
+}
+
+fn step(
+    random: &mut Random,
+    nodes: &[(String, Fields)],
+    fields: &mut Fields,
+    body: &mut String,
+    at: usize,
+) {
+    match random.below(10) {
+        0 | 1 => {
+            let condition = condition(random, fields);
+            let _ = writeln!(body, "      - where: {condition}");
+        }
+        2 => with(random, fields, body, at),
+        3 if fields.len() > 2 => {
+            let gone = random.below(fields.len());
+            let (name, _) = fields.remove(gone);
+            let _ = writeln!(body, "      - drop: [{name}]");
+        }
+        4 | 5 => join(random, nodes, fields, body, at),
+        6 | 7 => group(random, fields, body),
+        8 => {
+            let kept = subset(random, fields, 3);
+            let names: Vec<&str> = kept.iter().map(|(name, _)| name.as_str()).collect();
+            let _ = writeln!(body, "      - distinct: [{}]", names.join(", "));
+            *fields = kept;
+        }
+        _ => top(random, fields, body, at),
+    }
+}
+
+fn subset(random: &mut Random, fields: &Fields, most: usize) -> Fields {
+    let n = 1 + random.below(most.min(fields.len()));
+    let mut kept: Fields = fields.clone();
+    while kept.len() > n {
+        let gone = random.below(kept.len());
+        kept.remove(gone);
+    }
+    kept
+}
+
+fn condition(random: &mut Random, fields: &Fields) -> String {
+    let mut options = vec!["true".to_owned()];
+    for (name, ty) in fields {
+        options.extend(match ty.as_str() {
+            "int64" => vec![
+                format!("{name} > {}", random.between(-1, 3)),
+                format!("{name} % 2 == 0"),
+                format!("12 / {name} > 3.0"),
+                format!("{name} in [1, 2]"),
+            ],
+            "option<int64>" => vec![
+                format!("is_some({name})"),
+                format!("{name} // 0 < {}", random.between(0, 3)),
+                format!("{name} == none"),
+            ],
+            "string" => vec![format!("{name} < \"c\""), format!("{name} ++ \"!\" != \"a!\"")],
+            "decimal<2>" => vec![format!("{name} >= 0.5"), format!("{name} * {name} > 1")],
+            "float64" => vec![format!("{name} * 2.0 > 0.5"), format!("not ({name} <= 0.25)")],
+            "bool" => vec![name.clone(), format!("not {name}")],
+            "enum<red|green|blue>" => {
+                vec![format!("{name} == \"red\""), format!("{name} < \"blue\"")]
+            }
+            _ => Vec::new(),
+        });
+    }
+    let first = random.pick(&options).clone();
+    match random.below(4) {
+        0 => format!("({first}) and ({})", random.pick(&options)),
+        1 => format!("({first}) or ({})", random.pick(&options)),
+        _ => first,
+    }
+}
+
+fn with(random: &mut Random, fields: &mut Fields, body: &mut String, at: usize) {
+    let mut options: Vec<(String, &str)> = vec![("7".to_owned(), "int64")];
+    for (name, ty) in fields.iter() {
+        match ty.as_str() {
+            "int64" => {
+                options.push((format!("{name} + 1"), "int64"));
+                options.push((format!("div(10, {name})"), "int64"));
+                options.push((format!("if {name} > 1 then \"a\" else \"b\""), "string"));
+            }
+            "option<int64>" => {
+                options.push((format!("{name} // 5"), "int64"));
+                options.push((format!("{name} * 2"), "option<int64>"));
+            }
+            "string" => options.push((format!("{name} ++ {name}"), "string")),
+            "decimal<2>" => options.push((format!("{name} + 0.25"), "decimal<2>")),
+            "float64" => options.push((format!("{name} + 0.25"), "float64")),
+            "bool" => options.push((format!("not {name}"), "bool")),
+            _ => {}
+        }
+    }
+    let (expression, ty) = random.pick(&options).clone();
+    let name = format!("w{}_{at}", fields.len());
+    if fields.iter().any(|(other, _)| *other == name) {
+        return;
+    }
+    let _ = writeln!(body, "      - with:\n          {name}: {expression}");
+    fields.push((name, ty.to_owned()));
+}
+
+fn join(
+    random: &mut Random,
+    nodes: &[(String, Fields)],
+    fields: &mut Fields,
+    body: &mut String,
+    at: usize,
+) {
+    let (other, other_fields) = random.pick(nodes);
+    let keyed = ["int64", "option<int64>", "string", "enum<red|green|blue>"];
+    let ty = *random.pick(&keyed);
+    let (mine, theirs) = (of_type(fields, ty), of_type(other_fields, ty));
+    if mine.is_empty() || theirs.is_empty() || fields.iter().any(|(_, ty)| ty == "struct") {
+        return;
+    }
+    let (mine, theirs) = (random.pick(&mine).to_string(), random.pick(&theirs).to_string());
+    let kind = *random.pick(&["inner", "left", "semi", "anti"]);
+    let alias = format!("j{at}");
+    let _ = writeln!(body, "      - join: {other}\n        match: {{ {mine}: {theirs} }}");
+    let _ = writeln!(body, "        as: {alias}\n        kind: {kind}");
+    if random.chance(25) {
+        let plain = of_type(other_fields, "int64");
+        if let (Some(theirs), true) = (plain.first(), kind == "semi" || kind == "anti") {
+            let _ = writeln!(body, "        where: {alias}.{theirs} > 1");
+        }
+    }
+    if kind == "inner" || kind == "left" {
+        // The right row becomes one plain field, so that later steps stay simple.
+        let (field, field_ty) = random.pick(other_fields).clone();
+        let name = format!("{alias}_{field}");
+        let _ = writeln!(body, "      - with:\n          {name}: {alias}.{field}");
+        let _ = writeln!(body, "      - drop: [{alias}]");
+        let lifted = match (kind, field_ty.starts_with("option<")) {
+            ("left", false) => format!("option<{field_ty}>"),
+            _ => field_ty,
+        };
+        fields.retain(|(other, _)| *other != name);
+        fields.push((name, lifted));
+    }
+}
+
+fn group(random: &mut Random, fields: &mut Fields, body: &mut String) {
+    let keys = if random.chance(15) { Vec::new() } else { subset(random, fields, 2) };
+    let names = keys.iter().map(|(name, _)| name.as_str()).collect::<Vec<&str>>().join(", ");
+    let mut aggregates: Vec<(String, String, String)> =
+        vec![("n".to_owned(), "count()".to_owned(), "int64".to_owned())];
+    let empty = keys.is_empty();
+    let lifted = |ty: &str| {
+        if empty && !ty.starts_with("option<") { format!("option<{ty}>") } else { ty.to_owned() }
+    };
+    for (name, ty) in fields.iter() {
+        let mut add = |label: &str, call: String, ty: String| {
+            aggregates.push((format!("{label}_{name}"), call, ty));
+        };
+        match ty.as_str() {
+            "int64" | "option<int64>" => {
+                add("sum", format!("sum({name})"), ty.clone());
+                add("min", format!("min({name})"), lifted(ty));
+                add("dc", format!("distinct_count({name})"), "int64".to_owned());
+                add("big", format!("count(where={name} == 1)"), "int64".to_owned());
+            }
+            "decimal<2>" => {
+                add("sum", format!("sum({name})"), ty.clone());
+                add("max", format!("max({name})"), lifted(ty));
+            }
+            "float64" => {
+                add("sum", format!("sum({name})"), ty.clone());
+                add("avg", format!("avg({name})"), lifted(ty));
+            }
+            "string" => add("last", format!("max({name})"), lifted(ty)),
+            _ => {}
+        }
+    }
+    let mut output = keys;
+    let mut agg = String::new();
+    for _ in 0..1 + random.below(3) {
+        let (name, call, ty) = random.pick(&aggregates).clone();
+        if output.iter().any(|(other, _)| *other == name) {
+            continue;
+        }
+        let _ = writeln!(agg, "          {name}: {call}");
+        output.push((name, ty));
+    }
+    if agg.is_empty() {
+        return;
+    }
+    let _ = writeln!(body, "      - group: [{names}]\n        agg:\n{}", agg.trim_end());
+    *fields = output;
+}
+
+fn top(random: &mut Random, fields: &mut Fields, body: &mut String, at: usize) {
+    let by = random.pick(fields).0.clone();
+    let way = *random.pick(&["", " desc"]);
+    let _ = writeln!(body, "      - top: {}\n        by: [{by}{way}]", 1 + random.below(3));
+    if random.chance(60) {
+        let per = random.pick(fields).0.clone();
+        let _ = writeln!(body, "        per: [{per}]");
+    }
+    if random.chance(25) {
+        let _ = writeln!(body, "        offset: 1");
+    }
+    if random.chance(30) {
+        let _ = writeln!(body, "        ties: all");
+    }
+    let rank = format!("r{at}_{}", fields.len());
+    if random.chance(30) && !fields.iter().any(|(name, _)| *name == rank) {
+        let _ = writeln!(body, "        rank: {rank}");
+        fields.push((rank, "int64".to_owned()));
+    }
+}

@@ -1,0 +1,505 @@
+//! The oracle: a dataflow plan evaluated from scratch over whole collections, the obvious way.
+//!
+//! Nothing is incremental here and nothing is fast: each operator is its definition, a few loops
+//! over sorted maps. Scalar expressions are evaluated row by row with the reference evaluator;
+//! aggregates are computed here a second time, from all the rows of a group.
+
+use std::collections::BTreeMap;
+
+use arqon_operators::{Aggregate, AggregateFunction, Expr, eval};
+use arqon_plan::{
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Operator, Order, Route, Stage, StageKind,
+    Step, Ties, Top,
+};
+use arqon_types::{Change, Discipline, Row, TopicName, Type, Value};
+
+/// Rows with their multiplicities; none is 0.
+pub type Collection = BTreeMap<Row, i64>;
+
+/// Errors by node and code.
+pub type Errors = BTreeMap<(String, String), i64>;
+
+/// What the inputs hold after all changes so far.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    collections: BTreeMap<String, Collection>,
+    errors: Errors,
+}
+
+/// What all topics hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Output topics by name.
+    pub topics: BTreeMap<String, Collection>,
+    /// Error collections, summed by node and code.
+    pub errors: Errors,
+}
+
+fn add(collection: &mut Collection, row: Row, diff: i64) {
+    let count = collection.entry(row).or_insert(0);
+    *count += diff;
+    if *count == 0 {
+        collection.retain(|_, count| *count != 0);
+    }
+}
+
+fn project(row: &Row, positions: &[usize]) -> Row {
+    positions.iter().map(|at| row[*at].clone()).collect()
+}
+
+impl Inputs {
+    /// Applies one change in log order, as the bus promises to.
+    ///
+    /// # Panics
+    /// If the change does not belong on a topic of that discipline.
+    pub fn apply(&mut self, plan: &DataflowPlan, topic: &TopicName, change: &Change) {
+        let spec =
+            plan.topics.iter().find(|spec| spec.name == *topic).expect("the topic is planned");
+        let held = self.collections.entry(topic.to_string()).or_default();
+        match (change, spec.discipline) {
+            (Change::Insert(row), Discipline::Events) => add(held, row.clone(), 1),
+            (Change::Upsert(row), Discipline::Full) => {
+                let key = project(row, &spec.key);
+                held.retain(|old, _| project(old, &spec.key) != key);
+                add(held, row.clone(), 1);
+            }
+            (Change::Delete(key), Discipline::Full) => {
+                held.retain(|old, _| project(old, &spec.key) != *key);
+            }
+            (Change::Diff { row, diff }, Discipline::Delta) => {
+                if held.get(row).copied().unwrap_or(0) + diff < 0 {
+                    *self
+                        .errors
+                        .entry((topic.to_string(), "unknown_row".to_owned()))
+                        .or_insert(0) += 1;
+                } else {
+                    add(held, row.clone(), *diff);
+                }
+            }
+            (change, discipline) => panic!("{change:?} on a topic that carries {discipline}"),
+        }
+    }
+}
+
+/// Evaluates the whole plan over `inputs`.
+///
+/// # Panics
+/// If the plan is not one that the verifier accepts.
+pub fn evaluate(plan: &DataflowPlan, inputs: &Inputs) -> Answer {
+    let mut evaluation =
+        Evaluation { errors: inputs.errors.clone(), outputs: Vec::new(), routes: Vec::new() };
+    for step in &plan.steps {
+        let output = evaluation.step(plan, step, inputs);
+        evaluation.outputs.push(output);
+    }
+    let topics = plan
+        .outputs
+        .iter()
+        .map(|output| (output.topic.to_string(), evaluation.outputs[output.step.index()].clone()))
+        .collect();
+    evaluation.errors.retain(|_, count| *count != 0);
+    Answer { topics, errors: evaluation.errors }
+}
+
+struct Evaluation {
+    errors: Errors,
+    /// The output of each step so far.
+    outputs: Vec<Collection>,
+    /// Per route step, the collection of each arm.
+    routes: Vec<(usize, Vec<Collection>)>,
+}
+
+impl Evaluation {
+    fn fail(&mut self, node: &str, code: &str, diff: i64) {
+        *self.errors.entry((node.to_owned(), code.to_owned())).or_insert(0) += diff;
+    }
+
+    /// The values of `exprs` over `row`; an error is counted `diff` times and gives none.
+    fn values(&mut self, node: &str, exprs: &[Expr], row: &Row, diff: i64) -> Option<Row> {
+        let mut values = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            match eval(expr, row) {
+                Ok(value) => values.push(value),
+                Err(error) => {
+                    self.fail(node, error.code.as_str(), diff);
+                    return None;
+                }
+            }
+        }
+        Some(values.into())
+    }
+
+    fn holds(&mut self, node: &str, condition: &Expr, row: &Row, diff: i64) -> Option<bool> {
+        self.values(node, std::slice::from_ref(condition), row, diff)
+            .map(|values| values[0] == Value::Bool(true))
+    }
+
+    fn step(&mut self, plan: &DataflowPlan, step: &Step, inputs: &Inputs) -> Collection {
+        let input = |at: usize| self.outputs[step.inputs[at].index()].clone();
+        let node = step.node.as_str();
+        match &step.operator {
+            Operator::Source(topic) => {
+                inputs.collections.get(topic.as_str()).cloned().unwrap_or_default()
+            }
+            Operator::Map(map) => {
+                let mut rows = input(0);
+                for stage in &map.stages {
+                    rows = self.stage(node, stage, &rows);
+                }
+                rows
+            }
+            Operator::Union => {
+                let mut sum = Collection::new();
+                for at in 0..step.inputs.len() {
+                    for (row, diff) in input(at) {
+                        add(&mut sum, row, diff);
+                    }
+                }
+                sum
+            }
+            Operator::Route(route) => {
+                let rows = input(0);
+                let arms = self.route(node, route, &rows);
+                self.routes.push((self.outputs.len(), arms));
+                rows
+            }
+            Operator::Arm(arm) => {
+                let route = step.inputs[0].index();
+                let (_, arms) =
+                    self.routes.iter().find(|(at, _)| *at == route).expect("an arm reads a route");
+                arms[arm.idx].clone()
+            }
+            Operator::Join(join) => {
+                let right_types = plan.steps[step.inputs[1].index()].schema.fields.len();
+                self.join(node, join, &input(0), &input(1), right_types)
+            }
+            Operator::Group(group) => self.group(node, group, &input(0)),
+            Operator::Distinct => {
+                input(0).into_iter().filter(|(_, n)| *n > 0).map(|(row, _)| (row, 1)).collect()
+            }
+            Operator::Top(top) => self.top(node, top, &input(0)),
+            Operator::Unique { key } => self.unique(node, key, &input(0)),
+        }
+    }
+
+    fn stage(&mut self, node: &str, stage: &Stage, rows: &Collection) -> Collection {
+        let mut output = Collection::new();
+        for (row, diff) in rows {
+            match &stage.kind {
+                StageKind::Filter(condition) => {
+                    if self.holds(node, condition, row, *diff) == Some(true) {
+                        add(&mut output, row.clone(), *diff);
+                    }
+                }
+                StageKind::Project(exprs) => {
+                    if let Some(values) = self.values(node, exprs, row, *diff) {
+                        add(&mut output, values, *diff);
+                    }
+                }
+            }
+        }
+        output
+    }
+
+    fn route(&mut self, node: &str, route: &Route, rows: &Collection) -> Vec<Collection> {
+        let n_arms = route.conditions.len() + usize::from(route.has_rest);
+        let mut arms = vec![Collection::new(); n_arms];
+        for (row, diff) in rows {
+            let mut taken = route.has_rest.then_some(route.conditions.len());
+            for (idx, condition) in route.conditions.iter().enumerate() {
+                match self.holds(node, condition, row, *diff) {
+                    Some(false) => {}
+                    Some(true) => {
+                        taken = Some(idx);
+                        break;
+                    }
+                    None => {
+                        taken = None;
+                        break;
+                    }
+                }
+            }
+            if let Some(idx) = taken {
+                add(&mut arms[idx], row.clone(), *diff);
+            }
+        }
+        arms
+    }
+
+    fn keyed(&mut self, node: &str, key: &[Expr], rows: &Collection) -> Vec<(Row, Row, i64)> {
+        rows.iter()
+            .filter_map(|(row, diff)| {
+                self.values(node, key, row, *diff).map(|key| (key, row.clone(), *diff))
+            })
+            .collect()
+    }
+
+    fn join(
+        &mut self,
+        node: &str,
+        join: &Join,
+        left: &Collection,
+        right: &Collection,
+        n_right: usize,
+    ) -> Collection {
+        let left = self.keyed(node, &join.left_key, left);
+        let right = self.keyed(node, &join.right_key, right);
+        let mut output = Collection::new();
+        for (left_key, left_row, left_diff) in &left {
+            let mut matched = false;
+            for (right_key, right_row, right_diff) in &right {
+                let both: Row = left_row.iter().chain(right_row.iter()).cloned().collect();
+                let hit = left_key == right_key
+                    && !left_key.contains(&Value::None)
+                    && join.residual.as_ref().is_none_or(|residual| {
+                        self.holds(node, residual, &both, left_diff * right_diff) == Some(true)
+                    });
+                if hit {
+                    matched = true;
+                    if matches!(join.kind, JoinKind::Inner | JoinKind::Left) {
+                        let row = joined(join.output, left_row, Some(right_row), n_right);
+                        add(&mut output, row, left_diff * right_diff);
+                    }
+                }
+            }
+            let alone = match join.kind {
+                JoinKind::Inner => None,
+                JoinKind::Left if matched => None,
+                JoinKind::Left => Some(joined(join.output, left_row, None, n_right)),
+                JoinKind::Semi => matched.then(|| left_row.clone()),
+                JoinKind::Anti => (!matched).then(|| left_row.clone()),
+            };
+            if let Some(row) = alone {
+                add(&mut output, row, *left_diff);
+            }
+        }
+        output
+    }
+
+    fn group(&mut self, node: &str, group: &Group, rows: &Collection) -> Collection {
+        let mut groups: BTreeMap<Row, Vec<(Row, i64)>> = BTreeMap::new();
+        if group.keys.is_empty() {
+            groups.insert(Row::default(), Vec::new());
+        }
+        for (key, row, diff) in self.keyed(node, &group.keys, rows) {
+            groups.entry(key).or_default().push((row, diff));
+        }
+        let mut output = Collection::new();
+        for (key, members) in groups {
+            let mut values = key.to_vec();
+            let mut fault = None;
+            for aggregate in &group.aggregates {
+                match aggregated(aggregate, &members) {
+                    Ok(value) => values.push(value),
+                    Err(code) => fault = fault.or(Some(code)),
+                }
+            }
+            match fault {
+                None => add(&mut output, values.into(), 1),
+                Some(code) => self.fail(node, &code, 1),
+            }
+        }
+        output
+    }
+
+    fn top(&mut self, node: &str, top: &Top, rows: &Collection) -> Collection {
+        let mut groups: BTreeMap<Row, Vec<(Row, Row, i64)>> = BTreeMap::new();
+        let by: Vec<Expr> = top.by.iter().map(|key| key.expr.clone()).collect();
+        for (group, row, diff) in self.keyed(node, &top.per, rows) {
+            if let Some(order) = self.values(node, &by, &row, diff) {
+                groups.entry(group).or_default().push((order, row, diff));
+            }
+        }
+        let mut output = Collection::new();
+        for mut members in groups.into_values() {
+            members.sort_by(|a, b| compare(top, &a.0, &b.0).then_with(|| a.1.cmp(&b.1)));
+            let copies: Vec<(&Row, &Row)> = members
+                .iter()
+                .flat_map(|(order, row, diff)| (0..(*diff).max(0)).map(move |_| (order, row)))
+                .collect();
+            let offset = usize::try_from(top.offset).expect("a small offset");
+            let n = usize::try_from(top.n).expect("a small count");
+            let cut = offset.saturating_add(n);
+            // As SQL's `OFFSET … FETCH FIRST … WITH TIES`: places are counted by row, and the rows
+            // equal to the last one taken come along.
+            let last = cut.checked_sub(1).and_then(|at| copies.get(at)).map(|(order, _)| *order);
+            for (at, (order, row)) in copies.iter().enumerate() {
+                let tied = top.ties == Ties::All && last == Some(*order);
+                if at >= offset && (at < cut || tied) {
+                    let rank = match top.ties {
+                        Ties::Cut => at,
+                        Ties::All => {
+                            copies.iter().position(|(other, _)| other == order).expect("itself")
+                        }
+                    };
+                    let mut values = row.to_vec();
+                    if top.rank {
+                        values.push(Value::Int(i64::try_from(rank + 1).expect("a small rank")));
+                    }
+                    add(&mut output, values.into(), 1);
+                }
+            }
+        }
+        output
+    }
+
+    fn unique(&mut self, node: &str, key: &[usize], rows: &Collection) -> Collection {
+        let mut least: BTreeMap<Row, Row> = BTreeMap::new();
+        let mut output = Collection::new();
+        for (row, diff) in rows.iter().filter(|(_, diff)| **diff > 0) {
+            let first = least.entry(project(row, key)).or_insert_with(|| row.clone());
+            let passes = i64::from(first == row);
+            if passes > 0 {
+                add(&mut output, row.clone(), 1);
+            }
+            if *diff > passes {
+                self.fail(node, "duplicate_key", diff - passes);
+            }
+        }
+        output
+    }
+}
+
+fn compare(top: &Top, a: &Row, b: &Row) -> std::cmp::Ordering {
+    for (idx, key) in top.by.iter().enumerate() {
+        let order = a[idx].cmp(&b[idx]);
+        let order = match key.order {
+            Order::Ascending => order,
+            Order::Descending => order.reverse(),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    std::cmp::Ordering::Equal
+}
+
+fn joined(output: JoinOutput, left: &Row, right: Option<&Row>, n_right: usize) -> Row {
+    let mut values = left.to_vec();
+    match (output, right) {
+        (JoinOutput::LeftOnly, _) => {}
+        (JoinOutput::Flat, Some(right)) => values.extend_from_slice(right),
+        (JoinOutput::Flat, None) => values.extend(std::iter::repeat_n(Value::None, n_right)),
+        (JoinOutput::Nested, Some(right)) => values.push(Value::Struct(right.to_vec().into())),
+        (JoinOutput::Nested, None) => values.push(Value::None),
+    }
+    values.into()
+}
+
+/// All values of the aggregate's argument that count, with multiplicities.
+fn counted(aggregate: &Aggregate, members: &[(Row, i64)]) -> Result<Vec<(Row, i64)>, String> {
+    let mut values = Vec::new();
+    for (row, diff) in members {
+        let code = |error: arqon_operators::EvalError| error.code.as_str().to_owned();
+        if let Some(filter) = &aggregate.filter
+            && eval(filter, row).map_err(code)? != Value::Bool(true)
+        {
+            continue;
+        }
+        let args: Result<Row, _> = aggregate.args.iter().map(|arg| eval(arg, row)).collect();
+        let args = args.map_err(code)?;
+        if args.first() != Some(&Value::None) {
+            values.push((args, *diff));
+        }
+    }
+    values.sort();
+    Ok(values)
+}
+
+fn aggregated(aggregate: &Aggregate, members: &[(Row, i64)]) -> Result<Value, String> {
+    use AggregateFunction as F;
+    let values = counted(aggregate, members)?;
+    let n: i64 = values.iter().map(|(_, diff)| diff).sum();
+    let some = |value: Option<Value>| value.unwrap_or(Value::None);
+    let first_arg = |(args, _): &(Row, i64)| args[0].clone();
+    Ok(match aggregate.function {
+        F::Count => Value::Int(n),
+        F::Sum => return sum(aggregate, &values, n),
+        F::Average => {
+            if n == 0 {
+                Value::None
+            } else {
+                average(aggregate, &values, n)
+            }
+        }
+        F::Min => some(values.first().map(first_arg)),
+        F::Max => some(values.last().map(first_arg)),
+        F::First => some(values.iter().min_by_key(|(args, _)| (&args[1], &args[0])).map(first_arg)),
+        F::Last => some(values.iter().max_by_key(|(args, _)| (&args[1], &args[0])).map(first_arg)),
+        F::Any => Value::Bool(values.iter().any(|(args, _)| args[0] == Value::Bool(true))),
+        F::All => Value::Bool(values.iter().all(|(args, _)| args[0] == Value::Bool(true))),
+        F::DistinctCount => {
+            let mut distinct: Vec<Value> = values.iter().map(first_arg).collect();
+            distinct.dedup();
+            Value::Int(i64::try_from(distinct.len()).expect("a small group"))
+        }
+        F::List => Value::List(
+            values.iter().flat_map(|(args, diff)| (0..*diff).map(|_| args[0].clone())).collect(),
+        ),
+        F::StandardDeviation | F::Variance | F::Quantile | F::Top => {
+            panic!("{:?} is tested beside its accumulator", aggregate.function)
+        }
+    })
+}
+
+fn sum(aggregate: &Aggregate, values: &[(Row, i64)], n: i64) -> Result<Value, String> {
+    let overflow = || "overflow".to_owned();
+    if n == 0 && aggregate.ty.is_option() {
+        return Ok(Value::None);
+    }
+    let whole = |unit: fn(&Value) -> i128| -> i128 {
+        values.iter().map(|(args, diff)| unit(&args[0]) * i128::from(*diff)).sum()
+    };
+    let units = |value: &Value| match value {
+        Value::Int(number) | Value::Duration(number) => i128::from(*number),
+        Value::Decimal(units) => *units,
+        other => panic!("{other:?} has no exact sum"),
+    };
+    Ok(match aggregate.ty.required() {
+        Type::Float64 => Value::float(float_sum(values)),
+        Type::Decimal(_) => Value::Decimal(whole(units)),
+        Type::Duration => Value::Duration(i64::try_from(whole(units)).map_err(|_| overflow())?),
+        _ => Value::Int(i64::try_from(whole(units)).map_err(|_| overflow())?),
+    })
+}
+
+/// Plain addition: exact for the generated numbers, which are small multiples of 1/4.
+fn float_sum(values: &[(Row, i64)]) -> f64 {
+    values
+        .iter()
+        .map(|(args, diff)| match &args[0] {
+            Value::Float(float) => float.get() * small(*diff),
+            other => panic!("{other:?} is no float"),
+        })
+        .sum()
+}
+
+fn small(number: i64) -> f64 {
+    f64::from(i32::try_from(number).expect("generated numbers are small"))
+}
+
+fn average(aggregate: &Aggregate, values: &[(Row, i64)], n: i64) -> Value {
+    let total = match aggregate.args[0].ty.required() {
+        Type::Float64 => float_sum(values),
+        Type::Decimal(scale) => {
+            let units: i128 = values
+                .iter()
+                .map(|(args, diff)| match &args[0] {
+                    Value::Decimal(units) => units * i128::from(*diff),
+                    other => panic!("{other:?} is no decimal"),
+                })
+                .sum();
+            let units = small(i64::try_from(units).expect("generated numbers are small"));
+            // One rounding in all: the divisor is exact, and so is the product below.
+            return Value::float(units / (small(n) * 10_f64.powi(i32::from(*scale))));
+        }
+        _ => values
+            .iter()
+            .map(|(args, diff)| match &args[0] {
+                Value::Int(number) => small(*number) * small(*diff),
+                other => panic!("{other:?} is no integer"),
+            })
+            .sum(),
+    };
+    Value::float(total / small(n))
+}

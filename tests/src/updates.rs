@@ -1,0 +1,79 @@
+//! Random updates for the generator's inputs, and their cuts into epochs.
+
+use arqon_types::{Change, Row, TopicName, Value};
+
+use crate::generator::INPUTS;
+use crate::random::Random;
+
+/// One message: a topic and what it says.
+pub type Message = (TopicName, Change);
+
+/// Epochs of messages, some of them empty of effect, about one in eight a retraction of a row
+/// that was never there.
+pub fn epochs(random: &mut Random) -> Vec<Vec<Message>> {
+    let mut held: Vec<Row> = Vec::new();
+    (0..2 + random.below(6))
+        .map(|_| {
+            let n_messages = random.below(12);
+            (0..n_messages).map(|_| message(random, &mut held)).collect()
+        })
+        .collect()
+}
+
+/// The same messages in order, cut anew.
+pub fn recut(random: &mut Random, epochs: &[Vec<Message>]) -> Vec<Vec<Message>> {
+    let mut again: Vec<Vec<Message>> = vec![Vec::new()];
+    for message in epochs.iter().flatten() {
+        if random.chance(30) {
+            again.push(Vec::new());
+        }
+        again.last_mut().expect("one epoch at least").push(message.clone());
+    }
+    again
+}
+
+fn message(random: &mut Random, held: &mut Vec<Row>) -> Message {
+    let (name, carries) = random.pick(INPUTS);
+    let topic = TopicName::parse(name).expect("the generator's names are well formed");
+    let change = match *carries {
+        "full" if random.chance(25) => {
+            Change::Delete(vec![Value::Int(random.between(0, 7))].into())
+        }
+        "full" => Change::Upsert(row(random)),
+        "events" => Change::Insert(row(random)),
+        _ => signed(random, held),
+    };
+    (topic, change)
+}
+
+fn signed(random: &mut Random, held: &mut Vec<Row>) -> Change {
+    if !held.is_empty() && random.chance(40) {
+        let gone = random.below(held.len());
+        return Change::Diff { row: held.swap_remove(gone), diff: -1 };
+    }
+    let row = row(random);
+    if random.chance(12) {
+        return Change::Diff { row, diff: -1 };
+    }
+    let copies = random.between(1, 2);
+    for _ in 0..copies {
+        held.push(row.clone());
+    }
+    Change::Diff { row, diff: copies }
+}
+
+/// A row of the generator's schema; few distinct values, so that keys meet.
+fn row(random: &mut Random) -> Row {
+    let quarter = |n: i64| f64::from(i32::try_from(n).expect("small")) / 4.0;
+    vec![
+        Value::Int(random.between(0, 7)),
+        Value::Int(random.between(0, 3)),
+        Value::string(["a", "b", "c", ""][random.below(4)]),
+        if random.chance(25) { Value::None } else { Value::Int(random.between(-2, 3)) },
+        Value::Decimal(i128::from(random.between(-150, 300))),
+        Value::float(quarter(random.between(-4, 8))),
+        Value::Bool(random.chance(50)),
+        Value::Enum(u32::try_from(random.below(3)).expect("three labels")),
+    ]
+    .into()
+}

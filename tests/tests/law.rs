@@ -1,0 +1,162 @@
+//! The law of the house: the sum of the deltas equals recomputation from scratch, after every
+//! epoch, for any circuit, any cut into epochs, any number of workers, on both back ends.
+//!
+//! `ARQON_CASES` and `ARQON_SEED` choose how many cases and from which seed; `cargo xtask torture
+//! B01` sets them for the long run. A failure prints the seed and the circuit.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+use arqon_compiler::{Options, compile};
+use arqon_engine::{
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
+};
+use arqon_plan::DataflowPlan;
+use arqon_tests::generator;
+use arqon_tests::oracle::{Answer, Inputs, evaluate};
+use arqon_tests::random::Random;
+use arqon_tests::updates::{Message, epochs, recut};
+use arqon_types::{Epoch, Value};
+
+const CASES: u64 = 500;
+
+#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn the_sum_of_the_deltas_is_the_recomputation() {
+    let first = setting("ARQON_SEED", 1);
+    let cases = setting("ARQON_CASES", CASES);
+    for seed in first..first + cases {
+        case(seed);
+    }
+}
+
+#[test]
+fn random_circuits_compile() {
+    let first = setting("ARQON_SEED", 1);
+    for seed in first..first + setting("ARQON_CASES", CASES) {
+        planned(seed, &generator::circuit(&mut Random::new(seed)));
+    }
+}
+
+fn planned(seed: u64, text: &str) -> DataflowPlan {
+    let options = Options { allow_unbounded: true, ..Options::default() };
+    let compiled = compile(text, "law.yaml", &options);
+    let faults: Vec<String> = compiled
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .map(|diagnostic| format!("{}: {}", diagnostic.code, diagnostic.message))
+        .collect();
+    assert!(faults.is_empty(), "seed {seed}: {faults:#?}\n{text}");
+    compiled.dataflow.expect("a circuit without faults has a plan")
+}
+
+fn case(seed: u64) {
+    let mut random = Random::new(seed);
+    let text = generator::circuit(&mut random);
+    let plan = planned(seed, &text);
+    let first_cut = epochs(&mut random);
+    let second_cut = recut(&mut random, &first_cut);
+    let n_workers = *random.pick(&[1, 1, 2, 4]);
+    let (one, other) = if random.chance(50) {
+        (BackendChoice::Hash, BackendChoice::Arrangements)
+    } else {
+        (BackendChoice::Arrangements, BackendChoice::Hash)
+    };
+    check(seed, &text, &plan, &first_cut, one, 1);
+    check(seed, &text, &plan, &second_cut, other, n_workers);
+}
+
+fn check(
+    seed: u64,
+    text: &str,
+    plan: &DataflowPlan,
+    epochs: &[Vec<Message>],
+    backend: BackendChoice,
+    n_workers: usize,
+) {
+    let mut inputs = Inputs::default();
+    let mut sums = Answer::default();
+    let outputs = run(plan, epochs, backend, n_workers);
+    assert_eq!(outputs.len(), epochs.len(), "seed {seed}: one output per epoch\n{text}");
+    for (messages, output) in epochs.iter().zip(outputs) {
+        for (topic, change) in messages {
+            inputs.apply(plan, topic, change);
+        }
+        fold(&mut sums, &output, seed);
+        let mut expected = evaluate(plan, &inputs);
+        expected.topics.retain(|_, rows| !rows.is_empty());
+        assert!(
+            sums == expected,
+            "seed {seed}, {backend:?}, {n_workers} workers, epoch {}\n{text}\n\
+             deltas sum to {sums:#?}\nfrom scratch {expected:#?}",
+            output.epoch
+        );
+    }
+}
+
+fn run(
+    plan: &DataflowPlan,
+    epochs: &[Vec<Message>],
+    backend: BackendChoice,
+    n_workers: usize,
+) -> Vec<EpochOutput> {
+    let (sender, receiver) = mpsc::channel();
+    let options = EngineOptions { n_workers, backend };
+    let dataflow = Dataflow::start(plan.clone(), options, move |output| {
+        let _ = sender.send(output);
+    })
+    .expect("the engine starts");
+    for (at, messages) in epochs.iter().enumerate() {
+        let epoch = Epoch(u64::try_from(at).expect("few epochs") + 1);
+        let topics = messages
+            .iter()
+            .map(|(topic, change)| TopicInput {
+                topic: topic.clone(),
+                changes: Changes::Rows(vec![change.clone()]),
+            })
+            .collect();
+        dataflow.feed(EpochInput { epoch, topics }).expect("the engine takes input");
+    }
+    dataflow.finish().expect("the engine ends well");
+    receiver.iter().collect()
+}
+
+/// Adds the deltas of one epoch, asserting that they are canonical.
+fn fold(sums: &mut Answer, output: &EpochOutput, seed: u64) {
+    for batch in &output.deltas {
+        let mut canonical = batch.updates.clone();
+        arqon_types::consolidate(&mut canonical);
+        assert_eq!(canonical, batch.updates, "seed {seed}: {} is consolidated", batch.topic);
+        if batch.topic.as_str().ends_with(".errors") {
+            for update in &batch.updates {
+                let text = |at: usize| match &update.row[at] {
+                    Value::String(text) => text.to_string(),
+                    other => panic!("{other:?} in an error row"),
+                };
+                bump(&mut sums.errors, (text(0), text(2)), update.diff);
+            }
+            continue;
+        }
+        let rows = sums.topics.entry(batch.topic.to_string()).or_default();
+        for update in &batch.updates {
+            assert_eq!(update.epoch, output.epoch, "seed {seed}");
+            bump(rows, update.row.clone(), update.diff);
+        }
+        if rows.is_empty() {
+            sums.topics.remove(batch.topic.as_str());
+        }
+    }
+}
+
+fn bump<K: Ord>(counts: &mut BTreeMap<K, i64>, key: K, diff: i64) {
+    let count = counts.entry(key).or_insert(0);
+    *count += diff;
+    if *count == 0 {
+        counts.retain(|_, count| *count != 0);
+    }
+}

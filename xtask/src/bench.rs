@@ -1,0 +1,36 @@
+//! `cargo xtask bench`: the programs behind docs/MEASURED.md, built in release and run in turn.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Programs of the benches crate, in the order of docs/MEASURED.md.
+const PROGRAMS: &[&str] = &["engine", "compile"];
+
+/// Which program, and its own arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// One program (`engine`, `compile`); all of them without it.
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(PROGRAMS))]
+    program: Option<String>,
+    /// Passed on to the program.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs the programs; true if all ended well.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
+    let mut passed = true;
+    for program in PROGRAMS {
+        if arguments.program.as_deref().is_some_and(|wanted| wanted != *program) {
+            continue;
+        }
+        let status = Command::new("cargo")
+            .args(["run", "--quiet", "--release", "-p", "arqon-benches", "--bin", program, "--"])
+            .args(&arguments.arguments)
+            .current_dir(root)
+            .status()
+            .map_err(|error| format!("cargo: {error}"))?;
+        passed &= status.success();
+    }
+    Ok(passed)
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask torture`: long runs of tests whose everyday form is short, with a seed and a count.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::step::say;
+
+/// What to run, and how much of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The run; without it, all are listed.
+    name: Option<String>,
+    /// How many cases.
+    #[arg(long)]
+    cases: Option<u64>,
+    /// The first seed; a failure prints the seed to come back to.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// A long run: a test that reads `ARQON_CASES` and `ARQON_SEED`.
+struct Run {
+    name: &'static str,
+    about: &'static str,
+    cases: u64,
+    package: &'static str,
+    target: &'static str,
+    test: &'static str,
+}
+
+const RUNS: &[Run] = &[Run {
+    name: "B01",
+    about: "random circuits and updates: the sum of the deltas is the recomputation, on both \
+            back ends and 1, 2 or 4 workers",
+    cases: 10_000,
+    package: "arqon-tests",
+    target: "law",
+    test: "the_sum_of_the_deltas_is_the_recomputation",
+}];
+
+/// Runs the named test in release; true if it passed.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
+    let Some(name) = &arguments.name else {
+        for run in RUNS {
+            say(&format!("{}  {} ({} cases)", run.name, run.about, run.cases));
+        }
+        return Ok(true);
+    };
+    let run = RUNS
+        .iter()
+        .find(|run| run.name.eq_ignore_ascii_case(name))
+        .ok_or_else(|| format!("no run `{name}`; `cargo xtask torture` lists them"))?;
+    let cases = arguments.cases.unwrap_or(run.cases);
+    say(&format!("{}: {cases} cases from seed {}", run.name, arguments.seed));
+    let status = Command::new("cargo")
+        .args(["test", "--release", "-p", run.package, "--test", run.target, "--", "--exact"])
+        .args([run.test, "--nocapture"])
+        .env("ARQON_CASES", cases.to_string())
+        .env("ARQON_SEED", arguments.seed.to_string())
+        .current_dir(root)
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
+    Ok(status.success())
+}
