@@ -6,7 +6,7 @@ mod naive;
 use proptest::prelude::*;
 
 use arqon_engine::{BackendChoice, EpochInput};
-use arqon_operators::{AggregateFunction, BinaryOp, Expr, ExprKind, Place};
+use arqon_operators::{AggregateFunction, AggregateFunction as A, BinaryOp, Expr, ExprKind, Place};
 use arqon_plan::{
     Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Route, SortKey,
     Stage, StageKind, Ties, Top,
@@ -305,7 +305,6 @@ fn float_plan() -> DataflowPlan {
     let at = || column(2, Type::Int64);
     let float = || Type::Float64;
     let list = || Type::List(Box::new(Type::Float64));
-    use AggregateFunction as A;
     let aggregates = vec![
         ("sum", aggregate(A::Sum, &[x()], float())),
         ("average", aggregate(A::Average, &[x()], float().optional())),
