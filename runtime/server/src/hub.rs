@@ -182,7 +182,7 @@ impl Hub {
             };
             let topics = closed.inputs.into_iter().map(rows).collect();
             // A failure is kept and told to whoever feeds next.
-            let _ = self.to_engine(closed.epoch, topics);
+            let _ = self.feed_engine(closed.epoch, topics);
         }
     }
 
@@ -193,7 +193,7 @@ impl Hub {
                 topic: input.topic,
                 changes: Changes::Rows(input.changes),
             };
-            self.to_engine(closed.epoch, closed.inputs.into_iter().map(rows).collect())?;
+            self.feed_engine(closed.epoch, closed.inputs.into_iter().map(rows).collect())?;
         }
         for input in &topics {
             if !self.engine_inputs.contains(&input.topic) && !self.bus.is_observed(&input.topic) {
@@ -209,11 +209,11 @@ impl Hub {
             })
             .collect();
         let epoch = self.bus.mint_epoch(&observed);
-        self.to_engine(epoch, topics)?;
+        self.feed_engine(epoch, topics)?;
         Ok(epoch)
     }
 
-    fn to_engine(&mut self, epoch: Epoch, topics: Vec<TopicInput>) -> Result<(), FeedError> {
+    fn feed_engine(&mut self, epoch: Epoch, topics: Vec<TopicInput>) -> Result<(), FeedError> {
         if let Some(reason) = &self.failure {
             return Err(FeedError::Stopped(reason.clone()));
         }

@@ -56,11 +56,14 @@ pub(crate) async fn run(mut socket: Socket, mut around: Surroundings) {
         }
         Err(ending) => ending,
     };
+    // A client that reads nothing does not hear why.
     if let Some(Ending { code, reason }) = ending {
         tracing::debug!(session = around.session.0, code, reason, "session closed");
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
-        // A client that reads nothing does not hear why.
         let _ = timeout(around.settings.linger, socket.close(Some(frame))).await;
+    } else {
+        // The answer to a close of the client's waits to be written.
+        let _ = timeout(around.settings.linger, socket.flush()).await;
     }
     drain(socket.into_inner().into_inner(), &around.settings).await;
 }

@@ -1,0 +1,429 @@
+//! Clients that do not keep to the protocol, byte by byte, against a real listener.
+//!
+//! All on loopback, port 0, each step with a deadline.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use arqon_proto::{Control, Encoding, Envelope, Hello, Payload, Secret};
+use arqon_shield::{
+    Listener, Settings, ShutdownHandle, ToBus, ToClient, TokenRequest, TokenSecret, install_crypto,
+};
+use arqon_spine::{Bus, BusOptions, Limits, Output, Source, TopicSpec};
+use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+/// A listener with a bus of one topic behind it.
+struct House {
+    port: u16,
+    secret: TokenSecret,
+    shutdown: ShutdownHandle,
+}
+
+fn bus(limits: Limits) -> Bus {
+    Bus::new(BusOptions {
+        topics: vec![TopicSpec {
+            name: TopicName::parse("shop.clicks").unwrap(),
+            schema: Schema::new("Click", vec![Field::new("id", Type::Int64)]),
+            schema_id: "shop.Click".into(),
+            discipline: Discipline::Events,
+            edge: Edge::Both,
+            key: Vec::new(),
+            source: Source::Outside,
+        }],
+        limits,
+        filters: Box::new(|_, _| Err("no filters here".into())),
+        seed: 1,
+    })
+}
+
+async fn house(settings: Settings) -> House {
+    install_crypto();
+    let secret = TokenSecret::new(vec![7; 32]).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (port, shutdown) = (listener.address().port(), listener.shutdown_handle());
+    let (to_bus, mut from_edge) = mpsc::channel(64);
+    let mut bus = bus(settings.limits);
+    tokio::spawn(listener.run(settings, secret.clone(), to_bus));
+    tokio::spawn(async move {
+        let mut outboxes = BTreeMap::new();
+        while let Some(message) = from_edge.recv().await {
+            let outputs = match message {
+                ToBus::Open { session, principal, encoding, outbox } => {
+                    outboxes.insert(session, outbox);
+                    bus.open(session, principal, encoding, 0)
+                }
+                ToBus::Frame { session, bytes } => bus.handle(session, &bytes, 0),
+                ToBus::Sent { session, n_bytes } => bus.sent(session, n_bytes, 0),
+                ToBus::Closed { session } => {
+                    bus.close(session);
+                    Vec::new()
+                }
+            };
+            for output in outputs {
+                let (session, item) = match output {
+                    Output::Frame { session, bytes } => (session, ToClient::Frame(bytes)),
+                    Output::Close { session, code, reason } => {
+                        (session, ToClient::Close { code, reason })
+                    }
+                };
+                // A session that has gone hears nothing.
+                let _ = outboxes[&session].send(item).await;
+            }
+        }
+    });
+    House { port, secret, shutdown }
+}
+
+impl House {
+    async fn dial(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
+    }
+
+    /// Sends a request's head and returns the status line of the answer.
+    async fn ask(&self, lines: &str) -> String {
+        let mut stream = self.dial().await;
+        // The server may answer and close before it has read all of a large request.
+        let _ = stream.write_all(lines.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = timeout(DEADLINE, stream.read_to_end(&mut answer)).await.unwrap();
+        String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+    }
+
+    fn upgrade(&self, more: &str) -> String {
+        format!(
+            "GET / HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n",
+            self.port
+        )
+    }
+
+    async fn connect(&self, subprotocol: &str) -> Client {
+        let mut stream = self.dial().await;
+        let request = self.upgrade(&format!("Sec-WebSocket-Protocol: {subprotocol}\r\n"));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(timeout(DEADLINE, stream.read_u8()).await.unwrap().unwrap());
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+        assert!(answer.to_lowercase().contains(&format!("sec-websocket-protocol: {subprotocol}")));
+        Client { stream }
+    }
+
+    fn token(&self, valid_seconds: u64) -> String {
+        let issued_at = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let grants = vec!["can_publish:>".to_owned(), "can_subscribe:>".to_owned()];
+        let request = TokenRequest { principal: "p".into(), grants, issued_at, valid_seconds };
+        self.secret.mint(&request).unwrap()
+    }
+
+    /// A client that has been welcomed.
+    async fn session(&self) -> Client {
+        let mut client = self.connect("arqon.v1.json").await;
+        client.say(TEXT, &hello(&self.token(60), Encoding::Json)).await;
+        let welcome = client.hear().await.unwrap();
+        assert!(String::from_utf8_lossy(&welcome.1).contains("\"welcome\""));
+        client
+    }
+}
+
+fn hello(token: &str, encoding: Encoding) -> Bytes {
+    let hello = Hello { token: Some(Secret(token.to_owned())), client: None, resume: None };
+    Envelope::control(Control::Hello(hello)).encode(encoding)
+}
+
+/// A websocket client that masks nothing by itself.
+struct Client {
+    stream: TcpStream,
+}
+
+/// A frame with a mask of zeros, whose length is written in the shortest form.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ 0..126 => bytes.push(0x80 | u8::try_from(short).unwrap()),
+        medium @ 126..65_536 => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&u16::try_from(medium).unwrap().to_be_bytes());
+        }
+        long => {
+            bytes.push(0x80 | 127);
+            bytes.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+impl Client {
+    async fn say(&mut self, first: u8, payload: &[u8]) {
+        self.raw(&frame(first, payload)).await;
+    }
+
+    /// The server may have closed already; what it said is heard afterwards.
+    async fn raw(&mut self, bytes: &[u8]) {
+        let _ = timeout(DEADLINE, self.stream.write_all(bytes)).await.unwrap();
+    }
+
+    /// The next frame; none when the connection is closed.
+    async fn hear(&mut self) -> Option<(u8, Vec<u8>)> {
+        timeout(DEADLINE, async {
+            let first = self.stream.read_u8().await.ok()?;
+            let length = match self.stream.read_u8().await.ok()? {
+                126 => u64::from(self.stream.read_u16().await.ok()?),
+                127 => self.stream.read_u64().await.ok()?,
+                short => u64::from(short),
+            };
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            self.stream.read_exact(&mut payload).await.ok()?;
+            Some((first, payload))
+        })
+        .await
+        .expect("the server says something or closes")
+    }
+
+    /// The close code, after whatever frames come before it.
+    async fn close_code(&mut self) -> Option<u16> {
+        while let Some((first, payload)) = self.hear().await {
+            if first == CLOSE {
+                return Some(u16::from_be_bytes([payload[0], payload[1]]));
+            }
+        }
+        None
+    }
+}
+
+fn small() -> Settings {
+    let limits = Limits { message_bytes_max: 10_000, ..Limits::default() };
+    Settings { limits, ..Settings::default() }
+}
+
+#[tokio::test]
+async fn frames_against_the_websocket_protocol_close_with_1002() {
+    let house = house(small()).await;
+    let cases: [(&str, Vec<u8>); 6] = [
+        ("unmasked", vec![TEXT, 2, b'{', b'}']),
+        ("reserved bit", frame(TEXT | 0x40, b"{}")),
+        ("unknown opcode", frame(0x83, b"{}")),
+        ("unknown control opcode", frame(0x8b, b"")),
+        ("continuation of nothing", frame(0x80, b"{}")),
+        ("fragmented ping", frame(0x09, b"")),
+    ];
+    for (name, bytes) in cases {
+        let mut client = house.session().await;
+        client.raw(&bytes).await;
+        assert_eq!(client.close_code().await, Some(1002), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_length_beyond_the_limit_closes_with_1009_before_the_payload_comes() {
+    let house = house(small()).await;
+    for length in [10_001, 1 << 32, i64::MAX.cast_unsigned()] {
+        let mut client = house.session().await;
+        let mut header = vec![TEXT, 0x80 | 127];
+        header.extend_from_slice(&length.to_be_bytes());
+        header.extend_from_slice(&[0; 4]);
+        client.raw(&header).await;
+        assert_eq!(client.close_code().await, Some(1009), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_grows_by_fragments_closes_with_1009_at_the_limit() {
+    let house = house(small()).await;
+    let mut client = house.session().await;
+    client.say(0x01, &[b' '; 1000]).await;
+    for _ in 0..20 {
+        client.say(0x00, &[b' '; 1000]).await;
+    }
+    assert_eq!(client.close_code().await, Some(1009));
+}
+
+#[tokio::test]
+async fn floods_without_a_message_close_with_1008() {
+    let house = house(Settings::default()).await;
+    let cases = [
+        ("empty fragments", [frame(0x01, b"{"), frame(0x00, b"").repeat(2_000)].concat()),
+        ("pings", frame(PING, b"").repeat(2_000)),
+        ("pongs", frame(PONG, b"").repeat(2_000)),
+        ("fragments of a byte", [frame(0x01, b"{"), frame(0x00, b" ").repeat(20_000)].concat()),
+    ];
+    for (name, bytes) in cases {
+        let mut client = house.session().await;
+        client.raw(&bytes).await;
+        assert_eq!(client.close_code().await, Some(1008), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf_8_closes_with_1007() {
+    let house = house(small()).await;
+    let mut client = house.session().await;
+    client.say(TEXT, b"{\"\xff\xfe\"}").await;
+    assert_eq!(client.close_code().await, Some(1007));
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_and_a_close_is_returned() {
+    let house = house(small()).await;
+    let mut client = house.session().await;
+    client.say(PING, b"here").await;
+    assert_eq!(client.hear().await, Some((PONG, b"here".to_vec())));
+    client.say(CLOSE, &1000_u16.to_be_bytes()).await;
+    assert_eq!(client.close_code().await, Some(1000));
+}
+
+#[tokio::test]
+async fn frames_of_the_other_kind_close_with_4400() {
+    let house = house(small()).await;
+    let mut client = house.session().await;
+    client.say(BINARY, b"{}").await;
+    assert_eq!(client.close_code().await, Some(4400));
+}
+
+#[tokio::test]
+async fn what_is_no_upgrade_is_refused_in_http() {
+    let house = house(Settings::default()).await;
+    let status = |text: &str| text.split(' ').nth(1).unwrap_or_default().to_owned();
+    let json = "Sec-WebSocket-Protocol: arqon.v1.json\r\n";
+    let bomb: String = (0..1_000).map(|n| format!("X-{n}: y\r\n")).collect();
+    let long = format!("X: {}\r\n", "y".repeat(1 << 20));
+    let cases = [
+        ("plain", "GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "400"),
+        ("post", house.upgrade(json).replacen("GET", "POST", 1), "400"),
+        ("no subprotocol", house.upgrade(""), "400"),
+        ("other subprotocol", house.upgrade("Sec-WebSocket-Protocol: chat\r\n"), "400"),
+        (
+            "foreign origin",
+            house.upgrade(&format!("{json}Origin: https://evil.example\r\n")),
+            "403",
+        ),
+        ("no origin", house.upgrade(&format!("{json}Origin: null\r\n")), "403"),
+        ("many headers", house.upgrade(&bomb), "431"),
+        ("long header", house.upgrade(&long), "431"),
+        ("bare line feed", house.upgrade(&format!("{json}X: y\nZ: q\r\n")), "400"),
+        ("junk", "\u{1}\u{2}\r\n\r\n".to_owned(), "400"),
+    ];
+    for (name, head, wanted) in cases {
+        assert_eq!(status(&house.ask(&head).await), wanted, "{name}");
+    }
+    let own = format!(
+        "Sec-WebSocket-Protocol: arqon.v1.json\r\nOrigin: http://127.0.0.1:{}\r\n",
+        house.port
+    );
+    let mut stream = house.dial().await;
+    stream.write_all(house.upgrade(&own).as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    timeout(DEADLINE, stream.read_exact(&mut status)).await.unwrap().unwrap();
+    assert_eq!(&status, b"HTTP/1.1 101");
+}
+
+#[tokio::test]
+async fn there_is_no_session_without_an_identity() {
+    let house = house(Settings::default()).await;
+    let other = TokenSecret::new(vec![8; 32]).unwrap();
+    let issued_at = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let request =
+        TokenRequest { principal: "p".into(), grants: Vec::new(), issued_at, valid_seconds: 60 };
+    let event = r#"{"type":"event","topic":"shop.clicks","payload":{"id":1}}"#;
+    let no_token =
+        Envelope::control(Control::Hello(Hello { token: None, client: None, resume: None }));
+    let cases = [
+        ("another secret", hello(&other.mint(&request).unwrap(), Encoding::Json)),
+        ("no token", no_token.encode(Encoding::Json)),
+        ("empty token", hello("", Encoding::Json)),
+        ("an event first", Bytes::from_static(event.as_bytes())),
+        ("junk first", Bytes::from_static(b"{")),
+        ("a long token", hello(&"a".repeat(100_000), Encoding::Json)),
+    ];
+    for (name, first) in cases {
+        let mut client = house.connect("arqon.v1.json").await;
+        client.say(TEXT, &first).await;
+        let (_, answer) = client.hear().await.unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.contains("\"code\":\"UNAUTHENTICATED\""), "{name}: {answer}");
+        assert_eq!(client.close_code().await, Some(4401), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_protobuf_session_begins_alike() {
+    let house = house(Settings::default()).await;
+    let mut client = house.connect("arqon.v1.proto").await;
+    client.say(BINARY, &hello(&house.token(60), Encoding::Proto)).await;
+    let (first, bytes) = client.hear().await.unwrap();
+    assert_eq!(first, BINARY);
+    let welcome = Envelope::decode(&bytes.into(), Encoding::Proto).unwrap();
+    let Payload::Control(Control::Welcome(welcome)) = welcome.payload else {
+        panic!("{welcome:?} welcomes")
+    };
+    assert_eq!(welcome.principal, "p");
+    client.say(TEXT, b"{}").await;
+    assert_eq!(client.close_code().await, Some(4400));
+}
+
+#[tokio::test]
+async fn silence_ends_a_connection() {
+    let limits = Limits { ping_interval_ms: 100, ..Limits::default() };
+    let wait = Duration::from_millis(100);
+    let house =
+        house(Settings { limits, hello_wait: wait, upgrade_wait: wait, ..Settings::default() })
+            .await;
+    assert_eq!(house.ask("GET / HTTP/1.1\r\n").await, "HTTP/1.1 408 Request Timeout");
+    let mut client = house.connect("arqon.v1.json").await;
+    assert_eq!(client.close_code().await, Some(4401), "no hello");
+    let mut client = house.session().await;
+    assert_eq!(client.close_code().await, Some(4408), "no pong");
+    let mut client = house.session().await;
+    for _ in 0..6 {
+        assert_eq!(client.hear().await.map(|(first, _)| first), Some(PING));
+        client.say(PONG, b"").await;
+    }
+}
+
+#[tokio::test]
+async fn an_open_session_ends_with_its_token() {
+    let house = house(Settings::default()).await;
+    let mut client = house.connect("arqon.v1.json").await;
+    client.say(TEXT, &hello(&house.token(1), Encoding::Json)).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(client.close_code().await, Some(4401));
+    assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_server_that_ends_says_so_after_its_last_words() {
+    let house = house(Settings::default()).await;
+    let mut client = house.session().await;
+    let mut waiting = house.connect("arqon.v1.json").await;
+    let event = r#"{"type":"event","topic":"shop.clicks","payload":{"id":1}}"#;
+    client.say(TEXT, event.as_bytes()).await;
+    let (_, ack) = client.hear().await.unwrap();
+    assert!(String::from_utf8(ack).unwrap().contains("\"ack\""));
+    house.shutdown.shut_down(1012);
+    assert_eq!(client.close_code().await, Some(1012));
+    assert_eq!(waiting.close_code().await, Some(1012));
+    assert!(TcpStream::connect(("127.0.0.1", house.port)).await.is_err());
+}
+
+#[tokio::test]
+async fn the_edge_stays_on_this_machine() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        assert!(Listener::bind(address.parse().unwrap()).await.is_err(), "{address}");
+    }
+}
