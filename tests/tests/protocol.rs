@@ -69,7 +69,7 @@ async fn play(server: &Server, sessions: &[String]) {
                 match heard.expect("the session is open").unwrap() {
                     Message::Text(text) => break serde_json::from_str::<Json>(&text).unwrap(),
                     Message::Ping(_) | Message::Pong(_) => {}
-                    other => panic!("{other:?}"),
+                    other => panic!("{other:?} instead of\n{wanted}"),
                 }
             };
             assert!(matches(&wanted, &found), "the page says\n{wanted}\nthe server said\n{found}");

@@ -354,3 +354,32 @@ fn many_messages_share_epochs_and_all_arrive() {
     drop(server);
     while reader.message().is_some() {}
 }
+
+#[test]
+fn an_input_that_clients_also_read_serves_both() {
+    let server = server(
+        "arqon: 1\ncircuit: notes\nschemas: { Note: { id: int64, kind: string } }\n\
+         topics:\n  notes: { schema: Note, carries: full, key: id, edge: both }\n  \
+         kinds: { schema: { kind: string, n: int64 }, carries: delta, key: kind, edge: out }\n\
+         flow:\n  count:\n    from: notes\n    do:\n      - group: [kind]\n        \
+         agg: { n: count() }\n    to: kinds\n\
+         access: { a: { publish: [notes], subscribe: [notes, kinds] } }\n",
+    );
+    let mut client = Client::connect(&server);
+    client.control(&json!({"subscribe": {"sub": 1, "topic": ">", "from": "snapshot"}}));
+    client.payload();
+    assert_eq!(
+        (client.payload()["lower"].take(), client.payload()["lower"].take()),
+        (json!(0), json!(0))
+    );
+    client.say(&json!({"type": "event", "topic": "notes", "payload": {"id": 1, "kind": "a"},
+        "headers": {"ack": "none"}}));
+    let rows: Vec<Json> = (0..2).map(|_| client.payload()["changes"][0]["row"].take()).collect();
+    assert!(rows.contains(&json!({"id": 1, "kind": "a"})), "{rows:?}");
+    assert!(rows.contains(&json!({"kind": "a", "n": 1})), "{rows:?}");
+    let topic = TopicName::parse("notes").unwrap();
+    let change = Change::Upsert(vec![Value::Int(1), Value::string("b")].into());
+    server.feed(vec![TopicInput { topic, changes: Changes::Rows(vec![change]) }]).unwrap();
+    let frames: Vec<Json> = (0..2).map(|_| client.payload()["changes"].take()).collect();
+    assert!(frames.iter().all(|changes| changes[0]["diff"] == -1 && changes[1]["diff"] == 1));
+}
