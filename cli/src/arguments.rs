@@ -115,6 +115,16 @@ pub(crate) struct CompileArguments {
 /// What `compile` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Emission {
+    /// The typed graph, as text
+    Plan,
+    /// The executable steps, as text
+    Dataflow,
+    /// The graph for Graphviz
+    Dot,
+    /// The graph for Markdown
+    Mermaid,
+    /// The graph for browsers and papers
+    Svg,
     /// Typed graph and steps as JSON
     Json,
 }
@@ -146,6 +156,9 @@ pub(crate) struct ExplainArguments {
     /// List all codes
     #[arg(long, conflicts_with = "code")]
     pub(crate) list: bool,
+    /// The list as a Markdown page, each code explained
+    #[arg(long, requires = "list")]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Debug, Args)]
@@ -215,8 +228,9 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) ignore_extra: bool,
     /// Where websocket clients connect; loopback only, port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
+    /// [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Write the ready line here as well, once clients may connect
     #[arg(long, value_name = "PATH")]
     pub(crate) ready_file: Option<PathBuf>,

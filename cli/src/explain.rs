@@ -13,7 +13,9 @@ use crate::exit::{Exit, Failure};
 /// # Errors
 /// A usage [`Failure`] for a code that nothing has.
 pub(crate) fn explain(arguments: &ExplainArguments, console: Console) -> Result<Exit, Failure> {
-    let Some(id) = &arguments.code else { return list(console) };
+    let Some(id) = &arguments.code else {
+        return if arguments.markdown { markdown(console) } else { list(console) };
+    };
     let code = Code::parse(id).ok_or_else(|| unknown(id))?;
     let entry = code.entry();
     if !console.is_human() {
@@ -49,6 +51,30 @@ fn list(console: Console) -> Result<Exit, Failure> {
         })
         .collect();
     console.out(&lines)?;
+    Ok(Exit::Success)
+}
+
+/// `docs/DIAGNOSTICS.md`, written anew with every change of the registry.
+fn markdown(console: Console) -> Result<Exit, Failure> {
+    let mut page = String::from(
+        "# Diagnostics\n\n\
+         Every fault that `arqon` finds in a circuit has a code. `arqon explain CODE` prints its \
+         part of this\npage, and `arqon explain --list --markdown` the page itself: both are \
+         written from the registry\nthat the compiler uses.\n\n\
+         E00xx YAML and shape; E01xx expressions; E02xx names and types; E03xx disciplines, \
+         state, cycles;\nE04xx topology and bypass; E05xx operators and contracts; E06xx access; \
+         Wxxxx warnings.\n",
+    );
+    for code in code::all() {
+        let entry = code.entry();
+        page.push_str(&format!("\n## {} {}\n\n", entry.id, entry.title));
+        page.push_str(&wrap(entry.explanation, 100));
+        for (title, example) in [("Wrong", entry.wrong), ("Mended", entry.mended)] {
+            page.push_str(&format!("\n\n{title}:\n\n```text\n{}\n```", example.trim_end()));
+        }
+        page.push('\n');
+    }
+    console.out(&page)?;
     Ok(Exit::Success)
 }
 

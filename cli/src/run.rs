@@ -8,13 +8,14 @@ pub(crate) mod progress;
 pub(crate) mod signals;
 pub(crate) mod collector;
 pub(crate) mod host;
+pub(crate) mod edge;
 pub(crate) mod summary;
 
 use std::time::{Duration, Instant};
 
 use arqon_engine::TopicInput;
 use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
-use arqon_types::{Edge, Epoch};
+use arqon_types::Edge;
 
 use self::bindings::OutputBinding;
 use self::collector::Collector;
@@ -52,7 +53,13 @@ pub(crate) fn run(
     let signals = Signals::listen()?;
 
     let has_edge = plan.topics.iter().any(|topic| topic.edge != Edge::None);
-    let host = Host::start(plan, n_workers(arguments.workers), &collector)?;
+    let config = edge::config(arguments)?;
+    let edge = has_edge.then(|| edge::options(arguments.listen, &config)).transpose()?;
+    let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
+    let host = Host::start(plan, n_workers(workers), edge, &collector)?;
+    if let Some(address) = host.address() {
+        edge::announce(console, &address, arguments, writes_stdout)?;
+    }
     let files = inputs.iter().map(|input| input.file.bytes_read()).collect();
     let mut reader = Reader {
         host,
@@ -92,12 +99,11 @@ fn end(signals: &Signals, n_faults: u64, keep_going: bool) -> Exit {
 }
 
 /// All threads that the machine has, up to four: small circuits gain nothing from more.
-pub(crate) fn n_workers(wanted: Option<u16>) -> usize {
+pub(crate) fn n_workers(wanted: Option<usize>) -> usize {
     const WORKERS_DEFAULT_MAX: usize = 4;
-    wanted.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_DEFAULT_MAX),
-        usize::from,
-    )
+    wanted.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_DEFAULT_MAX)
+    })
 }
 
 fn open_inputs(
@@ -185,7 +191,7 @@ impl Reader<'_> {
     /// Says what is left to say when all files are read.
     fn end(&mut self) -> Result<(), Failure> {
         self.progress.finish();
-        if self.host.last_fed() == Epoch::ZERO {
+        if !self.host.has_fed() {
             // Over nothing, too, a group without keys has its row.
             self.host.feed(Vec::new())?;
         }

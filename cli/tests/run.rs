@@ -7,7 +7,7 @@ mod support;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use support::Scene;
+use support::{Running, Scene};
 
 #[test]
 fn deltas_say_what_changed_and_can_be_read_back() {
@@ -185,14 +185,14 @@ fn rows_from_a_pipe_come_out_before_the_pipe_ends() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut stdin = child.process.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.process.stdout.take().unwrap()).lines();
     let order = "{\"id\":1,\"customer\":1,\"amount\":\"2.00\",\"status\":\"paid\"}\n";
     stdin.write_all(order.as_bytes()).unwrap();
     let line = lines.next().unwrap().unwrap();
     assert!(line.contains("\"revenue\":\"2.00\""), "{line}");
     drop(stdin);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.ends(), Some(0));
 }
 
 #[cfg(unix)]
@@ -215,15 +215,14 @@ fn signals_end_the_run_cleanly() {
                 "--ready-file",
                 "ready.json",
             ])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::null()),
+        );
         let deadline = std::time::Duration::from_secs(20);
         support::eventually(deadline, || scene.path("ready.json").exists());
-        let id = child.id().to_string();
+        let id = child.process.id().to_string();
         let sent = std::process::Command::new("kill").args([signal, &id]).status().unwrap();
         assert!(sent.success());
-        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+        assert_eq!(child.ends(), Some(code), "{signal}");
         assert_eq!(scene.read("out.csv"), "region,revenue,orders\nEU,30.00,1\nUS,12.50,2\n");
     }
 }

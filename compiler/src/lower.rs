@@ -27,6 +27,7 @@ pub(crate) fn lower(resolved: &Resolved<'_>, flow: &Flow, file: &str) -> Option<
         steps: Vec::new(),
         keys: Vec::new(),
         outputs: Vec::new(),
+        sources: vec![None; resolved.topics.len()],
         collections: vec![None; resolved.topics.len()],
         results: vec![Vec::new(); flow.nodes.len()],
         writers: writers(resolved, flow),
@@ -103,6 +104,8 @@ struct Lowering<'r, 'a> {
     /// Candidate keys of each step.
     keys: Vec<Keys>,
     outputs: Vec<Output>,
+    /// The source of each topic that has one.
+    sources: Vec<Option<StepId>>,
     /// What a reader of each topic reads.
     collections: Vec<Option<StepId>>,
     /// What each node puts out: one step, or one per label.
@@ -169,22 +172,19 @@ impl Lowering<'_, '_> {
 
     fn source(&mut self, id: TopicId) -> Option<StepId> {
         let topic = self.resolved.topic(id);
-        let known = self.steps.iter().position(
-            |step| matches!(&step.operator, Operator::Source(name) if *name == topic.name),
-        );
-        if is_control(self.resolved, id)
-            && let Some(known) = known
-        {
-            return Some(StepId(u32::try_from(known).expect("a file has fewer steps")));
+        if let Some(known) = self.sources[id.0] {
+            return Some(known);
         }
         let name = topic.name.as_str().to_owned();
-        Some(self.push(Step {
+        let step = self.push(Step {
             node: name.clone(),
             address: name,
             operator: Operator::Source(topic.name.clone()),
             inputs: Vec::new(),
             schema: Schema::new(topic.schema_name.clone(), topic.row.fields()?),
-        }))
+        });
+        self.sources[id.0] = Some(step);
+        Some(step)
     }
 
     /// The collection of a topic, for its readers and subscribers.

@@ -1,36 +1,47 @@
-//! The running circuit behind the files: takes epochs in order, hands what comes out to the
-//! collector.
+//! The running circuit: the server with its edge, behind one call that feeds an epoch.
 
-use arqon_engine::{BackendChoice, Dataflow, EngineOptions, EpochInput, TopicInput};
+use arqon_engine::{BackendChoice, EngineOptions, TopicInput};
 use arqon_plan::DataflowPlan;
+use arqon_server::{EdgeOptions, Server, ServerOptions, StartError};
 use arqon_types::Epoch;
 
 use super::collector::Collector;
 use crate::exit::Failure;
 
+/// Close code of sessions when the server goes: RFC 6455, "going away".
+const GOING_AWAY: u16 = 1001;
+
 /// A circuit in this process.
 #[derive(Debug)]
 pub(crate) struct Host {
-    dataflow: Dataflow,
+    server: Server,
     collector: Collector,
-    last_fed: Epoch,
+    has_fed: bool,
 }
 
 impl Host {
-    /// Starts the circuit on `n_workers` threads.
+    /// Starts the circuit on `n_workers` threads, with an edge for clients if one is wanted.
     ///
     /// # Errors
-    /// A [`Failure`] if it cannot start.
+    /// A [`Failure`] if it cannot start or listen.
     pub(crate) fn start(
         plan: DataflowPlan,
         n_workers: usize,
+        edge: Option<EdgeOptions>,
         collector: &Collector,
     ) -> Result<Self, Failure> {
-        let options = EngineOptions { n_workers, backend: BackendChoice::Auto };
+        let engine = EngineOptions { n_workers, backend: BackendChoice::Auto };
         let sink = collector.clone();
-        let dataflow = Dataflow::start(plan, options, move |output| sink.out(&output))
-            .map_err(|error| Failure::internal(Failure::chain(&error)))?;
-        Ok(Self { dataflow, collector: collector.clone(), last_fed: Epoch::ZERO })
+        let server =
+            Server::start(plan, ServerOptions { engine, edge }, move |output| sink.out(output))
+                .map_err(|error| {
+                    let text = Failure::chain(&error);
+                    match error {
+                        StartError::Listen(_) => Failure::unreachable(text),
+                        _ => Failure::internal(text),
+                    }
+                })?;
+        Ok(Self { server, collector: collector.clone(), has_fed: false })
     }
 
     /// Feeds one epoch; waits while too much is under way.
@@ -41,25 +52,29 @@ impl Host {
         if let Some(failure) = self.collector.failure() {
             return Err(failure);
         }
-        let epoch = self.last_fed.next();
+        self.has_fed = true;
         self.collector.fed();
-        self.dataflow
-            .feed(EpochInput { epoch, topics })
-            .map_err(|error| Failure::internal(Failure::chain(&error)))?;
-        self.last_fed = epoch;
-        Ok(epoch)
+        self.server.feed(topics).map_err(|error| Failure::internal(Failure::chain(&error)))
     }
 
-    /// The newest epoch that was fed.
-    pub(crate) fn last_fed(&self) -> Epoch {
-        self.last_fed
+    /// Whether anything was fed.
+    pub(crate) fn has_fed(&self) -> bool {
+        self.has_fed
     }
 
-    /// Waits for all epochs and stops the threads.
+    /// Where clients connect and with which token, if there is an edge.
+    pub(crate) fn address(&self) -> Option<(String, String)> {
+        let address = self.server.address()?;
+        Some((format!("ws://{address}"), self.server.token()?.to_owned()))
+    }
+
+    /// Waits for all epochs, says goodbye to clients and stops the threads.
     ///
     /// # Errors
     /// A [`Failure`] if the circuit has stopped before.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        self.dataflow.finish().map(drop).map_err(|error| Failure::internal(Failure::chain(&error)))
+        self.server
+            .finish(GOING_AWAY)
+            .map_err(|error| Failure::internal(Failure::chain(&error)))
     }
 }

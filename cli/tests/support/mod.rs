@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// The circuit of the README's tour.
 pub const SHOP: &str = include_str!("../../../circuits/ok/shop_revenue.yaml");
@@ -86,5 +86,37 @@ pub fn eventually(at_most: std::time::Duration, condition: impl Fn() -> bool) {
     while !condition() {
         assert!(start.elapsed() < at_most, "it did not happen within {at_most:?}");
         std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// A started command that does not outlive its test.
+pub struct Running {
+    pub process: Child,
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        Self { process: command.spawn().unwrap() }
+    }
+
+    /// Waits for the end, and kills what does not come to it within 20 seconds.
+    #[expect(clippy::disallowed_methods, reason = "a test of a process has to wait for it")]
+    pub fn ends(&mut self) -> Option<i32> {
+        let start = std::time::Instant::now();
+        while start.elapsed() < std::time::Duration::from_secs(20) {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        None
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

@@ -1,5 +1,7 @@
 //! Who a session is and what it may do. What is not granted is denied.
 
+use std::fmt;
+
 use arqon_types::TopicName;
 
 use crate::pattern::{Pattern, PatternError};
@@ -52,6 +54,16 @@ impl Grant {
         let pattern = Pattern::parse(pattern)
             .map_err(|source| GrantError::Pattern { text: text.to_owned(), source })?;
         Ok(Self { action, pattern })
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let right = match self.action {
+            Action::Publish => "can_publish",
+            Action::Subscribe => "can_subscribe",
+        };
+        write!(f, "{right}:{}", self.pattern)
     }
 }
 

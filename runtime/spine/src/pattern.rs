@@ -1,5 +1,7 @@
 //! Patterns of topic names: `*` stands for one token, `>` for the rest, as in NATS.
 
+use std::fmt;
+
 use arqon_types::{NAME_CHARS_MAX, TopicName};
 
 /// A topic's name, or a pattern of names.
@@ -80,6 +82,20 @@ impl Pattern {
             name.push_str(part);
         }
         TopicName::parse(&name).ok()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, token) in self.tokens.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { "." })?;
+            f.write_str(match token {
+                Token::Exact(part) => part,
+                Token::One => "*",
+                Token::Rest => ">",
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,79 @@
+//! The edge of a run: its options, and the line that says where it is.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use arqon_server::{Config, EdgeOptions, random_secret};
+use serde_json::json;
+
+use crate::arguments::RunArguments;
+use crate::console::{Console, OutputFormat, Style};
+use crate::exit::Failure;
+
+/// The configuration file's settings, or the defaults.
+///
+/// # Errors
+/// A [`Failure`] if the file cannot be read, or is no configuration.
+pub(crate) fn config(arguments: &RunArguments) -> Result<Config, Failure> {
+    let Some(path) = &arguments.config else { return Ok(Config::default()) };
+    Config::load(path).map_err(|error| {
+        let text = Failure::chain(&error);
+        match error {
+            arqon_server::ConfigError::Read { .. } => Failure::unreachable(text),
+            _ => Failure::errors(text),
+        }
+    })
+}
+
+/// What the edge needs; the flag goes before the file, and the file before the default.
+///
+/// # Errors
+/// A [`Failure`] if the secret cannot be read.
+pub(crate) fn options(listen: Option<SocketAddr>, config: &Config) -> Result<EdgeOptions, Failure> {
+    let secret = match config.secret() {
+        Ok(Some(secret)) => secret,
+        Ok(None) => random_secret().map_err(|error| Failure::internal(Failure::chain(&error)))?,
+        Err(error) => return Err(Failure::unreachable(Failure::chain(&error))),
+    };
+    let listen =
+        listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+    Ok(EdgeOptions { listen, settings: config.settings(), secret })
+}
+
+/// Says where clients connect: the ready line for programs, an address and a token for people.
+///
+/// # Errors
+/// A [`Failure`] if the line cannot be written.
+pub(crate) fn announce(
+    console: Console,
+    (ws, token): &(String, String),
+    arguments: &RunArguments,
+    stdout_is_data: bool,
+) -> Result<(), Failure> {
+    // There is no control API in this version, hence no address of it.
+    let line = format!("{}\n", json!({ "ws": ws, "http": null, "token": token }));
+    match console.format {
+        OutputFormat::Json if stdout_is_data => console.err(&line),
+        OutputFormat::Json => console.out(&line)?,
+        // Who waits for the end of the run does not connect to it.
+        OutputFormat::Human | OutputFormat::Sarif if arguments.until_idle => {}
+        OutputFormat::Human | OutputFormat::Sarif => console.note(&format!(
+            "listening on {}\ntoken {}\n",
+            console.paint_err(Style::Bold, ws),
+            console.paint_err(Style::Dim, token),
+        )),
+    }
+    match &arguments.ready_file {
+        Some(path) => write_whole(path, &line),
+        None => Ok(()),
+    }
+}
+
+/// Writes the file under another name first, so that whoever waits for it never sees half of it.
+fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
+        Failure::unreachable(format!("cannot write `{}`: {error}", path.display()))
+    })
+}
