@@ -1,5 +1,7 @@
 //! docs/PROTOCOL.md is true: its sessions are played against a running server, frame by frame.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -3,6 +3,8 @@
 //! Every frame is written out as the protocol promises it. Loopback, port 0, a deadline on each
 //! step.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::time::Duration;
 
 use arqon_compiler::{Options, compile};
