@@ -64,7 +64,7 @@ impl BackendChoice {
 pub(crate) struct Counters {
     /// What is counted.
     pub(crate) layout: Layout,
-    /// By place in the plan's topics; none for topics that a step writes.
+    /// By place in the plan's topics; none for topics that only steps write.
     pub(crate) topics: Vec<Option<CounterId>>,
     /// By step; several for a map's stages, none for a source.
     pub(crate) steps: Vec<Vec<CounterId>>,
@@ -79,8 +79,12 @@ impl Counters {
             .iter()
             .map(|topic| {
                 let is_written = plan.outputs.iter().any(|output| output.topic == topic.name);
+                // A topic that clients both write and watch is an output, and is fed all the same.
+                let is_read = plan.steps.iter().any(
+                    |step| matches!(&step.operator, Operator::Source(name) if *name == topic.name),
+                );
                 let name = topic.name.as_str();
-                (!is_written).then(|| layout.add(name, name, true))
+                (is_read || !is_written).then(|| layout.add(name, name, true))
             })
             .collect();
         let steps = plan
