@@ -53,6 +53,11 @@ impl Table {
         self.upper = self.upper.max(upper);
     }
 
+    /// First epoch of which changes may still come.
+    pub fn upper(&self) -> u64 {
+        self.upper
+    }
+
     /// Whether all changes of `epoch` are in.
     pub fn has_seen(&self, epoch: u64) -> bool {
         epoch < self.upper
