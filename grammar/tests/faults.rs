@@ -136,14 +136,14 @@ fn one_bad_step_hides_no_fault_of_the_next() {
         &[
             "7:23-24 error[E0107]: `=` is written `==`",
             "  fix 7:23-24: write `==` -> ==",
-            "8:9-15 error[E0020]: there is no verb `filter`",
+            "8:9-15 error[E0011]: there is no verb `filter`",
             "  help: did you mean `where`?",
             "10:9-13 error[E0020]: one step has two verbs, `select` and `drop`",
             "  9:9-15: the first verb",
             "  help: put a `-` before each verb, so that each is a step of its own",
             "11:9-14 error[E0020]: `match` stands beside its verb `join`",
             "  help: without a `-` of its own it belongs to the step above",
-            "12:9-15 error[E0020]: there is no verb `wibble`",
+            "12:9-15 error[E0011]: there is no verb `wibble`",
             "  help: the verbs are `where`, `select`, `with`, `drop`, `unnest`, `join`, `group`, \
              `distinct`, `top`, `over`, `window`, `within`, `loop`, `route`, `call`, `kernel`, \
              `wasm`, `carries`",

@@ -87,6 +87,9 @@ impl<'a> Reader<'a> {
             let span = self.span(item.value);
             return vec![Step { verb: span, span, kind: StepKind::Error }];
         };
+        if steps.is_empty() {
+            self.empty(item.span, "`do` has no step");
+        }
         steps.iter().map(|step| self.step(*step)).collect()
     }
 
@@ -319,7 +322,7 @@ fn no_verb(item: Item<'_>) -> Diagnostic {
             .help("without a `-` of its own it belongs to the step above");
     }
     let message = format!("there is no verb `{}`", item.key);
-    let diagnostic = Diagnostic::new(code::yaml::STEP_VERB, item.span, message);
+    let diagnostic = Diagnostic::new(code::yaml::UNKNOWN_KEY, item.span, message);
     if near.is_some() {
         return diagnostic.did_you_mean(near);
     }

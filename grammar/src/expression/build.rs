@@ -1,7 +1,6 @@
 //! Pairs of the grammar to the expression tree: precedence, depth, balance.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use pest::iterators::Pair;
@@ -50,7 +49,7 @@ pub(super) fn order(
     diagnostics: &mut Collector,
 ) -> (Expr, Direction) {
     let builder =
-        Builder { source, found: RefCell::new(Vec::new()), built: RefCell::new(BTreeMap::new()) };
+        Builder { source, found: RefCell::new(Vec::new()), built: RefCell::new(Vec::new()) };
     let mut direction = Direction::Ascending;
     let mut exprs = Vec::new();
     for pair in pairs.flatten() {
@@ -64,7 +63,7 @@ pub(super) fn order(
     for pair in exprs.into_iter().rev() {
         builder.build(pair);
     }
-    let expr = builder.built.take().pop_first().map(|(_, built)| built.expr);
+    let expr = builder.built.take().pop().map(|(_, built)| built.expr);
     let found = builder.found.into_inner();
     let expr = expr.filter(|_| found.is_empty()).unwrap_or_else(|| Expr::error(source.whole()));
     diagnostics.extend(found);
@@ -124,8 +123,9 @@ struct Builder<'a> {
     source: Source<'a>,
     /// Filled from the Pratt parser's closures, which all hold the builder.
     found: RefCell<Vec<Diagnostic>>,
-    /// What is built and not yet part of anything, by its first byte: no two `expr`s share it.
-    built: RefCell<BTreeMap<usize, Built>>,
+    /// What is built and not yet part of anything, with its first byte: no two `expr`s share it.
+    /// The part that is wanted next was nearly always built last.
+    built: RefCell<Vec<(usize, Built)>>,
 }
 
 impl Builder<'_> {
@@ -143,13 +143,17 @@ impl Builder<'_> {
             .map_infix(|left, operator, right| self.infix(left, &operator, right))
             .parse(pair.into_inner())
             .finish();
-        self.built.borrow_mut().insert(start, built);
+        self.built.borrow_mut().push((start, built));
     }
 
     /// A part, which has been built before.
     fn expr(&self, pair: &Pair<'_, Rule>) -> Built {
-        let built = self.built.borrow_mut().remove(&pair.as_span().start());
-        built.unwrap_or_else(|| Built::leaf(ExprKind::Error, self.span(pair)))
+        let start = pair.as_span().start();
+        let mut built = self.built.borrow_mut();
+        match built.iter().rposition(|(at, _)| *at == start) {
+            Some(index) => built.remove(index).1,
+            None => Built::leaf(ExprKind::Error, self.span(pair)),
+        }
     }
 
     /// Watches the depth of what has been built.
