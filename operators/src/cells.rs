@@ -327,3 +327,8 @@ pub(crate) fn merge_errors(first: RowErrors, second: RowErrors) -> RowErrors {
     merged.extend(rest);
     merged
 }
+
+/// A row's index as selections hold it.
+pub(crate) fn index(row_idx: usize) -> u32 {
+    u32::try_from(row_idx).expect("a batch has fewer than 2^32 rows")
+}

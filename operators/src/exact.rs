@@ -421,7 +421,10 @@ mod tests {
         }
 
         #[test]
-        fn merging_is_adding(a in prop::collection::vec(finite(), 0..9), b in prop::collection::vec(finite(), 0..9)) {
+        fn merging_is_adding(
+            a in prop::collection::vec(finite(), 0..9),
+            b in prop::collection::vec(finite(), 0..9),
+        ) {
             let of = |terms: &[f64]| {
                 let mut sum = ExactSum::default();
                 for x in terms {
@@ -442,7 +445,11 @@ mod tests {
         }
 
         #[test]
-        fn products_and_differences_are_exact(a in any::<i64>(), b in any::<i64>(), c in any::<i128>()) {
+        fn products_and_differences_are_exact(
+            a in any::<i64>(),
+            b in any::<i64>(),
+            c in any::<i128>(),
+        ) {
             let c = c >> 2;
             let exact = Exact::from_int(i128::from(a)).times(&Exact::from_int(i128::from(b)));
             let exact = exact.minus(&Exact::from_int(c));

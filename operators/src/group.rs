@@ -1,9 +1,9 @@
 //! The state of one group: all its aggregates together, and their values.
 //!
-//! A [`GroupPlan`] is made once per `group` step. It says which expressions the engine evaluates for
-//! every row ([`GroupPlan::inputs`]), folds filters into them (a row that a filter refuses counts as
-//! `none`, and its argument is not evaluated), and lets aggregates over one input share what is
-//! remembered: `sum(x)`, `avg(x)` and `count(x)` one sum, `min(x)` and `list(x)` one multiset.
+//! A [`GroupPlan`] is made once per `group` step. It says which expressions the engine evaluates
+//! for every row ([`GroupPlan::inputs`]), folds filters into them (a row that a filter refuses
+//! counts as `none`, and its argument is not evaluated), and lets aggregates over one input share
+//! what is remembered: `sum(x)` and `avg(x)` one sum, `min(x)` and `list(x)` one multiset.
 
 use arqon_types::{Column, PackedRow, Type, Value};
 

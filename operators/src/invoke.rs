@@ -337,7 +337,7 @@ fn date_of(value: &Value) -> Civil {
     }
 }
 
-/// Exact, so that the order of the items does not matter; floats are rounded once.
+/// Exact, floats rounded once; a sum of decimals has to fit 128 bits at every step.
 fn sum(items: &[Value], ty: &Type) -> Result<Value, Failure> {
     let overflow = || Failure::overflow("`sum`", ty);
     let mut total: i128 = 0;

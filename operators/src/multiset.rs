@@ -1,8 +1,8 @@
 //! Ordered multisets with signed multiplicities: what `min`, `list`, `quantile` and the like hold.
 //!
 //! Values that fit an `i64` in order (all but decimals, uuids, strings, lists and structs) are kept
-//! as such; the rest as packed rows. Multiplicities may be below zero for a while, when a retraction
-//! is added up before its insertion; such values do not count.
+//! as such; the rest as packed rows. Multiplicities may be below zero for a while, when a
+//! retraction is added up before its insertion; such values do not count.
 
 use std::collections::BTreeMap;
 

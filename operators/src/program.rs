@@ -7,12 +7,16 @@ use std::borrow::Cow;
 
 use arqon_types::{Column, Type, Value};
 
+use crate::branch::{Choice, Part, merge_parts, with_presence_kept};
 use crate::call_kernel;
-use crate::cells::{Cells, Output, Presence, RowErrors, Rows, View, merge_errors, with_presence};
+use crate::cast_kernel;
+use crate::cells::{
+    Cells, Output, Presence, RowErrors, Rows, View, index, merge_errors, with_presence,
+};
 use crate::eval::{concat, eval};
-use crate::expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
-use crate::function::Function;
+use crate::expr::{BinaryOp, Expr, UnaryOp};
 use crate::kernel::{self, Frame};
+use crate::node::{Node, NodeKind};
 
 /// An expression ready to run on columns.
 #[derive(Debug, Clone)]
@@ -88,164 +92,7 @@ impl Program {
     }
 }
 
-fn index(row_idx: usize) -> u32 {
-    u32::try_from(row_idx).expect("a batch has fewer than 2^32 rows")
-}
-
-#[derive(Debug, Clone)]
-struct Node {
-    kind: NodeKind,
-    ty: Type,
-    place: Place,
-    can_fail: bool,
-    /// Worth evaluating only where needed, although it cannot fail.
-    is_dear: bool,
-}
-
-#[derive(Debug, Clone)]
-enum NodeKind {
-    Column(usize),
-    Constant(Value),
-    Field(Box<Node>, usize),
-    Unary(UnaryOp, Box<Node>),
-    Binary(BinaryOp, Box<Node>, Box<Node>),
-    /// `and`; the same with both truth values exchanged is `or`.
-    Chain {
-        operands: Vec<Node>,
-        unit: bool,
-    },
-    If {
-        condition: Box<Node>,
-        then: Box<Node>,
-        otherwise: Box<Node>,
-    },
-    In {
-        of: Box<Node>,
-        items: Vec<Node>,
-    },
-    Default {
-        of: Box<Node>,
-        otherwise: Box<Node>,
-    },
-    Try(Box<Node>),
-    Cast(Box<Node>),
-    Call(Function, Vec<Node>),
-    List(Vec<Node>),
-    Struct(Vec<Node>),
-    /// Expressions with lambdas, on the columns that they read.
-    RowWise {
-        expr: Box<Expr>,
-        columns: Vec<(usize, Type)>,
-        n_columns: usize,
-    },
-}
-
 impl Node {
-    fn new(expr: &Expr) -> Self {
-        let ty = expr.ty.clone();
-        let place = expr.place;
-        let leaf =
-            |kind, can_fail, is_dear| Self { kind, ty: ty.clone(), place, can_fail, is_dear };
-        if is_constant(expr)
-            && let Ok(value) = eval(expr, &[])
-        {
-            return leaf(NodeKind::Constant(value), false, false);
-        }
-        let boxed = |expr: &Expr| Box::new(Self::new(expr));
-        let all = |exprs: &[Expr]| exprs.iter().map(Self::new).collect::<Vec<_>>();
-        let kind = match &expr.kind {
-            ExprKind::Column(idx) => return leaf(NodeKind::Column(*idx), false, false),
-            ExprKind::Literal(value) => {
-                return leaf(NodeKind::Constant(value.clone()), false, false);
-            }
-            ExprKind::Call { args, .. }
-                if args.iter().any(|arg| matches!(arg.kind, ExprKind::Lambda { .. })) =>
-            {
-                let mut columns = Vec::new();
-                collect_columns(expr, &mut columns);
-                let n_columns = columns.iter().map(|(idx, _)| idx + 1).max().unwrap_or(0);
-                let kind = NodeKind::RowWise { expr: Box::new(expr.clone()), columns, n_columns };
-                return leaf(kind, true, true);
-            }
-            ExprKind::Local(_) | ExprKind::Lambda { .. } => {
-                unreachable!("only inside calls that take lambdas")
-            }
-            ExprKind::Field { of, idx } => NodeKind::Field(boxed(of), *idx),
-            ExprKind::Unary(op, operand) => NodeKind::Unary(*op, boxed(operand)),
-            ExprKind::Binary(op, left, right) => NodeKind::Binary(*op, boxed(left), boxed(right)),
-            ExprKind::And(operands) => NodeKind::Chain { operands: all(operands), unit: true },
-            ExprKind::Or(operands) => NodeKind::Chain { operands: all(operands), unit: false },
-            ExprKind::If { condition, then, otherwise } => NodeKind::If {
-                condition: boxed(condition),
-                then: boxed(then),
-                otherwise: boxed(otherwise),
-            },
-            ExprKind::In { of, items } => NodeKind::In { of: boxed(of), items: all(items) },
-            ExprKind::Default { of, otherwise } => {
-                NodeKind::Default { of: boxed(of), otherwise: boxed(otherwise) }
-            }
-            ExprKind::Try(of) => NodeKind::Try(boxed(of)),
-            ExprKind::Cast(of) => NodeKind::Cast(boxed(of)),
-            ExprKind::Call { function, args } => NodeKind::Call(*function, all(args)),
-            ExprKind::List(items) => NodeKind::List(all(items)),
-            ExprKind::Struct(fields) => NodeKind::Struct(all(fields)),
-        };
-        let mut node = leaf(kind, false, false);
-        let children = node.children();
-        let can_fail = node.can_itself_fail() || children.iter().any(|child| child.can_fail);
-        let is_dear = children.iter().any(|child| child.is_dear)
-            || matches!(node.kind, NodeKind::Call(..) | NodeKind::List(_));
-        node.can_fail = can_fail && !matches!(node.kind, NodeKind::Try(_));
-        node.is_dear = is_dear;
-        node
-    }
-
-    fn children(&self) -> Vec<&Self> {
-        match &self.kind {
-            NodeKind::Column(_) | NodeKind::Constant(_) | NodeKind::RowWise { .. } => Vec::new(),
-            NodeKind::Field(of, _)
-            | NodeKind::Unary(_, of)
-            | NodeKind::Try(of)
-            | NodeKind::Cast(of) => vec![of],
-            NodeKind::Binary(_, a, b) | NodeKind::Default { of: a, otherwise: b } => vec![a, b],
-            NodeKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-            NodeKind::In { of, items } => std::iter::once(of.as_ref()).chain(items).collect(),
-            NodeKind::Chain { operands: nodes, .. }
-            | NodeKind::Call(_, nodes)
-            | NodeKind::List(nodes)
-            | NodeKind::Struct(nodes) => nodes.iter().collect(),
-        }
-    }
-
-    /// Whether the node fails for some values of its operands.
-    fn can_itself_fail(&self) -> bool {
-        match &self.kind {
-            NodeKind::Unary(UnaryOp::Negate, of) => *of.ty.required() != Type::Float64,
-            NodeKind::Binary(op, left, right) => match op {
-                BinaryOp::Divide | BinaryOp::Remainder => !is_nonzero(right),
-                BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
-                    *left.ty.required() != Type::Float64
-                }
-                _ => false,
-            },
-            NodeKind::Cast(of) => match (of.ty.required(), self.ty.required()) {
-                (from, to) if from == to => false,
-                (_, Type::String)
-                | (Type::Int64 | Type::Decimal(_), Type::Float64)
-                | (Type::Bool | Type::Timestamp | Type::Date | Type::Duration, Type::Int64)
-                | (Type::Timestamp, Type::Date) => false,
-                _ => true,
-            },
-            NodeKind::Call(function, args) => call_can_fail(*function, args),
-            _ => false,
-        }
-    }
-
-    /// Whether it pays to evaluate only the rows that need it.
-    fn wants_narrowing(&self) -> bool {
-        self.can_fail || self.is_dear
-    }
-
     fn run<'a>(&self, rows: Rows<'a>) -> Output<'a> {
         let frame = Frame { n_rows: rows.len(), ty: &self.ty, place: self.place };
         match &self.kind {
@@ -278,7 +125,7 @@ impl Node {
             }
             NodeKind::Default { of, otherwise } => self.default(of, otherwise, rows),
             NodeKind::Try(of) => attempt(of.run(rows), &of.ty, &frame),
-            NodeKind::Cast(of) => kernel::cast(of.run(rows), &of.ty, &frame),
+            NodeKind::Cast(of) => cast_kernel::cast(of.run(rows), &of.ty, &frame),
             NodeKind::Call(function, args) => {
                 let types: Vec<&Type> = args.iter().map(|arg| &arg.ty).collect();
                 let args = args.iter().map(|arg| arg.run(rows)).collect();
@@ -315,8 +162,8 @@ impl Node {
             .map(|at| if truth.at(at) { Choice::First } else { Choice::Second })
             .collect();
         condition.errors.iter().for_each(|(position, _)| choice[*position] = Choice::Failed);
-        let first = Part::run(then, &choice, Choice::First, rows);
-        let second = Part::run(otherwise, &choice, Choice::Second, rows);
+        let first = part(then, &choice, Choice::First, rows);
+        let second = part(otherwise, &choice, Choice::Second, rows);
         merge_parts(&choice, first, second, &self.ty, condition.errors)
     }
 
@@ -339,106 +186,18 @@ impl Node {
             cells => cells,
         };
         let first = Part { cells, errors: RowErrors::new(), is_dense: false };
-        let second = Part::run(otherwise, &choice, Choice::Second, rows);
+        let second = part(otherwise, &choice, Choice::Second, rows);
         merge_parts(&choice, first, second, &self.ty, of_output.errors)
     }
 }
 
-/// Which of two parts gives a row's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Choice {
-    First,
-    Second,
-    Failed,
-}
-
-/// One branch's values: for all rows, or (dense) only for the rows that chose it.
-struct Part<'a> {
-    cells: Cells<'a>,
-    /// By position among all rows.
-    errors: RowErrors,
-    is_dense: bool,
-}
-
-impl<'a> Part<'a> {
-    fn run(node: &Node, choice: &[Choice], mine: Choice, rows: Rows<'a>) -> Self {
-        if !node.wants_narrowing() {
-            let output = node.run(rows);
-            return Self { cells: output.cells, errors: output.errors, is_dense: false };
-        }
-        let positions: Vec<u32> =
-            (0..rows.len()).filter(|at| choice[*at] == mine).map(index).collect();
-        let row_indices = rows.row_indices(&positions);
-        let output = node.run(rows.narrowed(&row_indices));
-        let errors =
-            output.errors.into_iter().map(|(at, error)| (positions[at] as usize, error)).collect();
-        let column = output.cells.into_column(&node.ty, positions.len()).into_owned();
-        Self { cells: Cells::Column(Cow::Owned(column)), errors, is_dense: true }
+/// One branch: on the rows that chose it if that pays, else on all.
+fn part<'a>(node: &Node, choice: &[Choice], mine: Choice, rows: Rows<'a>) -> Part<'a> {
+    if node.wants_narrowing() {
+        return Part::narrow(choice, mine, &node.ty, rows, |rows| node.run(rows));
     }
-}
-
-fn merge_parts<'a>(
-    choice: &[Choice],
-    first: Part<'_>,
-    second: Part<'_>,
-    ty: &Type,
-    errors: RowErrors,
-) -> Output<'a> {
-    let column = match select_plain(choice, &first, &second) {
-        Some(column) => with_presence_kept(column, ty),
-        None => select_any(choice, &first, &second, ty),
-    };
-    let errors = merge_errors(errors, merge_errors(first.errors, second.errors));
-    Output::of(column, errors)
-}
-
-/// Both parts plain and of numbers: a select without branches.
-fn select_plain(choice: &[Choice], first: &Part<'_>, second: &Part<'_>) -> Option<Column> {
-    if first.is_dense || second.is_dense {
-        return None;
-    }
-    let ((Presence::All, a), (Presence::All, b)) = (first.cells.split(), second.cells.split())
-    else {
-        return None;
-    };
-    macro_rules! select {
-        ($read:ident, $column:ident) => {
-            if let (Some(a), Some(b)) = (a.$read(), b.$read()) {
-                let pick = |(at, choice): (usize, &Choice)| {
-                    if *choice == Choice::First { a.at(at) } else { b.at(at) }
-                };
-                return Some(Column::$column(choice.iter().enumerate().map(pick).collect()));
-            }
-        };
-    }
-    select!(ints, Int);
-    select!(floats, Float);
-    select!(bools, Bool);
-    select!(decimals, Decimal);
-    None
-}
-
-fn select_any(choice: &[Choice], first: &Part<'_>, second: &Part<'_>, ty: &Type) -> Column {
-    let mut column = Column::with_capacity(ty, choice.len());
-    let (mut first_at, mut second_at) = (0, 0);
-    for (position, choice) in choice.iter().enumerate() {
-        let (part, at) = match choice {
-            Choice::First => (first, &mut first_at),
-            Choice::Second => (second, &mut second_at),
-            Choice::Failed => {
-                column.push_default();
-                continue;
-            }
-        };
-        match &part.cells {
-            Cells::Constant(value) => column.push(value),
-            Cells::Column(from) => {
-                column.push_from(from, if part.is_dense { *at } else { position });
-            }
-        }
-        *at += 1;
-    }
-    column
+    let output = node.run(rows);
+    Part { cells: output.cells, errors: output.errors, is_dense: false }
 }
 
 fn binary<'a>(
@@ -565,14 +324,6 @@ fn attempt<'a>(of: Output<'a>, ty: &Type, frame: &Frame<'_>) -> Output<'a> {
     Output::of(column, RowErrors::new())
 }
 
-/// The column as `ty` has it: an option if that is one.
-fn with_presence_kept(column: Column, ty: &Type) -> Column {
-    match column {
-        option @ Column::Option { .. } => option,
-        plain => with_presence(plain, None, ty),
-    }
-}
-
 fn concatenate<'a>(
     left: Output<'_>,
     right: Output<'_>,
@@ -656,100 +407,6 @@ fn row_wise<'a>(
         }
     }
     Output::of(column, errors)
-}
-
-fn is_nonzero(node: &Node) -> bool {
-    match &node.kind {
-        NodeKind::Constant(Value::Int(x) | Value::Duration(x)) => *x != 0,
-        NodeKind::Constant(Value::Float(x)) => x.get() != 0.0,
-        NodeKind::Constant(Value::Decimal(x)) => *x != 0,
-        _ => false,
-    }
-}
-
-fn call_can_fail(function: Function, args: &[Node]) -> bool {
-    use Function as F;
-    let of = args.first().map(|arg| arg.ty.required());
-    match function {
-        F::Lower
-        | F::Upper
-        | F::Trim
-        | F::Split
-        | F::Join
-        | F::Replace
-        | F::Contains
-        | F::StartsWith
-        | F::EndsWith
-        | F::Like
-        | F::Len
-        | F::Min
-        | F::Max
-        | F::Floor
-        | F::Ceil
-        | F::Sqrt
-        | F::Exp
-        | F::Ln
-        | F::Pow
-        | F::Year
-        | F::Month
-        | F::Day
-        | F::Hour
-        | F::IsSome
-        | F::Hash
-        | F::Any
-        | F::All
-        | F::Sort
-        | F::First => false,
-        F::Abs | F::Sum => of != Some(&Type::Float64),
-        F::Substr
-        | F::Slice
-        | F::Clamp
-        | F::Round
-        | F::Div
-        | F::Trunc
-        | F::AddMonths
-        | F::Filter
-        | F::Map => true,
-    }
-}
-
-/// Whether no column is read (lambdas are left alone).
-fn is_constant(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Literal(_) => true,
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Lambda { .. } => false,
-        _ => sub_expressions(expr).into_iter().all(is_constant),
-    }
-}
-
-fn collect_columns(expr: &Expr, columns: &mut Vec<(usize, Type)>) {
-    if let ExprKind::Column(idx) = &expr.kind
-        && !columns.iter().any(|(known, _)| known == idx)
-    {
-        columns.push((*idx, expr.ty.clone()));
-    }
-    for sub in sub_expressions(expr) {
-        collect_columns(sub, columns);
-    }
-}
-
-fn sub_expressions(expr: &Expr) -> Vec<&Expr> {
-    match &expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-        ExprKind::Field { of, .. }
-        | ExprKind::Unary(_, of)
-        | ExprKind::Try(of)
-        | ExprKind::Cast(of)
-        | ExprKind::Lambda { body: of, .. } => vec![of],
-        ExprKind::Binary(_, a, b) | ExprKind::Default { of: a, otherwise: b } => vec![a, b],
-        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::In { of, items } => std::iter::once(of.as_ref()).chain(items).collect(),
-        ExprKind::And(exprs)
-        | ExprKind::Or(exprs)
-        | ExprKind::Call { args: exprs, .. }
-        | ExprKind::List(exprs)
-        | ExprKind::Struct(exprs) => exprs.iter().collect(),
-    }
 }
 
 #[cfg(test)]

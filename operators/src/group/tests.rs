@@ -5,7 +5,7 @@ use arqon_types::Row;
 use proptest::prelude::*;
 
 use super::*;
-use crate::call::aggregate;
+use crate::aggregation::aggregate;
 use crate::eval::eval;
 use crate::exact::expansion_sum;
 
@@ -306,6 +306,20 @@ fn overflow_is_an_error_that_goes_away() {
     assert_eq!(state.finish(&plan).unwrap_err().code, EvalCode::Overflow);
     state.update_values(&plan, &[Value::Decimal(i128::MAX)], 1 - i64::MAX);
     assert_eq!(state.finish(&plan).unwrap(), [Value::Decimal(i128::MAX)]);
+}
+
+#[test]
+fn large_averages_are_rounded_once() {
+    let plan = GroupPlan::new(&[call("avg", vec![column(0)], None)]);
+    let mut state = plan.new_state();
+    for x in [i64::MAX, i64::MAX - 2, 3] {
+        state.update_values(&plan, &[Value::Int(x)], 1);
+    }
+    // (2^64 - 1) / 3, which is an integer of 63 bits; its nearest float ends in zeros.
+    let exact = 6_148_914_691_236_517_205_i64;
+    #[expect(clippy::cast_precision_loss, reason = "the cast rounds half to even")]
+    let expected = exact as f64;
+    assert_eq!(state.finish(&plan).unwrap(), [Value::float(expected)]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::call::{Arg, call};
+use crate::expr::{ExprKind, Place};
 use crate::fault::Typed;
 use crate::typing;
 
@@ -471,7 +472,11 @@ fn check(expr: &Expr, rows: &[Row]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 3000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn columns_give_what_rows_give(
         shape in prop::collection::vec(any::<u32>(), 1..120),
