@@ -119,6 +119,12 @@ pub(crate) enum Emission {
     Plan,
     /// The executable steps, as text
     Dataflow,
+    /// The graph for Graphviz
+    Dot,
+    /// The graph for Markdown
+    Mermaid,
+    /// The graph for browsers and papers
+    Svg,
     /// Typed graph and steps as JSON
     Json,
 }

@@ -9,7 +9,9 @@ mod arguments;
 mod source;
 mod report;
 mod circuit;
+mod picture;
 mod compile;
+mod graph;
 mod check;
 mod run;
 mod examples;
@@ -52,6 +54,7 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Explain(command) => explain::explain(command, console),
         Command::Completions(command) => completions::completions(command, console),
         Command::Compile(command) => compile::compile(command, &arguments.global, console),
+        Command::Graph(command) => graph::graph(command, &arguments.global, console),
         Command::Check(command) => check::check(command, &arguments.global, console),
         Command::Test(command) => examples::test(command, &arguments.global, console),
         Command::Run(command) => run::run(command, &arguments.global, console),

@@ -95,11 +95,11 @@ fn groups_of_events_need_a_bound() {
     assert_eq!(
         error.help,
         [
-            "say how long events count: `retain: 1h` on topic `clicks`",
-            "or let `clicks` carry what can be replaced: `carries: full` and a `key`; or what its \
+            "let `clicks` carry what can be replaced: `carries: full` and a `key`; or what its \
              producers retract: `carries: delta`",
             "or group by fields of type `bool` or `enum`, or by the topic's `key`, once it is \
              declared",
+            "or say how long events count: `retain: 1h` on topic `clicks`",
         ]
     );
     assert_eq!(plan_errors(&plan, Unbounded::Allowed), []);

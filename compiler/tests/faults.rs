@@ -68,9 +68,9 @@ flow:
 15:9-13 error[E0302]: `join` at `sums[0]` holds every event of `events`
   here: this state has no bound
   8:3-9: `events` carries `events`, which are never retracted
-  help: say how long events count: `retain: 1h` on topic `events`
-  help: or let `events` carry what can be replaced: `carries: full` and a `key`; or what its \
+  help: let `events` carry what can be replaced: `carries: full` and a `key`; or what its \
 producers retract: `carries: delta`
+  help: or say how long events count: `retain: 1h` on topic `events`
   note: `--allow unbounded` accepts it as it is",
     );
     let text = format!("{SHOP}{flow}");

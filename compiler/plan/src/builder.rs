@@ -145,9 +145,9 @@ impl PlanBuilder {
 
     /// A vertex per role and side, and one per side for edge topics that no role names.
     ///
-    /// A grant on a node or an operator is wired to it as it stands, for the bypass check; a
-    /// grant on an unknown name, or in a direction that its topic does not have, is not wired,
-    /// since the access check reports it.
+    /// A grant on a node, an operator or an inner topic is wired to it as it stands, for the
+    /// bypass check; a grant on an unknown name, or in a direction that its topic's edge does not
+    /// have, is not wired, since the access check reports it.
     fn add_clients(&mut self) {
         let roles = self.plan.roles.clone();
         for role in &roles {
@@ -182,6 +182,7 @@ impl PlanBuilder {
         }
         let target = self.plan.named(&grant.target)?;
         let (publishes, subscribes) = match self.plan.vertex(target) {
+            Vertex::Topic(topic) if topic.is_inner() => (true, true),
             Vertex::Topic(topic) => (topic.admits_clients(), topic.emits_to_clients()),
             Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => (true, true),
         };

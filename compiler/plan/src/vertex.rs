@@ -113,6 +113,11 @@ impl Topic {
         self.edge.emits() || is_report
     }
 
+    /// Whether it is one of the circuit's own that no client may touch.
+    pub fn is_inner(&self) -> bool {
+        self.origin == TopicOrigin::Declared && self.edge == Edge::None
+    }
+
     /// The names of the key's fields, `a, b`.
     pub fn key_names(&self) -> String {
         let name = |column: &usize| self.schema.fields.get(*column).map(|f| f.name.as_str());

@@ -15,7 +15,8 @@ pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
     grants.filter_map(|(role, grant)| refused(plan, role, grant)).collect()
 }
 
-/// What is wrong with one entry. Nodes and operators in it are the bypass check's to report.
+/// What is wrong with one entry. Nodes, operators and inner topics in it are the bypass check's
+/// to report.
 fn refused(plan: &Plan, role: &Role, grant: &Grant) -> Option<Diagnostic> {
     let (verb, allowed): (&str, fn(&Topic) -> bool) = match grant.right {
         Right::Publish => ("publish", Topic::admits_clients),
@@ -26,7 +27,9 @@ fn refused(plan: &Plan, role: &Role, grant: &Grant) -> Option<Diagnostic> {
         return (!is_errors_of(plan, grant)).then(|| unknown(plan, role, grant));
     };
     match plan.vertex(target) {
-        Vertex::Topic(topic) if !allowed(topic) => Some(direction(role, grant, topic, verb)),
+        Vertex::Topic(topic) if !topic.is_inner() && !allowed(topic) => {
+            Some(direction(role, grant, topic, verb))
+        }
         Vertex::Topic(_) | Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => None,
     }
 }
@@ -50,7 +53,6 @@ fn unknown(plan: &Plan, role: &Role, grant: &Grant) -> Diagnostic {
 fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnostic {
     let name = &topic.name;
     let has = match (&topic.origin, topic.edge) {
-        (TopicOrigin::Declared, Edge::None) => "which has no `edge`".to_owned(),
         (TopicOrigin::Declared, edge) => format!("whose `edge` is `{edge}`"),
         (TopicOrigin::Jobs { operator }, _) => format!("the jobs of operator `{operator}`"),
         (TopicOrigin::Results { operator }, _) => format!("the results of operator `{operator}`"),
@@ -71,11 +73,6 @@ fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnosti
         };
     }
     let place = topic.ranges.edge.unwrap_or(topic.ranges.name);
-    let wanted = match (verb, topic.edge) {
-        ("publish", Edge::None) => "in",
-        ("subscribe", Edge::None) => "out",
-        _ => "both",
-    };
     let other = match (verb, topic.edge) {
         ("publish", Edge::Out) => Some("subscribe"),
         ("subscribe", Edge::In) => Some("publish"),
@@ -86,7 +83,7 @@ fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnosti
         Some(other) => diagnostic.help(format!("list it under `{other}`")),
         None => diagnostic,
     };
-    diagnostic.help(format!("declare `{name}` with `edge: {wanted}`, if clients are to {verb}"))
+    diagnostic.help(format!("declare `{name}` with `edge: both`, if clients are to {verb}"))
 }
 
 /// Edge topics that no role may publish to; one warning for a circuit without any role.

@@ -94,15 +94,16 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
             span(source.ranges.carries.unwrap_or(source.ranges.name)),
             format!("`{topic}` carries `events`, which are never retracted"),
         )
-        .help(format!("say how long events count: `retain: 1h` on topic `{topic}`"))
         .help(format!(
-            "or let `{topic}` carry what can be replaced: `carries: full` {keyed}; or what its \
+            "let `{topic}` carry what can be replaced: `carries: full` {keyed}; or what its \
              producers retract: `carries: delta`"
         ));
     if let Some(remedy) = remedy {
         diagnostic = diagnostic.help(remedy);
     }
-    diagnostic.note("`--allow unbounded` accepts it as it is")
+    diagnostic
+        .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"))
+        .note("`--allow unbounded` accepts it as it is")
 }
 
 fn listed(names: &[String]) -> String {

@@ -121,6 +121,9 @@ fn past_edge(plan: &Plan, wire: &WireRef<'_>, inside: VertexId, verb: &str) -> D
         Vertex::Step(step) => {
             (format!("node `{}`, past every topic", step.node), edge_topics(plan, wire, inside))
         }
+        Vertex::Topic(topic) if topic.is_inner() => {
+            (format!("topic `{}`, which has no `edge`", topic.name), Vec::new())
+        }
         Vertex::Topic(topic) => {
             (format!("topic `{}`, which is no edge for that", topic.name), Vec::new())
         }
@@ -132,9 +135,17 @@ fn past_edge(plan: &Plan, wire: &WireRef<'_>, inside: VertexId, verb: &str) -> D
         span(wire.wire.range),
         format!("{who} {may} {verb} {what}"),
     );
-    match edge.first() {
-        Some(topic) => diagnostic.help(format!("grant topic `{topic}` instead")),
-        None => diagnostic.help("grant a topic that has an `edge` in this direction"),
+    match (edge.first(), plan.vertex(inside)) {
+        (Some(topic), _) => diagnostic.help(format!("grant topic `{topic}` instead")),
+        (None, Vertex::Topic(topic)) => {
+            let side = if inside == wire.to { "in" } else { "out" };
+            diagnostic
+                .secondary(span(topic.ranges.name), "a topic within the bus")
+                .help(format!("declare `{}` with `edge: {side}`, if it is for clients", topic.name))
+        }
+        (None, Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_)) => {
+            diagnostic.help("grant a topic that has an `edge` in this direction")
+        }
     }
 }
 

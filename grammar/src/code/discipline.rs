@@ -23,7 +23,7 @@ codes! {
             all, with aggregates that hold a number and not all values (`count`, `sum`, `avg`, \
             `any`, `all`, `stddev`, `variance`). `--allow unbounded` accepts the step as it is.",
         wrong: "topics:\n  clicks: { schema: Click, edge: in }\nflow:\n  pages:\n    from: clicks\n    do:\n      - group: [page]\n        agg: { n: count() }\n    to: counts\n",
-        mended: "topics:\n  clicks: { schema: Click, edge: in, retain: 1h }\nflow:\n  pages:\n    from: clicks\n    do:\n      - group: [page]\n        agg: { n: count() }\n    to: counts\n",
+        mended: "topics:\n  clicks: { schema: Click, carries: delta, edge: in }\nflow:\n  pages:\n    from: clicks\n    do:\n      - group: [page]\n        agg: { n: count() }\n    to: counts\n",
     }
     FULL_WITHOUT_KEY = "E0303" {
         title: "full state without a key",

@@ -5,8 +5,8 @@ codes! {
         title: "clients where no edge topic stands",
         explanation: "Clients enter and leave a circuit through topics with `edge: in`, `out` or \
             `both`, and nowhere else: there the Shield admits them, and the Spine counts, orders \
-            and records what they send. A role that names a node would pass by all of it. Let the \
-            node write a topic with `edge: out`, and grant that.",
+            and records what they send. A role that names a node, or a topic without `edge`, would \
+            pass by all of it. Let the node write a topic with `edge: out`, and grant that.",
         wrong: "flow:\n  revenue: { from: orders, to: totals }\naccess:\n  dashboard: { subscribe: [revenue] }\n",
         mended: "flow:\n  revenue: { from: orders, to: totals }\naccess:\n  dashboard: { subscribe: [totals] }\n",
     }

@@ -1,0 +1,149 @@
+//! The sketch with box characters: a box per node and operator, what it reads on its left, what
+//! it writes on its right, in the order in which rows pass. At most 100 columns wide.
+
+use super::sketch::{Arrow, Shape, ShapeKind, Sketch};
+
+/// The drawing.
+pub(crate) fn draw(sketch: &Sketch) -> String {
+    let mut lines = vec![sketch.title.clone(), String::new()];
+    clients(sketch, ShapeKind::ClientIn, &mut lines);
+    for idx in in_order(sketch) {
+        block(sketch, idx, &mut lines);
+    }
+    clients(sketch, ShapeKind::ClientOut, &mut lines);
+    let trimmed: Vec<String> = lines.iter().map(|line| line.trim_end().to_owned()).collect();
+    trimmed.join("\n").trim_end().to_owned() + "\n"
+}
+
+/// Nodes and operators, each after what it reads.
+fn in_order(sketch: &Sketch) -> Vec<usize> {
+    let columns = super::layout::layout(sketch, &vec![1.0; sketch.shapes.len()], 1.0).columns;
+    let mut order: Vec<usize> = (0..sketch.shapes.len())
+        .filter(|idx| matches!(sketch.shapes[*idx].kind, ShapeKind::Node | ShapeKind::Operator))
+        .collect();
+    order.sort_by_key(|idx| (columns[*idx], *idx));
+    order
+}
+
+/// Who publishes what, or who subscribes to what.
+fn clients(sketch: &Sketch, kind: ShapeKind, lines: &mut Vec<String>) {
+    for (idx, shape) in sketch.shapes.iter().enumerate().filter(|(_, it)| it.kind == kind) {
+        let names: Vec<&str> = sketch
+            .arrows
+            .iter()
+            .filter_map(|arrow| match kind {
+                ShapeKind::ClientOut if arrow.to == idx => Some(arrow.from),
+                ShapeKind::ClientIn if arrow.from == idx => Some(arrow.to),
+                _ => None,
+            })
+            .map(|other| sketch.shapes[other].title.as_str())
+            .collect();
+        let verb = if kind == ShapeKind::ClientIn { "▶ publishes" } else { "◀ subscribes to" };
+        let head = format!("({}) {verb} ", shape.title);
+        let indent = " ".repeat(head.chars().count());
+        let mut line = head;
+        for (place, name) in names.iter().enumerate() {
+            let comma = if place + 1 < names.len() { ", " } else { "" };
+            if WIDTH < line.chars().count() + name.chars().count() + comma.len() {
+                lines.push(std::mem::replace(&mut line, indent.clone()));
+            }
+            line.push_str(name);
+            line.push_str(comma);
+        }
+        lines.push(line);
+    }
+    if sketch.shapes.iter().any(|shape| shape.kind == kind) {
+        lines.push(String::new());
+    }
+}
+
+/// One box with its arrows.
+fn block(sketch: &Sketch, idx: usize, lines: &mut Vec<String>) {
+    let shape = &sketch.shapes[idx];
+    let inputs: Vec<&Arrow> = sketch.arrows.iter().filter(|arrow| arrow.to == idx).collect();
+    let outputs: Vec<&Arrow> = sketch.arrows.iter().filter(|arrow| arrow.from == idx).collect();
+    let content = std::iter::once(&shape.title).chain(&shape.lines);
+    let inner = content.map(|line| line.chars().count()).max().unwrap_or(0).clamp(16, 34);
+    let n_rows = (1 + shape.lines.len()).max(inputs.len()).max(outputs.len());
+    let edges = if shape.kind == ShapeKind::Operator { HEAVY } else { LIGHT };
+    let [top_left, top_right, low_left, low_right, flat, upright] = edges;
+    let bar = flat.to_string().repeat(inner + 2);
+    lines.push(format!("{:LEFT$}{top_left}{bar}{top_right}", ""));
+    for row in 0..n_rows {
+        let text = match row.checked_sub(1) {
+            None => shape.title.clone(),
+            Some(line) => shape.lines.get(line).cloned().unwrap_or_default(),
+        };
+        let text: String = text.chars().take(inner).collect();
+        let left = inputs.get(row).map_or_else(
+            || format!("{:LEFT$}{upright}", ""),
+            |arrow| {
+                let name = titled(&sketch.shapes[arrow.from]);
+                format!("{}▶", arrow_text(&name, arrow, LEFT - 1, true))
+            },
+        );
+        // The arrowhead takes the place of the box's own side.
+        let left = if left.ends_with('▶') {
+            let mut cut: String = left.chars().take(LEFT).collect();
+            cut.pop();
+            format!("{cut}▶{upright}")
+        } else {
+            left
+        };
+        let right = outputs.get(row).map_or_else(String::new, |arrow| {
+            let name = titled(&sketch.shapes[arrow.to]);
+            let room = WIDTH.saturating_sub(LEFT + inner + 4);
+            arrow_text(&name, arrow, room, false)
+        });
+        lines.push(format!("{left} {text:inner$} {upright}{right}"));
+    }
+    lines.push(format!("{:LEFT$}{low_left}{bar}{low_right}", ""));
+}
+
+/// `flights ──full──` or `──delta──▶ fleet`, in exactly or at most this many columns.
+fn arrow_text(name: &str, arrow: &Arrow, room: usize, comes_in: bool) -> String {
+    let line = if arrow.delayed { '╌' } else { '─' };
+    let label = if arrow.label.is_empty() {
+        arrow.discipline.to_string()
+    } else {
+        format!("{}: {}", arrow.label, arrow.discipline)
+    };
+    if comes_in {
+        let name = cut(name, room.saturating_sub(label.chars().count() + 5));
+        let used = name.chars().count() + label.chars().count() + 3;
+        let rest: String = std::iter::repeat_n(line, room.saturating_sub(used).max(1)).collect();
+        format!("{name} {line}{label}{line}{rest}")
+    } else {
+        let name = cut(name, room.saturating_sub(label.chars().count() + 6));
+        format!("{line}{line}{label}{line}{line}▶ {name}")
+    }
+}
+
+/// Topics that clients may touch are marked.
+fn titled(shape: &Shape) -> String {
+    match shape.kind {
+        ShapeKind::EdgeTopic => format!("◉ {}", shape.title),
+        ShapeKind::InnerTopic => format!("○ {}", shape.title),
+        ShapeKind::ClientIn | ShapeKind::ClientOut => format!("({})", shape.title),
+        ShapeKind::Node | ShapeKind::Operator => format!("▢ {}", shape.title),
+    }
+}
+
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(room.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Columns of a line at most.
+const WIDTH: usize = 100;
+
+/// Columns left of the boxes.
+const LEFT: usize = 30;
+
+/// Corners, then the flat and the upright line.
+const LIGHT: [char; 6] = ['╭', '╮', '╰', '╯', '─', '│'];
+const HEAVY: [char; 6] = ['┏', '┓', '┗', '┛', '━', '┃'];
