@@ -13,6 +13,7 @@ use arqon_grammar::expr as syntax;
 use arqon_plan as plan;
 use arqon_plan::{PlanBuilder, Port, TextRange, VertexId};
 use arqon_types::{Discipline, Edge, Schema, TopicName, error_schema};
+use indexmap::IndexMap;
 
 use crate::resolve::{Resolved, Topic, TopicOrigin};
 use crate::row_type::RowType;
@@ -34,7 +35,7 @@ pub(crate) fn build(resolved: &Resolved<'_>, flow: &Flow, used: &Used, file: &st
         resolved,
         flow,
         builder: PlanBuilder::new(&resolved.name, &resolved.namespace, file),
-        schemas: BTreeMap::new(),
+        schemas: IndexMap::new(),
         topics: Vec::new(),
         endpoints: Vec::new(),
         outputs: vec![Vec::new(); flow.nodes.len()],
@@ -65,7 +66,7 @@ struct Building<'r, 'a> {
     flow: &'r Flow,
     builder: PlanBuilder,
     /// One schema per row type and name, shared by all that have it.
-    schemas: BTreeMap<(usize, String), Arc<Schema>>,
+    schemas: IndexMap<(usize, &'r str), Arc<Schema>>,
     topics: Vec<VertexId>,
     endpoints: Vec<VertexId>,
     /// What each node puts out: one vertex, or one per label, with the rows there.
@@ -74,10 +75,10 @@ struct Building<'r, 'a> {
     errors: BTreeMap<String, VertexId>,
 }
 
-impl Building<'_, '_> {
-    fn schema(&mut self, row: &Arc<RowType>, name: &str) -> Arc<Schema> {
+impl<'r> Building<'r, '_> {
+    fn schema(&mut self, row: &Arc<RowType>, name: &'r str) -> Arc<Schema> {
         // Row types live as long as the flow does, so their addresses tell them apart.
-        let key = (Arc::as_ptr(row) as usize, name.to_owned());
+        let key = (Arc::as_ptr(row) as usize, name);
         let made = self.schemas.entry(key).or_insert_with(|| Arc::new(row.known_schema(name)));
         Arc::clone(made)
     }
@@ -143,17 +144,19 @@ impl Building<'_, '_> {
                 range: range(operator.ast.name.span),
             });
             self.endpoints.push(vertex);
-            for (topic, vertex_of) in resolved.topics.iter().zip(self.topics.clone()) {
+            for topic_id in &resolved.operator_topics[id] {
+                let topic = resolved.topic(*topic_id);
+                let vertex_of = self.topics[topic_id.0];
                 let schema = self.schema(&topic.row, &topic.schema_name);
                 let span = range(operator.ast.name.span);
                 match topic.origin {
-                    TopicOrigin::Jobs(OperatorId(of)) if of == id => {
+                    TopicOrigin::Jobs(_) => {
                         self.builder.wire((vertex_of, vertex), Port::Jobs, &schema, span);
                     }
-                    TopicOrigin::Results(OperatorId(of)) if of == id => {
+                    TopicOrigin::Results(_) => {
                         self.builder.wire((vertex, vertex_of), Port::Results, &schema, span);
                     }
-                    TopicOrigin::Declared(_) | TopicOrigin::Jobs(_) | TopicOrigin::Results(_) => {}
+                    TopicOrigin::Declared(_) => {}
                 }
             }
         }
@@ -205,7 +208,7 @@ impl Building<'_, '_> {
 
     fn vertex(
         &mut self,
-        node: &TypedNode,
+        node: &'r TypedNode,
         address: &str,
         verb: plan::Verb,
         schema: &Arc<Schema>,
@@ -223,8 +226,8 @@ impl Building<'_, '_> {
     /// The vertices of one step after `at`; the last of them, and the rows there.
     fn step(
         &mut self,
-        node: &TypedNode,
-        step: &TypedStep,
+        node: &'r TypedNode,
+        step: &'r TypedStep,
         at: VertexId,
         before: Arc<Schema>,
     ) -> (VertexId, Arc<Schema>) {
@@ -302,18 +305,20 @@ impl Building<'_, '_> {
     fn call_wires(&mut self, step: &TypedStep, vertex: VertexId) {
         let Verb::Call(call) = &step.verb else { return };
         let resolved = self.resolved;
-        for (id, topic) in resolved.topics.iter().enumerate() {
+        for topic_id in &resolved.operator_topics[call.operator.0] {
+            let topic = resolved.topic(*topic_id);
+            let id = topic_id.0;
             let schema = self.schema(&topic.row, &topic.schema_name);
             match topic.origin {
-                TopicOrigin::Jobs(of) if of == call.operator => {
+                TopicOrigin::Jobs(_) => {
                     let ends = (vertex, self.topics[id]);
                     self.builder.wire(ends, Port::Jobs, &schema, range(call.span));
                 }
-                TopicOrigin::Results(of) if of == call.operator => {
+                TopicOrigin::Results(_) => {
                     let ends = (self.topics[id], vertex);
                     self.builder.wire(ends, Port::Results, &schema, range(call.span));
                 }
-                TopicOrigin::Declared(_) | TopicOrigin::Jobs(_) | TopicOrigin::Results(_) => {}
+                TopicOrigin::Declared(_) => {}
             }
         }
         if let Some(topic) = call.errors {

@@ -16,8 +16,8 @@ use crate::places::Places;
 use crate::prune::prune;
 use crate::report::Report;
 use crate::resolve::{Resolved, resolve};
-use crate::typed::Verb;
-use crate::typing::{Flow, Typer, type_flow};
+use crate::runnable::{NotRunnable, not_honoured, not_runnable};
+use crate::typing::{Typer, type_flow};
 
 /// What has become of a circuit.
 #[derive(Debug)]
@@ -31,17 +31,10 @@ pub struct Compiled {
     pub tests: Vec<TestPlan>,
     /// Why a circuit without errors does not run in this version, each with its place.
     pub not_runnable: Vec<NotRunnable>,
+    /// What only tunes, and has no effect in this version.
+    pub not_honoured: Vec<NotRunnable>,
     /// All faults and warnings, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
-}
-
-/// A part of a circuit that is checked and drawn, and does not run in this version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotRunnable {
-    /// Where it stands.
-    pub span: Span,
-    /// Why: `` `call: nvm` does not run in this version ``.
-    pub message: String,
 }
 
 impl Compiled {
@@ -63,6 +56,7 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
             dataflow: None,
             tests: Vec::new(),
             not_runnable: Vec::new(),
+            not_honoured: Vec::new(),
             diagnostics: report.into_sorted(),
         };
     };
@@ -83,7 +77,8 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
         plan: Some(plan),
         dataflow,
         tests,
-        not_runnable: not_runnable(&flow, text),
+        not_runnable: not_runnable(&resolved, &flow),
+        not_honoured: not_honoured(&resolved, &flow),
         diagnostics: report.into_sorted(),
     }
 }
@@ -122,10 +117,10 @@ fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut R
     }
 }
 
-/// All passes over a dataflow plan, verified after each.
+/// All passes over a dataflow plan.
 fn passes(dataflow: DataflowPlan) -> DataflowPlan {
-    let dataflow = verified("lower", dataflow);
-    let dataflow = verified("prune", prune(dataflow));
+    let dataflow = verified_in_tests("lower", dataflow);
+    let dataflow = verified_in_tests("prune", prune(dataflow));
     verified("fuse", fuse(dataflow))
 }
 
@@ -136,18 +131,7 @@ fn verified(pass: &str, dataflow: DataflowPlan) -> DataflowPlan {
     dataflow
 }
 
-fn not_runnable(flow: &Flow, text: &str) -> Vec<NotRunnable> {
-    let steps = flow.nodes.iter().flat_map(|node| &node.steps);
-    steps
-        .filter_map(|step| match &step.verb {
-            Verb::Call(call) => Some(NotRunnable {
-                span: call.span,
-                message: format!(
-                    "`call: {}` is checked and drawn, and does not run in this version",
-                    call.span.slice(text)
-                ),
-            }),
-            _ => None,
-        })
-        .collect()
+/// As [`verified`] where tests run; the last pass is verified everywhere.
+fn verified_in_tests(pass: &str, dataflow: DataflowPlan) -> DataflowPlan {
+    if cfg!(debug_assertions) { verified(pass, dataflow) } else { dataflow }
 }

@@ -1,4 +1,10 @@
-//! Syntax tree to verified dataflow plan.
+//! Circuit text to a typed plan and a verified dataflow plan, with all diagnostics of one run.
+//!
+//! [`compile`] is the whole way: `resolve` turns names into ids, `typing` gives every expression
+//! and row its type, `build` makes the plan, `checks` decide on it, `lower` makes steps of the
+//! nodes, and the passes `prune` and `fuse` make them cheaper.
+//!
+//! **Invariant:** no IO, no clock, and equal text gives equal plans; the engine is never seen.
 
 mod options;
 mod report;
@@ -16,13 +22,15 @@ mod lower;
 mod prune;
 mod fuse;
 mod example;
+mod runnable;
 mod build;
 mod checks;
 mod compile;
 mod filter;
 
 pub use checks::{Unbounded, no_bypass_proof, plan_errors, plan_warnings};
-pub use compile::{Compiled, NotRunnable, compile};
+pub use compile::{Compiled, compile};
 pub use example::{TestExample, TestInput, TestOutput, TestPlan};
 pub use filter::compile_filter;
 pub use options::Options;
+pub use runnable::NotRunnable;

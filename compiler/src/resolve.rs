@@ -42,6 +42,8 @@ pub(crate) struct Resolved<'a> {
     pub(crate) operators: Vec<Operator<'a>>,
     /// In the order of the file, then those of the operators.
     pub(crate) topics: Vec<Topic<'a>>,
+    /// The topics of each operator: jobs, results.
+    pub(crate) operator_topics: Vec<Vec<TopicId>>,
     operator_ids: IndexMap<&'a str, OperatorId>,
     names: IndexMap<String, Named>,
 }
@@ -110,8 +112,9 @@ pub(crate) fn resolve<'a>(
         .enumerate()
         .map(|(id, topic)| (topic.name.as_str().to_owned(), Named::Topic(TopicId(id))))
         .collect();
+    let mut operator_topics: Vec<Vec<TopicId>> = vec![Vec::new(); operators.len()];
     for (id, operator) in operators.iter().enumerate() {
-        for topic in operator_topics(OperatorId(id), operator) {
+        for topic in topics_of(OperatorId(id), operator) {
             let name = topic.name.as_str().to_owned();
             if let Some(Named::Topic(TopicId(known))) = all_names.get(&name) {
                 report.push(
@@ -128,6 +131,7 @@ pub(crate) fn resolve<'a>(
                 );
                 continue;
             }
+            operator_topics[id].push(TopicId(topics.len()));
             all_names.insert(name, Named::Topic(TopicId(topics.len())));
             topics.push(topic);
         }
@@ -157,13 +161,14 @@ pub(crate) fn resolve<'a>(
         functions,
         operators,
         topics,
+        operator_topics,
         operator_ids,
         names: all_names,
     }
 }
 
 /// `<operator>.jobs` and `<operator>.results`.
-fn operator_topics<'a>(id: OperatorId, operator: &Operator<'a>) -> Vec<Topic<'a>> {
+fn topics_of<'a>(id: OperatorId, operator: &Operator<'a>) -> Vec<Topic<'a>> {
     let contract_span =
         operator.ast.contract.as_ref().map_or(operator.ast.name.span, |contract| contract.span);
     let origin = Origin { span: contract_span, kind: OriginKind::Contract };

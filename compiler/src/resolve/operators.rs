@@ -98,6 +98,9 @@ pub(crate) fn resolve_operators<'a>(
 }
 
 fn report_no_choice(operator: &ast::Operator, report: &mut Report) {
+    if report.is_unreadable(operator.span) {
+        return;
+    }
     let vias: Vec<String> =
         operator.via.iter().map(|via| format!("`use: {}`", via.name.node)).collect();
     report.push(

@@ -6,7 +6,7 @@ use arqon_grammar::Spanned;
 use arqon_grammar::code::names;
 use arqon_grammar::code::yaml;
 use arqon_grammar::expr as syntax;
-use arqon_operators::{Aggregate, Arg};
+use arqon_operators::{Aggregate, Arg, TypeFault};
 use arqon_types::Type;
 
 use super::fault::{Operand, reported};
@@ -67,6 +67,7 @@ impl Typer<'_> {
                     return None;
                 }
                 let span = if is_count { function.span } else { span };
+                let operands = only_wrong(&fault, operands);
                 self.type_fault(&fault, span, &operands);
                 None
             }
@@ -109,7 +110,7 @@ impl Typer<'_> {
             // A second lambda has no place in any function; the first one's fault says so.
             let Some(arg) = arg.map(|typed| Arg::Value(typed.expr)).or_else(|| lambda_arg.take())
             else {
-                return Err(arqon_operators::TypeFault::new(
+                return Err(TypeFault::new(
                     arqon_operators::FaultKind::Mismatch,
                     place,
                     format!("`{name}` takes one function"),
@@ -271,8 +272,11 @@ impl Typer<'_> {
         if known.recursive {
             return None;
         }
+        if self.n_bodies == 0 {
+            self.outer_call = span;
+        }
         if self.n_bodies >= BODIES_MAX || self.n_parts > super::typer::PARTS_MAX {
-            self.too_large(function.span);
+            self.too_large();
             return None;
         }
         let inner = Scope::Function {
@@ -284,7 +288,7 @@ impl Typer<'_> {
         let typed = self.infer(&known.ast.body, &inner, None);
         self.n_bodies -= 1;
         let typed = typed?;
-        let expr = self.bounded(typed.expr, span)?;
+        let expr = self.bounded(typed.expr)?;
         Some(TypedExpr { expr, origin: None, parts: typed.parts })
     }
 
@@ -350,9 +354,13 @@ impl Typer<'_> {
         let place = self.places.place(ast.span);
         match arqon_operators::aggregate(name, args, filter?, is_empty_group, place) {
             Ok(aggregate) => Some(aggregate),
-            Err(fault) => {
+            Err(mut fault) => {
                 let is_count = fault.kind == arqon_operators::FaultKind::ArgumentCount;
                 let span = if is_count { function.span } else { ast.span };
+                if is_count {
+                    fault.help = arqon_operators::aggregate_signature_text(name).map(str::to_owned);
+                }
+                let operands = only_wrong(&fault, operands);
                 self.type_fault(&fault, span, &operands);
                 None
             }
@@ -372,6 +380,17 @@ impl Typer<'_> {
             ),
         );
     }
+}
+
+/// The operands without the origins of those that are not at fault: the arguments of a call need
+/// not be of one type.
+fn only_wrong(fault: &TypeFault, mut operands: Vec<Operand>) -> Vec<Operand> {
+    for (at, operand) in operands.iter_mut().enumerate() {
+        if fault.operand != Some(at) {
+            *operand = Operand::untyped(operand.span);
+        }
+    }
+    operands
 }
 
 /// Functions of the language that this version does not compute.

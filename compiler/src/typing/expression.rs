@@ -267,7 +267,7 @@ impl Typer<'_> {
                     Some((_, Some(argument))) => {
                         let mut argument = argument.clone();
                         shift_locals(&mut argument.expr, self.n_locals - n_locals);
-                        match self.bounded(argument.expr, span) {
+                        match self.bounded(argument.expr) {
                             Some(expr) => Lookup::Found(Box::new(TypedExpr { expr, ..argument })),
                             None => Lookup::Silent,
                         }

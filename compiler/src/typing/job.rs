@@ -86,6 +86,7 @@ impl Typer<'_> {
     fn job(&mut self, call: &ast::Call, fields: &[Field], row: &RowType) -> Option<Vec<Expr>> {
         let mut values: Vec<Option<Expr>> = vec![None; fields.len()];
         let mut complete = true;
+        let mut misspelt = Vec::new();
         for (name, value) in &call.job {
             let Some(at) = fields.iter().position(|field| field.name == name.node) else {
                 self.report.unknown(
@@ -98,6 +99,8 @@ impl Typer<'_> {
                     name.as_str(),
                     fields.iter().map(|field| field.name.as_str()),
                 );
+                let names = fields.iter().map(|field| field.name.as_str());
+                misspelt.extend(self.report.suggestion(name.as_str(), names));
                 complete = false;
                 continue;
             };
@@ -106,7 +109,7 @@ impl Typer<'_> {
         }
         let missing: Vec<String> = fields
             .iter()
-            .filter(|field| !field.ty.is_option())
+            .filter(|field| !field.ty.is_option() && !misspelt.contains(&field.name.as_str()))
             .filter(|field| !call.job.iter().any(|(name, _)| name.node == field.name))
             .map(|field| format!("`{}`", field.name))
             .collect();

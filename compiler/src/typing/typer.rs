@@ -24,6 +24,8 @@ pub(crate) struct Typer<'a> {
     pub(super) n_locals: usize,
     /// Bodies of functions around it.
     pub(super) n_bodies: usize,
+    /// Where the outermost of these functions is called.
+    pub(super) outer_call: Span,
     /// Parts that functions have put into the expression so far.
     pub(super) n_parts: usize,
     /// Functions that some expression calls.
@@ -47,6 +49,7 @@ impl<'a> Typer<'a> {
             report,
             n_locals: 0,
             n_bodies: 0,
+            outer_call: Span::default(),
             n_parts: 0,
             used_functions: BTreeSet::new(),
             used_params: BTreeSet::new(),
@@ -59,21 +62,21 @@ impl<'a> Typer<'a> {
     }
 
     /// The expression that a function's body has become, unless it has grown too large.
-    pub(super) fn bounded(&mut self, expr: Expr, span: Span) -> Option<Expr> {
+    pub(super) fn bounded(&mut self, expr: Expr) -> Option<Expr> {
         let (n_parts, depth) = measure(&expr);
         self.n_parts = self.n_parts.saturating_add(n_parts);
         if self.n_parts <= PARTS_MAX && depth <= DEPTH_MAX {
             return Some(expr);
         }
-        self.too_large(span);
+        self.too_large();
         None
     }
 
-    /// Says that the functions at `span` make too large an expression.
-    pub(super) fn too_large(&mut self, span: Span) {
+    /// Says that the functions make too large an expression.
+    pub(super) fn too_large(&mut self) {
         self.report.push(Diagnostic::new(
             names::EXPANSION,
-            span,
+            self.outer_call,
             format!(
                 "with its functions put in, the expression has more than {PARTS_MAX} parts or \
                  is nested deeper than {DEPTH_MAX}"

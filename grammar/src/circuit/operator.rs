@@ -53,9 +53,6 @@ impl<'a> Reader<'a> {
             }
             None => Vec::new(),
         };
-        if 1 < via.len() {
-            self.require(&fields, "use");
-        }
         let selected = fields
             .value("use")
             .and_then(|value| self.name(value, NameRule::Plain, "implementation"));

@@ -130,11 +130,18 @@ pub(crate) fn is_tick(value: &PackedRow) -> bool {
 #[derive(Debug)]
 pub(crate) struct GroupLogic {
     shape: GroupShape,
-    groups: PackedMap<GroupState>,
+    groups: PackedMap<Held>,
     /// What the aggregates read in the present epoch, in the order of its deltas.
     columns: Vec<Column>,
     /// How many rows of `columns` are taken in.
     n_taken: usize,
+}
+
+/// A group, and what was last said of it.
+#[derive(Debug)]
+struct Held {
+    state: GroupState,
+    said: Option<Result<PackedRow, Box<Fault>>>,
 }
 
 impl GroupLogic {
@@ -152,14 +159,10 @@ impl KeyLogic<1> for GroupLogic {
 
     fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
         let shape = &self.shape;
-        let mut before = None;
-        let state = match self.groups.get_mut(key) {
-            Some(state) => {
-                before = shape.exists(state).then(|| shape.finish(key, state));
-                state
-            }
-            None => self.groups.entry(key.clone()).or_insert_with(|| shape.empty()),
-        };
+        if !self.groups.contains_key(key) {
+            self.groups.insert(key.clone(), Held { state: shape.empty(), said: None });
+        }
+        let Held { state, said } = self.groups.get_mut(key).expect("it was just made sure of");
         let columns: Vec<&Column> = self.columns.iter().collect();
         for ((_, value), diff) in deltas {
             if is_tick(value) {
@@ -169,19 +172,19 @@ impl KeyLogic<1> for GroupLogic {
             shape.accumulate(state, &columns, self.n_taken, *diff);
             self.n_taken += 1;
         }
-        let now = shape.exists(state).then(|| shape.finish(key, state));
+        let now = shape.exists(state).then(|| shape.finish(key, state).map_err(Box::new));
+        if *said != now {
+            for (row, diff) in [(&*said, -1), (&now, 1)] {
+                match row {
+                    None => {}
+                    Some(Ok(row)) => out.row(row, diff),
+                    Some(Err(fault)) => out.fault(fault, shape.key_text(key), diff),
+                }
+            }
+            *said = now;
+        }
         if state.is_empty() && !shape.is_keyless() {
             self.groups.remove(key);
-        }
-        if before == now {
-            return;
-        }
-        for (row, diff) in [(before, -1), (now, 1)] {
-            match row {
-                None => {}
-                Some(Ok(row)) => out.row(&row, diff),
-                Some(Err(fault)) => out.fault(&fault, shape.key_text(key), diff),
-            }
         }
     }
 }

@@ -188,10 +188,17 @@ struct Sides {
 /// The join as a hash operator.
 #[derive(Debug)]
 pub(crate) struct JoinLogic {
-    shape: JoinShape,
     sides: PackedMap<Sides>,
     /// For a residual where matches count: the sum of the matching right rows, per left row.
     matches: PackedMap<BTreeMap<PackedRow, i64>>,
+    work: JoinWork,
+}
+
+/// What a join does with the sides of a key.
+#[derive(Debug)]
+struct JoinWork {
+    shape: JoinShape,
+    /// Rows on their way out.
     pairs: Pairs,
 }
 
@@ -199,9 +206,15 @@ impl JoinLogic {
     /// The empty join.
     pub(crate) fn new(shape: JoinShape) -> Self {
         let pairs = shape.no_pairs();
-        Self { shape, sides: PackedMap::default(), matches: PackedMap::default(), pairs }
+        Self {
+            sides: PackedMap::default(),
+            matches: PackedMap::default(),
+            work: JoinWork { shape, pairs },
+        }
     }
+}
 
+impl JoinWork {
     /// Sends what has gathered; inner pairs meet the residual here.
     fn flush(&mut self, out: &mut Emitter) {
         let mut pairs = std::mem::replace(&mut self.pairs, self.shape.no_pairs());
@@ -271,8 +284,8 @@ impl JoinLogic {
     /// The residual decides pair by pair, and a left row's fate hangs on its own matches.
     fn update_by_pair(
         &mut self,
-        key: &PackedRow,
         sides: &mut Sides,
+        matches: &mut BTreeMap<PackedRow, i64>,
         [left, right]: [&[Delta]; 2],
         out: &mut Emitter,
     ) {
@@ -313,7 +326,6 @@ impl JoinLogic {
         out.counts.touched += candidates.len() as u64;
         let selected =
             self.shape.judge(&candidates, |fault, row, diff| out.fault(fault, row, diff));
-        let mut matches = self.matches.remove(key).unwrap_or_default();
         let n_matches_before: Vec<i64> =
             before.keys().map(|row| matches.get(row).copied().unwrap_or(0)).collect();
         for at in selected.iter().flatten() {
@@ -352,27 +364,31 @@ impl JoinLogic {
                 self.push(&row, None, diff, out);
             }
         }
-        if !matches.is_empty() {
-            self.matches.insert(key.clone(), matches);
-        }
     }
 }
 
 impl KeyLogic<2> for JoinLogic {
     fn update(&mut self, key: &PackedRow, deltas: [&[Delta]; 2], out: &mut Emitter) {
-        let mut sides = self.sides.remove(key).unwrap_or_default();
-        out.counts.held += deltas.iter().flat_map(|side| side.iter()).map(|d| d.1).sum::<i64>();
-        if self.shape.residual.is_some() && self.shape.kind != JoinKind::Inner {
-            self.update_by_pair(key, &mut sides, deltas, out);
-        } else {
-            self.update_by_key(&mut sides, deltas, out);
+        if !self.sides.contains_key(key) {
+            self.sides.insert(key.clone(), Sides::default());
         }
-        if !(sides.left.is_empty() && sides.right.is_empty()) {
-            self.sides.insert(key.clone(), sides);
+        let sides = self.sides.get_mut(key).expect("it was just made sure of");
+        out.counts.held += deltas.iter().flat_map(|side| side.iter()).map(|d| d.1).sum::<i64>();
+        if self.work.shape.residual.is_some() && self.work.shape.kind != JoinKind::Inner {
+            let mut matches = self.matches.remove(key).unwrap_or_default();
+            self.work.update_by_pair(sides, &mut matches, deltas, out);
+            if !matches.is_empty() {
+                self.matches.insert(key.clone(), matches);
+            }
+        } else {
+            self.work.update_by_key(sides, deltas, out);
+        }
+        if sides.left.is_empty() && sides.right.is_empty() {
+            self.sides.remove(key);
         }
     }
 
     fn close(&mut self, out: &mut Emitter) {
-        self.flush(out);
+        self.work.flush(out);
     }
 }

@@ -113,12 +113,16 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
         move |frontiers| {
             for (idx, input) in inputs.iter_mut().enumerate() {
                 input.for_each(|capability, rows| {
-                    for ((key, value), epoch, diff) in rows.drain(..) {
+                    let mut rows = rows.drain(..).peekable();
+                    while let Some((_, epoch, _)) = rows.peek() {
+                        let epoch = *epoch;
                         let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
                             capability: capability.delayed(&epoch, 0),
                             rows: std::array::from_fn(|_| Vec::new()),
                         });
-                        waiting.rows[idx].push(((key, value), diff));
+                        while let Some((row, _, diff)) = rows.next_if(|row| row.1 == epoch) {
+                            waiting.rows[idx].push((row, diff));
+                        }
                     }
                 });
             }

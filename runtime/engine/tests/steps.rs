@@ -6,7 +6,7 @@ mod naive;
 use proptest::prelude::*;
 
 use arqon_engine::{BackendChoice, EpochInput};
-use arqon_operators::{AggregateFunction, BinaryOp, Expr, ExprKind, Place};
+use arqon_operators::{AggregateFunction, AggregateFunction as A, BinaryOp, Expr, ExprKind, Place};
 use arqon_plan::{
     Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Route, SortKey,
     Stage, StageKind, Ties, Top,
@@ -107,6 +107,11 @@ fn map_plan() -> DataflowPlan {
         let out = schema(&[("s", Type::String), ("squared", Type::Int64)]);
         let map = plan.step("mapped", Operator::Map(Map { stages }), &[union], out);
         plan.output("out.mapped", map);
+        let only = Route { conditions: vec![greater(0, 4)], has_rest: false };
+        let only = plan.step("only", Operator::Route(only), &[left], row_schema());
+        let arm = Operator::Arm(Arm { idx: 0 });
+        let arm = plan.step("arm_only", arm, &[only], row_schema());
+        plan.output("out.only", arm);
         let overflow = binary(BinaryOp::Greater, v_times_v(), literal(3), Type::Bool);
         let route = Route { conditions: vec![greater(0, 3), overflow], has_rest: true };
         let route = plan.step("routed", Operator::Route(route), &[union], row_schema());
@@ -291,6 +296,66 @@ fn chain_plan(kind: JoinKind, second: JoinOutput) -> DataflowPlan {
     })
 }
 
+/// Every aggregate over floats that do not add up exactly in 53 bits.
+fn float_plan() -> DataflowPlan {
+    let mut plan = PlanBuilder::new();
+    let fields = schema(&[("k", Type::Int64), ("x", Type::Float64), ("at", Type::Int64)]);
+    let source = plan.source(topic("floats", &fields, Discipline::Delta, &[]));
+    let x = || column(1, Type::Float64);
+    let at = || column(2, Type::Int64);
+    let float = || Type::Float64;
+    let list = || Type::List(Box::new(Type::Float64));
+    let aggregates = vec![
+        ("sum", aggregate(A::Sum, &[x()], float())),
+        ("average", aggregate(A::Average, &[x()], float().optional())),
+        ("variance", aggregate(A::Variance, &[x()], float().optional())),
+        ("first", aggregate(A::First, &[x(), at()], float().optional())),
+        ("last", aggregate(A::Last, &[x(), at()], float().optional())),
+        ("different", aggregate(A::DistinctCount, &[x()], Type::Int64)),
+        ("list", aggregate(A::List, &[x()], list())),
+    ];
+    let mut out = schema(&[("k", Type::Int64)]);
+    out.fields.extend(aggregates.iter().map(|(name, a)| Field::new(*name, a.ty.clone())));
+    let aggregates = aggregates.into_iter().map(|(_, aggregate)| aggregate).collect();
+    let group = Group { keys: vec![column(0, Type::Int64)], aggregates };
+    let group = plan.step("grouped", Operator::Group(group), &[source], out);
+    plan.output("out.grouped", group);
+    plan.build()
+}
+
+/// Inserts, and retractions of what is there.
+fn float_epochs() -> impl Strategy<Value = Vec<EpochInput>> {
+    let x = prop_oneof![
+        Just(1e16),
+        Just(-1e16),
+        Just(0.1),
+        Just(1e-300),
+        Just(f64::INFINITY),
+        Just(f64::NAN),
+        any::<f64>(),
+    ];
+    let change = (0_i64..2, x, 0_i64..3, any::<prop::sample::Index>(), any::<bool>());
+    prop::collection::vec(prop::collection::vec(change, 0..8), 1..8).prop_map(|cut| {
+        let mut held: Vec<Row> = Vec::new();
+        let mut inputs = Vec::new();
+        for changes in cut {
+            let mut rows = Vec::new();
+            for (k, x, at, index, retracts) in changes {
+                if retracts && !held.is_empty() {
+                    let row = held.swap_remove(index.index(held.len()));
+                    rows.push(Change::Diff { row, diff: -1 });
+                } else {
+                    let row = row(&[int(k), Value::float(x), int(at)]);
+                    held.push(row.clone());
+                    rows.push(Change::Insert(row));
+                }
+            }
+            inputs.push(vec![rows_input("floats", rows)]);
+        }
+        epochs(inputs)
+    })
+}
+
 const CASES: u32 = 24;
 
 proptest! {
@@ -339,6 +404,11 @@ proptest! {
     #[test]
     fn groups(epochs in some_epochs(), keyed in any::<bool>()) {
         check_all(&group_plan(keyed), &epochs);
+    }
+
+    #[test]
+    fn aggregates_of_floats_forget_exactly(epochs in float_epochs()) {
+        check_all(&float_plan(), &epochs);
     }
 
     #[test]

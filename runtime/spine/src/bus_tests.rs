@@ -556,6 +556,10 @@ impl Folded {
     }
 }
 
+fn any_change() -> impl Strategy<Value = (i64, i64, i64)> {
+    (0..4_i64, 0..3_i64, prop_oneof![Just(-1_i64), Just(1)])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     /// A snapshot at any epoch and the deltas after it are the state, without gap or overlap,
@@ -563,7 +567,7 @@ proptest! {
     #[test]
     fn snapshot_and_deltas_are_the_state(
         epochs in proptest::collection::vec(
-            proptest::collection::vec((0..4_i64, 0..3_i64, prop_oneof![Just(-1_i64), Just(1)]), 0..6),
+            proptest::collection::vec(any_change(), 0..6),
             1..24,
         ),
         credit in proptest::option::of(0..4_u64),

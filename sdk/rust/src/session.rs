@@ -1,189 +1,231 @@
-//! The task that owns the websocket: sends what clients ask, sorts what the server answers.
+//! The book of a session: who waits for which answer, and where deliveries go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arqon_proto::{
-    Ack, Control, Encoding, Envelope, ErrorFrame, Payload, Subscribed, Subscribe,
-};
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
-use tokio_tungstenite::tungstenite::Message as Frame;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use arqon_proto::{Control, Credit, Envelope, ErrorFrame, Payload, Unsubscribe, Welcome};
+use arqon_types::Epoch;
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot, watch};
 use uuid::Uuid;
 
-use crate::delivery::{Delivery, Event, Mailbox};
-use crate::error::ClientError;
+use crate::delivery::{Delivery, delivery_of, sub_of};
+use crate::error::{Ending, Refusal, SessionError};
+use crate::limits::REFUSALS_MAX;
+use crate::message::Ack;
+use crate::queue::Queue;
+use crate::rows::Rows;
 
-pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, SessionError>>;
 
-/// What clients ask of the session.
-pub(crate) enum Command {
-    /// Send a message; its ack goes to `reply`, or none is waited for.
-    Publish { envelope: Envelope, reply: Option<oneshot::Sender<Result<Ack, ClientError>>> },
-    /// Send messages as one.
-    Batch { envelopes: Vec<Envelope>, replies: Vec<oneshot::Sender<Result<Ack, ClientError>>> },
-    /// Ask for a topic.
-    Subscribe {
-        request: Subscribe,
-        mailbox: Mailbox,
-        reply: oneshot::Sender<Result<Subscribed, ClientError>>,
-    },
-    /// More changes may come, or the subscription is over.
-    Tell(Control),
-    /// Say goodbye.
-    Close,
-}
-
-/// Which request an answer belongs to.
-enum Waiting {
-    Ack(oneshot::Sender<Result<Ack, ClientError>>),
-    /// A batch: its refusal is that of all its messages.
-    Batch(Vec<Uuid>),
-    Subscribed { sub: u64 },
-}
-
+/// What the socket and the handles share.
+#[derive(Debug)]
 pub(crate) struct Session {
-    socket: Socket,
+    pub(crate) rows: Rows,
+    pub(crate) welcome: Welcome,
+    book: Mutex<Book>,
+    /// The writer has credit to give back or a subscription to end.
+    pub(crate) dues: Notify,
+    /// The queue that the reader waits for has room.
+    pub(crate) room: Notify,
+    /// A frame came since the last ping.
+    pub(crate) is_heard: AtomicBool,
+    /// The reader waits for room, so that silence says nothing about the server.
+    pub(crate) is_waiting: AtomicBool,
+    pub(crate) is_over: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
     waiting: BTreeMap<Uuid, Waiting>,
-    subscribing: BTreeMap<u64, (Uuid, oneshot::Sender<Result<Subscribed, ClientError>>)>,
-    mailboxes: BTreeMap<u64, Mailbox>,
+    subscriptions: BTreeMap<u64, Open>,
+    last_sub: u64,
+    /// Subscriptions that nobody reads any more, and the server is to be told.
+    left: Vec<u64>,
+    refusals: VecDeque<Refusal>,
+    ending: Option<Ending>,
+}
+
+/// Who waits for an ack. The permit bounds how many do.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    Message {
+        reply: Reply<Ack>,
+        permit: OwnedSemaphorePermit,
+    },
+    Member {
+        batch: Uuid,
+    },
+    Batch {
+        members: Vec<Uuid>,
+        acks: BTreeMap<Uuid, Ack>,
+        reply: Reply<Vec<Ack>>,
+        permit: OwnedSemaphorePermit,
+    },
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The frame that asked for it: errors name it.
+    asked: Uuid,
+    topic: Arc<str>,
+    /// It ends with its first snapshot, without a word from either side.
+    is_once: bool,
+    queue: Arc<Queue>,
+    reply: Option<Reply<Epoch>>,
+    is_left: bool,
+}
+
+/// What is asked with a subscription.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) asked: Uuid,
+    pub(crate) topic: Arc<str>,
+    pub(crate) is_once: bool,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) reply: Reply<Epoch>,
 }
 
 impl Session {
-    pub(crate) fn new(socket: Socket) -> Self {
+    pub(crate) fn new(rows: Rows, welcome: Welcome) -> Self {
         Self {
-            socket,
-            waiting: BTreeMap::new(),
-            subscribing: BTreeMap::new(),
-            mailboxes: BTreeMap::new(),
+            rows,
+            welcome,
+            book: Mutex::default(),
+            dues: Notify::new(),
+            room: Notify::new(),
+            is_heard: AtomicBool::new(true),
+            is_waiting: AtomicBool::new(false),
+            is_over: watch::Sender::new(false),
         }
     }
 
-    /// Serves until either side ends; then everybody who waits hears why.
-    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let why = loop {
-            tokio::select! {
-                command = commands.recv() => match command {
-                    None | Some(Command::Close) => {
-                        // The other side may have gone already.
-                        let _ = self.socket.close(None).await;
-                        break "closed by this side".to_owned();
-                    }
-                    Some(command) => {
-                        if let Err(error) = self.send(command).await {
-                            break error.to_string();
-                        }
-                    }
-                },
-                frame = self.socket.next() => match frame {
-                    None => break "the connection is gone".to_owned(),
-                    Some(Err(error)) => break error.to_string(),
-                    Some(Ok(Frame::Close(close))) => {
-                        break close.map_or_else(
-                            || "closed by the server".to_owned(),
-                            |close| format!("closed by the server: {} {}", close.code, close.reason),
-                        );
-                    }
-                    Some(Ok(Frame::Text(text))) => self.hear(&Bytes::from(text)),
-                    Some(Ok(
-                        Frame::Binary(_) | Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_),
-                    )) => {}
-                },
-            }
-        };
-        self.end(&ClientError::Closed(why));
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // No code that holds the lock can panic half way.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn send(
-        &mut self,
-        command: Command,
-    ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
-        let envelope = match command {
-            Command::Publish { envelope, reply } => {
-                if let (Some(id), Some(reply)) = (envelope.id, reply) {
-                    self.waiting.insert(id, Waiting::Ack(reply));
-                }
-                envelope
-            }
-            Command::Batch { envelopes, replies } => self.batch(&envelopes, replies),
-            Command::Subscribe { request, mailbox, reply } => {
-                let id = Uuid::now_v7();
-                self.waiting.insert(id, Waiting::Subscribed { sub: request.sub });
-                self.mailboxes.insert(request.sub, mailbox);
-                self.subscribing.insert(request.sub, (id, reply));
-                Envelope { id: Some(id), ..Envelope::control(Control::Subscribe(request)) }
-            }
-            Command::Tell(control) => {
-                if let Control::Unsubscribe(over) = &control {
-                    self.mailboxes.remove(&over.sub);
-                }
-                Envelope::control(control)
-            }
-            Command::Close => return Ok(()),
-        };
-        let bytes = envelope.encode(Encoding::Json);
-        let text = String::from_utf8(bytes.into()).expect("JSON is UTF-8");
-        self.socket.send(Frame::text(text)).await
-    }
-
-    fn batch(
-        &mut self,
-        envelopes: &[Envelope],
-        replies: Vec<oneshot::Sender<Result<Ack, ClientError>>>,
-    ) -> Envelope {
-        let id = Uuid::now_v7();
-        let ids: Vec<Uuid> = envelopes.iter().filter_map(|envelope| envelope.id).collect();
-        for (id, reply) in ids.iter().zip(replies) {
-            self.waiting.insert(*id, Waiting::Ack(reply));
+    /// Notes who waits; all of them or, if one id waits already, none.
+    pub(crate) fn await_acks(&self, waiting: Vec<(Uuid, Waiting)>) -> Result<(), SessionError> {
+        let mut book = self.book();
+        if let Some(ending) = &book.ending {
+            return Err(SessionError::Ended(ending.clone()));
         }
-        self.waiting.insert(id, Waiting::Batch(ids));
-        let frames = envelopes.iter().map(|envelope| envelope.encode(Encoding::Json)).collect();
-        Envelope { id: Some(id), ..Envelope::control(Control::Batch(frames)) }
+        for (at, (id, _)) in waiting.iter().enumerate() {
+            let is_twice = waiting[..at].iter().any(|(other, _)| other == id);
+            if is_twice || book.waiting.contains_key(id) {
+                return Err(SessionError::InFlight(*id));
+            }
+        }
+        book.waiting.extend(waiting);
+        Ok(())
     }
 
-    fn hear(&mut self, frame: &Bytes) {
-        // A frame of a newer server that we cannot read answers nothing that we asked.
-        let Ok(envelope) = Envelope::decode(frame, Encoding::Json) else { return };
+    /// Opens a subscription and returns its number.
+    pub(crate) fn open(&self, asking: Asking) -> Result<u64, SessionError> {
+        let Asking { asked, topic, is_once, queue, reply } = asking;
+        let mut book = self.book();
+        if let Some(ending) = &book.ending {
+            return Err(SessionError::Ended(ending.clone()));
+        }
+        book.last_sub += 1;
+        let sub = book.last_sub;
+        let open = Open { asked, topic, is_once, queue, reply: Some(reply), is_left: false };
+        book.subscriptions.insert(sub, open);
+        Ok(sub)
+    }
+
+    /// Forgets a subscription that the server never heard of.
+    pub(crate) fn forget(&self, sub: u64) {
+        self.book().subscriptions.remove(&sub);
+    }
+
+    /// Nobody reads the subscription any more: the server is told, if it has confirmed it.
+    pub(crate) fn leave(&self, sub: u64) {
+        if self.book().leave(sub) {
+            self.dues.notify_one();
+        }
+        self.room.notify_one();
+    }
+
+    /// Frames that are due without having been asked for.
+    pub(crate) fn take_dues(&self) -> Vec<Envelope> {
+        let mut book = self.book();
+        let left = std::mem::take(&mut book.left).into_iter();
+        let left = left.map(|sub| Control::Unsubscribe(Unsubscribe { sub }));
+        let owed = book.subscriptions.iter().filter_map(|(sub, open)| {
+            Some(Control::Credit(Credit { sub: *sub, add: open.queue.take_owed()? }))
+        });
+        left.chain(owed).map(Envelope::control).collect()
+    }
+
+    /// Refusals that answered no waiting request, oldest first.
+    pub(crate) fn take_refusals(&self) -> Vec<Refusal> {
+        std::mem::take(&mut self.book().refusals).into()
+    }
+
+    /// Takes one frame; returns the queue that has grown by it.
+    pub(crate) fn take(&self, envelope: Envelope, n_bytes: usize) -> Option<Arc<Queue>> {
+        self.is_heard.store(true, Ordering::Relaxed);
         match envelope.payload {
-            Payload::Control(control) => self.hear_control(control),
-            Payload::Delta(delta) => {
-                self.deliver(delta.sub, Delivery::Delta(delta));
+            Payload::Control(control) => {
+                self.control(control);
+                None
             }
-            Payload::Snapshot(snapshot) => {
-                self.deliver(Some(snapshot.sub), Delivery::Snapshot(snapshot));
-            }
-            Payload::Upserts(upserts) => {
-                self.deliver(Some(upserts.sub), Delivery::Upserts(upserts));
-            }
-            Payload::Row(row) => {
-                let offset = envelope.headers.offset.unwrap_or(0);
-                self.deliver(envelope.headers.sub, Delivery::Event(Event { offset, row }));
-            }
-            Payload::Null => {}
+            Payload::Delta(_)
+            | Payload::Snapshot(_)
+            | Payload::Upserts(_)
+            | Payload::Row(_)
+            | Payload::Null => self.deliver(envelope, n_bytes),
         }
     }
 
-    fn hear_control(&mut self, control: Control) {
-        match control {
-            Control::Ack(ack) => {
-                if let Some(Waiting::Ack(reply)) = self.waiting.remove(&ack.id) {
-                    // Who does not wait any more has dropped the receiver.
-                    let _ = reply.send(Ok(ack));
+    fn deliver(&self, envelope: Envelope, n_bytes: usize) -> Option<Arc<Queue>> {
+        let sub = sub_of(&envelope)?;
+        let (queue, topic, is_once) = {
+            let book = self.book();
+            let open = book.subscriptions.get(&sub).filter(|open| !open.is_left)?;
+            // A pattern delivers topics other than itself.
+            let is_same = *open.topic == *envelope.topic;
+            let topic = if is_same { open.topic.clone() } else { envelope.topic.as_str().into() };
+            (open.queue.clone(), topic, open.is_once)
+        };
+        match delivery_of(envelope, topic, &self.rows) {
+            Ok(None) => {}
+            Ok(Some(delivery)) => {
+                let is_over = is_once && delivery.ends_snapshot();
+                queue.push(delivery, n_bytes);
+                if is_over {
+                    queue.end(None);
+                    self.book().subscriptions.remove(&sub);
                 }
             }
+            Err(fault) => {
+                queue.end(Some(fault));
+                self.leave(sub);
+            }
+        }
+        Some(queue)
+    }
+
+    fn control(&self, control: Control) {
+        match control {
+            Control::Ack(ack) => self.book().acknowledge(ack.into()),
             Control::Subscribed(subscribed) => {
-                if let Some((id, reply)) = self.subscribing.remove(&subscribed.sub) {
-                    self.waiting.remove(&id);
-                    let _ = reply.send(Ok(subscribed));
+                if self.book().confirm(subscribed.sub, Epoch(subscribed.epoch)) {
+                    self.dues.notify_one();
                 }
             }
             Control::Progress(progress) => {
-                self.deliver(Some(progress.sub), Delivery::Progress(progress.upper));
+                let mark = Delivery::Progress { upper: Epoch(progress.upper) };
+                self.book().push(progress.sub, mark);
             }
-            Control::Gap(gap) => self.deliver(Some(gap.sub), Delivery::Gap(gap)),
-            Control::Error(error) => self.refuse(error),
+            Control::Gap(gap) => {
+                let hole = Delivery::Gap { after: gap.after, next: gap.next };
+                self.book().push(gap.sub, hole);
+            }
+            Control::Error(error) => self.book().refuse(error),
+            // What only a client says, and a second welcome, mean nothing here.
             Control::Hello(_)
             | Control::Welcome(_)
             | Control::Batch(_)
@@ -193,49 +235,132 @@ impl Session {
         }
     }
 
-    fn deliver(&self, sub: Option<u64>, delivery: Delivery) {
-        if let Some(mailbox) = sub.and_then(|sub| self.mailboxes.get(&sub)) {
-            mailbox.put(delivery);
+    /// Why the session is over; asked once its task is.
+    pub(crate) fn ending(&self) -> Ending {
+        self.book().ending.clone().unwrap_or(Ending::Local)
+    }
+
+    /// Answers everybody who waits; the first ending is the session's.
+    pub(crate) fn end(&self, mut ending: Ending) {
+        let mut book = self.book();
+        if let Ending::Server { refusal, .. } = &mut ending {
+            *refusal = book.refusals.back().cloned();
+        }
+        let fault = || SessionError::Ended(ending.clone());
+        for (_, waiting) in std::mem::take(&mut book.waiting) {
+            waiting.fail(fault());
+        }
+        for (_, mut open) in std::mem::take(&mut book.subscriptions) {
+            match (open.reply.take(), &ending) {
+                (Some(reply), _) => drop(reply.send(Err(fault()))),
+                (None, Ending::Local) => open.queue.end(None),
+                (None, _) => open.queue.end(Some(fault())),
+            }
+        }
+        book.ending.get_or_insert(ending);
+        drop(book);
+        self.is_over.send_replace(true);
+    }
+}
+
+impl Waiting {
+    fn fail(self, fault: SessionError) {
+        // Whoever has stopped waiting needs no answer.
+        match self {
+            Self::Message { reply, .. } => drop(reply.send(Err(fault))),
+            Self::Batch { reply, .. } => drop(reply.send(Err(fault))),
+            Self::Member { .. } => {}
+        }
+    }
+}
+
+impl Book {
+    /// Whether the server is to be told.
+    fn leave(&mut self, sub: u64) -> bool {
+        let Some(open) = self.subscriptions.get_mut(&sub) else { return false };
+        open.is_left = true;
+        let is_confirmed = open.reply.is_none();
+        if is_confirmed {
+            self.subscriptions.remove(&sub);
+            self.left.push(sub);
+        }
+        is_confirmed
+    }
+
+    fn acknowledge(&mut self, ack: Ack) {
+        match self.waiting.remove(&ack.id) {
+            None => {}
+            Some(Waiting::Message { reply, permit }) => {
+                drop(permit);
+                drop(reply.send(Ok(ack)));
+            }
+            Some(Waiting::Member { batch }) => self.acknowledge_member(batch, ack),
+            // A batch is acknowledged by its members alone.
+            Some(batch @ Waiting::Batch { .. }) => {
+                self.waiting.insert(ack.id, batch);
+            }
+        }
+    }
+
+    fn acknowledge_member(&mut self, batch: Uuid, ack: Ack) {
+        let Some(Waiting::Batch { members, acks, .. }) = self.waiting.get_mut(&batch) else {
+            return;
+        };
+        acks.insert(ack.id, ack);
+        if acks.len() < members.len() {
+            return;
+        }
+        if let Some(Waiting::Batch { members, acks, reply, permit }) = self.waiting.remove(&batch) {
+            drop(permit);
+            drop(reply.send(Ok(members.iter().filter_map(|id| acks.get(id).copied()).collect())));
+        }
+    }
+
+    /// Whether the subscription, now that it stands, is to be ended.
+    fn confirm(&mut self, sub: u64, epoch: Epoch) -> bool {
+        let Some(open) = self.subscriptions.get_mut(&sub) else { return false };
+        let is_wanted =
+            open.reply.take().is_none_or(|reply| reply.send(Ok(epoch)).is_ok()) && !open.is_left;
+        if !is_wanted {
+            self.subscriptions.remove(&sub);
+            self.left.push(sub);
+        }
+        !is_wanted
+    }
+
+    fn push(&self, sub: u64, delivery: Delivery) {
+        if let Some(open) = self.subscriptions.get(&sub) {
+            // Marks are small and merge; holes come no oftener than the rows around them.
+            open.queue.push(delivery, 0);
         }
     }
 
     fn refuse(&mut self, error: ErrorFrame) {
-        let Some(waiting) = error.id.and_then(|id| self.waiting.remove(&id)) else { return };
-        let error = ClientError::from(error);
-        match waiting {
-            Waiting::Ack(reply) => {
-                let _ = reply.send(Err(error));
-            }
-            Waiting::Batch(ids) => {
-                for id in ids {
-                    if let Some(Waiting::Ack(reply)) = self.waiting.remove(&id) {
-                        let _ = reply.send(Err(error.clone()));
-                    }
+        let id = error.id;
+        let refusal = Refusal::from(error);
+        let Some(id) = id else { return self.keep(refusal) };
+        if let Some(waiting) = self.waiting.remove(&id) {
+            if let Waiting::Batch { members, .. } = &waiting {
+                for member in members {
+                    self.waiting.remove(member);
                 }
             }
-            Waiting::Subscribed { sub } => {
-                // A refusal after the subscription stood ends it.
-                if let Some(mailbox) = self.mailboxes.remove(&sub) {
-                    mailbox.close(error.clone());
-                }
-                if let Some((_, reply)) = self.subscribing.remove(&sub) {
-                    let _ = reply.send(Err(error));
-                }
+            return waiting.fail(SessionError::Refused(refusal));
+        }
+        let found = self.subscriptions.iter().find(|(_, open)| open.asked == id);
+        let Some(sub) = found.map(|(sub, _)| *sub) else { return self.keep(refusal) };
+        if let Some(open) = self.subscriptions.remove(&sub) {
+            match open.reply {
+                Some(reply) => drop(reply.send(Err(SessionError::Refused(refusal)))),
+                None => open.queue.end(Some(SessionError::Refused(refusal))),
             }
         }
     }
 
-    fn end(self, why: &ClientError) {
-        for waiting in self.waiting.into_values() {
-            if let Waiting::Ack(reply) = waiting {
-                let _ = reply.send(Err(why.clone()));
-            }
+    fn keep(&mut self, refusal: Refusal) {
+        if self.refusals.len() == REFUSALS_MAX {
+            self.refusals.pop_front();
         }
-        for (_, reply) in self.subscribing.into_values() {
-            let _ = reply.send(Err(why.clone()));
-        }
-        for mailbox in self.mailboxes.values() {
-            mailbox.close(why.clone());
-        }
+        self.refusals.push_back(refusal);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
 };
-use arqon_operators::{Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, Place};
+use arqon_operators::{Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, GroupPlan, Place};
 use arqon_plan::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, Operator, Order, Output, StageKind, Step,
     StepId, Ties, Top, TopicPlan,
@@ -562,7 +562,7 @@ fn naive_aggregate(aggregate: &Aggregate, args: &[(&[Value], i64)]) -> Result<Va
     let n: i64 = args.iter().map(|(_, n)| n).sum();
     Ok(match aggregate.function {
         AggregateFunction::Count => Value::Int(n),
-        AggregateFunction::Sum => {
+        AggregateFunction::Sum if aggregate.ty == Type::Int64 => {
             let sum: i128 = args
                 .iter()
                 .map(|(args, n)| match args[0] {
@@ -574,7 +574,28 @@ fn naive_aggregate(aggregate: &Aggregate, args: &[(&[Value], i64)]) -> Result<Va
         }
         AggregateFunction::Min => args.iter().map(|a| a.0[0].clone()).min().unwrap_or(Value::None),
         AggregateFunction::Max => args.iter().map(|a| a.0[0].clone()).max().unwrap_or(Value::None),
-        other => panic!("{other:?}"),
+        // The other functions are computed from scratch by the accumulators, which have an
+        // independent check of their own.
+        _ => {
+            let plan = GroupPlan::new(std::slice::from_ref(aggregate));
+            let mut state = plan.new_state();
+            let n_args = aggregate.args.len();
+            for (values, n) in args {
+                let row: Vec<Value> = values[..n_args].to_vec();
+                let inputs = plan.inputs().iter().map(|input| match &input.kind {
+                    ExprKind::Column(at) => {
+                        let place = aggregate.args.iter().position(
+                            |arg| matches!(&arg.kind, ExprKind::Column(column) if column == at),
+                        );
+                        row[place.unwrap()].clone()
+                    }
+                    other => panic!("mere columns only, not {other:?}"),
+                });
+                state.update_values(&plan, &inputs.collect::<Vec<_>>(), *n);
+            }
+            let values = state.finish(&plan).map_err(|e| (e.code.as_str(), e.place))?;
+            values.into_iter().next().unwrap()
+        }
     })
 }
 

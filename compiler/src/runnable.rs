@@ -1,0 +1,165 @@
+//! What a circuit says that this version checks and draws, but does not do.
+//!
+//! What would change answers keeps the circuit from running, with its place; what only tunes is
+//! told. Nothing is passed over in silence.
+
+use std::collections::BTreeSet;
+
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+
+use crate::resolve::{Resolved, Topic, TopicOrigin};
+use crate::typed::{Input, TopicId, TypedNode, Verb};
+use crate::typing::Flow;
+
+/// A part of a circuit that is checked and drawn, and not done in this version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRunnable {
+    /// Where it stands.
+    pub span: Span,
+    /// Why: `` `call: nvm` is checked and drawn, and does not run in this version ``.
+    pub message: String,
+}
+
+/// Parts without which the answers would be others; such a circuit does not run.
+pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunnable> {
+    let read: BTreeSet<TopicId> = flow.nodes.iter().flat_map(read_topics).collect();
+    let written: BTreeSet<TopicId> =
+        flow.nodes.iter().flat_map(|node| &node.sinks).map(|sink| sink.topic).collect();
+    let mut found = Vec::new();
+    for (id, topic) in resolved.topics.iter().enumerate() {
+        let id = TopicId(id);
+        let is_read = read.contains(&id);
+        if let Some(retain) = expiring(topic).filter(|_| is_read) {
+            found.push(NotRunnable {
+                span: retain,
+                message: format!(
+                    "`retain` of topic `{}` is checked, but this version does not expire rows, \
+                     and the flow reads the topic",
+                    topic.name
+                ),
+            });
+        }
+        if let Some(control) = control(topic).filter(|_| is_read && written.contains(&id)) {
+            found.push(NotRunnable {
+                span: control,
+                message: format!(
+                    "`control` of topic `{}` is checked, but this version does not feed what the \
+                     flow writes back to its readers",
+                    topic.name
+                ),
+            });
+        }
+    }
+    for node in &flow.nodes {
+        operators_of(resolved, node, &mut found);
+    }
+    found.sort_by_key(|part| part.span);
+    found
+}
+
+/// Parts that only tune: rates, sizes, durability, expiry of what nobody in the circuit reads.
+pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunnable> {
+    let read: BTreeSet<TopicId> = flow.nodes.iter().flat_map(read_topics).collect();
+    let mut found = Vec::new();
+    let mut add = |span: Span, what: &str| {
+        found.push(NotRunnable {
+            span,
+            message: format!("{what} is checked, and has no effect in this version"),
+        });
+    };
+    for (id, topic) in resolved.topics.iter().enumerate() {
+        let Some(ast) = topic.ast() else { continue };
+        if let Some(retain) = expiring(topic).filter(|_| !read.contains(&TopicId(id))) {
+            add(retain, "`retain`");
+        }
+        if let Some(late) = &ast.late {
+            add(late.span, "`late`, without a window,");
+        }
+        let queue = ast.queue.as_ref().and_then(|queue| queue.max.as_ref());
+        if let Some(max) = queue {
+            add(max.span, "`queue`");
+        }
+        if let Some(durable) = &ast.durable {
+            add(durable.span, "`durable`");
+        }
+    }
+    if let Some(limits) = &resolved.circuit.limits {
+        add(limits.span, "`limits` of the circuit");
+    }
+    let grants = resolved
+        .circuit
+        .access
+        .iter()
+        .flat_map(|role| role.publish.iter().chain(&role.subscribe).chain(&role.execute));
+    for grant in grants {
+        if let Some(caps) = &grant.caps {
+            add(caps.span, "a cap of a role");
+        }
+    }
+    found.sort_by_key(|part| part.span);
+    found
+}
+
+fn read_topics(node: &TypedNode) -> Vec<TopicId> {
+    let joined = node.steps.iter().filter_map(|step| match &step.verb {
+        Verb::Join { input, .. } => Some(*input),
+        _ => None,
+    });
+    let sources = node.sources.iter().map(|source| source.input);
+    sources
+        .chain(joined)
+        .filter_map(|input| match input {
+            Input::Topic(id) => Some(id),
+            Input::Node(_) | Input::Label(..) | Input::Operator(_) => None,
+        })
+        .collect()
+}
+
+/// Where a topic says that its rows go after a time or from a size on.
+fn expiring(topic: &Topic<'_>) -> Option<Span> {
+    let retain = topic.ast()?.retain.as_ref()?;
+    match retain.node {
+        ast::Retain::Nanoseconds(_) | ast::Retain::Bytes(_) => Some(retain.span),
+        ast::Retain::Nothing => None,
+    }
+}
+
+fn control(topic: &Topic<'_>) -> Option<Span> {
+    let control = topic.ast()?.control.as_ref()?;
+    control.node.then_some(control.span)
+}
+
+/// Calls, and the topics through which operators get jobs and give results.
+fn operators_of(resolved: &Resolved<'_>, node: &TypedNode, found: &mut Vec<NotRunnable>) {
+    for step in &node.steps {
+        if let Verb::Call(call) = &step.verb {
+            let name = &resolved.operator(call.operator).ast.name.node;
+            found.push(NotRunnable {
+                span: call.span,
+                message: format!(
+                    "`call: {name}` is checked and drawn, and does not run in this version"
+                ),
+            });
+        }
+    }
+    let joined = node.steps.iter().filter_map(|step| match &step.verb {
+        Verb::Join { input, input_span, .. } => Some((*input, *input_span)),
+        _ => None,
+    });
+    let sources = node.sources.iter().map(|source| (source.input, source.span));
+    let sinks = node.sinks.iter().map(|sink| (Input::Topic(sink.topic), sink.span));
+    for (input, span) in sources.chain(joined).chain(sinks) {
+        let Input::Topic(id) = input else { continue };
+        let topic = resolved.topic(id);
+        if matches!(topic.origin, TopicOrigin::Jobs(_) | TopicOrigin::Results(_)) {
+            found.push(NotRunnable {
+                span,
+                message: format!(
+                    "topic `{}` belongs to an operator, and operators do not run in this version",
+                    topic.name
+                ),
+            });
+        }
+    }
+}
