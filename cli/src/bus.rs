@@ -2,8 +2,10 @@
 
 use std::io::{self, BufRead};
 
-use arqon_client::{Body, Client, ClientError, ConnectError, Delivery, Message, Request};
-use arqon_proto::{Ack, AckMode, As, Begin, ErrorCode};
+use arqon_client::{
+    Ack, AckMode, As, Begin, Client, ConnectError, Delivery, ErrorCode, Message, SessionError,
+    Subscribe, connect as connect_to,
+};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -27,11 +29,10 @@ pub(crate) fn publish(arguments: &PubArguments, console: Console) -> Result<Exit
                 continue;
             }
             n_rows += 1;
-            let message = Message { topic: arguments.topic.clone(), body: body(&line)? };
-            match client.publish(message, mode).await {
-                Ok(Some(ack)) => print_ack(console, &ack)?,
-                Ok(None) => {}
-                Err(error @ ClientError::Refused { .. }) => {
+            let message = message(&arguments.topic, &line)?.with_ack(mode);
+            match client.publish(message).await {
+                Ok(ack) => print_ack(console, &ack)?,
+                Err(error @ SessionError::Refused(_)) => {
                     n_refused += 1;
                     console.report(&client_failure(&error));
                 }
@@ -62,12 +63,10 @@ pub(crate) fn subscribe(arguments: &SubArguments, console: Console) -> Result<Ex
         SubscribeAs::Snapshot => As::Snapshot,
         SubscribeAs::Upserts => As::Upserts,
     };
-    let request = Request {
-        topic: arguments.topic.clone(),
-        from,
-        form,
-        filter: arguments.filter.clone(),
-    };
+    let mut request = Subscribe::to(&arguments.topic).from(from).deliver(form);
+    if let Some(filter) = &arguments.filter {
+        request = request.filter(filter);
+    }
     block_on(async {
         let client = connect(&arguments.bus).await?;
         let mut subscription =
@@ -75,67 +74,58 @@ pub(crate) fn subscribe(arguments: &SubArguments, console: Console) -> Result<Ex
         let mut left = arguments.count.unwrap_or(u64::MAX);
         loop {
             let delivery = tokio::select! {
-                delivery = subscription.next() => {
-                    delivery.map_err(|error| client_failure(&error))?
-                }
+                delivery = subscription.next() => match delivery {
+                    Some(delivery) => delivery.map_err(|error| client_failure(&error))?,
+                    None => return Ok(Exit::Success),
+                },
                 _ = tokio::signal::ctrl_c() => {
                     client.close().await;
                     return Ok(Exit::Interrupted);
                 }
             };
-            let is_whole = matches!(&delivery, Delivery::Snapshot(snapshot)
-                if snapshot.part.is_none_or(|part| part.part == part.parts));
-            for line in printed(delivery) {
+            for line in printed(&delivery) {
                 console.out(&line)?;
                 left -= 1;
                 if left == 0 {
-                    break;
+                    client.close().await;
+                    return Ok(Exit::Success);
                 }
-            }
-            if left == 0 || is_whole {
-                client.close().await;
-                return Ok(Exit::Success);
             }
         }
     })
 }
 
 /// The lines of a delivery, in the form of `run`'s outputs.
-fn printed(delivery: Delivery) -> Vec<String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+fn printed(delivery: &Delivery) -> Vec<String> {
     match delivery {
-        Delivery::Delta(delta) => delta
-            .changes
+        Delivery::Delta { changes, .. } => changes
             .iter()
             .map(|change| {
-                let epoch = change.epoch.unwrap_or(0);
-                let row = text(&change.row);
-                format!("{{\"$epoch\":{epoch},\"$diff\":{},\"$row\":{row}}}\n", change.diff)
+                let (epoch, diff, row) = (change.epoch, change.diff, &change.row);
+                format!("{{\"$epoch\":{epoch},\"$diff\":{diff},\"$row\":{row}}}\n")
             })
             .collect(),
-        Delivery::Snapshot(snapshot) => snapshot
-            .rows
+        Delivery::Snapshot { rows, .. } => rows
             .iter()
-            .flat_map(|counted| (0..counted.count).map(|_| format!("{}\n", text(&counted.row))))
+            .flat_map(|counted| (0..counted.count).map(|_| format!("{}\n", counted.row)))
             .collect(),
-        Delivery::Upserts(upserts) => upserts
-            .upserts
+        Delivery::Upserts { upserts, .. } => upserts
             .iter()
             .map(|upsert| match &upsert.row {
-                Some(row) => format!("{}\n", text(row)),
-                None => format!("{{\"$delete\":{}}}\n", text(&upsert.key)),
+                Some(row) => format!("{row}\n"),
+                None => format!("{{\"$delete\":{}}}\n", upsert.key),
             })
             .collect(),
-        Delivery::Event(event) => vec![format!("{}\n", text(&event.row))],
-        Delivery::Gap(gap) => {
-            vec![format!("{}\n", json!({ "$gap": { "after": gap.after, "next": gap.next } }))]
+        Delivery::Event { row, .. } => vec![format!("{row}\n")],
+        Delivery::Gap { after, next } => {
+            vec![format!("{}\n", json!({ "$gap": { "after": after, "next": next } }))]
         }
-        Delivery::Progress(_) => Vec::new(),
+        Delivery::Progress { .. } => Vec::new(),
     }
 }
 
 /// What a line says: a row, `{"$delete": {key}}`, or `{"$diff": -1, "$row": {…}}`.
-fn body(line: &str) -> Result<Body, Failure> {
+fn message(topic: &str, line: &str) -> Result<Message, Failure> {
     #[derive(serde::Deserialize)]
     struct Special<'a> {
         #[serde(borrow, rename = "$delete")]
@@ -150,13 +140,12 @@ fn body(line: &str) -> Result<Body, Failure> {
     if !matches!(serde_json::from_str(line), Ok(Value::Object(_))) {
         return Err(Failure::errors(format!("not a JSON object: {line}")));
     }
-    let owned = |raw: &RawValue| raw.get().to_owned().into_bytes().into();
     Ok(match serde_json::from_str(line) {
-        Ok(Special { delete: Some(key), .. }) => Body::Delete(owned(key)),
+        Ok(Special { delete: Some(key), .. }) => Message::delete(topic, key.get()),
         Ok(Special { diff: Some(diff), row: Some(row), .. }) => {
-            Body::Changes(vec![(diff, owned(row))])
+            Message::changes(topic, [(diff, row.get())])
         }
-        Ok(_) | Err(_) => Body::Row(line.to_owned().into_bytes().into()),
+        Ok(_) | Err(_) => Message::row(topic, line),
     })
 }
 
@@ -174,14 +163,14 @@ fn print_ack(console: Console, ack: &Ack) -> Result<(), Failure> {
         console.note(&format!("offset {}, epoch {}\n", ack.offset, ack.epoch));
         return Ok(());
     }
-    let document = json!({ "id": ack.id.to_string(), "offset": ack.offset, "epoch": ack.epoch });
+    let document = json!({ "id": ack.id.to_string(), "offset": ack.offset, "epoch": ack.epoch.0 });
     console.out(&format!("{document}\n"))
 }
 
 async fn connect(bus: &BusArguments) -> Result<Client, Failure> {
     let url = given(bus.url.as_deref(), "--url", "ARQON_URL")?;
     let token = given(bus.token.as_deref(), "--token", "ARQON_TOKEN")?;
-    Client::connect(&url, &token).await.map_err(|error| connect_failure(&error))
+    connect_to(&url, &token).await.map_err(|error| connect_failure(&url, &error))
 }
 
 #[expect(clippy::disallowed_methods, reason = "documented variables stand in for flags")]
@@ -195,20 +184,21 @@ fn given(flag: Option<&str>, name: &str, variable: &str) -> Result<String, Failu
 }
 
 /// A failure to connect, for people.
-pub(crate) fn connect_failure(error: &ConnectError) -> Failure {
-    Failure::unreachable(Failure::chain(error))
+pub(crate) fn connect_failure(url: &str, error: &ConnectError) -> Failure {
+    Failure::unreachable(format!("{url}: {}", Failure::chain(error)))
 }
 
-/// A refusal, for people.
-pub(crate) fn client_failure(error: &ClientError) -> Failure {
+/// A refusal, or the end of the session, for people.
+pub(crate) fn client_failure(error: &SessionError) -> Failure {
     match error {
-        ClientError::Refused { code, message, help, .. } => {
-            let failure = Failure::errors(format!("{code}: {message}"));
-            let unavailable = matches!(code, ErrorCode::Unavailable | ErrorCode::Internal);
+        SessionError::Refused(refusal) => {
+            let unavailable =
+                matches!(refusal.code, ErrorCode::Unavailable | ErrorCode::Internal);
             let exit = if unavailable { Exit::Unreachable } else { Exit::Errors };
-            Failure { exit, help: help.clone(), ..failure }
+            Failure { exit, message: refusal.to_string(), help: refusal.help.clone() }
         }
-        other => Failure::unreachable(other.to_string()),
+        SessionError::Ended(_) => Failure::unreachable(Failure::chain(error)),
+        other => Failure::errors(Failure::chain(other)),
     }
 }
 
@@ -227,14 +217,19 @@ mod tests {
 
     #[test]
     fn lines_say_rows_deletes_or_signed_rows() {
-        assert_eq!(body("{\"id\": 1}"), Ok(Body::Row("{\"id\": 1}".into())));
-        assert_eq!(body("{\"$delete\":{\"id\":1}}"), Ok(Body::Delete("{\"id\":1}".into())));
-        assert_eq!(
-            body("{\"$diff\":-1,\"$row\":{\"a\":\"1.50\"}}"),
-            Ok(Body::Changes(vec![(-1, "{\"a\":\"1.50\"}".into())]))
+        // Messages have ids of their own, so they are compared by how they are written.
+        let check = |line: &str, expected: Message| {
+            let id = expected.id();
+            assert_eq!(message("t", line).map(|found| found.with_id(id)), Ok(expected));
+        };
+        check("{\"id\": 1} ", Message::row("t", "{\"id\": 1}"));
+        check("{\"$delete\":{\"id\":1}}", Message::delete("t", "{\"id\":1}"));
+        check(
+            "{\"$diff\":-1,\"$row\":{\"a\":\"1.50\"}}",
+            Message::changes("t", [(-1, "{\"a\":\"1.50\"}")]),
         );
         for odd in ["", "[1]", "{", "1", "null"] {
-            assert!(body(odd).is_err(), "{odd}");
+            assert!(message("t", odd).is_err(), "{odd}");
         }
     }
 }

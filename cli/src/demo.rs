@@ -14,11 +14,11 @@ mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use arqon_client::{Body, Client, Message};
+use arqon_client::{Client, Message, connect};
 use arqon_engine::{Changes, TopicInput};
 use arqon_formats::InputRows;
 use arqon_plan::DataflowPlan;
-use arqon_proto::{AckMode, BodyCodec};
+use arqon_proto::BodyCodec;
 use arqon_server::Config;
 use arqon_types::Epoch;
 use tokio::runtime::Runtime;
@@ -77,7 +77,7 @@ pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, 
         .address()
         .ok_or_else(|| Failure::internal("the demo's circuit has topics at its edge"))?;
     let client =
-        runtime.block_on(Client::connect(&url, &token)).map_err(|error| connect_failure(&error))?;
+        runtime.block_on(connect(&url, &token)).map_err(|error| connect_failure(&url, &error))?;
     let board = runtime.block_on(Board::open(&client, &plan, &ANSWERS))?;
     stage.serving(&url, workers)?;
 
@@ -86,7 +86,7 @@ pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, 
     stage.loaded(&loaded)?;
     let mut tables = Tables::read(&plan.topics)?;
     let steps = play.correct(&mut tables, &loaded, &collector, &stage)?;
-    let verdicts = play.judge(&tables);
+    let verdicts = play.judge(&tables)?;
     stage.judged(&verdicts)?;
     let all_equal = verdicts.iter().all(|verdict| verdict.is_equal);
     stage.close(&loaded, &steps, &verdicts, started.elapsed())?;
@@ -208,30 +208,28 @@ impl Play<'_> {
         let messages = batch
             .iter()
             .map(|message| {
-                let mut row = Vec::new();
-                codecs[message.topic].rows().encode(&message.row, &mut row);
-                Message { topic: message.topic.to_owned(), body: Body::Row(row.into()) }
+                Message::row(message.topic, codecs[message.topic].rows().to_json(&message.row))
             })
             .collect();
         let started = now();
         let acks = self
             .client
-            .batch(messages, AckMode::Accepted)
+            .publish_batch(messages)
             .await
             .map_err(|error| client_failure(&error))?;
-        let epoch = acks.iter().map(|ack| ack.epoch).max().unwrap_or(0);
-        self.board.has_seen(Epoch(epoch)).await?;
+        let epoch = acks.iter().map(|ack| ack.epoch).max().unwrap_or(Epoch::ZERO);
+        self.board.has_seen(epoch).await?;
         Ok(started.elapsed())
     }
 
     /// Holds what the client has added up against a recomputation.
-    fn judge(&self, tables: &Tables) -> Vec<Verdict> {
+    fn judge(&self, tables: &Tables) -> Result<Vec<Verdict>, Failure> {
         let expected = recompute(tables);
         ANSWERS
             .into_iter()
             .map(|topic| {
-                let held = self.board.rows(topic);
-                Verdict::new(topic, &held, &expected[topic])
+                let held = self.board.rows(topic)?;
+                Ok(Verdict::new(topic, &held, &expected[topic]))
             })
             .collect()
     }

@@ -61,7 +61,6 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Token(command) => token::token(command, console),
         Command::Pub(command) => bus::publish(command, console),
         Command::Sub(command) => bus::subscribe(command, console),
-        Command::Graph(_) => Err(Failure::usage("pictures are not part of this build")),
         Command::Demo(command) => demo::demo(command, console),
     }
 }

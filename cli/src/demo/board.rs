@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arqon_client::{Client, ClientError, Delivery, Request, Subscription, Table};
+use arqon_client::{Client, Delivery, Subscribe, Subscription, Table};
 use arqon_plan::DataflowPlan;
+use arqon_proto::RowCodec;
 use arqon_types::Epoch;
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ use crate::exit::Failure;
 
 /// The tables, and how far each of them is.
 pub(super) struct Board {
-    tables: BTreeMap<&'static str, Arc<Mutex<Table>>>,
+    tables: BTreeMap<&'static str, (RowCodec, Arc<Mutex<Table>>)>,
     /// Per topic the epoch before which all is in, or why nothing more will come.
     marks: Vec<watch::Receiver<Result<u64, Failure>>>,
 }
@@ -29,15 +30,15 @@ impl Board {
     ) -> Result<Self, Failure> {
         let mut board = Self { tables: BTreeMap::new(), marks: Vec::new() };
         for topic in topics {
-            let schema = find(&plan.topics, topic).schema.clone();
-            let table = Arc::new(Mutex::new(Table::new(schema)));
+            let codec = RowCodec::new(find(&plan.topics, topic).schema.clone());
+            let table = Arc::new(Mutex::new(Table::default()));
             let subscription = client
-                .subscribe(Request::table(*topic))
+                .subscribe(Subscribe::to(*topic))
                 .await
                 .map_err(|error| client_failure(&error))?;
             let (mark, marks) = watch::channel(Ok(0));
             tokio::spawn(follow(subscription, Arc::clone(&table), mark));
-            board.tables.insert(topic, table);
+            board.tables.insert(topic, (codec, table));
             board.marks.push(marks);
         }
         Ok(board)
@@ -57,8 +58,15 @@ impl Board {
     }
 
     /// The rows of a table with their multiplicities.
-    pub(super) fn rows(&self, topic: &str) -> Relation {
-        self.tables[topic].lock().unwrap_or_else(PoisonError::into_inner).rows().clone()
+    ///
+    /// # Errors
+    /// A [`Failure`] if a row is not of the topic's schema.
+    pub(super) fn rows(&self, topic: &str) -> Result<Relation, Failure> {
+        let (codec, table) = &self.tables[topic];
+        let table = table.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = table.rows().map(|(text, count)| Ok((codec.decode(text)?, count)));
+        rows.collect::<Result<Relation, arqon_proto::RowError>>()
+            .map_err(|error| Failure::internal(format!("`{topic}`: {error}")))
     }
 }
 
@@ -69,9 +77,9 @@ async fn follow(
 ) {
     loop {
         let upper = match subscription.next().await {
-            Ok(delivery) => take(&table, &delivery),
-            Err(ClientError::Closed(why)) => Err(Failure::unreachable(why)),
-            Err(error) => Err(client_failure(&error)),
+            Some(Ok(delivery)) => take(&table, &delivery),
+            Some(Err(error)) => Err(client_failure(&error)),
+            None => Err(Failure::unreachable("the subscription has ended")),
         };
         let is_over = upper.is_err();
         // Who waits for nothing has dropped the board.
@@ -84,14 +92,6 @@ async fn follow(
 
 fn take(table: &Mutex<Table>, delivery: &Delivery) -> Result<u64, Failure> {
     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
-    match delivery {
-        Delivery::Delta(delta) => {
-            table.apply(delta).map_err(|error| Failure::internal(error.to_string()))?;
-        }
-        Delivery::Progress(upper) => table.reach(*upper),
-        Delivery::Snapshot(_) | Delivery::Upserts(_) | Delivery::Event(_) | Delivery::Gap(_) => {
-            return Err(Failure::internal("a subscription to deltas brought something else"));
-        }
-    }
-    Ok(table.upper())
+    table.apply(delivery).map_err(|error| Failure::internal(Failure::chain(&error)))?;
+    Ok(table.upper().0)
 }

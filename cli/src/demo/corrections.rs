@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arqon_types::{Row, Value};
 
 use super::tables::{Flight, Tables};
+use crate::run::durations::number_text;
 
 /// A new state of one key, to be published.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +98,7 @@ fn storm(tables: &mut Tables) -> Correction {
     Correction { title, batches: vec![batch] }
 }
 
-/// The registry says that a business jet made 486 airline flights; it was an Embraer.
+/// The registry says that a business jet flew for an airline all year; it was an Embraer.
 fn plane_record(tables: &mut Tables) -> Correction {
     let plane = tables.planes.get_mut("N711MQ").expect("the data set has the plane");
     "EMBRAER".clone_into(&mut plane.manufacturer);
@@ -126,6 +127,7 @@ fn airline_renamed(tables: &mut Tables) -> Correction {
     tables.airlines.insert("B6".to_owned(), name.to_owned());
     let row = vec![Value::string("B6"), Value::string(name)].into();
     let n_flights = tables.flights.values().filter(|flight| &*flight.carrier == "B6").count();
+    let n_flights = number_text(n_flights as u64);
     Correction {
         title: format!("airline B6, with {n_flights} flights, is renamed"),
         batches: vec![vec![Message { topic: "airlines", row }]],

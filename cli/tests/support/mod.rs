@@ -65,10 +65,35 @@ impl Scene {
         command
     }
 
+    /// Waits for the ready file of a run; where it listens, and with which token.
+    pub fn ready(&self, name: &str) -> (String, String) {
+        let path = self.path(name);
+        eventually(std::time::Duration::from_secs(20), || path.exists());
+        let ready: serde_json::Value = serde_json::from_str(&self.read(name)).unwrap();
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        (text("ws"), text("token"))
+    }
+
+    /// Runs `pub` or `sub` against a running circuit.
+    pub fn client(&self, (url, token): &(String, String), arguments: &[&str]) -> Ran {
+        let output = self
+            .command(arguments)
+            .env("ARQON_URL", url)
+            .env("ARQON_TOKEN", token)
+            .output()
+            .unwrap();
+        Ran::of(output)
+    }
+
     /// Runs the command to its end.
     pub fn arqon(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().unwrap();
-        Ran {
+        Ran::of(self.command(arguments).output().unwrap())
+    }
+}
+
+impl Ran {
+    fn of(output: std::process::Output) -> Self {
+        Self {
             code: output.status.code().expect("the command ends by itself"),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
