@@ -54,7 +54,7 @@ pub(crate) struct Arrow {
     pub(crate) from: usize,
     /// The shape where rows go.
     pub(crate) to: usize,
-    /// What the rows are: a schema's name.
+    /// What the rows are: a schema's name; empty where it is only the node's own.
     pub(crate) schema: String,
     /// What they say.
     pub(crate) discipline: Discipline,
@@ -65,9 +65,13 @@ pub(crate) struct Arrow {
 }
 
 impl Arrow {
-    /// `Order, full`
+    /// `Order · full`
     pub(crate) fn text(&self) -> String {
-        let rows = format!("{} · {}", self.schema, self.discipline);
+        let rows = if self.schema.is_empty() {
+            self.discipline.to_string()
+        } else {
+            format!("{} · {}", self.schema, self.discipline)
+        };
         if self.label.is_empty() { rows } else { format!("{}: {rows}", self.label) }
     }
 }
@@ -133,7 +137,11 @@ impl Sketch {
             let arrow = Arrow {
                 from: *from,
                 to: *to,
-                schema: wire.wire.schema.name.clone(),
+                schema: if wire.wire.schema.name == self.shapes[*from].title {
+                    String::new()
+                } else {
+                    wire.wire.schema.name.clone()
+                },
                 discipline: wire.wire.discipline,
                 label: route_label(plan, wire.from),
                 delayed: is_delayed_topic || (wire.wire.port == Port::Results && comes_back),

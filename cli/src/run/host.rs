@@ -73,8 +73,6 @@ impl Host {
     /// # Errors
     /// A [`Failure`] if the circuit has stopped before.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        self.server
-            .finish(GOING_AWAY)
-            .map_err(|error| Failure::internal(Failure::chain(&error)))
+        self.server.finish(GOING_AWAY).map_err(|error| Failure::internal(Failure::chain(&error)))
     }
 }

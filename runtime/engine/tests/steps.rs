@@ -6,7 +6,7 @@ mod naive;
 use proptest::prelude::*;
 
 use arqon_engine::{BackendChoice, EpochInput};
-use arqon_operators::{AggregateFunction, BinaryOp, Expr, ExprKind, Place};
+use arqon_operators::{AggregateFunction, AggregateFunction as A, BinaryOp, Expr, ExprKind, Place};
 use arqon_plan::{
     Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Route, SortKey,
     Stage, StageKind, Ties, Top,
@@ -107,6 +107,11 @@ fn map_plan() -> DataflowPlan {
         let out = schema(&[("s", Type::String), ("squared", Type::Int64)]);
         let map = plan.step("mapped", Operator::Map(Map { stages }), &[union], out);
         plan.output("out.mapped", map);
+        let only = Route { conditions: vec![greater(0, 4)], has_rest: false };
+        let only = plan.step("only", Operator::Route(only), &[left], row_schema());
+        let arm = Operator::Arm(Arm { idx: 0 });
+        let arm = plan.step("arm_only", arm, &[only], row_schema());
+        plan.output("out.only", arm);
         let overflow = binary(BinaryOp::Greater, v_times_v(), literal(3), Type::Bool);
         let route = Route { conditions: vec![greater(0, 3), overflow], has_rest: true };
         let route = plan.step("routed", Operator::Route(route), &[union], row_schema());
@@ -300,7 +305,6 @@ fn float_plan() -> DataflowPlan {
     let at = || column(2, Type::Int64);
     let float = || Type::Float64;
     let list = || Type::List(Box::new(Type::Float64));
-    use AggregateFunction as A;
     let aggregates = vec![
         ("sum", aggregate(A::Sum, &[x()], float())),
         ("average", aggregate(A::Average, &[x()], float().optional())),
