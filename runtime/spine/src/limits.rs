@@ -13,8 +13,8 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// Characters of a filter; a longer one is refused with `TOO_LARGE`.
     pub filter_chars_max: usize,
-    /// The largest diff of one change, either way, so that sums stay far from overflow; a larger one
-    /// is refused with `TOO_LARGE`.
+    /// The largest diff of one change, either way, so that sums stay far from overflow; a larger
+    /// one is refused with `TOO_LARGE`.
     pub diff_max: u64,
     /// Rows that wait for the engine; a message above is refused with `RESOURCE_EXHAUSTED`.
     pub queue_rows_max: usize,
