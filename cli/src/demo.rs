@@ -165,12 +165,8 @@ impl Play<'_> {
         stage: &Stage,
     ) -> Result<Vec<Step>, Failure> {
         let n_rows = tables.n_rows() as u64;
-        let codecs: BTreeMap<&str, BodyCodec> = self
-            .plan
-            .topics
-            .iter()
-            .map(|topic| (topic.name.as_str(), body_codec(topic)))
-            .collect();
+        let codecs: BTreeMap<&str, BodyCodec> =
+            self.plan.topics.iter().map(|topic| (topic.name.as_str(), body_codec(topic))).collect();
         let mut steps = Vec::new();
         stage.correcting()?;
         for Correction { title, batches } in correct(tables) {
@@ -212,11 +208,8 @@ impl Play<'_> {
             })
             .collect();
         let started = now();
-        let acks = self
-            .client
-            .publish_batch(messages)
-            .await
-            .map_err(|error| client_failure(&error))?;
+        let acks =
+            self.client.publish_batch(messages).await.map_err(|error| client_failure(&error))?;
         let epoch = acks.iter().map(|ack| ack.epoch).max().unwrap_or(Epoch::ZERO);
         self.board.has_seen(epoch).await?;
         Ok(started.elapsed())

@@ -134,12 +134,7 @@ fn airline_renamed(tables: &mut Tables) -> Correction {
     }
 }
 
-fn revisions(
-    tables: &mut Tables,
-    ids: &[i64],
-    sequence: &mut Sequence,
-    n_flights: usize,
-) -> Batch {
+fn revisions(tables: &mut Tables, ids: &[i64], sequence: &mut Sequence, n_flights: usize) -> Batch {
     (0..n_flights)
         .map(|_| {
             let id = ids[sequence.below(ids.len())];
