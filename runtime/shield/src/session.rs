@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arqon_proto::{Control, Encoding, Envelope, ErrorCode, Hello, Payload};
+use arqon_proto::{Control, Encoding, Envelope, ErrorCode, Hello, Int64Form, Payload};
 use arqon_spine::{Refusal, SessionId, farewell};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -83,12 +83,13 @@ async fn greet(
         Err(_) => "no hello came in time".to_owned(),
         Ok(Err(ending)) => return Err(ending),
         Ok(Ok(frame)) => match identify(&frame, around) {
-            Ok(identity) => {
+            Ok((identity, int64)) => {
                 let (sender, outbox) = mpsc::channel(OUTBOX_FRAMES_MAX);
                 let open = ToBus::Open {
                     session: around.session,
                     principal: identity.principal.clone(),
                     encoding: around.encoding,
+                    int64,
                     outbox: sender,
                 };
                 return match around.bus.send(open).await {
@@ -119,15 +120,16 @@ async fn first_frame(socket: &mut Socket) -> Result<Bytes, Option<Ending>> {
     }
 }
 
-/// Who the hello says it is; the text says why it is not believed.
-fn identify(frame: &Bytes, around: &Surroundings) -> Result<Identity, String> {
+/// Who the hello says it is, and how it wants int64; the text says why it is not believed.
+fn identify(frame: &Bytes, around: &Surroundings) -> Result<(Identity, Int64Form), String> {
     let envelope = Envelope::decode(frame, around.encoding)
         .map_err(|fault| format!("the first frame is not a hello: {}", fault.message))?;
-    let Payload::Control(Control::Hello(Hello { token, .. })) = envelope.payload else {
+    let Payload::Control(Control::Hello(Hello { token, int64, .. })) = envelope.payload else {
         return Err("the first frame is not a hello".to_owned());
     };
     let token = token.ok_or("the hello carries no token")?;
-    around.secret.check(&token.0, unix_seconds()).map_err(|error| error.to_string())
+    let identity = around.secret.check(&token.0, unix_seconds());
+    identity.map(|identity| (identity, int64)).map_err(|error| error.to_string())
 }
 
 /// Carries frames both ways until one side ends.

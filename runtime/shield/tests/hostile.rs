@@ -62,7 +62,7 @@ async fn house(settings: Settings) -> House {
         let mut outboxes = BTreeMap::new();
         while let Some(message) = from_edge.recv().await {
             let outputs = match message {
-                ToBus::Open { session, principal, encoding, outbox } => {
+                ToBus::Open { session, principal, encoding, outbox, .. } => {
                     outboxes.insert(session, outbox);
                     bus.open(session, principal, encoding, 0)
                 }
@@ -143,7 +143,7 @@ impl House {
 }
 
 fn hello(token: &str, encoding: Encoding) -> Bytes {
-    let hello = Hello { token: Some(Secret(token.to_owned())), client: None, resume: None };
+    let hello = Hello { token: Some(Secret(token.to_owned())), ..Hello::default() };
     Envelope::control(Control::Hello(hello)).encode(encoding)
 }
 
@@ -343,8 +343,7 @@ async fn there_is_no_session_without_an_identity() {
     let request =
         TokenRequest { principal: "p".into(), grants: Vec::new(), issued_at, valid_seconds: 60 };
     let event = r#"{"type":"event","topic":"shop.clicks","payload":{"id":1}}"#;
-    let no_token =
-        Envelope::control(Control::Hello(Hello { token: None, client: None, resume: None }));
+    let no_token = Envelope::control(Control::Hello(Hello::default()));
     let cases = [
         ("another secret", hello(&other.mint(&request).unwrap(), Encoding::Json)),
         ("no token", no_token.encode(Encoding::Json)),
