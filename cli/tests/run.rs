@@ -215,6 +215,9 @@ fn signals_end_the_run_cleanly() {
         ];
         let mut child = Running::start(scene.command(&arguments).stdout(Stdio::null()));
         let url = scene.ready("ready.json");
+        // It holds a token, which is nobody else's business.
+        let ready = std::fs::metadata(scene.path("ready.json")).unwrap();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&ready.permissions()) & 0o077, 0);
         // One more order through the edge: when it is acknowledged, the files are in as well.
         let order = "{\"id\":20,\"customer\":1,\"amount\":\"1.00\",\"status\":\"paid\"}";
         let ran = scene.client(&url, &["pub", "shop.orders", order, "--applied"]);

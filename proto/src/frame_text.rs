@@ -63,7 +63,6 @@ pub(crate) mod number {
     use serde::de::{Error, Visitor};
     use serde::{Deserializer, Serialize, Serializer};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
     pub(crate) fn serialize<T: Serialize, S: Serializer>(
         number: &T,
         serializer: S,

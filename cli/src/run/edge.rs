@@ -72,7 +72,16 @@ pub(crate) fn announce(
 fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
-    std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
-        Failure::unreachable(format!("cannot write `{}`: {error}", path.display()))
-    })
+    write_private(Path::new(&beside), text).and_then(|()| std::fs::rename(&beside, path)).map_err(
+        |error| Failure::unreachable(format!("cannot write `{}`: {error}", path.display())),
+    )
+}
+
+/// Writes a file that holds a token: where the system knows owners, for its owner alone.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::io::Write::write_all(&mut options.open(path)?, text.as_bytes())
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::port::ToBus;
-use crate::session::{Surroundings, run};
+use crate::session::{Surroundings, closing, run};
 use crate::settings::Settings;
 use crate::token::TokenSecret;
 use crate::upgrade::upgrade;
@@ -110,10 +110,14 @@ impl Listener {
             n_sessions += 1;
             let session = SessionId(n_sessions);
             let (settings, secret) = (Arc::clone(&settings), secret.clone());
-            let (bus, shutdown) = (bus.clone(), self.shutdown.subscribe());
+            let (bus, mut shutdown) = (bus.clone(), self.shutdown.subscribe());
             sessions.spawn(async move {
                 let _slot = slot;
-                if let Some((socket, encoding)) = Box::pin(upgrade(stream, &settings)).await {
+                let upgraded = tokio::select! {
+                    upgraded = Box::pin(upgrade(stream, &settings)) => upgraded,
+                    () = closing(&mut shutdown) => None,
+                };
+                if let Some((socket, encoding)) = upgraded {
                     let around =
                         Surroundings { session, encoding, settings, secret, bus, shutdown };
                     Box::pin(run(socket, around)).await;

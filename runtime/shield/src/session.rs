@@ -153,6 +153,7 @@ async fn serve(
     tokio::pin!(expiry);
     let mut heard = Instant::now();
     let mut batch = Vec::with_capacity(FLUSH_FRAMES_MAX);
+    let mut shutdown = around.shutdown.clone();
     loop {
         tokio::select! {
             incoming = socket.next() => {
@@ -171,8 +172,10 @@ async fn serve(
                 if n_frames == 0 {
                     return Some(Ending::new(1011, "the session was dropped"));
                 }
-                if let Some(ending) = flush(socket, around, &mut batch).await {
-                    return Some(ending);
+                let flushing = flush(socket, around, &mut batch);
+                match unless_ending(&mut shutdown, around.settings.linger, flushing).await {
+                    Ok(None) => {}
+                    Ok(Some(ending)) | Err(ending) => return Some(ending),
                 }
             }
             _ = pings.tick() => {
@@ -180,14 +183,35 @@ async fn serve(
                     return Some(Ending::new(4408, "idle"));
                 }
                 let ping = socket.send(Message::Ping(Bytes::new()));
-                if timeout(around.settings.write_wait, ping).await.is_err() {
-                    return Some(Ending::new(4408, "the client does not read"));
+                let ping = timeout(around.settings.write_wait, ping);
+                match unless_ending(&mut shutdown, around.settings.linger, ping).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(_)) => return Some(Ending::new(4408, "the client does not read")),
+                    Err(ending) => return Some(ending),
                 }
             }
             () = &mut expiry => return Some(Ending::new(4401, "the token has expired")),
             () = closing(&mut around.shutdown) => {
                 return Some(last_words(socket, around, &mut outbox).await);
             }
+        }
+    }
+}
+
+/// Waits for a write; once the server ends, no longer than `linger`, whoever does not read.
+async fn unless_ending<T>(
+    shutdown: &mut watch::Receiver<Option<u16>>,
+    linger: Duration,
+    write: impl Future<Output = T>,
+) -> Result<T, Ending> {
+    tokio::pin!(write);
+    tokio::select! {
+        biased;
+        written = &mut write => Ok(written),
+        () = closing(shutdown) => {
+            let code = shutdown.borrow().unwrap_or(1001);
+            let late = Ending::new(code, "the server ends");
+            timeout(linger, write).await.map_err(|_| late)
         }
     }
 }
@@ -288,7 +312,7 @@ fn ending_of(error: &SocketError, verdict: Option<Verdict>) -> Option<Ending> {
 }
 
 /// Comes when the server ends.
-async fn closing(shutdown: &mut watch::Receiver<Option<u16>>) {
+pub(crate) async fn closing(shutdown: &mut watch::Receiver<Option<u16>>) {
     // A listener that is gone has ended.
     let _ = shutdown.wait_for(Option::is_some).await;
 }

@@ -144,7 +144,7 @@ impl TokenSecret {
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         let key = DecodingKey::from_secret(&self.0);
-        let TokenData { header, claims, .. } =
+        let TokenData { header, claims } =
             jsonwebtoken::decode::<Claims>(token, &key, &validation)?;
         if header.crit.is_some() {
             return Err(TokenError::Critical);

@@ -31,6 +31,7 @@ struct House {
     port: u16,
     secret: TokenSecret,
     shutdown: ShutdownHandle,
+    ended: tokio::task::JoinHandle<()>,
 }
 
 fn bus(limits: Limits) -> Bus {
@@ -57,7 +58,7 @@ async fn house(settings: Settings) -> House {
     let (port, shutdown) = (listener.address().port(), listener.shutdown_handle());
     let (to_bus, mut from_edge) = mpsc::channel(64);
     let mut bus = bus(settings.limits);
-    tokio::spawn(listener.run(settings, secret.clone(), to_bus));
+    let ended = tokio::spawn(listener.run(settings, secret.clone(), to_bus));
     tokio::spawn(async move {
         let mut outboxes = BTreeMap::new();
         while let Some(message) = from_edge.recv().await {
@@ -85,7 +86,7 @@ async fn house(settings: Settings) -> House {
             }
         }
     });
-    House { port, secret, shutdown }
+    House { port, secret, shutdown, ended }
 }
 
 impl House {
@@ -422,6 +423,24 @@ async fn a_server_that_ends_says_so_after_its_last_words() {
     assert_eq!(client.close_code().await, Some(1012));
     assert_eq!(waiting.close_code().await, Some(1012));
     assert!(TcpStream::connect(("127.0.0.1", house.port)).await.is_err());
+}
+
+#[tokio::test]
+async fn one_who_neither_reads_nor_asks_does_not_hold_up_the_end() {
+    let limits = Limits { outbox_bytes_close: 1 << 30, faults_max: 1_000, ..Limits::default() };
+    let house = house(Settings { limits, ..Settings::default() }).await;
+    let _silent = house.dial().await;
+    let mut stuck = house.session().await;
+    // The answer quotes the question; at last neither side can write.
+    let long = format!(r#"{{"type":"{}"}}"#, "x".repeat(1 << 20));
+    let long = frame(TEXT, long.as_bytes());
+    let mut n_questions = 0;
+    while timeout(Duration::from_millis(300), stuck.stream.write_all(&long)).await.is_ok() {
+        n_questions += 1;
+        assert!(n_questions < 500, "the server takes what it cannot answer");
+    }
+    house.shutdown.shut_down(1001);
+    timeout(Duration::from_secs(5), house.ended).await.expect("the listener ends").unwrap();
 }
 
 #[tokio::test]

@@ -784,7 +784,7 @@ fn any_frame() -> impl Strategy<Value = Json> {
     let payload = prop_oneof![
         row.clone(),
         Just(Json::Null),
-        row.clone().prop_map(|row| json!({"changes": [{"diff": row["n"], "row": row}]})),
+        row.prop_map(|row| json!({"changes": [{"diff": row["n"], "row": row}]})),
     ];
     let begin = prop_oneof![
         Just(json!("now")),
