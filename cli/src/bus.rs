@@ -192,8 +192,7 @@ pub(crate) fn connect_failure(url: &str, error: &ConnectError) -> Failure {
 pub(crate) fn client_failure(error: &SessionError) -> Failure {
     match error {
         SessionError::Refused(refusal) => {
-            let unavailable =
-                matches!(refusal.code, ErrorCode::Unavailable | ErrorCode::Internal);
+            let unavailable = matches!(refusal.code, ErrorCode::Unavailable | ErrorCode::Internal);
             let exit = if unavailable { Exit::Unreachable } else { Exit::Errors };
             Failure { exit, message: refusal.to_string(), help: refusal.help.clone() }
         }

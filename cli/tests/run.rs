@@ -1,6 +1,6 @@
 //! `arqon run` from file to file: answers, bad lines, epochs, signals.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+#![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
 
 mod support;
 
@@ -169,10 +169,16 @@ fn rows_from_a_pipe_come_out_before_the_pipe_ends() {
     let scene = Scene::new();
     scene.shop_files();
     let arguments = [
-        "run", "shop.yaml", "--until-idle", "-q",
-        "--input", "shop.customers=customers.csv",
-        "--input", "shop.orders=-",
-        "--output", "shop.revenue=-",
+        "run",
+        "shop.yaml",
+        "--until-idle",
+        "-q",
+        "--input",
+        "shop.customers=customers.csv",
+        "--input",
+        "shop.orders=-",
+        "--output",
+        "shop.revenue=-",
     ];
     let mut command = scene.command(&arguments);
     let mut child = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
@@ -193,12 +199,19 @@ fn signals_end_the_run_cleanly() {
         let scene = Scene::new();
         scene.shop_files();
         let arguments = [
-            "run", "shop.yaml", "-q",
-            "--input", "shop.customers=customers.csv",
-            "--input", "shop.orders=orders.csv",
-            "--output", "shop.revenue=out.csv",
-            "--output", "shop.orders.errors=seen.ndjson",
-            "--ready-file", "ready.json",
+            "run",
+            "shop.yaml",
+            "-q",
+            "--input",
+            "shop.customers=customers.csv",
+            "--input",
+            "shop.orders=orders.csv",
+            "--output",
+            "shop.revenue=out.csv",
+            "--output",
+            "shop.orders.errors=seen.ndjson",
+            "--ready-file",
+            "ready.json",
         ];
         let mut child = Running::start(scene.command(&arguments).stdout(Stdio::null()));
         let url = scene.ready("ready.json");
@@ -221,17 +234,17 @@ fn clients_publish_and_follow_at_the_edge() {
     let mut lines = BufReader::new(child.process.stdout.take().unwrap()).lines();
     let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert!(ready["ws"].as_str().unwrap().starts_with("ws://127.0.0.1:"), "{ready}");
-    let edge = (
-        ready["ws"].as_str().unwrap().to_owned(),
-        ready["token"].as_str().unwrap().to_owned(),
-    );
+    let edge =
+        (ready["ws"].as_str().unwrap().to_owned(), ready["token"].as_str().unwrap().to_owned());
     let publish = |topic: &str, row: &str| {
         let ran = scene.client(&edge, &["pub", topic, row, "--applied", "--format", "json"]);
         (ran.code, ran.stdout + &ran.stderr)
     };
     assert_eq!(publish("shop.customers", "{\"id\":1,\"region\":\"EU\"}").0, 0);
-    let (code, ack) =
-        publish("shop.orders", "{\"id\":10,\"customer\":1,\"amount\":\"30.00\",\"status\":\"paid\"}");
+    let (code, ack) = publish(
+        "shop.orders",
+        "{\"id\":10,\"customer\":1,\"amount\":\"30.00\",\"status\":\"paid\"}",
+    );
     assert_eq!(code, 0, "{ack}");
     let ack: serde_json::Value = serde_json::from_str(&ack).unwrap();
     assert_eq!(ack["offset"], 1);

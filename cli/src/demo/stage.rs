@@ -71,7 +71,9 @@ impl Stage {
     }
 
     pub(super) fn open(self) -> Result<(), Failure> {
-        let title = self.console.paint_out(Style::Bold, "A year of flights, kept up to date by differences");
+        let title = self
+            .console
+            .paint_out(Style::Bold, "A year of flights, kept up to date by differences");
         self.say(&format!("\n  {title}\n\n"))
     }
 
@@ -89,7 +91,8 @@ impl Stage {
     }
 
     pub(super) fn serving(self, url: &str, workers: usize) -> Result<(), Failure> {
-        let threads = if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") };
+        let threads =
+            if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") };
         let url = self.console.paint_out(Style::Cyan, url);
         self.line("serving", &format!("{url}, {threads}; one client subscribes to five answers"))
     }
@@ -131,7 +134,8 @@ impl Stage {
     }
 
     pub(super) fn step(self, step: &Step) -> Result<(), Failure> {
-        let quantile = |per_mille| step.times.quantile(per_mille).map_or(String::new(), duration_text);
+        let quantile =
+            |per_mille| step.times.quantile(per_mille).map_or(String::new(), duration_text);
         let p99 = if step.n_batches > 1 { quantile(990) } else { String::new() };
         self.say(&format!(
             "  {:<TITLE_WIDTH$}{:>8}{:>11}{:>10}{:>12}{:>8}{:>10}{:>10}\n",
@@ -203,7 +207,10 @@ impl Stage {
     }
 
     fn line(self, title: &str, text: &str) -> Result<(), Failure> {
-        self.say(&format!("  {} {text}\n", self.console.paint_out(Style::Dim, &format!("{title:<10}"))))
+        self.say(&format!(
+            "  {} {text}\n",
+            self.console.paint_out(Style::Dim, &format!("{title:<10}"))
+        ))
     }
 
     fn say(self, text: &str) -> Result<(), Failure> {
@@ -229,8 +236,9 @@ fn percent(share: f64) -> String {
 }
 
 fn document(loaded: &Loaded, steps: &[Step], verdicts: &[Verdict], took: Duration) -> String {
-    let micros =
-        |times: &Durations, per_mille| times.quantile(per_mille).map(|time| time.as_secs_f64() * 1e6);
+    let micros = |times: &Durations, per_mille| {
+        times.quantile(per_mille).map(|time| time.as_secs_f64() * 1e6)
+    };
     let steps: Vec<_> = steps
         .iter()
         .map(|step| {
