@@ -356,6 +356,26 @@ fn float_epochs() -> impl Strategy<Value = Vec<EpochInput>> {
     })
 }
 
+/// The join keeps no key column, so the left rows of epoch 2 are one row under two keys.
+#[test]
+fn equal_left_rows_under_different_keys_have_their_own_matches() {
+    let input = |id, k: Option<i64>, s: &str| {
+        row(&[int(id), k.map_or(Value::None, int), int(-2), Value::string(s)])
+    };
+    let insert = |row| Change::Diff { row, diff: 1 };
+    let epochs = epochs(vec![
+        vec![rows_input("left", vec![insert(input(4, None, ""))])],
+        vec![
+            rows_input("left", vec![insert(input(4, Some(2), ""))]),
+            rows_input(
+                "right",
+                vec![Change::Upsert(input(2, None, "a")), Change::Upsert(input(4, None, ""))],
+            ),
+        ],
+    ]);
+    check_all(&chain_plan(JoinKind::Left, JoinOutput::Flat), &epochs);
+}
+
 const CASES: u32 = 24;
 
 proptest! {
