@@ -1,5 +1,7 @@
 //! The Rust client against the real server: one circuit, both subprotocols, one answer.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
