@@ -1,7 +1,7 @@
 //! Input files become epochs: in the order of the flags, cut where `--epoch-rows` says.
 
 use arqon_engine::{Changes, TopicInput};
-use arqon_formats::{InputBatch, InputFile, InputRows, LineFault};
+use arqon_formats::{InputBatch, InputFile, InputRows, LineFault, ReadError};
 use arqon_types::TopicName;
 
 use crate::exit::Failure;
@@ -49,7 +49,7 @@ pub(crate) fn feed(
         loop {
             let wanted = (limit - n_pending).min(BATCH_ROWS_MAX);
             let wanted = usize::try_from(wanted).expect("at most BATCH_ROWS_MAX");
-            let batch = file.next_batch(wanted).map_err(read_failure)?;
+            let batch = file.next_batch(wanted).map_err(|error| read_failure(&error))?;
             let Some(batch) = batch else { break };
             let n_records = batch.n_records() as u64;
             batch.faults.iter().for_each(|fault| sink.fault(fault));
@@ -70,11 +70,11 @@ pub(crate) fn feed(
     Ok(())
 }
 
-pub(crate) fn read_failure(error: arqon_formats::ReadError) -> Failure {
-    let text = Failure::chain(&error);
+pub(crate) fn read_failure(error: &ReadError) -> Failure {
+    let text = Failure::chain(error);
     match error {
         // The file is there and can be read; it is its content that does not fit.
-        arqon_formats::ReadError::Header { .. } => Failure::errors(text),
+        ReadError::Header { .. } => Failure::errors(text),
         _ => Failure::unreachable(text),
     }
 }
