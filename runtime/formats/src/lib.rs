@@ -11,6 +11,7 @@
 mod location;
 mod fault;
 mod stream;
+mod options;
 mod batch;
 mod cell;
 mod csv_input;
@@ -21,8 +22,9 @@ mod output;
 
 pub use batch::{InputBatch, InputRows};
 pub use fault::{LineFault, ReadError, WriteError};
-pub use input::{InputFile, InputOptions};
+pub use input::InputFile;
 pub use location::{Format, Location, LocationError};
+pub use options::InputOptions;
 pub use output::{OutputFile, OutputKind};
 pub use snapshot::Snapshot;
 pub use stream::{BytesRead, RECORD_BYTES_MAX};
