@@ -8,7 +8,7 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 use crate::batch::{InputBatch, InputRows};
 use crate::cell::push_cell;
 use crate::fault::{LineFault, ReadError};
-use crate::input::InputOptions;
+use crate::options::InputOptions;
 use crate::stream::{Bounded, RecordStart};
 
 /// Where the cells of one column of the file go: a field, or nowhere.
