@@ -9,6 +9,7 @@
 //! system, and a record longer than [`RECORD_BYTES_MAX`] is refused before it is held whole.
 
 mod location;
+mod options;
 mod fault;
 mod stream;
 mod options;
