@@ -34,6 +34,9 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// The answer by key: count, sum and max, as the deltas have brought it so far.
+type Answer<K> = Rc<RefCell<BTreeMap<K, (i64, i64, i64)>>>;
+
 struct Rounds<'a> {
     worker: &'a mut Worker,
     probe: ProbeHandle<u64>,
@@ -61,7 +64,7 @@ impl Rounds<'_> {
 /// Count, sum and max per key: one reduce over all values of a key.
 pub fn aggregate<K: ExchangeData + Hash>(size: Size, key: fn(u64) -> K) -> Sample {
     timely::execute_directly(move |worker| {
-        let sums: Rc<RefCell<BTreeMap<K, (i64, i64, i64)>>> = Rc::default();
+        let sums: Answer<K> = Rc::default();
         let sink = Rc::clone(&sums);
         let mut input: InputSession<u64, (K, i64), isize> = InputSession::new();
         let mut idle: InputSession<u64, (), isize> = InputSession::new();
@@ -122,7 +125,7 @@ pub fn join<K: ExchangeData + Hash, G: ExchangeData + Hash>(
 ) -> Sample {
     timely::execute_directly(move |worker| {
         let n_keys = size.n_rows / 2;
-        let sums: Rc<RefCell<BTreeMap<G, (i64, i64, i64)>>> = Rc::default();
+        let sums: Answer<G> = Rc::default();
         let sink = Rc::clone(&sums);
         let mut left: InputSession<u64, (K, i64), isize> = InputSession::new();
         let mut right: InputSession<u64, (K, G), isize> = InputSession::new();

@@ -16,6 +16,8 @@ mod check;
 mod run;
 mod examples;
 mod token;
+mod bus;
+mod demo;
 mod explain;
 mod completions;
 
@@ -57,6 +59,8 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Test(command) => examples::test(command, &arguments.global, console),
         Command::Run(command) => run::run(command, &arguments.global, console),
         Command::Token(command) => token::token(command, console),
-        _ => Err(Failure::internal("not wired")),
+        Command::Pub(command) => bus::publish(command, console),
+        Command::Sub(command) => bus::subscribe(command, console),
+        Command::Demo(command) => demo::demo(command, console),
     }
 }

@@ -64,8 +64,7 @@ fn check(arguments: &TokenCheckArguments, console: Console) -> Result<Exit, Fail
     let identity = secret(&arguments.secret.secret_file)?
         .check(token.trim(), now)
         .map_err(|error| Failure::errors(Failure::chain(&error)))?;
-    let grants: Vec<String> =
-        identity.principal.grants.iter().map(ToString::to_string).collect();
+    let grants: Vec<String> = identity.principal.grants.iter().map(ToString::to_string).collect();
     let expires = identity.expires_at;
     if !console.is_human() {
         let document =
@@ -73,13 +72,14 @@ fn check(arguments: &TokenCheckArguments, console: Console) -> Result<Exit, Fail
         console.out(&format!("{document}\n"))?;
         return Ok(Exit::Success);
     }
-    let nanoseconds = |seconds: u64| i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000);
+    let nanoseconds =
+        |seconds: u64| i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000);
     let left = format_duration(nanoseconds(expires.saturating_sub(now)));
     console.out(&format!(
-        "{}\nexpires {} (in {left})\n{}",
+        "{}\nexpires {} (in {left})\n{}\n",
         console.paint_out(Style::Bold, &identity.principal.name),
         format_timestamp(nanoseconds(expires)),
-        grants.iter().map(|grant| format!("{grant}\n")).collect::<String>(),
+        grants.join("\n"),
     ))?;
     Ok(Exit::Success)
 }

@@ -1,11 +1,11 @@
 //! `arqon run` from file to file: answers, bad lines, epochs, signals.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+#![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
 
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use support::{Running, Scene};
 
@@ -168,23 +168,20 @@ fn the_summary_counts_what_passed() {
 fn rows_from_a_pipe_come_out_before_the_pipe_ends() {
     let scene = Scene::new();
     scene.shop_files();
-    let mut child = scene
-        .command(&[
-            "run",
-            "shop.yaml",
-            "--until-idle",
-            "-q",
-            "--input",
-            "shop.customers=customers.csv",
-            "--input",
-            "shop.orders=-",
-            "--output",
-            "shop.revenue=-",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let arguments = [
+        "run",
+        "shop.yaml",
+        "--until-idle",
+        "-q",
+        "--input",
+        "shop.customers=customers.csv",
+        "--input",
+        "shop.orders=-",
+        "--output",
+        "shop.revenue=-",
+    ];
+    let mut command = scene.command(&arguments);
+    let mut child = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
     let mut stdin = child.process.stdin.take().unwrap();
     let mut lines = BufReader::new(child.process.stdout.take().unwrap()).lines();
     let order = "{\"id\":1,\"customer\":1,\"amount\":\"2.00\",\"status\":\"paid\"}\n";
@@ -201,28 +198,94 @@ fn signals_end_the_run_cleanly() {
     for (signal, code) in [("-INT", 130), ("-TERM", 0)] {
         let scene = Scene::new();
         scene.shop_files();
-        let mut child = scene
-            .command(&[
-                "run",
-                "shop.yaml",
-                "-q",
-                "--input",
-                "shop.customers=customers.csv",
-                "--input",
-                "shop.orders=orders.csv",
-                "--output",
-                "shop.revenue=out.csv",
-                "--ready-file",
-                "ready.json",
-            ])
-            .stdout(Stdio::null()),
-        );
-        let deadline = std::time::Duration::from_secs(20);
-        support::eventually(deadline, || scene.path("ready.json").exists());
+        let arguments = [
+            "run",
+            "shop.yaml",
+            "-q",
+            "--input",
+            "shop.customers=customers.csv",
+            "--input",
+            "shop.orders=orders.csv",
+            "--output",
+            "shop.revenue=out.csv",
+            "--output",
+            "shop.orders.errors=seen.ndjson",
+            "--ready-file",
+            "ready.json",
+        ];
+        let mut child = Running::start(scene.command(&arguments).stdout(Stdio::null()));
+        let url = scene.ready("ready.json");
+        // One more order through the edge: when it is acknowledged, the files are in as well.
+        let order = "{\"id\":20,\"customer\":1,\"amount\":\"1.00\",\"status\":\"paid\"}";
+        let ran = scene.client(&url, &["pub", "shop.orders", order, "--applied"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
         let id = child.process.id().to_string();
-        let sent = std::process::Command::new("kill").args([signal, &id]).status().unwrap();
-        assert!(sent.success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
         assert_eq!(child.ends(), Some(code), "{signal}");
-        assert_eq!(scene.read("out.csv"), "region,revenue,orders\nEU,30.00,1\nUS,12.50,2\n");
+        assert_eq!(scene.read("out.csv"), "region,revenue,orders\nEU,31.00,2\nUS,12.50,2\n");
     }
+}
+
+#[test]
+fn clients_publish_and_follow_at_the_edge() {
+    let scene = Scene::new();
+    let arguments = ["run", "shop.yaml", "--format", "json", "--listen", "127.0.0.1:0"];
+    let mut child = Running::start(scene.command(&arguments).stdout(Stdio::piped()));
+    let mut lines = BufReader::new(child.process.stdout.take().unwrap()).lines();
+    let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert!(ready["ws"].as_str().unwrap().starts_with("ws://127.0.0.1:"), "{ready}");
+    let edge =
+        (ready["ws"].as_str().unwrap().to_owned(), ready["token"].as_str().unwrap().to_owned());
+    let publish = |topic: &str, row: &str| {
+        let ran = scene.client(&edge, &["pub", topic, row, "--applied", "--format", "json"]);
+        (ran.code, ran.stdout + &ran.stderr)
+    };
+    assert_eq!(publish("shop.customers", "{\"id\":1,\"region\":\"EU\"}").0, 0);
+    let (code, ack) = publish(
+        "shop.orders",
+        "{\"id\":10,\"customer\":1,\"amount\":\"30.00\",\"status\":\"paid\"}",
+    );
+    assert_eq!(code, 0, "{ack}");
+    let ack: serde_json::Value = serde_json::from_str(&ack).unwrap();
+    assert_eq!(ack["offset"], 1);
+
+    let ran = scene.client(&edge, &["sub", "shop.revenue", "--as", "snapshot"]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "{\"region\":\"EU\",\"revenue\":\"30.00\",\"orders\":1}\n"),
+        "{}",
+        ran.stderr
+    );
+    let ran = scene.client(&edge, &["sub", "shop.revenue", "--count", "1"]);
+    assert!(ran.stdout.starts_with("{\"$epoch\":2,\"$diff\":1,"), "{}", ran.stdout);
+
+    // What the bus does not allow is said with its code, and the shell learns of it.
+    let (code, said) = publish("shop.revenue", "{}");
+    assert_eq!(code, 1);
+    assert!(said.contains("FORBIDDEN"), "{said}");
+    let (code, said) = publish("shop.orders", "{\"id\":10}");
+    assert_eq!(code, 1);
+    assert!(said.contains("SCHEMA_MISMATCH"), "{said}");
+    let stranger = (edge.0.clone(), "not.a.token".to_owned());
+    assert_eq!(scene.client(&stranger, &["sub", "shop.revenue"]).code, 3);
+    assert_eq!(scene.arqon(&["sub", "shop.revenue"]).code, 2);
+}
+
+#[test]
+fn the_edge_listens_on_loopback_only() {
+    let scene = Scene::new();
+    let ran = scene.arqon(&["run", "shop.yaml", "--listen", "0.0.0.0:0", "--until-idle"]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("loopback"), "{}", ran.stderr);
+}
+
+#[test]
+fn calls_are_refused_with_their_place() {
+    let scene = Scene::new();
+    let circuit = include_str!("../../circuits/ok/operators_planned.yaml");
+    scene.write("calls.yaml", circuit);
+    let ran = scene.arqon(&["run", "calls.yaml", "--until-idle", "-q"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("calls.yaml:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("does not run in this version"), "{}", ran.stderr);
 }

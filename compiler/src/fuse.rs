@@ -1,9 +1,11 @@
 //! Pass `fuse`: a run of stateless steps becomes one map.
 //!
 //! Law: stages of a map work row by row and in order, so two maps one after the other are one map
-//! with the stages of both. A map that others read too, or that a topic carries, stays.
+//! with the stages of both. A map that others read too, or that a topic carries, stays, and so
+//! do maps of two nodes, unless one of them cannot fail: failures go to the errors of one node.
 
-use arqon_plan::{DataflowPlan, Operator, Step, StepId};
+use arqon_operators::ExprKind;
+use arqon_plan::{DataflowPlan, Map, Operator, StageKind, Step, StepId};
 
 /// The same plan with each run of maps as one.
 pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
@@ -27,10 +29,14 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
             *input = places[input.index()];
         }
         if let (Operator::Map(map), Some(before)) = (&mut step.operator, only_input)
-            && let Some(Some(Step { operator: Operator::Map(_), node, .. })) =
+            && let Some(Some(Step { operator: Operator::Map(first), node, .. })) =
                 steps.get(before.index())
-            && *node == step.node
+            && (*node == step.node || only_moves(first) || only_moves(map))
         {
+            // A map that cannot fail has no errors, so the one node of both is the other's.
+            if only_moves(map) {
+                step.node.clone_from(node);
+            }
             let earlier = steps[before.index()].take().expect("it was just seen");
             if let Operator::Map(first) = earlier.operator {
                 let mut stages = first.stages;
@@ -44,6 +50,16 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
         steps.push(Some(step));
     }
     compact(steps, &places, DataflowPlan { steps: Vec::new(), ..plan })
+}
+
+/// Whether the map does nothing but leave columns out and change their order.
+fn only_moves(map: &Map) -> bool {
+    map.stages.iter().all(|stage| match &stage.kind {
+        StageKind::Filter(_) => false,
+        StageKind::Project(exprs) => {
+            exprs.iter().all(|expr| matches!(expr.kind, ExprKind::Column(_)))
+        }
+    })
 }
 
 /// Closes the gaps that fused steps have left.

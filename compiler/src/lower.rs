@@ -31,6 +31,7 @@ pub(crate) fn lower(resolved: &Resolved<'_>, flow: &Flow, file: &str) -> Option<
         collections: vec![None; resolved.topics.len()],
         results: vec![Vec::new(); flow.nodes.len()],
         writers: writers(resolved, flow),
+        is_read: read_topics(resolved, flow),
     };
     let n_nodes = flow.nodes.len();
     let order = dependency_order(&lowering.needs());
@@ -97,6 +98,22 @@ fn writers(resolved: &Resolved<'_>, flow: &Flow) -> Vec<Vec<(NodeId, usize)>> {
     writers
 }
 
+fn read_topics(resolved: &Resolved<'_>, flow: &Flow) -> Vec<bool> {
+    let mut is_read = vec![false; resolved.topics.len()];
+    for node in &flow.nodes {
+        let joined = node.steps.iter().filter_map(|step| match &step.verb {
+            Verb::Join { input, .. } => Some(*input),
+            _ => None,
+        });
+        for input in node.sources.iter().map(|source| source.input).chain(joined) {
+            if let Input::Topic(id) = input {
+                is_read[id.0] = true;
+            }
+        }
+    }
+    is_read
+}
+
 struct Lowering<'r, 'a> {
     resolved: &'r Resolved<'a>,
     flow: &'r Flow,
@@ -111,6 +128,8 @@ struct Lowering<'r, 'a> {
     /// What each node puts out: one step, or one per label.
     results: Vec<Vec<StepId>>,
     writers: Vec<Vec<(NodeId, usize)>>,
+    /// Whether a node reads the topic.
+    is_read: Vec<bool>,
 }
 
 impl Lowering<'_, '_> {
@@ -216,7 +235,9 @@ impl Lowering<'_, '_> {
             written.push(step);
         }
         let control = is_control(self.resolved, id);
-        if !control && is_fed_from_outside(self.resolved, id, writers.len()) {
+        // Of a topic that nobody writes here or outside, and nobody reads, there is no collection.
+        let is_wanted = !writers.is_empty() || topic.edge.admits() || self.is_read[id.0];
+        if !control && is_wanted && is_fed_from_outside(self.resolved, id, writers.len()) {
             written.push(self.source(id)?);
         }
         let mut step = match written.as_slice() {

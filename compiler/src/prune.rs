@@ -14,7 +14,7 @@ use arqon_plan::{
 };
 use arqon_types::{Field, Schema, Type};
 
-use crate::walk::{children, children_mut};
+use crate::walk::{for_each_child, for_each_child_mut};
 
 /// The same plan with narrower rows before joins and unions.
 pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
@@ -57,9 +57,7 @@ fn read(expr: &Expr, needs: &mut [Need]) {
             _ => read(of, needs),
         },
         _ => {
-            for child in children(expr) {
-                read(child, needs);
-            }
+            for_each_child(expr, |child| read(child, needs));
         }
     }
 }
@@ -236,7 +234,9 @@ fn never_fails(expr: &Expr) -> bool {
         ExprKind::Call { function, .. } => *function == Function::IsSome,
         ExprKind::Unary(UnaryOp::Negate, _) | ExprKind::Lambda { .. } => false,
     };
-    itself && children(expr).into_iter().all(never_fails)
+    let mut all = itself;
+    for_each_child(expr, |child| all = all && never_fails(child));
+    all
 }
 
 /// Where the columns of a step have gone.
@@ -557,9 +557,7 @@ fn rewrite(expr: &mut Expr, layout: &Layout, fields: &[Field]) {
             rewrite(of, layout, fields);
         }
         _ => {
-            for child in children_mut(expr) {
-                rewrite(child, layout, fields);
-            }
+            for_each_child_mut(expr, |child| rewrite(child, layout, fields));
         }
     }
 }

@@ -2,41 +2,67 @@
 
 use arqon_operators::{Expr, ExprKind};
 
-/// The direct parts of an expression, in order of evaluation.
-pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
+/// Visits the direct parts of an expression, in order of evaluation.
+pub(crate) fn for_each_child<'e>(expr: &'e Expr, mut visit: impl FnMut(&'e Expr)) {
     match &expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-        ExprKind::Field { of, .. } => vec![of],
-        ExprKind::Unary(_, of) | ExprKind::Try(of) | ExprKind::Cast(of) => vec![of],
-        ExprKind::Binary(_, left, right) => vec![left, right],
+        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => {}
+        ExprKind::Field { of, .. } => visit(of),
+        ExprKind::Unary(_, of) | ExprKind::Try(of) | ExprKind::Cast(of) => visit(of),
+        ExprKind::Binary(_, left, right) => {
+            visit(left);
+            visit(right);
+        }
         ExprKind::And(parts)
         | ExprKind::Or(parts)
         | ExprKind::List(parts)
-        | ExprKind::Struct(parts) => parts.iter().collect(),
-        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::In { of, items } => std::iter::once(&**of).chain(items).collect(),
-        ExprKind::Default { of, otherwise } => vec![of, otherwise],
-        ExprKind::Call { args, .. } => args.iter().collect(),
-        ExprKind::Lambda { body, .. } => vec![body],
+        | ExprKind::Struct(parts) => parts.iter().for_each(visit),
+        ExprKind::If { condition, then, otherwise } => {
+            visit(condition);
+            visit(then);
+            visit(otherwise);
+        }
+        ExprKind::In { of, items } => {
+            visit(of);
+            items.iter().for_each(visit);
+        }
+        ExprKind::Default { of, otherwise } => {
+            visit(of);
+            visit(otherwise);
+        }
+        ExprKind::Call { args, .. } => args.iter().for_each(visit),
+        ExprKind::Lambda { body, .. } => visit(body),
     }
 }
 
-/// The direct parts of an expression, to be changed.
-pub(crate) fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
+/// Visits the direct parts of an expression, to change them.
+pub(crate) fn for_each_child_mut(expr: &mut Expr, mut visit: impl FnMut(&mut Expr)) {
     match &mut expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-        ExprKind::Field { of, .. } => vec![of],
-        ExprKind::Unary(_, of) | ExprKind::Try(of) | ExprKind::Cast(of) => vec![of],
-        ExprKind::Binary(_, left, right) => vec![left, right],
+        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => {}
+        ExprKind::Field { of, .. } => visit(of),
+        ExprKind::Unary(_, of) | ExprKind::Try(of) | ExprKind::Cast(of) => visit(of),
+        ExprKind::Binary(_, left, right) => {
+            visit(left);
+            visit(right);
+        }
         ExprKind::And(parts)
         | ExprKind::Or(parts)
         | ExprKind::List(parts)
-        | ExprKind::Struct(parts) => parts.iter_mut().collect(),
-        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::In { of, items } => std::iter::once(&mut **of).chain(items).collect(),
-        ExprKind::Default { of, otherwise } => vec![of, otherwise],
-        ExprKind::Call { args, .. } => args.iter_mut().collect(),
-        ExprKind::Lambda { body, .. } => vec![body],
+        | ExprKind::Struct(parts) => parts.iter_mut().for_each(visit),
+        ExprKind::If { condition, then, otherwise } => {
+            visit(condition);
+            visit(then);
+            visit(otherwise);
+        }
+        ExprKind::In { of, items } => {
+            visit(of);
+            items.iter_mut().for_each(visit);
+        }
+        ExprKind::Default { of, otherwise } => {
+            visit(of);
+            visit(otherwise);
+        }
+        ExprKind::Call { args, .. } => args.iter_mut().for_each(visit),
+        ExprKind::Lambda { body, .. } => visit(body),
     }
 }
 
@@ -44,11 +70,11 @@ pub(crate) fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
 pub(crate) fn measure(expr: &Expr) -> (usize, usize) {
     let mut n_parts = 1;
     let mut depth = 0;
-    for child in children(expr) {
+    for_each_child(expr, |child| {
         let (parts, below) = measure(child);
         n_parts += parts;
         depth = depth.max(below);
-    }
+    });
     (n_parts, depth + 1)
 }
 
@@ -71,9 +97,7 @@ fn shift_above(expr: &mut Expr, by: usize, n_inner: usize) {
         ExprKind::Lambda { n_params, .. } => n_inner + *n_params,
         _ => n_inner,
     };
-    for child in children_mut(expr) {
-        shift_above(child, by, inner);
-    }
+    for_each_child_mut(expr, |child| shift_above(child, by, inner));
 }
 
 #[cfg(test)]
@@ -98,7 +122,9 @@ mod tests {
         };
         shift_locals(&mut lambda, 2);
         let ExprKind::Lambda { body, .. } = &lambda.kind else { panic!("a lambda") };
-        assert_eq!(children(body), [&local(0), &local(3)]);
+        let mut parts = Vec::new();
+        for_each_child(body, |part| parts.push(part));
+        assert_eq!(parts, [&local(0), &local(3)]);
         assert_eq!(measure(&lambda), (4, 3));
     }
 }

@@ -1,6 +1,10 @@
 //! Whole circuits: text in, plans and diagnostics out.
 
-use arqon_compiler::{Compiled, Options, compile};
+use std::fmt::Write;
+
+use arqon_compiler::{Compiled, NotRunnable, Options, compile};
+use arqon_plan::dataflow_text;
+use arqon_types::{Change, Row, Value};
 
 fn compiled(text: &str) -> Compiled {
     compile(text, "circuit.yaml", &Options::default())
@@ -19,6 +23,107 @@ fn the_revenue_circuit_compiles() {
     assert_eq!(faults(text), "");
     let compiled = compiled(text);
     let dataflow = compiled.dataflow.expect("it has no faults");
-    println!("{dataflow:#?}");
-    println!("{:#?}", compiled.tests);
+    let addresses: Vec<&str> = dataflow.steps.iter().map(|step| &*step.address).collect();
+    let expected =
+        ["shop.orders", "shop.customers", "revenue[0]", "revenue[1]", "revenue[1]", "revenue[2]"];
+    assert_eq!(addresses, expected);
+    assert!(compiled.plan.is_some() && compiled.not_runnable.is_empty());
+}
+
+#[test]
+fn the_revenue_tests_are_typed() {
+    let compiled = compiled(include_str!("circuits/revenue.yaml"));
+    let [test] = compiled.tests.as_slice() else { panic!("one test") };
+    assert_eq!(test.name, "moving a customer moves only their revenue");
+    let [first, second] = test.examples.as_slice() else { panic!("two steps") };
+    let topics: Vec<&str> = first.send.iter().map(|input| input.topic.as_str()).collect();
+    assert_eq!(topics, ["shop.customers", "shop.orders"]);
+    let order =
+        Row::from(vec![Value::Int(10), Value::Int(1), Value::Decimal(3000), Value::Enum(1)]);
+    assert_eq!(first.send[1].changes[0], Change::Upsert(order));
+    let revenue = |units: i128, orders: i64, region: &str| {
+        Row::from(vec![Value::string(region), Value::Decimal(units), Value::Int(orders)])
+    };
+    assert_eq!(
+        second.expect[0].updates,
+        [(revenue(4200, 2, "EU"), -1), (revenue(1200, 1, "EU"), 1), (revenue(3000, 1, "US"), 1)]
+    );
+    let bound = second.updates.expect("the second step has a cost");
+    assert!(bound.holds(8) && !bound.holds(9));
+}
+
+#[test]
+fn choices_from_outside_are_applied() {
+    let text = "arqon: 1\ncircuit: shop\nparams: { least: 1, name: x }\nschemas:\n  Order: \
+                { id: int64, total: int64 }\ntopics:\n  orders: { schema: Order, carries: full, \
+                key: id, edge: in }\n  large: { schema: Order, carries: delta, edge: out }\n\
+                flow:\n  a:\n    from: orders\n    do:\n      - where: total > least\n    to: \
+                large\nprofiles:\n  strict: { params: { least: 100 } }\n";
+    let steps = |options: &Options| {
+        let compiled = compile(text, "circuit.yaml", options);
+        let errors: Vec<String> = compiled
+            .diagnostics
+            .iter()
+            .filter(|fault| fault.is_error())
+            .map(|fault| fault.message.clone())
+            .collect();
+        compiled.dataflow.map_or(errors.join("; "), |dataflow| {
+            let text = dataflow_text(&dataflow);
+            text.lines().find(|line| line.contains("where")).unwrap_or_default().trim().to_owned()
+        })
+    };
+    let strict = Options { profile: Some("strict".to_owned()), ..Options::default() };
+    let set = |name: &str, value: &str| Options {
+        set: vec![(name.to_owned(), value.to_owned())],
+        ..strict.clone()
+    };
+    assert_eq!(steps(&Options::default()), "a[0]  where total > 1");
+    assert_eq!(steps(&strict), "a[0]  where total > 100");
+    assert_eq!(steps(&set("least", "-7")), "a[0]  where total > -7");
+    assert_eq!(steps(&set("leest", "7")), "the circuit has no parameter `leest`");
+    assert_eq!(steps(&set("least", "seven")), "parameter `least` is a whole number, not a text");
+    let lax = Options { profile: Some("lax".to_owned()), ..Options::default() };
+    assert_eq!(steps(&lax), "the circuit has no profile `lax`");
+}
+
+#[test]
+fn what_does_not_run_says_so() {
+    let text = "arqon: 1\ncircuit: shop\nschemas:\n  Order: { id: int64 }\ntopics:\n  orders: \
+                { schema: Order, edge: in, retain: 1d }\n  seen: { schema: Order, edge: out, \
+                retain: 2d }\nflow:\n  a: { from: orders, to: seen }\n";
+    let compiled = compiled(text);
+    assert!(!compiled.has_errors());
+    let told = |parts: &[NotRunnable]| -> Vec<String> {
+        parts.iter().map(|part| format!("{}: {}", part.span.slice(text), part.message)).collect()
+    };
+    assert_eq!(
+        told(&compiled.not_runnable),
+        ["1d: `retain` of topic `orders` is checked, but this version does not expire rows, and \
+          the flow reads the topic"]
+    );
+    assert_eq!(
+        told(&compiled.not_honoured),
+        ["2d: `retain` is checked, and has no effect in this version"]
+    );
+}
+
+#[test]
+fn deep_and_long_circuits_need_no_stack() {
+    let mut text = String::from(
+        "arqon: 1\ncircuit: long\nschemas:\n  Row: { id: int64 }\ntopics:\n  rows: { schema: \
+         Row, carries: delta, edge: in }\nflow:\n  n0: { from: rows }\n",
+    );
+    for idx in 1..3_000 {
+        writeln!(text, "  n{idx}: {{ from: n{} }}", idx - 1).expect("writing to a string");
+    }
+    let worker = std::thread::Builder::new().stack_size(512 * 1024);
+    let n_steps = worker
+        .spawn(move || {
+            let compiled = compile(&text, "long.yaml", &Options::default());
+            compiled.dataflow.map(|dataflow| dataflow.steps.len())
+        })
+        .expect("a thread")
+        .join()
+        .expect("no overflow");
+    assert_eq!(n_steps, Some(1));
 }

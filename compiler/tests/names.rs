@@ -33,14 +33,14 @@ fn check_shop(rest: &str, expected: &str) {
 #[test]
 fn unknown_types() {
     check_shop(
-        r##"  more: { schema: Ordr }
+        "  more: { schema: Ordr }
   other: { schema: { at: timestmp } }
-"##,
-        r##"11:19-23 error[E0201]: there is no type or schema `Ordr`
+",
+        "11:19-23 error[E0201]: there is no type or schema `Ordr`
   help: did you mean `Order`?
 12:26-34 error[E0201]: there is no type or schema `timestmp`
   help: did you mean `timestamp`?
-"##,
+",
     );
 }
 
@@ -48,17 +48,17 @@ fn unknown_types() {
 #[test]
 fn names_for_two_things() {
     check_shop(
-        r##"functions:
+        "functions:
   lower(x): x
 flow:
   orders: { from: customers }
-"##,
-        r##"12:3-8 error[E0202]: the language has a function `lower` already
+",
+        "12:3-8 error[E0202]: the language has a function `lower` already
   help: give the circuit's function another name
 14:3-9 error[E0202]: `orders` is a topic already
   8:3-9: the topic
   help: topics and nodes share one namespace; rename the node
-"##,
+",
     );
 }
 
@@ -66,7 +66,7 @@ flow:
 #[test]
 fn unknown_sources() {
     check_shop(
-        r##"flow:
+        "flow:
   a: { from: order }
   b:
     from: orders
@@ -74,11 +74,11 @@ fn unknown_sources() {
       - join: a.b.c
         match: { id: id }
         as: c
-"##,
-        r##"12:14-19 error[E0203]: node `a` reads unknown topic or node `order`
+",
+        "12:14-19 error[E0203]: node `a` reads unknown topic or node `order`
   help: did you mean `orders`?
 16:15-20 error[E0203]: node `b` reads unknown topic `a.b.c`
-"##,
+",
     );
 }
 
@@ -86,15 +86,15 @@ fn unknown_sources() {
 #[test]
 fn unknown_topics() {
     check_shop(
-        r##"flow:
+        "flow:
   a: { from: orders }
   b: { from: orders, to: ordersx }
   c: { from: orders, to: a }
-"##,
-        r##"13:26-33 error[E0204]: node `b` writes unknown topic `ordersx`
+",
+        "13:26-33 error[E0204]: node `b` writes unknown topic `ordersx`
   help: did you mean `orders`?
 14:26-27 error[E0204]: node `c` writes `a`, which is a node, not a topic
-"##,
+",
     );
 }
 
@@ -102,7 +102,7 @@ fn unknown_topics() {
 #[test]
 fn unknown_fields() {
     check_shop(
-        r##"params: { limit: 3 }
+        r#"params: { limit: 3 }
 functions:
   over(x): x > limt
 flow:
@@ -117,8 +117,8 @@ flow:
       - drop: [statu]
       - where: over(amount)
       - where: colour == 3
-"##,
-        r##"13:16-20 error[E0205]: function `over` has no parameter `limt`
+"#,
+        "13:16-20 error[E0205]: function `over` has no parameter `limt`
   help: did you mean `limit`?
 18:16-22 error[E0205]: unknown field `amuont`
   help: did you mean `amount`?
@@ -130,7 +130,7 @@ flow:
   help: did you mean `status`?
 25:16-22 error[E0205]: unknown field `colour`
   help: known here: `id`, `customer`, `amount`, `status`, `c`, `limit`
-"##,
+",
     );
 }
 
@@ -138,16 +138,16 @@ flow:
 #[test]
 fn unknown_functions() {
     check_shop(
-        r##"flow:
+        "flow:
   a:
     from: customers
     do:
       - where: lenght(region) > 3
       - where: rms(region) > 0.5
-"##,
-        r##"15:16-22 error[E0206]: unknown function `lenght`
+",
+        "15:16-22 error[E0206]: unknown function `lenght`
 16:16-19 error[E0019]: the function `rms` is part of the language, and not available in this version
-"##,
+",
     );
 }
 
@@ -155,7 +155,7 @@ fn unknown_functions() {
 #[test]
 fn unknown_labels() {
     check_shop(
-        r##"flow:
+        "flow:
   a:
     from: orders
     do:
@@ -163,15 +163,15 @@ fn unknown_labels() {
     to: { bigg: orders2 }
   b: { from: a.res }
   c: { from: b.rest }
-"##,
-        r##"16:11-15 error[E0207]: the `route` of node `a` has no label `bigg`
+",
+        "16:11-15 error[E0207]: the `route` of node `a` has no label `bigg`
   help: did you mean `big`?
 16:17-24 error[E0204]: node `a` writes unknown topic `orders2`
   help: did you mean `orders`?
 17:16-19 error[E0207]: the `route` of node `a` has no label `res`
   help: did you mean `rest`?
 18:16-20 error[E0207]: node `b` has no label `rest`, since it has no `route`
-"##,
+",
     );
 }
 
@@ -179,7 +179,7 @@ fn unknown_labels() {
 #[test]
 fn conditions_are_bool() {
     check_shop(
-        r##"flow:
+        r#"flow:
   a:
     from: customers
     do:
@@ -188,8 +188,8 @@ fn conditions_are_bool() {
       - where: id > 3 and len(region) or true
       - with: { x: if id then 1 else 2 }
       - route: { some: region, rest: else }
-"##,
-        r##"15:16-20 error[E0211]: `where` wants bool, found option<string>
+"#,
+        "15:16-20 error[E0211]: `where` wants bool, found option<string>
   here: this is `option<string>`
   5:42-62: `name` is declared `option<string>`
 16:16-30 error[E0211]: `where` wants bool, found option<bool>
@@ -203,7 +203,7 @@ fn conditions_are_bool() {
 19:24-30 error[E0211]: `route` wants bool, found string
   here: this is `string`
   5:26-40: `region` is declared `string`
-"##,
+",
     );
 }
 
@@ -211,7 +211,7 @@ fn conditions_are_bool() {
 #[test]
 fn wrong_types_show_both_ends() {
     check_shop(
-        r##"flow:
+        r#"flow:
   a:
     from: orders
     do:
@@ -224,8 +224,8 @@ fn wrong_types_show_both_ends() {
         as: c
       - where: c.name // 3 == "x"
       - where: id in [1, "x"]
-"##,
-        r##"15:25-26 error[E0210]: `>` wants one type on both sides, found enum<open|paid> and int64
+"#,
+        "15:25-26 error[E0210]: `>` wants one type on both sides, found enum<open|paid> and int64
   here: this is `int64`
   4:60-83: `status` is declared `enum<open|paid>`
 16:25-31 error[E0210]: `+` wants a number, found enum<open|paid>
@@ -253,7 +253,7 @@ fn wrong_types_show_both_ends() {
   here: this is `string`
   4:12-21: `id` is declared `int64`
   help: convert one of them: string(x), or int64(x)
-"##,
+",
     );
 }
 
@@ -261,14 +261,14 @@ fn wrong_types_show_both_ends() {
 #[test]
 fn unknown_variants() {
     check_shop(
-        r##"flow:
+        r#"flow:
   a:
     from: orders
     do:
       - where: status == "payed" or "opn" == status
       - where: status in ["paid", "open", "shut"]
-"##,
-        r##"15:26-33 error[E0212]: `payed` is no label of enum<open|paid>
+"#,
+        "15:26-33 error[E0212]: `payed` is no label of enum<open|paid>
   4:60-83: `status` is declared `enum<open|paid>`
   help: the labels are open, paid
   help: did you mean `paid`?
@@ -279,7 +279,7 @@ fn unknown_variants() {
 16:43-49 error[E0212]: `shut` is no label of enum<open|paid>
   4:60-83: `status` is declared `enum<open|paid>`
   help: the labels are open, paid
-"##,
+",
     );
 }
 
@@ -287,7 +287,7 @@ fn unknown_variants() {
 #[test]
 fn wrong_arguments() {
     check_shop(
-        r##"functions:
+        "functions:
   net(price, off): price * (1 - off)
 flow:
   a:
@@ -301,8 +301,8 @@ flow:
         agg:
           x: sum(amount, id)
           y: sum(amount, wher=id > 3)
-"##,
-        r##"17:16-19 error[E0213]: function `net` takes 2 arguments, found 1
+",
+        "17:16-19 error[E0213]: function `net` takes 2 arguments, found 1
   12:3-6: declared here
 18:28-30 error[E0213]: `net` has no argument `of`
   help: did you mean `off`?
@@ -312,7 +312,7 @@ flow:
 23:14-17 error[E0213]: `sum` takes 1 argument, found 2
   help: sum(x) -> the type of x, a number or duration
 24:26-30 error[E0213]: `sum` has no argument `wher`
-"##,
+",
     );
 }
 
@@ -320,19 +320,19 @@ flow:
 #[test]
 fn literals_fit() {
     check_shop(
-        r##"flow:
+        "flow:
   a:
     from: orders
     do:
       - where: id == 99999999999999999999
       - where: amount == 1e-60
       - where: 1e999 > 2.0
-"##,
-        r##"15:22-42 error[E0214]: `99999999999999999999` is out of range of int64
+",
+        "15:22-42 error[E0214]: `99999999999999999999` is out of range of int64
 16:26-31 error[E0214]: `1e-60` is out of range of decimal<2>
   4:40-58: `amount` is declared `decimal<2>`
 17:16-21 error[E0214]: `1e999` is out of range of float64
-"##,
+",
     );
 }
 
@@ -340,7 +340,7 @@ fn literals_fit() {
 #[test]
 fn recursive_schemas() {
     check(
-        r##"arqon: 1
+        "arqon: 1
 circuit: shop
 schemas:
   Part: { id: int64, parts: list<Part> }
@@ -353,14 +353,14 @@ flow:
     from: parts
     do:
       - where: id > 0
-"##,
-        r##"4:34-38 error[E0215]: schema `Part` contains itself
+",
+        "4:34-38 error[E0215]: schema `Part` contains itself
   4:3-7: `Part` -> `Part`
   help: keep the other row's id in a field, and join
 5:18-19 error[E0215]: schema `A` contains itself
   5:3-4: `A` -> `B` -> `A`
   help: keep the other row's id in a field, and join
-"##,
+",
     );
 }
 
@@ -368,7 +368,7 @@ flow:
 #[test]
 fn recursive_functions() {
     check_shop(
-        r##"functions:
+        "functions:
   f(x): g(x) + 1
   g(x): f(x)
   h(x): h(x)
@@ -377,12 +377,12 @@ flow:
     from: orders
     do:
       - where: f(id) > 0
-"##,
-        r##"12:9-10 error[E0216]: function `f` calls itself
+",
+        "12:9-10 error[E0216]: function `f` calls itself
   12:3-4: `f` -> `g` -> `f`
 14:9-10 error[E0216]: function `h` calls itself
   14:3-4: `h` -> `h`
-"##,
+",
     );
 }
 
@@ -390,7 +390,7 @@ flow:
 #[test]
 fn expansion_has_a_bound() {
     check_shop(
-        r##"functions:
+        "functions:
   f(x): x + x
   g(x): f(f(f(f(x))))
   h(x): g(g(g(g(x))))
@@ -399,9 +399,9 @@ flow:
     from: orders
     do:
       - where: h(id) > 0
-"##,
-        r##"19:16-21 error[E0217]: with its functions put in, the expression has more than 20000 parts or is nested deeper than 256
-"##,
+",
+        "19:16-21 error[E0217]: with its functions put in, the expression has more than 20000 parts or is nested deeper than 256
+",
     );
 }
 
@@ -409,7 +409,7 @@ flow:
 #[test]
 fn fields_clash() {
     check_shop(
-        r##"flow:
+        "flow:
   a:
     from: orders
     do:
@@ -443,8 +443,8 @@ fn fields_clash() {
         match: { customer: id }
         kind: semi
         where: id > 3
-"##,
-        r##"15:15-24 error[E0218]: both sides of the join have a field `id`
+",
+        "15:15-24 error[E0218]: both sides of the join have a field `id`
   4:12-21: the left side's
   5:15-24: the right side's
   help: give the other side a name, as in `as: c`, and write `c.…`
@@ -463,7 +463,7 @@ fn fields_clash() {
   help: give the rank another name
 44:16-18 error[E0218]: both sides of the join have a field `id`
   help: give the other side a name, as in `as: c`, and write `c.…`
-"##,
+",
     );
 }
 
@@ -471,7 +471,7 @@ fn fields_clash() {
 #[test]
 fn sinks_fit() {
     check_shop(
-        r##"flow:
+        "flow:
   a: { from: customers, to: sums }
   b:
     from: customers
@@ -484,8 +484,8 @@ fn sinks_fit() {
       - group: { region: string(customer) }
         agg: { sum: sum(amount) }
     to: sums
-"##,
-        r##"12:29-33 error[E0219]: the rows of node `a` are not those of topic `sums`
+",
+        "12:29-33 error[E0219]: the rows of node `a` are not those of topic `sums`
   6:26-43: is missing
   5:15-24: is not in the topic
   5:42-62: is not in the topic
@@ -500,7 +500,7 @@ fn sinks_fit() {
   22:21-32: is not in the topic
   help: name `sum` `total`
   note: `total` is missing; `sum` is not in the topic
-"##,
+",
     );
 }
 
@@ -508,22 +508,22 @@ fn sinks_fit() {
 #[test]
 fn unions_are_of_one_kind() {
     check_shop(
-        r##"flow:
+        "flow:
   a: { from: [orders, customers] }
   b:
     from: orders
     do:
       - with: { amount: 0.5 }
   c: { from: [orders, b] }
-"##,
-        r##"12:23-32 error[E0220]: `customers` and `orders` have different rows: `customer` is missing
+",
+        "12:23-32 error[E0220]: `customers` and `orders` have different rows: `customer` is missing
   12:15-21: the fields of this one are wanted
   4:23-38: declared or computed here
 17:23-24 error[E0220]: `b` and `orders` have different rows: `amount` is `float64`, not `decimal<2>`
   17:15-21: the fields of this one are wanted
   4:40-58: declared or computed here
   16:25-28: declared or computed here
-"##,
+",
     );
 }
 
@@ -531,7 +531,7 @@ fn unions_are_of_one_kind() {
 #[test]
 fn aggregates_have_their_place() {
     check_shop(
-        r##"flow:
+        "flow:
   a:
     from: orders
     do:
@@ -539,8 +539,8 @@ fn aggregates_have_their_place() {
       - where: count() > 3
       - group: [status]
         agg: { mean: sum(amount) / count(), n: lower(id), x: amount, s: summ(amount) }
-"##,
-        r##"15:16-19 error[E0221]: the aggregate `sum` has no meaning for a single row
+",
+        "15:16-19 error[E0221]: the aggregate `sum` has no meaning for a single row
   help: aggregates stand, one each, in `agg:` of a `group`
 16:16-21 error[E0221]: the aggregate `count` has no meaning for a single row
   help: aggregates stand, one each, in `agg:` of a `group`
@@ -552,7 +552,7 @@ fn aggregates_have_their_place() {
   help: an entry of `agg:` is one call such as `sum(x)` or `count()`; compute with its result in a `with` after the `group`
 18:73-77 error[E0206]: unknown aggregate `summ`
   help: did you mean `sum`?
-"##,
+",
     );
 }
 
@@ -560,14 +560,14 @@ fn aggregates_have_their_place() {
 #[test]
 fn ports_need_a_step() {
     check_shop(
-        r##"flow:
+        "flow:
   a: { from: { l: orders, r: customer } }
-"##,
-        r##"12:14-40 error[E0222]: no step of node `a` takes named ports
+",
+        "12:14-40 error[E0222]: no step of node `a` takes named ports
   help: name one source or a union `[a, b]`, and bring in the other with `join`
 12:30-38 error[E0203]: node `a` reads unknown topic or node `customer`
   help: did you mean `customers`?
-"##,
+",
     );
 }
 
@@ -575,7 +575,7 @@ fn ports_need_a_step() {
 #[test]
 fn routes_end_nodes() {
     check_shop(
-        r##"flow:
+        "flow:
   a:
     from: orders
     do:
@@ -594,8 +594,8 @@ fn routes_end_nodes() {
     from: orders
     do:
       - route: { rest: else, big: amount > 100 }
-"##,
-        r##"15:9-14 error[E0223]: `route` is not the last step of its node
+",
+        "15:9-14 error[E0223]: `route` is not the last step of its node
   help: go on in another node, which reads `node.label`
 21:9-13 error[E0223]: node `b` ends in a `route`, so each label goes its own way
   help: write `to: { big: …, rest: … }`
@@ -606,7 +606,7 @@ fn routes_end_nodes() {
 29:30-33 error[E0223]: the label `big` stands after `else`
   29:24-28: takes all rows that are left
   help: move `else` to the end
-"##,
+",
     );
 }
 
@@ -614,7 +614,7 @@ fn routes_end_nodes() {
 #[test]
 fn constants_are_known() {
     check_shop(
-        r##"flow:
+        r#"flow:
   a:
     from: orders
     do:
@@ -625,13 +625,13 @@ fn constants_are_known() {
           q: quantile(amount, customer)
       - with:
           x: round(0.5, len("a"))
-"##,
-        r##"15:14-16 error[E0224]: `top` wants a whole number, found `id`
+"#,
+        "15:14-16 error[E0224]: `top` wants a whole number, found `id`
   help: write the number, or the name of a parameter of the circuit
 19:31-39 error[E0210]: `quantile` wants float64, found int64
   here: this is `int64`
   4:23-38: `customer` is declared `int64`
-"##,
+",
     );
 }
 
@@ -639,7 +639,7 @@ fn constants_are_known() {
 #[test]
 fn values_fit_their_types() {
     check_shop(
-        r##"flow:
+        "flow:
   a:
     from: orders
     do:
@@ -660,8 +660,8 @@ tests:
         sums: [{ region: a }, [-1, 3]]
         a.errors: [[+1, { node: a }]]
         customers: []
-"##,
-        r##"22:19-22 error[E0225]: `id` wants int64, found `1.5`
+",
+        "22:19-22 error[E0225]: `id` wants int64, found `1.5`
 22:34-35 error[E0225]: `customer` wants int64, found `x`
 22:45-51 error[E0225]: `amount` wants decimal<2>, found `30.001`
   note: `30.001` has 3 digits after the point, the type holds 2
@@ -681,7 +681,7 @@ tests:
 30:25-36 error[E0226]: a row of `a.errors` lacks `step`, `code`, `message`, `place`, `row`
 31:9-18 error[E0227]: nothing in the circuit writes topic `customers`
   help: expect changes of a topic that a node writes
-"##,
+",
     );
 }
 
@@ -689,17 +689,17 @@ tests:
 #[test]
 fn untyped_values() {
     check_shop(
-        r##"flow:
+        "flow:
   a:
     from: orders
     do:
       - select: { a: none, b: '[]', c: if id > 3 then none else 4 }
-"##,
-        r##"15:22-26 error[E0228]: nothing says which type `none` has here
+",
+        "15:22-26 error[E0228]: nothing says which type `none` has here
   help: use it beside a value of a known type
 15:32-34 error[E0228]: nothing says of which type the items of `[]` are here
   help: use it beside a list of a known type
-"##,
+",
     );
 }
 
@@ -707,7 +707,7 @@ fn untyped_values() {
 #[test]
 fn operators_are_declared() {
     check_shop(
-        r##"  more: { schema: Order, edge: in, retain: 1d }
+        "  more: { schema: Order, edge: in, retain: 1d }
 flow:
   a:
     from: more
@@ -716,9 +716,9 @@ flow:
         job: { program_ref: x }
         keep: [id]
       - where: result.snr > 3
-"##,
-        r##"16:15-18 error[E0501]: the circuit has no operator `nvm`
-"##,
+",
+        "16:15-18 error[E0501]: the circuit has no operator `nvm`
+",
     );
 }
 
@@ -726,19 +726,19 @@ flow:
 #[test]
 fn contracts_are_known() {
     check_shop(
-        r##"operators:
+        "operators:
   a: { contract: arqonbus.nvn@1, via: { sim: { builtin: nvm } }, limits: { parallel: 1 } }
   b: { contract: arqonbus.nvm@1, via: { sim: { builtin: qml } }, limits: { parallel: 1 } }
   c: { contract: arqonbus.nvm@2, via: { sim: { builtin: nvm } }, limits: { parallel: 1 } }
-"##,
-        r##"12:18-32 error[E0502]: there is no contract `arqonbus.nvn@1`
+",
+        "12:18-32 error[E0502]: there is no contract `arqonbus.nvn@1`
   help: did you mean `arqonbus.nvm@1`?
 13:57-60 error[E0506]: the built-in `qml` does not satisfy the contract of operator `b`
   13:18-32: the contract
   help: the built-in of this contract is `nvm`
 14:18-32 error[E0502]: there is no contract `arqonbus.nvm@2`
   help: did you mean `arqonbus.nvm@1`?
-"##,
+",
     );
 }
 
@@ -746,16 +746,16 @@ fn contracts_are_known() {
 #[test]
 fn implementations_are_chosen() {
     check_shop(
-        r##"operators:
+        "operators:
   a: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } }, use: simm, limits: { parallel: 1 } }
 profiles:
   p: { use: { a: rig, c: sim } }
-"##,
-        r##"12:71-75 error[E0503]: operator `a` has no implementation `simm`
+",
+        "12:71-75 error[E0503]: operator `a` has no implementation `simm`
   help: did you mean `sim`?
 14:18-21 error[E0503]: operator `a` has no implementation `rig`
 14:23-24 error[E0501]: the circuit has no operator `c`
-"##,
+",
     );
 }
 
@@ -763,7 +763,7 @@ profiles:
 #[test]
 fn jobs_fit_the_contract() {
     check_shop(
-        r##"  more: { schema: Order, edge: in, retain: 1d }
+        "  more: { schema: Order, edge: in, retain: 1d }
 operators:
   qml: { contract: arqonbus.qml@1, via: { sim: { builtin: qml } }, limits: { parallel: 1 } }
 flow:
@@ -780,8 +780,8 @@ flow:
       - call: qml
         job: { features: [1.0, x], shots: 3 }
         keep: [{ job: id }]
-"##,
-        r##"19:16-23 error[E0505]: a job of operator `qml` has no field `feature`
+",
+        "19:16-23 error[E0505]: a job of operator `qml` has no field `feature`
   help: did you mean `features`?
 19:38-44 error[E0210]: `shots` of the job: expected option<int64>, found decimal<2>
   here: this is `decimal<2>`
@@ -792,7 +792,7 @@ flow:
   help: say what `none` means: (…) // false
 26:32-33 error[E0225]: `features` wants float64, found `x`
 27:18-21 error[E0218]: `call` itself adds a field `job`
-"##,
+",
     );
 }
 
@@ -800,7 +800,7 @@ flow:
 #[test]
 fn later_parts_are_named_as_such() {
     check(
-        r##"arqon: 1
+        "arqon: 1
 circuit: shop
 schemas:
   Frame: { id: int64, pcm: tensor<NxDxf32>, raw: bytes, at: { type: timestamp, unit: ms } }
@@ -812,8 +812,8 @@ flow:
     do:
       - where: rms(pcm) > 0.5 and id > 3 and foo > 3
   b: { from: a.errors }
-"##,
-        r##"4:28-43 error[E0019]: the type `tensor` is part of the language, and not available in this version
+",
+        "4:28-43 error[E0019]: the type `tensor` is part of the language, and not available in this version
 4:50-55 error[E0019]: the type `bytes` is part of the language, and not available in this version
 4:86-88 error[E0019]: `unit` is part of the language, and not available in this version
 11:16-19 error[E0019]: the function `rms` is part of the language, and not available in this version
@@ -821,6 +821,6 @@ flow:
   help: known here: `id`, `pcm`, `raw`, `at`
 12:14-22 error[E0019]: reading `a.errors` in a flow is part of the language, and not available in this version
   help: clients and tests can read it
-"##,
+",
     );
 }

@@ -41,7 +41,7 @@ pub fn circuit(random: &mut Random) -> String {
         let key = if *carries == "full" { ", key: id" } else { "" };
         let _ = writeln!(topics, "  {name}: {{ schema: Row, carries: {carries}{key}, edge: in }}");
     }
-    for idx in 0..1 + random.below(4) {
+    for idx in 0..=random.below(4) {
         let name = format!("n{idx}");
         let (body, fields) = node(random, &nodes, &name);
         flow.push_str(&body);
@@ -260,7 +260,7 @@ fn group(random: &mut Random, fields: &mut Fields, body: &mut String) {
     }
     let mut output = keys;
     let mut agg = String::new();
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let (name, call, ty) = random.pick(&aggregates).clone();
         if output.iter().any(|(other, _)| *other == name) {
             continue;

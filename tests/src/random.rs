@@ -11,7 +11,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -22,13 +22,13 @@ impl Random {
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).expect("usize fits into u64");
-        usize::try_from(self.next() % bound).expect("below a usize")
+        usize::try_from(self.bits() % bound).expect("below a usize")
     }
 
     /// A number in `low..=high`.
     pub fn between(&mut self, low: i64, high: i64) -> i64 {
         let width = (high - low + 1).unsigned_abs();
-        low + i64::try_from(self.next() % width).expect("a small range")
+        low + i64::try_from(self.bits() % width).expect("a small range")
     }
 
     /// True in `percent` of a hundred cases.

@@ -53,7 +53,8 @@ fn compiled(text: &str) -> Compiled {
 }
 
 fn indented(text: &str, by: usize) -> String {
-    text.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
+    let margin = " ".repeat(by);
+    text.lines().flat_map(|line| [margin.as_str(), line, "\n"]).collect()
 }
 
 #[test]

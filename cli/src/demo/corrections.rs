@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arqon_types::{Row, Value};
 
 use super::tables::{Flight, Tables};
+use crate::run::durations::number_text;
 
 /// A new state of one key, to be published.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +31,7 @@ pub(super) struct Correction {
     pub(super) batches: Vec<Batch>,
 }
 
-/// A sequence of numbers without chance: SplitMix64 from a fixed start.
+/// A sequence of numbers without chance: `SplitMix64` from a fixed start.
 struct Sequence(u64);
 
 impl Sequence {
@@ -64,7 +65,7 @@ pub(super) fn correct(tables: &mut Tables) -> Vec<Correction> {
 
 fn one_delay(tables: &mut Tables, id: i64) -> Correction {
     let flight = revise(tables, id, 45);
-    let title = format!("flight {}{} left 45 minutes late", flight.carrier, flight.flight);
+    let title = format!("flight {}{} left 45 minutes late", flight.carrier, flight.number);
     Correction { title, batches: vec![vec![flight_message(&flight)]] }
 }
 
@@ -97,7 +98,7 @@ fn storm(tables: &mut Tables) -> Correction {
     Correction { title, batches: vec![batch] }
 }
 
-/// The registry says that a business jet made 486 airline flights; it was an Embraer.
+/// The registry says that a business jet flew for an airline all year; it was an Embraer.
 fn plane_record(tables: &mut Tables) -> Correction {
     let plane = tables.planes.get_mut("N711MQ").expect("the data set has the plane");
     "EMBRAER".clone_into(&mut plane.manufacturer);
@@ -126,18 +127,14 @@ fn airline_renamed(tables: &mut Tables) -> Correction {
     tables.airlines.insert("B6".to_owned(), name.to_owned());
     let row = vec![Value::string("B6"), Value::string(name)].into();
     let n_flights = tables.flights.values().filter(|flight| &*flight.carrier == "B6").count();
+    let n_flights = number_text(n_flights as u64);
     Correction {
         title: format!("airline B6, with {n_flights} flights, is renamed"),
         batches: vec![vec![Message { topic: "airlines", row }]],
     }
 }
 
-fn revisions(
-    tables: &mut Tables,
-    ids: &[i64],
-    sequence: &mut Sequence,
-    n_flights: usize,
-) -> Batch {
+fn revisions(tables: &mut Tables, ids: &[i64], sequence: &mut Sequence, n_flights: usize) -> Batch {
     (0..n_flights)
         .map(|_| {
             let id = ids[sequence.below(ids.len())];
@@ -164,7 +161,7 @@ fn flight_message(flight: &Flight) -> Message {
         Value::Int(flight.id),
         Value::Timestamp(flight.time_hour),
         text(&flight.carrier),
-        Value::Int(flight.flight),
+        Value::Int(flight.number),
         flight.tailnum.as_ref().map_or(Value::None, text),
         text(&flight.origin),
         text(&flight.dest),

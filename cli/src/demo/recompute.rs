@@ -173,9 +173,10 @@ fn fleet(tables: &Tables) -> Vec<Row> {
     }
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for flight in tables.flights.values() {
-        let known = flight.tailnum.as_ref().and_then(|tailnum| {
-            tables.planes.get(&**tailnum).map(|plane| (tailnum, plane))
-        });
+        let known = flight
+            .tailnum
+            .as_ref()
+            .and_then(|tailnum| tables.planes.get(&**tailnum).map(|plane| (tailnum, plane)));
         let maker = known.map_or("unknown", |(_, plane)| plane.manufacturer.as_str());
         let sum = sums.entry(maker).or_default();
         sum.flights += 1;

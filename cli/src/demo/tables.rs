@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arqon_formats::{InputFile, InputOptions, InputRows, Location};
 use arqon_plan::TopicPlan;
 use arqon_proto::BodyCodec;
-use arqon_types::{Row, Value};
+use arqon_types::{Row, Schema, Value};
 
 use crate::exit::Failure;
 
@@ -48,7 +48,7 @@ impl Embedded {
     pub(super) fn open(self, codec: &BodyCodec) -> Result<InputFile, Failure> {
         let location = Location::parse(self.file).expect("the data set is CSV");
         // The circuit reads some of the columns; the data set has a few more.
-        let options = InputOptions { ignore_extra: true, ..InputOptions::default() };
+        let options = InputOptions { ignore_extra: true };
         InputFile::embedded(&location, self.bytes, codec, options)
             .map_err(|error| Failure::internal(Failure::chain(&error)))
     }
@@ -60,7 +60,8 @@ pub(super) struct Flight {
     pub(super) id: i64,
     pub(super) time_hour: i64,
     pub(super) carrier: Arc<str>,
-    pub(super) flight: i64,
+    /// Its number.
+    pub(super) number: i64,
     pub(super) tailnum: Option<Arc<str>>,
     pub(super) origin: Arc<str>,
     pub(super) dest: Arc<str>,
@@ -117,10 +118,7 @@ impl Tables {
             let codec = body_codec(topic);
             let types = topic.schema.types();
             let mut input = file.open(&codec)?;
-            let at = |name| topic.schema.position(name).unwrap_or_else(|| {
-                panic!("the demo's circuit declares `{name}` in `{}`", topic.schema.name)
-            });
-            let place = Place { at: &at };
+            let place = Place { schema: &topic.schema };
             while let Some(batch) =
                 input.next_batch(1 << 14).map_err(|error| Failure::internal(error.to_string()))?
             {
@@ -142,7 +140,7 @@ impl Tables {
                     id: place.int(&row, "id"),
                     time_hour: place.timestamp(&row, "time_hour"),
                     carrier: names.shared(place.text(&row, "carrier")),
-                    flight: place.int(&row, "flight"),
+                    number: place.int(&row, "flight"),
                     tailnum: place.text_or_none(&row, "tailnum").map(|text| names.shared(text)),
                     origin: names.shared(place.text(&row, "origin")),
                     dest: names.shared(place.text(&row, "dest")),
@@ -218,12 +216,15 @@ impl Names {
 
 /// Reads fields of a row by name.
 struct Place<'p> {
-    at: &'p dyn Fn(&str) -> usize,
+    schema: &'p Schema,
 }
 
 impl Place<'_> {
     fn value<'r>(&self, row: &'r Row, name: &str) -> &'r Value {
-        &row[(self.at)(name)]
+        let at = self.schema.position(name).unwrap_or_else(|| {
+            panic!("the demo's circuit declares `{name}` in `{}`", self.schema.name)
+        });
+        &row[at]
     }
 
     fn int(&self, row: &Row, name: &str) -> i64 {

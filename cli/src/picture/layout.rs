@@ -15,11 +15,14 @@ pub(crate) struct Layout {
     pub(crate) n_columns: usize,
     /// Vertical middle of each shape.
     pub(crate) middles: Vec<f64>,
-    /// For each arrow the waypoints between its ends: column and height.
-    pub(crate) waypoints: Vec<Vec<(usize, f64)>>,
+    /// For each arrow the waypoints between its ends.
+    pub(crate) waypoints: Vec<Waypoints>,
     /// Height of the whole.
     pub(crate) height: f64,
 }
+
+/// Places on the way of an arrow, each a column and a height.
+pub(crate) type Waypoints = Vec<(usize, f64)>;
 
 /// Lays out a sketch whose shapes have these heights, `gap` apart.
 pub(crate) fn layout(sketch: &Sketch, heights: &[f64], gap: f64) -> Layout {
@@ -300,7 +303,7 @@ impl Grid {
         }
     }
 
-    fn into_places(mut self, sketch: &Sketch, gap: f64) -> (Vec<f64>, Vec<Vec<(usize, f64)>>, f64) {
+    fn into_places(mut self, sketch: &Sketch, gap: f64) -> (Vec<f64>, Vec<Waypoints>, f64) {
         let tops = self.middles.iter().zip(&self.heights).map(|(y, height)| y - height / 2.0);
         let top = tops.fold(f64::INFINITY, f64::min);
         let top = if top.is_finite() { top } else { 0.0 };

@@ -54,7 +54,7 @@ pub(crate) struct Arrow {
     pub(crate) from: usize,
     /// The shape where rows go.
     pub(crate) to: usize,
-    /// What the rows are: a schema's name.
+    /// What the rows are: a schema's name; empty where it is only the node's own.
     pub(crate) schema: String,
     /// What they say.
     pub(crate) discipline: Discipline,
@@ -65,9 +65,13 @@ pub(crate) struct Arrow {
 }
 
 impl Arrow {
-    /// `Order, full`
+    /// `Order · full`
     pub(crate) fn text(&self) -> String {
-        let rows = format!("{} · {}", self.schema, self.discipline);
+        let rows = if self.schema.is_empty() {
+            self.discipline.to_string()
+        } else {
+            format!("{} · {}", self.schema, self.discipline)
+        };
         if self.label.is_empty() { rows } else { format!("{}: {rows}", self.label) }
     }
 }
@@ -79,6 +83,7 @@ impl Sketch {
             Self { title: plan.circuit.clone(), shapes: Vec::new(), arrows: Vec::new() };
         let mut places: BTreeMap<VertexId, usize> = BTreeMap::new();
         let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut lines = node_lines(plan);
         for side in [Some(Side::In), None, Some(Side::Out)] {
             for (id, vertex) in plan.vertices() {
                 let shape = match (vertex, side) {
@@ -107,7 +112,11 @@ impl Sketch {
                             continue;
                         }
                         nodes.insert(&step.node, sketch.shapes.len());
-                        node_shape(plan, &step.node)
+                        Shape {
+                            kind: ShapeKind::Node,
+                            title: step.node.clone(),
+                            lines: lines.remove(step.node.as_str()).unwrap_or_default(),
+                        }
                     }
                     (Vertex::Client(_) | Vertex::Topic(_), _)
                     | (Vertex::Step(_) | Vertex::Endpoint(_), Some(_)) => continue,
@@ -133,7 +142,11 @@ impl Sketch {
             let arrow = Arrow {
                 from: *from,
                 to: *to,
-                schema: wire.wire.schema.name.clone(),
+                schema: if wire.wire.schema.name == self.shapes[*from].title {
+                    String::new()
+                } else {
+                    wire.wire.schema.name.clone()
+                },
                 discipline: wire.wire.discipline,
                 label: route_label(plan, wire.from),
                 delayed: is_delayed_topic || (wire.wire.port == Port::Results && comes_back),
@@ -171,16 +184,19 @@ fn topic_shape(topic: &Topic) -> Shape {
     }
 }
 
-fn node_shape(plan: &Plan, name: &str) -> Shape {
-    let steps = plan.steps().filter(|(_, step)| step.node == name);
-    let mut lines: Vec<String> =
-        steps.filter_map(|(id, step)| step_line(plan, id, step)).map(|it| shortened(&it)).collect();
-    if LINES_MAX < lines.len() {
+/// The steps of each node, a line for each.
+fn node_lines(plan: &Plan) -> BTreeMap<&str, Vec<String>> {
+    let mut nodes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (id, step) in plan.steps() {
+        let lines = nodes.entry(&step.node).or_default();
+        lines.extend(step_line(plan, id, step).map(|line| shortened(&line)));
+    }
+    for lines in nodes.values_mut().filter(|lines| LINES_MAX < lines.len()) {
         let more = lines.len() - (LINES_MAX - 1);
         lines.truncate(LINES_MAX - 1);
         lines.push(format!("… {more} more steps"));
     }
-    Shape { kind: ShapeKind::Node, title: name.to_owned(), lines }
+    nodes
 }
 
 /// A step in a few words; none for what the arrows show anyway.

@@ -24,12 +24,17 @@ pub(crate) fn draw(sketch: &Sketch) -> String {
         arrow_path(&mut out, sketch, &layout, &frame, (idx, arrow));
     }
     for (idx, shape) in sketch.shapes.iter().enumerate() {
-        shape_box(&mut out, shape, frame.rect(&layout, &heights, idx));
+        shape_box(&mut out, shape, &frame.rect(&layout, &heights, idx));
     }
     labels(&mut out, sketch, &layout, &frame);
     legend(&mut out, sketch, TITLE_HEIGHT + layout.height + 14.0);
     out.push_str("</svg>\n");
     out
+}
+
+/// Whether the topic that a client writes has readers: then its rows are named behind it.
+fn is_told_behind(sketch: &Sketch, arrow: &Arrow) -> bool {
+    sketch.arrows.iter().any(|other| other.from == arrow.to && other.text() == arrow.text())
 }
 
 /// Where columns stand.
@@ -55,9 +60,11 @@ impl Frame {
             widths[*column] = widths[*column].max(shape_width(shape));
         }
         let mut gaps = vec![COLUMN_GAP; layout.n_columns];
+        // What goes back from the last column needs room beside it.
+        let mut overhang = 0.0_f64;
         for arrow in &sketch.arrows {
-            // Rows of a client are named where they arrive, all others where they leave.
             let column = match sketch.shapes[arrow.from].kind {
+                ShapeKind::ClientIn if is_told_behind(sketch, arrow) => continue,
                 ShapeKind::ClientIn => layout.columns[arrow.to].saturating_sub(1),
                 ShapeKind::ClientOut
                 | ShapeKind::EdgeTopic
@@ -65,9 +72,10 @@ impl Frame {
                 | ShapeKind::Node
                 | ShapeKind::Operator => layout.columns[arrow.from],
             };
-            if layout.columns[arrow.from] < layout.columns[arrow.to] {
-                let label = text_width(&arrow.text(), LABEL_SIZE) + LABEL_MARGIN;
-                gaps[column] = gaps[column].max(label);
+            let label = text_width(&arrow.text(), LABEL_SIZE) + LABEL_MARGIN;
+            gaps[column] = gaps[column].max(label);
+            if layout.columns[arrow.to] <= layout.columns[arrow.from] {
+                overhang = overhang.max(label);
             }
         }
         let mut lefts = Vec::with_capacity(layout.n_columns);
@@ -78,7 +86,7 @@ impl Frame {
         }
         let last_gap = gaps.last().copied().unwrap_or(0.0);
         let ends = arrow_ends(sketch, layout);
-        Self { lefts, widths, width: (x - last_gap + MARGIN).max(WIDTH_MIN), ends }
+        Self { lefts, widths, width: (x - last_gap + MARGIN + overhang).max(WIDTH_MIN), ends }
     }
 
     fn left(&self, layout: &Layout, shape: usize) -> f64 {
@@ -189,6 +197,13 @@ fn arrow_path(
     let (mut x, mut y) = (frame.right(layout, arrow.from), start_y + TITLE_HEIGHT);
     let mut path = format!("M{x:.1} {y:.1}");
     let goes_right = layout.columns[arrow.from] < layout.columns[arrow.to];
+    let label = text_width(&arrow.text(), LABEL_SIZE) + 8.0;
+    let by_client = sketch.shapes[arrow.from].kind == ShapeKind::ClientIn;
+    if !by_client {
+        // Straight under its label, so that lines do not cross the text.
+        x += label;
+        put(&mut path, format_args!(" L{x:.1} {y:.1}"));
+    }
     if goes_right {
         for (column, middle) in &layout.waypoints[idx] {
             let left = frame.lefts[*column];
@@ -196,7 +211,11 @@ fn arrow_path(
             (x, y) = (left + frame.widths[*column], middle + TITLE_HEIGHT);
             put(&mut path, format_args!(" L{x:.1} {y:.1}"));
         }
-        curve(&mut path, (x, y), (frame.left(layout, arrow.to), end_y + TITLE_HEIGHT));
+        let (end_x, end_y) = (frame.left(layout, arrow.to), end_y + TITLE_HEIGHT);
+        let is_labelled = by_client && !is_told_behind(sketch, arrow);
+        let bend_x = if is_labelled { end_x - label } else { end_x };
+        curve(&mut path, (x, y), (bend_x, end_y));
+        put(&mut path, format_args!(" L{end_x:.1} {end_y:.1}"));
     } else {
         // What comes back goes below both shapes.
         let heights = [arrow.from, arrow.to]
@@ -243,9 +262,9 @@ fn curve(path: &mut String, (x, y): (f64, f64), (to_x, to_y): (f64, f64)) {
     );
 }
 
-fn shape_box(out: &mut String, shape: &Shape, rect: Rect) {
+fn shape_box(out: &mut String, shape: &Shape, rect: &Rect) {
     let look = look(shape.kind);
-    let Rect { x, y, width, height } = rect;
+    let Rect { x, y, width, height } = *rect;
     let round = match shape.kind {
         ShapeKind::ClientIn | ShapeKind::ClientOut => height / 2.0,
         ShapeKind::EdgeTopic | ShapeKind::InnerTopic => 9.0,
@@ -290,13 +309,17 @@ fn shape_box(out: &mut String, shape: &Shape, rect: Rect) {
     out.push_str("</g>\n");
 }
 
-/// What the rows are: once where they leave a shape, for clients where they arrive.
+/// What the rows are: once where they leave a shape; for clients where they arrive, unless the
+/// topic's readers say it.
 fn labels(out: &mut String, sketch: &Sketch, layout: &Layout, frame: &Frame) {
     let mut told: Vec<(usize, String)> = Vec::new();
     for (idx, arrow) in sketch.arrows.iter().enumerate() {
         let text = arrow.text();
         let (start_y, end_y) = frame.ends[idx];
         let by_client = sketch.shapes[arrow.from].kind == ShapeKind::ClientIn;
+        if by_client && is_told_behind(sketch, arrow) {
+            continue;
+        }
         let (anchor, x, y) = if by_client {
             ("end", frame.left(layout, arrow.to) - 12.0, end_y)
         } else {
@@ -420,7 +443,7 @@ fn shape_height(shape: &Shape) -> f64 {
 fn shape_width(shape: &Shape) -> f64 {
     let lines = shape.lines.iter().map(|line| text_width(line, LINE_SIZE));
     let widest = lines.fold(text_width(&shape.title, TITLE_SIZE) * 1.06, f64::max);
-    (widest + 2.0 * PADDING).max(70.0)
+    (widest + 2.4 * PADDING).max(70.0)
 }
 
 /// A little more than the usual sans-serif takes.
@@ -453,8 +476,8 @@ const TITLE_HEIGHT: f64 = 34.0;
 const LEGEND_HEIGHT: f64 = 30.0;
 const WIDTH_MIN: f64 = 420.0;
 const ROW_GAP: f64 = 20.0;
-const COLUMN_GAP: f64 = 56.0;
-const LABEL_MARGIN: f64 = 30.0;
+const COLUMN_GAP: f64 = 64.0;
+const LABEL_MARGIN: f64 = 62.0;
 const PORT_GAP: f64 = 14.0;
 const LINE_HEIGHT: f64 = 14.5;
 const TITLE_SIZE: f64 = 13.0;

@@ -35,8 +35,7 @@ pub(crate) fn options(listen: Option<SocketAddr>, config: &Config) -> Result<Edg
         Ok(None) => random_secret().map_err(|error| Failure::internal(Failure::chain(&error)))?,
         Err(error) => return Err(Failure::unreachable(Failure::chain(&error))),
     };
-    let listen =
-        listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+    let listen = listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
     Ok(EdgeOptions { listen, settings: config.settings(), secret })
 }
 

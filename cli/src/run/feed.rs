@@ -1,7 +1,7 @@
 //! Input files become epochs: in the order of the flags, cut where `--epoch-rows` says.
 
 use arqon_engine::{Changes, TopicInput};
-use arqon_formats::{InputBatch, InputFile, InputRows, LineFault};
+use arqon_formats::{InputBatch, InputFile, InputRows, LineFault, ReadError};
 use arqon_types::TopicName;
 
 use crate::exit::Failure;
@@ -57,7 +57,7 @@ pub(crate) fn feed(
                     if n_pending > 0 {
                         sink.epoch(pending)?;
                     }
-                    return Err(read_failure(error));
+                    return Err(read_failure(&error));
                 }
             };
             let n_records = batch.n_records() as u64;
@@ -79,11 +79,11 @@ pub(crate) fn feed(
     Ok(())
 }
 
-pub(crate) fn read_failure(error: arqon_formats::ReadError) -> Failure {
-    let text = Failure::chain(&error);
+pub(crate) fn read_failure(error: &ReadError) -> Failure {
+    let text = Failure::chain(error);
     match error {
         // The file is there and can be read; it is its content that does not fit.
-        arqon_formats::ReadError::Header { .. } => Failure::errors(text),
+        ReadError::Header { .. } => Failure::errors(text),
         _ => Failure::unreachable(text),
     }
 }

@@ -53,8 +53,11 @@ impl Host {
             return Err(failure);
         }
         self.has_fed = true;
-        self.collector.fed();
-        self.server.feed(topics).map_err(|error| Failure::internal(Failure::chain(&error)))
+        self.collector.feed();
+        let epoch =
+            self.server.feed(topics).map_err(|error| Failure::internal(Failure::chain(&error)))?;
+        self.collector.fed(epoch);
+        Ok(epoch)
     }
 
     /// Whether anything was fed.
@@ -73,8 +76,6 @@ impl Host {
     /// # Errors
     /// A [`Failure`] if the circuit has stopped before.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        self.server
-            .finish(GOING_AWAY)
-            .map_err(|error| Failure::internal(Failure::chain(&error)))
+        self.server.finish(GOING_AWAY).map_err(|error| Failure::internal(Failure::chain(&error)))
     }
 }

@@ -36,6 +36,8 @@ type Reduction = Box<dyn Fn(&PackedRow, &[(&PackedRow, i64)], &mut Vec<(PackedRo
 
 const ROW: u8 = 0;
 const FAULT: u8 = 1;
+/// Bytes before a left row's key that say how long it is.
+const KEY_LENGTH_BYTES: usize = 4;
 
 /// A row of the output.
 fn row_of(row: &PackedRow) -> PackedRow {
@@ -203,6 +205,26 @@ fn join_keyed<'scope>(
         .join_core(right.arrange_by_key(), |_, left, right| Some((left.clone(), right.clone())))
 }
 
+/// A left row together with its key: equal rows under different keys have different matches, and
+/// a row need not hold the columns that its key was made of.
+fn with_key(key: &PackedRow, row: &PackedRow) -> PackedRow {
+    let n_key = u32::try_from(key.len()).expect("keys are below 4 GiB");
+    let mut left = PackedRow::new();
+    left.push_bytes(&n_key.to_be_bytes());
+    left.push_bytes(key.as_bytes());
+    left.push_bytes(row.as_bytes());
+    left
+}
+
+/// The row of [`with_key`].
+fn without_key(left: &PackedRow) -> PackedRow {
+    let (n_key, rest) = left.as_bytes().split_at(KEY_LENGTH_BYTES);
+    let n_key = u32::from_be_bytes(n_key.try_into().expect("the length has four bytes"));
+    let mut row = PackedRow::new();
+    row.push_bytes(&rest[n_key as usize..]);
+    row
+}
+
 /// Joins of all kinds: pairs are judged by the residual, and the left rows of pairs that pass
 /// decide who has a match.
 pub(crate) fn join<'scope>(
@@ -211,14 +233,18 @@ pub(crate) fn join<'scope>(
     shape: &JoinShape,
     meter: &Meter,
 ) -> Batches<'scope> {
-    let left_rows: KeyedCollection<'scope> = left.clone().as_collection();
-    let pairs = join_keyed(left.as_collection(), right.as_collection());
+    let left: KeyedCollection<'scope> = left.as_collection();
+    let left = left.map(|(key, row)| {
+        let left = with_key(&key, &row);
+        (key, left)
+    });
+    let pairs = join_keyed(left.clone(), right.as_collection());
     let (joined, matching) = judge(pairs.inner, shape.clone(), meter.clone());
     if shape.kind() == JoinKind::Inner {
         return joined;
     }
     // Left rows under themselves as key, and those among them that have a match, each once.
-    let left_rows = left_rows.map(|(_, row)| (row.clone(), row));
+    let left_rows = left.map(|(_, row)| (row.clone(), row));
     let reduction: Reduction = Box::new(|_, values, out| {
         if values.iter().map(|(_, n)| n).sum::<i64>() > 0 {
             out.push((PackedRow::new(), 1));
@@ -253,7 +279,7 @@ fn judge(pairs: KeyedRows<'_>, shape: JoinShape, meter: Meter) -> (Batches<'_>, 
                 for ((left, right), epoch, diff) in rows.drain(..) {
                     let (lefts, pairs) =
                         epochs.entry(epoch).or_insert_with(|| (Vec::new(), shape.no_pairs()));
-                    shape.push(pairs, &left, Some(&right), diff);
+                    shape.push(pairs, &without_key(&left), Some(&right), diff);
                     lefts.push(left);
                 }
                 for (epoch, (lefts, pairs)) in epochs {
@@ -297,7 +323,7 @@ fn left_alone(rows: KeyedRows<'_>, shape: JoinShape, meter: Meter) -> Batches<'_
                 let mut epochs = BTreeMap::new();
                 for ((row, _), epoch, diff) in rows.drain(..) {
                     let pairs = epochs.entry(epoch).or_insert_with(|| shape.no_pairs());
-                    shape.push(pairs, &row, None, diff);
+                    shape.push(pairs, &without_key(&row), None, diff);
                 }
                 for (epoch, pairs) in epochs {
                     let batch = shape.finish(pairs);

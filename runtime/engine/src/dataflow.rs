@@ -1,25 +1,23 @@
 //! A running circuit: epochs go in, and one output per epoch comes out, in order.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::panic::catch_unwind;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use timely::communication::WorkerGuards;
 use timely::execute::execute;
 
-use arqon_plan::{DataflowPlan, TopicPlan};
-use arqon_types::{
-    Change, Column, DeltaBatch, Epoch, ErrorRow, PackedRow, Row, TopicName, Type, Update,
-};
+use arqon_plan::DataflowPlan;
+use arqon_types::{Epoch, TopicName};
 
+use crate::collector::{Collector, EpochOutput};
+use crate::fit::misfit;
 use crate::narrow::narrow;
-use crate::recorder::EpochRecord;
 use crate::render::{BackendChoice, Counters};
 use crate::source::{Changes, Divider};
-use crate::stats::{EpochStats, NodeCounts, merge_counts};
-use crate::worker::{Feed, Report, Setup, Shared, panic_text, run};
+use crate::worker::{Feed, Setup, Shared, panic_text, run};
 
 /// How a dataflow is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,18 +50,6 @@ pub struct TopicInput {
     pub topic: TopicName,
     /// What happened, in log order.
     pub changes: Changes,
-}
-
-/// What an epoch came to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EpochOutput {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// One batch per output topic that changed, in the plan's order, and then one per
-    /// `<node>.errors` that changed, by name.
-    pub deltas: Vec<DeltaBatch>,
-    /// Counters.
-    pub stats: EpochStats,
 }
 
 /// Why a dataflow cannot start.
@@ -210,14 +196,13 @@ impl Dataflow {
             run(worker, &setup.expect("each worker takes its setup once"));
         })
         .map_err(StartError::Threads)?;
-        let collector = Collector {
-            plan: Arc::clone(&plan),
+        let collector = Collector::new(
+            Arc::clone(&plan),
             counters,
             error_topics,
-            n_workers: options.n_workers,
-            shared: Arc::clone(&shared),
-            waiting: BTreeMap::new(),
-        };
+            options.n_workers,
+            Arc::clone(&shared),
+        );
         let collector = std::thread::Builder::new()
             .name("arqon:collect".to_owned())
             .spawn(move || collector.run(&reports, &sizes, on_output))
@@ -323,175 +308,4 @@ fn error_topics(counters: &Counters) -> Result<BTreeMap<String, TopicName>, Star
         topics.insert(node.to_string(), name);
     }
     Ok(topics)
-}
-
-/// The first change that is not of the topic's schema.
-fn misfit(topic: &TopicPlan, changes: &Changes) -> Option<usize> {
-    let fields = &topic.schema.fields;
-    let row_fits = |row: &Row| {
-        row.len() == fields.len()
-            && row.iter().zip(fields).all(|(value, field)| value.fits(&field.ty))
-    };
-    let key_fits = |key: &Row| {
-        key.len() == topic.key.len()
-            && key.iter().zip(&topic.key).all(|(value, at)| value.fits(&fields[*at].ty))
-    };
-    match changes {
-        Changes::Rows(changes) => changes.iter().position(|change| match change {
-            Change::Insert(row) | Change::Upsert(row) | Change::Diff { row, .. } => !row_fits(row),
-            Change::Delete(key) => !key_fits(key),
-        }),
-        Changes::Columns(batch) => {
-            let fits = batch.columns.len() == fields.len()
-                && batch.columns.iter().zip(fields).all(|(column, field)| {
-                    column.len() == batch.len() && column_fits(column, &field.ty)
-                });
-            (!fits).then_some(0)
-        }
-        Changes::Errors(_) => None,
-    }
-}
-
-fn column_fits(column: &Column, ty: &Type) -> bool {
-    match (column, ty) {
-        (Column::Option { values, .. }, Type::Option(inner)) => column_fits(values, inner),
-        (Column::List { items, .. }, Type::List(inner)) => column_fits(items, inner),
-        (Column::Struct { fields, .. }, Type::Struct(types)) => {
-            fields.len() == types.len()
-                && fields.iter().zip(types).all(|(column, field)| column_fits(column, &field.ty))
-        }
-        (Column::Bool(_), Type::Bool)
-        | (
-            Column::Int(_),
-            Type::Int64 | Type::Timestamp | Type::Duration | Type::Date | Type::Enum(_),
-        )
-        | (Column::Float(_), Type::Float64)
-        | (Column::Decimal(_), Type::Decimal(_))
-        | (Column::Uuid(_), Type::Uuid)
-        | (Column::String(_), Type::String) => true,
-        _ => false,
-    }
-}
-
-/// Puts the workers' reports together and calls the callback.
-struct Collector {
-    plan: Arc<DataflowPlan>,
-    counters: Arc<Counters>,
-    error_topics: BTreeMap<String, TopicName>,
-    n_workers: usize,
-    shared: Arc<Shared>,
-    waiting: BTreeMap<u64, (usize, EpochRecord)>,
-}
-
-impl Collector {
-    fn run(
-        mut self,
-        reports: &Receiver<Report>,
-        sizes: &Receiver<(u64, usize)>,
-        mut on_output: impl FnMut(EpochOutput),
-    ) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            for Report { epoch, record } in reports {
-                let Some(record) = self.gather(epoch, record) else { continue };
-                let (fed, n_rows) = sizes.recv().expect("sizes are sent before the epoch");
-                assert_eq!(epoch, fed, "epochs are complete in the order in which they were fed");
-                on_output(self.output(epoch, record));
-                self.shared.release(n_rows);
-            }
-        }));
-        if let Err(payload) = outcome {
-            self.shared.fail(panic_text(payload.as_ref()));
-        }
-    }
-
-    /// The record of all workers, once all have reported.
-    fn gather(&mut self, epoch: u64, record: EpochRecord) -> Option<EpochRecord> {
-        let (mut n_reports, mut sum) = match self.waiting.remove(&epoch) {
-            None => (0, None),
-            Some((n_reports, sum)) => (n_reports, Some(sum)),
-        };
-        n_reports += 1;
-        let sum = match sum.take() {
-            None => record,
-            Some(mut sum) => {
-                merge_counts(&mut sum.counts, &record.counts);
-                sum.errors.extend(record.errors);
-                for (sum, rows) in sum.outputs.iter_mut().zip(record.outputs) {
-                    sum.extend(rows);
-                }
-                sum
-            }
-        };
-        if n_reports == self.n_workers {
-            return Some(sum);
-        }
-        self.waiting.insert(epoch, (n_reports, sum));
-        None
-    }
-
-    fn output(&self, epoch: u64, record: EpochRecord) -> EpochOutput {
-        let mut stats = EpochStats { epoch: Epoch(epoch), ..EpochStats::default() };
-        let layout = &self.counters.layout;
-        for (idx, counts) in record.counts.into_iter().enumerate() {
-            let (node, address) = layout.counters[idx].clone();
-            stats.rows_touched += counts.touched;
-            if layout.is_source[idx] {
-                stats.rows_in += counts.input.changes;
-            }
-            stats.nodes.push(NodeCounts { node, address, counts });
-        }
-        let mut deltas = Vec::new();
-        for (output, rows) in self.plan.outputs.iter().zip(record.outputs) {
-            let types = self.plan.steps[output.step.index()].schema.types();
-            let updates = canonical(rows, epoch, &types);
-            stats.deltas_out += updates.len() as u64;
-            deltas.extend(delta(output.topic.clone(), epoch, updates));
-        }
-        let mut errors: BTreeMap<&TopicName, BTreeMap<ErrorRow, i64>> = BTreeMap::new();
-        for (error, diff) in record.errors {
-            let topic = self.error_topics.get(&error.node);
-            let topic = topic.unwrap_or_else(|| panic!("`{}` is no node", error.node));
-            *errors.entry(topic).or_default().entry(error).or_insert(0) += diff;
-        }
-        for (topic, rows) in errors {
-            let update = |(error, diff): (ErrorRow, i64)| Update {
-                row: error.to_row(),
-                epoch: Epoch(epoch),
-                diff,
-            };
-            let mut updates: Vec<Update> =
-                rows.into_iter().filter(|row| row.1 != 0).map(update).collect();
-            stats.errors += updates.len() as u64;
-            updates.sort_by_key(|update| update.diff > 0);
-            deltas.extend(delta(topic.clone(), epoch, updates));
-        }
-        EpochOutput { epoch: Epoch(epoch), deltas, stats }
-    }
-}
-
-fn delta(topic: TopicName, epoch: u64, updates: Vec<Update>) -> Option<DeltaBatch> {
-    let lower = Epoch(epoch);
-    (!updates.is_empty()).then(|| DeltaBatch { topic, lower, upper: lower.next(), updates })
-}
-
-/// Consolidated updates: retractions first, then by row.
-///
-/// The bytes of packed rows have the order of the rows, so nothing is unpacked that cancels.
-fn canonical(mut rows: Vec<(PackedRow, i64)>, epoch: u64, types: &[Type]) -> Vec<Update> {
-    rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    rows.dedup_by(|next, kept| {
-        let is_same = next.0 == kept.0;
-        if is_same {
-            kept.1 += next.1;
-        }
-        is_same
-    });
-    rows.retain(|row| row.1 != 0);
-    rows.sort_by_key(|row| row.1 > 0);
-    let update = |(row, diff): (PackedRow, i64)| Update {
-        row: row.unpack(types),
-        epoch: Epoch(epoch),
-        diff,
-    };
-    rows.into_iter().map(update).collect()
 }

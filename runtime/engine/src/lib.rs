@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** the engine sees no text of a circuit, no socket and no clock.
 
+mod needs;
 mod narrow;
 mod batch;
 mod stats;
@@ -26,11 +27,13 @@ mod arrangement;
 mod sink;
 mod render;
 mod worker;
+mod collector;
+mod fit;
 mod dataflow;
 
+pub use collector::EpochOutput;
 pub use dataflow::{
-    Dataflow, EngineOptions, EpochInput, EpochOutput, FeedError, FinishError, StartError,
-    TopicInput,
+    Dataflow, EngineOptions, EpochInput, FeedError, FinishError, StartError, TopicInput,
 };
 pub use render::BackendChoice;
 pub use source::Changes;

@@ -7,13 +7,15 @@
 //! are part of the answer. What changes is the text of error rows in the steps after a join: it
 //! shows the fields that are left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use arqon_operators::{Aggregate, Expr, ExprKind, Program};
+use arqon_operators::{Aggregate, Expr, ExprKind};
 use arqon_plan::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, StageKind, StepId,
 };
 use arqon_types::{Field, Schema, Type};
+
+use crate::needs::{Needs, children_mut, kept_needs, needs, stays};
 
 /// A plan whose joins keep little.
 #[derive(Debug, Clone)]
@@ -23,16 +25,6 @@ pub(crate) struct NarrowPlan {
     /// For each join the columns of the left and of the right input that it keeps.
     pub(crate) joins: BTreeMap<StepId, [Vec<usize>; 2]>,
 }
-
-/// Which part of a column is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Need {
-    /// These fields of a struct; none of them if the column is not read.
-    Fields(BTreeSet<usize>),
-    Whole,
-}
-
-type Needs = Vec<Need>;
 
 /// What became of a column.
 #[derive(Debug, Clone)]
@@ -98,213 +90,6 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
 
 fn identity(schema: &Schema) -> Layout {
     (0..schema.fields.len()).map(|at| Some(Slot { at, fields: None })).collect()
-}
-
-impl Need {
-    fn none() -> Self {
-        Self::Fields(BTreeSet::new())
-    }
-
-    fn is_none(&self) -> bool {
-        *self == Self::none()
-    }
-
-    fn add(&mut self, other: &Self) {
-        match (&mut *self, other) {
-            (Self::Fields(fields), Self::Fields(others)) => fields.extend(others),
-            (_, Self::Whole) => *self = Self::Whole,
-            (Self::Whole, Self::Fields(_)) => {}
-        }
-    }
-}
-
-/// What is read of the outputs of each step's stages: for a map one per stage, else one.
-fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
-    let mut outputs: Vec<Needs> =
-        plan.steps.iter().map(|step| vec![Need::none(); step.schema.fields.len()]).collect();
-    for output in &plan.outputs {
-        outputs[output.step.index()].fill(Need::Whole);
-    }
-    let mut stages = vec![Vec::new(); plan.steps.len()];
-    for (idx, step) in plan.steps.iter().enumerate().rev() {
-        let needs = outputs[idx].clone();
-        match &step.operator {
-            Operator::Source(_) => {}
-            Operator::Map(map) => {
-                let n_columns = plan.steps[step.inputs[0].index()].schema.fields.len();
-                let (input, needs) = map_needs(map, n_columns, needs);
-                add_all(&mut outputs[step.inputs[0].index()], &input);
-                stages[idx] = needs;
-                continue;
-            }
-            Operator::Join(join) => {
-                let [left, right] = [0, 1].map(|side| step.inputs[side].index());
-                let n_left = outputs[left].len();
-                let n_right = outputs[right].len();
-                let [mut left_needs, mut right_needs] = kept_needs(join, n_left, n_right, &needs);
-                join.left_key.iter().for_each(|key| collect(key, &mut left_needs));
-                join.right_key.iter().for_each(|key| collect(key, &mut right_needs));
-                add_all(&mut outputs[left], &left_needs);
-                add_all(&mut outputs[right], &right_needs);
-            }
-            Operator::Group(group) => {
-                let input = &mut outputs[step.inputs[0].index()];
-                group.keys.iter().for_each(|key| collect(key, input));
-                for aggregate in &group.aggregates {
-                    aggregate.args.iter().chain(&aggregate.filter).for_each(|e| collect(e, input));
-                }
-            }
-            Operator::Union
-            | Operator::Route(_)
-            | Operator::Arm(_)
-            | Operator::Distinct
-            | Operator::Top(_)
-            | Operator::Unique { .. } => {
-                for input in &step.inputs {
-                    outputs[input.index()].fill(Need::Whole);
-                }
-            }
-        }
-        stages[idx] = vec![needs];
-    }
-    stages
-}
-
-fn add_all(needs: &mut Needs, more: &Needs) {
-    for (need, more) in needs.iter_mut().zip(more) {
-        need.add(more);
-    }
-}
-
-/// From the needs of a map's output to those of its input and of each stage's output.
-fn map_needs(map: &Map, n_columns: usize, output: Needs) -> (Needs, Vec<Needs>) {
-    let mut before = vec![n_columns];
-    for stage in &map.stages {
-        before.push(match &stage.kind {
-            StageKind::Filter(_) => *before.last().expect("the input's width stands first"),
-            StageKind::Project(exprs) => exprs.len(),
-        });
-    }
-    let mut needs = output;
-    let mut stages = Vec::new();
-    for (stage, n_columns) in map.stages.iter().zip(&before).rev() {
-        let input = match &stage.kind {
-            StageKind::Filter(condition) => {
-                let mut input = needs.clone();
-                collect(condition, &mut input);
-                input
-            }
-            StageKind::Project(exprs) => {
-                let mut input = vec![Need::none(); *n_columns];
-                for (expr, need) in exprs.iter().zip(&needs) {
-                    match &expr.kind {
-                        ExprKind::Column(at) => input[*at].add(need),
-                        _ if stays(expr, need) => collect(expr, &mut input),
-                        _ => {}
-                    }
-                }
-                input
-            }
-        };
-        stages.push(std::mem::replace(&mut needs, input));
-    }
-    stages.reverse();
-    (needs, stages)
-}
-
-/// Whether a projected expression stays: it is read, or it may fail.
-fn stays(expr: &Expr, need: &Need) -> bool {
-    !need.is_none() || Program::new(expr).can_fail()
-}
-
-/// What a join keeps of each side: what is read of its output and by its residual.
-fn kept_needs(join: &Join, n_left: usize, n_right: usize, output: &Needs) -> [Needs; 2] {
-    let mut pair = vec![Need::none(); n_left + n_right];
-    for (at, need) in output.iter().enumerate() {
-        match join.output {
-            JoinOutput::Nested if at == n_left => match need {
-                Need::Whole => pair[n_left..].fill(Need::Whole),
-                Need::Fields(fields) => {
-                    for field in fields {
-                        pair[n_left + field] = Need::Whole;
-                    }
-                }
-            },
-            JoinOutput::Flat | JoinOutput::Nested | JoinOutput::LeftOnly => pair[at].add(need),
-        }
-    }
-    // A narrowed struct inside the right side would need a second rewriting of its types.
-    for need in &mut pair[n_left..] {
-        if !need.is_none() {
-            *need = Need::Whole;
-        }
-    }
-    if let Some(residual) = &join.residual {
-        if Program::new(residual).can_fail() {
-            // Its error rows show the pair as it came.
-            pair.fill(Need::Whole);
-        }
-        collect(residual, &mut pair);
-        for need in &mut pair[n_left..] {
-            if !need.is_none() {
-                *need = Need::Whole;
-            }
-        }
-    }
-    let right = pair.split_off(n_left);
-    [pair, right]
-}
-
-/// Adds what an expression reads.
-fn collect(expr: &Expr, needs: &mut [Need]) {
-    match &expr.kind {
-        ExprKind::Column(at) => needs[*at] = Need::Whole,
-        ExprKind::Field { of, idx } => match &of.kind {
-            ExprKind::Column(at) => needs[*at].add(&Need::Fields(BTreeSet::from([*idx]))),
-            _ => collect(of, needs),
-        },
-        _ => children(expr).into_iter().for_each(|child| collect(child, needs)),
-    }
-}
-
-fn children(expr: &Expr) -> Vec<&Expr> {
-    match &expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-        ExprKind::Field { of, .. }
-        | ExprKind::Unary(_, of)
-        | ExprKind::Try(of)
-        | ExprKind::Cast(of)
-        | ExprKind::Lambda { body: of, .. } => vec![of],
-        ExprKind::Binary(_, left, right) => vec![left, right],
-        ExprKind::And(items)
-        | ExprKind::Or(items)
-        | ExprKind::List(items)
-        | ExprKind::Struct(items)
-        | ExprKind::Call { args: items, .. } => items.iter().collect(),
-        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::In { of, items } => std::iter::once(&**of).chain(items).collect(),
-        ExprKind::Default { of, otherwise } => vec![of, otherwise],
-    }
-}
-
-fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
-    match &mut expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-        ExprKind::Field { of, .. }
-        | ExprKind::Unary(_, of)
-        | ExprKind::Try(of)
-        | ExprKind::Cast(of)
-        | ExprKind::Lambda { body: of, .. } => vec![of],
-        ExprKind::Binary(_, left, right) => vec![left, right],
-        ExprKind::And(items)
-        | ExprKind::Or(items)
-        | ExprKind::List(items)
-        | ExprKind::Struct(items)
-        | ExprKind::Call { args: items, .. } => items.iter_mut().collect(),
-        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::In { of, items } => std::iter::once(&mut **of).chain(items).collect(),
-        ExprKind::Default { of, otherwise } => vec![of, otherwise],
-    }
 }
 
 /// A step's input as it is now.

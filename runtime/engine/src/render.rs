@@ -78,7 +78,12 @@ impl Counters {
             .topics
             .iter()
             .map(|topic| {
-                let is_written = plan.outputs.iter().any(|output| output.topic == topic.name);
+                // An input that clients may also read is an output of its own source.
+                let is_own_source =
+                    |step: &Step| step.operator == Operator::Source(topic.name.clone());
+                let is_written = plan.outputs.iter().any(|output| {
+                    output.topic == topic.name && !is_own_source(&plan.steps[output.step.index()])
+                });
                 let name = topic.name.as_str();
                 (!is_written).then(|| layout.add(name, name, true))
             })

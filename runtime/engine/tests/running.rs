@@ -186,13 +186,7 @@ fn columns_and_rows_are_the_same_changes() {
 
 #[test]
 fn any_number_of_workers_gives_the_same_deltas() {
-    let mut plan = PlanBuilder::new();
-    let source = plan.source(topic("in", &pair_schema(), Discipline::Events, &[]));
-    let sum = aggregate(AggregateFunction::Sum, &[column(1, Type::Int64)], Type::Int64);
-    let group = Group { keys: vec![column(0, Type::Int64)], aggregates: vec![sum] };
-    let step = plan.step("grouped", Operator::Group(group), &[source], pair_schema());
-    plan.output("out", step);
-    let plan = plan.build();
+    let plan = sum_plan(true);
     let inputs = epochs(
         (0..20)
             .map(|epoch| {
@@ -211,6 +205,73 @@ fn any_number_of_workers_gives_the_same_deltas() {
         assert_eq!(deltas(n_workers, BackendChoice::Hash), wanted);
         assert_eq!(deltas(n_workers, BackendChoice::Arrangements), wanted);
     }
+}
+
+/// Sums of `v` by `id`.
+fn sum_plan(keyed: bool) -> DataflowPlan {
+    let mut plan = PlanBuilder::new();
+    let source = plan.source(topic("in", &pair_schema(), Discipline::Delta, &[]));
+    let sum = aggregate(AggregateFunction::Sum, &[column(1, Type::Int64)], Type::Int64);
+    let (keys, out) = if keyed {
+        (vec![column(0, Type::Int64)], pair_schema())
+    } else {
+        (Vec::new(), schema(&[("sum", Type::Int64)]))
+    };
+    let group = Group { keys, aggregates: vec![sum] };
+    let step = plan.step("grouped", Operator::Group(group), &[source], out);
+    plan.output("out", step);
+    plan.build()
+}
+
+#[test]
+fn a_small_change_touches_few_rows() {
+    let rows: Vec<(i64, i64)> = (0..5000).map(|n| (n % 100, n)).collect();
+    let retract = Change::Diff { row: pair(7, 7), diff: -1 };
+    let inputs =
+        epochs(vec![vec![rows_input("in", inserts(&rows))], vec![rows_input("in", vec![retract])]]);
+    for n_workers in [1, 2] {
+        let outputs = run(&sum_plan(true), n_workers, BackendChoice::Hash, &inputs);
+        assert_eq!(outputs[0].stats.rows_in, 5000);
+        assert!(outputs[0].stats.rows_touched >= 10_000, "the source and the group");
+        assert_eq!(outputs[1].stats.rows_touched, 2, "the source and the group, one row each");
+        assert_eq!(outputs[1].stats.deltas_out, 2);
+        let held: Vec<Vec<i64>> = outputs
+            .iter()
+            .map(|output| output.stats.nodes.iter().map(|node| node.counts.held).collect())
+            .collect();
+        assert_eq!(held, [[5000, 5000], [-1, -1]]);
+    }
+}
+
+#[test]
+fn the_group_without_keys_is_there_from_the_first_epoch_on() {
+    for backend in [BackendChoice::Hash, BackendChoice::Arrangements] {
+        for n_workers in [1, 2, 4] {
+            let mut inputs = epochs(vec![Vec::new(), vec![rows_input("in", inserts(&[(1, 5)]))]]);
+            for input in &mut inputs {
+                input.epoch = Epoch(input.epoch.0 + 40);
+            }
+            let outputs = run(&sum_plan(false), n_workers, backend, &inputs);
+            let updates = |idx: usize| -> Vec<(Row, i64)> {
+                let updates = &outputs[idx].deltas[0].updates;
+                updates.iter().map(|update| (update.row.clone(), update.diff)).collect()
+            };
+            assert_eq!(outputs[0].epoch, Epoch(41));
+            assert_eq!(updates(0), [(row(&[int(0)]), 1)]);
+            assert_eq!(updates(1), [(row(&[int(0)]), -1), (row(&[int(5)]), 1)]);
+        }
+    }
+}
+
+#[test]
+fn an_input_that_no_step_reads_is_counted() {
+    let mut plan = copy_plan(Discipline::Events, &[]);
+    plan.topics.push(topic("idle", &pair_schema(), Discipline::Full, &[0]));
+    let upserts = vec![Change::Upsert(pair(1, 1)), Change::Upsert(pair(1, 2))];
+    let inputs = epochs(vec![vec![rows_input("idle", upserts)]]);
+    let outputs = run(&plan, 2, BackendChoice::Auto, &inputs);
+    assert!(outputs[0].deltas.is_empty());
+    assert_eq!(outputs[0].stats.rows_in, 2);
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod naive;
 use proptest::prelude::*;
 
 use arqon_engine::{BackendChoice, EpochInput};
-use arqon_operators::{AggregateFunction, BinaryOp, Expr, ExprKind, Place};
+use arqon_operators::{AggregateFunction, AggregateFunction as A, BinaryOp, Expr, ExprKind, Place};
 use arqon_plan::{
     Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Route, SortKey,
     Stage, StageKind, Ties, Top,
@@ -107,6 +107,11 @@ fn map_plan() -> DataflowPlan {
         let out = schema(&[("s", Type::String), ("squared", Type::Int64)]);
         let map = plan.step("mapped", Operator::Map(Map { stages }), &[union], out);
         plan.output("out.mapped", map);
+        let only = Route { conditions: vec![greater(0, 4)], has_rest: false };
+        let only = plan.step("only", Operator::Route(only), &[left], row_schema());
+        let arm = Operator::Arm(Arm { idx: 0 });
+        let arm = plan.step("arm_only", arm, &[only], row_schema());
+        plan.output("out.only", arm);
         let overflow = binary(BinaryOp::Greater, v_times_v(), literal(3), Type::Bool);
         let route = Route { conditions: vec![greater(0, 3), overflow], has_rest: true };
         let route = plan.step("routed", Operator::Route(route), &[union], row_schema());
@@ -300,7 +305,6 @@ fn float_plan() -> DataflowPlan {
     let at = || column(2, Type::Int64);
     let float = || Type::Float64;
     let list = || Type::List(Box::new(Type::Float64));
-    use AggregateFunction as A;
     let aggregates = vec![
         ("sum", aggregate(A::Sum, &[x()], float())),
         ("average", aggregate(A::Average, &[x()], float().optional())),
@@ -350,6 +354,26 @@ fn float_epochs() -> impl Strategy<Value = Vec<EpochInput>> {
         }
         epochs(inputs)
     })
+}
+
+/// The join keeps no key column, so the left rows of epoch 2 are one row under two keys.
+#[test]
+fn equal_left_rows_under_different_keys_have_their_own_matches() {
+    let input = |id, k: Option<i64>, s: &str| {
+        row(&[int(id), k.map_or(Value::None, int), int(-2), Value::string(s)])
+    };
+    let insert = |row| Change::Diff { row, diff: 1 };
+    let epochs = epochs(vec![
+        vec![rows_input("left", vec![insert(input(4, None, ""))])],
+        vec![
+            rows_input("left", vec![insert(input(4, Some(2), ""))]),
+            rows_input(
+                "right",
+                vec![Change::Upsert(input(2, None, "a")), Change::Upsert(input(4, None, ""))],
+            ),
+        ],
+    ]);
+    check_all(&chain_plan(JoinKind::Left, JoinOutput::Flat), &epochs);
 }
 
 const CASES: u32 = 24;

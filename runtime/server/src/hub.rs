@@ -13,8 +13,6 @@ use arqon_spine::{Bus, Output, SessionId, TopicInput as BusInput};
 use arqon_types::{Change, Discipline, Epoch, TopicName};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::server::FeedError;
-
 /// Epochs that the engine may have at once.
 pub(crate) const EPOCHS_UNDER_WAY_MAX: usize = 8;
 /// Of these, those that close by themselves; more would be small ones.
@@ -23,6 +21,18 @@ const EPOCHS_OF_MESSAGES_MAX: usize = 2;
 pub(crate) const OUTPUTS_MAX: usize = 2 * EPOCHS_UNDER_WAY_MAX;
 /// Frames that are handled before epochs are looked at again.
 const FRAMES_PER_TURN: usize = 256;
+
+/// Why changes are not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// The circuit reads no such topic.
+    #[error("`{0}` is no input of the circuit")]
+    NotAnInput(TopicName),
+    /// The engine stopped, or the server has ended.
+    #[error("the circuit has stopped: {0}")]
+    Stopped(String),
+}
 
 /// What the owner of the server asks.
 pub(crate) enum Command {

@@ -10,6 +10,5 @@ mod hub;
 mod server;
 
 pub use config::{Config, ConfigError, ConfigLimits};
-pub use server::{
-    EdgeOptions, FeedError, FinishError, Server, ServerOptions, StartError, random_secret,
-};
+pub use hub::FeedError;
+pub use server::{EdgeOptions, FinishError, Server, ServerOptions, StartError, random_secret};

@@ -11,12 +11,12 @@ use arqon_shield::{
     install_crypto,
 };
 use arqon_spine::{Bus, BusOptions, Limits};
-use arqon_types::{Epoch, TopicName};
+use arqon_types::Epoch;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::hub::{Command, Ears, Hub, OUTPUTS_MAX, unix_nanoseconds};
+use crate::hub::{Command, Ears, FeedError, Hub, OUTPUTS_MAX, unix_nanoseconds};
 use crate::topics::{edge_grants, filter_compiler, topic_specs};
 
 /// Threads that carry websockets.
@@ -59,18 +59,6 @@ pub enum StartError {
     /// The system gives no threads.
     #[error("no thread can be started")]
     Thread(#[from] std::io::Error),
-}
-
-/// Why changes are not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FeedError {
-    /// The circuit reads no such topic.
-    #[error("`{0}` is no input of the circuit")]
-    NotAnInput(TopicName),
-    /// The engine stopped, or the server has ended.
-    #[error("the circuit has stopped: {0}")]
-    Stopped(String),
 }
 
 /// Why a server did not come to its end.

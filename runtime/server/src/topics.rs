@@ -8,7 +8,11 @@ use arqon_types::TopicName;
 
 /// The topics of a plan as the bus knows them.
 pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
-    let written: BTreeSet<&TopicName> = plan.outputs.iter().map(|output| &output.topic).collect();
+    // An input that clients may also read stands among the outputs too, as its own source.
+    let inputs = engine_inputs(plan);
+    let is_written = |topic: &TopicName| {
+        !inputs.contains(topic) && plan.outputs.iter().any(|output| output.topic == *topic)
+    };
     let spec = |topic: &arqon_plan::TopicPlan| TopicSpec {
         name: topic.name.clone(),
         schema: topic.schema.clone(),
@@ -16,7 +20,7 @@ pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
         discipline: topic.discipline,
         edge: topic.edge,
         key: topic.key.iter().map(|place| topic.schema.fields[*place].name.clone()).collect(),
-        source: if written.contains(&topic.name) { Source::Circuit } else { Source::Outside },
+        source: if is_written(&topic.name) { Source::Circuit } else { Source::Outside },
     };
     plan.topics.iter().map(spec).collect()
 }

@@ -213,7 +213,7 @@ mod tests {
         match payload.len() {
             short @ 0..126 => bytes.push(0x80 | u8::try_from(short).unwrap()),
             long => {
-                bytes.push(0x80 | 126);
+                bytes.push(0x80 | 0x7e);
                 bytes.extend_from_slice(&u16::try_from(long).unwrap().to_be_bytes());
             }
         }

@@ -122,7 +122,7 @@ async fn first_frame(socket: &mut Socket) -> Result<Bytes, Option<Ending>> {
 /// Who the hello says it is; the text says why it is not believed.
 fn identify(frame: &Bytes, around: &Surroundings) -> Result<Identity, String> {
     let envelope = Envelope::decode(frame, around.encoding)
-        .map_err(|_| "the first frame is not a hello".to_owned())?;
+        .map_err(|fault| format!("the first frame is not a hello: {}", fault.message))?;
     let Payload::Control(Control::Hello(Hello { token, .. })) = envelope.payload else {
         return Err("the first frame is not a hello".to_owned());
     };

@@ -191,6 +191,8 @@ fn every_discipline_refuses_what_is_not_its_own() {
         (event("shop.stock", row.clone()), "DELTA_ONLY"),
         (event("shop.stock", Json::Null), "DELTA_ONLY"),
         (changes("shop.stock", json!([{"diff": 0, "row": row}])), "SCHEMA_MISMATCH"),
+        (changes("shop.stock", json!([{"diff": i64::MAX, "row": row}])), "TOO_LARGE"),
+        (changes("shop.stock", json!([{"diff": i64::MIN, "row": row}])), "TOO_LARGE"),
         (changes("shop.clicks", json!([{"diff": -1, "row": row}])), "NO_RETRACTIONS"),
         (event("shop.clicks", Json::Null), "NO_RETRACTIONS"),
         (changes("shop.orders", json!([{"diff": 1, "row": row}])), "SCHEMA_MISMATCH"),
@@ -556,14 +558,18 @@ impl Folded {
     }
 }
 
+fn any_change() -> impl Strategy<Value = (i64, i64, i64)> {
+    (0..4_i64, 0..3_i64, prop_oneof![Just(-1_i64), Just(1)])
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
     /// A snapshot at any epoch and the deltas after it are the state, without gap or overlap,
     /// whatever the credit, the outbox and the merging of what waits.
     #[test]
     fn snapshot_and_deltas_are_the_state(
         epochs in proptest::collection::vec(
-            proptest::collection::vec((0..4_i64, 0..3_i64, prop_oneof![Just(-1_i64), Just(1)]), 0..6),
+            proptest::collection::vec(any_change(), 0..6),
             1..24,
         ),
         credit in proptest::option::of(0..4_u64),
@@ -634,5 +640,74 @@ proptest! {
             prop_assert_eq!(&folded.rows, &state, "joined before epoch {}", at + 1);
             prop_assert_eq!(folded.progress, bus.applied().0 + 1);
         }
+    }
+}
+
+fn any_frame() -> impl Strategy<Value = Json> {
+    let topic = prop_oneof![
+        Just("shop.orders"),
+        Just("shop.stock"),
+        Just("shop.clicks"),
+        Just("shop.shelf"),
+        Just("shop.revenue"),
+        Just("shop.*"),
+        Just(">"),
+        Just(""),
+    ];
+    let row = (0..3_i64, -2..3_i64).prop_map(|(id, n)| json!({"id": id, "n": n}));
+    let payload = prop_oneof![
+        row.clone(),
+        Just(Json::Null),
+        row.clone().prop_map(|row| json!({"changes": [{"diff": row["n"], "row": row}]})),
+    ];
+    let begin = prop_oneof![
+        Just(json!("now")),
+        Just(json!("snapshot")),
+        (0..9_u64).prop_map(|epoch| json!({"epoch": epoch})),
+        (0..9_u64).prop_map(|offset| json!({"offset": offset})),
+    ];
+    let form = prop_oneof![Just("deltas"), Just("snapshot"), Just("upserts")];
+    let event = (topic.clone(), payload, 0..4_u64, prop_oneof![Just("none"), Just("applied")])
+        .prop_map(|(topic, payload, n, ack)| {
+            let schema = payload["changes"].is_array().then_some("arqonbus.delta.v1");
+            json!({"id": id(n), "type": "event", "topic": topic, "payload": payload,
+                "schema": schema, "headers": {"ack": ack, "key": {"id": n}}})
+        });
+    let control = |payload| json!({"type": "control", "topic": "t", "payload": payload});
+    let subscribe = (topic, begin, form, 0..4_u64, proptest::option::of(0..3_u64)).prop_map(
+        move |(topic, begin, form, sub, credit)| {
+            control(json!({"subscribe":
+                {"sub": sub, "topic": topic, "from": begin, "as": form, "credit": credit}}))
+        },
+    );
+    let credit = (0..4_u64, any::<u64>())
+        .prop_map(move |(sub, add)| control(json!({"credit": {"sub": sub, "add": add}})));
+    let end = (0..4_u64).prop_map(move |sub| control(json!({"unsubscribe": {"sub": sub}})));
+    let batch = proptest::collection::vec(event.clone(), 0..3)
+        .prop_map(move |messages| control(json!({"batch": {"messages": messages}})));
+    prop_oneof![4 => event, 3 => subscribe, 1 => credit, 1 => end, 1 => batch]
+}
+
+proptest! {
+    /// Whatever clients say in whatever order, each frame that has an answer gets one, epochs stay
+    /// in order, and nothing panics.
+    #[test]
+    fn any_conversation_goes_on(
+        frames in proptest::collection::vec((any_frame(), 0..3_u8), 1..40),
+    ) {
+        let mut bus = bus(Limits { history_rows_max: 4, pending_rows_max: 3, ..Limits::default() });
+        bus.open(ALICE, principal(&["can_publish:>", "can_subscribe:>"]), Encoding::Json, NOW);
+        for (frame, turn) in frames {
+            let answers = bus.handle(ALICE, &Bytes::from(frame.to_string()), NOW);
+            let is_subscribe = !frame["payload"]["subscribe"].is_null();
+            prop_assert!(!is_subscribe || !answers.is_empty(), "{frame} is answered");
+            if turn == 0 {
+                let epoch = bus.close_epoch().map_or_else(|| bus.mint_epoch(&[]), |c| c.epoch);
+                let row = update(1, i64::try_from(epoch.0).unwrap(), epoch.0, 1);
+                bus.apply(epoch, vec![delta("shop.revenue", epoch.0, vec![row])], NOW);
+                prop_assert_eq!(bus.applied(), epoch);
+            }
+        }
+        prop_assert_eq!(bus.n_sessions(), 1);
     }
 }

@@ -13,6 +13,9 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// Characters of a filter; a longer one is refused with `TOO_LARGE`.
     pub filter_chars_max: usize,
+    /// The largest diff of one change, either way, so that sums stay far from overflow; a larger
+    /// one is refused with `TOO_LARGE`.
+    pub diff_max: u64,
     /// Rows that wait for the engine; a message above is refused with `RESOURCE_EXHAUSTED`.
     pub queue_rows_max: usize,
     /// Message ids remembered per topic; the oldest is forgotten first.
@@ -41,6 +44,7 @@ impl Default for Limits {
             sessions_max: 10_000,
             subscriptions_max: 256,
             filter_chars_max: 4096,
+            diff_max: 1 << 32,
             queue_rows_max: 200_000,
             dedupe_ids_max: 65_536,
             history_rows_max: 65_536,

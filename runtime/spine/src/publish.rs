@@ -131,6 +131,7 @@ impl Bus {
         let effect = if let Some(first) = first {
             Effect::Repeated { first }
         } else {
+            check_diffs(&envelope.payload, self.limits.diff_max)?;
             let changes = changes_of(topic, envelope, state.encoding)?;
             Effect::Changes { topic: at, changes }
         };
@@ -279,6 +280,17 @@ fn changes_of(
         }
         (_, Payload::Control(_)) => {
             Err(Refusal::new(ErrorCode::SchemaMismatch, "an event has no control payload"))
+        }
+    }
+}
+
+fn check_diffs(payload: &Payload, diff_max: u64) -> Result<(), Refusal> {
+    let Payload::Delta(delta) = payload else { return Ok(()) };
+    match delta.changes.iter().find(|change| change.diff.unsigned_abs() > diff_max) {
+        None => Ok(()),
+        Some(change) => {
+            let message = format!("diff {} is beyond {diff_max}", change.diff);
+            Err(Refusal::new(ErrorCode::TooLarge, message))
         }
     }
 }
