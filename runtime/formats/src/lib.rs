@@ -12,7 +12,6 @@ mod location;
 mod options;
 mod fault;
 mod stream;
-mod options;
 mod batch;
 mod cell;
 mod csv_input;
