@@ -1,5 +1,6 @@
 //! Frames in both encodings: the JSON view is golden, protobuf says the same.
 
+use arqon_types::{Field, Schema, Type};
 use bytes::Bytes;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -11,6 +12,8 @@ use crate::frame::{
     Secret, SessionLimits, Snapshot, Subscribe, Subscribed, TraceContext, UPSERTS_SCHEMA,
     Unsubscribe, Upsert, Upserts, Welcome,
 };
+use crate::row_read::RowCodec;
+use crate::row_write::Int64Form;
 
 const ID: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
@@ -40,7 +43,7 @@ fn control_frames_are_as_the_protocol_writes_them() {
         Control::Hello(Hello {
             token: Some(Secret("t".into())),
             client: Some("notebook".into()),
-            resume: None,
+            ..Hello::default()
         }),
     );
     check_control(
@@ -262,8 +265,92 @@ fn faults_carry_the_frames_id() {
 }
 
 #[test]
+fn a_frame_that_cannot_be_read_is_answered_by_its_id() {
+    let faulty = [
+        r#""type":"loud","topic":"t""#,
+        r#""type":"event""#,
+        r#""type":"event","topic":"t","ts":5"#,
+        r#""type":"event","topic":"t","headers":{"n":1}"#,
+        r#""type":"control","topic":"t","payload":{"dance":{}}"#,
+    ];
+    for rest in faulty {
+        let frame = format!(r#"{{{rest},"id":"{ID}"}}"#);
+        let fault = Envelope::decode(&row(&frame), Encoding::Json).unwrap_err();
+        assert_eq!(fault.id, Some(ID), "{frame}");
+    }
+    let in_order = format!(r#"["{ID}","event","t"]"#);
+    assert!(Envelope::decode(&row(&in_order), Encoding::Json).is_err());
+}
+
+#[test]
+fn numbers_of_64_bits_may_be_strings() {
+    let control = |json: &str| {
+        let frame = format!(r#"{{"type":"control","topic":"{SESSION_TOPIC}","payload":{json}}}"#);
+        Envelope::decode(&row(&frame), Encoding::Json).map(|envelope| envelope.payload)
+    };
+    let pairs = [
+        (
+            r#"{"subscribe":{"sub":"1","topic":"t","from":{"epoch":"7"},"credit":"9"}}"#,
+            r#"{"subscribe":{"sub":1,"topic":"t","from":{"epoch":7},"credit":9}}"#,
+        ),
+        (
+            r#"{"subscribe":{"sub":"18446744073709551615","topic":"t","from":{"offset":"2"}}}"#,
+            r#"{"subscribe":{"sub":18446744073709551615,"topic":"t","from":{"offset":2},"credit":null}}"#,
+        ),
+        (r#"{"credit":{"sub":"1","add":"2"}}"#, r#"{"credit":{"sub":1,"add":2}}"#),
+        (r#"{"unsubscribe":{"sub":"1"}}"#, r#"{"unsubscribe":{"sub":1}}"#),
+    ];
+    for (text, number) in pairs {
+        assert_eq!(control(text).unwrap(), control(number).unwrap());
+    }
+    for odd in ["\"-1\"", "\"\"", "\"1.0\"", "-1", "1.5", "null", "\"18446744073709551616\""] {
+        assert!(control(&format!(r#"{{"unsubscribe":{{"sub":{odd}}}}}"#)).is_err(), "{odd}");
+    }
+    let delta = |diff: &str| {
+        let frame = format!(
+            r#"{{"type":"event","topic":"t","schema":"arqonbus.delta.v1","payload":{{"lower":"1","changes":[{{"epoch":"1","diff":{diff},"row":{{}}}}]}}}}"#
+        );
+        Envelope::decode(&row(&frame), Encoding::Json).map(|envelope| envelope.payload)
+    };
+    let Ok(Payload::Delta(read)) = delta("\"-3\"") else { panic!("a delta") };
+    assert_eq!((read.lower, read.changes[0].epoch, read.changes[0].diff), (Some(1), Some(1), -3));
+    assert_eq!(delta("-3").unwrap(), Payload::Delta(read));
+    assert!(delta("\"1e3\"").is_err());
+}
+
+#[test]
+fn a_hello_may_ask_for_int64_as_strings() {
+    let frame = |json: &str| {
+        let frame = format!(r#"{{"type":"control","topic":"{SESSION_TOPIC}","payload":{json}}}"#);
+        Envelope::decode(&row(&frame), Encoding::Json)
+    };
+    let form = |json: &str| match frame(json).unwrap().payload {
+        Payload::Control(Control::Hello(hello)) => hello.int64,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(form(r#"{"hello":{"int64":"string"}}"#), Int64Form::String);
+    assert_eq!(form(r#"{"hello":{"int64":"number"}}"#), Int64Form::Number);
+    assert_eq!(form(r#"{"hello":{}}"#), Int64Form::Number);
+    assert!(frame(r#"{"hello":{"int64":"roman"}}"#).is_err());
+
+    let wide = Type::Struct(vec![Field::new("wide", Type::Option(Box::new(Type::Int64)))]);
+    let fields = vec![
+        Field::new("n", Type::Int64),
+        Field::new("inner", Type::List(Box::new(wide))),
+        Field::new("at", Type::Float64),
+    ];
+    let codec = RowCodec::new(Schema::new("Wide", fields));
+    let text = r#"{"n":"9223372036854775807","inner":[{"wide":"-1"},{"wide":null}],"at":1.5}"#;
+    let values = codec.decode(text).unwrap();
+    let mut out = Vec::new();
+    codec.encode_as(&values, Int64Form::String, &mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), text);
+    assert!(codec.to_json(&values).starts_with(r#"{"n":9223372036854775807,"inner":[{"wide":-1}"#));
+}
+
+#[test]
 fn a_token_is_never_shown() {
-    let hello = Hello { token: Some(Secret("canary".into())), client: None, resume: None };
+    let hello = Hello { token: Some(Secret("canary".into())), ..Hello::default() };
     assert!(!format!("{:?}", Envelope::control(Control::Hello(hello))).contains("canary"));
 }
 

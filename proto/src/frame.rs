@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::code::ErrorCode;
+use crate::row_write::Int64Form;
 
 /// The topic of control frames.
 pub const SESSION_TOPIC: &str = "system.control.session";
@@ -310,7 +311,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Who a client is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     /// A token that proves the identity.
@@ -322,6 +323,9 @@ pub struct Hello {
     /// A session to go on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// How int64 values of rows are to be written in the JSON view.
+    #[serde(default, skip_serializing_if = "Int64Form::is_number")]
+    pub int64: Int64Form,
 }
 
 /// The session stands.
@@ -380,9 +384,9 @@ pub enum Begin {
     /// With the state.
     Snapshot,
     /// With the changes after this epoch.
-    Epoch(u64),
+    Epoch(#[serde(with = "crate::frame_text::number")] u64),
     /// With the event after this offset.
-    Offset(u64),
+    Offset(#[serde(with = "crate::frame_text::number")] u64),
     /// With the events since this time.
     Time(String),
 }
@@ -405,6 +409,7 @@ pub enum As {
 #[serde(deny_unknown_fields)]
 pub struct Subscribe {
     /// The client's number for it.
+    #[serde(with = "crate::frame_text::number")]
     pub sub: u64,
     /// A topic's name or a pattern.
     pub topic: String,
@@ -418,7 +423,11 @@ pub struct Subscribe {
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// Changes that may be sent before more credit; absent: as many as there are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::frame_text::optional_number"
+    )]
     pub credit: Option<u64>,
 }
 
@@ -436,6 +445,7 @@ pub struct Subscribed {
 #[serde(deny_unknown_fields)]
 pub struct Unsubscribe {
     /// Which.
+    #[serde(with = "crate::frame_text::number")]
     pub sub: u64,
 }
 
@@ -444,8 +454,10 @@ pub struct Unsubscribe {
 #[serde(deny_unknown_fields)]
 pub struct Credit {
     /// Of which subscription.
+    #[serde(with = "crate::frame_text::number")]
     pub sub: u64,
     /// How many.
+    #[serde(with = "crate::frame_text::number")]
     pub add: u64,
 }
 

@@ -25,8 +25,14 @@ use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
 pub(crate) fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| DecodeError::mismatch(None, "the frame is not UTF-8"))?;
+    // The reader would also take an array of the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(DecodeError::mismatch(None, "the frame is no envelope: it is no object"));
+    }
     let head: Head<'_> = serde_json::from_str(text).map_err(|error| {
-        DecodeError::mismatch(None, format!("the frame is no envelope: {error}"))
+        let id = serde_json::from_str::<IdAlone<'_>>(text).ok().and_then(|head| head.id);
+        let id = id.and_then(|id| Uuid::try_parse(&id).ok());
+        DecodeError::mismatch(id, format!("the frame is no envelope: {error}"))
     })?;
     let id =
         match &head.id {
@@ -68,6 +74,13 @@ pub(crate) fn encode(envelope: &Envelope, out: &mut Vec<u8>) {
         write(trace, out);
     }
     out.push(b'}');
+}
+
+/// Whom to answer when the rest of a frame cannot be read.
+#[derive(Deserialize)]
+struct IdAlone<'a> {
+    #[serde(default, borrow)]
+    id: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -360,11 +373,11 @@ impl From<ControlJson<'_>> for Control {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DeltaJson<'a> {
-    #[serde(default)]
+    #[serde(default, with = "crate::frame_text::optional_number")]
     sub: Option<u64>,
-    #[serde(default)]
+    #[serde(default, with = "crate::frame_text::optional_number")]
     lower: Option<u64>,
-    #[serde(default)]
+    #[serde(default, with = "crate::frame_text::optional_number")]
     upper: Option<u64>,
     #[serde(default)]
     part: Option<u32>,
@@ -377,8 +390,9 @@ struct DeltaJson<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeJson<'a> {
-    #[serde(default)]
+    #[serde(default, with = "crate::frame_text::optional_number")]
     epoch: Option<u64>,
+    #[serde(with = "crate::frame_text::number")]
     diff: i64,
     #[serde(borrow)]
     row: &'a RawValue,

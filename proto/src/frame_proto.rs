@@ -215,7 +215,7 @@ fn control_of(control: wire::Control) -> Result<Control, String> {
         W::Hello(hello) => Control::Hello(Hello {
             token: (!hello.token.is_empty()).then_some(Secret(hello.token)),
             client: (!hello.client.is_empty()).then_some(hello.client),
-            resume: None,
+            ..Hello::default()
         }),
         W::Welcome(welcome) => {
             let limits = welcome.limits.unwrap_or_default();

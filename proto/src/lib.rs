@@ -32,7 +32,7 @@ pub use frame::{
 pub use limits::{DIFF_MAX, HEADER_BYTES_MAX, HEADERS_MAX};
 pub use row_error::RowError;
 pub use row_read::{RowCodec, decode_value};
-pub use row_write::encode_value;
+pub use row_write::{Int64Form, encode_value};
 pub use scalar::parse_text;
 
 /// The compiled descriptors of `arqonbus/v1/*.proto`, for clients that reflect on them.

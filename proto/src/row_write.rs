@@ -4,9 +4,27 @@ use arqon_types::{
     Column, ColumnBatch, Field, Float, Type, Value, format_date, format_decimal, format_duration,
     format_timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::row_read::RowCodec;
+
+/// How the JSON view writes int64 values of rows; either is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Int64Form {
+    /// As numbers.
+    #[default]
+    Number,
+    /// As strings, for readers whose numbers are floats.
+    String,
+}
+
+impl Int64Form {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+    pub(crate) fn is_number(&self) -> bool {
+        *self == Self::Number
+    }
+}
 
 impl RowCodec {
     /// Appends the row as a JSON object to `out`.
@@ -14,7 +32,15 @@ impl RowCodec {
     /// # Panics
     /// If the values are not of the schema.
     pub fn encode(&self, row: &[Value], out: &mut Vec<u8>) {
-        write_struct(row, &self.schema().fields, out);
+        self.encode_as(row, Int64Form::Number, out);
+    }
+
+    /// Appends the row as a JSON object to `out`, with int64 values as `int64` says.
+    ///
+    /// # Panics
+    /// If the values are not of the schema.
+    pub fn encode_as(&self, row: &[Value], int64: Int64Form, out: &mut Vec<u8>) {
+        write_struct(row, &self.schema().fields, int64, out);
     }
 
     /// Appends the row at `row_idx` of a batch of this schema as a JSON object to `out`.
@@ -48,10 +74,17 @@ impl RowCodec {
 /// # Panics
 /// If the value is not of the type.
 pub fn encode_value(value: &Value, ty: &Type, out: &mut Vec<u8>) {
+    write_value(value, ty, Int64Form::Number, out);
+}
+
+fn write_value(value: &Value, ty: &Type, int64: Int64Form, out: &mut Vec<u8>) {
     match (value, ty.required()) {
         (Value::None, _) => out.extend_from_slice(b"null"),
         (Value::Bool(value), _) => write_bool(*value, out),
-        (Value::Int(value), _) => write_json(value, out),
+        (Value::Int(value), _) => match int64 {
+            Int64Form::Number => write_json(value, out),
+            Int64Form::String => write_plain(&value.to_string(), out),
+        },
         (Value::Float(value), _) => write_float(*value, out),
         (Value::Decimal(units), Type::Decimal(scale)) => {
             write_plain(&format_decimal(*units, *scale), out);
@@ -68,11 +101,11 @@ pub fn encode_value(value: &Value, ty: &Type, out: &mut Vec<u8>) {
                 if item_idx > 0 {
                     out.push(b',');
                 }
-                encode_value(item, inner, out);
+                write_value(item, inner, int64, out);
             }
             out.push(b']');
         }
-        (Value::Struct(values), Type::Struct(fields)) => write_struct(values, fields, out),
+        (Value::Struct(values), Type::Struct(fields)) => write_struct(values, fields, int64, out),
         (Value::Decimal(_) | Value::Enum(_) | Value::List(_) | Value::Struct(_), ty) => {
             panic!("{value:?} is not of type {ty}")
         }
@@ -96,12 +129,12 @@ fn write_cell(column: &Column, row_idx: usize, ty: &Type, out: &mut Vec<u8>) {
     }
 }
 
-fn write_struct(values: &[Value], fields: &[Field], out: &mut Vec<u8>) {
+fn write_struct(values: &[Value], fields: &[Field], int64: Int64Form, out: &mut Vec<u8>) {
     assert_eq!(values.len(), fields.len(), "a row has the schema's fields");
     out.push(b'{');
     for (field_idx, (value, field)) in values.iter().zip(fields).enumerate() {
         write_name(field_idx, &field.name, out);
-        encode_value(value, &field.ty, out);
+        write_value(value, &field.ty, int64, out);
     }
     out.push(b'}');
 }

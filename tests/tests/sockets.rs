@@ -296,7 +296,7 @@ fn a_protobuf_session_carries_the_same_rows() {
     };
     let mut client = Client::dial(&server, Encoding::Proto);
     let token = Some(Secret(server.token().unwrap().to_owned()));
-    let hello = Control::Hello(Hello { token, client: None, resume: None });
+    let hello = Control::Hello(Hello { token, ..Hello::default() });
     let mut row = Vec::new();
     codec("pairs").encode_proto(&[Value::Int(1), Value::Int(5)], &mut row);
     let change = arqon_proto::RowChange { epoch: None, diff: 1, row: row.into() };

@@ -134,9 +134,11 @@ impl Hub {
     fn hear(&mut self, message: ToBus) {
         let now = unix_nanoseconds();
         let outputs = match message {
-            ToBus::Open { session, principal, encoding, outbox } => {
+            ToBus::Open { session, principal, encoding, int64, outbox } => {
                 self.outboxes.insert(session, outbox);
-                self.bus.open(session, principal, encoding, now)
+                let outputs = self.bus.open(session, principal, encoding, now);
+                self.bus.write_int64_as(session, int64);
+                outputs
             }
             // What comes after the end is not acknowledged; the close code says why.
             ToBus::Frame { .. } if self.ending.is_some() || self.failure.is_some() => Vec::new(),

@@ -1,6 +1,6 @@
 //! What the edge and the bus say to each other.
 
-use arqon_proto::Encoding;
+use arqon_proto::{Encoding, Int64Form};
 use arqon_spine::{Principal, SessionId};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -21,6 +21,8 @@ pub enum ToBus {
         principal: Principal,
         /// How it writes.
         encoding: Encoding,
+        /// How it wants int64 values in JSON rows.
+        int64: Int64Form,
         /// Where its frames go.
         outbox: mpsc::Sender<ToClient>,
     },

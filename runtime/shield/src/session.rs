@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arqon_proto::{Control, Encoding, Envelope, ErrorCode, Hello, Payload};
+use arqon_proto::{Control, Encoding, Envelope, ErrorCode, Hello, Int64Form, Payload};
 use arqon_spine::{Refusal, SessionId, farewell};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error as SocketError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
+use uuid::Uuid;
 
 use crate::meter::Verdict;
 use crate::port::{OUTBOX_FRAMES_MAX, ToBus, ToClient};
@@ -79,16 +80,17 @@ async fn greet(
             return Err(Some(Ending::new(1012, "the server ends")));
         }
     };
-    let refused = match first {
-        Err(_) => "no hello came in time".to_owned(),
+    let (id, reason) = match first {
+        Err(_) => (None, "no hello came in time".to_owned()),
         Ok(Err(ending)) => return Err(ending),
         Ok(Ok(frame)) => match identify(&frame, around) {
-            Ok(identity) => {
+            Ok((identity, int64)) => {
                 let (sender, outbox) = mpsc::channel(OUTBOX_FRAMES_MAX);
                 let open = ToBus::Open {
                     session: around.session,
                     principal: identity.principal.clone(),
                     encoding: around.encoding,
+                    int64,
                     outbox: sender,
                 };
                 return match around.bus.send(open).await {
@@ -96,12 +98,12 @@ async fn greet(
                     Err(_) => Err(Some(Ending::new(1012, "the server ends"))),
                 };
             }
-            Err(reason) => reason,
+            Err(refused) => refused,
         },
     };
-    let refusal = Refusal::new(ErrorCode::Unauthenticated, refused)
+    let refusal = Refusal::new(ErrorCode::Unauthenticated, reason)
         .help("begin with a hello that carries a token");
-    let frame = farewell(refusal.into_frame(None), around.encoding);
+    let frame = farewell(refusal.into_frame(id), around.encoding);
     // The close that follows says the same to one who does not read this.
     let _ = timeout(around.settings.linger, socket.send(message(frame, around.encoding))).await;
     Err(Some(Ending::new(4401, "unauthenticated")))
@@ -119,15 +121,21 @@ async fn first_frame(socket: &mut Socket) -> Result<Bytes, Option<Ending>> {
     }
 }
 
-/// Who the hello says it is; the text says why it is not believed.
-fn identify(frame: &Bytes, around: &Surroundings) -> Result<Identity, String> {
-    let envelope = Envelope::decode(frame, around.encoding)
-        .map_err(|fault| format!("the first frame is not a hello: {}", fault.message))?;
-    let Payload::Control(Control::Hello(Hello { token, .. })) = envelope.payload else {
-        return Err("the first frame is not a hello".to_owned());
+/// Who the hello says it is, and how it wants int64; the text says why it is not believed.
+fn identify(
+    frame: &Bytes,
+    around: &Surroundings,
+) -> Result<(Identity, Int64Form), (Option<Uuid>, String)> {
+    let envelope = Envelope::decode(frame, around.encoding).map_err(|fault| {
+        (fault.id, format!("the first frame is not a hello: {}", fault.message))
+    })?;
+    let id = envelope.id;
+    let Payload::Control(Control::Hello(Hello { token, int64, .. })) = envelope.payload else {
+        return Err((id, "the first frame is not a hello".to_owned()));
     };
-    let token = token.ok_or("the hello carries no token")?;
-    around.secret.check(&token.0, unix_seconds()).map_err(|error| error.to_string())
+    let token = token.ok_or_else(|| (id, "the hello carries no token".to_owned()))?;
+    let identity = around.secret.check(&token.0, unix_seconds());
+    identity.map(|identity| (identity, int64)).map_err(|error| (id, error.to_string()))
 }
 
 /// Carries frames both ways until one side ends.

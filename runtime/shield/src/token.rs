@@ -3,7 +3,7 @@
 //! The algorithm is the key's, never the header's; `exp`, `aud`, `iss` and `sub` must be there.
 
 use arqon_spine::{Grant, GrantError, Principal};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
 use serde::{Deserialize, Serialize};
 
 /// Whom tokens are for.
@@ -43,6 +43,15 @@ pub enum TokenError {
     /// Longer than [`TOKEN_BYTES_MAX`].
     #[error("the token has {0} bytes, at most {TOKEN_BYTES_MAX}")]
     TooLong(usize),
+    /// Its time is over; a session would end as soon as it began.
+    #[error("the token has expired")]
+    Expired,
+    /// A header names extensions that must be understood, and none is.
+    #[error("the token asks for extensions that are not known here")]
+    Critical,
+    /// Nobody holds it.
+    #[error("the token names no holder")]
+    NoHolder,
     /// Issued in the future.
     #[error("the token is issued in the future")]
     NotYetIssued,
@@ -135,7 +144,17 @@ impl TokenSecret {
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
         let key = DecodingKey::from_secret(&self.0);
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)?.claims;
+        let TokenData { header, claims, .. } =
+            jsonwebtoken::decode::<Claims>(token, &key, &validation)?;
+        if header.crit.is_some() {
+            return Err(TokenError::Critical);
+        }
+        if claims.sub.is_empty() {
+            return Err(TokenError::NoHolder);
+        }
+        if claims.exp <= now {
+            return Err(TokenError::Expired);
+        }
         if claims.iat > now.saturating_add(LEEWAY_SECONDS) {
             return Err(TokenError::NotYetIssued);
         }

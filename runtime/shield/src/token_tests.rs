@@ -62,6 +62,7 @@ fn a_token_that_lacks_or_mistypes_a_claim_is_refused() {
     }
     let odd = [
         ("exp", json!(now - 31)),
+        ("exp", json!(now - 1)),
         ("exp", json!("1e99")),
         ("exp", json!(-1)),
         ("exp", json!(1e99)),
@@ -74,6 +75,7 @@ fn a_token_that_lacks_or_mistypes_a_claim_is_refused() {
         ("aud", json!(["arqonbus", "other"])),
         ("iss", json!("other")),
         ("sub", json!(7)),
+        ("sub", json!("")),
         ("grants", json!(["can_publish:A"])),
         ("grants", json!("can_publish:a")),
     ];
@@ -97,6 +99,7 @@ fn the_key_decides_the_algorithm() {
         r#"{"alg":"HS512"}"#,
         r#"{"alg":"RS256"}"#,
         r#"{"alg":"HS256","alg":"none"}"#,
+        r#"{"alg":"HS256","crit":["b64"]}"#,
         "{}",
     ] {
         let header = base64url(header.as_bytes());
@@ -105,6 +108,10 @@ fn the_key_decides_the_algorithm() {
             assert!(secret.check(&token, now).is_err(), "{token}");
         }
     }
+    let header = Header { crit: Some(vec!["b64".into()]), ..Header::new(Algorithm::HS256) };
+    let key = EncodingKey::from_secret(SECRET);
+    let critical = jsonwebtoken::encode(&header, &claims(), &key).unwrap();
+    assert!(matches!(secret.check(&critical, now), Err(TokenError::Critical)));
     for odd in ["", ".", "..", "a.b.c", &good[1..], &format!("{good}."), &format!("{good}{good}")] {
         assert!(secret.check(odd, now).is_err(), "{odd}");
     }

@@ -62,7 +62,7 @@ async fn house(settings: Settings) -> House {
         let mut outboxes = BTreeMap::new();
         while let Some(message) = from_edge.recv().await {
             let outputs = match message {
-                ToBus::Open { session, principal, encoding, outbox } => {
+                ToBus::Open { session, principal, encoding, outbox, .. } => {
                     outboxes.insert(session, outbox);
                     bus.open(session, principal, encoding, 0)
                 }
@@ -143,7 +143,7 @@ impl House {
 }
 
 fn hello(token: &str, encoding: Encoding) -> Bytes {
-    let hello = Hello { token: Some(Secret(token.to_owned())), client: None, resume: None };
+    let hello = Hello { token: Some(Secret(token.to_owned())), ..Hello::default() };
     Envelope::control(Control::Hello(hello)).encode(encoding)
 }
 
@@ -342,14 +342,14 @@ async fn there_is_no_session_without_an_identity() {
     let issued_at = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let request =
         TokenRequest { principal: "p".into(), grants: Vec::new(), issued_at, valid_seconds: 60 };
-    let event = r#"{"type":"event","topic":"shop.clicks","payload":{"id":1}}"#;
-    let no_token =
-        Envelope::control(Control::Hello(Hello { token: None, client: None, resume: None }));
+    let id = "01900000-0000-7000-8000-000000000001";
+    let event = format!(r#"{{"id":"{id}","type":"event","topic":"shop.clicks","payload":{{}}}}"#);
+    let no_token = Envelope::control(Control::Hello(Hello::default()));
     let cases = [
         ("another secret", hello(&other.mint(&request).unwrap(), Encoding::Json)),
         ("no token", no_token.encode(Encoding::Json)),
         ("empty token", hello("", Encoding::Json)),
-        ("an event first", Bytes::from_static(event.as_bytes())),
+        ("an event first", Bytes::from(event)),
         ("junk first", Bytes::from_static(b"{")),
         ("a long token", hello(&"a".repeat(100_000), Encoding::Json)),
     ];
@@ -359,6 +359,7 @@ async fn there_is_no_session_without_an_identity() {
         let (_, answer) = client.hear().await.unwrap();
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.contains("\"code\":\"UNAUTHENTICATED\""), "{name}: {answer}");
+        assert_eq!(answer.contains(id), name == "an event first", "{name}: {answer}");
         assert_eq!(client.close_code().await, Some(4401), "{name}");
     }
 }

@@ -510,6 +510,132 @@ fn a_client_that_does_not_read_waits_and_one_that_only_talks_is_closed() {
 }
 
 #[test]
+fn a_snapshot_that_waits_for_credit_is_not_followed_by_changes() {
+    let mut bus = open_bus();
+    apply(&mut bus, vec![update(1, 5, 1, 1)]);
+    let request = json!({"subscribe": {"sub": 1, "topic": "shop.revenue", "as": "snapshot",
+        "credit": 0}});
+    assert_eq!(control(&mut bus, request), [json!({"subscribed": {"sub": 1, "epoch": 1}})]);
+    apply(&mut bus, vec![update(1, 5, 2, -1), update(1, 6, 2, 1)]);
+    let answer = control(&mut bus, json!({"credit": {"sub": 1, "add": 100}}));
+    let rows = json!([{"row": {"id": 1, "n": 5}, "count": 1}]);
+    assert_eq!(answer, [json!({"sub": 1, "epoch": 1, "rows": rows})]);
+    let again = control(&mut bus, json!({"unsubscribe": {"sub": 1}}));
+    assert_eq!(refusal(&again).0, "GONE");
+}
+
+#[test]
+fn an_empty_snapshot_needs_no_credit() {
+    let mut bus = open_bus();
+    let request = json!({"subscribe": {"sub": 1, "topic": "shop.revenue", "from": "snapshot",
+        "credit": 0}});
+    let answer = control(&mut bus, request);
+    assert_eq!(answer[1], json!({"sub": 1, "lower": 0, "upper": 1, "changes": []}));
+    assert_eq!(answer[2], json!({"progress": {"sub": 1, "upper": 1}}));
+}
+
+#[test]
+fn a_state_larger_than_the_outbox_reaches_a_client_that_reads() {
+    let limits = Limits {
+        frame_bytes_max: 1_000,
+        outbox_bytes_max: 4_000,
+        outbox_bytes_close: 8_000,
+        ..Limits::default()
+    };
+    let mut bus = bus(limits);
+    bus.open(ALICE, principal(&["can_subscribe:>"]), Encoding::Json, NOW);
+    bus.sent(ALICE, usize::MAX, NOW);
+    apply(&mut bus, (0..1_000).map(|id| update(id, 0, 1, 1)).collect());
+    let request = json!({"type": "control", "topic": "t",
+        "payload": {"subscribe": {"sub": 1, "topic": "shop.revenue", "from": "snapshot"}}});
+    let mut outputs = bus.handle(ALICE, &Bytes::from(request.to_string()), NOW);
+    let (mut n_rows, mut is_whole) = (0, false);
+    for _ in 0..1_000 {
+        let n_bytes: usize = outputs
+            .iter()
+            .map(|output| match output {
+                Output::Frame { bytes, .. } => bytes.len(),
+                Output::Close { .. } => panic!("the client reads all it gets"),
+            })
+            .sum();
+        assert!(n_bytes < 6_000, "{n_bytes} bytes wait at once");
+        for payload in payloads(&outputs) {
+            n_rows += payload["changes"].as_array().map_or(0, Vec::len);
+            is_whole |= payload["progress"]["upper"] == 2;
+        }
+        outputs = bus.sent(ALICE, n_bytes, NOW);
+        if outputs.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((n_rows, is_whole), (1_000, true));
+}
+
+#[test]
+fn progress_alone_does_not_fill_the_outbox_of_a_slow_client() {
+    let limits = Limits { outbox_bytes_max: 2_000, outbox_bytes_close: 6_000, ..Limits::default() };
+    let mut bus = bus(limits);
+    bus.open(ALICE, principal(&["can_subscribe:>"]), Encoding::Json, NOW);
+    control(&mut bus, json!({"subscribe": {"sub": 1, "topic": "shop.revenue"}}));
+    for _ in 0..100 {
+        apply(&mut bus, Vec::new());
+    }
+    assert_eq!(bus.n_sessions(), 1);
+    let marks = payloads(&bus.sent(ALICE, 1_000_000, NOW));
+    assert_eq!(marks, [json!({"progress": {"sub": 1, "upper": 101}})]);
+}
+
+#[test]
+fn a_replay_of_events_names_what_is_gone_and_nothing_else() {
+    let mut bus = bus(Limits { history_rows_max: 3, ..Limits::default() });
+    bus.open(ALICE, principal(&["can_publish:>", "can_subscribe:>"]), Encoding::Json, NOW);
+    let click = |bus: &mut Bus, n: u64| {
+        let row = json!({"id": 1, "n": n});
+        say(bus, &json!({"type": "event", "topic": "shop.clicks", "payload": row}));
+        apply(bus, Vec::new());
+    };
+    let replay = |bus: &mut Bus, sub: u64, request: Json| {
+        let mut request = request;
+        request["sub"] = json!(sub);
+        request["topic"] = json!("shop.clicks");
+        let answer = control(bus, json!({"subscribe": request}));
+        control(bus, json!({"unsubscribe": {"sub": sub}}));
+        answer
+    };
+    for n in 1..=3 {
+        click(&mut bus, n);
+    }
+    // What the filter holds back is no gap.
+    let answer = replay(&mut bus, 1, json!({"from": "snapshot", "where": "n > 2"}));
+    assert_eq!(answer[1], json!({"id": 1, "n": 3}));
+    let late = replay(&mut bus, 2, json!({"from": {"offset": 9}}));
+    assert_eq!(refusal(&late).0, "UNAVAILABLE");
+    let late = replay(&mut bus, 3, json!({"from": {"epoch": 9}}));
+    assert_eq!(refusal(&late).0, "UNAVAILABLE");
+    for n in 4..=5 {
+        click(&mut bus, n);
+    }
+    let answer = replay(&mut bus, 4, json!({"from": {"offset": 1}}));
+    assert_eq!(answer[1], json!({"gap": {"sub": 4, "after": 1, "next": 3}}));
+    assert_eq!(answer[2], json!({"id": 1, "n": 3}));
+    let answer = replay(&mut bus, 5, json!({"from": {"offset": 2}}));
+    assert_eq!(answer[1], json!({"id": 1, "n": 3}));
+    let answer = replay(&mut bus, 6, json!({"from": {"epoch": 3}}));
+    assert_eq!(answer[1], json!({"id": 1, "n": 4}));
+}
+
+#[test]
+fn int64_values_are_written_as_the_session_asks() {
+    let mut bus = open_bus();
+    bus.write_int64_as(ALICE, arqon_proto::Int64Form::String);
+    apply(&mut bus, vec![update(1, 5, 1, 1)]);
+    let request = json!({"subscribe": {"sub": 1, "topic": "shop.revenue", "from": "snapshot",
+        "as": "upserts"}});
+    let upserts = &control(&mut bus, request)[1]["upserts"];
+    assert_eq!(upserts, &json!([{"epoch": 1, "key": {"id": "1"}, "row": {"id": "1", "n": "5"}}]));
+}
+
+#[test]
 fn unreadable_frames_are_answered_and_at_last_end_the_session() {
     let mut bus = open_bus();
     let mut outputs = Vec::new();

@@ -1,9 +1,9 @@
 //! From an applied epoch to frames: whole epochs, in order, as far as credit and outbox allow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use arqon_proto::{
-    Ack, As, Control, CountedRow, Delta, Encoding, Envelope, Gap, Headers, Part, Payload, Progress,
+    Ack, As, Control, CountedRow, Delta, Envelope, Gap, Headers, Part, Payload, Progress,
     RowChange, Snapshot, Upsert, Upserts,
 };
 use arqon_types::{DeltaBatch, Epoch, Update, Value, consolidate};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::machine::{Bus, ClosedEpoch, Observed, Output, SessionId, TopicInput};
 use crate::subscription::{Pending, pass_events};
-use crate::topic::{Event, Happening, Topic};
+use crate::topic::{Event, Happening, RowForm, Topic};
 
 impl Bus {
     /// Closes the open epoch, if anything waits for it.
@@ -123,8 +123,12 @@ impl Bus {
 
     fn distribute(&mut self, epoch: Epoch, happened: &[(usize, Happening)]) {
         let rows_max = self.limits.pending_rows_max;
-        let subscriptions =
-            self.sessions.values_mut().flat_map(|session| session.subscriptions.values_mut());
+        // What was asked for once is not followed by what comes later.
+        let subscriptions = self
+            .sessions
+            .values_mut()
+            .flat_map(|session| session.subscriptions.values_mut())
+            .filter(|subscription| subscription.form != As::Snapshot);
         for feed in subscriptions.flat_map(|subscription| subscription.feeds.iter_mut()) {
             for (topic, happening) in happened {
                 if *topic != feed.topic {
@@ -150,8 +154,17 @@ impl Bus {
         loop {
             let Some(state) = self.sessions.get_mut(&session) else { return };
             let has_room = state.outbox_bytes < self.limits.outbox_bytes_max;
-            let encoding = state.encoding;
+            let rows = RowForm { encoding: state.encoding, int64: state.int64 };
             let Some(subscription) = state.subscriptions.get_mut(&sub) else { return };
+            if !subscription.begun.is_empty() {
+                if !has_room {
+                    return;
+                }
+                if let Some(frame) = subscription.begun.pop_front() {
+                    self.send(session, frame);
+                }
+                continue;
+            }
             // The oldest epoch goes first, whichever topic of a pattern it belongs to.
             let next = subscription
                 .feeds
@@ -160,7 +173,9 @@ impl Bus {
                 .filter_map(|(at, feed)| Some((feed.pending.front()?.epoch, at)))
                 .min();
             let Some((_, feed_idx)) = next else { break };
-            if !has_room || !subscription.has_credit() {
+            // A snapshot without rows costs nothing.
+            let is_free = subscription.feeds[feed_idx].has_no_rows();
+            if !has_room || !(is_free || subscription.has_credit()) {
                 return;
             }
             let form = subscription.form;
@@ -169,16 +184,16 @@ impl Bus {
             let topic = &self.topics[feed.topic];
             let lower = feed.lower;
             feed.lower = item.epoch + 1;
-            let frames = match &item.happening {
+            subscription.begun = match &item.happening {
                 Happening::Events(events) => {
                     let gap = pass_events(feed, events);
                     subscription.spend(events.len());
                     let gap = gap.map(|(after, next)| Gap { sub, after, next });
                     let gap = gap.map(|gap| Envelope::control(Control::Gap(gap)));
-                    gap.into_iter().chain(event_frames(topic, sub, events, encoding)).collect()
+                    gap.into_iter().chain(event_frames(topic, sub, events, rows)).collect()
                 }
                 Happening::Changes(updates) => {
-                    let bounds = Bounds { sub, lower, upper: item.epoch + 1, encoding };
+                    let bounds = Bounds { sub, lower, upper: item.epoch + 1, rows };
                     let frames_max = self.limits.frame_bytes_max;
                     subscription.spend(updates.len());
                     match form {
@@ -188,9 +203,6 @@ impl Bus {
                     }
                 }
             };
-            for frame in frames {
-                self.send(session, frame);
-            }
         }
         self.finish_subscription(session, sub);
     }
@@ -204,7 +216,9 @@ impl Bus {
             return;
         }
         let upper = self.applied.0 + 1;
-        if subscription.progress < upper {
+        // A mark covers those before it: one who reads slowly gets fewer.
+        let has_room = state.outbox_bytes < self.limits.outbox_bytes_max;
+        if has_room && subscription.progress < upper {
             subscription.progress = upper;
             self.tell(session, Control::Progress(Progress { sub, upper }));
         }
@@ -216,7 +230,7 @@ struct Bounds {
     sub: u64,
     lower: u64,
     upper: u64,
-    encoding: Encoding,
+    rows: RowForm,
 }
 
 fn delta_frames(
@@ -224,11 +238,11 @@ fn delta_frames(
     bounds: &Bounds,
     updates: &[Update],
     frame_bytes_max: usize,
-) -> Vec<Envelope> {
+) -> VecDeque<Envelope> {
     let changes = updates.iter().map(|update| RowChange {
         epoch: Some(update.epoch.0),
         diff: update.diff,
-        row: topic.encode_row(&update.row, bounds.encoding),
+        row: topic.encode_row(&update.row, bounds.rows),
     });
     let parts = split(changes, |change| change.row.len() + 40, frame_bytes_max);
     number(parts, |part, changes| {
@@ -249,10 +263,10 @@ fn snapshot_frames(
     bounds: &Bounds,
     updates: &[Update],
     frame_bytes_max: usize,
-) -> Vec<Envelope> {
+) -> VecDeque<Envelope> {
     let rows = updates.iter().filter_map(|update| {
         let count = u64::try_from(update.diff).ok()?;
-        Some(CountedRow { row: topic.encode_row(&update.row, bounds.encoding), count })
+        Some(CountedRow { row: topic.encode_row(&update.row, bounds.rows), count })
     });
     let parts = split(rows, |counted| counted.row.len() + 24, frame_bytes_max);
     number(parts, |part, rows| {
@@ -267,7 +281,7 @@ fn upsert_frames(
     bounds: &Bounds,
     updates: &[Update],
     frame_bytes_max: usize,
-) -> Vec<Envelope> {
+) -> VecDeque<Envelope> {
     // Within an epoch the row that comes wins over the row that goes.
     let mut newest: BTreeMap<(Epoch, Vec<&Value>), &Update> = BTreeMap::new();
     for update in updates {
@@ -279,8 +293,8 @@ fn upsert_frames(
     }
     let upserts = newest.into_values().map(|update| Upsert {
         epoch: update.epoch.0,
-        key: topic.encode_key(&update.row, bounds.encoding),
-        row: (update.diff > 0).then(|| topic.encode_row(&update.row, bounds.encoding)),
+        key: topic.encode_key(&update.row, bounds.rows),
+        row: (update.diff > 0).then(|| topic.encode_row(&update.row, bounds.rows)),
     });
     let bytes = |upsert: &Upsert| upsert.key.len() + upsert.row.as_ref().map_or(4, Bytes::len) + 40;
     let parts = split(upserts, bytes, frame_bytes_max);
@@ -296,10 +310,10 @@ fn event_frames(
     topic: &Topic,
     sub: u64,
     events: &[Event],
-    encoding: Encoding,
+    rows: RowForm,
 ) -> impl Iterator<Item = Envelope> {
     events.iter().map(move |event| {
-        let payload = Payload::Row(topic.encode_row(&event.row, encoding));
+        let payload = Payload::Row(topic.encode_row(&event.row, rows));
         Envelope {
             schema: Some(topic.spec.schema_id.clone()),
             headers: Headers { sub: Some(sub), offset: Some(event.offset), ..Headers::default() },

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use arqon_proto::{
-    Control, Encoding, Envelope, ErrorFrame, Payload, SESSION_TOPIC, SessionLimits, Welcome,
+    Control, Encoding, Envelope, ErrorFrame, Int64Form, Payload, SESSION_TOPIC, SessionLimits,
+    Welcome,
 };
 use arqon_types::{Change, Epoch, Row, Schema, TopicName};
 use bytes::Bytes;
@@ -65,6 +66,7 @@ pub struct ClosedEpoch {
 pub(crate) struct Session {
     pub(crate) principal: Principal,
     pub(crate) encoding: Encoding,
+    pub(crate) int64: Int64Form,
     pub(crate) subscriptions: BTreeMap<u64, Subscription>,
     pub(crate) outbox_bytes: usize,
     pub(crate) n_faults: usize,
@@ -210,6 +212,7 @@ impl Bus {
         let state = Session {
             principal,
             encoding,
+            int64: Int64Form::default(),
             subscriptions: BTreeMap::new(),
             outbox_bytes: 0,
             n_faults: 0,
@@ -243,6 +246,13 @@ impl Bus {
             }),
         );
         self.take_outputs()
+    }
+
+    /// Writes int64 values of the session's rows as its hello asks; protobuf has one form alone.
+    pub fn write_int64_as(&mut self, session: SessionId, int64: Int64Form) {
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.int64 = int64;
+        }
     }
 
     /// Forgets a session whose websocket is gone.

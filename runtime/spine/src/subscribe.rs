@@ -1,5 +1,6 @@
 //! How a subscription begins: what it may see, from where, and with what credit.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arqon_proto::{As, Begin, Control, ErrorCode, Subscribe, Subscribed};
@@ -52,6 +53,7 @@ impl Bus {
         Ok(Subscription {
             form: request.form,
             feeds,
+            begun: VecDeque::new(),
             credit: request.credit.map(|credit| i64::try_from(credit).unwrap_or(i64::MAX)),
             progress: 0,
         })
@@ -148,9 +150,7 @@ impl Bus {
                     );
                 }
                 if after > applied.0 {
-                    let message = format!("epoch {after} is yet to come; the last is {applied}");
-                    return Err(Refusal::new(ErrorCode::Unavailable, message)
-                        .help("subscribe from \"now\""));
+                    return Err(yet_to_come(after, applied));
                 }
                 let mut feed = Feed::new(at, filter, after + 1, 0);
                 for (epoch, happening) in topic.history.iter().filter(|(epoch, _)| *epoch > after) {
@@ -176,19 +176,16 @@ impl Bus {
     ) -> Result<Feed, Refusal> {
         let topic = &self.topics[at];
         let name = &topic.spec.name;
-        let last = topic.history.back().map_or(0, |(_, happening)| last_offset(happening));
-        let replay = |after_offset: u64, after_epoch: u64| {
+        let kept = || topic.history.iter().flat_map(|(_, happening)| events_of(happening));
+        let last = kept().last().map_or(0, |event| event.offset);
+        let replay = |after_offset: u64| {
             let mut feed = Feed::new(at, filter.clone(), 0, after_offset);
-            for (epoch, happening) in topic.history.iter().filter(|(epoch, _)| *epoch > after_epoch)
-            {
-                let Happening::Events(events) = happening else { continue };
+            // What is no longer kept is named, not passed over.
+            feed.has_gap = kept().next().is_some_and(|first| first.offset > after_offset + 1);
+            for (epoch, happening) in &topic.history {
+                let events = events_of(happening).iter();
                 let later: Vec<Event> =
-                    events.iter().filter(|event| event.offset > after_offset).cloned().collect();
-                // What is no longer kept is named, not passed over.
-                if feed.pending.is_empty() && after_epoch == 0 {
-                    feed.has_gap =
-                        later.first().is_some_and(|first| first.offset > after_offset + 1);
-                }
+                    events.filter(|event| event.offset > after_offset).cloned().collect();
                 let happening = Happening::Events(Arc::new(later));
                 feed.push(Pending { epoch: *epoch, is_snapshot: false, happening }, usize::MAX);
             }
@@ -196,8 +193,12 @@ impl Bus {
         };
         match &request.from {
             Begin::Now => Ok(Feed::new(at, filter, 0, last)),
-            Begin::Snapshot => Ok(replay(0, 0)),
-            Begin::Offset(offset) => Ok(replay(*offset, 0)),
+            Begin::Snapshot => Ok(replay(0)),
+            Begin::Offset(offset) if *offset > last => {
+                let message = format!("offset {offset} is yet to come; the last is {last}");
+                Err(Refusal::new(ErrorCode::Unavailable, message).help("subscribe from \"now\""))
+            }
+            Begin::Offset(offset) => Ok(replay(*offset)),
             Begin::Epoch(epoch) if *epoch < topic.history_after => {
                 let message = format!(
                     "events of `{name}` are kept after epoch {}, not {epoch}",
@@ -205,7 +206,15 @@ impl Bus {
                 );
                 Err(Refusal::new(ErrorCode::Gone, message).help("subscribe from \"snapshot\""))
             }
-            Begin::Epoch(epoch) => Ok(replay(0, Epoch(*epoch).0)),
+            Begin::Epoch(epoch) if *epoch > self.applied.0 => {
+                Err(yet_to_come(*epoch, self.applied))
+            }
+            Begin::Epoch(epoch) => {
+                let before = topic.history.iter().take_while(|(at, _)| at <= epoch);
+                let before = before.flat_map(|(_, happening)| events_of(happening)).last();
+                let first = kept().next().map_or(0, |first| first.offset - 1);
+                Ok(replay(before.map_or(first, |event| event.offset)))
+            }
             Begin::Time(_) => {
                 let message = "without a store no times of events are kept";
                 Err(Refusal::new(ErrorCode::Unavailable, message).help(
@@ -216,9 +225,14 @@ impl Bus {
     }
 }
 
-fn last_offset(happening: &Happening) -> u64 {
+fn yet_to_come(epoch: u64, last: Epoch) -> Refusal {
+    let message = format!("epoch {epoch} is yet to come; the last is {last}");
+    Refusal::new(ErrorCode::Unavailable, message).help("subscribe from \"now\"")
+}
+
+fn events_of(happening: &Happening) -> &[Event] {
     match happening {
-        Happening::Events(events) => events.last().map_or(0, |event| event.offset),
-        Happening::Changes(_) => 0,
+        Happening::Events(events) => events,
+        Happening::Changes(_) => &[],
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arqon_proto::As;
+use arqon_proto::{As, Envelope};
 use arqon_types::{Epoch, Row, Schema, Update, consolidate};
 
 use crate::topic::{Event, Happening};
@@ -84,6 +84,11 @@ impl Feed {
         }
     }
 
+    /// Whether what is next has no rows.
+    pub(crate) fn has_no_rows(&self) -> bool {
+        self.pending.front().is_some_and(|item| item.happening.n_rows() == 0)
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Pending> {
         let item = self.pending.pop_front()?;
         self.pending_rows -= item.happening.n_rows();
@@ -132,6 +137,8 @@ pub(crate) fn pass_events(feed: &mut Feed, events: &[Event]) -> Option<(u64, u64
 pub(crate) struct Subscription {
     pub(crate) form: As,
     pub(crate) feeds: Vec<Feed>,
+    /// Frames of an epoch that has begun, and is finished before anything else.
+    pub(crate) begun: VecDeque<Envelope>,
     /// Changes that may still be sent; an epoch that has begun may take it below 0.
     pub(crate) credit: Option<i64>,
     /// The last progress mark.

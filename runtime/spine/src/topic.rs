@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arqon_proto::{BodyCodec, Encoding, RowCodec};
+use arqon_proto::{BodyCodec, Encoding, Int64Form, RowCodec};
 use arqon_types::{Change, Discipline, Edge, Epoch, Row, Schema, TopicName, Update};
 use bytes::Bytes;
 
@@ -43,6 +43,14 @@ pub struct TopicSpec {
 pub(crate) struct Event {
     pub(crate) offset: u64,
     pub(crate) row: Row,
+}
+
+/// How a session wants its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowForm {
+    pub(crate) encoding: Encoding,
+    /// Of JSON alone.
+    pub(crate) int64: Int64Form,
 }
 
 /// What happened to a topic in one epoch.
@@ -110,14 +118,14 @@ impl Topic {
         self.spec.source == Source::Outside && self.spec.edge.emits()
     }
 
-    pub(crate) fn encode_row(&self, row: &Row, encoding: Encoding) -> Bytes {
-        encode(self.codec.rows(), row, encoding)
+    pub(crate) fn encode_row(&self, row: &Row, form: RowForm) -> Bytes {
+        encode(self.codec.rows(), row, form)
     }
 
     /// The row's key, encoded.
-    pub(crate) fn encode_key(&self, row: &Row, encoding: Encoding) -> Bytes {
+    pub(crate) fn encode_key(&self, row: &Row, form: RowForm) -> Bytes {
         let key: Row = self.key.iter().map(|place| row[*place].clone()).collect();
-        encode(self.codec.keys(), &key, encoding)
+        encode(self.codec.keys(), &key, form)
     }
 
     /// The updates of one message, for an input that clients may also subscribe to.
@@ -160,10 +168,10 @@ impl Topic {
     }
 }
 
-fn encode(codec: &RowCodec, row: &Row, encoding: Encoding) -> Bytes {
+fn encode(codec: &RowCodec, row: &Row, form: RowForm) -> Bytes {
     let mut out = Vec::with_capacity(64);
-    match encoding {
-        Encoding::Json => codec.encode(row, &mut out),
+    match form.encoding {
+        Encoding::Json => codec.encode_as(row, form.int64, &mut out),
         Encoding::Proto => codec.encode_proto(row, &mut out),
     }
     out.into()

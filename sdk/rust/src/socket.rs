@@ -73,7 +73,7 @@ pub(crate) async fn greet(
 
 /// A hello with this token.
 pub(crate) fn hello(token: &str, client: Option<String>) -> Hello {
-    Hello { token: Some(Secret(token.to_owned())), client, resume: None }
+    Hello { token: Some(Secret(token.to_owned())), client, ..Hello::default() }
 }
 
 /// Reads and writes until either side ends the session, then tells everybody.
