@@ -49,8 +49,17 @@ pub(crate) fn feed(
         loop {
             let wanted = (limit - n_pending).min(BATCH_ROWS_MAX);
             let wanted = usize::try_from(wanted).expect("at most BATCH_ROWS_MAX");
-            let batch = file.next_batch(wanted).map_err(|error| read_failure(&error))?;
-            let Some(batch) = batch else { break };
+            let batch = match file.next_batch(wanted) {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                Err(error) => {
+                    // What was read before the file broke off stands.
+                    if n_pending > 0 {
+                        sink.epoch(pending)?;
+                    }
+                    return Err(read_failure(&error));
+                }
+            };
             let n_records = batch.n_records() as u64;
             batch.faults.iter().for_each(|fault| sink.fault(fault));
             add(&mut pending, topic, batch);
