@@ -184,7 +184,7 @@ fn read_diff<'de, 's, A: MapAccess<'de>>(
     let row = row.ok_or_else(|| ctx.fail_at::<A::Error>("$row", "is missing"))?;
     match (codec.discipline, diff) {
         (_, 0) => Err(ctx.fail_at("$diff", "is 0 and changes nothing")),
-        (Discipline::Delta, diff) if DIFF_MAX < diff || diff < -DIFF_MAX => {
+        (Discipline::Delta, diff) if !(-DIFF_MAX..=DIFF_MAX).contains(&diff) => {
             Err(ctx.fail_at("$diff", format!("is beyond {DIFF_MAX} copies at a time")))
         }
         (Discipline::Delta, diff) => Ok(Change::Diff { row, diff }),

@@ -305,7 +305,7 @@ fn delta_of(
         .iter()
         .map(|change| match change.diff {
             0 => Err(mismatch(topic, &RowError::new("diff", "is 0 and changes nothing"))),
-            diff if DIFF_MAX < diff || diff < -DIFF_MAX => {
+            diff if !(-DIFF_MAX..=DIFF_MAX).contains(&diff) => {
                 let reason = format!("is beyond {DIFF_MAX} copies at a time");
                 Err(mismatch(topic, &RowError::new("diff", reason)))
             }
