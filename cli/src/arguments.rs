@@ -1,5 +1,7 @@
 //! The command line, as `arqon --help` tells it.
 
+#![expect(clippy::doc_markdown, reason = "these comments are what the shell shows")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use arqon_compiler::{Compiled, Options, compile};
+use arqon_compiler::{Compiled, NotRunnable, Options, compile};
 use arqon_grammar::span::LineIndex;
 use arqon_plan::{ARTIFACT_BYTES_MAX, DataflowPlan, decode, is_artifact};
 
@@ -57,20 +57,31 @@ impl Circuit {
         if self.findings.has_errors() {
             return Err(Failure { exit: Exit::Errors, message: String::new(), help: None });
         }
-        let Source { file, text, .. } = &self.findings.source;
-        if let Some(first) = self.compiled.not_runnable.first() {
-            let at = LineIndex::new(text).position(text, first.span.start);
-            let place = format!("{file}:{}:{}", at.line, at.column);
-            return Err(Failure::errors(format!("{place}: {}", first.message))
+        if !self.compiled.not_runnable.is_empty() {
+            let parts = self.placed(&self.compiled.not_runnable);
+            return Err(Failure::errors(parts.join("\n"))
                 .help("`arqon check` and `arqon graph` work on the whole circuit"));
         }
+        let file = &self.findings.source.file;
         self.compiled.dataflow.clone().ok_or_else(|| {
             Failure::internal(format!("{file}: a circuit without errors has no steps"))
         })
     }
+
+    /// `file:line:column: why`, for each part.
+    fn placed(&self, parts: &[NotRunnable]) -> Vec<String> {
+        let Source { file, text, .. } = &self.findings.source;
+        let index = LineIndex::new(text);
+        let placed = |part: &NotRunnable| {
+            let at = index.position(text, part.span.start);
+            format!("{file}:{}:{}: {}", at.line, at.column, part.message)
+        };
+        parts.iter().map(placed).collect()
+    }
 }
 
-/// The steps of a circuit file or artifact; diagnostics go to stderr.
+/// The steps of a circuit file or artifact; diagnostics go to stderr, and notes of what the file
+/// asks for that has no effect.
 ///
 /// # Errors
 /// A [`Failure`] if the file cannot be read, has errors, or holds what does not run.
@@ -86,6 +97,11 @@ pub(crate) fn load(
     let circuit = compile_source(Source::read(path)?, &options(global, compiler));
     let runnable = circuit.runnable();
     print_for_people(console, std::slice::from_ref(&circuit.findings));
+    if runnable.is_ok() {
+        for part in circuit.placed(&circuit.compiled.not_honoured) {
+            console.note(&format!("note: {part}\n"));
+        }
+    }
     runnable
 }
 

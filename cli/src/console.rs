@@ -103,6 +103,7 @@ impl Console {
     ///
     /// # Errors
     /// A [`Failure`] if stdout cannot be written; a silent one if its reader has gone.
+    #[expect(clippy::unused_self, reason = "everything that is written goes through a console")]
     pub(crate) fn out(self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
@@ -115,6 +116,7 @@ impl Console {
     }
 
     /// Writes to stderr; who does not listen there misses it.
+    #[expect(clippy::unused_self, reason = "everything that is written goes through a console")]
     pub(crate) fn err(self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }

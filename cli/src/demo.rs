@@ -81,11 +81,11 @@ pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, 
     let board = runtime.block_on(Board::open(&client, &plan, &ANSWERS))?;
     stage.serving(&url, workers)?;
 
-    let mut play = Play { plan: &plan, runtime: &runtime, client: &client, board: &board };
+    let play = Play { plan: &plan, runtime: &runtime, client: &client, board: &board };
     let loaded = play.load(&mut host, &collector, console)?;
     stage.loaded(&loaded)?;
     let mut tables = Tables::read(&plan.topics)?;
-    let steps = play.correct(&mut tables, &loaded, &collector, &stage)?;
+    let steps = play.correct(&mut tables, &loaded, &collector, stage)?;
     let verdicts = play.judge(&tables)?;
     stage.judged(&verdicts)?;
     let all_equal = verdicts.iter().all(|verdict| verdict.is_equal);
@@ -116,7 +116,7 @@ struct Play<'p> {
 impl Play<'_> {
     /// Feeds the five tables, and waits until the client has all answers.
     fn load(
-        &mut self,
+        &self,
         host: &mut Host,
         collector: &Collector,
         console: Console,
@@ -162,7 +162,7 @@ impl Play<'_> {
         tables: &mut Tables,
         loaded: &Loaded,
         collector: &Collector,
-        stage: &Stage,
+        stage: Stage,
     ) -> Result<Vec<Step>, Failure> {
         let n_rows = tables.n_rows() as u64;
         let codecs: BTreeMap<&str, BodyCodec> =

@@ -238,9 +238,9 @@ fn print_outcome(console: Console, outcome: &Outcome) -> Result<(), Failure> {
     };
     let mut text = format!("{}  {} ... {word}\n", outcome.file, outcome.name);
     for fault in &outcome.faults {
-        text.push_str(&format!("    {}: {}\n", fault.place, fault.message));
+        text.extend(["    ", &fault.place, ": ", &fault.message, "\n"]);
         for line in fault.detail.lines() {
-            text.push_str(&format!("      {line}\n"));
+            text.extend(["      ", line, "\n"]);
         }
     }
     console.out(&text)

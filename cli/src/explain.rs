@@ -45,12 +45,11 @@ fn list(console: Console) -> Result<Exit, Failure> {
         let codes: Vec<_> = code::all().map(as_json).collect();
         return print_json(console, &json!({ "codes": codes }));
     }
-    let lines: String = code::all()
-        .map(|code| {
-            format!("{}  {}\n", console.paint_out(Style::Cyan, code.id()), code.entry().title)
-        })
-        .collect();
-    console.out(&lines)?;
+    let line = |code: Code| {
+        format!("{}  {}", console.paint_out(Style::Cyan, code.id()), code.entry().title)
+    };
+    let lines: Vec<String> = code::all().map(line).collect();
+    console.out(&format!("{}\n", lines.join("\n")))?;
     Ok(Exit::Success)
 }
 
@@ -67,10 +66,10 @@ fn markdown(console: Console) -> Result<Exit, Failure> {
     );
     for code in code::all() {
         let entry = code.entry();
-        page.push_str(&format!("\n## {} {}\n\n", entry.id, entry.title));
+        page.extend(["\n## ", entry.id, " ", entry.title, "\n\n"]);
         page.push_str(&wrap(entry.explanation, 100));
         for (title, example) in [("Wrong", entry.wrong), ("Mended", entry.mended)] {
-            page.push_str(&format!("\n\n{title}:\n\n```text\n{}\n```", example.trim_end()));
+            page.extend(["\n\n", title, ":\n\n```text\n", example.trim_end(), "\n```"]);
         }
         page.push('\n');
     }

@@ -7,7 +7,7 @@ mod sarif;
 use arqon_grammar::Diagnostic;
 use arqon_grammar::diagnostic::sort;
 
-use crate::console::{Console, OutputFormat, Style};
+use crate::console::{Console, OutputFormat, Style, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::source::Source;
 
@@ -95,14 +95,20 @@ pub(crate) fn print_as_result(console: Console, all: &[Findings]) -> Result<(), 
     }
 }
 
-/// Writes the diagnostics to stderr, for commands whose result is something else.
+/// Writes the diagnostics to stderr, for commands whose result is something else; with `-q` only
+/// the errors.
 pub(crate) fn print_for_people(console: Console, all: &[Findings]) {
     let colored = console.err_has_color();
+    let is_quiet = console.verbosity == Verbosity::Quiet;
     for findings in all {
-        console.err(&human::render(findings, colored));
+        console.err(&if is_quiet {
+            human::render_errors(findings, colored)
+        } else {
+            human::render(findings, colored)
+        });
     }
     let tally = Tally::of(all);
-    if tally != Tally::default() {
+    if tally.n_errors > 0 || (tally.n_warnings > 0 && !is_quiet) {
         let style = if tally.n_errors > 0 { Style::Red } else { Style::Yellow };
         console.err(&format!("{}\n", console.paint_err(style, &tally.text())));
     }

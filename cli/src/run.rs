@@ -69,7 +69,8 @@ pub(crate) fn run(
         n_faults: 0,
         started: now(),
     };
-    let fed = feed(&mut inputs, arguments.epoch_rows, &mut reader).and_then(|()| reader.end());
+    let fed = feed(&mut inputs, arguments.epoch_rows, &mut reader)
+        .and_then(|()| reader.end(arguments.until_idle));
     if fed.is_ok() && has_edge && !arguments.until_idle {
         stay(&signals, &collector);
     }
@@ -115,7 +116,10 @@ fn open_inputs(
         .map(|binding| {
             let options = InputOptions { ignore_extra };
             let file = InputFile::open(&binding.location, &binding.codec, options);
-            Ok(OpenInput { topic: binding.topic, file: file.map_err(read_failure)? })
+            Ok(OpenInput {
+                topic: binding.topic,
+                file: file.map_err(|error| read_failure(&error))?,
+            })
         })
         .collect()
 }
@@ -189,10 +193,10 @@ impl Sink for Reader<'_> {
 
 impl Reader<'_> {
     /// Says what is left to say when all files are read.
-    fn end(&mut self) -> Result<(), Failure> {
+    fn end(&mut self, until_idle: bool) -> Result<(), Failure> {
         self.progress.finish();
-        if !self.host.has_fed() {
-            // Over nothing, too, a group without keys has its row.
+        if until_idle && !self.host.has_fed() {
+            // Over nothing, too, a group without keys has its row. A server waits for clients.
             self.host.feed(Vec::new())?;
         }
         if self.n_faults > FAULTS_SHOWN_MAX {

@@ -76,10 +76,10 @@ fn check(arguments: &TokenCheckArguments, console: Console) -> Result<Exit, Fail
         |seconds: u64| i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000);
     let left = format_duration(nanoseconds(expires.saturating_sub(now)));
     console.out(&format!(
-        "{}\nexpires {} (in {left})\n{}",
+        "{}\nexpires {} (in {left})\n{}\n",
         console.paint_out(Style::Bold, &identity.principal.name),
         format_timestamp(nanoseconds(expires)),
-        grants.iter().map(|grant| format!("{grant}\n")).collect::<String>(),
+        grants.join("\n"),
     ))?;
     Ok(Exit::Success)
 }

@@ -1,6 +1,6 @@
 //! The command as users and build servers meet it: exit codes, streams, documents.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+#![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
 
 mod support;
 
@@ -158,4 +158,34 @@ fn shells_get_their_completions() {
         assert_eq!(ran.code, 0);
         assert!(ran.stdout.contains("arqon"), "{shell}");
     }
+}
+
+#[test]
+fn tokens_are_minted_and_checked() {
+    let scene = Scene::new();
+    scene.write("secret", "0123456789abcdef0123456789abcdef\n");
+    let grants = ["--grant", "can_publish:shop.orders", "--grant", "can_subscribe:shop.>"];
+    let mint = |more: &[&str]| {
+        let start = ["token", "mint", "--secret-file", "secret", "--subject", "shop.till"];
+        scene.arqon(&[&start, more].concat())
+    };
+    let minted = mint(&grants);
+    assert_eq!(minted.code, 0, "{}", minted.stderr);
+    let token = minted.stdout.trim();
+    let arguments = ["token", "check", "--secret-file", "secret", token, "--format", "json"];
+    let checked = scene.arqon(&arguments);
+    let document: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!(document["subject"], "shop.till");
+    let found = serde_json::json!(["can_publish:shop.orders", "can_subscribe:shop.>"]);
+    assert_eq!(document["grants"], found);
+
+    scene.write("other", "another secret of more than 32 bytes\n");
+    scene.write("short", "too short\n");
+    for (secret, code) in [("other", 1), ("short", 1), ("missing", 3)] {
+        let ran = scene.arqon(&["token", "check", "--secret-file", secret, token]);
+        assert_eq!(ran.code, code, "{secret}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("0123456789abcdef"), "a secret is never shown");
+    }
+    assert_eq!(mint(&["--grant", "can_fly:shop"]).code, 2);
+    assert_eq!(mint(&["--grant", "can_publish:a", "--expires-in", "soon"]).code, 2);
 }

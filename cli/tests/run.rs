@@ -1,6 +1,6 @@
 //! `arqon run` from file to file: answers, bad lines, epochs, signals.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+#![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
 
 mod support;
 

@@ -73,11 +73,12 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
     check(&resolved, &plan, options, &mut report);
     let dataflow =
         if report.has_errors() { None } else { lower(&resolved, &flow, file_name).map(passes) };
+    let not_runnable = not_runnable(&resolved, &flow, &plan);
     Compiled {
         plan: Some(plan),
         dataflow,
         tests,
-        not_runnable: not_runnable(&resolved, &flow),
+        not_runnable,
         not_honoured: not_honoured(&resolved, &flow),
         diagnostics: report.into_sorted(),
     }

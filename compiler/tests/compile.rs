@@ -108,6 +108,34 @@ fn what_does_not_run_says_so() {
 }
 
 #[test]
+fn the_last_event_of_a_key_does_not_run_and_says_so() {
+    let check = |do_steps: &str, expected: &[&str]| {
+        let text = format!(
+            "arqon: 1\ncircuit: shop\nschemas:\n  Order: {{ id: int64, n: int64 }}\ntopics:\n  \
+             orders: {{ schema: Order, edge: in }}\n  last: {{ schema: Order, carries: full, key: \
+             id, edge: out }}\nflow:\n  a:\n    from: orders\n{do_steps}    to: last\n"
+        );
+        let options = Options { allow_unbounded: true, ..Options::default() };
+        let compiled = compile(&text, "circuit.yaml", &options);
+        assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics);
+        let places: Vec<String> = compiled
+            .not_runnable
+            .iter()
+            .map(|part| {
+                let what = part.message.split(" is to hold").next().expect("a beginning");
+                format!("{}: {what}", part.span.slice(&text))
+            })
+            .collect();
+        assert_eq!(places, expected, "{do_steps}");
+    };
+    check("", &["last: topic `last`"]);
+    check("    do: [{ where: n > 1 }]\n", &["last: topic `last`"]);
+    check("    do: [{ carries: full }]\n", &["carries: step `a[0]`"]);
+    // One row for each key, whatever the order: nothing is replaced by what came later.
+    check("    do: [{ group: [id], agg: { n: count() } }]\n", &[]);
+}
+
+#[test]
 fn deep_and_long_circuits_need_no_stack() {
     let mut text = String::from(
         "arqon: 1\ncircuit: long\nschemas:\n  Row: { id: int64 }\ntopics:\n  rows: { schema: \

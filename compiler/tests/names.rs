@@ -786,7 +786,7 @@ flow:
 19:38-44 error[E0210]: `shots` of the job: expected option<int64>, found decimal<2>
   here: this is `decimal<2>`
   4:40-58: `amount` is declared `decimal<2>`
-  help: convert the int64: decimal(x, 2)
+  help: convert it: int64(x), which cuts off the fraction
 21:16-39 error[E0211]: `where` wants bool, found option<bool>
   here: this is `option<bool>`
   help: say what `none` means: (…) // false

@@ -1,8 +1,8 @@
 //! The syntax tree of expressions. Spans are places in the circuit file.
 //!
 //! **Invariant:** a tree is at most
-//! [`EXPRESSION_DEPTH_MAX`](crate::limits::EXPRESSION_DEPTH_MAX) deep, so walking it by recursion is
-//! safe. Long chains of `and` and `or` are kept balanced for that, in unchanged order.
+//! [`EXPRESSION_DEPTH_MAX`](crate::limits::EXPRESSION_DEPTH_MAX) deep, so walking it by recursion
+//! is safe. Long chains of `and` and `or` are kept balanced for that, in unchanged order.
 
 use std::fmt;
 

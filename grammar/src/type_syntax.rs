@@ -1,5 +1,7 @@
 //! Type text to type tree: `option<list<int64>>`, `enum<a|b>`, `tensor<NxDxf32>`.
 
+use std::collections::BTreeMap;
+
 use crate::ast::Dimension;
 use crate::ast::TensorElement;
 use crate::ast::TypeExpr;
@@ -202,6 +204,7 @@ impl<'a> TypeParser<'a> {
     fn enumeration(&mut self) -> Parsed<TypeKind> {
         let (inner, start) = self.raw_argument()?;
         let mut variants: Vec<Spanned<String>> = Vec::new();
+        let mut places: BTreeMap<&str, Span> = BTreeMap::new();
         let mut at = start;
         for part in inner.split('|') {
             let lead = part.len() - part.trim_start().len();
@@ -221,10 +224,10 @@ impl<'a> TypeParser<'a> {
                 ));
             }
             let span = self.offsets.span(from, to);
-            if let Some(first) = variants.iter().find(|other| other.node == variant) {
+            if let Some(first) = places.insert(variant, span) {
                 let message = format!("the variant `{variant}` stands twice");
                 let fault = self.fault(from, to, message);
-                return Err(Box::new(fault.secondary(first.span, "the first one")));
+                return Err(Box::new(fault.secondary(first, "the first one")));
             }
             variants.push(Spanned::new(variant.to_owned(), span));
         }

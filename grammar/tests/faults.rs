@@ -253,7 +253,6 @@ fn operators_and_access_are_checked() {
             "  help: write `x@1`",
             "4:45-49 error[E0012]: an implementation is reached in exactly one way",
             "  help: write one of `builtin`, `remote`, `http`, `process`",
-            "5:3-4 error[E0012]: an operator needs `use`",
             "5:54-61 error[E0012]: a process needs `command`",
             "6:3-4 error[E0012]: an operator needs `contract`",
             "6:3-4 error[E0012]: an operator needs `via`",

@@ -8,7 +8,7 @@ use crate::function::Function;
 use crate::invoke::looks_at_options;
 use crate::literal::adapt_literal;
 use crate::signature::{Callee, CastTarget, find_function, function_names};
-use crate::typing::{coerce, common_type, retype, want_bool};
+use crate::typing::{coerce, common_type, has_cast, retype, want_bool};
 
 /// An argument of a call.
 pub enum Arg<'a> {
@@ -472,33 +472,6 @@ fn item_type(list: &Expr) -> Type {
     match list.ty.required() {
         Type::List(inner) => inner.as_ref().clone(),
         other => unreachable!("{other} was checked to be a list"),
-    }
-}
-
-/// Which casts there are.
-pub(crate) fn has_cast(from: &Type, to: &Type) -> bool {
-    use Type::{Bool, Date, Decimal, Duration, Float64, Int64, String, Timestamp, Uuid};
-    match (from, to) {
-        (from, to) if from == to => true,
-        (
-            Bool
-            | Int64
-            | Float64
-            | Decimal(_)
-            | Timestamp
-            | Date
-            | Duration
-            | Uuid
-            | Type::Enum(_),
-            String,
-        )
-        | (String, Bool | Int64 | Float64 | Decimal(_) | Timestamp | Date | Duration | Uuid)
-        | (Bool | Float64 | Decimal(_) | Timestamp | Date | Duration, Int64)
-        | (Int64 | Decimal(_), Float64)
-        | (Int64 | Float64 | Decimal(_), Decimal(_))
-        | (Timestamp, Date)
-        | (Date, Timestamp) => true,
-        _ => false,
     }
 }
 

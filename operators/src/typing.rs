@@ -205,6 +205,49 @@ fn conversion_help(left: &Type, right: &Type) -> Option<String> {
     }
 }
 
+/// How a value becomes what is wanted in its place.
+fn cast_help(wanted: &Type, found: &Type, is_literal: bool) -> Option<String> {
+    if is_literal && let Some(help) = crate::literal::literal_help(wanted, "…") {
+        return Some(help);
+    }
+    if !has_cast(found, wanted) {
+        return None;
+    }
+    let loss = match (wanted, found) {
+        (Type::Int64, Type::Float64 | Type::Decimal(_)) => ", which cuts off the fraction",
+        (Type::Decimal(_), Type::Float64) => ", which rounds",
+        _ => "",
+    };
+    Some(format!("convert it: {}{loss}", cast_text(wanted)))
+}
+
+/// Which casts there are.
+pub(crate) fn has_cast(from: &Type, to: &Type) -> bool {
+    use Type::{Bool, Date, Decimal, Duration, Float64, Int64, String, Timestamp, Uuid};
+    match (from, to) {
+        (from, to) if from == to => true,
+        (
+            Bool
+            | Int64
+            | Float64
+            | Decimal(_)
+            | Timestamp
+            | Date
+            | Duration
+            | Uuid
+            | Type::Enum(_),
+            String,
+        )
+        | (String, Bool | Int64 | Float64 | Decimal(_) | Timestamp | Date | Duration | Uuid)
+        | (Bool | Float64 | Decimal(_) | Timestamp | Date | Duration, Int64)
+        | (Int64 | Decimal(_), Float64)
+        | (Int64 | Float64 | Decimal(_), Decimal(_))
+        | (Timestamp, Date)
+        | (Date, Timestamp) => true,
+        _ => false,
+    }
+}
+
 fn cast_text(ty: &Type) -> String {
     match ty {
         Type::Decimal(scale) => format!("decimal(x, {scale})"),
@@ -446,6 +489,7 @@ pub fn structure(fields: Vec<(String, Expr)>, place: Place) -> Expr {
 /// [`FaultKind::Mismatch`], or the fault of the literal.
 pub fn coerce(expr: Expr, ty: &Type) -> Typed {
     let expr = adapt_literal(expr, ty)?;
+    let is_literal = is_literal(&expr);
     if common_type(&expr.ty, ty).as_ref() == Some(ty) {
         return Ok(coerced(expr, ty));
     }
@@ -460,7 +504,7 @@ pub fn coerce(expr: Expr, ty: &Type) -> Typed {
     } else {
         match (ty.required(), expr.ty.required()) {
             (Type::Decimal(to), Type::Decimal(_)) => Some(format!("round it: round(x, {to})")),
-            (wanted, found) => conversion_help(wanted, found),
+            (wanted, found) => cast_help(wanted, found, is_literal),
         }
     };
     fault.found = Some(expr.ty);

@@ -5,6 +5,7 @@ use std::fmt;
 use arqon_types::{Change, ColumnBatch, Discipline, Row, Schema};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::limits::DIFF_MAX;
 use crate::row_error::{ReadContext, RowError};
 use crate::row_read::{FieldSeed, RowCells, RowCodec, run};
 
@@ -183,6 +184,9 @@ fn read_diff<'de, 's, A: MapAccess<'de>>(
     let row = row.ok_or_else(|| ctx.fail_at::<A::Error>("$row", "is missing"))?;
     match (codec.discipline, diff) {
         (_, 0) => Err(ctx.fail_at("$diff", "is 0 and changes nothing")),
+        (Discipline::Delta, diff) if !(-DIFF_MAX..=DIFF_MAX).contains(&diff) => {
+            Err(ctx.fail_at("$diff", format!("is beyond {DIFF_MAX} copies at a time")))
+        }
         (Discipline::Delta, diff) => Ok(Change::Diff { row, diff }),
         (Discipline::Events | Discipline::Full, 1) => Ok(codec.change_of(row)),
         (Discipline::Events, _) => {

@@ -29,7 +29,7 @@ pub use frame::{
     SNAPSHOT_SCHEMA, SUBPROTOCOL_JSON, SUBPROTOCOL_PROTO, Secret, SessionLimits, Snapshot,
     Subscribe, Subscribed, TraceContext, UPSERTS_SCHEMA, Unsubscribe, Upsert, Upserts, Welcome,
 };
-pub use limits::{HEADER_BYTES_MAX, HEADERS_MAX};
+pub use limits::{DIFF_MAX, HEADER_BYTES_MAX, HEADERS_MAX};
 pub use row_error::RowError;
 pub use row_read::{RowCodec, decode_value};
 pub use row_write::{Int64Form, encode_value};

@@ -456,22 +456,46 @@ fn sum(aggregate: &Aggregate, values: &[(Row, i64)], n: i64) -> Result<Value, St
         other => panic!("{other:?} has no exact sum"),
     };
     Ok(match aggregate.ty.required() {
-        Type::Float64 => Value::float(float_sum(values)),
+        Type::Float64 => Value::float(nearest(float_units(values), 1)),
         Type::Decimal(_) => Value::Decimal(whole(units)),
         Type::Duration => Value::Duration(i64::try_from(whole(units)).map_err(|_| overflow())?),
         _ => Value::Int(i64::try_from(whole(units)).map_err(|_| overflow())?),
     })
 }
 
-/// Plain addition: exact for the generated numbers, which are small multiples of 1/4.
-fn float_sum(values: &[(Row, i64)]) -> f64 {
+/// Floats are summed as whole multiples of 2^-`FRACTION_BITS`, which generated numbers and their
+/// averages are; nothing rounds before the end.
+const FRACTION_BITS: i32 = 100;
+
+fn float_units(values: &[(Row, i64)]) -> i128 {
     values
         .iter()
         .map(|(args, diff)| match &args[0] {
-            Value::Float(float) => float.get() * small(*diff),
+            Value::Float(float) => units_of(float.get()) * i128::from(*diff),
             other => panic!("{other:?} is no float"),
         })
         .sum()
+}
+
+fn units_of(number: f64) -> i128 {
+    if number == 0.0 {
+        return 0;
+    }
+    let bits = number.to_bits();
+    let exponent = i32::try_from((bits >> 52) & 0x7FF).expect("11 bits");
+    let mantissa = i128::from((bits & ((1 << 52) - 1)) | (1 << 52));
+    let shift = exponent - 1075 + FRACTION_BITS;
+    assert!((0..=70).contains(&shift), "{number} is beyond what the generator makes");
+    let magnitude = mantissa << shift;
+    if number < 0.0 { -magnitude } else { magnitude }
+}
+
+/// `units / n` as the nearest float: the last bit stands for all that the division leaves.
+#[expect(clippy::cast_precision_loss, reason = "the one rounding of the whole sum")]
+fn nearest(units: i128, n: i64) -> f64 {
+    let (quotient, rest) = (units / i128::from(n), units % i128::from(n));
+    let sticky = i128::from(rest != 0) * units.signum();
+    (quotient * 2 + sticky) as f64 / 2_f64.powi(FRACTION_BITS + 1)
 }
 
 fn small(number: i64) -> f64 {
@@ -479,27 +503,26 @@ fn small(number: i64) -> f64 {
 }
 
 fn average(aggregate: &Aggregate, values: &[(Row, i64)], n: i64) -> Value {
-    let total = match aggregate.args[0].ty.required() {
-        Type::Float64 => float_sum(values),
-        Type::Decimal(scale) => {
-            let units: i128 = values
-                .iter()
-                .map(|(args, diff)| match &args[0] {
-                    Value::Decimal(units) => units * i128::from(*diff),
-                    other => panic!("{other:?} is no decimal"),
-                })
-                .sum();
-            let units = small(i64::try_from(units).expect("generated numbers are small"));
-            // One rounding in all: the divisor is exact, and so is the product below.
-            return Value::float(units / (small(n) * 10_f64.powi(i32::from(*scale))));
-        }
-        _ => values
-            .iter()
-            .map(|(args, diff)| match &args[0] {
-                Value::Int(number) => small(*number) * small(*diff),
-                other => panic!("{other:?} is no integer"),
-            })
-            .sum(),
+    let sum = |unit: fn(&Value) -> i128| -> i128 {
+        values.iter().map(|(args, diff)| unit(&args[0]) * i128::from(*diff)).sum()
     };
-    Value::float(total / small(n))
+    let whole = |units: i128| small(i64::try_from(units).expect("generated numbers are small"));
+    Value::float(match aggregate.args[0].ty.required() {
+        Type::Float64 => nearest(float_units(values), n),
+        Type::Decimal(scale) => {
+            let units = sum(|value| match value {
+                Value::Decimal(units) => *units,
+                other => panic!("{other:?} is no decimal"),
+            });
+            // One rounding in all: the divisor is exact.
+            whole(units) / (small(n) * 10_f64.powi(i32::from(*scale)))
+        }
+        _ => {
+            let total = sum(|value| match value {
+                Value::Int(number) => i128::from(*number),
+                other => panic!("{other:?} is no integer"),
+            });
+            whole(total) / small(n)
+        }
+    })
 }

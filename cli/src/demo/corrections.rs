@@ -31,7 +31,7 @@ pub(super) struct Correction {
     pub(super) batches: Vec<Batch>,
 }
 
-/// A sequence of numbers without chance: SplitMix64 from a fixed start.
+/// A sequence of numbers without chance: `SplitMix64` from a fixed start.
 struct Sequence(u64);
 
 impl Sequence {
@@ -65,7 +65,7 @@ pub(super) fn correct(tables: &mut Tables) -> Vec<Correction> {
 
 fn one_delay(tables: &mut Tables, id: i64) -> Correction {
     let flight = revise(tables, id, 45);
-    let title = format!("flight {}{} left 45 minutes late", flight.carrier, flight.flight);
+    let title = format!("flight {}{} left 45 minutes late", flight.carrier, flight.number);
     Correction { title, batches: vec![vec![flight_message(&flight)]] }
 }
 
@@ -161,7 +161,7 @@ fn flight_message(flight: &Flight) -> Message {
         Value::Int(flight.id),
         Value::Timestamp(flight.time_hour),
         text(&flight.carrier),
-        Value::Int(flight.flight),
+        Value::Int(flight.number),
         flight.tailnum.as_ref().map_or(Value::None, text),
         text(&flight.origin),
         text(&flight.dest),

@@ -60,7 +60,8 @@ pub(super) struct Flight {
     pub(super) id: i64,
     pub(super) time_hour: i64,
     pub(super) carrier: Arc<str>,
-    pub(super) flight: i64,
+    /// Its number.
+    pub(super) number: i64,
     pub(super) tailnum: Option<Arc<str>>,
     pub(super) origin: Arc<str>,
     pub(super) dest: Arc<str>,
@@ -139,7 +140,7 @@ impl Tables {
                     id: place.int(&row, "id"),
                     time_hour: place.timestamp(&row, "time_hour"),
                     carrier: names.shared(place.text(&row, "carrier")),
-                    flight: place.int(&row, "flight"),
+                    number: place.int(&row, "flight"),
                     tailnum: place.text_or_none(&row, "tailnum").map(|text| names.shared(text)),
                     origin: names.shared(place.text(&row, "origin")),
                     dest: names.shared(place.text(&row, "dest")),

@@ -60,8 +60,11 @@ pub(super) fn difference(
         match (expected.get(row).copied(), found.get(row).copied()) {
             (Some(wanted), Some(got)) if wanted == got => write("", wanted),
             (wanted, got) => {
-                wanted.into_iter().for_each(|diff| write("expected", diff));
-                got.into_iter().for_each(|diff| write("got", diff));
+                for (word, diff) in [("expected", wanted), ("got", got)] {
+                    if let Some(diff) = diff {
+                        write(word, diff);
+                    }
+                }
             }
         }
     }

@@ -10,9 +10,22 @@ use super::Findings;
 
 /// All diagnostics of one circuit, each followed by an empty line.
 pub(super) fn render(findings: &Findings, colored: bool) -> String {
+    render_those(findings, colored, |_| true)
+}
+
+/// The errors of one circuit, each followed by an empty line.
+pub(super) fn render_errors(findings: &Findings, colored: bool) -> String {
+    render_those(findings, colored, Diagnostic::is_error)
+}
+
+fn render_those(
+    findings: &Findings,
+    colored: bool,
+    is_shown: impl Fn(&Diagnostic) -> bool,
+) -> String {
     let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
-    for diagnostic in &findings.diagnostics {
+    for diagnostic in findings.diagnostics.iter().filter(|diagnostic| is_shown(diagnostic)) {
         let window = Window::around(diagnostic, &findings.source.text);
         let report = groups(diagnostic, &findings.source.file, &window);
         text.push_str(&renderer.render(&report));
@@ -74,11 +87,14 @@ impl<'t> Window<'t> {
             end = end.max(span.end as usize);
         }
         let bytes = whole.as_bytes();
-        let end = end.min(whole.len());
+        let last = end.min(whole.len());
         // Line breaks are ASCII, so both ends are ends of characters.
         let start = bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let end =
-            bytes[end..].iter().position(|byte| *byte == b'\n').map_or(whole.len(), |at| end + at);
+        let end = bytes[last..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(whole.len(), |at| last + at);
+        let end = if bytes[..end].ends_with(b"\r") && end > last { end - 1 } else { end };
         let line_start = 1 + whole[..start].matches('\n').count();
         Self { text: &whole[start..end.max(start)], start, line_start }
     }

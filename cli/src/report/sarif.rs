@@ -1,6 +1,7 @@
 //! Diagnostics as SARIF 2.1.0, for code hosts and editors.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use arqon_grammar::code::Code;
 use arqon_grammar::diagnostic::{Fix, Label};
@@ -128,7 +129,7 @@ fn uri(file: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            write!(uri, "%{byte:02X}").expect("writing to a string cannot fail");
         }
     }
     uri

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use arqon_engine::EpochOutput;
 use arqon_formats::OutputFile;
-use arqon_types::TopicName;
+use arqon_types::{Epoch, TopicName};
 
 use super::totals::Totals;
 use crate::exit::Failure;
@@ -36,10 +36,15 @@ impl Collector {
         collector
     }
 
-    /// Says that an epoch goes in now. To be called before it is fed.
+    /// Says that rows are fed now; [`Collector::fed`] follows.
     #[expect(clippy::disallowed_methods, reason = "the command reads the clock for its summary")]
-    pub(crate) fn fed(&self) {
-        self.lock().totals.fed(Instant::now());
+    pub(crate) fn feed(&self) {
+        self.lock().totals.feed(Instant::now());
+    }
+
+    /// Says which epoch they went into.
+    pub(crate) fn fed(&self, epoch: Epoch) {
+        self.lock().totals.fed(epoch);
     }
 
     /// Takes what an epoch came to.

@@ -27,11 +27,6 @@ impl Durations {
         self.max = self.max.max(duration);
     }
 
-    /// How many.
-    pub(crate) fn len(&self) -> u64 {
-        self.n
-    }
-
     /// The duration that `per_mille` of 1,000 do not exceed; none of none.
     pub(crate) fn quantile(&self, per_mille: u64) -> Option<Duration> {
         if self.n == 0 {
@@ -68,7 +63,8 @@ fn upper_end(bucket: usize) -> u64 {
     let doubling = bucket / STEPS - 1;
     let leading = bucket - STEPS * doubling;
     // The last bucket ends where the numbers end.
-    ((u128::from(leading) + 1) << doubling).min(u128::from(u64::MAX) + 1).saturating_sub(1) as u64
+    let end = ((u128::from(leading) + 1) << doubling) - 1;
+    u64::try_from(end).unwrap_or(u64::MAX)
 }
 
 /// `3.4 µs`, `12.0 ms`, `1.25 s`.

@@ -1,7 +1,7 @@
 //! Input files become epochs: in the order of the flags, cut where `--epoch-rows` says.
 
 use arqon_engine::{Changes, TopicInput};
-use arqon_formats::{InputBatch, InputFile, InputRows, LineFault};
+use arqon_formats::{InputBatch, InputFile, InputRows, LineFault, ReadError};
 use arqon_types::TopicName;
 
 use crate::exit::Failure;
@@ -49,8 +49,17 @@ pub(crate) fn feed(
         loop {
             let wanted = (limit - n_pending).min(BATCH_ROWS_MAX);
             let wanted = usize::try_from(wanted).expect("at most BATCH_ROWS_MAX");
-            let batch = file.next_batch(wanted).map_err(read_failure)?;
-            let Some(batch) = batch else { break };
+            let batch = match file.next_batch(wanted) {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                Err(error) => {
+                    // What was read before the file broke off stands.
+                    if n_pending > 0 {
+                        sink.epoch(pending)?;
+                    }
+                    return Err(read_failure(&error));
+                }
+            };
             let n_records = batch.n_records() as u64;
             batch.faults.iter().for_each(|fault| sink.fault(fault));
             add(&mut pending, topic, batch);
@@ -70,11 +79,11 @@ pub(crate) fn feed(
     Ok(())
 }
 
-pub(crate) fn read_failure(error: arqon_formats::ReadError) -> Failure {
-    let text = Failure::chain(&error);
+pub(crate) fn read_failure(error: &ReadError) -> Failure {
+    let text = Failure::chain(error);
     match error {
         // The file is there and can be read; it is its content that does not fit.
-        arqon_formats::ReadError::Header { .. } => Failure::errors(text),
+        ReadError::Header { .. } => Failure::errors(text),
         _ => Failure::unreachable(text),
     }
 }

@@ -53,8 +53,11 @@ impl Host {
             return Err(failure);
         }
         self.has_fed = true;
-        self.collector.fed();
-        self.server.feed(topics).map_err(|error| Failure::internal(Failure::chain(&error)))
+        self.collector.feed();
+        let epoch =
+            self.server.feed(topics).map_err(|error| Failure::internal(Failure::chain(&error)))?;
+        self.collector.fed(epoch);
+        Ok(epoch)
     }
 
     /// Whether anything was fed.

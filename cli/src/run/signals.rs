@@ -87,7 +87,6 @@ impl Signals {
         }
     }
 
-    #[expect(clippy::exit, reason = "a second Control-C means now")]
     fn receive(&self, signal: Signal) {
         let (state, changed) = &*self.state;
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);

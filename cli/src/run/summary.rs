@@ -50,9 +50,9 @@ pub(crate) fn table(totals: &Totals, reading: Reading) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let lines: String =
-        table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    format!("\n{lines}\n{}\n", footer(totals, reading))
+    let table = table.to_string();
+    let lines: Vec<&str> = table.lines().map(str::trim_end).collect();
+    format!("\n{}\n\n{}\n", lines.join("\n"), footer(totals, reading))
 }
 
 fn footer(totals: &Totals, reading: Reading) -> String {

@@ -1,10 +1,11 @@
 //! What a run did in all: counters of every step and the times of its epochs.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arqon_engine::{Count, Counts, EpochStats};
+use arqon_types::Epoch;
 
 use super::durations::Durations;
 
@@ -32,28 +33,45 @@ pub(crate) struct Totals {
     pub(crate) errors: u64,
     /// Rows read or written in state.
     pub(crate) rows_touched: u64,
-    /// From the moment an epoch could be worked on until it came out.
+    /// From the moment an epoch's rows were there until all its deltas were out; of the epochs
+    /// that were fed from files, since of the others only their clients know when they began.
     pub(crate) times: Durations,
-    fed: VecDeque<Instant>,
+    feeding: Option<Instant>,
+    fed: BTreeMap<Epoch, Instant>,
+    /// Epochs that came out before their feeder knew their number.
+    early: BTreeMap<Epoch, Instant>,
     last_out: Option<Instant>,
 }
 
 impl Totals {
-    /// Says that the next epoch was fed at `now`.
-    pub(crate) fn fed(&mut self, now: Instant) {
-        self.fed.push_back(now);
+    /// Says that rows are fed at `now`, in an epoch whose number is not known yet.
+    pub(crate) fn feed(&mut self, now: Instant) {
+        self.feeding = Some(now);
     }
 
-    /// Adds an epoch that came out at `now`, and returns how long it took.
-    ///
-    /// An epoch that was fed while another was under way is counted from that one's end: what
-    /// it waited says how fast the files were read, not how fast the dataflow is.
-    pub(crate) fn out(&mut self, stats: &EpochStats, now: Instant) -> Duration {
-        let fed = self.fed.pop_front().unwrap_or(now);
-        let begun = self.last_out.map_or(fed, |last| last.max(fed));
-        let took = now.saturating_duration_since(begun);
+    /// Says which epoch the rows went into.
+    pub(crate) fn fed(&mut self, epoch: Epoch) {
+        let Some(begun) = self.feeding.take() else { return };
+        match self.early.remove(&epoch) {
+            Some(out) => self.times.add(out.saturating_duration_since(begun)),
+            None => {
+                self.fed.insert(epoch, begun);
+            }
+        }
+        // What else came out meanwhile belongs to clients.
+        self.early.clear();
+    }
+
+    /// Adds an epoch that came out at `now`.
+    pub(crate) fn out(&mut self, stats: &EpochStats, now: Instant) {
+        match self.fed.remove(&stats.epoch) {
+            Some(begun) => self.times.add(now.saturating_duration_since(begun)),
+            None if self.feeding.is_some() => {
+                self.early.insert(stats.epoch, now);
+            }
+            None => {}
+        }
         self.last_out = Some(now);
-        self.times.add(took);
         self.n_epochs += 1;
         self.rows_in += stats.rows_in;
         self.deltas_out += stats.deltas_out;
@@ -70,7 +88,6 @@ impl Totals {
                 add(&mut step.counts, &node.counts);
             }
         }
-        took
     }
 
     /// When the newest epoch came out.

@@ -7,45 +7,45 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// The circuit of the README's tour.
-pub const SHOP: &str = include_str!("../../../circuits/ok/shop_revenue.yaml");
+pub(crate) const SHOP: &str = include_str!("../../../circuits/ok/shop_revenue.yaml");
 
 /// A directory of a test; gone at its end.
-pub struct Scene {
+pub(crate) struct Scene {
     directory: tempfile::TempDir,
 }
 
 /// What a command left behind.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Scene {
     /// A directory that holds `shop.yaml`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scene = Self { directory: tempfile::tempdir().unwrap() };
         scene.write("shop.yaml", SHOP);
         scene
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn write(&self, name: &str, content: &str) {
+    pub(crate) fn write(&self, name: &str, content: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Two customers and four orders, one of them not paid.
-    pub fn shop_files(&self) {
+    pub(crate) fn shop_files(&self) {
         self.write("customers.csv", "id,region,name\n1,EU,\n2,US,Bo\n");
         self.write(
             "orders.csv",
@@ -54,7 +54,7 @@ impl Scene {
     }
 
     /// The command, not started yet.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_arqon")));
         command
             .current_dir(self.directory.path())
@@ -66,7 +66,7 @@ impl Scene {
     }
 
     /// Waits for the ready file of a run; where it listens, and with which token.
-    pub fn ready(&self, name: &str) -> (String, String) {
+    pub(crate) fn ready(&self, name: &str) -> (String, String) {
         let path = self.path(name);
         eventually(std::time::Duration::from_secs(20), || path.exists());
         let ready: serde_json::Value = serde_json::from_str(&self.read(name)).unwrap();
@@ -75,7 +75,7 @@ impl Scene {
     }
 
     /// Runs `pub` or `sub` against a running circuit.
-    pub fn client(&self, (url, token): &(String, String), arguments: &[&str]) -> Ran {
+    pub(crate) fn client(&self, (url, token): &(String, String), arguments: &[&str]) -> Ran {
         let output = self
             .command(arguments)
             .env("ARQON_URL", url)
@@ -86,7 +86,7 @@ impl Scene {
     }
 
     /// Runs the command to its end.
-    pub fn arqon(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn arqon(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.command(arguments).output().unwrap())
     }
 }
@@ -106,7 +106,7 @@ impl Ran {
 /// # Panics
 /// If it does not within `at_most`.
 #[expect(clippy::disallowed_methods, reason = "a test of a process has to wait for it")]
-pub fn eventually(at_most: std::time::Duration, condition: impl Fn() -> bool) {
+pub(crate) fn eventually(at_most: std::time::Duration, condition: impl Fn() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {
         assert!(start.elapsed() < at_most, "it did not happen within {at_most:?}");
@@ -115,18 +115,18 @@ pub fn eventually(at_most: std::time::Duration, condition: impl Fn() -> bool) {
 }
 
 /// A started command that does not outlive its test.
-pub struct Running {
-    pub process: Child,
+pub(crate) struct Running {
+    pub(crate) process: Child,
 }
 
 impl Running {
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         Self { process: command.spawn().unwrap() }
     }
 
     /// Waits for the end, and kills what does not come to it within 20 seconds.
     #[expect(clippy::disallowed_methods, reason = "a test of a process has to wait for it")]
-    pub fn ends(&mut self) -> Option<i32> {
+    pub(crate) fn ends(&mut self) -> Option<i32> {
         let start = std::time::Instant::now();
         while start.elapsed() < std::time::Duration::from_secs(20) {
             if let Some(status) = self.process.try_wait().unwrap() {

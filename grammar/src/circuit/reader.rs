@@ -53,6 +53,8 @@ pub(crate) struct Fields<'a> {
     /// What is shown when a key is missing.
     pub(crate) owner: Span,
     items: Vec<Item<'a>>,
+    /// The known keys that unknown ones were probably meant to be.
+    meant: Vec<String>,
     /// Where the whole map stands.
     pub(crate) span: Span,
 }
@@ -218,20 +220,23 @@ impl<'a> Reader<'a> {
             self.wrong_shape(id, &format!("the map of {what}"));
             return None;
         };
+        let mut meant = Vec::new();
         items.retain(|item| {
             let is_known = known.contains(&item.key);
             if !is_known {
+                meant.extend(suggest(item.key, known.iter().copied()).map(str::to_owned));
                 self.report(unknown_key(what, *item, known));
             }
             is_known
         });
-        Some(Fields { what, owner, items, span: self.span(id) })
+        Some(Fields { what, owner, items, meant, span: self.span(id) })
     }
 
-    /// The required value of a key; reports its absence at the map's own key.
+    /// The required value of a key; reports its absence at the map's own key, unless a misspelt
+    /// one that was reported stands for it.
     pub(crate) fn require(&mut self, fields: &Fields<'a>, key: &str) -> Option<Item<'a>> {
         let found = fields.get(key);
-        if found.is_none() {
+        if found.is_none() && !fields.meant.iter().any(|meant| meant == key) {
             self.report(Diagnostic::new(
                 code::yaml::MISSING_KEY,
                 fields.owner,

@@ -12,8 +12,8 @@ codes! {
     DIRECTION = "E0602" {
         title: "a role uses a topic in a direction that it does not have",
         explanation: "Clients publish to topics with `edge: in` or `both`, and subscribe to \
-            topics with `edge: out` or `both`. The role's entry is wrong, or the topic's `edge` is. \
-            (A topic without any `edge` is not for clients at all: that is `E0401`.)",
+            topics with `edge: out` or `both`. The role's entry is wrong, or the topic's `edge` \
+            is. (A topic without any `edge` is not for clients at all: that is `E0401`.)",
         wrong: "topics:\n  shop.revenue: { schema: Revenue, carries: delta, edge: out }\naccess:\n  writer: { publish: [shop.revenue] }\n",
         mended: "topics:\n  shop.revenue: { schema: Revenue, carries: delta, edge: out }\naccess:\n  writer: { subscribe: [shop.revenue] }\n",
     }

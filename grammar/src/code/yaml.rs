@@ -82,8 +82,8 @@ codes! {
     UNKNOWN_KEY = "E0011" {
         title: "a key that has no meaning here",
         explanation: "Each place of a circuit has its own keys; the help lists them or names the \
-            nearest one; in a step of a flow they are the verbs. Unknown keys are refused, because a misspelt key that is ignored is a \
-            check that silently does not happen.",
+            nearest one; in a step of a flow they are the verbs. Unknown keys are refused, because \
+            a misspelt key that is ignored is a check that silently does not happen.",
         wrong: "arqon: 1\ncircuit: shop\ntopic: {}\n",
         mended: "arqon: 1\ncircuit: shop\ntopics: {}\n",
     }

@@ -53,6 +53,9 @@ pub(crate) fn hash_packed(packed: &PackedRow) -> u64 {
 /// Rows below which a batch is not worth splitting.
 const SPLIT_ROWS_MIN: usize = 512;
 
+/// Most copies of one row that a `delta` topic holds; the product of two such numbers is an int64.
+const COPIES_MAX: i64 = i32::MAX as i64;
+
 /// How an input topic's changes are divided among the workers.
 #[derive(Debug, Clone)]
 pub(crate) struct Divider {
@@ -390,8 +393,8 @@ impl Source {
         let State::Held(held) = &mut self.state else { return true };
         let packed = PackedRow::pack(row, &self.types);
         let n_held = held.get(&packed).copied().unwrap_or(0);
-        let n_then = n_held + diff;
-        if n_then < 0 {
+        let n_then = n_held.saturating_add(diff);
+        if !(0..=COPIES_MAX).contains(&n_then) {
             let message =
                 format!("{diff} of a row that is there {n_held} times; nothing is changed");
             self.refuse(epoch, &message, &packed, diff);

@@ -8,7 +8,7 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 use crate::batch::{InputBatch, InputRows};
 use crate::cell::push_cell;
 use crate::fault::{LineFault, ReadError};
-use crate::input::InputOptions;
+use crate::options::InputOptions;
 use crate::stream::{Bounded, RecordStart};
 
 /// Where the cells of one column of the file go: a field, or nowhere.
@@ -26,6 +26,8 @@ pub(crate) struct CsvInput {
     targets: Vec<Target>,
     /// Fields that no column of the file names; options all of them.
     absent: Vec<usize>,
+    /// Why the file broke off behind the last batch.
+    broken: Option<ReadError>,
 }
 
 impl CsvInput {
@@ -54,6 +56,7 @@ impl CsvInput {
             types: schema.types(),
             targets: Vec::new(),
             absent: Vec::new(),
+            broken: None,
         };
         if !input.read_record()? {
             return Ok(None);
@@ -112,6 +115,9 @@ impl CsvInput {
         &mut self,
         n_records_max: usize,
     ) -> Result<Option<InputBatch>, ReadError> {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
         let room = n_records_max.min(1 << 16);
         let mut columns: Vec<Column> =
             self.types.iter().map(|ty| Column::with_capacity(ty, room)).collect();
@@ -120,8 +126,15 @@ impl CsvInput {
         let mut n_records = 0_usize;
         while n_records < n_records_max {
             let line_before = self.reader.position().line();
-            if !self.read_record()? {
-                break;
+            match self.read_record() {
+                Ok(true) => {}
+                Ok(false) => break,
+                // What was read before stands; the next call says why there is no more.
+                Err(broken) if n_records > 0 => {
+                    self.broken = Some(broken);
+                    break;
+                }
+                Err(broken) => return Err(broken),
             }
             if self.is_blank() {
                 continue;

@@ -9,14 +9,8 @@ use crate::csv_input::CsvInput;
 use crate::fault::ReadError;
 use crate::location::{Format, Location};
 use crate::ndjson_input::NdjsonInput;
+use crate::options::InputOptions;
 use crate::stream::{self, BytesRead};
-
-/// How an input is read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct InputOptions {
-    /// CSV columns that are no field are skipped; else they are a fault of the file.
-    pub ignore_extra: bool,
-}
 
 /// An open input.
 pub struct InputFile {

@@ -9,6 +9,7 @@
 //! system, and a record longer than [`RECORD_BYTES_MAX`] is refused before it is held whole.
 
 mod location;
+mod options;
 mod fault;
 mod stream;
 mod batch;
@@ -21,8 +22,9 @@ mod output;
 
 pub use batch::{InputBatch, InputRows};
 pub use fault::{LineFault, ReadError, WriteError};
-pub use input::{InputFile, InputOptions};
+pub use input::InputFile;
 pub use location::{Format, Location, LocationError};
+pub use options::InputOptions;
 pub use output::{OutputFile, OutputKind};
 pub use snapshot::Snapshot;
 pub use stream::{BytesRead, RECORD_BYTES_MAX};

@@ -18,6 +18,8 @@ pub(crate) struct NdjsonInput {
     text: Vec<u8>,
     /// A pipe: what is there is handed on before more is waited for.
     drains: bool,
+    /// Why the file broke off behind the last batch.
+    broken: Option<ReadError>,
 }
 
 impl NdjsonInput {
@@ -29,7 +31,8 @@ impl NdjsonInput {
     ) -> Self {
         let types = codec.rows().types().to_vec();
         let reader = BufReader::with_capacity(BUFFER_BYTES, bytes);
-        Self { file: file.to_owned(), reader, codec, types, line: 0, text: Vec::new(), drains }
+        let file = file.to_owned();
+        Self { file, reader, codec, types, line: 0, text: Vec::new(), drains, broken: None }
     }
 
     /// Reads at most `n_records_max` records; `None` at the end.
@@ -37,10 +40,23 @@ impl NdjsonInput {
         &mut self,
         n_records_max: usize,
     ) -> Result<Option<InputBatch>, ReadError> {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
         let mut lines = Lines { batch: ColumnBatch::empty(&self.types), changes: None };
         let mut faults = Vec::new();
         let mut n_records = 0_usize;
-        while n_records < n_records_max && self.next_line()? {
+        while n_records < n_records_max {
+            match self.next_line() {
+                Ok(true) => {}
+                Ok(false) => break,
+                // What was read before stands; the next call says why there is no more.
+                Err(broken) if n_records > 0 => {
+                    self.broken = Some(broken);
+                    break;
+                }
+                Err(broken) => return Err(broken),
+            }
             let text = self.text.trim_ascii();
             if text.is_empty() {
                 continue;

@@ -137,7 +137,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn deltas_are_read_back(rows in any_rows(), signs in proptest::collection::vec(any::<bool>(), 8)) {
+    fn deltas_are_read_back(
+        rows in any_rows(),
+        signs in proptest::collection::vec(any::<bool>(), 8),
+    ) {
         let mut updates = copies(&rows);
         for (update, keep) in updates.iter_mut().zip(signs) {
             update.diff = if keep { update.diff } else { -update.diff };

@@ -1,6 +1,8 @@
 //! What clients send to topics: checked once, here, then queued for the open epoch.
 
-use arqon_proto::{Ack, AckMode, Control, Delta, Envelope, ErrorCode, Kind, Payload, RowError};
+use arqon_proto::{
+    Ack, AckMode, Control, DIFF_MAX, Delta, Envelope, ErrorCode, Kind, Payload, RowError,
+};
 use arqon_types::{Change, Discipline, Row, TopicName};
 use bytes::Bytes;
 use uuid::Uuid;
@@ -303,6 +305,10 @@ fn delta_of(
         .iter()
         .map(|change| match change.diff {
             0 => Err(mismatch(topic, &RowError::new("diff", "is 0 and changes nothing"))),
+            diff if !(-DIFF_MAX..=DIFF_MAX).contains(&diff) => {
+                let reason = format!("is beyond {DIFF_MAX} copies at a time");
+                Err(mismatch(topic, &RowError::new("diff", reason)))
+            }
             diff => row(&change.row).map(|row| (row, diff)),
         })
         .collect()

@@ -63,7 +63,11 @@ pub(crate) fn check(name: &str, own: &str, text: &str, order: &ReadingOrder) -> 
     let used: BTreeSet<&String> = used
         .iter()
         .filter(|(first, _)| first == "crate")
-        .map(|(_, second)| order.exports.get(second).unwrap_or(second))
+        .map(|(_, second)| {
+            // A module and a re-exported function may share a name; the module comes first.
+            let is_module = order.modules.contains(second);
+            order.exports.get(second).filter(|_| !is_module).unwrap_or(second)
+        })
         .collect();
     order.modules[at + 1..]
         .iter()
