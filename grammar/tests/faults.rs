@@ -253,7 +253,6 @@ fn operators_and_access_are_checked() {
             "  help: write `x@1`",
             "4:45-49 error[E0012]: an implementation is reached in exactly one way",
             "  help: write one of `builtin`, `remote`, `http`, `process`",
-            "5:3-4 error[E0012]: an operator needs `use`",
             "5:54-61 error[E0012]: a process needs `command`",
             "6:3-4 error[E0012]: an operator needs `contract`",
             "6:3-4 error[E0012]: an operator needs `via`",
@@ -271,6 +270,22 @@ fn operators_and_access_are_checked() {
             "  help: is its unit missing?",
             "12:39-44 error[E0011]: a role has no key `write`",
             "  help: its keys are `publish`, `subscribe`, `execute`",
+        ],
+    );
+}
+
+#[test]
+fn a_misspelt_key_is_not_missing_too() {
+    check(
+        "topics:\n  a: { shema: R }\n  b: { edges: in }\n",
+        &[
+            "4:8-13 error[E0011]: a topic has no key `shema`",
+            "  help: did you mean `schema`?",
+            "  fix 4:8-13: write `schema` -> schema",
+            "5:3-4 error[E0012]: a topic needs `schema`",
+            "5:8-13 error[E0011]: a topic has no key `edges`",
+            "  help: did you mean `edge`?",
+            "  fix 5:8-13: write `edge` -> edge",
         ],
     );
 }
