@@ -8,11 +8,13 @@ mod junit;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use arqon_compiler::{TestExample, TestOutput, TestPlan};
 use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
 };
+use arqon_grammar::span::LineIndex;
 use arqon_operators::Place;
 use arqon_plan::{DataflowPlan, Operator};
 use arqon_types::{DeltaBatch, Epoch, TopicName};
@@ -41,6 +43,7 @@ pub(crate) fn test(
 ) -> Result<Exit, Failure> {
     let options = options(global, &arguments.compiler);
     let mut outcomes = Vec::new();
+    let mut refused = Vec::new();
     let mut findings = Vec::new();
     let mut exit = Exit::Success;
     for path in &arguments.paths {
@@ -60,13 +63,15 @@ pub(crate) fn test(
                 Err(failure) => {
                     console.report(&failure);
                     exit = exit.and(failure.exit);
+                    refused.push(refusal(&circuit, &failure));
                 }
             }
             findings.push(circuit.findings);
         }
     }
     if let Some(path) = &arguments.junit {
-        std::fs::write(path, junit::document(&outcomes)).map_err(|error| {
+        let all: Vec<Outcome> = outcomes.iter().chain(&refused).cloned().collect();
+        std::fs::write(path, junit::document(&all)).map_err(|error| {
             Failure::unreachable(format!("cannot write `{}`: {error}", path.display()))
         })?;
     }
@@ -74,6 +79,30 @@ pub(crate) fn test(
     print_total(console, &outcomes, n_failed)?;
     let failed = if n_failed == 0 { Exit::Success } else { Exit::Errors };
     Ok(exit.and(failed).and(Tally::of(&findings).exit()))
+}
+
+/// A circuit whose examples could not run, as build servers see it: a case that failed, so that
+/// a report without cases is no success.
+fn refusal(circuit: &Circuit, failure: &Failure) -> Outcome {
+    let Source { file, text, .. } = &circuit.findings.source;
+    let index = LineIndex::new(text);
+    let errors = circuit.findings.diagnostics.iter().filter(|found| found.is_error());
+    let mut faults: Vec<Fault> = errors
+        .map(|found| {
+            let at = index.position(text, found.primary.span.start);
+            Fault {
+                place: format!("{file}:{}:{}", at.line, at.column),
+                message: format!("{}: {}", found.code.id(), found.message),
+                detail: String::new(),
+            }
+        })
+        .collect();
+    if faults.is_empty() {
+        let message = failure.message.clone();
+        faults.push(Fault { place: file.clone(), message, detail: String::new() });
+    }
+    let name = "the circuit can run".to_owned();
+    Outcome { file: file.clone(), name, took: Duration::ZERO, faults }
 }
 
 /// A circuit without errors and without examples, whose operators do not run here.

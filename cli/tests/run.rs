@@ -48,6 +48,34 @@ fn deltas_say_what_changed_and_can_be_read_back() {
 }
 
 #[test]
+fn what_has_no_effect_is_noted_and_what_would_lie_is_refused() {
+    let scene = Scene::new();
+    let head = "arqon: 1\ncircuit: shop\nschemas: { R: { id: int64 } }\n";
+    scene.write(
+        "tuned.yaml",
+        &format!(
+            "{head}topics:\n  a: {{ schema: R, edge: in, durable: true }}\n  b: {{ schema: R, \
+             edge: out }}\nflow: {{ n: {{ from: a, to: b }} }}\naccess: {{ w: {{ publish: [a] }} }}\n"
+        ),
+    );
+    let ran = scene.arqon(&["run", "tuned.yaml", "--until-idle"]);
+    let note = "note: tuned.yaml:5:38: `durable` is checked, and has no effect in this version\n";
+    assert_eq!((ran.code, ran.stderr.matches(note).count()), (0, 1), "{}", ran.stderr);
+    let quiet = scene.arqon(&["run", "tuned.yaml", "--until-idle", "-q"]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""));
+    scene.write(
+        "last.yaml",
+        &format!(
+            "{head}topics:\n  a: {{ schema: R, edge: in }}\n  b: {{ schema: R, carries: full, key: \
+             id, edge: out }}\nflow: {{ n: {{ from: a, to: b }} }}\naccess: {{ w: {{ publish: [a] }} }}\n"
+        ),
+    );
+    let refused = scene.arqon(&["run", "last.yaml", "--until-idle"]);
+    let start = "error: last.yaml:7:27: topic `b` is to hold the last event of each key;";
+    assert_eq!((refused.code, refused.stderr.starts_with(start)), (1, true), "{}", refused.stderr);
+}
+
+#[test]
 fn epochs_are_cut_by_rows_and_workers_change_nothing() {
     let scene = Scene::new();
     scene.shop_files();

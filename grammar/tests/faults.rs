@@ -275,6 +275,22 @@ fn operators_and_access_are_checked() {
 }
 
 #[test]
+fn a_misspelt_key_is_not_missing_too() {
+    check(
+        "topics:\n  a: { shema: R }\n  b: { edges: in }\n",
+        &[
+            "4:8-13 error[E0011]: a topic has no key `shema`",
+            "  help: did you mean `schema`?",
+            "  fix 4:8-13: write `schema` -> schema",
+            "5:3-4 error[E0012]: a topic needs `schema`",
+            "5:8-13 error[E0011]: a topic has no key `edges`",
+            "  help: did you mean `edge`?",
+            "  fix 5:8-13: write `edge` -> edge",
+        ],
+    );
+}
+
+#[test]
 fn schemas_functions_and_variables_are_checked() {
     check(
         "params: { url: \"http://${HOST}/$${x}\" }\nschemas:\n  A: { a: list<int64, b: string? }\n  B: {}\n  \

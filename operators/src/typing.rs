@@ -692,4 +692,25 @@ mod tests {
         let fault = coerce(col(Type::Int64.optional()), &Type::Int64).unwrap_err();
         assert_eq!(fault.help.as_deref(), Some("give the value for `none`: x // default"));
     }
+
+    #[test]
+    fn a_wrong_type_says_how_to_get_the_wanted_one() {
+        let check = |expr: Expr, wanted: Type, expected: Option<&str>| {
+            let shown = format!("{} for {wanted}", expr.ty);
+            let fault = coerce(expr, &wanted).expect_err(&shown);
+            assert_eq!(fault.help.as_deref(), expected, "{shown}");
+        };
+        let cuts = Some("convert it: int64(x), which cuts off the fraction");
+        check(col(Type::Decimal(2)), Type::Int64, cuts);
+        check(col(Type::Float64), Type::Int64.optional(), cuts);
+        check(col(Type::Int64), Type::Decimal(2), Some("convert it: decimal(x, 2)"));
+        let rounds = Some("convert it: decimal(x, 2), which rounds");
+        check(col(Type::Float64), Type::Decimal(2), rounds);
+        check(col(Type::Decimal(3)), Type::Decimal(2), Some("round it: round(x, 2)"));
+        check(col(Type::String), Type::Date, Some("convert it: date(x)"));
+        check(text("today"), Type::Date, Some("a date is written d\"…\""));
+        check(col(Type::Bool), Type::Float64, None);
+        let default = Some("give the value for `none`: x // default");
+        check(col(Type::Int64.optional()), Type::Int64, default);
+    }
 }

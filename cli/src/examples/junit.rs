@@ -1,6 +1,7 @@
 //! Outcomes as `JUnit` XML, which build servers read.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::outcome::Outcome;
 
@@ -58,8 +59,8 @@ fn case(text: &mut String, outcome: &Outcome) {
 }
 
 fn seconds(outcomes: &[Outcome]) -> String {
-    let sum: f64 = outcomes.iter().map(|outcome| outcome.took.as_secs_f64()).sum();
-    format!("{sum:.3}")
+    let sum: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
+    format!("{:.3}", sum.as_secs_f64())
 }
 
 fn write(text: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -160,6 +160,21 @@ help: use the word
     }
 
     #[test]
+    fn line_breaks_of_windows_are_not_drawn() {
+        let text = "arqon: 1\r\nflow: &&\r\nroutes:\r\n";
+        let diagnostic =
+            Diagnostic::new(code::yaml::SYNTAX, span_of(text, "&&"), "`&&` is no operator");
+        let expected = "
+error[E0001]: `&&` is no operator
+ --> a.yaml:2:7
+  |
+2 | flow: &&
+  |       ^^
+";
+        check(text, diagnostic, expected);
+    }
+
+    #[test]
     fn a_place_at_the_end_of_the_text_is_drawn() {
         let text = "arqon: 1";
         let diagnostic = Diagnostic::new(code::yaml::SYNTAX, Span::empty(8), "the file ends here");
