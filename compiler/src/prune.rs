@@ -271,6 +271,13 @@ impl Pruning {
     }
 
     fn step(&mut self, mut step: Step, need: &[Need]) {
+        if self.is_untouched(&step, need) {
+            for input in &mut step.inputs {
+                *input = self.places[input.index()];
+            }
+            let layout = identity(step.schema.fields.len());
+            return self.finish(step, layout);
+        }
         let widths: Vec<usize> =
             step.inputs.iter().map(|id| self.layouts[id.index()].len()).collect();
         let needs = input_needs(&step.operator, need, &widths);
@@ -350,6 +357,24 @@ impl Pruning {
             }
         };
         self.finish(step, layout);
+    }
+
+    /// Whether a step over one input sees all of its columns where they were and drops none.
+    fn is_untouched(&self, step: &Step, need: &[Need]) -> bool {
+        let drops = match &step.operator {
+            Operator::Map(map) => {
+                let n_input = self.layouts[step.inputs[0].index()].len();
+                stage_needs(map, need, n_input).iter().any(|need| need.contains(&Need::Nothing))
+            }
+            Operator::Route(_) | Operator::Arm(_) | Operator::Group(_) => false,
+            Operator::Source(_)
+            | Operator::Union
+            | Operator::Join(_)
+            | Operator::Distinct
+            | Operator::Top(_)
+            | Operator::Unique { .. } => return false,
+        };
+        !drops && step.inputs.iter().all(|id| is_identity(&self.layouts[id.index()]))
     }
 
     /// A step with exactly these old columns of an old step.
@@ -445,9 +470,7 @@ impl Pruning {
                 layout.extend(shifted);
             }
             JoinOutput::Nested => {
-                let is_whole = right.iter().enumerate().all(|(at, place)| {
-                    place.as_ref().is_some_and(|it| it.column == at && it.fields.is_none())
-                });
+                let is_whole = is_identity(&right);
                 let gone = right.iter().map(|it| it.as_ref().map(|it| it.column)).collect();
                 fields.push(Field::new(String::new(), optional(Type::Struct(right_fields))));
                 layout.push(Some(Place {
@@ -466,6 +489,12 @@ fn columns_of(need: &[Need]) -> Vec<usize> {
 
 fn identity(n_columns: usize) -> Layout {
     (0..n_columns).map(|column| Some(Place { column, fields: None })).collect()
+}
+
+fn is_identity(layout: &[Option<Place>]) -> bool {
+    layout.iter().enumerate().all(|(at, place)| {
+        place.as_ref().is_some_and(|place| place.column == at && place.fields.is_none())
+    })
 }
 
 fn kept(n_columns: usize, columns: &[usize]) -> Layout {

@@ -16,6 +16,7 @@ use crate::ast::Circuit;
 use crate::code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
+use crate::expression::Known;
 use crate::name::NameRule;
 use crate::name::is_reserved;
 use crate::span::Span;
@@ -43,8 +44,13 @@ pub fn parse_circuit(text: &str, options: &ParseOptions) -> (Option<Circuit>, Ve
     let Some(document) = yaml::read(text, &mut diagnostics) else {
         return (None, diagnostics.finish());
     };
-    let mut reader =
-        Reader { text, document: &document, variables: &options.variables, diagnostics };
+    let mut reader = Reader {
+        text,
+        document: &document,
+        variables: &options.variables,
+        diagnostics,
+        known: Known::default(),
+    };
     let circuit = reader.circuit();
     (circuit, reader.diagnostics.finish())
 }

@@ -3,6 +3,7 @@
 //! Three steps: `scan` walks the text once and finds what would mislead a parser (strings without
 //! end, unbalanced brackets, habits from other languages, too much depth); the pest grammar
 //! `expr.pest` reads the structure; `build` gives operators their precedence and makes the tree.
+//! `known` spares the steps for a text that has been read before.
 //!
 //! **Invariant:** the grammar sees only text of bounded depth, so its recursion is bounded too.
 
@@ -10,7 +11,9 @@ mod literal;
 mod scan;
 mod fault;
 mod build;
+mod known;
 
+pub(crate) use known::Known;
 pub(crate) use literal::duration;
 
 use pest::Parser as _;
@@ -48,16 +51,19 @@ pub(crate) struct Source<'a> {
 pub fn parse_expression(text: &str) -> (Expr, Vec<Diagnostic>) {
     let mut diagnostics = Collector::default();
     let offsets = Offsets::Shifted(0);
-    let expr = parse(Source { text, start: 0, offsets: &offsets, rest: "" }, &mut diagnostics);
+    let source = Source { text, start: 0, offsets: &offsets, rest: "" };
+    let expr = parse(source, &mut Known::default(), &mut diagnostics);
     (expr, diagnostics.finish())
 }
 
 /// Reads an expression out of a circuit.
-pub(crate) fn parse(source: Source<'_>, diagnostics: &mut Collector) -> Expr {
-    if let Some(path) = bare_path(source) {
-        return path;
+pub(crate) fn parse(source: Source<'_>, known: &mut Known, diagnostics: &mut Collector) -> Expr {
+    if let Some(expr) = bare_path(source).or_else(|| known.get(source)) {
+        return expr;
     }
-    read(source, Rule::expression, diagnostics).0
+    let expr = read(source, Rule::expression, diagnostics).0;
+    known.keep(source, &expr);
+    expr
 }
 
 /// Reads `expression`, `expression asc` or `expression desc`.

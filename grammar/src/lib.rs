@@ -8,6 +8,9 @@
 //! **Invariant:** no text makes these functions panic, overflow a 512 KB stack, or run longer
 //! than its size explains; the limits in [`limits`] say what is refused.
 
+// The parser that pest derives without `std` finds its boxes here.
+extern crate alloc;
+
 pub mod span;
 pub mod limits;
 pub mod code;

@@ -9,7 +9,8 @@
 //! the order of the file; equal circuits give equal plans. A wire never joins a vertex that does
 //! not exist.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use indexmap::IndexMap;
 use petgraph::Direction;
@@ -156,32 +157,37 @@ impl Plan {
         for wire in self.wires() {
             waiting[wire.to.index()] += 1;
         }
-        let mut ready: BTreeSet<VertexId> = BTreeSet::new();
-        let mut rest: BTreeSet<VertexId> = BTreeSet::new();
-        for (id, _) in self.vertices() {
-            if waiting[id.index()] == 0 {
-                ready.insert(id);
-            } else {
-                rest.insert(id);
-            }
-        }
+        let mut is_left: Vec<bool> = waiting.iter().map(|count| 0 < *count).collect();
+        let mut ready: BinaryHeap<Reverse<VertexId>> =
+            self.ids().filter(|id| !is_left[id.index()]).map(Reverse).collect();
         let mut order = Vec::with_capacity(self.n_vertices());
         while order.len() < self.n_vertices() {
-            let next = ready.pop_first().unwrap_or_else(|| {
-                let is_topic = |id: &&VertexId| matches!(self.vertex(**id), Vertex::Topic(_));
-                *rest.iter().find(is_topic).or_else(|| rest.first()).expect("some are left")
-            });
-            rest.remove(&next);
+            let next = match ready.pop() {
+                Some(Reverse(next)) => next,
+                None => self.first_left(&is_left),
+            };
+            is_left[next.index()] = false;
             order.push(next);
             for wire in self.outputs(next) {
                 let count = &mut waiting[wire.to.index()];
                 *count = count.saturating_sub(1);
-                if *count == 0 && rest.remove(&wire.to) {
-                    ready.insert(wire.to);
+                if *count == 0 && std::mem::take(&mut is_left[wire.to.index()]) {
+                    ready.push(Reverse(wire.to));
                 }
             }
         }
         order
+    }
+
+    /// Where a walk goes on when all that is left lies on a cycle or behind one.
+    fn first_left(&self, is_left: &[bool]) -> VertexId {
+        let left = || self.ids().filter(|id| is_left[id.index()]);
+        let is_topic = |id: &VertexId| matches!(self.vertex(*id), Vertex::Topic(_));
+        left().find(is_topic).or_else(|| left().next()).expect("some are left")
+    }
+
+    fn ids(&self) -> impl Iterator<Item = VertexId> {
+        self.graph.node_indices().map(vertex_id)
     }
 
     fn adjacent(&self, id: VertexId, direction: Direction) -> impl Iterator<Item = WireRef<'_>> {

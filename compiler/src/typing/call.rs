@@ -57,7 +57,8 @@ impl Typer<'_> {
             Ok(expr) => Some(TypedExpr::plain(expr)),
             Err(fault) => {
                 let is_count = fault.kind == arqon_operators::FaultKind::ArgumentCount;
-                let no_list = !operands.iter().any(|operand| operand.ty.contains("list<"));
+                let mut types = operands.iter().filter_map(|operand| operand.ty.as_ref());
+                let no_list = !types.any(|ty| ty.to_string().contains("list<"));
                 // `sum`, `min` and others are functions of a row and aggregates of a group.
                 if arqon_operators::aggregate_names().any(|known| known == name)
                     && (is_count || fault.operand == Some(0))

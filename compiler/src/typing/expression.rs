@@ -41,9 +41,12 @@ impl Typer<'_> {
             return Some(typed);
         };
         // A literal takes the type that is wanted; what does not fit is said where it arrives.
+        if !is_constant(&typed.expr) {
+            return Some(typed);
+        }
         match arqon_operators::coerce(typed.expr.clone(), wanted) {
-            Ok(expr) if is_constant(&typed.expr) => Some(TypedExpr { expr, ..typed }),
-            Ok(_) | Err(_) => Some(typed),
+            Ok(expr) => Some(TypedExpr { expr, ..typed }),
+            Err(_) => Some(typed),
         }
     }
 
@@ -447,7 +450,7 @@ impl Typer<'_> {
                 let of = self.infer(left, scope, None);
                 let otherwise = self.infer(right, scope, None);
                 let (of, mut otherwise) = (of?, otherwise?);
-                self.adapt_number(right, &mut otherwise, &of, Scale::Same);
+                self.adapt_number(right, &mut otherwise, &of.expr.ty, Scale::Same);
                 let operands = [Operand::new(left.span, &of), Operand::new(right.span, &otherwise)];
                 let made = arqon_operators::default(of.expr, otherwise.expr, place);
                 return self.made(made, span, &operands);
@@ -471,24 +474,16 @@ impl Typer<'_> {
         let operands =
             [Operand::new(left.span, &left_typed), Operand::new(right.span, &right_typed)];
         let scale = if op == BinaryOp::Multiply { Scale::Own } else { Scale::Same };
-        let other = right_typed.clone();
-        self.adapt_number(left, &mut left_typed, &other, scale);
-        let other = left_typed.clone();
-        self.adapt_number(right, &mut right_typed, &other, scale);
+        self.adapt_number(left, &mut left_typed, &right_typed.expr.ty, scale);
+        self.adapt_number(right, &mut right_typed, &left_typed.expr.ty, scale);
         let made = arqon_operators::binary(op, left_typed.expr, right_typed.expr, place);
         self.made(made, span, &operands)
     }
 
     /// A number written beside a decimal keeps all its digits; as a factor it keeps its own
     /// scale, so that `price * 2` has the scale of `price`.
-    fn adapt_number(
-        &self,
-        ast: &syntax::Expr,
-        typed: &mut TypedExpr,
-        other: &TypedExpr,
-        scale: Scale,
-    ) {
-        let Type::Decimal(other_scale) = other.expr.ty.required() else { return };
+    fn adapt_number(&self, ast: &syntax::Expr, typed: &mut TypedExpr, other: &Type, scale: Scale) {
+        let Type::Decimal(other_scale) = other.required() else { return };
         let Some(text) = self.number_text(ast, typed) else {
             if matches!(typed.expr.ty, Type::Int64 | Type::Float64)
                 && !is_constant(&typed.expr)
@@ -597,7 +592,7 @@ impl Typer<'_> {
         let (mut exprs, item_operands) = item_types?;
         for (item, expr) in items.iter().zip(&mut exprs) {
             let mut typed = TypedExpr::plain(expr.clone());
-            self.adapt_number(item, &mut typed, &of_typed, Scale::Same);
+            self.adapt_number(item, &mut typed, &of_typed.expr.ty, Scale::Same);
             *expr = typed.expr;
         }
         let mut operands = vec![Operand::new(of.span, &of_typed)];

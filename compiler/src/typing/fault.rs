@@ -5,6 +5,7 @@ use arqon_grammar::Span;
 use arqon_grammar::code::Code;
 use arqon_grammar::code::names;
 use arqon_operators::{FaultKind, TypeFault};
+use arqon_types::Type;
 
 use super::scope::TypedExpr;
 use super::typer::Typer;
@@ -16,7 +17,7 @@ pub(crate) struct Operand {
     /// Where it stands.
     pub(crate) span: Span,
     /// Its type, for remarks.
-    pub(crate) ty: String,
+    pub(crate) ty: Option<Type>,
     /// Where its type comes from.
     pub(crate) origin: Option<Origin>,
 }
@@ -24,12 +25,12 @@ pub(crate) struct Operand {
 impl Operand {
     /// What is to be known of a typed operand at `span`.
     pub(crate) fn new(span: Span, typed: &TypedExpr) -> Self {
-        Self { span, ty: typed.expr.ty.to_string(), origin: typed.origin }
+        Self { span, ty: Some(typed.expr.ty.clone()), origin: typed.origin }
     }
 
     /// An operand that has no type of its own, such as a lambda.
     pub(crate) fn untyped(span: Span) -> Self {
-        Self { span, ty: String::new(), origin: None }
+        Self { span, ty: None, origin: None }
     }
 }
 
@@ -47,27 +48,21 @@ impl Typer<'_> {
         let wrong = fault.operand.and_then(|operand| operands.get(operand));
         let primary = wrong.map_or(span, |operand| operand.span);
         let mut diagnostic = Diagnostic::new(fault_code(fault), primary, fault.message.clone());
-        if let Some(operand) = wrong
+        if let Some(ty) = wrong.and_then(|operand| operand.ty.as_ref())
             && matches!(fault.kind, FaultKind::Mismatch)
-            && !operand.ty.is_empty()
         {
-            diagnostic = diagnostic.label(format!("this is `{}`", operand.ty));
+            diagnostic = diagnostic.label(format!("this is `{ty}`"));
         }
         // The other side first: it says what would have been right.
         let others = operands.iter().enumerate().filter(|(at, _)| Some(*at) != fault.operand);
         for operand in others.map(|(_, operand)| operand).chain(wrong) {
+            let Some(ty) = &operand.ty else { continue };
             if let Some(origin) = operand.origin {
                 let words = origin.kind.words();
                 let text = self.text(operand.span);
-                diagnostic =
-                    diagnostic.secondary(origin.span, format!("`{text}` {words} `{}`", operand.ty));
-            } else if fault.operand.is_some()
-                && operands.len() == 2
-                && operand.span != primary
-                && !operand.ty.is_empty()
-            {
-                diagnostic =
-                    diagnostic.secondary(operand.span, format!("this is `{}`", operand.ty));
+                diagnostic = diagnostic.secondary(origin.span, format!("`{text}` {words} `{ty}`"));
+            } else if fault.operand.is_some() && operands.len() == 2 && operand.span != primary {
+                diagnostic = diagnostic.secondary(operand.span, format!("this is `{ty}`"));
             }
         }
         if let Some(help) = &fault.help {

@@ -7,6 +7,7 @@ use crate::ast::Name;
 use crate::code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
+use crate::expression::Known;
 use crate::expression::duration;
 use crate::name;
 use crate::name::NameRule;
@@ -31,6 +32,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) variables: &'a BTreeMap<String, String>,
     /// What was found wrong.
     pub(crate) diagnostics: Collector,
+    /// Expressions that have been read.
+    pub(crate) known: Known,
 }
 
 /// One entry of a map: its key, the key's place, and its value.

@@ -12,7 +12,6 @@ use crate::ast::RouteChain;
 use crate::ast::Topic;
 use crate::code;
 use crate::diagnostic::Diagnostic;
-use crate::expression;
 use crate::expression::Source;
 use crate::expression::duration;
 use crate::name::NameRule;
@@ -137,7 +136,7 @@ impl<'a> Reader<'a> {
         });
         let condition = when.map(|at| {
             let source = Source { start: at + 4, ..source };
-            expression::parse(source, &mut self.diagnostics)
+            self.parse(source)
         });
         let chain = &text[..when.unwrap_or(text.len())];
         let mut stops = Vec::new();

@@ -32,8 +32,13 @@ pub(crate) enum Computing {
 impl<'a> Reader<'a> {
     /// The expression at a node; what could not be read is an error expression.
     pub(crate) fn expression(&mut self, id: NodeId) -> Expr {
-        self.with_source(id, |source, reader| expression::parse(source, &mut reader.diagnostics))
+        self.with_source(id, |source, reader| reader.parse(source))
             .unwrap_or_else(|| Expr::error(self.span(id)))
+    }
+
+    /// The expression of this text.
+    pub(crate) fn parse(&mut self, source: Source<'_>) -> Expr {
+        expression::parse(source, &mut self.known, &mut self.diagnostics)
     }
 
     /// Hands the expression text at a node to `read`; none when there is no text.
@@ -182,8 +187,7 @@ impl<'a> Reader<'a> {
                 let computes = computing == Computing::Allowed && scalar.text.starts_with('=');
                 if computes {
                     let expr = self.with_source(id, |source, reader| {
-                        let source = Source { start: 1, ..source };
-                        expression::parse(source, &mut reader.diagnostics)
+                        reader.parse(Source { start: 1, ..source })
                     });
                     ValueKind::Computed(expr.unwrap_or_else(|| Expr::error(node.span)))
                 } else {
