@@ -7,3 +7,7 @@ pub mod data;
 pub mod sample;
 pub mod handwritten;
 pub mod product;
+
+/// What the `arqon` binary allocates with, so that what is measured is what is shipped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -30,6 +30,10 @@ use crate::arguments::{Arguments, Command};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Clap itself ends with 2 for a command line that it does not understand, 0 for help.
     let arguments = Arguments::parse();
