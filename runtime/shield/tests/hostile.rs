@@ -427,17 +427,17 @@ async fn a_server_that_ends_says_so_after_its_last_words() {
 
 #[tokio::test]
 async fn one_who_neither_reads_nor_asks_does_not_hold_up_the_end() {
-    let limits = Limits { outbox_bytes_close: 1 << 30, faults_max: 1_000, ..Limits::default() };
+    let limits =
+        Limits { outbox_bytes_close: 1 << 30, faults_max: usize::MAX, ..Limits::default() };
     let house = house(Settings { limits, ..Settings::default() }).await;
     let _silent = house.dial().await;
     let mut stuck = house.session().await;
-    // The answer quotes the question; at last neither side can write.
-    let long = format!(r#"{{"type":"{}"}}"#, "x".repeat(1 << 20));
-    let long = frame(TEXT, long.as_bytes());
-    let mut n_questions = 0;
-    while timeout(Duration::from_millis(300), stuck.stream.write_all(&long)).await.is_ok() {
-        n_questions += 1;
-        assert!(n_questions < 500, "the server takes what it cannot answer");
+    // Each question is answered; at last neither side can write.
+    let questions = frame(TEXT, br#"{"type":"dance"}"#).repeat(10_000);
+    let mut n_writes = 0;
+    while timeout(Duration::from_millis(300), stuck.stream.write_all(&questions)).await.is_ok() {
+        n_writes += 1;
+        assert!(n_writes < 100, "the server takes what it cannot answer");
     }
     house.shutdown.shut_down(1001);
     timeout(Duration::from_secs(5), house.ended).await.expect("the listener ends").unwrap();

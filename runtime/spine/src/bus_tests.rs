@@ -525,6 +525,22 @@ fn a_snapshot_that_waits_for_credit_is_not_followed_by_changes() {
 }
 
 #[test]
+fn an_error_quotes_no_more_than_a_little_of_a_long_frame() {
+    let mut bus = open_bus();
+    let long = "ü".repeat(500_000);
+    let row = json!({"id": 1, "n": long});
+    let order = json!({"id": id(1), "type": "event", "topic": "shop.orders", "payload": row});
+    let odd = json!({"id": id(2), "type": long, "topic": "shop.orders"});
+    for frame in [order, odd] {
+        let answer = say(&mut bus, &frame);
+        let (code, message) = refusal(&answer);
+        assert_eq!(code, "SCHEMA_MISMATCH");
+        assert!(message.len() < 2_010 && message.ends_with('…'), "{} bytes", message.len());
+        assert_eq!(answer[0]["error"]["id"], frame["id"]);
+    }
+}
+
+#[test]
 fn an_empty_snapshot_needs_no_credit() {
     let mut bus = open_bus();
     let request = json!({"subscribe": {"sub": 1, "topic": "shop.revenue", "from": "snapshot",

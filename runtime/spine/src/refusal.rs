@@ -3,6 +3,9 @@
 use arqon_proto::{ErrorCode, ErrorFrame};
 use uuid::Uuid;
 
+/// Bytes of an error's message; what is quoted of a client's own frame is cut there.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+
 /// An error frame in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -36,7 +39,13 @@ impl Refusal {
 
     /// The frame that answers the frame of `id`.
     pub fn into_frame(self, id: Option<Uuid>) -> ErrorFrame {
-        let Self { code, message, help, retry_after_ms } = self;
+        let Self { code, mut message, help, retry_after_ms } = self;
+        if message.len() > MESSAGE_BYTES_MAX {
+            let is_boundary = |at: &usize| message.is_char_boundary(*at);
+            let end = (0..=MESSAGE_BYTES_MAX).rev().find(is_boundary).unwrap_or(0);
+            message.truncate(end);
+            message.push('…');
+        }
         ErrorFrame { id, code, message, help, retry_after_ms }
     }
 }
