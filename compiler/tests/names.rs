@@ -626,7 +626,7 @@ fn constants_are_known() {
       - with:
           x: round(0.5, len("a"))
 "#,
-        "15:14-16 error[E0224]: `top` wants a whole number, found `id`
+        "15:14-16 error[E0224]: `top` wants a whole number from 0 on, found `id`
   help: write the number, or the name of a parameter of the circuit
 19:31-39 error[E0210]: `quantile` wants float64, found int64
   here: this is `int64`

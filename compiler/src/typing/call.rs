@@ -255,9 +255,10 @@ impl Typer<'_> {
                     names::WRONG_ARGUMENTS,
                     function.span,
                     format!(
-                        "function `{}` takes {} arguments, found {}",
+                        "function `{}` takes {} {}, found {}",
                         function.node,
                         parameters.len(),
+                        if parameters.len() == 1 { "argument" } else { "arguments" },
                         ordered.len()
                     ),
                 )

@@ -304,7 +304,7 @@ impl Typer<'_> {
             Diagnostic::new(
                 names::CONSTANT,
                 span,
-                format!("{what} wants a whole number, found `{}`", self.text(span)),
+                format!("{what} wants a whole number from 0 on, found `{}`", self.text(span)),
             )
             .help("write the number, or the name of a parameter of the circuit"),
         );

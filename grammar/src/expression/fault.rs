@@ -28,10 +28,17 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
     let tokens = scan::tokens(source.own());
-    let found = tokens.iter().position(|token| at < token.end);
+    let mut found = tokens.iter().position(|token| at < token.end);
     // Behind a whole operand only an operator can follow.
     let before = tokens[..found.unwrap_or(tokens.len())].last();
-    let wants_operator = before.is_some_and(|before| ends_operand(source, *before));
+    let mut wants_operator = before.is_some_and(|before| ends_operand(source, *before));
+    if let Some(index) = found.filter(|_| !wants_operator)
+        && ends_operand(source, tokens[index])
+    {
+        // The operand itself is as it should be: the fault is what follows it.
+        wants_operator = true;
+        found = (index + 1 < tokens.len()).then_some(index + 1);
+    }
     let syntax =
         |span: Span, message: String| Diagnostic::new(code::expression::SYNTAX, span, message);
     let Some(index) = found else {

@@ -121,6 +121,11 @@ fn faults_have_their_place() {
             "if a then b",
             "1:12-12 error[E0101]: the expression ends where `then` or `else` is expected",
         ),
+        (
+            "if a then 2",
+            "1:12-12 error[E0101]: the expression ends where `then` or `else` is expected",
+        ),
+        ("if a then 2 3", "1:13-14 error[E0101]: an operator is expected, found `3`"),
         ("a @ b", "1:3-4 error[E0101]: `@` has no meaning in an expression"),
         ("1 < x < 9", "1:7-8 error[E0114]: comparisons do not chain"),
         ("x == \"abc", "1:6-7 error[E0116]: this text has no closing `\"`"),
