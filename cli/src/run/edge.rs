@@ -57,7 +57,8 @@ pub(crate) fn announce(
         // Who waits for the end of the run does not connect to it.
         OutputFormat::Human | OutputFormat::Sarif if arguments.until_idle => {}
         OutputFormat::Human | OutputFormat::Sarif => console.note(&format!(
-            "listening on {}\ntoken {}\n",
+            "listening on {}\ntoken {}\n\
+             nothing is kept on disk: an ack says that a message is accepted, not that it is durable\n",
             console.paint_err(Style::Bold, ws),
             console.paint_err(Style::Dim, token),
         )),
