@@ -9,10 +9,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::console::{ColorChoice, OutputFormat, Verbosity};
 
+/// What the shell sees at the end; `docs/CIRCUITS.md` has the same table.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all is well
+  1    errors found, tests failed, or bad lines in an input
+  2    the command line is not understood
+  3    something cannot be read, written or reached
+  70   a fault in arqon itself
+  130  interrupted";
+
 /// Compiles declarative circuits, keeps their answers up to date by deltas, and carries them
 /// over websockets.
 #[derive(Debug, Parser)]
 #[command(name = "arqon", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: GlobalArguments,
