@@ -84,6 +84,7 @@ impl<'a> Reader<'a> {
         let first = self.map(root).and_then(|items| items.first().copied());
         let owner = first.map_or(Span::empty(self.span(root).start), |item| item.span);
         let fields = self.fields(root, "a circuit", owner, CIRCUIT_KEYS)?;
+        self.bounded_flow(fields.get("flow"))?;
         let mut circuit = Circuit::default();
         self.version(&fields, first, &mut circuit);
         self.header(&fields, &mut circuit);

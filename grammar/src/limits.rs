@@ -6,6 +6,9 @@ pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most YAML nodes in one file (`E0007`).
 pub const YAML_NODES_MAX: usize = 2_000_000;
 
+/// Most nodes of one flow (`E0007`).
+pub const FLOW_NODES_MAX: usize = 50_000;
+
 /// Deepest nesting of lists and maps in one file (`E0008`).
 pub const YAML_DEPTH_MAX: usize = 64;
 

@@ -126,6 +126,9 @@ fn h03_large_files_are_read_or_refused() {
     assert!(time < Duration::from_secs(60), "{time:?}");
     assert_eq!(codes(&"#".repeat(16 * 1024 * 1024 + 1)), ["E0007"]);
     assert_eq!(codes(&format!("a: [{}]", "1,".repeat(2_000_001))), ["E0007"]);
+    let nodes: Vec<String> = (0..=50_000).map(|idx| format!("  n{idx}: {{ from: t }}")).collect();
+    let flow = format!("arqon: 1\ncircuit: large\nflow:\n{}\n", nodes.join("\n"));
+    assert_eq!(codes(&flow), ["E0007"]);
 }
 
 #[test]
