@@ -14,6 +14,7 @@ use crate::lower::lower;
 use crate::options::Options;
 use crate::places::Places;
 use crate::prune::prune;
+use crate::quotas::{check_quotas, quota_warnings};
 use crate::report::Report;
 use crate::resolve::{Resolved, resolve};
 use crate::runnable::{NotRunnable, not_honoured, not_runnable};
@@ -106,12 +107,14 @@ fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut R
             after.checked_sub(1).is_some_and(|at| label.span.start < faulty[at].end)
         })
     };
+    check_quotas(resolved, report);
     for fault in plan_errors(plan, unbounded) {
         if !follows(&fault) {
             report.push(fault);
         }
     }
     if !report.has_errors() {
+        quota_warnings(resolved, report);
         for warning in plan_warnings(plan) {
             report.push(warning);
         }

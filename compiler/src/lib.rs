@@ -15,6 +15,7 @@ mod contract;
 mod row_type;
 mod typed;
 mod resolve;
+mod quotas;
 mod raw;
 mod typing;
 mod keys;

@@ -2,6 +2,7 @@
 
 mod schemas;
 mod constants;
+mod implementations;
 mod operators;
 mod topics;
 

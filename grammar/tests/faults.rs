@@ -247,7 +247,7 @@ fn operators_and_access_are_checked() {
     check(
         "operators:\n  a: { contract: x, via: { s: { builtin: y, http: { url: z } } } }\n  \
          b: { contract: x@1, via: { s: { builtin: y }, t: { process: { restart: often } } } }\n  \
-         c: {}\nroutes:\n  - a => b\n  - a\n  - a -> B when x >\naccess:\n  r: { publish: [{ t: { runs: 5 } }], write: [] }\n",
+         c: {}\nroutes:\n  - a => b\n  - a\n  - a -> B when x >\naccess:\n  r: { execute: [{ t: { runs: 5 } }], write: [] }\n",
         &[
             "4:18-19 error[E0015]: the contract `x` lacks its version",
             "  help: write `x@1`",

@@ -9,8 +9,9 @@ use arqon_grammar::code::names;
 use arqon_grammar::code::operators;
 use arqon_types::{Field, Type};
 
+use super::implementations::check_implementations;
 use super::schemas::{Schemas, resolve_type, struct_fields};
-use crate::contract::{CONTRACT_NAMES, Contract, builtin_name, known_contract};
+use crate::contract::{CONTRACT_NAMES, Contract, known_contract};
 use crate::options::Options;
 use crate::report::Report;
 
@@ -62,7 +63,7 @@ pub(crate) fn resolve_operators<'a>(
         .map(|operator| {
             let (contract, contract_name) = resolve_contract(operator, schemas, report);
             if contract.is_some() {
-                check_builtins(operator, report);
+                check_implementations(operator, report);
             }
             let selected =
                 operator.selected.as_ref().and_then(|name| implementation(operator, name, report));
@@ -192,31 +193,6 @@ fn resolve_contract(
             let result = side(result, "result");
             let contract = job.zip(result).map(|(job, result)| Contract { job, result });
             (contract.map(Arc::new), String::new())
-        }
-    }
-}
-
-/// A built-in implementation has the name of the contract that it satisfies.
-fn check_builtins(operator: &ast::Operator, report: &mut Report) {
-    let Some(contract) = &operator.contract else { return };
-    let ast::Contract::Named { name, .. } = &contract.node else { return };
-    let Some(own) = builtin_name(name) else { return };
-    for via in &operator.via {
-        let Some(transport) = &via.transport else { continue };
-        let ast::Transport::Builtin(builtin) = &transport.node else { continue };
-        if builtin.as_str() != own {
-            report.push(
-                Diagnostic::new(
-                    operators::OTHER_CONTRACT,
-                    builtin.span,
-                    format!(
-                        "the built-in `{}` does not satisfy the contract of operator `{}`",
-                        builtin.node, operator.name.node
-                    ),
-                )
-                .secondary(contract.span, "the contract")
-                .help(format!("the built-in of this contract is `{own}`")),
-            );
         }
     }
 }

@@ -25,7 +25,32 @@ const OPERATOR_KEYS: &[&str] = &["contract", "via", "use", "limits", "retry"];
 const TRANSPORT_KEYS: &[&str] = &["builtin", "remote", "http", "process"];
 const CIRCUIT_LIMITS: &[&str] = &["messages", "bytes", "state", "cpu"];
 const OPERATOR_LIMITS: &[&str] = &["parallel", "runtime", "runs", "energy"];
-const GRANT_LIMITS: &[&str] = &["messages", "bytes", "parallel", "runtime", "runs", "energy"];
+const MESSAGE_CAPS: &[&str] = &["messages", "bytes"];
+const JOB_CAPS: &[&str] = &["parallel", "runtime", "runs", "energy"];
+
+/// What the entries of one right of a role are.
+struct Right {
+    key: &'static str,
+    target: NameRule,
+    what: &'static str,
+    caps: &'static [&'static str],
+    /// Caps that mean something for another right.
+    elsewhere: &'static [&'static str],
+}
+
+const fn of_topics(key: &'static str) -> Right {
+    Right { key, target: NameRule::Dotted, what: "topic", caps: MESSAGE_CAPS, elsewhere: JOB_CAPS }
+}
+
+const PUBLISH: Right = of_topics("publish");
+const SUBSCRIBE: Right = of_topics("subscribe");
+const EXECUTE: Right = Right {
+    key: "execute",
+    target: NameRule::Plain,
+    what: "operator",
+    caps: JOB_CAPS,
+    elsewhere: MESSAGE_CAPS,
+};
 
 impl<'a> Reader<'a> {
     /// `operators:`.
@@ -221,31 +246,52 @@ impl<'a> Reader<'a> {
         let name = self.declared(item, NameRule::Dotted, "role");
         let known = ["publish", "subscribe", "execute"];
         let fields = self.fields(item.value, "a role", item.span, &known)?;
-        let mut grants = |key: &str, rule, what| {
+        let mut grants = |right: &Right| {
             let mut grants = Vec::new();
-            for id in self.items_under(&fields, key) {
-                self.grants(id, rule, what, &mut grants);
+            for id in self.items_under(&fields, right.key) {
+                self.grants(id, right, &mut grants);
             }
             grants
         };
-        let publish = grants("publish", NameRule::Dotted, "topic");
-        let subscribe = grants("subscribe", NameRule::Dotted, "topic");
-        let execute = grants("execute", NameRule::Plain, "operator");
+        let (publish, subscribe, execute) =
+            (grants(&PUBLISH), grants(&SUBSCRIBE), grants(&EXECUTE));
         Some(Role { name, publish, subscribe, execute })
     }
 
     /// `topic`, or `{ topic: { caps } }`.
-    fn grants(&mut self, id: NodeId, rule: NameRule, what: &str, grants: &mut Vec<Grant>) {
+    fn grants(&mut self, id: NodeId, right: &Right, grants: &mut Vec<Grant>) {
         let Some(items) = self.map(id) else {
-            let target = self.name(id, rule, what);
+            let target = self.name(id, right.target, right.what);
             grants.extend(target.map(|target| Grant { target, caps: None }));
             return;
         };
         for item in items {
-            let target = self.key_name(item, rule, what);
-            let caps = self.limits(item, "caps of a grant", GRANT_LIMITS);
+            let target = self.key_name(item, right.target, right.what);
+            let caps = self.caps(item, right);
             grants.extend(target.map(|target| Grant { target, caps }));
         }
+    }
+
+    /// Caps of one entry; those of another right are told apart from words that mean nothing.
+    fn caps(&mut self, item: Item<'a>, right: &Right) -> Option<Limits> {
+        let written = self.map(item.value).unwrap_or_default();
+        for cap in written.iter().filter(|cap| right.elsewhere.contains(&cap.key)) {
+            let own: Vec<String> = right.caps.iter().map(|cap| format!("`{cap}`")).collect();
+            self.report(
+                Diagnostic::new(
+                    code::access::CAP_OF_ANOTHER_RIGHT,
+                    cap.span,
+                    format!("`{}` does not cap what `{}` allows", cap.key, right.key),
+                )
+                .help(format!(
+                    "the caps of `{}` are {}",
+                    right.key,
+                    own.join(", ")
+                )),
+            );
+        }
+        let known: Vec<&str> = right.caps.iter().chain(right.elsewhere).copied().collect();
+        self.limits(item, "caps of a grant", &known)
     }
 
     /// `profiles:`.

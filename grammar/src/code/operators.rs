@@ -42,8 +42,25 @@ codes! {
         title: "an implementation of another contract",
         explanation: "Every entry of `via:` satisfies the operator's contract, so that choosing \
             another one cannot change a type. A built-in implementation satisfies the contract \
-            of its own name.",
+            of its own name, and so does a remote one that advertises a type; `generic` workers \
+            take any contract.",
         wrong: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: qml } } }\n",
         mended: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } } }\n",
+    }
+    REMOTE_KEY = "E0507" {
+        title: "a remote implementation is asked for by words that nobody advertises",
+        explanation: "An endpoint advertises its `type`, its `id`, its `hardware`, the engine \
+            `modes` it has and whether it takes `delta_only` topics. `remote:` picks one by \
+            these; by any other word none would ever match.",
+        wrong: "via: { rig: { remote: { type: nvm, hardwear: fpga } } }\n",
+        mended: "via: { rig: { remote: { type: nvm, hardware: fpga } } }\n",
+    }
+    WORKER_ADDRESS = "E0508" {
+        title: "a worker's address that the shim cannot call",
+        explanation: "An `http:` implementation is a worker behind the bus's own shim, which calls \
+            an `http://` or `https://` address with a host. User names and passwords do not \
+            stand in it, since a plan and its drawings are shown to people.",
+        wrong: "via: { old: { http: { url: \"ftp://127.0.0.1/run\" } } }\n",
+        mended: "via: { old: { http: { url: \"http://127.0.0.1:7443/run\" } } }\n",
     }
 }

@@ -51,6 +51,14 @@ codes! {
         wrong: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } } }\n",
         mended: "operators:\n  nvm:\n    contract: arqonbus.nvm@1\n    via: { sim: { builtin: nvm } }\n    limits: { parallel: 1, runs: 100/h }\n",
     }
+    RETRY_WITHOUT_USE = "W0502" {
+        title: "a part of `retry` that is never used",
+        explanation: "`max` says how often a failed job is tried again, `backoff` how long to wait \
+            before each attempt (the last one repeats), `when` for which reasons. More waiting \
+            times than attempts, or waiting times without any attempt, are never reached.",
+        wrong: "retry: { max: 1, backoff: [500ms, 2s] }\n",
+        mended: "retry: { max: 2, backoff: [500ms, 2s] }\n",
+    }
     NOBODY_MAY_PUBLISH = "W0601" {
         title: "an edge topic that nobody may publish to",
         explanation: "Access is denied unless it is granted. The topic has `edge: in` or `both`, \
@@ -58,5 +66,26 @@ codes! {
             lets a client send to it. Files given with `--input` are not concerned.",
         wrong: "topics:\n  orders: { schema: Order, carries: full, key: id, edge: in }\naccess:\n  reader: { subscribe: [totals] }\n",
         mended: "topics:\n  orders: { schema: Order, carries: full, key: id, edge: in }\naccess:\n  reader: { subscribe: [totals] }\n  writer: { publish: [orders] }\n",
+    }
+    CAP_ABOVE_LIMIT = "W0602" {
+        title: "a cap that the operator's own limit makes meaningless",
+        explanation: "A role's cap on an operator holds beside the operator's own `limits`, and \
+            the smaller one decides. A cap that is larger is never reached.",
+        wrong: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } }, limits: { runs: 100/h } }\naccess:\n  lab.science: { execute: [{ nvm: { runs: 200/h } }] }\n",
+        mended: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } }, limits: { runs: 100/h } }\naccess:\n  lab.science: { execute: [{ nvm: { runs: 20/h } }] }\n",
+    }
+    GRANTED_TWICE = "W0603" {
+        title: "a role has the same right twice",
+        explanation: "The same topic or operator stands twice under one right of a role. If caps \
+            differ, it is not clear which was meant; the smaller ones hold.",
+        wrong: "access:\n  shop.writer: { publish: [shop.orders, shop.orders] }\n",
+        mended: "access:\n  shop.writer: { publish: [shop.orders] }\n",
+    }
+    ROLE_WITHOUT_RIGHTS = "W0604" {
+        title: "a role that may do nothing",
+        explanation: "A role with neither `publish` nor `subscribe` nor `execute` grants nothing: \
+            its clients connect, and are refused whatever they ask.",
+        wrong: "access:\n  shop.guest: {}\n",
+        mended: "access:\n  shop.guest: { subscribe: [shop.revenue] }\n",
     }
 }
