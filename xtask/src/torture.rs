@@ -11,7 +11,7 @@ pub(crate) struct Arguments {
     /// The run; without it, all are listed.
     name: Option<String>,
     /// How many cases.
-    #[arg(long)]
+    #[arg(long, visible_alias = "count")]
     cases: Option<u64>,
     /// The first seed; a failure prints the seed to come back to.
     #[arg(long, default_value_t = 1)]
@@ -28,15 +28,44 @@ struct Run {
     test: &'static str,
 }
 
-const RUNS: &[Run] = &[Run {
-    name: "B01",
-    about: "random circuits and updates: the sum of the deltas is the recomputation, on both \
-            back ends and 1, 2 or 4 workers",
-    cases: 10_000,
-    package: "arqon-tests",
-    target: "law",
-    test: "the_sum_of_the_deltas_is_the_recomputation",
-}];
+const RUNS: &[Run] = &[
+    Run {
+        name: "B01",
+        about: "random circuits and updates: the sum of the deltas is the recomputation, on both \
+                back ends and 1, 2 or 4 workers",
+        cases: 10_000,
+        package: "arqon-tests",
+        target: "law",
+        test: "the_sum_of_the_deltas_is_the_recomputation",
+    },
+    Run {
+        name: "C04",
+        about: "frame headers that claim 2^63 bytes: closed with 1009, memory grows by less than \
+                1 MiB",
+        cases: 2_000,
+        package: "arqon",
+        target: "floods",
+        test: "a_frame_that_claims_2_to_the_63_bytes_costs_no_memory",
+    },
+    Run {
+        name: "C05",
+        about: "messages of 1,000,000 fragments of 1 KiB: closed with 1009, memory grows by less \
+                than the limit and 2 MiB",
+        cases: 50,
+        package: "arqon",
+        target: "floods",
+        test: "a_message_without_end_costs_no_more_than_its_limit",
+    },
+    Run {
+        name: "C06",
+        about: "floods of pings, pongs and empty fragments: closed with 1008, the p99 of another \
+                client's publishes stays below twice its quiet one",
+        cases: 20,
+        package: "arqon",
+        target: "floods",
+        test: "a_flood_without_messages_does_not_hold_up_others",
+    },
+];
 
 /// Runs the named test in release; true if it passed.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {

@@ -126,15 +126,31 @@ async fn refuse(mut stream: TcpStream, status: &str, settings: &Settings) {
 
 /// Says goodbye and reads on for a moment: closing with unread bytes would reset the connection,
 /// and the last words would be lost.
+///
+/// It reads at a pace: one who floods waits for us, and costs the others no time.
 pub(crate) async fn drain(mut stream: TcpStream, settings: &Settings) {
     let quiet = async {
         stream.shutdown().await?;
         let mut sink = [0; 4096];
-        while stream.read(&mut sink).await? > 0 {}
-        io::Result::Ok(())
+        let mut n_bytes = 0;
+        loop {
+            match stream.read(&mut sink).await? {
+                0 => return io::Result::Ok(()),
+                n_read => n_bytes += n_read,
+            }
+            if DRAIN_BYTES < n_bytes {
+                n_bytes = 0;
+                tokio::time::sleep(DRAIN_PAUSE).await;
+            }
+        }
     };
     let _ = tokio::time::timeout(settings.linger, quiet).await;
 }
+
+/// What is read in one go after the end, and the pause after it: 12 MiB a second at most, so that
+/// a message which was too large still passes.
+const DRAIN_BYTES: usize = 64 << 10;
+const DRAIN_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Origin and subprotocol.
 #[expect(clippy::result_large_err, reason = "the library's callback returns a whole response")]
