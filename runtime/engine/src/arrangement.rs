@@ -20,7 +20,7 @@ use arqon_operators::Place;
 use arqon_plan::JoinKind;
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 
-use crate::batch::{Batch, Batches, Keyed, KeyedRows};
+use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment};
 use crate::group::{GroupShape, is_tick};
 use crate::join::JoinShape;
 use crate::recorder::{Fault, Meter, packed_text};
@@ -28,8 +28,8 @@ use crate::source::push_packed;
 use crate::top::TopShape;
 use crate::unique::{duplicate, part};
 
-/// Keys and values at epochs, with diffs.
-type KeyedCollection<'scope> = VecCollection<'scope, u64, (PackedRow, PackedRow), i64>;
+/// Keys and values at times, with diffs.
+type KeyedCollection<'scope, T> = VecCollection<'scope, T, (PackedRow, PackedRow), i64>;
 
 /// The rows that a key's values come to: each a [`row_of`] or a [`fault_of`].
 type Reduction = Box<dyn Fn(&PackedRow, &[(&PackedRow, i64)], &mut Vec<(PackedRow, i64)>)>;
@@ -78,12 +78,12 @@ fn read_fault(bytes: &[u8]) -> (Fault, String) {
 }
 
 /// Aggregation.
-pub(crate) fn reduce_groups(
-    rows: KeyedRows<'_>,
+pub(crate) fn reduce_groups<T: Moment>(
+    rows: KeyedRows<'_, T>,
     shape: GroupShape,
     types: Vec<Type>,
     meter: Meter,
-) -> Batches<'_> {
+) -> Batches<'_, T> {
     let reduction: Reduction = Box::new(move |key, values, out| {
         let mut state = shape.empty();
         let columns = shape.unpack(values.iter().map(|(value, _)| *value));
@@ -104,7 +104,11 @@ pub(crate) fn reduce_groups(
 }
 
 /// Set semantics.
-pub(crate) fn reduce_distinct(rows: KeyedRows<'_>, types: Vec<Type>, meter: Meter) -> Batches<'_> {
+pub(crate) fn reduce_distinct<T: Moment>(
+    rows: KeyedRows<'_, T>,
+    types: Vec<Type>,
+    meter: Meter,
+) -> Batches<'_, T> {
     let reduction: Reduction = Box::new(|key, values, out| {
         if values.iter().map(|(_, n)| n).sum::<i64>() > 0 {
             out.push((row_of(key), 1));
@@ -114,12 +118,12 @@ pub(crate) fn reduce_distinct(rows: KeyedRows<'_>, types: Vec<Type>, meter: Mete
 }
 
 /// The first rows of each group.
-pub(crate) fn reduce_top(
-    rows: KeyedRows<'_>,
+pub(crate) fn reduce_top<T: Moment>(
+    rows: KeyedRows<'_, T>,
     shape: TopShape,
     types: Vec<Type>,
     meter: Meter,
-) -> Batches<'_> {
+) -> Batches<'_, T> {
     let reduction: Reduction = Box::new(move |_, values, out| {
         let chosen = shape.choose(values.iter().map(|(row, n)| (*row, *n)));
         out.extend(chosen.iter().map(|(row, n)| (row_of(row), *n)));
@@ -128,7 +132,11 @@ pub(crate) fn reduce_top(
 }
 
 /// One row per key.
-pub(crate) fn reduce_unique(rows: KeyedRows<'_>, schema: Schema, meter: Meter) -> Batches<'_> {
+pub(crate) fn reduce_unique<T: Moment>(
+    rows: KeyedRows<'_, T>,
+    schema: Schema,
+    meter: Meter,
+) -> Batches<'_, T> {
     let types = schema.types();
     let reduction: Reduction = Box::new(move |_, values, out| {
         let (least, others) = part(values.iter().map(|(row, n)| (*row, *n)));
@@ -141,55 +149,55 @@ pub(crate) fn reduce_unique(rows: KeyedRows<'_>, schema: Schema, meter: Meter) -
     reduce(rows, "Unique", reduction, types, meter)
 }
 
-fn reduce<'scope>(
-    rows: KeyedRows<'scope>,
+fn reduce<'scope, T: Moment>(
+    rows: KeyedRows<'scope, T>,
     name: &'static str,
     reduction: Reduction,
     types: Vec<Type>,
     meter: Meter,
-) -> Batches<'scope> {
+) -> Batches<'scope, T> {
     let reduced = reduce_named(rows.as_collection(), name, reduction);
     unpack(reduced.inner, types, meter)
 }
 
 /// The one place where differential's reduction is compiled.
-fn reduce_named<'scope>(
-    rows: KeyedCollection<'scope>,
+fn reduce_named<'scope, T: Moment>(
+    rows: KeyedCollection<'scope, T>,
     name: &str,
     reduction: Reduction,
-) -> KeyedCollection<'scope> {
+) -> KeyedCollection<'scope, T> {
     rows.reduce_named(name, move |key, values: &[(&PackedRow, i64)], out| {
         reduction(key, values, out);
     })
 }
 
 /// From tagged rows to columns and errors.
-fn unpack(rows: KeyedRows<'_>, types: Vec<Type>, meter: Meter) -> Batches<'_> {
-    rows.unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "Unpack", move |_, _| {
+fn unpack<T: Moment>(rows: KeyedRows<'_, T>, types: Vec<Type>, meter: Meter) -> Batches<'_, T> {
+    rows.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Unpack", move |_, _| {
         move |input, output| {
             input.for_each(|capability, rows| {
-                let mut batches: BTreeMap<u64, ColumnBatch> = BTreeMap::new();
-                for ((_, tagged), epoch, diff) in rows.drain(..) {
+                let mut batches: BTreeMap<T, ColumnBatch> = BTreeMap::new();
+                for ((_, tagged), time, diff) in rows.drain(..) {
                     let (tag, bytes) = tagged.as_bytes().split_at(1);
                     if tag == [FAULT] {
                         let (fault, row) = read_fault(bytes);
-                        meter.fault(epoch, &fault, row, diff);
+                        meter.fault(time.epoch(), &fault, row, diff);
                         continue;
                     }
                     let mut row = PackedRow::new();
                     row.push_bytes(bytes);
-                    let batch = batches.entry(epoch).or_insert_with(|| ColumnBatch::empty(&types));
+                    let batch = batches.entry(time).or_insert_with(|| ColumnBatch::empty(&types));
                     push_packed(batch, &row, &types, diff);
                 }
-                for (epoch, batch) in batches {
-                    meter.count(epoch, |counts| {
+                for (time, batch) in batches {
+                    meter.count(time.epoch(), |counts| {
                         counts.output.add_all(&batch.diffs);
                         counts.touched += batch.len() as u64;
                     });
-                    let capability = capability.delayed(&epoch, 0);
+                    let capability = capability.delayed(&time, 0);
                     output
                         .session_with_builder(&capability)
-                        .give_container(&mut Batch { epoch, rows: Rc::new(batch) });
+                        .give_container(&mut Batch { time, rows: Rc::new(batch) });
                 }
             });
         }
@@ -197,10 +205,10 @@ fn unpack(rows: KeyedRows<'_>, types: Vec<Type>, meter: Meter) -> Batches<'_> {
 }
 
 /// The one place where differential's join is compiled: the values of equal keys, side by side.
-fn join_keyed<'scope>(
-    left: KeyedCollection<'scope>,
-    right: KeyedCollection<'scope>,
-) -> KeyedCollection<'scope> {
+fn join_keyed<'scope, T: Moment>(
+    left: KeyedCollection<'scope, T>,
+    right: KeyedCollection<'scope, T>,
+) -> KeyedCollection<'scope, T> {
     left.arrange_by_key()
         .join_core(right.arrange_by_key(), |_, left, right| Some((left.clone(), right.clone())))
 }
@@ -227,13 +235,13 @@ fn without_key(left: &PackedRow) -> PackedRow {
 
 /// Joins of all kinds: pairs are judged by the residual, and the left rows of pairs that pass
 /// decide who has a match.
-pub(crate) fn join<'scope>(
-    left: KeyedRows<'scope>,
-    right: KeyedRows<'scope>,
+pub(crate) fn join<'scope, T: Moment>(
+    left: KeyedRows<'scope, T>,
+    right: KeyedRows<'scope, T>,
     shape: &JoinShape,
     meter: &Meter,
-) -> Batches<'scope> {
-    let left: KeyedCollection<'scope> = left.as_collection();
+) -> Batches<'scope, T> {
+    let left: KeyedCollection<'scope, T> = left.as_collection();
     let left = left.map(|(key, row)| {
         let left = with_key(&key, &row);
         (key, left)
@@ -264,30 +272,35 @@ pub(crate) fn join<'scope>(
 }
 
 /// Finished pairs that pass the residual, and the left rows of these pairs.
-fn judge(pairs: KeyedRows<'_>, shape: JoinShape, meter: Meter) -> (Batches<'_>, KeyedRows<'_>) {
+fn judge<T: Moment>(
+    pairs: KeyedRows<'_, T>,
+    shape: JoinShape,
+    meter: Meter,
+) -> (Batches<'_, T>, KeyedRows<'_, T>) {
     let mut builder = OperatorBuilder::new("Judge".to_owned(), pairs.scope());
     let mut input = builder.new_input(pairs, Pipeline);
-    let (joined, joined_stream) = builder.new_output::<Batch>();
-    let (matching, matching_stream) = builder.new_output::<Vec<Keyed>>();
-    let mut joined = OutputBuilder::<u64, NoopBuilder<Batch>>::from(joined);
-    let mut matching = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Keyed>>>::from(matching);
+    let (joined, joined_stream) = builder.new_output::<Batch<T>>();
+    let (matching, matching_stream) = builder.new_output::<Vec<Keyed<T>>>();
+    let mut joined = OutputBuilder::<T, NoopBuilder<Batch<T>>>::from(joined);
+    let mut matching = OutputBuilder::<T, CapacityContainerBuilder<Vec<Keyed<T>>>>::from(matching);
     builder.build(move |capabilities| {
         drop(capabilities);
         move |_| {
             input.for_each(|capability, rows| {
-                let mut epochs: BTreeMap<u64, (Vec<PackedRow>, _)> = BTreeMap::new();
-                for ((left, right), epoch, diff) in rows.drain(..) {
+                let mut times: BTreeMap<T, (Vec<PackedRow>, _)> = BTreeMap::new();
+                for ((left, right), time, diff) in rows.drain(..) {
                     let (lefts, pairs) =
-                        epochs.entry(epoch).or_insert_with(|| (Vec::new(), shape.no_pairs()));
+                        times.entry(time).or_insert_with(|| (Vec::new(), shape.no_pairs()));
                     shape.push(pairs, &without_key(&left), Some(&right), diff);
                     lefts.push(left);
                 }
-                for (epoch, (lefts, pairs)) in epochs {
-                    meter.count(epoch, |counts| counts.touched += lefts.len() as u64);
-                    let selected = shape
-                        .judge(&pairs, |fault, row, diff| meter.fault(epoch, fault, row, diff));
+                for (time, (lefts, pairs)) in times {
+                    meter.count(time.epoch(), |counts| counts.touched += lefts.len() as u64);
+                    let selected = shape.judge(&pairs, |fault, row, diff| {
+                        meter.fault(time.epoch(), fault, row, diff);
+                    });
                     if shape.kind() != JoinKind::Inner {
-                        let capability = capability.delayed(&epoch, 1);
+                        let capability = capability.delayed(&time, 1);
                         let all = 0..lefts.len();
                         let passing: Vec<usize> = match &selected {
                             None => all.collect(),
@@ -295,18 +308,22 @@ fn judge(pairs: KeyedRows<'_>, shape: JoinShape, meter: Meter) -> (Batches<'_>, 
                         };
                         matching.activate().session(&capability).give_iterator(
                             passing.into_iter().map(|at| {
-                                ((lefts[at].clone(), PackedRow::new()), epoch, pairs.diffs()[at])
+                                (
+                                    (lefts[at].clone(), PackedRow::new()),
+                                    time.clone(),
+                                    pairs.diffs()[at],
+                                )
                             }),
                         );
                     }
                     let batch = shape.finish(JoinShape::keep(pairs, selected.as_deref()));
                     if shape.emits_pairs() && !batch.is_empty() {
-                        meter.count(epoch, |counts| counts.output.add_all(&batch.diffs));
-                        let capability = capability.delayed(&epoch, 0);
+                        meter.count(time.epoch(), |counts| counts.output.add_all(&batch.diffs));
+                        let capability = capability.delayed(&time, 0);
                         joined
                             .activate()
                             .session_with_builder(&capability)
-                            .give_container(&mut Batch { epoch, rows: Rc::new(batch) });
+                            .give_container(&mut Batch { time, rows: Rc::new(batch) });
                     }
                 }
             });
@@ -316,25 +333,25 @@ fn judge(pairs: KeyedRows<'_>, shape: JoinShape, meter: Meter) -> (Batches<'_>, 
 }
 
 /// Left rows without a right side, in the form of the output.
-fn left_alone(rows: KeyedRows<'_>, shape: JoinShape, meter: Meter) -> Batches<'_> {
-    rows.unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "LeftAlone", move |_, _| {
+fn left_alone<T: Moment>(rows: KeyedRows<'_, T>, shape: JoinShape, meter: Meter) -> Batches<'_, T> {
+    rows.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "LeftAlone", move |_, _| {
         move |input, output| {
             input.for_each(|capability, rows| {
-                let mut epochs = BTreeMap::new();
-                for ((row, _), epoch, diff) in rows.drain(..) {
-                    let pairs = epochs.entry(epoch).or_insert_with(|| shape.no_pairs());
+                let mut times = BTreeMap::new();
+                for ((row, _), time, diff) in rows.drain(..) {
+                    let pairs = times.entry(time).or_insert_with(|| shape.no_pairs());
                     shape.push(pairs, &without_key(&row), None, diff);
                 }
-                for (epoch, pairs) in epochs {
+                for (time, pairs) in times {
                     let batch = shape.finish(pairs);
-                    meter.count(epoch, |counts| {
+                    meter.count(time.epoch(), |counts| {
                         counts.output.add_all(&batch.diffs);
                         counts.touched += batch.len() as u64;
                     });
-                    let capability = capability.delayed(&epoch, 0);
+                    let capability = capability.delayed(&time, 0);
                     output
                         .session_with_builder(&capability)
-                        .give_container(&mut Batch { epoch, rows: Rc::new(batch) });
+                        .give_container(&mut Batch { time, rows: Rc::new(batch) });
                 }
             });
         }

@@ -9,7 +9,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use arqon_operators::Expr;
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
 
-use crate::batch::{Batches, Keyed, KeyedRows};
+use crate::batch::{Batches, Keyed, KeyedRows, Moment};
 use crate::evaluate::{Faults, Formula};
 use crate::recorder::{Meter, row_text};
 
@@ -91,17 +91,18 @@ pub(crate) fn pack_columns(columns: &[Column], types: &[Type], row_idx: usize) -
 }
 
 /// Evaluates keys and values; rows with a fault go to the node's errors.
-pub(crate) fn key_rows(
-    input: Batches<'_>,
+pub(crate) fn key_rows<T: Moment>(
+    input: Batches<'_, T>,
     schema: Schema,
     key: KeyShape,
     value: PackValue,
     meter: Meter,
-) -> KeyedRows<'_> {
-    input.unary::<CapacityContainerBuilder<Vec<Keyed>>, _, _, _>(Pipeline, "Key", move |_, _| {
+) -> KeyedRows<'_, T> {
+    input.unary::<CapacityContainerBuilder<Vec<Keyed<T>>>, _, _, _>(Pipeline, "Key", move |_, _| {
         move |input, output| {
             input.for_each(|capability, batch| {
-                let epoch = batch.epoch;
+                let time = batch.time.clone();
+                let epoch = time.epoch();
                 let rows = std::mem::take(&mut batch.rows);
                 let mut faults = Faults::new();
                 let keys = pack_keys(&key, &rows, &mut faults);
@@ -112,11 +113,13 @@ pub(crate) fn key_rows(
                     meter.fault(epoch, fault, row, rows.diffs[row_idx]);
                 }
                 meter.count(epoch, |counts| counts.input.add_all(&rows.diffs));
-                let capability = capability.delayed(&epoch, 0);
+                let capability = capability.delayed(&time, 0);
                 let keyed = (0_u32..)
                     .zip(keys.into_iter().zip(values).zip(&rows.diffs))
                     .filter(|(at, _)| !faults.contains_key(at))
-                    .filter_map(|(_, ((key, value), diff))| Some(((key?, value), epoch, *diff)));
+                    .filter_map(|(_, ((key, value), diff))| {
+                        Some(((key?, value), time.clone(), *diff))
+                    });
                 output.session(&capability).give_iterator(keyed);
             });
         }

@@ -9,7 +9,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use arqon_plan::{Map, StageKind};
 use arqon_types::{ColumnBatch, Schema};
 
-use crate::batch::{Batch, Batches};
+use crate::batch::{Batch, Batches, Moment};
 use crate::evaluate::{Faults, Formula};
 use crate::recorder::{Meter, row_text};
 use crate::stats::Count;
@@ -17,24 +17,24 @@ use crate::stats::Count;
 /// Renders the stages of a map; `meters` are those of the stages.
 ///
 /// An error row shows the row as it came to the step, whose fields have names.
-pub(crate) fn render_map<'scope>(
-    input: Batches<'scope>,
+pub(crate) fn render_map<'scope, T: Moment>(
+    input: Batches<'scope, T>,
     input_schema: Schema,
     map: &Map,
     meters: Vec<Meter>,
-) -> Batches<'scope> {
+) -> Batches<'scope, T> {
     let stages: Vec<(Work, Meter)> =
         map.stages.iter().map(|stage| Work::new(&stage.kind)).zip(meters).collect();
-    input.unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "Map", move |_, _| {
+    input.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Map", move |_, _| {
         move |input, output| {
             input.for_each(|capability, batch| {
-                let batch = std::mem::take(batch);
-                let rows = run_stages(&stages, &input_schema, batch.epoch, batch.rows);
+                let Batch { time, rows } = std::mem::take(batch);
+                let rows = run_stages(&stages, &input_schema, time.epoch(), rows);
                 if !rows.is_empty() {
-                    let capability = capability.delayed(&batch.epoch, 0);
+                    let capability = capability.delayed(&time, 0);
                     output
                         .session_with_builder(&capability)
-                        .give_container(&mut Batch { epoch: batch.epoch, rows });
+                        .give_container(&mut Batch { time, rows });
                 }
             });
         }
@@ -141,16 +141,16 @@ impl Passage<'_> {
 }
 
 /// Passes rows on and counts them.
-pub(crate) fn count_through(input: Batches<'_>, meter: Meter) -> Batches<'_> {
-    input.unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "Union", move |_, _| {
+pub(crate) fn count_through<T: Moment>(input: Batches<'_, T>, meter: Meter) -> Batches<'_, T> {
+    input.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Union", move |_, _| {
         move |input, output| {
             input.for_each(|capability, batch| {
-                meter.count(batch.epoch, |counts| {
+                meter.count(batch.time.epoch(), |counts| {
                     counts.input.add_all(&batch.rows.diffs);
                     counts.output.add_all(&batch.rows.diffs);
                     counts.touched += batch.rows.len() as u64;
                 });
-                let capability = capability.delayed(&batch.epoch, 0);
+                let capability = capability.delayed(&batch.time, 0);
                 output.session_with_builder(&capability).give_container(batch);
             });
         }

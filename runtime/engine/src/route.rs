@@ -42,11 +42,11 @@ pub(crate) fn render_route<'scope>(
                     if rows.is_empty() {
                         continue;
                     }
-                    let capability = capability.delayed(&batch.epoch, idx);
+                    let capability = capability.delayed(&batch.time, idx);
                     outputs[idx]
                         .activate()
                         .session_with_builder(&capability)
-                        .give_container(&mut Batch { epoch: batch.epoch, rows: Rc::new(rows) });
+                        .give_container(&mut Batch { time: batch.time, rows: Rc::new(rows) });
                 }
             });
         }
@@ -73,7 +73,7 @@ fn split(
         for (at, fault) in &faults {
             let origin = rest[*at as usize] as usize;
             let row = row_text(schema, &batch.rows, origin);
-            meter.fault(batch.epoch, fault, row, batch.rows.diffs[origin]);
+            meter.fault(batch.time, fault, row, batch.rows.diffs[origin]);
         }
         n_faulty += faults.len();
         arms.push(rows.gather(&selected));
@@ -85,7 +85,7 @@ fn split(
             .collect();
     }
     let unmatched = batch.rows.gather(&rest);
-    meter.count(batch.epoch, |counts| {
+    meter.count(batch.time, |counts| {
         counts.input.add_all(&batch.rows.diffs);
         counts.touched += batch.rows.len() as u64;
         for arm in &arms {

@@ -29,7 +29,7 @@ pub(crate) fn render_sink(
                 input.for_each(|_, batch| {
                     let rows = std::mem::take(&mut batch.rows);
                     let mut recorder = recorder.borrow_mut();
-                    let output = &mut recorder.epoch(batch.epoch).outputs[output_idx];
+                    let output = &mut recorder.epoch(batch.time).outputs[output_idx];
                     output.extend(rows.diffs.iter().enumerate().map(|(row_idx, diff)| {
                         (pack_columns(&rows.columns, &types, row_idx), *diff)
                     }));

@@ -141,7 +141,7 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
                 for batch in out.take() {
                     output
                         .session_with_builder(&capability)
-                        .give_container(&mut Batch { epoch, rows: batch.into() });
+                        .give_container(&mut Batch { time: epoch, rows: batch.into() });
                 }
             }
         }

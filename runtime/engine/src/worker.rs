@@ -253,7 +253,7 @@ impl Input {
             let batches = source.apply(epoch, changes);
             if let Some(input) = self.rendered.inputs.get_mut(source.name()) {
                 for rows in batches {
-                    input.send_batch(&mut Batch { epoch, rows: Rc::new(rows) });
+                    input.send_batch(&mut Batch { time: epoch, rows: Rc::new(rows) });
                 }
             }
         }
