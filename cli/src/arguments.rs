@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use arqon_engine::BackendChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::console::{ColorChoice, OutputFormat, Verbosity};
@@ -231,6 +232,9 @@ pub(crate) struct RunArguments {
     /// Threads of the dataflow
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
+    /// How state is kept
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) backend: Backend,
     /// End when all inputs are read and all epochs are out
     #[arg(long)]
     pub(crate) until_idle: bool,
@@ -252,6 +256,28 @@ pub(crate) struct RunArguments {
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) compiler: CompilerArguments,
+}
+
+/// How `run` keeps state; the answers are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Backend {
+    /// As the engine chooses
+    #[default]
+    Auto,
+    /// In hash tables
+    Hash,
+    /// In differential arrangements
+    Arrangements,
+}
+
+impl From<Backend> for BackendChoice {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Auto => Self::Auto,
+            Backend::Hash => Self::Hash,
+            Backend::Arrangements => Self::Arrangements,
+        }
+    }
 }
 
 /// What `run` writes of a topic.

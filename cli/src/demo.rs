@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arqon_client::{Client, Message, connect};
-use arqon_engine::{Changes, TopicInput};
+use arqon_engine::{BackendChoice, Changes, EngineOptions, TopicInput};
 use arqon_formats::InputRows;
 use arqon_plan::DataflowPlan;
 use arqon_proto::BodyCodec;
@@ -72,7 +72,8 @@ pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, 
     let collector = Collector::default();
     let edge = edge::options(None, &Config::default())?;
     let workers = n_workers(arguments.workers.map(usize::from));
-    let mut host = Host::start(plan.clone(), workers, Some(edge), &collector)?;
+    let engine = EngineOptions { n_workers: workers, backend: BackendChoice::Auto };
+    let mut host = Host::start(plan.clone(), engine, Some(edge), &collector)?;
     let (url, token) = host
         .address()
         .ok_or_else(|| Failure::internal("the demo's circuit has topics at its edge"))?;

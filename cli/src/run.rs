@@ -13,7 +13,7 @@ pub(crate) mod summary;
 
 use std::time::{Duration, Instant};
 
-use arqon_engine::TopicInput;
+use arqon_engine::{EngineOptions, TopicInput};
 use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
 use arqon_types::Edge;
 
@@ -56,7 +56,8 @@ pub(crate) fn run(
     let config = edge::config(arguments)?;
     let edge = has_edge.then(|| edge::options(arguments.listen, &config)).transpose()?;
     let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
-    let host = Host::start(plan, n_workers(workers), edge, &collector)?;
+    let engine = EngineOptions { n_workers: n_workers(workers), backend: arguments.backend.into() };
+    let host = Host::start(plan, engine, edge, &collector)?;
     if let Some(address) = host.address() {
         edge::announce(console, &address, arguments, writes_stdout)?;
     }

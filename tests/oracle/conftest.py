@@ -1,5 +1,6 @@
 """What the oracle tests share: the program, the tables, and the way to run a circuit over files."""
 
+import datetime
 import os
 import pathlib
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUN_SECONDS_MAX = 600
+BACKENDS = os.environ.get("ARQON_BACKENDS", "auto").split(",")
 
 
 @dataclass(frozen=True)
@@ -17,21 +19,34 @@ class Arqon:
 
     program: str
 
-    def run(self, circuit, inputs, outputs, *more):
+    def run(self, circuit, inputs, outputs, *more, params=None):
         """Runs a circuit over files until nothing is left to do; its outputs are snapshots.
 
-        `inputs` is a list of (topic, path), read in this order; `outputs` of (topic, path).
+        `inputs` is a list of (topic, path), read in this order; `outputs` of (topic, path);
+        `params` replaces parameters of the circuit.
         """
         arguments = [self.program, "run", str(ROOT / circuit)]
         for topic, path in inputs:
             arguments += ["--input", f"{topic}={path}"]
         for topic, path in outputs:
             arguments += ["--output", f"{topic}={path}"]
+        for name, value in (params or {}).items():
+            arguments += ["--set", f"{name}={literal(value)}"]
         arguments += ["--as", "snapshot", "--until-idle", *more]
         ended = subprocess.run(
             arguments, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False
         )
         assert ended.returncode == 0, f"{' '.join(arguments)}\n{ended.stdout}\n{ended.stderr}"
+
+
+def literal(value):
+    """A parameter's value as `--set` takes it."""
+    return f"{value.days}d" if isinstance(value, datetime.timedelta) else str(value)
+
+
+def setting(name, default):
+    """A number from the environment."""
+    return int(os.environ.get(name, default))
 
 
 @pytest.fixture(scope="session")

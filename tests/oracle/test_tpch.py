@@ -1,23 +1,28 @@
-"""TPC-H circuits against DuckDB: as loaded, and after orders have gone and come again."""
+"""TPC-H circuits against DuckDB: as loaded, cut into random epochs while rows go and come back,
+and after rows have changed for good.
 
-import json
+`ARQON_CASES` and `ARQON_SEED` choose how many random splits and from which seed, `ARQON_BACKENDS`
+on which back ends; `cargo xtask torture tpch` sets them for the long run.
+"""
+
 import random
-import re
 
 import pytest
 
+import splits
 import tpch
+from conftest import BACKENDS, setting
 from relation import assert_equal, read_csv
+from tpch_queries import QUERIES
 
-SEED = 1994
-N_ORDERS_TOUCHED = 1_000
-N_ORDERS_GONE = 200
-N_ORDERS_CHANGED = 200
+SEED = setting("ARQON_SEED", 1994)
+N_SPLITS = setting("ARQON_CASES", 2)
 # Changes and loads alike are cut into epochs of this many rows, so that each retraction meets state
 # that earlier epochs have built.
 EPOCH_ROWS = "5000"
 
-KEYS = {"orders": ("o_orderkey",), "lineitem": ("l_orderkey", "l_linenumber")}
+# The share of each table's rows that goes and comes back; lines go with their orders.
+TOUCHED = {"orders": 0.07, "customer": 0.1, "part": 0.1, "partsupp": 0.05, "supplier": 0.3}
 
 
 @pytest.fixture(scope="module")
@@ -28,130 +33,169 @@ def loaded(tpch_tables):
 
 
 @pytest.fixture(scope="module")
-def touched(loaded):
-    """The keys of 1,000 random orders, in random order."""
-    keys = [key for (key,) in loaded.execute("SELECT o_orderkey FROM orders ORDER BY 1").fetchall()]
-    return random.Random(SEED).sample(keys, N_ORDERS_TOUCHED)
+def all_rows(loaded):
+    """The rows of all tables, by table."""
+    return {table: tpch.rows(loaded, table) for table in tpch.TABLES}
+
+
+@pytest.fixture(scope="module", params=range(SEED, SEED + N_SPLITS), ids="seed {}".format)
+def split(request, all_rows, tmp_path_factory):
+    """A seed, and files by (table, step) in a random order that ends with the tables as loaded."""
+    chance = random.Random(request.param)
+    folder = tmp_path_factory.mktemp("split")
+    steps = [
+        [
+            (table, splits.write(folder / f"{table}_{at}.ndjson", step, rows))
+            for at, (step, rows) in enumerate(
+                splits.went_and_came(all_rows[table], tpch.KEYS[table], 0.05, chance)
+            )
+        ]
+        for table in tpch.TABLES
+    ]
+    return request.param, splits.mixed(steps, chance)
 
 
 @pytest.fixture(scope="module")
-def gone_and_back(loaded, touched, tmp_path_factory):
-    """Files that delete the touched orders and insert all of them again."""
-    folder = tmp_path_factory.mktemp("gone_and_back")
-    back = {table: rows_of(loaded, table, touched) for table in KEYS}
-    return write_changes(folder, loaded, touched, back)
-
-
-@pytest.fixture(scope="module")
-def changed(loaded, touched, tmp_path_factory, tpch_tables):
-    """Files that delete the touched orders and insert most again, some changed; with a DuckDB to
-    which the same was done."""
+def changed(all_rows, tmp_path_factory, tpch_tables):
+    """Files that delete some rows and insert most again, some changed; with a DuckDB to which the
+    same was done."""
+    chance = random.Random(SEED)
     folder = tmp_path_factory.mktemp("changed")
-    stay, change = touched[N_ORDERS_GONE:], set(touched[N_ORDERS_GONE:][:N_ORDERS_CHANGED])
-    back = {table: rows_of(loaded, table, stay) for table in KEYS}
-    chance = random.Random(SEED + 1)
-    for row in back["orders"]:
-        if row["o_orderkey"] in change:
-            row["o_orderdate"] = f"199{chance.randint(3, 7)}-03-{chance.randint(10, 20)}"
-            row["o_comment"] = chance.choice(["special packages and requests", "none"])
-    for row in back["lineitem"]:
-        if row["l_orderkey"] in change:
-            row["l_quantity"] = f"{chance.randint(1, 90)}.00"
-            row["l_discount"] = f"0.0{chance.randint(0, 9)}"
-            row["l_returnflag"] = chance.choice("ANR")
-    files = write_changes(folder, loaded, touched, back)
-
     database = tpch.load(tpch_tables)
-    keys = ", ".join(map(str, touched))
-    for table, (key, *_) in KEYS.items():
-        database.execute(f"DELETE FROM {table} WHERE {key} IN ({keys})")
-        rows = [tuple(row.values()) for row in back[table]]
-        marks = ", ".join("?" for _ in rows[0])
-        database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+    files = []
+    for table, gone, back in changes(all_rows, chance):
+        tpch.replace(database, table, gone, back)
+        keys = [{name: row[name] for name in tpch.KEYS[table]} for row in gone]
+        for step, rows in (("delete", keys), ("insert", back)):
+            chance.shuffle(rows)
+            path = folder / f"{step}_{table}.ndjson"
+            files.append((table, splits.write(path, step, rows)))
     yield files, database
     database.close()
 
 
-@pytest.mark.parametrize("number", tpch.QUERIES)
+@pytest.mark.parametrize("number", QUERIES)
 def test_the_answer_as_loaded(arqon, tpch_tables, loaded, number, tmp_path):
-    query = tpch.QUERIES[number]
-    wanted = tpch.answer(loaded, query)
+    query = QUERIES[number]
+    wanted = answer_of(loaded, query, query.params)
     assert wanted, "a query without an answer proves nothing"
-    assert_equal(answer(arqon, number, query, tables(tpch_tables, query), tmp_path), wanted)
+    assert_equal(answer(arqon, number, {}, tables(tpch_tables, query), tmp_path), wanted)
 
 
-@pytest.mark.parametrize("number", tpch.QUERIES)
-def test_the_answer_after_orders_went_and_came_back(
-    arqon, tpch_tables, loaded, gone_and_back, number, tmp_path
-):
-    query = tpch.QUERIES[number]
-    inputs = tables(tpch_tables, query) + changes(gone_and_back, query)
-    got = answer(arqon, number, query, inputs, tmp_path, "--epoch-rows", EPOCH_ROWS)
-    assert_equal(got, tpch.answer(loaded, query))
+@pytest.mark.parametrize("number", QUERIES)
+def test_the_answer_under_a_random_split(arqon, loaded, split, number, tmp_path):
+    seed, steps = split
+    query = QUERIES[number]
+    # Every second time with other parameters.
+    params = query.other if seed % 2 else {}
+    inputs = [(table, path) for table, path in steps if table in query.tables.split()]
+    wanted = answer_of(loaded, query, params or query.params)
+    for backend in BACKENDS:
+        got = answer(arqon, number, params, inputs, tmp_path, "--backend", backend)
+        assert_equal(got, wanted)
 
 
-@pytest.mark.parametrize("number", tpch.QUERIES)
-def test_the_answer_after_orders_changed(
-    arqon, tpch_tables, loaded, changed, number, tmp_path
-):
+@pytest.mark.parametrize("number", QUERIES)
+def test_the_answer_after_rows_changed(arqon, tpch_tables, loaded, changed, number, tmp_path):
     files, database = changed
-    query = tpch.QUERIES[number]
-    wanted = tpch.answer(database, query)
-    assert wanted != tpch.answer(loaded, query), "changes that change nothing prove nothing"
-    inputs = tables(tpch_tables, query) + changes(files, query)
-    got = answer(arqon, number, query, inputs, tmp_path, "--epoch-rows", EPOCH_ROWS)
+    query = QUERIES[number]
+    wanted = answer_of(database, query, query.other)
+    before = answer_of(loaded, query, query.other)
+    assert sorted(wanted) != sorted(before), "changes that change nothing prove nothing"
+    inputs = tables(tpch_tables, query)
+    inputs += [(table, path) for table, path in files if table in query.tables.split()]
+    got = answer(arqon, number, query.other, inputs, tmp_path, "--epoch-rows", EPOCH_ROWS)
     assert_equal(got, wanted)
 
 
-def answer(arqon, number, query, inputs, folder, *more):
-    """The circuit's rows for a query."""
-    out = folder / "result.csv"
-    arqon.run(
-        f"circuits/bench/tpch/q{number:02}.yaml", inputs, [("result", out)], *more
-    )
-    return read_csv(out, query.columns)
+def answer(arqon, number, params, inputs, folder, *more):
+    """The circuit's rows for a query; `params` replaces the circuit's own."""
+    query, out = QUERIES[number], folder / "result.csv"
+    circuit = f"circuits/bench/tpch/q{number:02}.yaml"
+    arqon.run(circuit, inputs, [("result", out)], *more, params=params)
+    columns = dict(column.split(": ") for column in " ".join(query.columns.split()).split(", "))
+    return read_csv(out, columns, query.optional)
+
+
+def answer_of(database, query, params):
+    """DuckDB's rows for a query."""
+    return database.execute(query.sql, params).fetchall()
 
 
 def tables(folder, query):
     """The tables of a query as inputs."""
-    return [(table, folder / f"{table}.csv") for table in query.tables]
+    return [(table, folder / f"{table}.csv") for table in query.tables.split()]
 
 
-def changes(files, query):
-    """The changes to a query's tables as inputs: all deletions first, then all insertions."""
-    return [
-        (table, files[step, table])
-        for step in ("delete", "insert")
-        for table in query.tables
-        if table in KEYS
-    ]
+def changes(all_rows, chance):
+    """(table, rows that go, rows that come) for each table that changes."""
+    for table, share in TOUCHED.items():
+        rows = all_rows[table]
+        touched = chance.sample(rows, int(len(rows) * share))
+        n_gone, n_changed = len(touched) // 5, len(touched) // 4
+        stay = [dict(row) for row in touched[n_gone:]]
+        altered = stay[:n_changed]
+        for row in altered:
+            ALTERED[table](row, chance)
+        yield table, touched, stay
+        if table == "orders":
+            yield lines_of(all_rows["lineitem"], touched, stay, altered, chance)
 
 
-def rows_of(database, table, order_keys):
-    """The rows of the given orders, as they are written in NDJSON."""
-    columns = [column.split()[:2] for column in re.split(r",\s+", tpch.TABLES[table])]
-    names = [name for name, _ in columns]
-    # Decimals and dates as the texts they are in files.
-    text = ", ".join(
-        name if kind in ("BIGINT", "VARCHAR") else f"{name}::VARCHAR" for name, kind in columns
-    )
-    keys = ", ".join(map(str, order_keys))
-    key = KEYS[table][0]
-    found = database.execute(f"SELECT {text} FROM {table} WHERE {key} IN ({keys})").fetchall()
-    return [dict(zip(names, row, strict=True)) for row in found]
+def lines_of(lines, touched, stay, altered, chance):
+    """What happens to lines when it happens to their orders."""
+
+    def of(orders):
+        keys = {order["o_orderkey"] for order in orders}
+        return [dict(line) for line in lines if line["l_orderkey"] in keys]
+
+    back = of(stay)
+    keys = {order["o_orderkey"] for order in altered}
+    for line in back:
+        if line["l_orderkey"] in keys:
+            alter_line(line, chance)
+    return "lineitem", of(touched), back
 
 
-def write_changes(folder, database, gone, back):
-    """Files by (step, table): `delete` takes the orders out, `insert` brings `back`."""
-    chance = random.Random(SEED + 2)
-    files = {}
-    for table, key in KEYS.items():
-        deletes = [
-            {"$delete": {name: row[name] for name in key}} for row in rows_of(database, table, gone)
-        ]
-        for step, lines in (("delete", deletes), ("insert", list(back[table]))):
-            chance.shuffle(lines)
-            files[step, table] = folder / f"{step}_{table}.ndjson"
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            files[step, table].write_text(text, encoding="utf-8")
-    return files
+def alter_line(row, chance):
+    row["l_quantity"] = f"{chance.randint(1, 90)}.00"
+    row["l_discount"] = f"0.0{chance.randint(0, 9)}"
+    row["l_returnflag"] = chance.choice("ANR")
+    row["l_receiptdate"] = max(row["l_receiptdate"], f"1995-0{chance.randint(1, 9)}-15")
+
+
+def alter_order(row, chance):
+    row["o_orderdate"] = f"199{chance.randint(3, 7)}-03-{chance.randint(10, 20)}"
+    row["o_comment"] = chance.choice(["pending deposits beside accounts", "none"])
+    row["o_orderstatus"] = chance.choice("FOP")
+
+
+def alter_customer(row, chance):
+    row["c_acctbal"] = f"{chance.randint(-900, 9000)}.50"
+    row["c_nationkey"] = chance.randint(0, 24)
+    row["c_phone"] = f"{chance.randint(10, 34)}{row['c_phone'][2:]}"
+
+
+def alter_part(row, chance):
+    row["p_size"] = chance.randint(1, 50)
+    row["p_brand"] = f"Brand#{chance.randint(1, 5)}{chance.randint(1, 5)}"
+    row["p_name"] = f"almond {row['p_name']}"
+
+
+def alter_partsupp(row, chance):
+    row["ps_availqty"] = chance.randint(1, 9_999)
+    row["ps_supplycost"] = f"{chance.randint(1, 1_000)}.25"
+
+
+def alter_supplier(row, chance):
+    row["s_acctbal"] = f"{chance.randint(-900, 9_000)}.75"
+    row["s_nationkey"] = chance.randint(0, 24)
+
+
+ALTERED = {
+    "orders": alter_order,
+    "customer": alter_customer,
+    "part": alter_part,
+    "partsupp": alter_partsupp,
+    "supplier": alter_supplier,
+}

@@ -125,6 +125,22 @@ pub(crate) fn write_wire_code(root: &Path) -> Result<bool, String> {
     Ok(counted(root, &mut cargo, Count::Libtest)?.n_failed == 0)
 }
 
+/// A file of `tests/oracle` with the release build and other settings; true if all passed.
+pub(crate) fn torture_oracle(
+    root: &Path,
+    file: &str,
+    settings: &[(&str, OsString)],
+) -> Result<bool, String> {
+    say(python::announcement(root).as_deref().unwrap_or("This installs nothing."));
+    let python = python::ensure(root)?;
+    if build_arqon(root, true)?.n_failed > 0 {
+        return Ok(false);
+    }
+    let arqon = arqon_path(true)?;
+    let tools = Tools { root, arqon: &arqon, python: Some(&python) };
+    Ok(tools.oracle(&format!("tests/oracle/{file}"), settings)?.n_failed == 0)
+}
+
 fn succeeded(reports: &[Report]) -> bool {
     reports.last().is_none_or(|report| report.fault.is_none())
 }
@@ -180,12 +196,7 @@ impl Tools<'_> {
             Step::Format | Step::Lint | Step::Rust => house_step(self.root, step),
             Step::Circuits => self.circuits(),
             Step::Python => self.pytest("sdk/python", &[]),
-            Step::Oracle => {
-                let tables = self.root.join("target/tpch").join(ORACLE_SCALE.to_string());
-                tpch::write_tables(ORACLE_SCALE, &tables)
-                    .map_err(|error| format!("{}: {error}", tables.display()))?;
-                self.pytest("tests/oracle", &[("ARQON_TPCH", tables.into())])
-            }
+            Step::Oracle => self.oracle("tests/oracle", &[]),
             Step::Readme => readme::run(self.root, self.arqon),
         }
     }
@@ -204,6 +215,16 @@ impl Tools<'_> {
             tally.add(counted(self.root, &mut arqon, Count::One)?);
         }
         Ok(tally)
+    }
+
+    /// Tests that hold answers against `DuckDB`, after their data is written.
+    fn oracle(&self, target: &str, settings: &[(&str, OsString)]) -> Result<Tally, String> {
+        let tables = self.root.join("target/tpch").join(ORACLE_SCALE.to_string());
+        tpch::write_tables(ORACLE_SCALE, &tables)
+            .map_err(|error| format!("{}: {error}", tables.display()))?;
+        let mut all = settings.to_vec();
+        all.push(("ARQON_TPCH", tables.into()));
+        self.pytest(target, &all)
     }
 
     fn pytest(&self, folder: &str, more: &[(&str, OsString)]) -> Result<Tally, String> {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::step::say;
+use crate::suite;
 
 /// What to run, and how much of it.
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,22 @@ struct Run {
     target: &'static str,
     test: &'static str,
 }
+
+/// A long run of a file in `tests/oracle`, which reads the same settings.
+struct OracleRun {
+    name: &'static str,
+    about: &'static str,
+    cases: u64,
+    file: &'static str,
+}
+
+const ORACLE_RUNS: &[OracleRun] = &[OracleRun {
+    name: "tpch",
+    about: "the 22 TPC-H queries on both back ends, each case a random split into epochs in which \
+            5 % of the rows go and come back: DuckDB's answers",
+    cases: 20,
+    file: "test_tpch.py",
+}];
 
 const RUNS: &[Run] = &[
     Run {
@@ -73,8 +90,14 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
         for run in RUNS {
             say(&format!("{}  {} ({} cases)", run.name, run.about, run.cases));
         }
+        for run in ORACLE_RUNS {
+            say(&format!("{}  {} ({} cases)", run.name, run.about, run.cases));
+        }
         return Ok(true);
     };
+    if let Some(run) = ORACLE_RUNS.iter().find(|run| run.name.eq_ignore_ascii_case(name)) {
+        return oracle(root, run, arguments);
+    }
     let run = RUNS
         .iter()
         .find(|run| run.name.eq_ignore_ascii_case(name))
@@ -90,4 +113,15 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
         .status()
         .map_err(|error| format!("cargo: {error}"))?;
     Ok(status.success())
+}
+
+fn oracle(root: &Path, run: &OracleRun, arguments: &Arguments) -> Result<bool, String> {
+    let cases = arguments.cases.unwrap_or(run.cases);
+    say(&format!("{}: {cases} cases from seed {}", run.name, arguments.seed));
+    let settings = [
+        ("ARQON_CASES", cases.to_string().into()),
+        ("ARQON_SEED", arguments.seed.to_string().into()),
+        ("ARQON_BACKENDS", "hash,arrangements".into()),
+    ];
+    suite::torture_oracle(root, run.file, &settings)
 }

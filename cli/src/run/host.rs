@@ -1,6 +1,6 @@
 //! The running circuit: the server with its edge, behind one call that feeds an epoch.
 
-use arqon_engine::{BackendChoice, EngineOptions, TopicInput};
+use arqon_engine::{EngineOptions, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_server::{EdgeOptions, Server, ServerOptions, StartError};
 use arqon_types::Epoch;
@@ -20,17 +20,16 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts the circuit on `n_workers` threads, with an edge for clients if one is wanted.
+    /// Starts the circuit, with an edge for clients if one is wanted.
     ///
     /// # Errors
     /// A [`Failure`] if it cannot start or listen.
     pub(crate) fn start(
         plan: DataflowPlan,
-        n_workers: usize,
+        engine: EngineOptions,
         edge: Option<EdgeOptions>,
         collector: &Collector,
     ) -> Result<Self, Failure> {
-        let engine = EngineOptions { n_workers, backend: BackendChoice::Auto };
         let sink = collector.clone();
         let server =
             Server::start(plan, ServerOptions { engine, edge }, move |output| sink.out(output))

@@ -59,8 +59,10 @@ pub(crate) fn resolve_params<'a>(
         override_param(&mut params, &param.name, param.value.node.clone(), report);
     }
     for (name, text) in &options.set {
+        let declared = params.get(name.as_str()).map(|param| &param.value);
+        let value = read_literal(text, declared);
         let name = ast::Name::new(name.clone(), anchor);
-        override_param(&mut params, &name, read_literal(text), report);
+        override_param(&mut params, &name, value, report);
     }
     params
 }
@@ -119,32 +121,52 @@ fn kind_of(literal: &expr::Literal) -> &'static str {
     }
 }
 
-/// The value of `--set name=value`, read as the value of a parameter is.
-fn read_literal(text: &str) -> expr::Literal {
-    let (parsed, faults) = arqon_grammar::parse_expression(text);
-    if faults.is_empty() {
-        match parsed.kind {
-            expr::ExprKind::Literal(literal) => return literal,
-            expr::ExprKind::Unary { operator, operand }
-                if operator.node == expr::UnaryOperator::Negate =>
-            {
-                match operand.kind {
-                    expr::ExprKind::Literal(expr::Literal::Integer(value)) => {
-                        return expr::Literal::Integer(-value);
-                    }
-                    expr::ExprKind::Literal(expr::Literal::Number(digits)) => {
-                        return expr::Literal::Number(format!("-{digits}"));
-                    }
-                    expr::ExprKind::Literal(expr::Literal::Duration(nanos)) => {
-                        return expr::Literal::Duration(-nanos);
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
+/// The value of `--set name=value`, read as the value of a parameter is; texts, dates and times
+/// may come without their quotes, since the parameter says what they are.
+fn read_literal(text: &str, declared: Option<&expr::Literal>) -> expr::Literal {
+    let as_written = || expr::Literal::String(text.to_owned());
+    let literal = literal(text);
+    match (declared, literal) {
+        (Some(expr::Literal::String(_)), Some(expr::Literal::String(text))) => {
+            expr::Literal::String(text)
         }
+        (Some(expr::Literal::String(_)), _) => as_written(),
+        (Some(expr::Literal::Date(_)), None) => {
+            self::literal(&format!("d\"{text}\"")).unwrap_or_else(as_written)
+        }
+        (Some(expr::Literal::Time(_)), None) => {
+            self::literal(&format!("t\"{text}\"")).unwrap_or_else(as_written)
+        }
+        (_, literal) => literal.unwrap_or_else(as_written),
     }
-    expr::Literal::String(text.to_owned())
+}
+
+/// A text that is one literal, perhaps negative.
+fn literal(text: &str) -> Option<expr::Literal> {
+    let (parsed, faults) = arqon_grammar::parse_expression(text);
+    if !faults.is_empty() {
+        return None;
+    }
+    match parsed.kind {
+        expr::ExprKind::Literal(literal) => Some(literal),
+        expr::ExprKind::Unary { operator, operand }
+            if operator.node == expr::UnaryOperator::Negate =>
+        {
+            match operand.kind {
+                expr::ExprKind::Literal(expr::Literal::Integer(value)) => {
+                    Some(expr::Literal::Integer(-value))
+                }
+                expr::ExprKind::Literal(expr::Literal::Number(digits)) => {
+                    Some(expr::Literal::Number(format!("-{digits}")))
+                }
+                expr::ExprKind::Literal(expr::Literal::Duration(nanos)) => {
+                    Some(expr::Literal::Duration(-nanos))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 /// The functions; those that call themselves are reported and marked.
@@ -240,5 +262,29 @@ fn called_functions(
             called_functions(alternative, ids, called);
         }
         expr::ExprKind::Literal(_) | expr::ExprKind::Name(_) | expr::ExprKind::Error => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_value_is_read_as_what_the_parameter_is() {
+        let read = |text: &str, declared: &str| {
+            let declared = literal(declared).expect("a literal");
+            read_literal(text, Some(&declared))
+        };
+        let text = |text: &str| expr::Literal::String(text.to_owned());
+        for (given, wanted) in [("13", "13"), ("MED BOX", "MED BOX"), ("none", "none")] {
+            assert_eq!(read(given, "\"x\""), text(wanted));
+        }
+        assert_eq!(read("\"a b\"", "\"x\""), text("a b"));
+        assert_eq!(read("1996-02-29", "d\"1995-01-01\""), literal("d\"1996-02-29\"").unwrap());
+        assert_eq!(read("1996-02-30", "d\"1995-01-01\""), text("1996-02-30"));
+        let time = "t\"2026-01-01T00:00:00Z\"";
+        assert_eq!(read("2026-01-01T00:00:00Z", time), literal(time).unwrap());
+        assert_eq!(read("-7", "1"), expr::Literal::Integer(-7));
+        assert_eq!(read("seven", "1"), text("seven"));
     }
 }
