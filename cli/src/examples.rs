@@ -223,7 +223,9 @@ fn updates(plan: &DataflowPlan, output: &EpochOutput) -> u64 {
     let steps = plan.steps.iter().flat_map(|step| match &step.operator {
         Operator::Source(_) => vec![],
         Operator::Map(map) => vec![false; map.stages.len()],
-        Operator::Union | Operator::Route(_) | Operator::Arm(_) => vec![false],
+        Operator::Union | Operator::Route(_) | Operator::Arm(_) | Operator::Errors(_) => {
+            vec![false]
+        }
         Operator::Join(_)
         | Operator::Group(_)
         | Operator::Distinct

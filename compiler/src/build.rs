@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 
 use crate::resolve::{Resolved, Topic, TopicOrigin};
 use crate::row_type::RowType;
-use crate::typed::{Input, NodeId, OperatorId, ProjectVerb, TypedNode, TypedStep, Verb};
+use crate::typed::{Input, NodeId, OperatorId, Owner, ProjectVerb, TypedNode, TypedStep, Verb};
 use crate::typing::Flow;
 
 /// What expressions refer to, for the list of declarations.
@@ -94,14 +94,30 @@ impl<'r> Building<'r, '_> {
         let grants = resolved.circuit.access.iter().flat_map(|role| &role.subscribe);
         for grant in grants {
             let Some(owner) = grant.target.node.strip_suffix(".errors") else { continue };
-            if resolved.node_id(owner).is_some() && !self.errors.contains_key(owner) {
-                self.error_topic(owner, &grant.target.node);
+            if resolved.node_id(owner).is_some() {
+                self.error_topic(owner);
+            }
+        }
+        for owner in
+            self.flow.nodes.iter().flat_map(TypedNode::reads).filter_map(Input::owner_of_errors)
+        {
+            self.error_topic(resolved.owner_name(owner));
+            if let (Owner::Topic(id), Some(errors)) =
+                (owner, self.errors.get(resolved.owner_name(owner)))
+            {
+                let topic = resolved.topic(id);
+                let schema = Arc::new(error_schema());
+                let ends = (self.topics[id.0], *errors);
+                self.builder.wire(ends, Port::Errors, &schema, range(topic.span));
             }
         }
     }
 
-    fn error_topic(&mut self, node: &str, name: &str) {
-        let Ok(name) = TopicName::parse(name) else { return };
+    fn error_topic(&mut self, node: &str) {
+        if self.errors.contains_key(node) {
+            return;
+        }
+        let Ok(name) = TopicName::parse(&format!("{node}.errors")) else { return };
         let vertex = self.builder.topic(plan::Topic {
             name,
             origin: plan::TopicOrigin::Errors { node: node.to_owned() },
@@ -339,6 +355,11 @@ impl<'r> Building<'r, '_> {
                 Input::Label(NodeId(id), label) => {
                     let outputs = &self.outputs[id];
                     outputs[label.min(outputs.len() - 1)].clone()
+                }
+                Input::Errors(owner) => {
+                    let name = self.resolved.owner_name(owner);
+                    let Some(errors) = self.errors.get(name) else { continue };
+                    (*errors, Arc::new(error_schema()))
                 }
                 Input::Operator(OperatorId(id)) => {
                     (self.endpoints[id], Arc::new(Schema::new("unknown", Vec::new())))

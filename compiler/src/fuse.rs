@@ -3,6 +3,9 @@
 //! Law: stages of a map work row by row and in order, so two maps one after the other are one map
 //! with the stages of both. A map that others read too, or that a topic carries, stays, and so
 //! do maps of two nodes, unless one of them cannot fail: failures go to the errors of one node.
+//! Where a step reads these, all steps of the node stand before it, and stay there.
+
+use std::collections::BTreeSet;
 
 use arqon_operators::ExprKind;
 use arqon_plan::{DataflowPlan, Map, Operator, StageKind, Step, StepId};
@@ -18,6 +21,14 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
     for output in &plan.outputs {
         n_readers[output.step.index()] += 1;
     }
+    let errors_read: BTreeSet<String> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.operator {
+            Operator::Errors(node) => Some(node.clone()),
+            _ => None,
+        })
+        .collect();
     let mut places: Vec<StepId> = Vec::with_capacity(plan.steps.len());
     let mut steps: Vec<Option<Step>> = Vec::with_capacity(plan.steps.len());
     for mut step in plan.steps {
@@ -31,7 +42,8 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
         if let (Operator::Map(map), Some(before)) = (&mut step.operator, only_input)
             && let Some(Some(Step { operator: Operator::Map(first), node, .. })) =
                 steps.get(before.index())
-            && (*node == step.node || only_moves(first) || only_moves(map))
+            && (*node == step.node
+                || (!errors_read.contains(node) && (only_moves(first) || only_moves(map))))
         {
             // A map that cannot fail has no errors, so the one node of both is the other's.
             if only_moves(map) {

@@ -3,19 +3,20 @@
 //! Later passes make it faster; this one only has to be right. A topic's collection is the union
 //! of what is written to it and what clients publish. A keyed topic lets one row per key pass.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arqon_operators::Expr;
 use arqon_plan::{
     Arm, DataflowPlan, Map, Operator, Output, Stage, StageKind, Step, StepId, TopicPlan,
 };
-use arqon_types::{Discipline, Schema};
+use arqon_types::{Discipline, Edge, Schema, TopicName, error_schema};
 
 use crate::keys::{Keys, output_keys, proves};
 use crate::order::dependency_order;
 use crate::resolve::Resolved;
 use crate::row_type::RowType;
-use crate::typed::{Input, NodeId, TopicId, TypedNode, TypedSource, TypedStep, Verb};
+use crate::typed::{Input, NodeId, Owner, TopicId, TypedNode, TypedSource, TypedStep, Verb};
 use crate::typing::Flow;
 
 /// The dataflow plan of a circuit without faults; none if it calls an operator, since calls do
@@ -29,6 +30,7 @@ pub(crate) fn lower(resolved: &Resolved<'_>, flow: &Flow, file: &str) -> Option<
         outputs: Vec::new(),
         sources: vec![None; resolved.topics.len()],
         collections: vec![None; resolved.topics.len()],
+        errors: BTreeMap::new(),
         results: vec![Vec::new(); flow.nodes.len()],
         writers: writers(resolved, flow),
         is_read: read_topics(resolved, flow),
@@ -45,6 +47,7 @@ pub(crate) fn lower(resolved: &Resolved<'_>, flow: &Flow, file: &str) -> Option<
             lowering.topic(TopicId(id - n_nodes))?;
         }
     }
+    let granted = lowering.granted_errors();
     let topics = resolved
         .topics
         .iter()
@@ -60,6 +63,7 @@ pub(crate) fn lower(resolved: &Resolved<'_>, flow: &Flow, file: &str) -> Option<
                 verified: ast.is_none_or(|ast| ast.unchecked.is_none()),
             })
         })
+        .chain(granted.into_iter().map(Some))
         .collect::<Option<Vec<_>>>()?;
     Some(DataflowPlan {
         circuit: resolved.name.clone(),
@@ -101,12 +105,8 @@ fn writers(resolved: &Resolved<'_>, flow: &Flow) -> Vec<Vec<(NodeId, usize)>> {
 fn read_topics(resolved: &Resolved<'_>, flow: &Flow) -> Vec<bool> {
     let mut is_read = vec![false; resolved.topics.len()];
     for node in &flow.nodes {
-        let joined = node.steps.iter().filter_map(|step| match &step.verb {
-            Verb::Join { input, .. } => Some(*input),
-            _ => None,
-        });
-        for input in node.sources.iter().map(|source| source.input).chain(joined) {
-            if let Input::Topic(id) = input {
+        for input in node.reads() {
+            if let Input::Topic(id) | Input::Errors(Owner::Topic(id)) = input {
                 is_read[id.0] = true;
             }
         }
@@ -125,6 +125,8 @@ struct Lowering<'r, 'a> {
     sources: Vec<Option<StepId>>,
     /// What a reader of each topic reads.
     collections: Vec<Option<StepId>>,
+    /// The errors that are read.
+    errors: BTreeMap<Owner, StepId>,
     /// What each node puts out: one step, or one per label.
     results: Vec<Vec<StepId>>,
     writers: Vec<Vec<(NodeId, usize)>>,
@@ -138,20 +140,21 @@ impl Lowering<'_, '_> {
         let n_nodes = self.flow.nodes.len();
         let mut needs: Vec<Vec<usize>> = Vec::with_capacity(n_nodes + self.resolved.topics.len());
         let place = |input: Input| match input {
-            Input::Topic(TopicId(id)) => {
-                // A control topic is read one epoch later, as a source.
-                (!is_control(self.resolved, TopicId(id))).then_some(n_nodes + id)
+            // A control topic is read one epoch later, as a source.
+            Input::Topic(id) if is_control(self.resolved, id) => Vec::new(),
+            Input::Topic(TopicId(id)) | Input::Errors(Owner::Topic(TopicId(id))) => {
+                vec![n_nodes + id]
             }
-            Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => Some(id),
-            Input::Operator(_) => None,
+            Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => vec![id],
+            // What goes wrong on the way to a topic is the node's error, too.
+            Input::Errors(Owner::Node(NodeId(id))) => {
+                let written = self.flow.nodes[id].sinks.iter().map(|sink| n_nodes + sink.topic.0);
+                std::iter::once(id).chain(written).collect()
+            }
+            Input::Operator(_) => Vec::new(),
         };
         for node in &self.flow.nodes {
-            let joined = node.steps.iter().filter_map(|step| match &step.verb {
-                Verb::Join { input, .. } => Some(*input),
-                _ => None,
-            });
-            let sources = node.sources.iter().map(|source| source.input);
-            needs.push(sources.chain(joined).filter_map(place).collect());
+            needs.push(node.reads().flat_map(place).collect());
         }
         for writers in &self.writers {
             needs.push(writers.iter().map(|(NodeId(id), _)| *id).collect());
@@ -185,8 +188,55 @@ impl Lowering<'_, '_> {
             Input::Topic(id) => self.collections[id.0],
             Input::Node(NodeId(id)) => self.results[id].first().copied(),
             Input::Label(NodeId(id), label) => self.results[id].get(label).copied(),
+            Input::Errors(owner) => Some(self.errors(owner)),
             Input::Operator(_) => None,
         }
+    }
+
+    /// The errors of a topic or node, which all of its readers share.
+    fn errors(&mut self, owner: Owner) -> StepId {
+        if let Some(known) = self.errors.get(&owner) {
+            return *known;
+        }
+        let name = self.resolved.owner_name(owner);
+        let address = format!("{name}.errors");
+        let step = self.push(Step {
+            node: address.clone(),
+            address,
+            operator: Operator::Errors(name.to_owned()),
+            inputs: Vec::new(),
+            schema: error_schema(),
+        });
+        self.errors.insert(owner, step);
+        step
+    }
+
+    /// The errors that a role may subscribe to: outputs like any other, as far as clients see.
+    fn granted_errors(&mut self) -> Vec<TopicPlan> {
+        let resolved = self.resolved;
+        let grants = resolved.circuit.access.iter().flat_map(|role| &role.subscribe);
+        let mut granted: Vec<TopicPlan> = Vec::new();
+        for grant in grants {
+            let owner = grant.target.node.strip_suffix(".errors").and_then(|it| resolved.owner(it));
+            let (Some(owner), Ok(name)) = (owner, TopicName::parse(&grant.target.node)) else {
+                continue;
+            };
+            if granted.iter().any(|topic| topic.name == name) {
+                continue;
+            }
+            let step = self.errors(owner);
+            self.outputs.push(Output { topic: name.clone(), step });
+            granted.push(TopicPlan {
+                name,
+                schema: error_schema(),
+                discipline: Discipline::Delta,
+                key: Vec::new(),
+                time: None,
+                edge: Edge::Out,
+                verified: true,
+            });
+        }
+        granted
     }
 
     fn source(&mut self, id: TopicId) -> Option<StepId> {

@@ -105,7 +105,7 @@ fn keep_one(need: &mut [Need]) {
 
 fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
     match operator {
-        Operator::Source(_) => Vec::new(),
+        Operator::Source(_) | Operator::Errors(_) => Vec::new(),
         Operator::Map(map) => vec![map_needs(map, need, widths[0])],
         // A struct stays as it is on both sides of a union, so that they stay equal.
         Operator::Union => {
@@ -283,6 +283,7 @@ impl Pruning {
         let needs = input_needs(&step.operator, need, &widths);
         let layout: Layout = match &mut step.operator {
             Operator::Source(_)
+            | Operator::Errors(_)
             | Operator::Distinct
             | Operator::Top(_)
             | Operator::Unique { .. } => {
@@ -372,7 +373,8 @@ impl Pruning {
             | Operator::Join(_)
             | Operator::Distinct
             | Operator::Top(_)
-            | Operator::Unique { .. } => return false,
+            | Operator::Unique { .. }
+            | Operator::Errors(_) => return false,
         };
         !drops && step.inputs.iter().all(|id| is_identity(&self.layouts[id.index()]))
     }

@@ -13,7 +13,6 @@ use arqon_grammar::Span;
 use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_grammar::code::yaml;
 use arqon_types::{Discipline, Edge, Field, TopicName};
 use indexmap::IndexMap;
 
@@ -24,7 +23,7 @@ pub(crate) use topics::{Topic, TopicOrigin, discipline};
 use crate::options::Options;
 use crate::report::Report;
 use crate::row_type::{Origin, OriginKind, RowType};
-use crate::typed::{Input, NodeId, OperatorId, TopicId};
+use crate::typed::{Input, NodeId, OperatorId, Owner, TopicId};
 
 /// A circuit whose names are all known.
 #[derive(Debug)]
@@ -240,21 +239,7 @@ impl<'a> Resolved<'a> {
         }
         if let Some((owner, part)) = name.node.rsplit_once('.') {
             match (self.names.get(owner), part) {
-                (Some(_), "errors") => {
-                    report.push(
-                        Diagnostic::new(
-                            yaml::NOT_AVAILABLE,
-                            name.span,
-                            format!(
-                                "reading `{}` in a flow is part of the language, and not \
-                                 available in this version",
-                                name.node
-                            ),
-                        )
-                        .help("clients and tests can read it"),
-                    );
-                    return None;
-                }
+                (Some(_), "errors") => return self.owner(owner).map(Input::Errors),
                 (Some(Named::Node(id)), label) => {
                     return self.label(*id, label, name.span, report);
                 }
@@ -317,6 +302,22 @@ impl<'a> Resolved<'a> {
             report.unknown(names::UNKNOWN_TOPIC, name.span, message, name.as_str(), topics);
         }
         known
+    }
+
+    /// The topic or node of that name, as the owner of its errors.
+    pub(crate) fn owner(&self, name: &str) -> Option<Owner> {
+        match self.names.get(name)? {
+            Named::Topic(id) => Some(Owner::Topic(*id)),
+            Named::Node(id) => Some(Owner::Node(*id)),
+        }
+    }
+
+    /// The name of a topic or node, whose errors are `name.errors`.
+    pub(crate) fn owner_name(&self, owner: Owner) -> &str {
+        match owner {
+            Owner::Topic(id) => self.topic(id).name.as_str(),
+            Owner::Node(NodeId(id)) => self.circuit.flow[id].name.as_str(),
+        }
     }
 
     /// The node of that name.

@@ -50,6 +50,8 @@ pub(crate) enum OriginKind {
     Joined,
     /// A contract's field; the place is the contract's name in the circuit.
     Contract,
+    /// A field of error rows; the place is the name of the topic or node.
+    Errors,
 }
 
 impl OriginKind {
@@ -60,6 +62,7 @@ impl OriginKind {
             Self::Computed => "is computed as",
             Self::Joined => "joins as",
             Self::Contract => "is by contract",
+            Self::Errors => "of its errors is",
         }
     }
 }

@@ -107,16 +107,10 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
 }
 
 fn read_topics(node: &TypedNode) -> Vec<TopicId> {
-    let joined = node.steps.iter().filter_map(|step| match &step.verb {
-        Verb::Join { input, .. } => Some(*input),
-        _ => None,
-    });
-    let sources = node.sources.iter().map(|source| source.input);
-    sources
-        .chain(joined)
+    node.reads()
         .filter_map(|input| match input {
             Input::Topic(id) => Some(id),
-            Input::Node(_) | Input::Label(..) | Input::Operator(_) => None,
+            Input::Node(_) | Input::Label(..) | Input::Errors(_) | Input::Operator(_) => None,
         })
         .collect()
 }

@@ -31,9 +31,30 @@ pub(crate) enum Input {
     Node(NodeId),
     /// One label of a node that ends in a route.
     Label(NodeId, usize),
+    /// The errors of a topic or node: `name.errors`.
+    Errors(Owner),
     /// An operator by its name. It may only be read through its topics; the check on bypasses
     /// says so.
     Operator(OperatorId),
+}
+
+impl Input {
+    /// Whose errors it is, if it is errors.
+    pub(crate) fn owner_of_errors(self) -> Option<Owner> {
+        match self {
+            Self::Errors(owner) => Some(owner),
+            Self::Topic(_) | Self::Node(_) | Self::Label(..) | Self::Operator(_) => None,
+        }
+    }
+}
+
+/// Whose errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// Of a topic: bad lines, retractions of what is not there, second rows of a key.
+    Topic(TopicId),
+    /// Of a node: rows that its steps could not compute.
+    Node(NodeId),
 }
 
 /// A source of a node, at its place.
@@ -71,6 +92,17 @@ pub(crate) struct TypedNode {
     pub(crate) sinks: Vec<TypedSink>,
     /// Operators that it would write to past their topics, with the place of the name.
     pub(crate) bypasses: Vec<(OperatorId, Span)>,
+}
+
+impl TypedNode {
+    /// All that the node reads: its sources, then the other sides of its joins.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = Input> {
+        let joined = self.steps.iter().filter_map(|step| match &step.verb {
+            Verb::Join { input, .. } => Some(*input),
+            _ => None,
+        });
+        self.sources.iter().map(|source| source.input).chain(joined)
+    }
 }
 
 /// A topic that a node writes.

@@ -811,7 +811,6 @@ flow:
     from: frames
     do:
       - where: rms(pcm) > 0.5 and id > 3 and foo > 3
-  b: { from: a.errors }
 ",
         "4:28-43 error[E0019]: the type `tensor` is part of the language, and not available in this version
 4:50-55 error[E0019]: the type `bytes` is part of the language, and not available in this version
@@ -819,8 +818,6 @@ flow:
 11:16-19 error[E0019]: the function `rms` is part of the language, and not available in this version
 11:46-49 error[E0205]: unknown field `foo`
   help: known here: `id`, `pcm`, `raw`, `at`
-12:14-22 error[E0019]: reading `a.errors` in a flow is part of the language, and not available in this version
-  help: clients and tests can read it
 ",
     );
 }

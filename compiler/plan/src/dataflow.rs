@@ -108,6 +108,9 @@ pub enum Operator {
         /// Positions of the key.
         key: Vec<usize>,
     },
+    /// The error rows of the node (or topic) of this name, of the same epoch. No input; stands
+    /// after all steps of that node.
+    Errors(String),
 }
 
 /// Fused stateless stages, each over the columns that the one before yields.

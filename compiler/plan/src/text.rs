@@ -443,6 +443,7 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         Operator::Distinct => "distinct".to_owned(),
         Operator::Top(top) => top_text(top, &at(0), &step.schema),
         Operator::Unique { key } => format!("unique ({})", named(&step.schema, key)),
+        Operator::Errors(node) => format!("errors of {node}"),
     };
     out.line(0, format!("#{idx} {}  {text}{inputs}", step.address));
     if let Operator::Map(map) = &step.operator {

@@ -4,6 +4,7 @@
 //!    two fields of a schema share a name.
 //! 2. **Order**: the inputs of a step stand before it; their number is the operator's own.
 //! 3. **Sources**: a source names a topic of the plan and has its schema; one source per topic.
+//!    The errors of a node are read after all of its steps, and have the schema of errors.
 //! 4. **Expressions**: a column lies within the rows that come in and has their type; a local
 //!    lies within its lambda; a literal is a value of its type; operands of `and`, `or`, `not`
 //!    and conditions are `bool`; nothing nests deeper than [`EXPRESSION_DEPTH_MAX`].
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use arqon_operators::{Expr, ExprKind, UnaryOp};
-use arqon_types::{Discipline, Schema, TopicName, Type};
+use arqon_types::{Discipline, Schema, TopicName, Type, error_schema};
 
 use crate::dataflow::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, StageKind, Step, Top, TopicPlan,
@@ -119,6 +120,7 @@ impl<'a> Verifier<'a> {
 
     fn steps(&mut self) {
         let mut sources = BTreeSet::new();
+        let mut errors_read = BTreeSet::new();
         for (idx, step) in self.plan.steps.iter().enumerate() {
             step.address.clone_into(&mut self.place);
             self.schema(&step.schema);
@@ -133,8 +135,25 @@ impl<'a> Verifier<'a> {
             if inputs.len() == step.inputs.len() && self.arity(step) {
                 self.step(step, &inputs);
             }
-            if let Operator::Source(topic) = &step.operator {
-                self.require(sources.insert(topic), || format!("`{topic}` has two sources"));
+            self.require(!errors_read.contains(&step.node), || {
+                format!("the errors of `{}` are read before this step of it", step.node)
+            });
+            match &step.operator {
+                Operator::Source(topic) => {
+                    self.require(sources.insert(topic), || format!("`{topic}` has two sources"));
+                }
+                Operator::Errors(node) => {
+                    errors_read.insert(node.clone());
+                }
+                Operator::Map(_)
+                | Operator::Union
+                | Operator::Route(_)
+                | Operator::Arm(_)
+                | Operator::Join(_)
+                | Operator::Group(_)
+                | Operator::Distinct
+                | Operator::Top(_)
+                | Operator::Unique { .. } => {}
             }
         }
     }
@@ -142,7 +161,7 @@ impl<'a> Verifier<'a> {
     fn arity(&mut self, step: &Step) -> bool {
         let n_inputs = step.inputs.len();
         let (fits, wanted) = match &step.operator {
-            Operator::Source(_) => (n_inputs == 0, "no input"),
+            Operator::Source(_) | Operator::Errors(_) => (n_inputs == 0, "no input"),
             Operator::Union => (0 < n_inputs, "an input"),
             Operator::Join(_) => (n_inputs == 2, "two inputs"),
             Operator::Map(_)
@@ -206,6 +225,10 @@ impl<'a> Verifier<'a> {
                 });
                 self.yields(&types[0], &step.schema);
             }
+            Operator::Errors(_) => self
+                .require(step.schema.fields == error_schema().fields, || {
+                    "the schema is not that of errors".into()
+                }),
         }
     }
 

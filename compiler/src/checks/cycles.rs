@@ -2,7 +2,7 @@
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::discipline;
-use arqon_plan::{Plan, Vertex, VertexId, WireRef};
+use arqon_plan::{Plan, TopicOrigin, Vertex, VertexId, WireRef};
 
 use super::paths::{drawn, is_immediate, shortest};
 use super::span;
@@ -88,7 +88,10 @@ fn report(plan: &Plan, way: &[WireRef<'_>]) -> Diagnostic {
     }
     let topics: Vec<&str> = way
         .iter()
-        .filter(|wire| matches!(plan.vertex(wire.to), Vertex::Topic(_)))
+        .filter(|wire| match plan.vertex(wire.to) {
+            Vertex::Topic(topic) => topic.origin == TopicOrigin::Declared,
+            Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => false,
+        })
         .map(|wire| plan.label(wire.to))
         .collect();
     match topics.first() {

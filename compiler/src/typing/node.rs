@@ -6,6 +6,7 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
+use arqon_types::error_schema;
 
 use super::scope::Scope;
 use super::sink::bypassed;
@@ -13,8 +14,8 @@ use super::step::Made;
 use super::typer::Typer;
 use crate::order::dependency_order;
 use crate::resolve::{Resolved, discipline, route_labels};
-use crate::row_type::RowType;
-use crate::typed::{Input, NodeId, TypedNode, TypedSink, TypedSource, TypedStep, Verb};
+use crate::row_type::{Origin, OriginKind, RowType};
+use crate::typed::{Input, NodeId, Owner, TypedNode, TypedSink, TypedSource, TypedStep, Verb};
 
 /// The nodes of a circuit, typed.
 #[derive(Debug, Default)]
@@ -71,6 +72,7 @@ impl Rows<'_, '_> {
         match input {
             Input::Topic(id) => Arc::clone(&self.resolved.topic(id).row),
             Input::Operator(_) => RowType::unknown(),
+            Input::Errors(owner) => error_row(owner, self.resolved),
             Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => {
                 self.typed[id].as_ref().map_or_else(RowType::unknown, |node| Arc::clone(&node.row))
             }
@@ -78,9 +80,20 @@ impl Rows<'_, '_> {
     }
 }
 
+/// The fields of an error, which come with the topic or node.
+fn error_row(owner: Owner, resolved: &Resolved<'_>) -> Arc<RowType> {
+    let span = match owner {
+        Owner::Topic(id) => resolved.topic(id).span,
+        Owner::Node(NodeId(id)) => resolved.circuit.flow[id].name.span,
+    };
+    let origin = Origin { span, kind: OriginKind::Errors };
+    Arc::new(RowType::from_fields(&error_schema().fields, Some(origin)))
+}
+
 fn node_of(input: Input) -> Option<usize> {
     match input {
-        Input::Topic(_) | Input::Operator(_) => None,
+        Input::Topic(_) | Input::Errors(Owner::Topic(_)) | Input::Operator(_) => None,
+        Input::Errors(Owner::Node(NodeId(id))) => Some(id),
         Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => Some(id),
     }
 }
@@ -377,6 +390,7 @@ fn type_chain(
             .filter(|input| whole_output(*input, from, resolved, typer));
         let row = match input {
             None | Some(Input::Operator(_)) => RowType::unknown(),
+            Some(Input::Errors(owner)) => error_row(owner, resolved),
             Some(Input::Topic(id)) => Arc::clone(&resolved.topic(id).row),
             Some(Input::Node(NodeId(id)) | Input::Label(NodeId(id), _)) => {
                 flow.nodes.get(id).map_or_else(RowType::unknown, |node| Arc::clone(&node.row))

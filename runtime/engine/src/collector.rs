@@ -117,6 +117,14 @@ impl Collector {
             let topic = topic.unwrap_or_else(|| panic!("`{}` is no node", error.node));
             *errors.entry(topic).or_default().entry(error).or_insert(0) += diff;
         }
+        // Errors that the plan puts out are among the outputs already.
+        errors.retain(|topic, rows| {
+            let is_output = self.plan.outputs.iter().any(|output| output.topic == **topic);
+            if is_output {
+                stats.errors += rows.values().filter(|diff| **diff != 0).count() as u64;
+            }
+            !is_output
+        });
         for (topic, rows) in errors {
             let update = |(error, diff): (ErrorRow, i64)| Update {
                 row: error.to_row(),

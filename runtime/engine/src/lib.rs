@@ -25,6 +25,7 @@ mod top;
 mod unique;
 mod arrangement;
 mod sink;
+mod error_feed;
 mod render;
 mod worker;
 mod collector;

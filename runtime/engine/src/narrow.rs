@@ -71,6 +71,7 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
                 identity(&step.schema),
             ),
             Operator::Source(_)
+            | Operator::Errors(_)
             | Operator::Union
             | Operator::Route(_)
             | Operator::Arm(_)

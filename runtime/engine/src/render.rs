@@ -17,6 +17,7 @@ use arqon_types::{PackedRow, Schema, TopicName};
 use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top, reduce_unique};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
 use crate::distinct::DistinctLogic;
+use crate::error_feed::ErrorFeed;
 use crate::group::{GroupLogic, GroupShape};
 use crate::join::{JoinLogic, JoinShape};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
@@ -105,7 +106,8 @@ impl Counters {
                 | Operator::Group(_)
                 | Operator::Distinct
                 | Operator::Top(_)
-                | Operator::Unique { .. } => {
+                | Operator::Unique { .. }
+                | Operator::Errors(_) => {
                     vec![layout.add(&step.node, &step.address, false)]
                 }
             })
@@ -120,6 +122,8 @@ pub(crate) struct Rendered {
     pub(crate) inputs: BTreeMap<TopicName, InputHandle<u64, NoopBuilder<Batch>>>,
     /// Where groups without keys learn of the first epoch.
     pub(crate) ticks: InputHandle<u64, NoopBuilder<Vec<u64>>>,
+    /// Where errors that steps read come back, in the order of the steps.
+    pub(crate) errors: Vec<ErrorFeed>,
     /// Knows which epochs are complete.
     pub(crate) probe: ProbeHandle<u64>,
 }
@@ -141,6 +145,7 @@ struct Walk<'scope, 'a> {
     file: Arc<str>,
     ticks: KeyedRows<'scope>,
     sources: BTreeMap<TopicName, Batches<'scope>>,
+    errors: Vec<ErrorFeed>,
     done: Vec<Collection<'scope>>,
 }
 
@@ -181,6 +186,7 @@ pub(crate) fn render(
         file: Arc::from(plan.file.as_str()),
         ticks: tick_rows,
         sources,
+        errors: Vec::new(),
         done: Vec::new(),
     };
     for (idx, step) in plan.steps.iter().enumerate() {
@@ -196,7 +202,7 @@ pub(crate) fn render(
         .chain(plan.outputs.iter().map(|output| &output.step))
         .copied()
         .collect();
-    for (collection, id) in walk.done.into_iter().zip((0_u32..).map(StepId)) {
+    for (collection, id) in std::mem::take(&mut walk.done).into_iter().zip((0_u32..).map(StepId)) {
         match collection {
             Collection::Rows(_) if is_read.contains(&id) => {}
             Collection::Rows(stream) => {
@@ -209,7 +215,7 @@ pub(crate) fn render(
             }
         }
     }
-    Rendered { inputs, ticks, probe }
+    Rendered { inputs, ticks, errors: walk.errors, probe }
 }
 
 impl<'scope> Walk<'scope, '_> {
@@ -231,7 +237,7 @@ impl<'scope> Walk<'scope, '_> {
         }
     }
 
-    fn step(&self, idx: usize, step: &Step) -> Collection<'scope> {
+    fn step(&mut self, idx: usize, step: &Step) -> Collection<'scope> {
         let meters: Vec<Meter> =
             self.counters.steps[idx].iter().map(|counter| self.meter(step, *counter)).collect();
         let inputs: Vec<&Step> =
@@ -255,6 +261,7 @@ impl<'scope> Walk<'scope, '_> {
                 Collection::Arms(arms) => arms[arm.idx].clone(),
                 Collection::Rows(_) => panic!("an arm reads a route"),
             },
+            Operator::Errors(node) => self.errors(node, only_meter()),
             Operator::Join(join) => self.join(idx, step, join, only_meter()),
             Operator::Group(group) => {
                 let shape = GroupShape::new(group, &step.schema);
@@ -318,6 +325,20 @@ impl<'scope> Walk<'scope, '_> {
                 }
             }
         })
+    }
+
+    /// The errors of a node, fed back once all of its steps are done with an epoch.
+    fn errors(&mut self, node: &str, meter: Meter) -> Batches<'scope> {
+        let (feed, stream) = ErrorFeed::new(self.scope, node, meter);
+        let steps = self.plan.steps.iter().zip(&self.done);
+        for (_, collection) in steps.filter(|(step, _)| step.node == node) {
+            match collection {
+                Collection::Rows(rows) => feed.wait_for(rows.clone()),
+                Collection::Arms(arms) => arms.iter().for_each(|arm| feed.wait_for(arm.clone())),
+            }
+        }
+        self.errors.push(feed);
+        stream
     }
 
     fn key(

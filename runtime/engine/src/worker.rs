@@ -168,9 +168,10 @@ pub(crate) fn run(worker: &mut Worker, setup: &Setup) {
 
 fn drive(worker: &mut Worker, setup: &Setup) {
     let recorder = Rc::new(RefCell::new(Recorder::new(&setup.counters.layout)));
-    let rendered = worker.dataflow::<u64, _, _>(|scope| {
+    let mut rendered = worker.dataflow::<u64, _, _>(|scope| {
         render(scope, &setup.plan, setup.backend, &setup.counters, &recorder)
     });
+    let mut errors = std::mem::take(&mut rendered.errors);
     let sources = sources(setup, &recorder);
     let is_first = worker.index() == 0;
     let probe = rendered.probe.clone();
@@ -190,6 +191,9 @@ fn drive(worker: &mut Worker, setup: &Setup) {
                 Err(TryRecvError::Disconnected) => input = None,
             }
         }
+        for feed in &mut errors {
+            feed.feed(in_flight.iter().copied());
+        }
         while let Some(epoch) = in_flight.front().copied() {
             if probe.less_equal(&epoch) {
                 break;
@@ -200,8 +204,12 @@ fn drive(worker: &mut Worker, setup: &Setup) {
                 setup.shared.fail("the collector of outputs is gone".to_owned());
             }
         }
-        if input.is_none() && in_flight.is_empty() && !worker.has_dataflows() {
-            return;
+        if input.is_none() && in_flight.is_empty() {
+            // No error can come any more, and who reads them is to learn of it.
+            errors.clear();
+            if !worker.has_dataflows() {
+                return;
+            }
         }
         worker.step_or_park(None);
     }

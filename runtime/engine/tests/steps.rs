@@ -11,7 +11,7 @@ use arqon_plan::{
     Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Route, SortKey,
     Stage, StageKind, Ties, Top,
 };
-use arqon_types::{Change, Discipline, Field, Row, Schema, Type, Value};
+use arqon_types::{Change, Discipline, Field, Row, Schema, Type, Value, error_schema};
 
 use naive::{
     MESSAGE, PlanBuilder, ROW_TEXT, aggregate, binary, check, column, epochs, int, literal, row,
@@ -211,6 +211,50 @@ fn set_plan() -> DataflowPlan {
         plan.output("out.set", distinct);
         let unique = plan.step("one", Operator::Unique { key: vec![1] }, &[union], row_schema());
         plan.output("out.one", unique);
+    })
+}
+
+/// Errors of maps and of unique keys that a node reads and groups, and errors of its own.
+fn errors_plan() -> DataflowPlan {
+    plan_of(|plan, left, right| {
+        let union = plan.step("both", Operator::Union, &[left, right], row_schema());
+        let stages = vec![Stage {
+            address: "squares[0]".into(),
+            kind: StageKind::Project(vec![v_times_v()]),
+        }];
+        let squares = Operator::Map(Map { stages });
+        plan.step("squares", squares, &[union], schema(&[("squared", Type::Int64)]));
+        plan.step("one", Operator::Unique { key: vec![1] }, &[union], row_schema());
+        let of_map = plan.step("a", Operator::Errors("squares".into()), &[], error_schema());
+        let of_unique = plan.step("b", Operator::Errors("one".into()), &[], error_schema());
+        let all = plan.step("all", Operator::Union, &[of_map, of_unique], error_schema());
+        let keys = [0, 2, 5].map(|at| column(at, Type::String)).to_vec();
+        let out = schema(&[
+            ("node", Type::String),
+            ("code", Type::String),
+            ("row", Type::String),
+            ("n", Type::Int64),
+        ]);
+        let aggregates = vec![aggregate(A::Count, &[], Type::Int64)];
+        let count = Operator::Group(Group { keys, aggregates });
+        let count = plan.step("count", count, &[all], out);
+        plan.output("out.count", count);
+        let n = column(3, Type::Int64);
+        let far = binary(BinaryOp::Multiply, n, literal(i64::MAX), Type::Int64);
+        let stages = vec![Stage { address: "far[0]".into(), kind: StageKind::Project(vec![far]) }];
+        let far = plan.step(
+            "far",
+            Operator::Map(Map { stages }),
+            &[count],
+            schema(&[("n", Type::Int64)]),
+        );
+        plan.output("out.far", far);
+        let again = plan.step("c", Operator::Errors("far".into()), &[], error_schema());
+        let again = plan.step("again", Operator::Distinct, &[again], error_schema());
+        let names = Group { keys: vec![column(0, Type::String)], aggregates: Vec::new() };
+        let names =
+            plan.step("names", Operator::Group(names), &[again], schema(&[("node", Type::String)]));
+        plan.output("out.names", names);
     })
 }
 
@@ -441,6 +485,11 @@ proptest! {
         per in any::<bool>(),
     ) {
         check_all(&top_plan(n, offset, ties, rank, per), &epochs);
+    }
+
+    #[test]
+    fn errors_that_are_read(epochs in some_epochs()) {
+        check_all(&errors_plan(), &epochs);
     }
 
     #[test]

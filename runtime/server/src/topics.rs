@@ -39,7 +39,8 @@ pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
             | Operator::Group(_)
             | Operator::Distinct
             | Operator::Top(_)
-            | Operator::Unique { .. } => None,
+            | Operator::Unique { .. }
+            | Operator::Errors(_) => None,
         })
         .collect()
 }

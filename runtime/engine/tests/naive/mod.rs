@@ -373,6 +373,7 @@ impl Oracle<'_> {
             Operator::Arm(arm) => self.done[step.inputs[0].index()][arm.idx].clone(),
             Operator::Join(join) => self.join(step, join),
             Operator::Group(group) => self.group(step, group),
+            Operator::Errors(node) => self.errors.get(node).cloned().unwrap_or_default(),
             Operator::Distinct => self.input(step, 0).into_keys().map(|row| (row, 1)).collect(),
             Operator::Top(top) => self.top(step, top),
             Operator::Unique { key } => {
