@@ -72,9 +72,12 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
     let tests = type_tests(&resolved, &flow, &places, &mut report);
     let plan = build(&resolved, &flow, &used, file_name);
     check(&resolved, &plan, options, &mut report);
-    let dataflow =
-        if report.has_errors() { None } else { lower(&resolved, &flow, file_name).map(passes) };
-    let not_runnable = not_runnable(&resolved, &flow, &plan);
+    let dataflow = if report.has_errors() {
+        None
+    } else {
+        lower(&resolved, &flow, &plan, file_name).map(passes)
+    };
+    let not_runnable = not_runnable(&resolved, &flow);
     Compiled {
         plan: Some(plan),
         dataflow,

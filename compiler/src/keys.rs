@@ -29,7 +29,7 @@ pub(crate) fn output_keys(
             source_key.map(|key| key.iter().copied().collect()).into_iter().collect()
         }
         Operator::Map(map) => map_keys(map, input()),
-        Operator::Union | Operator::Errors(_) => Keys::new(),
+        Operator::Log(_) | Operator::Union | Operator::Errors(_) => Keys::new(),
         Operator::Route(_) | Operator::Arm(_) => input(),
         Operator::Join(join) => join_keys(join, inputs, n_left),
         Operator::Group(group) => vec![(0..group.keys.len()).collect()],
@@ -39,6 +39,7 @@ pub(crate) fn output_keys(
             bounded(keys)
         }
         Operator::Top(top) => top_keys(top, input(), n_columns),
+        Operator::Latest(latest) => vec![latest.key.iter().copied().collect()],
         Operator::Unique { key } => {
             let mut keys = input();
             keys.push(key.iter().copied().collect());

@@ -19,6 +19,7 @@ mod quotas;
 mod raw;
 mod typing;
 mod keys;
+mod placed;
 mod lower;
 mod prune;
 mod fuse;

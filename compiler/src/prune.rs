@@ -1,10 +1,10 @@
 //! Pass `prune`: columns that nobody reads are projected away before joins, which hold rows.
 //!
 //! Law: joins, groups and unions compute each output column from the columns it names, so a
-//! column that nothing downstream reads may be left out before them. Distinct, top and unique
-//! compare whole rows, so they read all columns. An expression that may fail for a row is kept,
-//! because its failure is an answer. Rows of topics never change; error rows downstream show the
-//! columns that are left.
+//! column that nothing downstream reads may be left out before them. Distinct, top, latest and
+//! unique compare whole rows, so they read all columns. An expression that may fail for a row is
+//! kept, because its failure is an answer. Rows of topics never change; error rows downstream show
+//! the columns that are left.
 
 use std::collections::BTreeSet;
 
@@ -105,7 +105,7 @@ fn keep_one(need: &mut [Need]) {
 
 fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
     match operator {
-        Operator::Source(_) | Operator::Errors(_) => Vec::new(),
+        Operator::Source(_) | Operator::Log(_) | Operator::Errors(_) => Vec::new(),
         Operator::Map(map) => vec![map_needs(map, need, widths[0])],
         // A struct stays as it is on both sides of a union, so that they stay equal.
         Operator::Union => {
@@ -125,7 +125,7 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Ve
         Operator::Arm(_) => vec![need.to_vec()],
         Operator::Join(join) => join_needs(join, need, widths),
         Operator::Group(group) => vec![group_needs(group, widths[0])],
-        Operator::Distinct | Operator::Top(_) | Operator::Unique { .. } => {
+        Operator::Distinct | Operator::Top(_) | Operator::Latest(_) | Operator::Unique { .. } => {
             vec![vec![Need::All; widths[0]]]
         }
     }
@@ -284,8 +284,10 @@ impl Pruning {
         let layout: Layout = match &mut step.operator {
             Operator::Source(_)
             | Operator::Errors(_)
+            | Operator::Log(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Latest(_)
             | Operator::Unique { .. } => {
                 step.inputs = step.inputs.iter().map(|id| self.places[id.index()]).collect();
                 identity(step.schema.fields.len())
@@ -369,10 +371,12 @@ impl Pruning {
             }
             Operator::Route(_) | Operator::Arm(_) | Operator::Group(_) => false,
             Operator::Source(_)
+            | Operator::Log(_)
             | Operator::Union
             | Operator::Join(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Errors(_) => return false,
         };

@@ -7,10 +7,6 @@ use std::collections::BTreeSet;
 
 use arqon_grammar::Span;
 use arqon_grammar::ast;
-use arqon_plan::{
-    Plan, Port, TextRange, Topic as PlanTopic, Verb as PlanVerb, Vertex, VertexId, WireRef,
-};
-use arqon_types::Discipline;
 
 use crate::resolve::{Resolved, Topic, TopicOrigin};
 use crate::typed::{Input, TopicId, TypedNode, Verb};
@@ -26,7 +22,7 @@ pub struct NotRunnable {
 }
 
 /// Parts without which the answers would be others; such a circuit does not run.
-pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow, plan: &Plan) -> Vec<NotRunnable> {
+pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunnable> {
     let read: BTreeSet<TopicId> = flow.nodes.iter().flat_map(read_topics).collect();
     let written: BTreeSet<TopicId> =
         flow.nodes.iter().flat_map(|node| &node.sinks).map(|sink| sink.topic).collect();
@@ -58,7 +54,6 @@ pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow, plan: &Plan) ->
     for node in &flow.nodes {
         operators_of(resolved, node, &mut found);
     }
-    upserts(plan, &mut found);
     found.sort_by_key(|part| part.span);
     found
 }
@@ -113,55 +108,6 @@ fn read_topics(node: &TypedNode) -> Vec<TopicId> {
             Input::Node(_) | Input::Label(..) | Input::Errors(_) | Input::Operator(_) => None,
         })
         .collect()
-}
-
-/// Events that are to become the state of a key: the last one in log order wins, and a dataflow
-/// that only sees the rows of an epoch together cannot tell which was the last.
-fn upserts(plan: &Plan, found: &mut Vec<NotRunnable>) {
-    let mut add = |range: TextRange, what: &str| {
-        found.push(NotRunnable {
-            span: Span::new(range.start, range.end),
-            message: format!(
-                "{what} is to hold the last event of each key; this is checked, but this version \
-                 does not replace a row by a later event: an input topic that `carries: full` does"
-            ),
-        });
-    };
-    for (id, step) in plan.steps() {
-        let PlanVerb::Carries(Discipline::Full) = step.verb else { continue };
-        let Some(input) = plan.inputs(id).find(|wire| wire.wire.port == Port::Main) else {
-            continue;
-        };
-        let key = plan.carries_key(id);
-        if brings_events(plan, input.from, key.as_deref()) {
-            add(step.range, &format!("step `{}`", step.address));
-        }
-    }
-    for wire in plan.wires() {
-        let Vertex::Topic(topic) = plan.vertex(wire.to) else { continue };
-        let is_written = matches!(wire.wire.port, Port::Main);
-        if is_written && topic.discipline == Discipline::Full {
-            let key = key_in(topic, &wire);
-            if brings_events(plan, wire.from, key.as_deref()) {
-                add(wire.wire.range, &format!("topic `{}`", topic.name));
-            }
-        }
-    }
-}
-
-/// Whether events come from there, of which several can have one value of the key.
-fn brings_events(plan: &Plan, from: VertexId, key: Option<&[usize]>) -> bool {
-    let facts = plan.facts(from);
-    facts.discipline == Some(Discipline::Events) && !key.is_some_and(|key| facts.proves_key(key))
-}
-
-/// The topic's key in the rows of a wire, whose fields may stand in another order.
-fn key_in(topic: &PlanTopic, wire: &WireRef<'_>) -> Option<Vec<usize>> {
-    let position = |column: &usize| {
-        let field = topic.schema.fields.get(*column)?;
-        wire.wire.schema.position(&field.name)
-    };
-    topic.key.iter().map(position).collect()
 }
 
 /// Where a topic says that its rows go after a time or from a size on.

@@ -26,14 +26,38 @@ pub const INPUTS: &[(&str, &str)] = &[("left", "full"), ("right", "delta"), ("fe
 
 type Fields = Vec<(String, String)>;
 
+/// A topic or node that may be read: what it is called, its rows, and what they say.
+#[derive(Debug, Clone)]
+struct Readable {
+    name: String,
+    fields: Fields,
+    saying: Saying,
+}
+
+/// What rows say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Saying {
+    /// Facts with a place in the log, so that the last one of a key is known.
+    Placed,
+    /// Facts that steps have put together.
+    Facts,
+    /// Rows that may be retracted.
+    Changes,
+}
+
 /// A circuit that compiles without a diagnostic (with unbounded state allowed).
 pub fn circuit(random: &mut Random) -> String {
     let mut text = String::from("arqon: 1\ncircuit: law.random\nschemas:\n  Row:\n");
     for (name, ty) in ROW {
         let _ = writeln!(text, "    {name}: {ty}");
     }
-    let mut nodes: Vec<(String, Fields)> =
-        INPUTS.iter().map(|(name, _)| (name.to_string(), row())).collect();
+    let mut nodes: Vec<Readable> = INPUTS
+        .iter()
+        .map(|(name, carries)| {
+            let saying = if *carries == "events" { Saying::Placed } else { Saying::Changes };
+            Readable { name: name.to_string(), fields: row(), saying }
+        })
+        .collect();
     let mut schemas = String::new();
     let mut topics = String::new();
     let mut flow = String::new();
@@ -43,15 +67,21 @@ pub fn circuit(random: &mut Random) -> String {
     }
     for idx in 0..=random.below(4) {
         let name = format!("n{idx}");
-        let (body, fields) = node(random, &nodes, &name);
+        let (body, fields, saying) = node(random, &nodes, &name);
         flow.push_str(&body);
         let _ = writeln!(flow, "    to: out{idx}");
         let _ = writeln!(schemas, "  Out{idx}:");
         for (field, ty) in &fields {
             let _ = writeln!(schemas, "    {field}: {ty}");
         }
-        let _ = writeln!(topics, "  out{idx}: {{ schema: Out{idx}, carries: delta, edge: out }}");
-        nodes.push((name, fields));
+        let mut carries = "delta".to_owned();
+        if saying != Saying::Facts && random.chance(35) {
+            // The last event of a key where events come, else the one row of a key or an error.
+            carries = format!("full, key: {}", random.pick(&fields).0);
+        }
+        let _ =
+            writeln!(topics, "  out{idx}: {{ schema: Out{idx}, carries: {carries}, edge: out }}");
+        nodes.push(Readable { name, fields, saying });
     }
     format!("{text}{schemas}topics:\n{topics}flow:\n{flow}")
 }
@@ -64,30 +94,39 @@ fn of_type<'a>(fields: &'a Fields, wanted: &str) -> Vec<&'a str> {
     fields.iter().filter(|(_, ty)| ty == wanted).map(|(name, _)| name.as_str()).collect()
 }
 
-fn node(random: &mut Random, nodes: &[(String, Fields)], name: &str) -> (String, Fields) {
-    let (source, mut fields) = random.pick(nodes).clone();
-    let twins: Vec<&String> =
-        nodes.iter().filter(|(_, other)| *other == fields).map(|(name, _)| name).collect();
+fn node(random: &mut Random, nodes: &[Readable], name: &str) -> (String, Fields, Saying) {
+    let Readable { name: source, mut fields, mut saying } = random.pick(nodes).clone();
+    let twins: Vec<&Readable> = nodes.iter().filter(|other| other.fields == fields).collect();
     let from = if random.chance(20) && twins.len() > 1 {
-        format!("[{source}, {}]", random.pick(&twins))
+        let twin = random.pick(&twins);
+        saying = union(saying, twin.saying);
+        format!("[{source}, {}]", twin.name)
     } else {
         source
     };
     let mut body = format!("  {name}:\n    from: {from}\n    do:\n");
     let n_steps = 1 + random.below(4);
     for at in 0..n_steps {
-        step(random, nodes, &mut fields, &mut body, at);
+        step(random, nodes, (&mut fields, &mut saying), &mut body, at);
     }
     if body.ends_with("do:\n") {
         body.push_str("      - where: true\n");
     }
-    (body, fields)
+    (body, fields, saying)
+}
+
+fn union(one: Saying, other: Saying) -> Saying {
+    match (one, other) {
+        (Saying::Changes, _) | (_, Saying::Changes) => Saying::Changes,
+        (Saying::Facts, _) | (_, Saying::Facts) => Saying::Facts,
+        (Saying::Placed, Saying::Placed) => Saying::Placed,
+    }
 }
 
 fn step(
     random: &mut Random,
-    nodes: &[(String, Fields)],
-    fields: &mut Fields,
+    nodes: &[Readable],
+    (fields, saying): (&mut Fields, &mut Saying),
     body: &mut String,
     at: usize,
 ) {
@@ -102,15 +141,22 @@ fn step(
             let (name, _) = fields.remove(gone);
             let _ = writeln!(body, "      - drop: [{name}]");
         }
-        4 | 5 => join(random, nodes, fields, body, at),
-        6 | 7 => group(random, fields, body),
+        4 | 5 => join(random, nodes, (fields, saying), body, at),
+        6 | 7 => {
+            group(random, fields, body);
+            *saying = Saying::Changes;
+        }
         8 => {
             let kept = subset(random, fields, 3);
             let names: Vec<&str> = kept.iter().map(|(name, _)| name.as_str()).collect();
             let _ = writeln!(body, "      - distinct: [{}]", names.join(", "));
             *fields = kept;
+            *saying = union(*saying, Saying::Facts);
         }
-        _ => top(random, fields, body, at),
+        _ => {
+            top(random, fields, body, at);
+            *saying = Saying::Changes;
+        }
     }
 }
 
@@ -188,12 +234,12 @@ fn with(random: &mut Random, fields: &mut Fields, body: &mut String, at: usize) 
 
 fn join(
     random: &mut Random,
-    nodes: &[(String, Fields)],
-    fields: &mut Fields,
+    nodes: &[Readable],
+    (fields, saying): (&mut Fields, &mut Saying),
     body: &mut String,
     at: usize,
 ) {
-    let (other, other_fields) = random.pick(nodes);
+    let Readable { name: other, fields: other_fields, saying: other_saying } = random.pick(nodes);
     let keyed = ["int64", "option<int64>", "string", "enum<red|green|blue>"];
     let ty = *random.pick(&keyed);
     let (mine, theirs) = (of_type(fields, ty), of_type(other_fields, ty));
@@ -205,6 +251,9 @@ fn join(
     let alias = format!("j{at}");
     let _ = writeln!(body, "      - join: {other}\n        match: {{ {mine}: {theirs} }}");
     let _ = writeln!(body, "        as: {alias}\n        kind: {kind}");
+    let grows = kind == "inner" || kind == "semi";
+    *saying = union(*saying, if grows { Saying::Facts } else { Saying::Changes });
+    *saying = union(*saying, *other_saying);
     if random.chance(25) {
         let plain = of_type(other_fields, "int64");
         if let (Some(theirs), true) = (plain.first(), kind == "semi" || kind == "anti") {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use arqon_operators::{Aggregate, AggregateFunction, Expr, eval};
 use arqon_plan::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Operator, Order, Route, Stage, StageKind,
-    Step, Ties, Top,
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Latest, Operator, Order, Route, Stage,
+    StageKind, Step, Ties, Top,
 };
 use arqon_types::{Change, Discipline, Row, TopicName, Type, Value};
 
@@ -23,6 +23,9 @@ pub type Errors = BTreeMap<(String, String), i64>;
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
     collections: BTreeMap<String, Collection>,
+    /// Of each topic of events, the events with their place in the log.
+    logs: BTreeMap<String, Collection>,
+    n_events: i64,
     errors: Errors,
 }
 
@@ -57,7 +60,12 @@ impl Inputs {
             plan.topics.iter().find(|spec| spec.name == *topic).expect("the topic is planned");
         let held = self.collections.entry(topic.to_string()).or_default();
         match (change, spec.discipline) {
-            (Change::Insert(row), Discipline::Events) => add(held, row.clone(), 1),
+            (Change::Insert(row), Discipline::Events) => {
+                add(held, row.clone(), 1);
+                self.n_events += 1;
+                let placed = row.iter().cloned().chain([Value::Int(self.n_events)]).collect();
+                add(self.logs.entry(topic.to_string()).or_default(), placed, 1);
+            }
             (Change::Upsert(row), Discipline::Full) => {
                 let key = project(row, &spec.key);
                 held.retain(|old, _| project(old, &spec.key) != key);
@@ -141,6 +149,7 @@ impl Evaluation {
             Operator::Source(topic) => {
                 inputs.collections.get(topic.as_str()).cloned().unwrap_or_default()
             }
+            Operator::Log(topic) => inputs.logs.get(topic.as_str()).cloned().unwrap_or_default(),
             Operator::Map(map) => {
                 let mut rows = input(0);
                 for stage in &map.stages {
@@ -178,6 +187,7 @@ impl Evaluation {
                 input(0).into_iter().filter(|(_, n)| *n > 0).map(|(row, _)| (row, 1)).collect()
             }
             Operator::Top(top) => self.top(node, top, &input(0)),
+            Operator::Latest(latest) => last_rows(latest, &input(0)),
             Operator::Unique { key } => self.unique(node, key, &input(0)),
             Operator::Errors(_) => panic!("random circuits do not read errors"),
         }
@@ -359,6 +369,19 @@ impl Evaluation {
         }
         output
     }
+}
+
+fn last_rows(latest: &Latest, rows: &Collection) -> Collection {
+    let mut last: BTreeMap<Row, (Row, Row)> = BTreeMap::new();
+    for row in rows.keys() {
+        let (rest, place) = row.split_at(row.len() - latest.n_places);
+        let candidate: (Row, Row) = (place.to_vec().into(), rest.to_vec().into());
+        let held = last.entry(project(row, &latest.key)).or_insert_with(|| candidate.clone());
+        if *held < candidate {
+            *held = candidate;
+        }
+    }
+    last.into_values().map(|(_, row)| (row, 1)).collect()
 }
 
 fn compare(top: &Top, a: &Row, b: &Row) -> std::cmp::Ordering {

@@ -108,8 +108,10 @@ pub(crate) fn codec_of(topic: &TopicPlan) -> BodyCodec {
 
 /// Whether a node reads messages that come from outside.
 fn is_source(plan: &DataflowPlan, name: &TopicName) -> bool {
-    let of = |operator: &Operator| matches!(operator, Operator::Source(topic) if topic == name);
-    plan.steps.iter().any(|step| of(&step.operator))
+    plan.steps.iter().any(|step| match &step.operator {
+        Operator::Source(topic) | Operator::Log(topic) => topic == name,
+        _ => false,
+    })
 }
 
 fn output_topic(

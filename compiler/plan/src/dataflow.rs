@@ -86,6 +86,9 @@ pub struct Step {
 pub enum Operator {
     /// The collection of an input topic. No input.
     Source(TopicName),
+    /// The events of an input topic, each with its place in the log as a last field,
+    /// [`PLACE_FIELD`]. No input.
+    Log(TopicName),
     /// Stateless stages in order. One input.
     Map(Map),
     /// Multiplicities add. Any number of inputs, all of the step's schema.
@@ -103,6 +106,8 @@ pub enum Operator {
     Distinct,
     /// One input.
     Top(Top),
+    /// The last row of each key in log order. One input.
+    Latest(Latest),
     /// Lets one row per key pass: the least; the others are error rows. One input.
     Unique {
         /// Positions of the key.
@@ -111,6 +116,25 @@ pub enum Operator {
     /// The error rows of the node (or topic) of this name, of the same epoch. No input; stands
     /// after all steps of that node.
     Errors(String),
+}
+
+/// How the name of a field begins that holds a row's place in the log. No field of a schema
+/// begins with `$`.
+pub const PLACE_FIELD: &str = "$place";
+
+/// How many of the last fields hold a row's place in the log.
+pub fn n_places(schema: &Schema) -> usize {
+    schema.fields.iter().rev().take_while(|field| field.name.starts_with(PLACE_FIELD)).count()
+}
+
+/// Of the rows of each key the one with the greatest place in the log; of equal places the
+/// greatest row. The input's last columns are the place, the output has the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latest {
+    /// Positions of the key.
+    pub key: Vec<usize>,
+    /// How many columns the place has, `int64` each, compared in order.
+    pub n_places: usize,
 }
 
 /// Fused stateless stages, each over the columns that the one before yields.

@@ -24,24 +24,22 @@ impl Plan {
     /// a proven key, else the declared key of the events it reads, else the key of the topic
     /// that it writes.
     pub fn carries_key(&self, id: VertexId) -> Option<Vec<usize>> {
-        let facts = self.facts(id);
-        let declared = || facts.declared_key.as_ref().and_then(|(_, key)| whole_columns(key));
-        let sink = || {
-            self.outputs(id).find_map(|output| match self.vertex(output.to) {
-                Vertex::Topic(topic) if !topic.key.is_empty() => topic
-                    .key
-                    .iter()
-                    .map(|column| {
-                        let field = topic.schema.fields.get(*column)?;
-                        output.wire.schema.position(&field.name)
-                    })
-                    .collect(),
-                Vertex::Topic(_) | Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => {
-                    None
-                }
-            })
-        };
-        facts.key().or_else(declared).or_else(sink)
+        self.facts(id).key()
+    }
+
+    /// The key of the topic that a step writes, in the step's own rows.
+    fn sink_key(&self, id: VertexId) -> Option<Vec<usize>> {
+        self.outputs(id).find_map(|output| match self.vertex(output.to) {
+            Vertex::Topic(topic) if !topic.key.is_empty() => topic
+                .key
+                .iter()
+                .map(|column| {
+                    let field = topic.schema.fields.get(*column)?;
+                    output.wire.schema.position(&field.name)
+                })
+                .collect(),
+            Vertex::Topic(_) | Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => None,
+        })
     }
 
     /// Fills in the facts of all vertices, and with them the discipline and key of all wires.
@@ -272,29 +270,23 @@ impl Plan {
         match discipline {
             Discipline::Events | Discipline::Delta => Facts { state: State::Stateless, ..facts },
             Discipline::Full => {
-                let keys = match &input.declared_key {
-                    Some((_, key)) => vec![key.clone()],
-                    None => input.keys.clone(),
-                };
+                let declared = || whole_columns(&input.declared_key.as_ref()?.1);
+                let key = input.key().or_else(declared).or_else(|| self.sink_key(id));
+                let is_keyed = key.is_some();
+                let mut keys = input.keys.clone();
+                if let Some(key) = key {
+                    keys.push(key.into_iter().map(|column| vec![column]).collect());
+                }
                 let extent = match &input.extent {
-                    Extent::Unbounded(_) if self.has_carries_key(id, input) => {
+                    Extent::Unbounded(_) if is_keyed => {
                         Extent::Bounded(format!("keys({address})").into())
                     }
                     other => other.clone(),
                 };
                 let state = State::Bounded("1 row per key".into());
-                Facts { keys, declared_key: None, extent, state, ..facts }
+                Facts { keys: keys::capped(keys), declared_key: None, extent, state, ..facts }
             }
         }
-    }
-
-    fn has_carries_key(&self, id: VertexId, input: &Facts) -> bool {
-        input.declared_key.is_some()
-            || input.key().is_some()
-            || self.outputs(id).any(|output| match self.vertex(output.to) {
-                Vertex::Topic(topic) => !topic.key.is_empty(),
-                Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => false,
-            })
     }
 }
 

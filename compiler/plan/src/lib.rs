@@ -10,6 +10,7 @@ mod vertex;
 mod facts;
 mod graph;
 mod derive;
+mod log_order;
 mod builder;
 mod parts;
 mod verify;
@@ -24,11 +25,12 @@ pub use artifact::{
 pub use builder::PlanBuilder;
 pub use codec::CodecError;
 pub use dataflow::{
-    Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Order, Output, Route,
-    SortKey, Stage, StageKind, Step, StepId, Ties, Top, TopicPlan,
+    Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Latest, Map, Operator, Order, Output,
+    PLACE_FIELD, Route, SortKey, Stage, StageKind, Step, StepId, Ties, Top, TopicPlan, n_places,
 };
 pub use facts::{Extent, Facts, Held, State};
 pub use graph::{FlowNode, Plan, WireRef};
+pub use log_order::OrderLoss;
 pub use text::{dataflow_text, expression_text, plan_text, schema_text, state_text, verb_text};
 pub use verify::{EXPRESSION_DEPTH_MAX, VerifyError, Violation, verify};
 pub use vertex::{

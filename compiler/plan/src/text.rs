@@ -425,6 +425,7 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         if inputs.is_empty() { String::new() } else { format!(" of {}", inputs.join(", ")) };
     let text = match &step.operator {
         Operator::Source(topic) => format!("source {topic}"),
+        Operator::Log(topic) => format!("log {topic}"),
         Operator::Map(_) => "map".to_owned(),
         Operator::Union => "union".to_owned(),
         Operator::Route(route) => {
@@ -442,6 +443,7 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         Operator::Group(group) => group_text(group, &at(0), &step.schema),
         Operator::Distinct => "distinct".to_owned(),
         Operator::Top(top) => top_text(top, &at(0), &step.schema),
+        Operator::Latest(latest) => format!("latest ({})", named(&step.schema, &latest.key)),
         Operator::Unique { key } => format!("unique ({})", named(&step.schema, key)),
         Operator::Errors(node) => format!("errors of {node}"),
     };

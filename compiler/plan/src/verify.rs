@@ -3,8 +3,9 @@
 //! 1. **Topics**: each is named once; key and time lie within its schema; `full` has a key; no
 //!    two fields of a schema share a name.
 //! 2. **Order**: the inputs of a step stand before it; their number is the operator's own.
-//! 3. **Sources**: a source names a topic of the plan and has its schema; one source per topic.
-//!    The errors of a node are read after all of its steps, and have the schema of errors.
+//! 3. **Sources**: a source names a topic of the plan and has its schema; one source per topic. A
+//!    log names a topic of events and adds the place; one log per topic. The errors of a node are
+//!    read after all of its steps, and have the schema of errors.
 //! 4. **Expressions**: a column lies within the rows that come in and has their type; a local
 //!    lies within its lambda; a literal is a value of its type; operands of `and`, `or`, `not`
 //!    and conditions are `bool`; nothing nests deeper than [`EXPRESSION_DEPTH_MAX`].
@@ -12,7 +13,7 @@
 //!    yields the step's schema.
 //! 6. **Routes**: only arms read a route, an arm reads nothing else, and each arm's label exists.
 //! 7. **Keys**: both sides of a join have as many keys, of equal types save options; a `unique`
-//!    has a key, within its rows.
+//!    and a `latest` have a key, within their rows.
 //! 8. **Schemas**: a step's schema is what its operator makes of its inputs, type by type.
 //! 9. **Outputs**: each names a topic of the plan and a step that is no route; one per topic;
 //!    names and types of the rows are those of the topic.
@@ -139,8 +140,11 @@ impl<'a> Verifier<'a> {
                 format!("the errors of `{}` are read before this step of it", step.node)
             });
             match &step.operator {
-                Operator::Source(topic) => {
-                    self.require(sources.insert(topic), || format!("`{topic}` has two sources"));
+                Operator::Source(topic) | Operator::Log(topic) => {
+                    let is_log = matches!(step.operator, Operator::Log(_));
+                    self.require(sources.insert((topic, is_log)), || {
+                        format!("`{topic}` has two sources")
+                    });
                 }
                 Operator::Errors(node) => {
                     errors_read.insert(node.clone());
@@ -153,6 +157,7 @@ impl<'a> Verifier<'a> {
                 | Operator::Group(_)
                 | Operator::Distinct
                 | Operator::Top(_)
+                | Operator::Latest(_)
                 | Operator::Unique { .. } => {}
             }
         }
@@ -161,7 +166,9 @@ impl<'a> Verifier<'a> {
     fn arity(&mut self, step: &Step) -> bool {
         let n_inputs = step.inputs.len();
         let (fits, wanted) = match &step.operator {
-            Operator::Source(_) | Operator::Errors(_) => (n_inputs == 0, "no input"),
+            Operator::Source(_) | Operator::Log(_) | Operator::Errors(_) => {
+                (n_inputs == 0, "no input")
+            }
             Operator::Union => (0 < n_inputs, "an input"),
             Operator::Join(_) => (n_inputs == 2, "two inputs"),
             Operator::Map(_)
@@ -170,6 +177,7 @@ impl<'a> Verifier<'a> {
             | Operator::Group(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Latest(_)
             | Operator::Unique { .. } => (n_inputs == 1, "one input"),
         };
         self.require(fits, || format!("{n_inputs} inputs where {wanted} is wanted"));
@@ -190,6 +198,17 @@ impl<'a> Verifier<'a> {
                 Some(topic) => self.require(topic.schema.fields == step.schema.fields, || {
                     format!("the source's schema is not that of topic `{name}`")
                 }),
+                None => self.require(false, || format!("topic `{name}` is not in the plan")),
+            },
+            Operator::Log(name) => match self.topics.get(name).copied() {
+                Some(topic) => {
+                    let mut placed = topic.schema.types();
+                    placed.push(Type::Int64);
+                    self.yields(&placed, &step.schema);
+                    self.require(topic.discipline == Discipline::Events, || {
+                        format!("topic `{name}` carries no events, so it is read by no log")
+                    });
+                }
                 None => self.require(false, || format!("topic `{name}` is not in the plan")),
             },
             Operator::Map(map) => self.map(map, &types[0], &step.schema),
@@ -218,6 +237,21 @@ impl<'a> Verifier<'a> {
             Operator::Group(group) => self.group(group, &types[0], &step.schema),
             Operator::Distinct => self.yields(&types[0], &step.schema),
             Operator::Top(top) => self.top(top, &types[0], &step.schema),
+            Operator::Latest(latest) => {
+                let n_rest = types[0].len().saturating_sub(latest.n_places);
+                let (rest, places) = types[0].split_at(n_rest);
+                self.require(
+                    !places.is_empty()
+                        && places.len() == latest.n_places
+                        && places.iter().all(|ty| *ty == Type::Int64),
+                    || format!("{} columns of int64 are no place in the log", latest.n_places),
+                );
+                let is_key = !latest.key.is_empty() && latest.key.iter().all(|at| *at < n_rest);
+                self.require(is_key, || {
+                    format!("key {:?} lies outside of {n_rest} columns", latest.key)
+                });
+                self.yields(rest, &step.schema);
+            }
             Operator::Unique { key } => {
                 self.require(!key.is_empty(), || "a `unique` without key".into());
                 self.require(key.iter().all(|column| *column < types[0].len()), || {

@@ -1,8 +1,11 @@
-//! Disciplines: changes never pass as facts, and full state has a key (E0301, E0303).
+//! Disciplines: changes never pass as facts, full state has a key, and where the last event of a
+//! key is its state, it is known which one is last (E0301, E0303, E0317).
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::discipline;
-use arqon_plan::{FlowStep, Plan, Port, Topic, Verb, Vertex, VertexId, WireRef};
+use arqon_plan::{
+    FlowStep, OrderLoss, Plan, Port, TextRange, Topic, Verb, Vertex, VertexId, WireRef,
+};
 use arqon_types::Discipline;
 
 use super::span;
@@ -20,7 +23,59 @@ pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
         }
     }
     found.extend(plan.wires().filter_map(|wire| sink(plan, &wire)));
+    found.extend(plan.vertices().filter_map(|(id, vertex)| last_event(plan, id, vertex)));
     found
+}
+
+/// A step or topic that is to hold the last event of each key, where nobody can say which it is.
+fn last_event(plan: &Plan, id: VertexId, vertex: &Vertex) -> Option<Diagnostic> {
+    plan.last_event_key(id)?;
+    let loss = plan.order_loss(id)?;
+    let (place, what) = match vertex {
+        Vertex::Step(step) => (step.range, format!("step `{}`", step.address)),
+        Vertex::Topic(topic) => {
+            let is_events = |wire: &WireRef<'_>| {
+                wire.wire.port == Port::Main
+                    && plan.facts(wire.from).discipline == Some(Discipline::Events)
+            };
+            let writer = plan.inputs(id).find(is_events)?;
+            (writer.wire.range, format!("topic `{}`", topic.name))
+        }
+        Vertex::Client(_) | Vertex::Endpoint(_) => return None,
+    };
+    let diagnostic = Diagnostic::new(
+        discipline::ORDER_LOST,
+        span(place),
+        format!("{what} is to hold the last event of each key, and nobody can say which is last"),
+    );
+    Some(match loss {
+        OrderLoss::Step(step) => diagnostic
+            .secondary(
+                span(range_of(plan, step)),
+                format!("`{}` puts events together, and the result has no place in the log", {
+                    plan.label(step)
+                }),
+            )
+            .help(
+                "make the state before that step: write the events to a topic with `carries: \
+                 full` and a `key`, and read that one",
+            ),
+        OrderLoss::Writer(writer) => diagnostic
+            .secondary(span(range_of(plan, writer)), "this writes changes to the same topic")
+            .help("let the events and the changes go to topics of their own"),
+        OrderLoss::Outside => diagnostic
+            .label("others write to the topic too")
+            .help("let the events go to a topic that nobody else writes"),
+    })
+}
+
+fn range_of(plan: &Plan, id: VertexId) -> TextRange {
+    match plan.vertex(id) {
+        Vertex::Client(client) => client.range,
+        Vertex::Topic(topic) => topic.ranges.name,
+        Vertex::Step(step) => step.range,
+        Vertex::Endpoint(endpoint) => endpoint.range,
+    }
 }
 
 fn topic_without_key(topic: &Topic) -> Diagnostic {

@@ -44,4 +44,16 @@ codes! {
         wrong: "flow:\n  a: { from: [t, b] }\n  b: { from: a, to: u }\n",
         mended: "flow:\n  a: { from: t }\n  b: { from: a, to: u }\n",
     }
+    ORDER_LOST = "E0317" {
+        title: "the order of events is lost",
+        explanation: "Events become the state of a key when they go to a topic, or through a step, \
+            that carries `full`: of the events of a key the last one in log order wins. Through \
+            `where`, `select`, `with`, `drop`, `unnest`, `route` and unions each row keeps the \
+            place of the event that it comes from. A `join`, `group`, `distinct` or `top` puts \
+            events together, so that what it yields has no place in the log; and among events and \
+            changes that are written to one topic there is no order either. Make the state first, \
+            and join or group that.",
+        wrong: "topics:\n  readings: { schema: Reading, edge: in }\n  last: { schema: Reading, carries: full, key: sensor, edge: out }\nflow:\n  a:\n    from: readings\n    do:\n      - distinct: all\n    to: last\n",
+        mended: "topics:\n  readings: { schema: Reading, edge: in }\n  last: { schema: Reading, carries: full, key: sensor, edge: out }\nflow:\n  a:\n    from: readings\n    to: last\n",
+    }
 }

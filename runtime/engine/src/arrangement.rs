@@ -23,6 +23,7 @@ use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment};
 use crate::group::{GroupShape, is_tick};
 use crate::join::JoinShape;
+use crate::latest::LatestShape;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::source::push_packed;
 use crate::top::TopShape;
@@ -129,6 +130,20 @@ pub(crate) fn reduce_top<T: Moment>(
         out.extend(chosen.iter().map(|(row, n)| (row_of(row), *n)));
     });
     reduce(rows, "Top", reduction, types, meter)
+}
+
+/// The last row of each key.
+pub(crate) fn reduce_latest(
+    rows: KeyedRows<'_>,
+    shape: LatestShape,
+    types: Vec<Type>,
+    meter: Meter,
+) -> Batches<'_> {
+    let reduction: Reduction = Box::new(move |_, values, out| {
+        let last = values.iter().rev().find(|(_, n)| *n > 0);
+        out.extend(last.map(|(value, _)| (row_of(&shape.row(value)), 1)));
+    });
+    reduce(rows, "Latest", reduction, types, meter)
 }
 
 /// One row per key.

@@ -10,7 +10,7 @@ use arqon_types::{DeltaBatch, Epoch, ErrorRow, PackedRow, TopicName, Type, Updat
 
 use crate::recorder::EpochRecord;
 use crate::render::Counters;
-use crate::stats::{EpochStats, NodeCounts, merge_counts};
+use crate::stats::{CounterKind, EpochStats, NodeCounts, merge_counts};
 use crate::worker::{Report, Shared, panic_text};
 
 /// What an epoch came to.
@@ -99,10 +99,11 @@ impl Collector {
         for (idx, counts) in record.counts.into_iter().enumerate() {
             let (node, address) = layout.counters[idx].clone();
             stats.rows_touched += counts.touched;
-            if layout.is_source[idx] {
+            let kind = layout.kinds[idx];
+            if kind == CounterKind::Source {
                 stats.rows_in += counts.input.changes;
             }
-            stats.nodes.push(NodeCounts { node, address, counts });
+            stats.nodes.push(NodeCounts { node, address, kind, counts });
         }
         let mut deltas = Vec::new();
         for (output, rows) in self.plan.outputs.iter().zip(record.outputs) {

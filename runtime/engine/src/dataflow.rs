@@ -16,7 +16,7 @@ use crate::collector::{Collector, EpochOutput};
 use crate::fit::misfit;
 use crate::narrow::narrow;
 use crate::render::{BackendChoice, Counters};
-use crate::source::{Changes, Divider};
+use crate::source::{Changes, Divider, Part};
 use crate::worker::{Feed, Setup, Shared, panic_text, run};
 
 /// How a dataflow is to run.
@@ -121,6 +121,8 @@ pub struct Dataflow {
 #[derive(Debug)]
 struct Feeder {
     last: Option<Epoch>,
+    /// How many changes were fed: the place of the next one in the log.
+    n_fed: i64,
     dividers: Vec<Divider>,
     feeds: Vec<Sender<Feed>>,
     sizes: Sender<(u64, usize)>,
@@ -212,7 +214,13 @@ impl Dataflow {
             plan,
             is_input,
             shared,
-            feeder: Mutex::new(Some(Feeder { last: None, dividers, feeds, sizes: sizes_in })),
+            feeder: Mutex::new(Some(Feeder {
+                last: None,
+                n_fed: 0,
+                dividers,
+                feeds,
+                sizes: sizes_in,
+            })),
             threads: Some(Threads { workers, collector }),
         };
         if n_ready < options.n_workers {
@@ -252,10 +260,12 @@ impl Dataflow {
         self.shared.admit(n_rows).map_err(FeedError::Stopped)?;
         feeder.last = Some(input.epoch);
         let epoch = input.epoch.0;
-        let mut parts: Vec<Vec<(usize, Changes)>> =
-            feeder.feeds.iter().map(|_| Vec::new()).collect();
+        let mut parts: Vec<Vec<(usize, Part)>> = feeder.feeds.iter().map(|_| Vec::new()).collect();
         for (topic, changes) in topics {
-            for (parts, part) in parts.iter_mut().zip(feeder.dividers[topic].divide(changes)) {
+            let place = feeder.n_fed;
+            feeder.n_fed += i64::try_from(changes.len()).expect("fewer than 2^63 changes");
+            let divided = feeder.dividers[topic].divide(changes, place);
+            for (parts, part) in parts.iter_mut().zip(divided) {
                 parts.extend(part.map(|part| (topic, part)));
             }
         }

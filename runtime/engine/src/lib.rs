@@ -22,6 +22,7 @@ mod distinct;
 mod multiset;
 mod join;
 mod top;
+mod latest;
 mod unique;
 mod arrangement;
 mod sink;
@@ -38,4 +39,4 @@ pub use dataflow::{
 };
 pub use render::BackendChoice;
 pub use source::Changes;
-pub use stats::{Count, Counts, EpochStats, NodeCounts};
+pub use stats::{Count, CounterKind, Counts, EpochStats, NodeCounts};

@@ -72,11 +72,13 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
             ),
             Operator::Source(_)
             | Operator::Errors(_)
+            | Operator::Log(_)
             | Operator::Union
             | Operator::Route(_)
             | Operator::Arm(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Latest(_)
             | Operator::Unique { .. } => {
                 (step.operator.clone(), step.schema.clone(), identity(&step.schema))
             }

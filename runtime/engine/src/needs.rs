@@ -47,7 +47,7 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
     for (idx, step) in plan.steps.iter().enumerate().rev() {
         let needs = outputs[idx].clone();
         match &step.operator {
-            Operator::Source(_) | Operator::Errors(_) => {}
+            Operator::Source(_) | Operator::Log(_) | Operator::Errors(_) => {}
             Operator::Map(map) => {
                 let n_columns = plan.steps[step.inputs[0].index()].schema.fields.len();
                 let (input, needs) = map_needs(map, n_columns, needs);
@@ -77,6 +77,7 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
             | Operator::Arm(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Latest(_)
             | Operator::Unique { .. } => {
                 for input in &step.inputs {
                     outputs[input.index()].fill(Need::Whole);

@@ -10,9 +10,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arqon_operators::Place;
+use arqon_plan::PLACE_FIELD;
 use arqon_types::{ColumnBatch, ErrorRow, PackedRow, Schema};
 
-use crate::stats::Counts;
+use crate::stats::{CounterKind, Counts};
 
 /// A place in [`Layout::counters`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +24,17 @@ pub(crate) struct CounterId(pub(crate) usize);
 pub(crate) struct Layout {
     /// Node and address of each counter.
     pub(crate) counters: Vec<(Arc<str>, Arc<str>)>,
-    /// Which counters are sources.
-    pub(crate) is_source: Vec<bool>,
+    /// What each counts.
+    pub(crate) kinds: Vec<CounterKind>,
     /// How many output topics.
     pub(crate) n_outputs: usize,
 }
 
 impl Layout {
     /// A new counter.
-    pub(crate) fn add(&mut self, node: &str, address: &str, is_source: bool) -> CounterId {
+    pub(crate) fn add(&mut self, node: &str, address: &str, kind: CounterKind) -> CounterId {
         self.counters.push((Arc::from(node), Arc::from(address)));
-        self.is_source.push(is_source);
+        self.kinds.push(kind);
         CounterId(self.counters.len() - 1)
     }
 }
@@ -140,12 +141,13 @@ fn place_text(file: &str, place: Place) -> String {
     }
 }
 
-/// One row of a batch for people: `{ id: 10, amount: 30.00 }`.
+/// One row of a batch for people, `{ id: 10, amount: 30.00 }`, without its place in the log.
 pub(crate) fn row_text(schema: &Schema, batch: &ColumnBatch, row_idx: usize) -> String {
     let parts: Vec<String> = schema
         .fields
         .iter()
         .zip(&batch.columns)
+        .filter(|(field, _)| !field.name.starts_with(PLACE_FIELD))
         .map(|(field, column)| {
             format!("{}: {}", field.name, column.value(row_idx, &field.ty).display(&field.ty))
         })

@@ -14,19 +14,23 @@ use timely::dataflow::{InputHandle, ProbeHandle, Scope};
 use arqon_plan::{DataflowPlan, Join, Operator, Step, StepId};
 use arqon_types::{PackedRow, Schema, TopicName};
 
-use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top, reduce_unique};
+use crate::arrangement::{
+    self, reduce_distinct, reduce_groups, reduce_latest, reduce_top, reduce_unique,
+};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
 use crate::distinct::DistinctLogic;
 use crate::error_feed::ErrorFeed;
 use crate::group::{GroupLogic, GroupShape};
 use crate::join::{JoinLogic, JoinShape};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
+use crate::latest::{LatestLogic, LatestShape};
 use crate::map::{count_through, render_map};
 use crate::narrow::NarrowPlan;
 use crate::recorder::{CounterId, Layout, Meter, Recorder};
 use crate::route::render_route;
 use crate::sink::render_sink;
 use crate::stateful::{KeyLogic, render_stateful};
+use crate::stats::CounterKind;
 use crate::top::{TopLogic, TopShape};
 use crate::unique::UniqueLogic;
 
@@ -79,36 +83,32 @@ impl Counters {
             .topics
             .iter()
             .map(|topic| {
-                // An input that clients may also read is an output of its own source.
-                let is_own_source =
-                    |step: &Step| step.operator == Operator::Source(topic.name.clone());
-                let is_written = plan.outputs.iter().any(|output| {
-                    output.topic == topic.name && !is_own_source(&plan.steps[output.step.index()])
-                });
+                let is_written = plan.outputs.iter().any(|output| output.topic == topic.name);
+                let is_fed = plan.steps.iter().any(|step| is_fed_by(step, &topic.name));
                 let name = topic.name.as_str();
-                (!is_written).then(|| layout.add(name, name, true))
+                (is_fed || !is_written).then(|| layout.add(name, name, CounterKind::Source))
             })
             .collect();
         let steps = plan
             .steps
             .iter()
             .map(|step| match &step.operator {
-                Operator::Source(_) => Vec::new(),
+                Operator::Source(_) | Operator::Log(_) => Vec::new(),
                 Operator::Map(map) => map
                     .stages
                     .iter()
-                    .map(|stage| layout.add(&step.node, &stage.address, false))
+                    .map(|stage| layout.add(&step.node, &stage.address, CounterKind::Stateless))
                     .collect(),
-                Operator::Union
-                | Operator::Route(_)
-                | Operator::Arm(_)
-                | Operator::Join(_)
+                Operator::Union | Operator::Route(_) | Operator::Arm(_) | Operator::Errors(_) => {
+                    vec![layout.add(&step.node, &step.address, CounterKind::Stateless)]
+                }
+                Operator::Join(_)
                 | Operator::Group(_)
                 | Operator::Distinct
                 | Operator::Top(_)
-                | Operator::Unique { .. }
-                | Operator::Errors(_) => {
-                    vec![layout.add(&step.node, &step.address, false)]
+                | Operator::Latest(_)
+                | Operator::Unique { .. } => {
+                    vec![layout.add(&step.node, &step.address, CounterKind::Stateful)]
                 }
             })
             .collect();
@@ -116,10 +116,34 @@ impl Counters {
     }
 }
 
+/// Whether the step reads what is fed to the topic.
+fn is_fed_by(step: &Step, topic: &TopicName) -> bool {
+    matches!(&step.operator, Operator::Source(name) | Operator::Log(name) if name == topic)
+}
+
+/// Where rows go in.
+pub(crate) type Inlet = InputHandle<u64, NoopBuilder<Batch>>;
+
+/// Where an input topic's rows go in; each where a step reads them so.
+#[derive(Default)]
+pub(crate) struct Inlets {
+    /// The rows.
+    pub(crate) rows: Option<Inlet>,
+    /// The rows, each with its place in the log.
+    pub(crate) log: Option<Inlet>,
+}
+
+impl Inlets {
+    /// Both.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Inlet> {
+        self.rows.iter_mut().chain(&mut self.log)
+    }
+}
+
 /// What a worker holds of its dataflow.
 pub(crate) struct Rendered {
-    /// Where each input topic's rows go in.
-    pub(crate) inputs: BTreeMap<TopicName, InputHandle<u64, NoopBuilder<Batch>>>,
+    /// The inlets of each input topic.
+    pub(crate) inputs: BTreeMap<TopicName, Inlets>,
     /// Where groups without keys learn of the first epoch.
     pub(crate) ticks: InputHandle<u64, NoopBuilder<Vec<u64>>>,
     /// Where errors that steps read come back, in the order of the steps.
@@ -144,7 +168,7 @@ struct Walk<'scope, 'a> {
     recorder: Rc<RefCell<Recorder>>,
     file: Arc<str>,
     ticks: KeyedRows<'scope>,
-    sources: BTreeMap<TopicName, Batches<'scope>>,
+    inputs: BTreeMap<TopicName, Inlets>,
     errors: Vec<ErrorFeed>,
     done: Vec<Collection<'scope>>,
 }
@@ -159,18 +183,6 @@ pub(crate) fn render(
 ) -> Rendered {
     let plan = &narrow.plan;
     let probe = ProbeHandle::new();
-    let mut inputs = BTreeMap::new();
-    let mut sources = BTreeMap::new();
-    for step in &plan.steps {
-        if let Operator::Source(topic) = &step.operator
-            && !inputs.contains_key(topic)
-        {
-            let mut input = InputHandle::<u64, NoopBuilder<Batch>>::new_with_builder();
-            let stream = input.to_stream(scope);
-            sources.insert(topic.clone(), stream);
-            inputs.insert(topic.clone(), input);
-        }
-    }
     let mut ticks = InputHandle::<u64, NoopBuilder<Vec<u64>>>::new_with_builder();
     let tick_stream = ticks.to_stream(scope);
     tick_stream.clone().probe_with(&probe);
@@ -185,7 +197,7 @@ pub(crate) fn render(
         recorder: Rc::clone(recorder),
         file: Arc::from(plan.file.as_str()),
         ticks: tick_rows,
-        sources,
+        inputs: BTreeMap::new(),
         errors: Vec::new(),
         done: Vec::new(),
     };
@@ -215,7 +227,7 @@ pub(crate) fn render(
             }
         }
     }
-    Rendered { inputs, ticks, errors: walk.errors, probe }
+    Rendered { inputs: walk.inputs, ticks, errors: walk.errors, probe }
 }
 
 impl<'scope> Walk<'scope, '_> {
@@ -237,6 +249,12 @@ impl<'scope> Walk<'scope, '_> {
         }
     }
 
+    fn inlet(&self) -> (Inlet, Batches<'scope>) {
+        let mut inlet = Inlet::new_with_builder();
+        let rows = inlet.to_stream(self.scope);
+        (inlet, rows)
+    }
+
     fn step(&mut self, idx: usize, step: &Step) -> Collection<'scope> {
         let meters: Vec<Meter> =
             self.counters.steps[idx].iter().map(|counter| self.meter(step, *counter)).collect();
@@ -244,7 +262,16 @@ impl<'scope> Walk<'scope, '_> {
             step.inputs.iter().map(|input| &self.plan.steps[input.index()]).collect();
         let only_meter = || meters[0].clone();
         Collection::Rows(match &step.operator {
-            Operator::Source(topic) => self.sources[topic].clone(),
+            Operator::Source(topic) => {
+                let (inlet, rows) = self.inlet();
+                self.inputs.entry(topic.clone()).or_default().rows = Some(inlet);
+                rows
+            }
+            Operator::Log(topic) => {
+                let (inlet, rows) = self.inlet();
+                self.inputs.entry(topic.clone()).or_default().log = Some(inlet);
+                rows
+            }
             Operator::Map(map) => {
                 render_map(self.rows(step.inputs[0]), inputs[0].schema.clone(), map, meters)
             }
@@ -305,6 +332,20 @@ impl<'scope> Walk<'scope, '_> {
                     }
                     Backend::Hash => {
                         self.stateful(step, "Top", [rows], TopLogic::new(shape), only_meter())
+                    }
+                }
+            }
+            Operator::Latest(latest) => {
+                let types = inputs[0].schema.types();
+                let key = KeyShape::fields(&latest.key, &types);
+                let shape = LatestShape::new(latest, types);
+                let rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
+                match self.backend {
+                    Backend::Arrangements => {
+                        reduce_latest(rows, shape, step.schema.types(), only_meter())
+                    }
+                    Backend::Hash => {
+                        self.stateful(step, "Latest", [rows], LatestLogic::new(shape), only_meter())
                     }
                 }
             }

@@ -10,7 +10,9 @@ use foldhash::fast::FixedState;
 
 use arqon_operators::Place;
 use arqon_plan::TopicPlan;
-use arqon_types::{Change, ColumnBatch, Discipline, ErrorRow, PackedRow, Row, TopicName, Type};
+use arqon_types::{
+    Change, Column, ColumnBatch, Discipline, ErrorRow, PackedRow, Row, TopicName, Type,
+};
 
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::stats::Counts;
@@ -56,6 +58,33 @@ const SPLIT_ROWS_MIN: usize = 512;
 /// Most copies of one row that a `delta` topic holds; the product of two such numbers is an int64.
 const COPIES_MAX: i64 = i32::MAX as i64;
 
+/// A worker's part of what happened to a topic.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// In log order.
+    pub(crate) changes: Changes,
+    /// For events: where the first of them stands in the log; the others follow it.
+    pub(crate) place: i64,
+}
+
+/// Rows of a source, as they go into the dataflow.
+#[derive(Debug)]
+pub(crate) struct Fed {
+    /// The rows.
+    pub(crate) rows: ColumnBatch,
+    /// For events: the place of each row in the log.
+    pub(crate) places: Vec<i64>,
+}
+
+impl Fed {
+    /// The rows, each with its place as last field.
+    pub(crate) fn placed(&self) -> ColumnBatch {
+        let mut rows = self.rows.clone();
+        rows.columns.push(Column::Int(self.places.clone()));
+        rows
+    }
+}
+
 /// How an input topic's changes are divided among the workers.
 #[derive(Debug, Clone)]
 pub(crate) struct Divider {
@@ -88,8 +117,21 @@ impl Divider {
         Self { types: topic.schema.types(), key: topic.key.clone(), rule, n_workers, next: 0 }
     }
 
-    /// One part per worker, each in log order.
-    pub(crate) fn divide(&mut self, changes: Changes) -> Vec<Option<Changes>> {
+    /// One part per worker, each in log order; the first change stands at `place` in the log.
+    pub(crate) fn divide(&mut self, changes: Changes, place: i64) -> Vec<Option<Part>> {
+        let mut n_before = 0;
+        let divided = self.divided(changes);
+        let part = |changes: Changes| {
+            // Only parts of events know their place, and these are one after another in the log.
+            let part_place = place + n_before;
+            n_before += i64::try_from(changes.len()).expect("fewer than 2^63 changes");
+            Part { changes, place: part_place }
+        };
+        let mut part = part;
+        divided.into_iter().map(|changes| changes.map(&mut part)).collect()
+    }
+
+    fn divided(&mut self, changes: Changes) -> Vec<Option<Changes>> {
         let mut parts: Vec<Option<Changes>> = (0..self.n_workers).map(|_| None).collect();
         let whole = self.n_workers == 1
             || matches!(changes, Changes::Errors(_))
@@ -233,31 +275,35 @@ impl Source {
     }
 
     /// Takes an epoch's changes in log order and gives the rows that change.
-    pub(crate) fn apply(&mut self, epoch: u64, changes: Vec<Changes>) -> Vec<ColumnBatch> {
+    pub(crate) fn apply(&mut self, epoch: u64, parts: Vec<Part>) -> Vec<Fed> {
         let mut batches = Vec::new();
         let mut touched = Touched::default();
-        for changes in changes {
+        // Rows that come one by one share a batch, however many messages brought them.
+        let mut single = Fed { rows: ColumnBatch::empty(&self.types), places: Vec::new() };
+        for Part { changes, place } in parts {
             match changes {
                 Changes::Errors(errors) => self.pass_errors(epoch, errors),
                 Changes::Columns(batch) => match self.topic.discipline {
                     Discipline::Full => self.upsert_columns(&batch, &mut touched),
                     Discipline::Events | Discipline::Delta => {
                         self.insert_columns(&batch);
-                        batches.push(batch);
+                        let places = (place..).take(batch.len()).collect();
+                        batches.push(Fed { rows: batch, places });
                     }
                 },
                 Changes::Rows(changes) => match self.topic.discipline {
                     Discipline::Full => self.upsert_rows(epoch, changes, &mut touched),
                     Discipline::Events | Discipline::Delta => {
-                        batches.push(self.apply_rows(epoch, changes));
+                        self.apply_rows(epoch, (changes, place), &mut single);
                     }
                 },
             }
         }
-        batches.push(self.settle(touched));
-        batches.retain(|batch| !batch.is_empty());
+        batches.push(single);
+        batches.push(Fed { rows: self.settle(touched), places: Vec::new() });
+        batches.retain(|batch| !batch.rows.is_empty());
         for batch in &batches {
-            self.counts.output.add_all(&batch.diffs);
+            self.counts.output.add_all(&batch.rows.diffs);
         }
         let counts = std::mem::take(&mut self.counts);
         self.meter.count(epoch, |sum| sum.merge(&counts));
@@ -362,9 +408,13 @@ impl Source {
     }
 
     /// Rows of an `events` or `delta` topic, one by one.
-    fn apply_rows(&mut self, epoch: u64, changes: Vec<Change>) -> ColumnBatch {
-        let mut batch = ColumnBatch::empty(&self.types);
-        for change in changes {
+    fn apply_rows(
+        &mut self,
+        epoch: u64,
+        (changes, first_place): (Vec<Change>, i64),
+        fed: &mut Fed,
+    ) {
+        for (place, change) in (first_place..).zip(changes) {
             let (row, diff) = match (change, self.topic.discipline) {
                 (Change::Insert(row), _) => (row, 1),
                 (Change::Diff { row, diff }, Discipline::Delta) => (row, diff),
@@ -382,10 +432,10 @@ impl Source {
             self.counts.input.add(diff);
             self.counts.touched += 1;
             if self.admit(epoch, &row, diff) {
-                batch.push(&row, diff);
+                fed.rows.push(&row, diff);
+                fed.places.push(place);
             }
         }
-        batch
     }
 
     /// Whether a `delta` topic may change so; if it may not, the error row says why.

@@ -74,6 +74,17 @@ impl Counts {
     }
 }
 
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CounterKind {
+    /// An input topic.
+    Source,
+    /// A step or stage that only hands rows on.
+    Stateless,
+    /// A step that holds rows, or what it computed of them.
+    Stateful,
+}
+
 /// The counters of one step or stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeCounts {
@@ -81,6 +92,8 @@ pub struct NodeCounts {
     pub node: Arc<str>,
     /// The address of the step or stage, `revenue[1]`.
     pub address: Arc<str>,
+    /// What it is.
+    pub kind: CounterKind,
     /// What happened there.
     pub counts: Counts,
 }

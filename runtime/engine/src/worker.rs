@@ -15,8 +15,8 @@ use timely::worker::Worker;
 use crate::batch::Batch;
 use crate::narrow::NarrowPlan;
 use crate::recorder::{EpochRecord, Meter, Recorder};
-use crate::render::{BackendChoice, Counters, Rendered, render};
-use crate::source::{Changes, Source};
+use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
+use crate::source::{Part, Source};
 
 /// An epoch's changes for one worker: topics by their place in the plan.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Feed {
     /// The epoch.
     pub(crate) epoch: u64,
     /// In log order.
-    pub(crate) parts: Vec<(usize, Changes)>,
+    pub(crate) parts: Vec<(usize, Part)>,
 }
 
 /// What one worker has to say about a complete epoch.
@@ -244,28 +244,37 @@ struct Input {
 impl Input {
     fn feed(&mut self, Feed { epoch, parts }: Feed) {
         self.recorder.borrow_mut().epoch(epoch);
-        self.rendered.inputs.values_mut().for_each(|input| input.advance_to(epoch));
-        self.rendered.ticks.advance_to(epoch);
+        self.advance_to(epoch);
         if std::mem::take(&mut self.tick) {
             self.rendered.ticks.send_batch(&mut vec![epoch]);
         }
-        let mut by_topic: Vec<Vec<Changes>> = self.sources.iter().map(|_| Vec::new()).collect();
-        for (topic, changes) in parts {
-            by_topic[topic].push(changes);
+        let mut by_topic: Vec<Vec<Part>> = self.sources.iter().map(|_| Vec::new()).collect();
+        for (topic, part) in parts {
+            by_topic[topic].push(part);
         }
-        for (source, changes) in self.sources.iter_mut().zip(by_topic) {
+        for (source, parts) in self.sources.iter_mut().zip(by_topic) {
             let Some(source) = source else { continue };
-            if changes.is_empty() {
+            if parts.is_empty() {
                 continue;
             }
-            let batches = source.apply(epoch, changes);
-            if let Some(input) = self.rendered.inputs.get_mut(source.name()) {
-                for rows in batches {
-                    input.send_batch(&mut Batch { time: epoch, rows: Rc::new(rows) });
+            let batches = source.apply(epoch, parts);
+            let Some(inlets) = self.rendered.inputs.get_mut(source.name()) else { continue };
+            for fed in batches {
+                if let Some(log) = &mut inlets.log {
+                    log.send_batch(&mut Batch { time: epoch, rows: Rc::new(fed.placed()) });
+                }
+                if let Some(rows) = &mut inlets.rows {
+                    rows.send_batch(&mut Batch { time: epoch, rows: Rc::new(fed.rows) });
                 }
             }
         }
-        self.rendered.inputs.values_mut().for_each(|input| input.advance_to(epoch + 1));
-        self.rendered.ticks.advance_to(epoch + 1);
+        self.advance_to(epoch + 1);
+    }
+
+    fn advance_to(&mut self, epoch: u64) {
+        for inlet in self.rendered.inputs.values_mut().flat_map(Inlets::iter_mut) {
+            inlet.advance_to(epoch);
+        }
+        self.rendered.ticks.advance_to(epoch);
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
     plan.steps
         .iter()
         .filter_map(|step| match &step.operator {
-            Operator::Source(topic) => Some(topic.clone()),
+            Operator::Source(topic) | Operator::Log(topic) => Some(topic.clone()),
             Operator::Map(_)
             | Operator::Union
             | Operator::Route(_)
@@ -39,6 +39,7 @@ pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
             | Operator::Group(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Errors(_) => None,
         })

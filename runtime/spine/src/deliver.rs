@@ -27,10 +27,14 @@ impl Bus {
         for (at, changes) in std::mem::take(&mut self.queue) {
             let topic = &self.topics[at];
             if topic.is_observed_input() {
-                let first_offset = first_offsets.get(&at).copied().unwrap_or(topic.offset + 1);
-                let changes = changes.clone();
-                let observed = Observed { topic: at, first_offset, changes };
-                self.observed.entry(epoch).or_default().push(observed);
+                let observed = self.observed.entry(epoch).or_default();
+                if let Some(known) = observed.iter_mut().find(|known| known.topic == at) {
+                    known.changes.extend(changes.iter().cloned());
+                } else {
+                    let first_offset = first_offsets.get(&at).copied().unwrap_or(topic.offset + 1);
+                    let changes = changes.clone();
+                    observed.push(Observed { topic: at, first_offset, changes });
+                }
             }
             inputs.push(TopicInput { topic: topic.spec.name.clone(), changes });
         }

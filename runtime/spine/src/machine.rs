@@ -58,7 +58,7 @@ pub struct TopicInput {
 pub struct ClosedEpoch {
     /// Its number.
     pub epoch: Epoch,
-    /// Its input by topic.
+    /// Its input in log order; a topic may come several times.
     pub inputs: Vec<TopicInput>,
 }
 
@@ -100,7 +100,8 @@ pub struct Bus {
     pub(crate) open_epoch: Epoch,
     /// The newest epoch whose effects are known.
     pub(crate) applied: Epoch,
-    pub(crate) queue: BTreeMap<usize, Vec<Change>>,
+    /// Changes that wait for the open epoch, in log order; each run of one topic together.
+    pub(crate) queue: Vec<(usize, Vec<Change>)>,
     pub(crate) queue_rows: usize,
     pub(crate) first_offsets: BTreeMap<usize, u64>,
     pub(crate) observed: BTreeMap<Epoch, Vec<Observed>>,
@@ -157,7 +158,7 @@ impl Bus {
             sessions: BTreeMap::new(),
             open_epoch: Epoch(1),
             applied: Epoch::ZERO,
-            queue: BTreeMap::new(),
+            queue: Vec::new(),
             queue_rows: 0,
             first_offsets: BTreeMap::new(),
             observed: BTreeMap::new(),

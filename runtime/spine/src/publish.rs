@@ -206,7 +206,10 @@ impl Bus {
         // A message is one place in the log; several events in one message are several.
         topic.offset += if topic.is_events() { changes.len().max(1) as u64 } else { 1 };
         self.queue_rows += changes.len();
-        self.queue.entry(at).or_default().append(&mut changes);
+        match self.queue.last_mut() {
+            Some((topic, waiting)) if *topic == at => waiting.append(&mut changes),
+            Some(_) | None => self.queue.push((at, changes)),
+        }
         self.topics[at].offset
     }
 }

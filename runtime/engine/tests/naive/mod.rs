@@ -376,6 +376,9 @@ impl Oracle<'_> {
             Operator::Errors(node) => self.errors.get(node).cloned().unwrap_or_default(),
             Operator::Distinct => self.input(step, 0).into_keys().map(|row| (row, 1)).collect(),
             Operator::Top(top) => self.top(step, top),
+            Operator::Log(_) | Operator::Latest(_) => {
+                panic!("rows of a relation have no place in the log")
+            }
             Operator::Unique { key } => {
                 let mut rows = Relation::new();
                 let mut last: BTreeSet<Vec<Value>> = BTreeSet::new();
