@@ -42,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pest_derive", &["grammar"]),
     ("granit-parser", &["grammar"]),
     ("protox", &["grammar", "xtask"]),
+    ("miette", &["grammar"]),
     ("annotate-snippets", &["cli"]),
     ("prost", &["proto"]),
     ("prost-types", &["proto"]),
