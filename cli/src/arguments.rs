@@ -110,6 +110,9 @@ pub(crate) struct CompilerArguments {
     /// Accept what would else be an error
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) allow: Vec<Allowance>,
+    /// The folder that imports may not leave [default: the circuit's own]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,12 +1,14 @@
 //! `arqon check`: all static checks over many circuits, for people and for build servers.
 
+use std::collections::BTreeSet;
+
 use arqon_compiler::no_bypass_proof;
 
 use crate::arguments::{CheckArguments, GlobalArguments, Property};
-use crate::circuit::{compile_source, options};
+use crate::circuit::{Circuit, compile_source, options};
 use crate::console::{Console, OutputFormat, Style};
 use crate::exit::{Exit, Failure};
-use crate::report::{Tally, count, print_as_result};
+use crate::report::{Findings, Tally, count, print_as_result};
 use crate::source::{Source, find};
 
 /// Checks every circuit at or under the paths.
@@ -23,11 +25,13 @@ pub(crate) fn check(
     let mut proofs = String::new();
     let mut unreadable = None;
     for path in &arguments.paths {
-        match find(path).and_then(|found| found.iter().map(|at| Source::read(at)).collect()) {
-            Ok(sources) => {
-                let sources: Vec<Source> = sources;
-                for source in sources {
-                    let circuit = compile_source(source, &options);
+        let checked = find(path).and_then(|found| {
+            found.iter().map(|at| compile_source(&Source::read(at)?, &options)).collect()
+        });
+        match checked {
+            Ok(circuits) => {
+                let circuits: Vec<Circuit> = circuits;
+                for circuit in circuits {
                     if let (Some(Property::NoBypass), Some(plan)) =
                         (arguments.explain, &circuit.compiled.plan)
                         && !circuit.findings.has_errors()
@@ -44,6 +48,7 @@ pub(crate) fn check(
             }
         }
     }
+    once(&mut all);
     print_as_result(console, &all)?;
     let tally = Tally::of(&all);
     if console.format == OutputFormat::Human {
@@ -54,4 +59,17 @@ pub(crate) fn check(
         }
     }
     Ok(unreadable.map_or(tally.exit(), |exit| tally.exit().and(exit)))
+}
+
+/// What was found in a file that several circuits import is said once.
+fn once(all: &mut [Findings]) {
+    let mut seen = BTreeSet::new();
+    for Findings { sources, diagnostics } in all {
+        diagnostics.retain(|found| {
+            let span = found.primary.span;
+            let file = sources.file(span);
+            let (start, end) = (span.start - file.span.start, span.end - file.span.start);
+            seen.insert((file.name.clone(), start, end, found.code.id(), found.message.clone()))
+        });
+    }
 }

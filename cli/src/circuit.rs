@@ -1,14 +1,15 @@
 //! Circuits as the commands get them: compiled from a file, or read from an artifact.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use arqon_compiler::{Compiled, NotRunnable, Options, compile};
-use arqon_grammar::span::LineIndex;
+use arqon_compiler::{Compiled, NotRunnable, Options, compile, compile_with};
+use arqon_grammar::Main;
 use arqon_plan::{ARTIFACT_BYTES_MAX, DataflowPlan, decode, is_artifact};
 
 use crate::arguments::{Allowance, CompilerArguments, GlobalArguments};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
+use crate::imports::Root;
 use crate::report::{Findings, print_for_people};
 use crate::source::Source;
 
@@ -21,9 +22,19 @@ pub(crate) struct Circuit {
     pub(crate) findings: Findings,
 }
 
-/// The compiler's options from the command line and the environment.
-pub(crate) fn options(global: &GlobalArguments, compiler: &CompilerArguments) -> Options {
-    Options {
+/// How circuits are compiled.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CompileOptions {
+    /// The compiler's own.
+    pub(crate) compiler: Options,
+    /// The folder that imports may not leave; the circuit's own if none is chosen.
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// The options from the command line and the environment.
+pub(crate) fn options(global: &GlobalArguments, compiler: &CompilerArguments) -> CompileOptions {
+    let root = compiler.root.clone();
+    let compiler = Options {
         set: global.set.clone(),
         profile: global.profile.clone(),
         uses: global.uses.clone(),
@@ -31,12 +42,27 @@ pub(crate) fn options(global: &GlobalArguments, compiler: &CompilerArguments) ->
         variables: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
-    }
+    };
+    CompileOptions { compiler, root }
 }
 
-/// Compiles a source; its diagnostics move into the findings.
-pub(crate) fn compile_source(source: Source, options: &Options) -> Circuit {
-    let mut compiled = compile(&source.text, &source.file, options);
+/// Compiles a source with what it imports; the texts and their diagnostics move into the findings.
+///
+/// # Errors
+/// A [`Failure`] if the root of its imports is no folder that holds it.
+pub(crate) fn compile_source(
+    source: &Source,
+    options: &CompileOptions,
+) -> Result<Circuit, Failure> {
+    let mut compiled = match &source.path {
+        None => compile(&source.text, &source.file, &options.compiler),
+        Some(path) => {
+            let mut root = Root::of(path, options.root.as_deref())?;
+            let (path, name) = (root.path.clone(), root.name.clone());
+            let main = Main { name: &source.file, text: &source.text, path: &path, root: &name };
+            compile_with(main, &mut root, &options.compiler)
+        }
+    };
     let mut diagnostics = std::mem::take(&mut compiled.diagnostics);
     if let Some(encoding) = source.encoding.clone() {
         // The text that was compiled is not the text of the file: one fault says it all.
@@ -44,7 +70,8 @@ pub(crate) fn compile_source(source: Source, options: &Options) -> Circuit {
         compiled.dataflow = None;
         compiled.plan = None;
     }
-    Circuit { compiled, findings: Findings::new(source, diagnostics) }
+    let sources = std::mem::take(&mut compiled.sources);
+    Ok(Circuit { compiled, findings: Findings::new(sources, diagnostics) })
 }
 
 impl Circuit {
@@ -62,7 +89,7 @@ impl Circuit {
             return Err(Failure::errors(parts.join("\n"))
                 .help("`arqon check` and `arqon graph` work on the whole circuit"));
         }
-        let file = &self.findings.source.file;
+        let file = self.findings.file();
         self.compiled.dataflow.clone().ok_or_else(|| {
             Failure::internal(format!("{file}: a circuit without errors has no steps"))
         })
@@ -70,12 +97,8 @@ impl Circuit {
 
     /// `file:line:column: why`, for each part.
     fn placed(&self, parts: &[NotRunnable]) -> Vec<String> {
-        let Source { file, text, .. } = &self.findings.source;
-        let index = LineIndex::new(text);
-        let placed = |part: &NotRunnable| {
-            let at = index.position(text, part.span.start);
-            format!("{file}:{}:{}: {}", at.line, at.column, part.message)
-        };
+        let lines = self.findings.sources.lines();
+        let placed = |part: &NotRunnable| format!("{}: {}", lines.place(part.span), part.message);
         parts.iter().map(placed).collect()
     }
 }
@@ -94,7 +117,7 @@ pub(crate) fn load(
     if let Some(plan) = load_artifact(path)? {
         return Ok(plan);
     }
-    let circuit = compile_source(Source::read(path)?, &options(global, compiler));
+    let circuit = compile_source(&Source::read(path)?, &options(global, compiler))?;
     let runnable = circuit.runnable();
     print_for_people(console, std::slice::from_ref(&circuit.findings));
     if runnable.is_ok() {

@@ -23,7 +23,7 @@ pub(crate) fn compile(
     console: Console,
 ) -> Result<Exit, Failure> {
     let source = Source::read(&arguments.file)?;
-    let circuit = compile_source(source, &options(global, &arguments.compiler));
+    let circuit = compile_source(&source, &options(global, &arguments.compiler))?;
     let findings = std::slice::from_ref(&circuit.findings);
     if arguments.emit.is_none() && console.format != OutputFormat::Human {
         print_as_result(console, findings)?;
@@ -49,7 +49,7 @@ pub(crate) fn compile(
     match arguments.emit {
         Some(emission) => console.out(&emit(&circuit, emission)?)?,
         None if arguments.output.is_none() && console.is_human() => {
-            let text = format!("{}: no errors", circuit.findings.source.file);
+            let text = format!("{}: no errors", circuit.findings.file());
             console.note(&format!("{}\n", console.paint_err(Style::Green, &text)));
         }
         None => {}
@@ -65,7 +65,7 @@ fn artifact(circuit: &Circuit) -> Result<Vec<u8>, Failure> {
 
 /// The typed graph of a circuit without errors.
 pub(crate) fn plan_of(circuit: &Circuit) -> Result<&Plan, Failure> {
-    let file = &circuit.findings.source.file;
+    let file = circuit.findings.file();
     circuit
         .compiled
         .plan

@@ -30,7 +30,7 @@ use self::stage::{Loaded, Stage, Step, Verdict};
 use self::tables::{FILES, Tables, body_codec, find};
 use crate::arguments::DemoArguments;
 use crate::bus::{client_failure, connect_failure};
-use crate::circuit::compile_source;
+use crate::circuit::{CompileOptions, compile_source};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::run::collector::Collector;
@@ -58,9 +58,9 @@ pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, 
     stage.open()?;
     let started = now();
     let circuit = compile_source(
-        Source::from_text("circuits/demo/flights.yaml", CIRCUIT),
-        &arqon_compiler::Options::default(),
-    );
+        &Source::from_text("circuits/demo/flights.yaml", CIRCUIT),
+        &CompileOptions::default(),
+    )?;
     let plan = circuit.runnable()?;
     stage.compiled(&plan, started.elapsed())?;
 

@@ -15,7 +15,6 @@ use arqon_engine::{
     BackendChoice, Changes, CounterKind, Dataflow, EngineOptions, EpochInput, EpochOutput,
     TopicInput,
 };
-use arqon_grammar::span::LineIndex;
 use arqon_operators::Place;
 use arqon_plan::DataflowPlan;
 use arqon_types::{DeltaBatch, Epoch, TopicName};
@@ -49,12 +48,12 @@ pub(crate) fn test(
     let mut exit = Exit::Success;
     for path in &arguments.paths {
         for file in find(path)? {
-            let circuit = compile_source(Source::read(&file)?, &options);
+            let circuit = compile_source(&Source::read(&file)?, &options)?;
             print_for_people(console, std::slice::from_ref(&circuit.findings));
             match circuit.runnable() {
                 Ok(plan) => {
                     for test in &circuit.compiled.tests {
-                        let outcome = run_test(&plan, test, &circuit.findings.source.file)?;
+                        let outcome = run_test(&plan, test, circuit.findings.file())?;
                         print_outcome(console, &outcome)?;
                         outcomes.push(outcome);
                     }
@@ -85,25 +84,22 @@ pub(crate) fn test(
 /// A circuit whose examples could not run, as build servers see it: a case that failed, so that
 /// a report without cases is no success.
 fn refusal(circuit: &Circuit, failure: &Failure) -> Outcome {
-    let Source { file, text, .. } = &circuit.findings.source;
-    let index = LineIndex::new(text);
+    let file = circuit.findings.file();
+    let lines = circuit.findings.sources.lines();
     let errors = circuit.findings.diagnostics.iter().filter(|found| found.is_error());
     let mut faults: Vec<Fault> = errors
-        .map(|found| {
-            let at = index.position(text, found.primary.span.start);
-            Fault {
-                place: format!("{file}:{}:{}", at.line, at.column),
-                message: format!("{}: {}", found.code.id(), found.message),
-                detail: String::new(),
-            }
+        .map(|found| Fault {
+            place: lines.place(found.primary.span),
+            message: format!("{}: {}", found.code.id(), found.message),
+            detail: String::new(),
         })
         .collect();
     if faults.is_empty() {
         let message = failure.message.clone();
-        faults.push(Fault { place: file.clone(), message, detail: String::new() });
+        faults.push(Fault { place: file.to_owned(), message, detail: String::new() });
     }
     let name = "the circuit can run".to_owned();
-    Outcome { file: file.clone(), name, took: Duration::ZERO, faults }
+    Outcome { file: file.to_owned(), name, took: Duration::ZERO, faults }
 }
 
 /// A circuit without errors and without examples, whose operators do not run here.

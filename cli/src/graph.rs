@@ -19,7 +19,7 @@ pub(crate) fn graph(
     console: Console,
 ) -> Result<Exit, Failure> {
     let source = Source::read(&arguments.file)?;
-    let circuit = compile_source(source, &options(global, &arguments.compiler));
+    let circuit = compile_source(&source, &options(global, &arguments.compiler))?;
     print_for_people(console, std::slice::from_ref(&circuit.findings));
     if circuit.findings.has_errors() {
         return Ok(Exit::Errors);

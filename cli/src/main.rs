@@ -7,6 +7,7 @@ mod exit;
 mod console;
 mod arguments;
 mod source;
+mod imports;
 mod report;
 mod circuit;
 mod picture;

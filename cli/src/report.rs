@@ -4,27 +4,31 @@ mod human;
 mod json;
 mod sarif;
 
-use arqon_grammar::Diagnostic;
 use arqon_grammar::diagnostic::sort;
+use arqon_grammar::{Diagnostic, Sources};
 
 use crate::console::{Console, OutputFormat, Style, Verbosity};
 use crate::exit::{Exit, Failure};
-use crate::source::Source;
 
 /// A circuit with what was found in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Findings {
-    /// The text.
-    pub(crate) source: Source,
+    /// The texts: the circuit's own, then those it imports.
+    pub(crate) sources: Sources,
     /// Ordered by place.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl Findings {
     /// Orders the diagnostics by place.
-    pub(crate) fn new(source: Source, mut diagnostics: Vec<Diagnostic>) -> Self {
+    pub(crate) fn new(sources: Sources, mut diagnostics: Vec<Diagnostic>) -> Self {
         sort(&mut diagnostics);
-        Self { source, diagnostics }
+        Self { sources, diagnostics }
+    }
+
+    /// What the user called the circuit.
+    pub(crate) fn file(&self) -> &str {
+        &self.sources.main().name
     }
 
     /// Whether the circuit is refused.

@@ -15,6 +15,8 @@ use crate::exit::Failure;
 pub(crate) struct Source {
     /// As in diagnostics: the path as given or found.
     pub(crate) file: String,
+    /// Where it was read, `-` for stdin; none for a text of ours.
+    pub(crate) path: Option<PathBuf>,
     /// UTF-8; what was not is replaced, see `encoding`.
     pub(crate) text: String,
     /// Set if the file is not UTF-8: then nothing else need be looked at.
@@ -39,17 +41,17 @@ impl Source {
             let open = fs::File::open(path).map_err(cannot)?;
             open.take(bytes_max).read_to_end(&mut bytes).map_err(cannot)?;
         }
-        Ok(Self::from_bytes(file, bytes))
+        Ok(Self { path: Some(path.to_owned()), ..Self::from_bytes(file, bytes) })
     }
 
     /// Text that is already in memory.
     pub(crate) fn from_text(file: &str, text: &str) -> Self {
-        Self { file: file.to_owned(), text: text.to_owned(), encoding: None }
+        Self { file: file.to_owned(), path: None, text: text.to_owned(), encoding: None }
     }
 
     fn from_bytes(file: String, bytes: Vec<u8>) -> Self {
         match String::from_utf8(bytes) {
-            Ok(text) => Self { file, text, encoding: None },
+            Ok(text) => Self { file, path: None, text, encoding: None },
             Err(error) => {
                 let at = u32::try_from(error.utf8_error().valid_up_to()).unwrap_or(u32::MAX);
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
@@ -58,7 +60,7 @@ impl Source {
                     Diagnostic::new(ENCODING, Span::new(at, at + 3), "the file is not UTF-8")
                         .label("no character begins with this byte")
                         .help("save the file as UTF-8");
-                Self { file, text, encoding: Some(diagnostic) }
+                Self { file, path: None, text, encoding: Some(diagnostic) }
             }
         }
     }

@@ -119,7 +119,7 @@ fn codes_are_explained_from_the_registry() {
     let list = scene.arqon(&["explain", "--list", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
     assert!(document["codes"].as_array().unwrap().len() > 20);
-    let unknown = scene.arqon(&["explain", "E0032"]);
+    let unknown = scene.arqon(&["explain", "E0902"]);
     assert!(unknown.stderr.contains("did you mean"), "{}", unknown.stderr);
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arqon_grammar::Sources;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::expr as syntax;
@@ -30,11 +31,16 @@ pub(crate) struct Used {
 }
 
 /// The plan of a circuit.
-pub(crate) fn build(resolved: &Resolved<'_>, flow: &Flow, used: &Used, file: &str) -> plan::Plan {
+pub(crate) fn build(
+    resolved: &Resolved<'_>,
+    flow: &Flow,
+    used: &Used,
+    sources: &Sources,
+) -> plan::Plan {
     let mut building = Building {
         resolved,
         flow,
-        builder: PlanBuilder::new(&resolved.name, &resolved.namespace, file),
+        builder: PlanBuilder::new(&resolved.name, &resolved.namespace, &sources.main().name),
         schemas: IndexMap::new(),
         topics: Vec::new(),
         endpoints: Vec::new(),
@@ -49,7 +55,7 @@ pub(crate) fn build(resolved: &Resolved<'_>, flow: &Flow, used: &Used, file: &st
     }
     building.wire_inputs();
     building.roles();
-    building.declarations(used);
+    building.declarations(used, sources);
     building.builder.finish()
 }
 
@@ -394,7 +400,7 @@ impl<'r> Building<'r, '_> {
         }
     }
 
-    fn declarations(&mut self, used: &Used) {
+    fn declarations(&mut self, used: &Used, sources: &Sources) {
         let circuit = self.resolved.circuit;
         let mut schemas = BTreeSet::new();
         let mut symbols = BTreeSet::new();
@@ -407,12 +413,14 @@ impl<'r> Building<'r, '_> {
         for ty in types {
             named(ty, &mut schemas, &mut symbols);
         }
+        // What is declared for others is used by them.
+        let is_offered = |name: &ast::Name| circuit.is_library || !sources.is_main(name.span);
         let mut add = |kind, name: &ast::Name, used: bool| {
             self.builder.declaration(plan::Declaration {
                 kind,
                 name: name.node.clone(),
                 range: range(name.span),
-                used,
+                used: used || is_offered(name),
             });
         };
         for schema in &circuit.schemas {

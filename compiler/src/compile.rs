@@ -1,9 +1,15 @@
-//! The whole way: text in; plan, dataflow plan, tests and diagnostics out. No IO.
+//! The whole way: texts in; plan, dataflow plan, tests and diagnostics out. No IO.
 
 use arqon_grammar::Diagnostic;
+use arqon_grammar::Loader;
+use arqon_grammar::Main;
+use arqon_grammar::NoFiles;
 use arqon_grammar::ParseOptions;
+use arqon_grammar::Reading;
+use arqon_grammar::Sources;
 use arqon_grammar::Span;
-use arqon_grammar::parse_circuit;
+use arqon_grammar::ast;
+use arqon_grammar::read_circuit;
 use arqon_plan::{DataflowPlan, Plan, verify};
 
 use crate::build::{Used, build};
@@ -34,8 +40,10 @@ pub struct Compiled {
     pub not_runnable: Vec<NotRunnable>,
     /// What only tunes, and has no effect in this version.
     pub not_honoured: Vec<NotRunnable>,
-    /// All faults and warnings, in the order of the file.
+    /// All faults and warnings, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
+    /// The texts that all places are in: the circuit's own, then those it imports.
+    pub sources: Sources,
 }
 
 impl Compiled {
@@ -45,13 +53,18 @@ impl Compiled {
     }
 }
 
-/// Compiles the text of a circuit file. `file_name` is how the user called the file; it comes
-/// into plans and error rows.
+/// Compiles the text of a circuit file that imports nothing. `file_name` is how the user called
+/// the file; it comes into plans and error rows.
 pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
+    compile_with(Main::alone(file_name, text), &mut NoFiles, options)
+}
+
+/// Compiles a circuit with what it imports; `loader` has the files.
+pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) -> Compiled {
     let parse_options = ParseOptions { variables: options.variables.clone() };
-    let (circuit, faults) = parse_circuit(text, &parse_options);
-    let mut report = Report::of_reader(faults);
-    let Some(circuit) = circuit else {
+    let Reading { sources, circuit, diagnostics } = read_circuit(main, loader, &parse_options);
+    let mut report = Report::of_reader(diagnostics);
+    let Some(mut circuit) = circuit else {
         return Compiled {
             plan: None,
             dataflow: None,
@@ -59,9 +72,15 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
             not_runnable: Vec::new(),
             not_honoured: Vec::new(),
             diagnostics: report.into_sorted(),
+            sources,
         };
     };
-    let places = Places::new(text);
+    if circuit.is_incomplete {
+        report.expect_unknown_names();
+    }
+    leave_idle_operators(&mut circuit, &sources);
+    let file_name = main.name;
+    let places = Places::of(&sources);
     let resolved = resolve(&circuit, options, &mut report);
     let mut typer = Typer::new(&resolved.functions, &resolved.params, &places, &mut report);
     let flow = type_flow(&resolved, &mut typer);
@@ -70,7 +89,7 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
         params: std::mem::take(&mut typer.used_params),
     };
     let tests = type_tests(&resolved, &flow, &places, &mut report);
-    let plan = build(&resolved, &flow, &used, file_name);
+    let plan = build(&resolved, &flow, &used, &sources);
     check(&resolved, &plan, options, &mut report);
     let dataflow = if report.has_errors() {
         None
@@ -85,23 +104,34 @@ pub fn compile(text: &str, file_name: &str, options: &Options) -> Compiled {
         not_runnable,
         not_honoured: not_honoured(&resolved, &flow),
         diagnostics: report.into_sorted(),
+        sources,
     }
+}
+
+/// An imported operator is part of the circuit if the circuit names it; a library offers more
+/// than each of its users needs.
+fn leave_idle_operators(circuit: &mut ast::Circuit, sources: &Sources) {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    circuit.operators.retain(|operator| {
+        let name = &operator.name;
+        sources.is_main(name.span)
+            || sources.main_text().split(|c: char| !is_name(c)).any(|word| word == name.node)
+    });
 }
 
 /// What the plan itself shows, unless it follows from a fault in the declaration of a topic.
 /// Warnings only where nothing is refused, since what could not be typed would count as unused.
 fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut Report) {
     let unbounded = if options.allow_unbounded { Unbounded::Allowed } else { Unbounded::Refused };
-    let bodies: Vec<Span> = resolved
-        .topics
-        .iter()
-        .filter_map(|topic| topic.ast().map(|ast| ast.name.span.to(ast.span)))
-        .collect();
+    let declared = || resolved.topics.iter().filter_map(|topic| Some((topic, topic.ast()?)));
+    let bodies: Vec<Span> = declared().map(|(_, ast)| ast.name.span.to(ast.span)).collect();
     let faulty: Vec<Span> = report
         .faulty(&bodies)
         .into_iter()
-        .zip(&bodies)
-        .filter_map(|(is_faulty, body)| is_faulty.then_some(*body))
+        .zip(declared().zip(&bodies))
+        // Rows of an unknown schema follow from a fault elsewhere, as in an import.
+        .filter(|(is_faulty, ((topic, _), _))| *is_faulty || topic.row.open)
+        .map(|(_, (_, body))| *body)
         .collect();
     let follows = |fault: &Diagnostic| {
         let labels = std::iter::once(&fault.primary).chain(&fault.secondary);

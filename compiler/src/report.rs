@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::code::Code;
+use arqon_grammar::code::names;
+use arqon_grammar::code::operators;
 use arqon_grammar::suggest::suggest;
 
 /// The diagnostics of one run, in the order in which they were found.
@@ -15,6 +17,8 @@ pub(crate) struct Report {
     n_suggestions: usize,
     /// Where the reader of the file has found faults, by place.
     unreadable: Vec<Span>,
+    /// Whether an import is missing that may declare what seems to be unknown.
+    expects_unknown: bool,
 }
 
 impl Report {
@@ -28,6 +32,12 @@ impl Report {
             report.push(fault);
         }
         report
+    }
+
+    /// From here on nothing is said about unknown types, functions and operators: an import that
+    /// could not be read may declare them.
+    pub(crate) fn expect_unknown_names(&mut self) {
+        self.expects_unknown = true;
     }
 
     /// Whether the reader has found a fault within `span`, so that a part of it is not known.
@@ -72,6 +82,11 @@ impl Report {
         name: &str,
         candidates: impl IntoIterator<Item = &'n str>,
     ) {
+        let may_be_imported =
+            [names::UNKNOWN_TYPE, names::UNKNOWN_FUNCTION, operators::UNKNOWN_OPERATOR];
+        if self.expects_unknown && may_be_imported.contains(&code) {
+            return;
+        }
         let near = self.suggestion(name, candidates);
         self.push(Diagnostic::new(code, span, message).did_you_mean(near));
     }

@@ -33,9 +33,13 @@ pub struct Circuit {
     pub namespace: Option<Name>,
     /// `params:`.
     pub params: Vec<Param>,
-    /// Where `import:` stands. Imports are refused in this version, and names that seem to be
-    /// unknown may come from them.
-    pub import: Option<Span>,
+    /// `import:`, paths from the file's folder.
+    pub imports: Vec<Spanned<String>>,
+    /// Whether an import could not be read, so that names that seem to be unknown may come from
+    /// it.
+    pub is_incomplete: bool,
+    /// Whether the file only declares what others import, and has no flow of its own.
+    pub is_library: bool,
     /// `schemas:`.
     pub schemas: Vec<Schema>,
     /// `functions:`.

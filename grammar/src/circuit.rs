@@ -20,7 +20,9 @@ use crate::expression::Known;
 use crate::name::NameRule;
 use crate::name::is_reserved;
 use crate::span::Span;
+use crate::span::Spanned;
 use crate::yaml;
+use crate::yaml::NodeId;
 use reader::Fields;
 use reader::Item;
 use reader::Reader;
@@ -35,13 +37,25 @@ pub struct ParseOptions {
 /// Reads a circuit, and reports every fault of its text.
 ///
 /// The circuit is `None` when the text has no readable structure (too large, not YAML); nothing
-/// can be said about the rest then. Else it holds all that could be read.
+/// can be said about the rest then. Else it holds all that could be read. Imports are listed and
+/// not followed.
 pub fn parse_circuit(text: &str, options: &ParseOptions) -> (Option<Circuit>, Vec<Diagnostic>) {
+    parse_part(text, Span::new(0, u32::try_from(text.len()).unwrap_or(u32::MAX)), options)
+}
+
+/// Reads the circuit that stands at `part` of a text; places are those in the whole text.
+pub(crate) fn parse_part(
+    whole: &str,
+    part: Span,
+    options: &ParseOptions,
+) -> (Option<Circuit>, Vec<Diagnostic>) {
     let mut diagnostics = Collector::default();
-    if !yaml::check_characters(text, &mut diagnostics) {
+    // What stands behind the part is out of sight.
+    let text = &whole[..(part.end as usize).min(whole.len())];
+    if !yaml::check_characters(text, part.start, &mut diagnostics) {
         return (None, diagnostics.finish());
     }
-    let Some(document) = yaml::read(text, &mut diagnostics) else {
+    let Some(document) = yaml::read(text, part.start, &mut diagnostics) else {
         return (None, diagnostics.finish());
     };
     let mut reader = Reader {
@@ -77,6 +91,13 @@ const CIRCUIT_KEYS: &[&str] = &[
     "tests",
 ];
 
+/// Whether a file declares something for others and nothing that runs.
+fn is_library(fields: &Fields<'_>) -> bool {
+    let has = |keys: &[&str]| keys.iter().any(|key| fields.get(key).is_some());
+    has(&["import", "schemas", "functions", "operators", "params"])
+        && !has(&["namespace", "topics", "flow", "routes", "limits", "access", "profiles", "tests"])
+}
+
 impl<'a> Reader<'a> {
     fn circuit(&mut self) -> Option<Circuit> {
         let root = self.document.root?;
@@ -87,10 +108,10 @@ impl<'a> Reader<'a> {
         self.bounded_flow(fields.get("flow"))?;
         let mut circuit = Circuit::default();
         self.version(&fields, first, &mut circuit);
+        circuit.is_library = is_library(&fields);
         self.header(&fields, &mut circuit);
-        if let Some(import) = fields.get("import") {
-            self.not_available(import.span, "`import`");
-            circuit.import = Some(import.span);
+        if let Some(value) = fields.value("import") {
+            circuit.imports = self.imports(value);
         }
         let section = |key| fields.value(key);
         if let Some(value) = section("params") {
@@ -127,6 +148,16 @@ impl<'a> Reader<'a> {
             circuit.tests = self.tests(value);
         }
         Some(circuit)
+    }
+
+    /// `import:`, one path or a list of them.
+    fn imports(&mut self, id: NodeId) -> Vec<Spanned<String>> {
+        let what = "the path of a file, as in `lab/schemas.yaml`";
+        let items = match self.list(id) {
+            Some(items) => items,
+            None => &[id],
+        };
+        items.iter().filter_map(|item| self.substituted(*item, what)).collect()
     }
 
     /// `arqon: 1`, the first key.
@@ -169,7 +200,13 @@ impl<'a> Reader<'a> {
     }
 
     fn header(&mut self, fields: &Fields<'a>, circuit: &mut Circuit) {
-        if let Some(item) = self.require(fields, "circuit") {
+        // What only declares things for others has no need of a name.
+        let item = if circuit.is_library {
+            fields.get("circuit")
+        } else {
+            self.require(fields, "circuit")
+        };
+        if let Some(item) = item {
             circuit.name = self.name(item.value, NameRule::Dotted, "circuit");
         }
         if let Some(value) = fields.value("namespace") {

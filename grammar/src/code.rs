@@ -30,6 +30,7 @@ macro_rules! codes {
 }
 
 pub mod yaml;
+pub mod imports;
 pub mod expression;
 pub mod names;
 pub mod discipline;
@@ -103,6 +104,7 @@ impl fmt::Display for Code {
 pub fn all() -> impl Iterator<Item = Code> {
     [
         yaml::ALL,
+        imports::ALL,
         expression::ALL,
         names::ALL,
         discipline::ALL,
@@ -129,6 +131,7 @@ mod tests {
         assert_eq!(ids, sorted);
         let hundreds = [
             (yaml::ALL, "E00"),
+            (imports::ALL, "E00"),
             (expression::ALL, "E01"),
             (names::ALL, "E02"),
             (discipline::ALL, "E03"),

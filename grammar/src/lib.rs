@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod span;
+pub mod sources;
 pub mod limits;
 pub mod code;
 pub mod diagnostic;
@@ -24,11 +25,19 @@ mod expression;
 mod type_syntax;
 mod quantity;
 mod circuit;
+mod import;
 
 pub use circuit::ParseOptions;
 pub use circuit::parse_circuit;
 pub use diagnostic::Diagnostic;
 pub use expression::parse_expression;
+pub use import::LoadFault;
+pub use import::Loader;
+pub use import::Main;
+pub use import::NoFiles;
+pub use import::Reading;
+pub use import::read_circuit;
+pub use sources::Sources;
 pub use span::Span;
 pub use span::Spanned;
 pub use type_syntax::TYPE_WORDS;

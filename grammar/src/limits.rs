@@ -12,6 +12,15 @@ pub const FLOW_NODES_MAX: usize = 50_000;
 /// Deepest nesting of lists and maps in one file (`E0008`).
 pub const YAML_DEPTH_MAX: usize = 64;
 
+/// Most files that a circuit imports, directly or through others (`E0034`).
+pub const IMPORT_FILES_MAX: usize = 256;
+
+/// Longest chain of files that import each other (`E0034`).
+pub const IMPORT_DEPTH_MAX: usize = 16;
+
+/// Most bytes of a circuit and all that it imports (`E0034`).
+pub const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Longest expression, in bytes (`E0102`).
 pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
 

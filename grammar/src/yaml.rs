@@ -108,8 +108,13 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Reads a file. None when its structure could not be read; the diagnostics say why.
-pub(crate) fn read<'a>(text: &'a str, diagnostics: &mut Collector) -> Option<Document<'a>> {
+/// Reads the file that begins at `start` of a text and ends with it. None when its structure
+/// could not be read; the diagnostics say why.
+pub(crate) fn read<'a>(
+    text: &'a str,
+    start: u32,
+    diagnostics: &mut Collector,
+) -> Option<Document<'a>> {
     let mut options = granit_parser::options! {
         disallow_directives: true,
         emit_unresolved_aliases: true,
@@ -117,10 +122,11 @@ pub(crate) fn read<'a>(text: &'a str, diagnostics: &mut Collector) -> Option<Doc
         block_nesting_limit: YAML_DEPTH_MAX
     };
     options.set_emit_comments(false);
-    let mut parser = Parser::new_from_str_with_options(text, options);
+    let own = &text[start as usize..];
+    let mut parser = Parser::new_from_str_with_options(own, options);
     let mut builder = Builder {
         text,
-        document: Document { nodes: Vec::with_capacity(text.len() / 16), root: None },
+        document: Document { nodes: Vec::with_capacity(own.len() / 16), root: None },
         open: Vec::new(),
         n_documents: 0,
         diagnostics,
@@ -128,7 +134,7 @@ pub(crate) fn read<'a>(text: &'a str, diagnostics: &mut Collector) -> Option<Doc
     while let Some(event) = parser.next_event() {
         match event {
             Ok((event, span)) => {
-                let span = byte_span(&span);
+                let span = byte_span(&span, start);
                 if !builder.take(event, span) {
                     return None;
                 }
@@ -137,7 +143,7 @@ pub(crate) fn read<'a>(text: &'a str, diagnostics: &mut Collector) -> Option<Doc
                 }
             }
             Err(error) => {
-                builder.diagnostics.push(fault::describe(text, &error));
+                builder.diagnostics.push(fault::describe(text, start, &error));
                 return None;
             }
         }
@@ -145,7 +151,7 @@ pub(crate) fn read<'a>(text: &'a str, diagnostics: &mut Collector) -> Option<Doc
     let document = builder.document;
     if document.root.is_none() {
         diagnostics.push(
-            Diagnostic::new(code::yaml::DOCUMENTS, Span::empty(0), "the file holds no circuit")
+            Diagnostic::new(code::yaml::DOCUMENTS, Span::empty(start), "the file holds no circuit")
                 .help("a circuit begins with `arqon: 1` and `circuit: name`"),
         );
         return None;
@@ -153,10 +159,11 @@ pub(crate) fn read<'a>(text: &'a str, diagnostics: &mut Collector) -> Option<Doc
     Some(document)
 }
 
-fn byte_span(span: &granit_parser::Span) -> Span {
+fn byte_span(span: &granit_parser::Span, start: u32) -> Span {
     // A parser over `&str` always knows byte offsets, and files are far below 4 GB.
     let offset = |marker: granit_parser::Marker| {
-        u32::try_from(marker.byte_offset().unwrap_or_default()).unwrap_or(u32::MAX)
+        let at = u32::try_from(marker.byte_offset().unwrap_or_default()).unwrap_or(u32::MAX);
+        at.saturating_add(start)
     };
     Span::new(offset(span.start), offset(span.end))
 }

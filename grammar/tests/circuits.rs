@@ -197,7 +197,9 @@ fn operators_access_and_tests_are_read() {
 fn every_code_of_this_crate_has_examples_that_show_it() {
     for code in arqon_grammar::code::all() {
         let entry = code.entry();
+        // What imports provoke needs files: tests/imports.rs.
         let is_ours = code.id().starts_with("E00") || code.id().starts_with("E01");
+        let is_ours = is_ours && !code.id().starts_with("E003");
         if !is_ours || entry.wrong.starts_with('(') {
             continue;
         }

@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use arqon_compiler::{Compiled, Options, compile};
+use arqon_compiler::{Compiled, Options, compile_with};
+use arqon_grammar::{LoadFault, Loader, Main};
 use arqon_operators::eval;
 use arqon_plan::{Operator, StageKind};
 use arqon_types::Row;
@@ -40,8 +41,21 @@ fn of_kind(blocks: &[(String, String)], wanted: &str) -> Vec<String> {
     found
 }
 
+/// The files that the page shows: `yaml file lab/schemas.yaml` behind the fence.
+struct Files(Vec<(String, String)>);
+
+impl Loader for Files {
+    fn load(&mut self, path: &str) -> Result<String, LoadFault> {
+        let is_it = |kind: &str| kind.split_once(" file ").is_some_and(|(_, name)| name == path);
+        let found = self.0.iter().find(|(kind, _)| is_it(kind));
+        found.map(|(_, text)| text.clone()).ok_or(LoadFault::Missing { near: Vec::new() })
+    }
+}
+
 fn compiled(text: &str) -> Compiled {
-    let compiled = compile(text, "docs.yaml", &Options::default());
+    let mut files = Files(blocks(&page("CIRCUITS.md")));
+    let main = Main::alone("docs.yaml", text);
+    let compiled = compile_with(main, &mut files, &Options::default());
     let faults: Vec<String> = compiled
         .diagnostics
         .iter()

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use arqon_grammar::diagnostic::{Label, Severity};
-use arqon_grammar::{Diagnostic, Span};
+use arqon_grammar::sources::SourceFile;
+use arqon_grammar::{Diagnostic, Sources, Span};
 
 use super::Findings;
 
@@ -26,32 +27,22 @@ fn render_those(
     let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for diagnostic in findings.diagnostics.iter().filter(|diagnostic| is_shown(diagnostic)) {
-        let window = Window::around(diagnostic, &findings.source.text);
-        let report = groups(diagnostic, &findings.source.file, &window);
-        text.push_str(&renderer.render(&report));
+        text.push_str(&renderer.render(&groups(diagnostic, &findings.sources)));
         text.push_str("\n\n");
     }
     text
 }
 
-fn groups<'a>(diagnostic: &'a Diagnostic, file: &'a str, window: &Window<'a>) -> Vec<Group<'a>> {
+fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let annotation = |kind: AnnotationKind, label: &'a Label| {
-        let annotation = kind.span(window.range(label.span));
-        if label.message.is_empty() { annotation } else { annotation.label(&label.message) }
-    };
-    let snippet = Snippet::source(window.text)
-        .line_start(window.line_start)
-        .path(file)
-        .annotation(annotation(AnnotationKind::Primary, &diagnostic.primary))
-        .annotations(
-            diagnostic.secondary.iter().map(|label| annotation(AnnotationKind::Context, label)),
-        );
-    let mut main =
-        level.primary_title(&diagnostic.message).id(diagnostic.code.id()).element(snippet);
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code.id());
+    let mut main = Group::with_title(title);
+    for snippet in snippets(diagnostic, sources) {
+        main = main.element(snippet);
+    }
     for note in &diagnostic.notes {
         main = main.element(Level::NOTE.message(note));
     }
@@ -60,15 +51,56 @@ fn groups<'a>(diagnostic: &'a Diagnostic, file: &'a str, window: &Window<'a>) ->
     }
     let mut groups = vec![main];
     if let Some(fix) = &diagnostic.fix {
+        let file = sources.file(fix.span);
+        let window = Window::around(&spans_in(diagnostic, sources, file), sources, file);
         let patch = Patch::new(window.range(fix.span), &fix.replacement);
-        let snippet =
-            Snippet::source(window.text).line_start(window.line_start).path(file).patch(patch);
+        let snippet = Snippet::source(window.text)
+            .line_start(window.line_start)
+            .path(file.name.as_str())
+            .patch(patch);
         groups.push(Group::with_title(Level::HELP.secondary_title(&fix.title)).element(snippet));
     }
     groups
 }
 
-/// The whole lines of a text that a diagnostic touches, so that a large file costs no more than
+/// One snippet for each file with a label, that of the primary one first.
+fn snippets<'a>(
+    diagnostic: &'a Diagnostic,
+    sources: &'a Sources,
+) -> Vec<Snippet<'a, Annotation<'a>>> {
+    let primary = (AnnotationKind::Primary, &diagnostic.primary);
+    let secondary = diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label));
+    let labels: Vec<(AnnotationKind, &Label)> = std::iter::once(primary).chain(secondary).collect();
+    let mut files: Vec<&SourceFile> = Vec::new();
+    for (_, label) in &labels {
+        let file = sources.file(label.span);
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    let snippet = |file: &'a SourceFile| {
+        let window = Window::around(&spans_in(diagnostic, sources, file), sources, file);
+        let own = labels.iter().filter(|(_, label)| sources.file(label.span) == file);
+        let annotations = own.map(|&(kind, label)| {
+            let annotation = kind.span(window.range(label.span));
+            if label.message.is_empty() { annotation } else { annotation.label(&label.message) }
+        });
+        Snippet::source(window.text)
+            .line_start(window.line_start)
+            .path(file.name.as_str())
+            .annotations(annotations)
+    };
+    files.into_iter().map(snippet).collect()
+}
+
+/// The places of a diagnostic in one file.
+fn spans_in(diagnostic: &Diagnostic, sources: &Sources, file: &SourceFile) -> Vec<Span> {
+    let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary);
+    let spans = labels.map(|label| label.span).chain(diagnostic.fix.iter().map(|fix| fix.span));
+    spans.filter(|span| sources.file(*span) == file).collect()
+}
+
+/// The whole lines of a file that a diagnostic touches, so that a large file costs no more than
 /// a small one.
 struct Window<'t> {
     text: &'t str,
@@ -77,14 +109,14 @@ struct Window<'t> {
 }
 
 impl<'t> Window<'t> {
-    fn around(diagnostic: &Diagnostic, whole: &'t str) -> Self {
-        let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary);
-        let spans = labels.map(|label| label.span).chain(diagnostic.fix.iter().map(|fix| fix.span));
+    fn around(spans: &[Span], sources: &'t Sources, file: &SourceFile) -> Self {
+        let whole = sources.text_of(file);
+        let first = file.span.start as usize;
         let mut start = whole.len();
         let mut end = 0;
         for span in spans {
-            start = start.min(span.start as usize);
-            end = end.max(span.end as usize);
+            start = start.min((span.start as usize).saturating_sub(first));
+            end = end.max((span.end as usize).saturating_sub(first));
         }
         let bytes = whole.as_bytes();
         let last = end.min(whole.len());
@@ -96,7 +128,7 @@ impl<'t> Window<'t> {
             .map_or(whole.len(), |at| last + at);
         let end = if bytes[..end].ends_with(b"\r") && end > last { end - 1 } else { end };
         let line_start = 1 + whole[..start].matches('\n').count();
-        Self { text: &whole[start..end.max(start)], start, line_start }
+        Self { text: &whole[start..end.max(start)], start: start + first, line_start }
     }
 
     /// The span within the window; moved to ends of characters, which it has in our own texts.
@@ -118,10 +150,9 @@ mod tests {
     use arqon_grammar::code;
 
     use super::*;
-    use crate::source::Source;
 
     fn check(text: &str, diagnostic: Diagnostic, expected: &str) {
-        let source = Source::from_text("a.yaml", text);
+        let source = Sources::new("a.yaml", text);
         let rendered = render(&Findings::new(source, vec![diagnostic]), false);
         assert_eq!(rendered.trim_end(), expected.trim_matches('\n'), "\n{rendered}");
     }
@@ -178,11 +209,11 @@ error[E0001]: `&&` is no operator
     fn a_place_at_the_end_of_the_text_is_drawn() {
         let text = "arqon: 1";
         let diagnostic = Diagnostic::new(code::yaml::SYNTAX, Span::empty(8), "the file ends here");
-        let source = Source::from_text("a.yaml", text);
+        let source = Sources::new("a.yaml", text);
         let rendered = render(&Findings::new(source, vec![diagnostic]), false);
         assert!(rendered.contains("a.yaml:1:9"), "{rendered}");
         let beyond = Diagnostic::new(code::yaml::SYNTAX, Span::new(90, 99), "beyond");
-        let source = Source::from_text("a.yaml", "");
+        let source = Sources::new("a.yaml", "");
         assert!(render(&Findings::new(source, vec![beyond]), true).contains("beyond"));
     }
 }

@@ -2,11 +2,10 @@
 
 use arqon_grammar::Span;
 use arqon_grammar::diagnostic::{Label, Severity};
-use arqon_grammar::span::{LineIndex, Position};
+use arqon_grammar::span::Position;
 use serde::Serialize;
 
 use super::Findings;
-use crate::source::Source;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -31,12 +30,17 @@ struct Entry<'a> {
 #[derive(Serialize)]
 struct EntryLabel<'a> {
     message: &'a str,
+    /// Where it is not the diagnostic's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     range: Range,
 }
 
 #[derive(Serialize)]
 struct EntryFix<'a> {
     title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     range: Range,
     replacement: &'a str,
 }
@@ -63,19 +67,21 @@ pub(super) fn document(all: &[Findings]) -> String {
 }
 
 fn entries(findings: &Findings) -> Vec<Entry<'_>> {
-    let Source { file, text, .. } = &findings.source;
-    let index = LineIndex::new(text);
+    let lines = findings.sources.lines();
     let range = |span: Span| {
         let place = |Position { line, column }| Place { line, column };
-        let (start, end) = index.range(text, span);
+        let (_, start, end) = lines.range(span);
         Range { start: place(start), end: place(end) }
     };
-    let entry_label = |label: &'_ Label| (!label.message.is_empty()).then(|| range(label.span));
+    let file_of = |span: Span| findings.sources.file(span).name.as_str();
     findings
         .diagnostics
         .iter()
         .map(|diagnostic| {
+            let file = file_of(diagnostic.primary.span);
+            let other = |span: Span| Some(file_of(span)).filter(|other| *other != file);
             let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary);
+            let labels = labels.filter(|label| !label.message.is_empty());
             Entry {
                 code: diagnostic.code.id(),
                 severity: match diagnostic.severity {
@@ -86,15 +92,17 @@ fn entries(findings: &Findings) -> Vec<Entry<'_>> {
                 file,
                 range: range(diagnostic.primary.span),
                 labels: labels
-                    .filter_map(|label| {
-                        let range = entry_label(label)?;
-                        Some(EntryLabel { message: &label.message, range })
+                    .map(|Label { span, message }| EntryLabel {
+                        message,
+                        file: other(*span),
+                        range: range(*span),
                     })
                     .collect(),
                 help: &diagnostic.help,
                 notes: &diagnostic.notes,
                 fix: diagnostic.fix.as_ref().map(|fix| EntryFix {
                     title: &fix.title,
+                    file: other(fix.span),
                     range: range(fix.span),
                     replacement: &fix.replacement,
                 }),
@@ -105,7 +113,7 @@ fn entries(findings: &Findings) -> Vec<Entry<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use arqon_grammar::{Diagnostic, code};
+    use arqon_grammar::{Diagnostic, Sources, code};
 
     use super::*;
 
@@ -116,7 +124,7 @@ mod tests {
             .secondary(Span::new(0, 5), "the version")
             .help("write another")
             .fix(Span::new(13, 14), "y", "use `y`");
-        let source = Source::from_text("a.yaml", text);
+        let source = Sources::new("a.yaml", text);
         let document: serde_json::Value =
             serde_json::from_str(&document(&[Findings::new(source, vec![diagnostic])])).unwrap();
         let place = |line, column| serde_json::json!({ "line": line, "column": column });

@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 
 use arqon_grammar::code::Code;
 use arqon_grammar::diagnostic::{Fix, Label};
-use arqon_grammar::span::LineIndex;
+use arqon_grammar::sources::Lines;
 use arqon_grammar::{Diagnostic, Span};
 use serde_json::{Value, json};
 
 use super::Findings;
-use crate::source::Source;
 
 /// The document with all diagnostics, closed by a line break.
 pub(super) fn document(all: &[Findings]) -> String {
@@ -59,32 +58,25 @@ fn level(code: Code) -> &'static str {
 }
 
 fn results(findings: &Findings, places: &BTreeMap<&str, usize>) -> Vec<Value> {
-    let index = LineIndex::new(&findings.source.text);
-    findings
-        .diagnostics
-        .iter()
-        .map(|diagnostic| result(diagnostic, &findings.source, &index, places))
-        .collect()
+    let lines = findings.sources.lines();
+    findings.diagnostics.iter().map(|diagnostic| result(diagnostic, &lines, places)).collect()
 }
 
-fn result(
-    diagnostic: &Diagnostic,
-    source: &Source,
-    index: &LineIndex,
-    places: &BTreeMap<&str, usize>,
-) -> Value {
+fn result(diagnostic: &Diagnostic, lines: &Lines<'_>, places: &BTreeMap<&str, usize>) -> Value {
     let region = |span: Span| {
-        let (start, end) = index.range(&source.text, span);
+        let (_, start, end) = lines.range(span);
         json!({
             "startLine": start.line, "startColumn": start.column,
             "endLine": end.line, "endColumn": end.column,
         })
     };
-    let artifact = || json!({ "uri": uri(&source.file) });
+    let artifact = |span: Span| json!({ "uri": uri(lines.range(span).0) });
     let location = |label: &Label| {
         json!({
             "message": { "text": label.message },
-            "physicalLocation": { "artifactLocation": artifact(), "region": region(label.span) },
+            "physicalLocation": {
+                "artifactLocation": artifact(label.span), "region": region(label.span),
+            },
         })
     };
     let mut message = diagnostic.message.clone();
@@ -101,7 +93,8 @@ fn result(
         "level": level(diagnostic.code),
         "message": { "text": message },
         "locations": [{ "physicalLocation": {
-            "artifactLocation": artifact(), "region": region(diagnostic.primary.span),
+            "artifactLocation": artifact(diagnostic.primary.span),
+            "region": region(diagnostic.primary.span),
         }}],
     });
     if !diagnostic.secondary.is_empty() {
@@ -111,7 +104,7 @@ fn result(
         result["fixes"] = json!([{
             "description": { "text": title },
             "artifactChanges": [{
-                "artifactLocation": artifact(),
+                "artifactLocation": artifact(*span),
                 "replacements": [{
                     "deletedRegion": region(*span),
                     "insertedContent": { "text": replacement },
@@ -137,13 +130,13 @@ fn uri(file: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use arqon_grammar::code;
+    use arqon_grammar::{Sources, code};
 
     use super::*;
 
     #[test]
     fn a_result_points_to_its_rule_and_place() {
-        let source = Source::from_text("my circuits/a.yaml", "arqon: 1\nµ: x\n");
+        let source = Sources::new("my circuits/a.yaml", "arqon: 1\nµ: x\n");
         let diagnostic = Diagnostic::new(code::yaml::SYNTAX, Span::new(13, 14), "`x` is odd")
             .secondary(Span::new(0, 5), "the version")
             .fix(Span::new(13, 14), "y", "use `y`");

@@ -276,6 +276,7 @@ impl Typer<'_> {
         }
         if self.n_bodies == 0 {
             self.outer_call = span;
+            self.places.call_at(span);
         }
         if self.n_bodies >= BODIES_MAX || self.n_parts > super::typer::PARTS_MAX {
             self.too_large();

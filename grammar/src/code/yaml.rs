@@ -148,8 +148,8 @@ codes! {
         title: "part of the language, and not available in this version",
         explanation: "What the file asks for is described by the language and is not yet built \
             into this version of ArqonBus. The rest of the file is checked as usual.",
-        wrong: "arqon: 1\ncircuit: shop\nimport: [shop/schemas.yaml]\n",
-        mended: "arqon: 1\ncircuit: shop\nschemas:\n  Order: { id: int64 }\n",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - wasm: capsules/clean@1\n    to: u\n",
+        mended: "flow:\n  a:\n    from: t\n    do:\n      - where: x > 0\n    to: u\n",
     }
     STEP_VERB = "E0020" {
         title: "a step has exactly one verb",

@@ -38,19 +38,20 @@ pub fn decode(bytes: &[u8]) -> (Cow<'_, str>, Vec<Diagnostic>) {
     }
 }
 
-/// Reports a file that is too large, and each character that may not stand in it.
+/// Reports a file that is too large, and each character that may not stand in it. The file begins
+/// at `start` of the text and ends with it.
 ///
 /// True when the file may be read further.
-pub(crate) fn check_characters(text: &str, diagnostics: &mut Collector) -> bool {
-    if FILE_BYTES_MAX < text.len() {
-        let message =
-            format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
-        diagnostics.push(Diagnostic::new(code::yaml::TOO_LARGE, Span::empty(0), message));
+pub(crate) fn check_characters(text: &str, start: u32, diagnostics: &mut Collector) -> bool {
+    let n_bytes = text.len() - start as usize;
+    if FILE_BYTES_MAX < n_bytes {
+        let message = format!("the file has {n_bytes} bytes, at most {FILE_BYTES_MAX} are read");
+        diagnostics.push(Diagnostic::new(code::yaml::TOO_LARGE, Span::empty(start), message));
         return false;
     }
     let found = diagnostics.len();
     let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
+    for (at, byte) in bytes.iter().enumerate().skip(start as usize) {
         let forbidden = match byte {
             b'\t' | b'\n' | 0x20..=0x7E | 0x80..=0xC1 | 0xC3..=0xE1 | 0xE3..=0xFF => false,
             b'\r' => bytes.get(at + 1) != Some(&b'\n'),

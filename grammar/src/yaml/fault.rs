@@ -15,8 +15,9 @@ pub(super) fn too_deep(span: Span) -> Diagnostic {
 }
 
 /// The diagnostic for a fault of the YAML parser.
-pub(super) fn describe(text: &str, error: &ScanError) -> Diagnostic {
-    let at = error.marker().byte_offset().unwrap_or_default().min(text.len());
+pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic {
+    let at = error.marker().byte_offset().unwrap_or_default() + start as usize;
+    let at = at.min(text.len());
     let span = character_span(text, at);
     let found = span.slice(text);
     let syntax = |message: String| Diagnostic::new(code::yaml::SYNTAX, span, message);

@@ -5,7 +5,7 @@ use super::*;
 /// The tree in one line, with the written form of each scalar's place.
 fn shape(text: &str) -> String {
     let mut diagnostics = Collector::default();
-    let document = read(text, &mut diagnostics);
+    let document = read(text, 0, &mut diagnostics);
     let mut out = match &document {
         Some(document) => draw(text, document, document.root.unwrap()),
         None => "none".to_owned(),
@@ -52,7 +52,7 @@ fn structure_is_kept() {
 fn a_block_map_ends_where_its_last_entry_ends() {
     let text = "a:\n  b: 1\n\n# later\nc: 2\n";
     let mut diagnostics = Collector::default();
-    let document = read(text, &mut diagnostics).unwrap();
+    let document = read(text, 0, &mut diagnostics).unwrap();
     let Content::Map(entries) = &document.node(document.root.unwrap()).content else {
         panic!("a map");
     };
@@ -163,7 +163,7 @@ fn every_byte_of_a_scalar_knows_its_place() {
     ];
     for file in cases {
         let mut diagnostics = Collector::default();
-        let document = read(file, &mut diagnostics).unwrap();
+        let document = read(file, 0, &mut diagnostics).unwrap();
         let Content::Map(entries) = &document.node(document.root.unwrap()).content else {
             panic!("a map");
         };
