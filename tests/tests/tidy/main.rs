@@ -53,6 +53,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio-tungstenite", &["runtime/shield", "sdk/rust"]),
     ("jsonwebtoken", &["runtime/shield"]),
     ("serde_yaml", &["runtime/server", "tests"]),
+    ("regex", &["operators"]),
+    ("regex-syntax", &["operators"]),
     ("csv", &["runtime/formats"]),
     ("flate2", &["runtime/formats"]),
     ("clap", &["cli", "xtask"]),
