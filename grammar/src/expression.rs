@@ -14,6 +14,7 @@ mod build;
 mod known;
 
 pub(crate) use known::Known;
+pub use literal::bytes_of_text;
 pub(crate) use literal::duration;
 
 use pest::Parser as _;

@@ -30,6 +30,7 @@ mod import;
 pub use circuit::ParseOptions;
 pub use circuit::parse_circuit;
 pub use diagnostic::Diagnostic;
+pub use expression::bytes_of_text;
 pub use expression::parse_expression;
 pub use import::LoadFault;
 pub use import::Loader;

@@ -1,5 +1,7 @@
 //! Typing of calls: functions, casts, `try` and lambdas.
 
+mod text;
+
 use arqon_types::{SCALE_MAX, Type, Value};
 
 use crate::expr::{Expr, ExprKind, Place};
@@ -53,11 +55,14 @@ pub fn call(name: &str, args: Vec<Arg<'_>>, place: Place) -> Typed {
         return Err(TypeFault::new(FaultKind::UnknownFunction, place, message)
             .with_candidates(name, function_names().map(str::to_owned).collect()));
     };
-    check_count(name, args.len(), signature.n_required, signature.parameters, place)?;
+    if signature.callee != Callee::Format || args.is_empty() {
+        check_count(name, args.len(), signature.n_required, signature.parameters, place)?;
+    }
     let mut call = Call { name, place, args: args.into_iter().enumerate().collect() };
     call.args.reverse();
     match signature.callee {
         Callee::Function(function) => call.function(function),
+        Callee::Format => call.format(),
         Callee::Cast(target) => call.cast(target),
         Callee::Try => {
             let (_, x) = call.value()?;
@@ -253,7 +258,13 @@ impl Call<'_, '_> {
                 (vec![s, self.of_type(&Type::String)?, self.of_type(&Type::String)?], Type::String)
             }
             F::Contains => self.contains()?,
-            F::StartsWith | F::EndsWith | F::Like => {
+            F::Like => self.like()?,
+            F::Matches | F::RegexExtract | F::RegexReplace => self.with_pattern(function)?,
+            F::Position => {
+                let args = vec![self.of_type(&Type::String)?, self.of_type(&Type::String)?];
+                (args, Type::Int64.optional())
+            }
+            F::StartsWith | F::EndsWith => {
                 (vec![self.of_type(&Type::String)?, self.of_type(&Type::String)?], Type::Bool)
             }
             F::Substr => {
@@ -269,6 +280,8 @@ impl Call<'_, '_> {
                 let ty = x.ty.required().clone();
                 (vec![x], ty)
             }
+            F::Sign => (vec![self.of_class(SUMMABLE)?], Type::Int64),
+            F::Min | F::Max if self.args.len() == 1 => self.item_of_list()?,
             F::Min | F::Max | F::Clamp => self.of_one_type()?,
             F::Round => self.round()?,
             F::Floor | F::Ceil => {
@@ -279,7 +292,9 @@ impl Call<'_, '_> {
                 };
                 (vec![x], ty)
             }
-            F::Sqrt | F::Exp | F::Ln => (vec![self.of_type(&Type::Float64)?], Type::Float64),
+            F::Sqrt | F::Exp | F::Ln | F::Log10 => {
+                (vec![self.of_type(&Type::Float64)?], Type::Float64)
+            }
             F::Pow => {
                 (vec![self.of_type(&Type::Float64)?, self.of_type(&Type::Float64)?], Type::Float64)
             }
@@ -290,8 +305,13 @@ impl Call<'_, '_> {
                 let ty = at.ty.required().clone();
                 (vec![at, self.of_type(&Type::Int64)?], ty)
             }
-            F::Year | F::Month | F::Day => (vec![self.of_class(CIVIL)?], Type::Int64),
-            F::Hour => (vec![self.of_type(&Type::Timestamp)?], Type::Int64),
+            F::Diff => self.diff()?,
+            F::ParseTime => self.parse_time()?,
+            F::FormatTime => self.format_time()?,
+            F::Year | F::Quarter | F::Month | F::Day | F::Weekday => {
+                (vec![self.of_class(CIVIL)?], Type::Int64)
+            }
+            F::Hour | F::Minute | F::Second => (vec![self.of_type(&Type::Timestamp)?], Type::Int64),
             F::IsSome => return self.presence(),
             F::Hash => return self.hash(),
             F::Filter | F::Map | F::Any | F::All => self.over_items(function)?,
@@ -304,15 +324,16 @@ impl Call<'_, '_> {
                 }
                 (vec![items], item)
             }
-            F::Sort => {
+            F::Sort | F::Distinct => {
                 let items = self.of_class(LIST)?;
                 let ty = items.ty.required().clone();
                 (vec![items], ty)
             }
-            F::First => {
+            F::First | F::Last => self.item_of_list()?,
+            F::Item => {
                 let items = self.of_class(LIST)?;
-                let ty = item_type(&items).optional();
-                (vec![items], ty)
+                let ty = item_type(&items);
+                (vec![items, self.of_type(&Type::Int64)?], ty)
             }
             F::Slice => {
                 let mut args = vec![self.of_class(LIST)?];
@@ -324,6 +345,13 @@ impl Call<'_, '_> {
             }
         };
         Ok(self.build(function, args, ty))
+    }
+
+    /// One item of a list, or none of an empty one.
+    fn item_of_list(&mut self) -> Typed<(Vec<Expr>, Type)> {
+        let items = self.of_class(LIST)?;
+        let ty = item_type(&items).optional();
+        Ok((vec![items], ty))
     }
 
     fn contains(&mut self) -> Typed<(Vec<Expr>, Type)> {

@@ -3,11 +3,12 @@
 
 use arqon_types::{Column, StringColumn, Type, Value};
 
-use crate::cells::{Cells, Output, Presence, RowErrors, View, merge_errors, with_presence};
+use crate::cells::{Cells, Output, Presence, RowErrors, Texts, View, merge_errors, with_presence};
 use crate::civil::{self, DAY};
 use crate::function::Function;
-use crate::invoke::{invoke, like, looks_at_options};
+use crate::invoke::{invoke, looks_at_options};
 use crate::kernel::{Frame, normal};
+use crate::pattern;
 use crate::stable_hash::stable_hash_int;
 
 /// A call on columns; the arguments stand with their types.
@@ -103,6 +104,10 @@ fn fast(
         let scale = if *types[0].required() == Type::Date { 1 } else { DAY };
         Some(Column::Int((0..n_rows).map(|at| f(x.at(at).div_euclid(scale))).collect()))
     };
+    let of_day = |f: fn(i64) -> i64| {
+        let x = views[0].ints()?;
+        Some(Column::Int((0..n_rows).map(|at| f(x.at(at).rem_euclid(DAY))).collect()))
+    };
     match function {
         F::Abs => float(f64::abs),
         F::Round if views.len() == 1 => float(f64::round_ties_even),
@@ -111,10 +116,23 @@ fn fast(
         F::Sqrt => float(f64::sqrt),
         F::Exp => float(f64::exp),
         F::Ln => float(f64::ln),
+        F::Log10 => float(f64::log10),
         F::Contains => texts(|s, part| s.contains(part)),
         F::StartsWith => texts(|s, part| s.starts_with(part)),
         F::EndsWith => texts(|s, part| s.ends_with(part)),
-        F::Like => texts(like),
+        F::Like => match views[1].texts()? {
+            Texts::Constant(pattern) if pattern::is_like_pattern(pattern) => texts(pattern::like),
+            Texts::Constant(_) | Texts::Column(_) => None,
+        },
+        F::Matches => {
+            let (s, Texts::Constant(wanted)) = (views[0].texts()?, views[1].texts()?) else {
+                return None;
+            };
+            let found = pattern::with_regex(wanted, |regex| {
+                (0..n_rows).map(|at| regex.is_match(s.text(at))).collect()
+            });
+            found.ok().map(Column::Bool)
+        }
         F::Trim => mapped(|s, to| to.push(s.trim())),
         F::Lower => mapped(|s, to| to.push(&s.to_lowercase())),
         F::Upper => mapped(|s, to| to.push(&s.to_uppercase())),
@@ -126,12 +144,12 @@ fn fast(
         F::Year => civil(|days| civil::from_days(days).year),
         F::Month => civil(|days| civil::from_days(days).month),
         F::Day => civil(|days| civil::from_days(days).day),
-        F::Hour => {
-            let x = views[0].ints()?;
-            let hour = |at: usize| x.at(at).rem_euclid(DAY) / (DAY / 24);
-            Some(Column::Int((0..n_rows).map(hour).collect()))
-        }
-        F::Min | F::Max => extreme(function, views, n_rows),
+        F::Quarter => civil(|days| (civil::from_days(days).month - 1) / 3 + 1),
+        F::Weekday => civil(civil::weekday),
+        F::Hour => of_day(|at| at / (DAY / 24)),
+        F::Minute => of_day(|at| at / (DAY / 1440) % 60),
+        F::Second => of_day(|at| at / (DAY / 86_400) % 60),
+        F::Min | F::Max if views.len() == 2 => extreme(function, views, n_rows),
         F::Hash if *types[1] == Type::Int64 => {
             let (seed, key) = (views[0].ints()?, views[1].ints()?);
             let hash = |at| stable_hash_int(seed.at(at), key.at(at));

@@ -55,6 +55,24 @@ pub(crate) fn add_months(date: Civil, months: i64) -> Option<Civil> {
     Some(Civil { year, month, day: date.day.min(length) })
 }
 
+/// Whole months from `from` to `to`, each with its nanoseconds of the day: the greatest number that
+/// [`add_months`] may go without passing `to`; backward it is the same with the sign turned.
+pub(crate) fn months_between(from: (i64, i64), to: (i64, i64)) -> i64 {
+    if to < from {
+        return -months_between(to, from);
+    }
+    let (first, last) = (from_days(from.0), from_days(to.0));
+    let months = (last.year - first.year) * 12 + last.month - first.month;
+    let reached = add_months(first, months).map_or(i64::MAX, to_days);
+    if (reached, from.1) > to { months - 1 } else { months }
+}
+
+/// 1 for Monday to 7 for Sunday.
+pub(crate) fn weekday(days: i64) -> i64 {
+    // Day 0 was a Thursday.
+    (days + 3).rem_euclid(7) + 1
+}
+
 /// The first day of the year, quarter, month, week (Monday) or day; none for another unit.
 pub(crate) fn trunc_days(days: i64, unit: &str) -> Option<i64> {
     let date = from_days(days);
@@ -108,7 +126,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn months_are_whole() {
+        for (from, to, months) in [
+            ("2024-01-31", "2024-02-28", 0),
+            ("2024-01-31", "2024-02-29", 1),
+            ("2024-01-15", "2025-01-14", 11),
+            ("2024-01-15", "2025-01-15", 12),
+            ("2025-01-15", "2024-01-15", -12),
+        ] {
+            assert_eq!(months_between((days(from), 0), (days(to), 0)), months, "{from} {to}");
+        }
+        assert_eq!(months_between((days("2024-01-15"), 5), (days("2024-02-15"), 4)), 0);
+        assert_eq!(weekday(days("2024-05-13")), 1);
+        assert_eq!(weekday(days("1969-12-28")), 7);
+    }
+
     proptest! {
+        #[test]
+        fn the_difference_in_months_is_the_most_that_fits(
+            from in -700_000_i32..700_000,
+            step in 0_i32..100_000,
+        ) {
+            let (from, to) = (i64::from(from), i64::from(from + step));
+            let months = months_between((from, 0), (to, 0));
+            let after = |n| to_days(add_months(from_days(from), n).unwrap());
+            prop_assert!(after(months) <= to && to < after(months + 1));
+        }
+
         #[test]
         fn days_come_back(day in any::<i32>()) {
             let date = from_days(i64::from(day));

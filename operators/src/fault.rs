@@ -1,5 +1,7 @@
 //! Why an expression has no type: data, of which the compiler makes a diagnostic.
 
+use std::ops::Range;
+
 use arqon_types::Type;
 
 use crate::expr::{Expr, Place};
@@ -25,6 +27,8 @@ pub struct TypeFault {
     pub candidates: Vec<String>,
     /// The name that was not known.
     pub unknown: Option<String>,
+    /// The operand's constant text, and which of its bytes are at fault.
+    pub within: Option<(String, Range<usize>)>,
 }
 
 /// Kinds of typing faults.
@@ -46,6 +50,10 @@ pub enum FaultKind {
     NotConstant,
     /// A constant is outside what its type or its parameter takes.
     OutOfRange,
+    /// A constant pattern is no regular expression.
+    Pattern,
+    /// A constant template or format of times is none.
+    Format,
 }
 
 /// A typed expression, or why there is none.
@@ -64,6 +72,7 @@ impl TypeFault {
             help: None,
             candidates: Vec::new(),
             unknown: None,
+            within: None,
         })
     }
 
@@ -94,6 +103,13 @@ impl TypeFault {
     #[must_use]
     pub fn at_operand(mut self: Box<Self>, operand: usize) -> Box<Self> {
         self.operand = Some(operand);
+        self
+    }
+
+    /// The same fault, of these bytes of the operand's `text`.
+    #[must_use]
+    pub(crate) fn within(mut self: Box<Self>, text: &str, part: Option<Range<usize>>) -> Box<Self> {
+        self.within = part.map(|part| (text.to_owned(), part));
         self
     }
 

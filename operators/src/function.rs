@@ -86,4 +86,36 @@ pub enum Function {
     First,
     /// `slice(list, start, length)`: positions count from 1
     Slice,
+    /// `matches(s, pattern)`: anywhere in the text
+    Matches,
+    /// `regex_extract(s, pattern, group)`: an option
+    RegexExtract,
+    /// `regex_replace(s, pattern, to)`: all matches
+    RegexReplace,
+    /// `position(s, part)`: an option; characters count from 1
+    Position,
+    /// `log10(x)`
+    Log10,
+    /// `sign(x)`: -1, 0 or 1
+    Sign,
+    /// `minute(at)`
+    Minute,
+    /// `second(at)`
+    Second,
+    /// `weekday(at)`: 1 for Monday to 7 for Sunday
+    Weekday,
+    /// `quarter(at)`
+    Quarter,
+    /// `diff(to, from, "month")`: whole units
+    Diff,
+    /// `parse_time(s, format)`
+    ParseTime,
+    /// `format_time(at, format)`
+    FormatTime,
+    /// `last(list)`: an option
+    Last,
+    /// `distinct(list)`: the first of equal items stays
+    Distinct,
+    /// `item(list, n)`, `list[n]`: positions count from 1
+    Item,
 }

@@ -5,6 +5,7 @@ use arqon_types::{Type, Value};
 use crate::eval::eval;
 use crate::expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
 use crate::function::Function;
+use crate::pattern;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
@@ -179,11 +180,10 @@ fn call_can_fail(function: Function, args: &[Node]) -> bool {
         | F::Trim
         | F::Split
         | F::Join
-        | F::Replace
         | F::Contains
         | F::StartsWith
         | F::EndsWith
-        | F::Like
+        | F::Position
         | F::Len
         | F::Min
         | F::Max
@@ -202,9 +202,26 @@ fn call_can_fail(function: Function, args: &[Node]) -> bool {
         | F::Any
         | F::All
         | F::Sort
-        | F::First => false,
+        | F::First
+        | F::Last
+        | F::Distinct
+        | F::Sign
+        | F::Log10
+        | F::Minute
+        | F::Second
+        | F::Weekday
+        | F::Quarter => false,
+        F::Matches => !has_pattern(args, pattern::is_regex),
+        F::Like => !has_pattern(args, pattern::is_like_pattern),
         F::Abs | F::Sum => of != Some(&Type::Float64),
-        F::Substr
+        F::Replace
+        | F::RegexExtract
+        | F::RegexReplace
+        | F::Diff
+        | F::ParseTime
+        | F::FormatTime
+        | F::Item
+        | F::Substr
         | F::Slice
         | F::Clamp
         | F::Round
@@ -213,6 +230,15 @@ fn call_can_fail(function: Function, args: &[Node]) -> bool {
         | F::AddMonths
         | F::Filter
         | F::Map => true,
+    }
+}
+
+/// Whether the second argument is a constant that `fits`.
+fn has_pattern(args: &[Node], fits: fn(&str) -> bool) -> bool {
+    match &args[1].kind {
+        NodeKind::Constant(Value::String(pattern)) => fits(pattern),
+        NodeKind::Constant(Value::None) => true,
+        _ => false,
     }
 }
 

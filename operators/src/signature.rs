@@ -7,6 +7,8 @@ use crate::function::Function;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Callee {
     Function(Function),
+    /// `format`: a constant template, and as many values as it has places.
+    Format,
     Cast(CastTarget),
     Try,
 }
@@ -118,10 +120,58 @@ const FUNCTIONS: &[Signature] = &[
         2,
         "substr(s: string, start: int64, length: int64) -> string, counting characters from 1",
     ),
+    call(
+        "position",
+        F::Position,
+        &["s", "part"],
+        2,
+        "position(s: string, part: string) -> option<int64>, counting characters from 1",
+    ),
+    call(
+        "matches",
+        F::Matches,
+        &["s", "pattern"],
+        2,
+        "matches(s: string, pattern: string) -> bool, whether a regular expression matches anywhere",
+    ),
+    call(
+        "regex_extract",
+        F::RegexExtract,
+        &["s", "pattern", "group"],
+        2,
+        "regex_extract(s: string, pattern: string, group: int64) -> option<string>, group 0 is all",
+    ),
+    call(
+        "regex_replace",
+        F::RegexReplace,
+        &["s", "pattern", "to"],
+        3,
+        "regex_replace(s: string, pattern: string, to: string) -> string, $1 is a group",
+    ),
+    Signature {
+        name: "format",
+        callee: Callee::Format,
+        parameters: &["template"],
+        n_required: 1,
+        text: "format(template, values…) -> string; the template is a constant with a {} for each",
+    },
     call("len", F::Len, &["x"], 1, "len(s: string) or len(items: list<T>) -> int64"),
     call("abs", F::Abs, &["x"], 1, "abs(x) -> the type of x, a number or duration"),
-    call("min", F::Min, &["a", "b"], 2, "min(a: T, b: T) -> T"),
-    call("max", F::Max, &["a", "b"], 2, "max(a: T, b: T) -> T"),
+    call("sign", F::Sign, &["x"], 1, "sign(x) -> int64: -1, 0 or 1, of a number or duration"),
+    call(
+        "min",
+        F::Min,
+        &["a", "b"],
+        1,
+        "min(a: T, b: T) -> T, or min(items: list<T>) -> option<T>",
+    ),
+    call(
+        "max",
+        F::Max,
+        &["a", "b"],
+        1,
+        "max(a: T, b: T) -> T, or max(items: list<T>) -> option<T>",
+    ),
     call("clamp", F::Clamp, &["x", "low", "high"], 3, "clamp(x: T, low: T, high: T) -> T"),
     call(
         "round",
@@ -135,6 +185,7 @@ const FUNCTIONS: &[Signature] = &[
     call("sqrt", F::Sqrt, &["x"], 1, "sqrt(x: float64) -> float64"),
     call("exp", F::Exp, &["x"], 1, "exp(x: float64) -> float64"),
     call("ln", F::Ln, &["x"], 1, "ln(x: float64) -> float64"),
+    call("log10", F::Log10, &["x"], 1, "log10(x: float64) -> float64"),
     call("pow", F::Pow, &["x", "y"], 2, "pow(x: float64, y: float64) -> float64"),
     call("div", F::Div, &["a", "b"], 2, "div(a: int64, b: int64) -> int64, truncated"),
     call(
@@ -155,6 +206,38 @@ const FUNCTIONS: &[Signature] = &[
     call("month", F::Month, &["at"], 1, "month(at: date or timestamp) -> int64"),
     call("day", F::Day, &["at"], 1, "day(at: date or timestamp) -> int64"),
     call("hour", F::Hour, &["at"], 1, "hour(at: timestamp) -> int64"),
+    call("minute", F::Minute, &["at"], 1, "minute(at: timestamp) -> int64"),
+    call("second", F::Second, &["at"], 1, "second(at: timestamp) -> int64"),
+    call(
+        "weekday",
+        F::Weekday,
+        &["at"],
+        1,
+        "weekday(at: date or timestamp) -> int64, 1 for Monday to 7 for Sunday",
+    ),
+    call("quarter", F::Quarter, &["at"], 1, "quarter(at: date or timestamp) -> int64"),
+    call(
+        "diff",
+        F::Diff,
+        &["to", "from", "unit"],
+        3,
+        "diff(to, from, \"month\") -> int64, whole units from the second date or timestamp to the \
+         first",
+    ),
+    call(
+        "parse_time",
+        F::ParseTime,
+        &["s", "format"],
+        2,
+        "parse_time(s: string, format: string) -> timestamp; \"%d.%m.%Y %H:%M\", UTC without %z",
+    ),
+    call(
+        "format_time",
+        F::FormatTime,
+        &["at", "format"],
+        2,
+        "format_time(at: date or timestamp, format: string) -> string, in UTC",
+    ),
     call("is_some", F::IsSome, &["x"], 1, "is_some(x: option<T>) -> bool"),
     call("hash", F::Hash, &["seed", "key"], 2, "hash(seed: int64, key: any type) -> int64"),
     call(
@@ -170,6 +253,21 @@ const FUNCTIONS: &[Signature] = &[
     call("sum", F::Sum, &["items"], 1, "sum(items: list of numbers) -> the type of an item"),
     call("sort", F::Sort, &["items"], 1, "sort(items: list<T>) -> list<T>"),
     call("first", F::First, &["items"], 1, "first(items: list<T>) -> option<T>"),
+    call("last", F::Last, &["items"], 1, "last(items: list<T>) -> option<T>"),
+    call(
+        "distinct",
+        F::Distinct,
+        &["items"],
+        1,
+        "distinct(items: list<T>) -> list<T>, the first of equal items stays",
+    ),
+    call(
+        "item",
+        F::Item,
+        &["items", "n"],
+        2,
+        "item(items: list<T>, n: int64) -> T, counting from 1; items[n] is the same",
+    ),
     call(
         "slice",
         F::Slice,

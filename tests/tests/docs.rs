@@ -1,14 +1,13 @@
 //! The documentation is true: every circuit, step and value in docs/CIRCUITS.md is compiled and
-//! computed, and docs/DIAGNOSTICS.md lists exactly the codes there are.
+//! computed, every function and aggregate of the catalogue is there, and docs/DIAGNOSTICS.md lists exactly the codes there are.
 
 use std::fs;
 use std::path::Path;
 
-use arqon_compiler::{Compiled, Options, compile_with};
+use arqon_compiler::{Compiled, Options, compile_aggregate, compile_expression, compile_with};
 use arqon_grammar::{LoadFault, Loader, Main};
-use arqon_operators::eval;
-use arqon_plan::{Operator, StageKind};
-use arqon_types::Row;
+use arqon_operators::{GroupPlan, eval};
+use arqon_types::{Field, Row, Schema, Type, Value};
 
 fn page(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent");
@@ -98,39 +97,134 @@ fn steps_on_the_page_compile() {
 
 /// The value of an expression without any field, as the page writes values.
 fn value(expression: &str) -> String {
-    let compiled = compiled(&format!(
-        "arqon: 1\ncircuit: docs.value\nschemas:\n  One: {{ one: int64 }}\ntopics:\n  \
-         one: {{ schema: One, carries: full, key: one, edge: in }}\n\
-         flow:\n  node:\n    from: one\n    do:\n      - select:\n          value: '{}'\n",
-        expression.replace('\'', "''"),
-    ));
-    let plan = compiled.dataflow.expect("the circuit compiles");
-    let projected = plan.steps.iter().find_map(|step| match &step.operator {
-        Operator::Map(map) => map.stages.iter().find_map(|stage| match &stage.kind {
-            StageKind::Project(exprs) => exprs.first(),
-            StageKind::Filter(_) => None,
-        }),
-        _ => None,
+    let nothing = Schema::new("Nothing", Vec::new());
+    let expr = compile_expression(expression, &nothing).unwrap_or_else(|faults| {
+        let faults: Vec<String> = faults.iter().map(|fault| fault.brief(expression)).collect();
+        panic!("{expression}\n{}", faults.join("\n"))
     });
-    let expr = projected.expect("a select is a projection");
-    let row = Row::from(vec![arqon_types::Value::Int(1)]);
-    match eval(expr, &row) {
+    match eval(&expr, &[]) {
         Ok(value) => value.display(&expr.ty),
         Err(error) => format!("error {}", error.code.as_str()),
     }
+}
+
+/// `expression => value`
+fn example(line: &str) -> (&str, &str) {
+    let (expression, wanted) = line.rsplit_once("=>").expect("`expression => value`");
+    (expression.trim(), wanted.trim())
+}
+
+/// The examples that have another value, each with the value that it has.
+fn wrong(lines: &[String], value: impl Fn(&str) -> String) -> Vec<String> {
+    let check = |line: &String| {
+        let (expression, wanted) = example(line);
+        let found = value(expression);
+        (found != wanted).then(|| format!("{line}, but found {found}"))
+    };
+    lines.iter().filter_map(check).collect()
 }
 
 #[test]
 fn values_on_the_page_are_computed() {
     let mut n_values = 0;
     for block in of_kind(&blocks(&page("CIRCUITS.md")), "values") {
-        for line in block.lines() {
-            let (expression, wanted) = line.split_once("=>").expect("`expression => value`");
-            assert_eq!(value(expression.trim()), wanted.trim(), "{line}");
-            n_values += 1;
+        let lines: Vec<String> = block.lines().map(str::to_owned).collect();
+        assert_eq!(wrong(&lines, value), [""; 0]);
+        n_values += lines.len();
+    }
+    assert!(n_values > 10, "{n_values} values");
+}
+
+/// The entries of the blocks of a kind: a signature, and indented beneath it its examples. Each
+/// entry of the catalogue must be there, as the catalogue has it, with an example that calls it.
+fn entries(
+    kind: &str,
+    catalogue: impl Iterator<Item = (&'static str, &'static str)>,
+) -> Vec<String> {
+    let text = of_kind(&blocks(&page("CIRCUITS.md")), kind).concat();
+    let mut examples: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_prefix("  "), examples.last_mut()) {
+            (None, _) => examples.push((line, Vec::new())),
+            (Some(example), Some((_, of))) => of.push(example),
+            (Some(example), None) => panic!("`{example}` stands under no signature"),
         }
     }
-    assert!(n_values > 30, "{n_values} values");
+    let mut rest = examples.clone();
+    for (name, signature) in catalogue {
+        let at = rest.iter().position(|(written, _)| *written == signature);
+        let at = at
+            .unwrap_or_else(|| panic!("docs/CIRCUITS.md lacks, in a `{kind}` block:\n{signature}"));
+        let (_, of) = rest.swap_remove(at);
+        let is_called = |example: &&str| example.contains(&format!("{name}("));
+        assert!(of.iter().any(is_called), "`{name}` has no example in docs/CIRCUITS.md");
+    }
+    assert_eq!(rest, [], "signatures that the catalogue does not have");
+    examples.into_iter().flat_map(|(_, of)| of).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_function_is_on_the_page_and_does_what_it_says() {
+    let catalogue = arqon_operators::function_names().map(|name| {
+        (name, arqon_operators::signature_text(name).expect("a name of the catalogue"))
+    });
+    let lines = entries("functions", catalogue);
+    assert_eq!(wrong(&lines, value), [""; 0]);
+}
+
+#[test]
+fn every_aggregate_is_on_the_page_and_does_what_it_says() {
+    let catalogue = arqon_operators::aggregate_names().map(|name| {
+        let text = arqon_operators::aggregate_signature_text(name);
+        (name, text.expect("a name of the catalogue"))
+    });
+    let (schema, rows) = rows();
+    let lines = entries("aggregates", catalogue);
+    assert_eq!(wrong(&lines, |expression| aggregated(expression, &schema, &rows)), [""; 0]);
+}
+
+/// The rows that the aggregates of the page are over: a header with types, and a row a line.
+fn rows() -> (Schema, Vec<Row>) {
+    let text = of_kind(&blocks(&page("CIRCUITS.md")), "rows").concat();
+    let (header, lines) = text.split_once('\n').expect("a header and rows");
+    let field = |field: &str| match field.trim().split_once(": ") {
+        Some((name, "int64")) => Field::new(name, Type::Int64),
+        Some((name, "float64")) => Field::new(name, Type::Float64),
+        Some((name, "bool")) => Field::new(name, Type::Bool),
+        Some((name, "option<string>")) => Field::new(name, Type::String.optional()),
+        other => panic!("a field of rows: {other:?}"),
+    };
+    let schema = Schema::new("Rows", header.split(',').map(field).collect());
+    let cell = |(text, field): (&str, &Field)| match &field.ty {
+        Type::Int64 => Value::Int(text.parse().expect("an integer")),
+        Type::Float64 => Value::float(text.parse().expect("a number")),
+        Type::Bool => Value::Bool(text.parse().expect("a truth value")),
+        _ if text == "none" => Value::None,
+        _ => Value::string(text),
+    };
+    let row = |line: &str| line.split_whitespace().zip(&schema.fields).map(cell).collect();
+    let rows = lines.lines().map(row).collect();
+    (schema, rows)
+}
+
+/// The value of an aggregate over a group of these rows.
+fn aggregated(expression: &str, schema: &Schema, rows: &[Row]) -> String {
+    let aggregate = compile_aggregate(expression, schema).unwrap_or_else(|faults| {
+        let faults: Vec<String> = faults.iter().map(|fault| fault.brief(expression)).collect();
+        panic!("{expression}\n{}", faults.join("\n"))
+    });
+    let ty = aggregate.ty.clone();
+    let plan = GroupPlan::new(&[aggregate]);
+    let mut state = plan.new_state();
+    for row in rows {
+        let values: Result<Vec<Value>, _> =
+            plan.inputs().iter().map(|input| eval(input, row)).collect();
+        state.update_values(&plan, &values.expect("no row fails"), 1);
+    }
+    match state.finish(&plan) {
+        Ok(values) => values[0].display(&ty),
+        Err(error) => format!("error {}", error.code.as_str()),
+    }
 }
 
 #[test]

@@ -397,13 +397,7 @@ fn only_wrong(fault: &TypeFault, mut operands: Vec<Operand>) -> Vec<Operand> {
 }
 
 /// Functions of the language that this version does not compute.
-const LATER_FUNCTIONS: [&str; 21] = [
-    "matches",
-    "regex_extract",
-    "format",
-    "diff",
-    "parse_time",
-    "format_time",
+const LATER_FUNCTIONS: [&str; 15] = [
     "tensor",
     "shape",
     "dot",

@@ -6,9 +6,8 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::code::expression;
 use arqon_grammar::code::names;
-use arqon_grammar::code::yaml;
 use arqon_grammar::expr as syntax;
-use arqon_operators::{BinaryOp, Expr, ExprKind, UnaryOp};
+use arqon_operators::{Arg, BinaryOp, Expr, ExprKind, UnaryOp};
 use arqon_types::{Type, Value, parse_date, parse_timestamp};
 
 use super::fault::Operand;
@@ -79,20 +78,7 @@ impl Typer<'_> {
             syntax::ExprKind::Literal(literal) => self.literal(literal, ast.span),
             syntax::ExprKind::Name(name) => self.name(name, ast.span, scope),
             syntax::ExprKind::Field { base, field } => self.field(base, field, scope),
-            syntax::ExprKind::Index { base, index } => {
-                self.infer(base, scope, None);
-                self.infer(index, scope, None);
-                self.report.push(
-                    Diagnostic::new(
-                        yaml::NOT_AVAILABLE,
-                        ast.span,
-                        "taking an item by its position is part of the language, and not \
-                         available in this version",
-                    )
-                    .help("`first(list)` and `slice(list, start, length)` are available"),
-                );
-                None
-            }
+            syntax::ExprKind::Index { base, index } => self.index([base, index], ast.span, scope),
             syntax::ExprKind::Call { function, arguments } => {
                 self.call(function, arguments, ast.span, scope)
             }
@@ -333,6 +319,22 @@ impl Typer<'_> {
                 None
             }
         }
+    }
+
+    /// `items[n]`
+    fn index(
+        &mut self,
+        [base, index]: [&syntax::Expr; 2],
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Option<TypedExpr> {
+        let of = self.infer(base, scope, None);
+        let position = self.infer(index, scope, None);
+        let (of, position) = (of?, position?);
+        let operands = [Operand::new(base.span, &of), Operand::new(index.span, &position)];
+        let place = self.places.place(span);
+        let args = [of.expr, position.expr].map(Arg::Value).into();
+        self.made(arqon_operators::call("item", args, place), span, &operands)
     }
 
     fn right_field(

@@ -47,7 +47,8 @@ impl Typer<'_> {
         }
         let wrong = fault.operand.and_then(|operand| operands.get(operand));
         let primary = wrong.map_or(span, |operand| operand.span);
-        let mut diagnostic = Diagnostic::new(fault_code(fault), primary, fault.message.clone());
+        let narrow = self.part_of_text(fault, primary).unwrap_or(primary);
+        let mut diagnostic = Diagnostic::new(fault_code(fault), narrow, fault.message.clone());
         if let Some(ty) = wrong.and_then(|operand| operand.ty.as_ref())
             && matches!(fault.kind, FaultKind::Mismatch)
         {
@@ -75,6 +76,14 @@ impl Typer<'_> {
         }
         self.report.push(diagnostic);
     }
+
+    /// The bytes at fault within a constant text, if it stands here as it is written.
+    fn part_of_text(&self, fault: &TypeFault, span: Span) -> Option<Span> {
+        let (value, part) = fault.within.as_ref()?;
+        let part = arqon_grammar::bytes_of_text(self.text(span), value, part.clone())?;
+        let [start, end] = [part.start, part.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+        Some(Span::new(span.start.saturating_add(start), span.start.saturating_add(end)))
+    }
 }
 
 fn fault_code(fault: &TypeFault) -> Code {
@@ -87,5 +96,7 @@ fn fault_code(fault: &TypeFault) -> Code {
         FaultKind::ArgumentCount => names::WRONG_ARGUMENTS,
         FaultKind::NotConstant => names::CONSTANT,
         FaultKind::OutOfRange => names::LITERAL_RANGE,
+        FaultKind::Pattern => names::PATTERN,
+        FaultKind::Format => names::FORMAT,
     }
 }

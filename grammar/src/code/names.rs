@@ -213,4 +213,26 @@ codes! {
         wrong: "- select: { note: none }\n",
         mended: "- select: { note: name }\n",
     }
+    PATTERN = "E0240" {
+        title: "a pattern that is no regular expression",
+        explanation: "The patterns of `matches`, `regex_extract` and `regex_replace` are regular \
+            expressions that are matched in time linear in the text: there are groups, classes, \
+            repetitions and anchors, and neither look-around nor references back to a group. A \
+            pattern has at most 16 KB, and with its repetitions written out 2,000 characters. In \
+            a text a backslash is doubled: `\"\\\\d+\"`. A pattern that is computed is checked when \
+            the row comes: the row is an error row if it is none.",
+        wrong: "- where: matches(name, \"(a|b\")\n",
+        mended: "- where: matches(name, \"(a|b)\")\n",
+    }
+    FORMAT = "E0241" {
+        title: "a template or a format of times that cannot be used",
+        explanation: "The template of `format` has a place `{}` for each value, and doubles a \
+            brace that is meant: `{{`. A format of times has the parts `%Y` year, `%m` month, \
+            `%d` day, `%H` hour, `%M` minute, `%S` second, `%f` fraction, `%j` day of the year, \
+            `%a` and `%A` weekday, `%b` and `%B` month by name, `%I` and `%p` hour of half a day, \
+            `%z` offset, `%s` seconds since 1970, and `%%`. `parse_time` needs at least the year, \
+            month and day; a date has no hours.",
+        wrong: "- select: { day: format_time(at, \"%Y-%K\") }\n",
+        mended: "- select: { day: 'format_time(at, \"%Y-%m\")' }\n",
+    }
 }

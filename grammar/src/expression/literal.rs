@@ -1,5 +1,7 @@
 //! Literals: numbers, durations, dates and times, strings.
 
+use std::ops::Range;
+
 use crate::expr::Literal;
 
 /// The value of digits and underscores; none past 38 digits.
@@ -111,6 +113,28 @@ pub(super) fn unescape(quoted: &str) -> String {
     out
 }
 
+/// Where bytes of a text's value stand in the text as it is written, quotes included; none where
+/// it is written otherwise, as behind an escape of YAML.
+pub fn bytes_of_text(written: &str, value: &str, part: Range<usize>) -> Option<Range<usize>> {
+    if !written.starts_with('"') || !written.ends_with('"') || written.len() < 2 {
+        return None;
+    }
+    if unescape(written) != value {
+        return None;
+    }
+    let mut places = Vec::with_capacity(value.len() + 1);
+    let mut at = 1;
+    for character in value.chars() {
+        places.extend(std::iter::repeat_n(at, character.len_utf8()));
+        at += match escape(&written[at..]) {
+            Some((_, len)) if written[at..].starts_with('\\') => len,
+            _ => character.len_utf8(),
+        };
+    }
+    places.push(at);
+    Some(*places.get(part.start)?..*places.get(part.end)?)
+}
+
 /// The character of an escape at the beginning of `text`, and the escape's length.
 pub(super) fn escape(text: &str) -> Option<(char, usize)> {
     let simple = match text.as_bytes().get(1)? {
@@ -167,6 +191,21 @@ mod tests {
         assert!(is_time("2026-01-01T00:00:00Z") && is_time("2026-01-01T23:59:59.123456789+01:00"));
         assert!(!is_time("2026-01-01T00:00:00") && !is_time("2026-01-01 00:00:00Z"));
         assert!(!is_time("2026-01-01T24:00:00Z") && !is_time("2026-01-01T00:00:00.Z"));
+    }
+
+    #[test]
+    fn a_part_of_a_text_has_its_place() {
+        let written = r#""a\\(\u{e9}é)""#;
+        let value = "a\\(éé)";
+        let part = |start, end| bytes_of_text(written, value, start..end).map(|it| &written[it]);
+        assert_eq!(part(2, 3), Some("("));
+        assert_eq!(part(1, 2), Some("\\\\"));
+        assert_eq!(part(3, 5), Some("\\u{e9}"));
+        assert_eq!(part(7, 8), Some(")"));
+        assert_eq!(part(8, 8), Some(""));
+        assert_eq!(part(8, 9), None);
+        assert_eq!(bytes_of_text("\\\"a\\\"", "a", 0..1), None);
+        assert_eq!(bytes_of_text("pattern", "a(", 1..2), None);
     }
 
     #[test]

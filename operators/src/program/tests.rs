@@ -1,5 +1,7 @@
 //! The law of vectorised evaluation: it gives what row-wise evaluation gives, failures included.
 
+mod catalogue;
+
 use arqon_types::{ColumnBatch, Field, Row};
 use proptest::prelude::*;
 
