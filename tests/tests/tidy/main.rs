@@ -59,6 +59,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["runtime/formats"]),
     ("clap", &["cli", "xtask"]),
     ("layout-rs", &["cli"]),
+    ("similar", &["cli"]),
     ("tpchgen", &["xtask"]),
 ];
 
