@@ -151,6 +151,12 @@ pub(crate) struct CheckArguments {
     /// Circuits, or directories of circuits
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Mend what can be mended by machine, in the files themselves
+    #[arg(long, conflicts_with = "explain")]
+    pub(crate) fix: bool,
+    /// Print what `--fix` would change, and change nothing
+    #[arg(long, requires = "fix")]
+    pub(crate) dry_run: bool,
     /// Print the proof of a property that holds
     #[arg(long, value_enum, value_name = "PROPERTY")]
     pub(crate) explain: Option<Property>,

@@ -78,9 +78,10 @@ impl Tally {
     }
 }
 
-/// `1 row`, `2 rows`.
+/// `1 row`, `2 rows`, `2 fixes`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    let ending = if noun.ends_with('x') { "es" } else { "s" };
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}{ending}") }
 }
 
 /// Writes the diagnostics of commands whose result they are: to stdout as a document, or to

@@ -19,6 +19,8 @@ pub(crate) struct Report {
     unreadable: Vec<Span>,
     /// Whether an import is missing that may declare what seems to be unknown.
     expects_unknown: bool,
+    /// Where faults of the command line are shown; nothing there is to be changed.
+    pub(crate) options_at: Option<Span>,
 }
 
 impl Report {
@@ -73,7 +75,8 @@ impl Report {
         }
     }
 
-    /// Adds a diagnostic about a name that nothing has, with the nearest of `candidates`.
+    /// Adds a diagnostic about a name that nothing has, with the nearest of `candidates`, and with
+    /// the change to it when nothing else can be meant.
     pub(crate) fn unknown<'n>(
         &mut self,
         code: Code,
@@ -87,8 +90,14 @@ impl Report {
         if self.expects_unknown && may_be_imported.contains(&code) {
             return;
         }
-        let near = self.suggestion(name, candidates);
-        self.push(Diagnostic::new(code, span, message).did_you_mean(near));
+        let candidates: Vec<&str> = candidates.into_iter().collect();
+        let near = self.suggestion(name, candidates.iter().copied());
+        let diagnostic = Diagnostic::new(code, span, message).did_you_mean(near);
+        self.push(if self.options_at == Some(span) {
+            diagnostic
+        } else {
+            diagnostic.fix_name(span, name, near, candidates)
+        });
     }
 
     /// The candidate nearest to `name`; none after [`SUGGESTIONS_MAX`] of them, since a long list

@@ -63,6 +63,7 @@ pub(crate) fn resolve<'a>(
 ) -> Resolved<'a> {
     let name = circuit.name.as_ref().map_or(String::new(), |name| name.node.clone());
     let anchor = circuit.name.as_ref().map_or(Span::default(), |name| name.span);
+    report.options_at = Some(anchor);
     let profile = options.profile.as_deref().and_then(|wanted| {
         let profile = circuit.profiles.iter().find(|profile| profile.name.node == wanted);
         if profile.is_none() {

@@ -4,6 +4,7 @@ use crate::code::Code;
 use crate::limits::DIAGNOSTICS_MAX;
 use crate::span::LineIndex;
 use crate::span::Span;
+use crate::suggest::is_certain;
 
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -106,6 +107,27 @@ impl Diagnostic {
         }
     }
 
+    /// Writes `near` for the name that stands at `span`, when only that can have been meant.
+    ///
+    /// A place that does not hold just the name, such as a name with escapes, is left alone.
+    #[must_use]
+    pub fn fix_name<'n>(
+        self,
+        span: Span,
+        name: &str,
+        near: Option<&str>,
+        candidates: impl IntoIterator<Item = &'n str>,
+    ) -> Self {
+        match near {
+            Some(near)
+                if span.len() as usize == name.len() && is_certain(name, near, candidates) =>
+            {
+                self.fix(span, near, format!("write `{near}`"))
+            }
+            Some(_) | None => self,
+        }
+    }
+
     /// Adds a note.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
@@ -157,7 +179,17 @@ impl Diagnostic {
         }
         lines.extend(self.help.iter().map(|help| format!("  help: {help}")));
         lines.extend(self.notes.iter().map(|note| format!("  note: {note}")));
-        if let Some(fix) = &self.fix {
+        // A change to what the help asks for would say it twice.
+        let is_said = |fix: &Fix| {
+            let asked = [
+                format!("did you mean `{}`?", fix.replacement),
+                format!("write `{}`", fix.replacement),
+            ];
+            self.help.iter().any(|help| asked.contains(help))
+        };
+        if let Some(fix) = &self.fix
+            && !is_said(fix)
+        {
             lines.push(format!("  fix {}: {} -> {}", place(fix.span), fix.title, fix.replacement));
         }
         lines.join("\n")

@@ -104,6 +104,17 @@ impl<'a> Source<'a> {
         self.offsets.span(self.start + start, self.start + end)
     }
 
+    /// The text at a place of the file, where the expression stands in the file as it is.
+    fn written(&self, span: Span) -> Option<&'a str> {
+        match self.offsets {
+            Offsets::Shifted(shift) => {
+                let at = |offset: u32| offset.checked_sub(*shift).map(|at| at as usize);
+                self.text.get(at(span.start)?..at(span.end)?)
+            }
+            Offsets::Table(..) => None,
+        }
+    }
+
     /// The comment behind the expression with the blanks before it; empty when there is none.
     fn comment(&self) -> &'a str {
         let has_blank = self.rest.starts_with([' ', '\t']);

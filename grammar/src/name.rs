@@ -48,7 +48,19 @@ pub(crate) fn check(
         return Err(Box::new(if mended == name || mended.is_empty() {
             fault
         } else {
-            fault.help(format!("write `{mended}`"))
+            let fault = fault.help(format!("write `{mended}`"));
+            // Only where all that name it are mended the same way: fields stand in expressions
+            // too, and the dots of a node's name are right where something else is named.
+            let is_mended_everywhere = match rule {
+                NameRule::Dotted => true,
+                NameRule::Plain => !name.contains('.'),
+                NameRule::Identifier => false,
+            };
+            if is_mended_everywhere && span.len() as usize == name.len() {
+                fault.fix(span, mended.clone(), format!("write `{mended}`"))
+            } else {
+                fault
+            }
         }));
     }
     let is_word = EXPRESSION_WORDS.contains(&name);

@@ -19,6 +19,30 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
+/// Whether `near`, the candidate nearest to `name`, is certainly what was meant, so that a machine
+/// may write it: it differs in case or in a letter or two of many, never in digits, and no other
+/// candidate is as near.
+pub fn is_certain<'a>(
+    name: &str,
+    near: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> bool {
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).collect::<Vec<u8>>();
+    let Some(distance) = nearness(name, near) else { return false };
+    let longest = name.len().max(near.len());
+    let is_small = match distance {
+        0 => true,
+        1 => CERTAIN_BYTES_MIN <= longest,
+        2 => 2 * CERTAIN_BYTES_MIN <= longest,
+        _ => false,
+    };
+    let is_alone = candidates
+        .into_iter()
+        .filter(|other| *other != near)
+        .all(|other| nearness(name, other).is_none_or(|other| distance < other));
+    is_small && is_alone && (distance == 0 || digits(name) == digits(near))
+}
+
 fn nearness(name: &str, candidate: &str) -> Option<usize> {
     if name.eq_ignore_ascii_case(candidate) {
         return Some(0);
@@ -65,6 +89,9 @@ fn edit_distance(left: &str, right: &str) -> usize {
 /// More differing letters than this are another name.
 const NAME_DISTANCE_MAX: usize = 4;
 
+/// Shorter names differ too much by one letter; by two letters, names of twice the length.
+const CERTAIN_BYTES_MIN: usize = 4;
+
 /// Longer texts are not compared letter by letter.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -82,5 +109,20 @@ mod tests {
         assert_eq!(near("id_user"), Some("user_id"));
         assert_eq!(near("weather"), None);
         assert_eq!(near("x"), None);
+    }
+
+    #[test]
+    fn only_what_is_certain_is_written_by_machine() {
+        let certain = |name, candidates: &[&str]| {
+            let near = suggest(name, candidates.iter().copied()).unwrap();
+            is_certain(name, near, candidates.iter().copied())
+        };
+        assert!(certain("amuont", &["amount", "status"]));
+        assert!(certain("Amount", &["amount", "status"]));
+        assert!(certain("shop.ordrers", &["shop.orders", "shop.order_lines"]));
+        assert!(!certain("price3", &["price1"]), "another number is another name");
+        assert!(!certain("amoun", &["amount", "amound"]), "two are as near");
+        assert!(!certain("at", &["a", "bat"]), "short names are near to everything");
+        assert!(!certain("id_user", &["user_id"]), "another order of parts");
     }
 }

@@ -127,8 +127,16 @@ impl<'a> TypeParser<'a> {
             _ if has_argument => {
                 let message = format!("`{word}` takes no argument in `<` `>`");
                 let fault = self.fault(start, word_end, message);
+                let place = fault.primary.span;
                 return Err(Box::new(match type_habit(word) {
-                    Some(known) => fault.help(format!("write `{known}`")),
+                    Some(known) => match known.split_once('<') {
+                        Some((known_word, _)) => fault.help(format!("write `{known}`")).fix(
+                            place,
+                            known_word,
+                            format!("write `{known}`"),
+                        ),
+                        None => fault.help(format!("write `{known}`")),
+                    },
                     None => *fault,
                 }));
             }
@@ -162,7 +170,13 @@ impl<'a> TypeParser<'a> {
         if self.rest().starts_with('?') {
             return Err(self.optional(&ty));
         }
-        Err(self.fault(open, open + 1, "this `<` is not closed by a `>`".to_owned()))
+        let fault = self.fault(open, open + 1, "this `<` is not closed by a `>`".to_owned());
+        // A type that ends here can only lack its bracket.
+        if self.rest().is_empty() {
+            let end = self.offsets.span(self.at, self.at);
+            return Err(Box::new(fault.fix(end, ">", "close the bracket")));
+        }
+        Err(fault)
     }
 
     /// The text between `<` and the next `>`, and where it begins.
@@ -382,7 +396,11 @@ mod tests {
 
     #[test]
     fn faults_have_their_place() {
-        check("list<int64", "1:5-6 error[E0021]: this `<` is not closed by a `>`");
+        check(
+            "list<int64",
+            "1:5-6 error[E0021]: this `<` is not closed by a `>`\n  \
+             fix 1:11-11: close the bracket -> >",
+        );
         check(
             "list",
             "1:1-5 error[E0021]: `list` needs its argument\n  help: for example `list<int64>`",
@@ -393,7 +411,8 @@ mod tests {
         );
         check(
             "array<int64>",
-            "1:1-6 error[E0021]: `array` takes no argument in `<` `>`\n  help: write `list<T>`",
+            "1:1-6 error[E0021]: `array` takes no argument in `<` `>`\n  help: write `list<T>`\n  \
+             fix 1:1-6: write `list<T>` -> list",
         );
         check(
             "enum<a|a>",

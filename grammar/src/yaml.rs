@@ -408,7 +408,8 @@ impl<'a> Builder<'a, '_> {
                 tag_span,
                 format!("the tag `{written}` is not part of the language"),
             )
-            .help("leave it out; the schema says how a value is read"),
+            .help("leave it out; the schema says how a value is read")
+            .fix(Span::new(tag_span.start, span.start), "", "leave the tag out"),
         );
         Content::Scalar(scalar)
     }

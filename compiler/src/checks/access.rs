@@ -41,13 +41,15 @@ fn is_errors_of(plan: &Plan, grant: &Grant) -> bool {
 }
 
 fn unknown(plan: &Plan, role: &Role, grant: &Grant) -> Diagnostic {
-    let topics = plan.topics().map(|(_, topic)| topic.name.as_str());
+    let topics: Vec<&str> = plan.topics().map(|(_, topic)| topic.name.as_str()).collect();
+    let near = suggest(&grant.target, topics.iter().copied());
     Diagnostic::new(
         access::UNKNOWN_TOPIC,
         span(grant.range),
         format!("role `{}` names unknown topic `{}`", role.name, grant.target),
     )
-    .did_you_mean(suggest(&grant.target, topics))
+    .did_you_mean(near)
+    .fix_name(span(grant.range), &grant.target, near, topics)
 }
 
 fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnostic {

@@ -254,14 +254,16 @@ fn undeclared(plan: &Plan, id: VertexId, endpoint: &Endpoint) -> Diagnostic {
         .map(|wire| wire.wire.range)
         .find(|range| range.start < range.end)
         .unwrap_or(endpoint.range);
-    let declared = plan.endpoints().filter(|(_, it)| it.declared).map(|(_, it)| it.name.as_str());
-    let near = arqon_grammar::suggest::suggest(&endpoint.name, declared);
+    let declared: Vec<&str> =
+        plan.endpoints().filter(|(_, it)| it.declared).map(|(_, it)| it.name.as_str()).collect();
+    let near = arqon_grammar::suggest::suggest(&endpoint.name, declared.iter().copied());
     Diagnostic::new(
         topology::UNDECLARED_OPERATOR,
         span(place),
         format!("operator `{}` is not declared under `operators`", endpoint.name),
     )
     .did_you_mean(near)
+    .fix_name(span(place), &endpoint.name, near, declared)
 }
 
 /// Rule 4: who else writes the topic.

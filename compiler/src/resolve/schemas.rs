@@ -7,6 +7,7 @@ use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::code::yaml;
+use arqon_grammar::type_habit;
 use arqon_types::{Field, Type};
 use indexmap::IndexMap;
 
@@ -250,19 +251,36 @@ fn put_in(
                 }
             } else {
                 if !ids.contains_key(name.as_str()) {
-                    report.unknown(
-                        names::UNKNOWN_TYPE,
-                        ty.span,
-                        format!("there is no type or schema `{name}`"),
-                        name,
-                        ids.keys().chain(schemas.keys()).copied().chain(TYPE_NAMES),
-                    );
+                    unknown_type(name, ty.span, ids, schemas, report);
                 }
                 PutIn { ty: None, parts: None, n_parts: 1 }
             }
         }
         ast::TypeKind::Error => PutIn { ty: None, parts: None, n_parts: 1 },
     }
+}
+
+/// A word that is neither a type nor a schema, such as the name that other languages give a type.
+fn unknown_type(
+    name: &str,
+    span: Span,
+    ids: &IndexMap<&str, usize>,
+    schemas: &Schemas<'_>,
+    report: &mut Report,
+) {
+    let message = format!("there is no type or schema `{name}`");
+    let habit = type_habit(name);
+    let is_whole = habit.is_some_and(|known| !known.contains('<'));
+    if let Some(known) = habit.filter(|_| is_whole) {
+        report.push(Diagnostic::new(names::UNKNOWN_TYPE, span, message).did_you_mean(habit).fix(
+            span,
+            known,
+            format!("write `{known}`"),
+        ));
+        return;
+    }
+    let candidates = ids.keys().chain(schemas.keys()).copied().chain(TYPE_NAMES);
+    report.unknown(names::UNKNOWN_TYPE, span, message, name, candidates);
 }
 
 /// The schema of a topic: a name for people, and the fields.

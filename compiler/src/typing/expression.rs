@@ -194,7 +194,9 @@ impl Typer<'_> {
             Some(function) => format!("function `{function}` has no parameter `{name}`"),
             None => format!("unknown field `{name}`"),
         };
-        let mut fault = Diagnostic::new(names::UNKNOWN_FIELD, span, message).did_you_mean(near);
+        let mut fault = Diagnostic::new(names::UNKNOWN_FIELD, span, message)
+            .did_you_mean(near)
+            .fix_name(span, name, near, candidates.iter().copied());
         if near.is_none() {
             if scope.function().is_some() {
                 fault = fault.help(

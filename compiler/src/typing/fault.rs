@@ -71,8 +71,9 @@ impl Typer<'_> {
         }
         if let Some(unknown) = &fault.unknown {
             let candidates = fault.candidates.iter().map(String::as_str);
-            let near = self.report.suggestion(unknown, candidates);
-            diagnostic = diagnostic.did_you_mean(near);
+            let near = self.report.suggestion(unknown, candidates.clone());
+            let place = self.name_at(primary, unknown);
+            diagnostic = diagnostic.did_you_mean(near).fix_name(place, unknown, near, candidates);
         }
         self.report.push(diagnostic);
     }
@@ -83,6 +84,14 @@ impl Typer<'_> {
         let part = arqon_grammar::bytes_of_text(self.text(span), value, part.clone())?;
         let [start, end] = [part.start, part.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
         Some(Span::new(span.start.saturating_add(start), span.start.saturating_add(end)))
+    }
+}
+
+impl Typer<'_> {
+    /// The place of a name within `span`, where it may stand in double quotes.
+    fn name_at(&self, span: Span, name: &str) -> Span {
+        let is_quoted = self.text(span).strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        if is_quoted == Some(name) { Span::new(span.start + 1, span.end - 1) } else { span }
     }
 }
 

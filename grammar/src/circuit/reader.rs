@@ -224,11 +224,12 @@ impl<'a> Reader<'a> {
             return None;
         };
         let mut meant = Vec::new();
+        let written: Vec<&str> = items.iter().map(|item| item.key).collect();
         items.retain(|item| {
             let is_known = known.contains(&item.key);
             if !is_known {
                 meant.extend(suggest(item.key, known.iter().copied()).map(str::to_owned));
-                self.report(unknown_key(what, *item, known));
+                self.report(unknown_key(what, *item, known, &written));
             }
             is_known
         });
@@ -320,6 +321,7 @@ impl<'a> Reader<'a> {
                 format!("`{}` is not {what}", text.node),
             )
             .did_you_mean(near)
+            .fix_name(text.span, text.node, near, words.iter().map(|(word, _)| *word))
             .help(format!("it is one of {}", all.join(", "))),
         );
         None
@@ -362,6 +364,26 @@ impl<'a> Reader<'a> {
 
     /// `true` or `false`.
     pub(crate) fn boolean(&mut self, id: NodeId) -> Option<Spanned<bool>> {
+        let written = self.scalar(id).map_or("", |scalar| &scalar.text);
+        let other = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(written));
+        let meant = match (other(&["yes", "on", "y"]), other(&["no", "off", "n"])) {
+            (true, _) => Some("true"),
+            (_, true) => Some("false"),
+            (false, false) => None,
+        };
+        if let Some(meant) = meant {
+            let span = self.inner_span(id);
+            self.report(
+                Diagnostic::new(
+                    code::yaml::UNKNOWN_WORD,
+                    span,
+                    format!("`{written}` is not a truth value"),
+                )
+                .help("it is one of `true`, `false`")
+                .fix(span, meant, format!("write `{meant}`")),
+            );
+            return None;
+        }
         self.word(id, "a truth value", &[("true", true), ("false", false)])
     }
 
@@ -439,16 +461,22 @@ pub(crate) const ROW_COUNT: &str = "a count, as in `+1` or `-1`";
 /// Quantities without units.
 const COUNTS: [&str; 2] = [WHOLE_NUMBER, ROW_COUNT];
 
-/// A key that is not one of `known`.
-pub(crate) fn unknown_key(what: &str, item: Item<'_>, known: &[&str]) -> Diagnostic {
+/// A key that is not one of `known`, in a map with the keys `written`.
+fn unknown_key(what: &str, item: Item<'_>, known: &[&str], written: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::new(
         code::yaml::UNKNOWN_KEY,
         item.span,
         format!("{what} has no key `{}`", item.key),
     );
     if let Some(near) = suggest(item.key, known.iter().copied()) {
-        let fix = format!("write `{near}`");
-        return diagnostic.did_you_mean(Some(near)).fix(item.span, near, fix);
+        // A key that is there already cannot be what was meant.
+        let free = Some(near).filter(|near| !written.contains(near));
+        return diagnostic.did_you_mean(Some(near)).fix_name(
+            item.span,
+            item.key,
+            free,
+            known.iter().copied(),
+        );
     }
     let all: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
     diagnostic.help(format!("its keys are {}", all.join(", ")))

@@ -60,6 +60,12 @@ const VERBS: &[Verb] = &[
     verb("carries", &[]),
 ];
 
+/// Words of other languages whose value is written as that of our verb.
+const VERB_SYNONYMS: [&str; 11] = [
+    "filter", "having", "project", "extend", "mutate", "assign", "remove", "omit", "dedup",
+    "dedupe", "unique",
+];
+
 /// What other languages call our verbs.
 fn verb_habit(word: &str) -> Option<&'static str> {
     match word {
@@ -127,21 +133,38 @@ impl<'a> Reader<'a> {
             return Some((*item, verb));
         }
         match (verbs.as_slice(), items.first()) {
-            ([(first, _), (second, _), ..], _) => self.report(
-                Diagnostic::new(
+            ([(first, _), (second, _), ..], _) => {
+                let diagnostic = Diagnostic::new(
                     code::yaml::STEP_VERB,
                     second.span,
                     format!("one step has two verbs, `{}` and `{}`", first.key, second.key),
                 )
                 .secondary(first.span, "the first verb")
-                .help("put a `-` before each verb, so that each is a step of its own"),
-            ),
+                .help("put a `-` before each verb, so that each is a step of its own");
+                self.report(match self.room_for_dash(span, second.span) {
+                    Some(room) => diagnostic.fix(room, "- ", "begin a step"),
+                    None => diagnostic,
+                });
+            }
             (_, Some(item)) => self.report(no_verb(*item)),
             (_, None) => {
                 self.report(Diagnostic::new(code::yaml::STEP_VERB, span, "a step without a verb"));
             }
         }
         None
+    }
+
+    /// The two blanks before a key on its own line, where its step begins behind a dash.
+    fn room_for_dash(&self, step: Span, key: Span) -> Option<Span> {
+        let line = |at: u32| {
+            let before = self.text.get(..at as usize)?;
+            Some(&before[before.rfind('\n').map_or(0, |newline| newline + 1)..])
+        };
+        let (first, second) = (line(step.start)?, line(key.start)?);
+        let is_below = first.len() == second.len()
+            && first.trim_start() == "- "
+            && second.bytes().all(|byte| byte == b' ');
+        is_below.then(|| Span::new(key.start - 2, key.start))
     }
 
     fn step_kind(&mut self, verb: &str, item: Item<'a>, fields: &Fields<'a>) -> Option<StepKind> {
@@ -323,8 +346,13 @@ fn no_verb(item: Item<'_>) -> Diagnostic {
     }
     let message = format!("there is no verb `{}`", item.key);
     let diagnostic = Diagnostic::new(code::yaml::UNKNOWN_KEY, item.span, message);
-    if near.is_some() {
-        return diagnostic.did_you_mean(near);
+    if let Some(near) = near {
+        let diagnostic = diagnostic.did_you_mean(Some(near));
+        return if VERB_SYNONYMS.contains(&item.key) {
+            diagnostic.fix(item.span, near, format!("write `{near}`"))
+        } else {
+            diagnostic.fix_name(item.span, item.key, Some(near), names)
+        };
     }
     let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     diagnostic.help(format!("the verbs are {}", all.join(", ")))

@@ -340,21 +340,45 @@ impl Builder<'_> {
 
     /// `1 < x < 9`: the left side is a bare comparison.
     fn refuse_chain(&self, left: &Built, second: Span) {
-        let first = match &left.expr.kind {
-            ExprKind::Binary { operator, .. } if !left.is_group => *operator,
+        let (first, middle) = match &left.expr.kind {
+            ExprKind::Binary { operator, right, .. } if !left.is_group => (*operator, right),
             _ => return,
         };
-        if first.node.is_comparison() {
-            self.found.borrow_mut().push(
-                Diagnostic::new(
-                    code::expression::CHAINED_COMPARISON,
-                    second,
-                    "comparisons do not chain",
-                )
-                .secondary(first.span, "the first comparison")
-                .help("write both, joined by `and`: `1 < x and x < 9`"),
-            );
+        if !first.node.is_comparison() {
+            return;
         }
+        let diagnostic = Diagnostic::new(
+            code::expression::CHAINED_COMPARISON,
+            second,
+            "comparisons do not chain",
+        )
+        .secondary(first.span, "the first comparison")
+        .help("write both, joined by `and`: `1 < x and x < 9`");
+        let repeated = self.source.written(middle.span).filter(|_| is_short(middle));
+        self.found.borrow_mut().push(match repeated {
+            Some(text) => diagnostic.fix(
+                Span::empty(second.start),
+                format!("and {text} "),
+                "write both comparisons",
+            ),
+            None => diagnostic,
+        });
+    }
+}
+
+/// Whether an operand may well be written twice: a name, a field or a literal.
+fn is_short(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Name(_) | ExprKind::Literal(_) => true,
+        ExprKind::Field { base, .. } => is_short(base),
+        ExprKind::Index { .. }
+        | ExprKind::Call { .. }
+        | ExprKind::Lambda { .. }
+        | ExprKind::List(_)
+        | ExprKind::Unary { .. }
+        | ExprKind::Binary { .. }
+        | ExprKind::If { .. }
+        | ExprKind::Error => false,
     }
 }
 

@@ -59,8 +59,16 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     let span = source.span(token.start, token.end);
     let word = text(source, token);
     if !wants_operator {
-        return syntax(span, format!("a value is expected, found `{word}`"))
+        let diagnostic = syntax(span, format!("a value is expected, found `{word}`"))
             .help_if(operand_help(word));
+        let is_before_number = tokens
+            .get(index + 1)
+            .is_some_and(|next| next.kind == TokenKind::Number && next.start == token.end);
+        return match word {
+            "." if is_before_number => diagnostic.fix(Span::empty(span.start), "0", "write `0.`"),
+            "+" if tokens.len() > index + 1 => diagnostic.fix(span, "", "leave the sign out"),
+            _ => diagnostic,
+        };
     }
     let diagnostic = syntax(span, format!("an operator is expected, found `{word}`"));
     if let Some(written) = upper_case_word(word) {
@@ -77,7 +85,59 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     if rule == Rule::order && token.kind == TokenKind::Word {
         return diagnostic.help("an order is `expression`, `expression asc` or `expression desc`");
     }
-    diagnostic.help_if(operator_help(word))
+    let diagnostic = diagnostic.help_if(operator_help(word));
+    match rewritten(source, &tokens, index) {
+        Some((span, written)) => {
+            let title = format!("write `{written}`");
+            diagnostic.fix(span, written, title)
+        }
+        None => diagnostic,
+    }
+}
+
+/// What people write between two values, as it is written here: `x is none`, `s like "a%"`. Only
+/// where both values are single words, so that nothing else can belong to them.
+fn rewritten(source: Source<'_>, tokens: &[Token], index: usize) -> Option<(Span, String)> {
+    let written = |token: &Token| text(source, *token);
+    let word = written(&tokens[index]).to_ascii_lowercase();
+    let next = tokens.get(index + 1)?;
+    if word == "is" {
+        let (last, operator) = match written(next) {
+            "not" => (tokens.get(index + 2)?, "!="),
+            _ => (next, "=="),
+        };
+        let is_none = written(last) == "none";
+        let span = source.span(tokens[index].start, last.end);
+        return is_none.then(|| (span, format!("{operator} none")));
+    }
+    if !matches!(word.as_str(), "like" | "contains" | "matches" | "div") {
+        return None;
+    }
+    // The path before: names with dots between them.
+    let is_part = |token: &&Token| token.kind == TokenKind::Word || written(token) == ".";
+    let n_parts = tokens[..index].iter().rev().take_while(is_part).count();
+    let path = &tokens[index - n_parts..index];
+    let is_path = path.iter().enumerate().all(|(at, token)| {
+        let is_name = token.kind == TokenKind::Word && !EXPRESSION_WORDS.contains(&written(token));
+        is_name == at.is_multiple_of(2)
+    });
+    let begins = match tokens[..index - n_parts].last() {
+        None => true,
+        Some(before) => before.kind == TokenKind::Open || before.kind == TokenKind::Comma,
+    };
+    let ends = tokens.get(index + 2).is_none_or(|after| {
+        matches!(written(after), "and" | "or")
+            || matches!(after.kind, TokenKind::Close | TokenKind::Comma)
+    });
+    let is_value = matches!(next.kind, TokenKind::Text | TokenKind::Number)
+        || (next.kind == TokenKind::Word && !EXPRESSION_WORDS.contains(&written(next)));
+    if n_parts == 0 || !is_path || !begins || !ends || !is_value {
+        return None;
+    }
+    let first = path.first()?;
+    let left = &source.own()[first.start..path.last()?.end];
+    let span = source.span(first.start, next.end);
+    Some((span, format!("{word}({left}, {})", written(next))))
 }
 
 fn text(source: Source<'_>, token: Token) -> &str {

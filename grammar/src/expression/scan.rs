@@ -82,7 +82,7 @@ fn token(rest: &str, first: char) -> (TokenKind, usize) {
         '(' | '[' => (TokenKind::Open, 1),
         ')' | ']' => (TokenKind::Close, 1),
         ',' => (TokenKind::Comma, 1),
-        '=' if rest.starts_with("===") => (TokenKind::Symbol, 3),
+        '=' | '!' if rest[1..].starts_with("==") => (TokenKind::Symbol, 3),
         '=' | '!' | '<' | '>' | '&' | '|' | '/' | '+' | '-' | '?' | '*' | '%' | '.' | ':' => {
             let two = rest.get(..2).unwrap_or("");
             let is_two = TWO_CHARACTER_SYMBOLS.contains(&two);
@@ -92,8 +92,8 @@ fn token(rest: &str, first: char) -> (TokenKind, usize) {
     }
 }
 
-const TWO_CHARACTER_SYMBOLS: [&str; 11] =
-    ["==", "!=", "<=", ">=", "<>", "&&", "||", "//", "++", "->", "??"];
+const TWO_CHARACTER_SYMBOLS: [&str; 13] =
+    ["==", "!=", "<=", ">=", "<>", "&&", "||", "//", "++", "->", "??", "=<", "=>"];
 
 fn word_len(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count()
@@ -322,9 +322,14 @@ impl<'a> Scan<'a, '_> {
             return;
         }
         let whole = self.source.span(0, self.source.own().len());
+        // Behind the text's end a comment may well be meant as one.
+        let written = format!("{}{comment}", self.source.own());
+        let is_outside = |at: &usize| written[..*at].matches('"').count() % 2 == 0;
+        let comment_at = written.match_indices(" #").map(|(at, _)| at).find(is_outside);
+        let mended = written[..comment_at.unwrap_or(written.len())].trim_end();
+        let comment = &comment[..mended.len() - self.source.own().len()];
         let end = whole.end + u32::try_from(comment.len()).unwrap_or(0);
         let hash = whole.end + u32::try_from(comment.find('#').unwrap_or(0)).unwrap_or(0);
-        let mended = format!("{}{comment}", self.source.own());
         let diagnostic = Diagnostic::new(
             code::expression::CUT_COMMENT,
             crate::span::Span::new(hash, end),
@@ -334,7 +339,7 @@ impl<'a> Scan<'a, '_> {
         .help("put the whole expression in single quotes")
         .fix(
             crate::span::Span::new(whole.start, end),
-            crate::yaml::quote(mended.trim_end()),
+            crate::yaml::quote(mended),
             "quote the expression",
         );
         self.diagnostics.push(diagnostic);
@@ -359,6 +364,12 @@ impl<'a> Scan<'a, '_> {
             "||" => self.habit(code::expression::BARS, token, "or"),
             "<>" => self.habit(code::expression::ANGLES, token, "!="),
             "===" => self.habit(code::expression::SINGLE_EQUALS, token, "=="),
+            "!==" => self.habit(code::expression::SINGLE_EQUALS, token, "!="),
+            "=<" => self.habit(code::expression::SINGLE_EQUALS, token, "<="),
+            "=>" if self.names_argument() => {
+                self.habit(code::expression::SINGLE_EQUALS, token, "->");
+            }
+            "=>" => self.habit(code::expression::SINGLE_EQUALS, token, ">="),
             "??" => self.habit(code::expression::QUESTION_MARK, token, "//"),
             "=" if !self.names_argument() => {
                 self.habit(code::expression::SINGLE_EQUALS, token, "==");

@@ -133,7 +133,7 @@ fn faults_have_their_place() {
         ("5min", "1:1-5 error[E0115]: `5min` is neither a number nor a duration"),
         ("1.5h", "1:1-5 error[E0115]: `1.5h` is neither a number nor a duration"),
         ("d\"2026-02-30\"", "1:1-14 error[E0115]: `2026-02-30` is not a date of the calendar"),
-        ("x => 1", "1:3-4 error[E0107]: `=` is written `==`"),
+        ("x => 1", "1:3-5 error[E0107]: `=>` is written `>=`"),
         ("x -> 1", "1:3-5 error[E0101]: an operator is expected, found `->`"),
     ];
     for (text, expected) in cases {

@@ -85,7 +85,11 @@ fn describe(text: &str, at: usize) -> Diagnostic {
         Diagnostic::new(code::yaml::FORBIDDEN_CHARACTER, span, message)
     };
     match character {
-        '\r' => diagnostic("carriage return").help("end lines with a line feed"),
+        '\r' => diagnostic("carriage return").help("end lines with a line feed").fix(
+            span,
+            "\n",
+            "end the line with a line feed",
+        ),
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => diagnostic("direction mark")
             .note("it makes the text that follows show in another order than it is read")
             .fix(span, "", "remove the direction mark"),

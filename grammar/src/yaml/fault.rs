@@ -38,10 +38,14 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
             syntax(format!("`{found}` closes no bracket")).help(QUOTE_HELP)
         }
         ErrorKind::UnclosedQuotedScalar => syntax(format!("the quote `{found}` is never closed")),
-        ErrorKind::InvalidTrailingDoubleQuotedScalar => syntax(
-            "text follows the closing `\"`".to_owned(),
-        )
-        .help("an expression that begins with `\"` goes in single quotes: '\"EU\" == region'"),
+        ErrorKind::InvalidTrailingDoubleQuotedScalar => quoted(
+            text,
+            at,
+            |value| value.starts_with('"'),
+            syntax("text follows the closing `\"`".to_owned()).help(
+                "an expression that begins with `\"` goes in single quotes: '\"EU\" == region'",
+            ),
+        ),
         ErrorKind::InvalidTrailingSingleQuotedScalar => {
             syntax("text follows the closing `'`".to_owned())
                 .help("in a single-quoted text, `'` is written `''`")
@@ -52,8 +56,13 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
             separator(text, at, span)
         }
         ErrorKind::ExpectedBlockMappingKey if matches!(before(text, at), Some(']' | '}')) => {
-            syntax(format!("`{found}` follows a closed list or map"))
-                .help("an expression that begins with `[` goes in single quotes")
+            quoted(
+                text,
+                at,
+                |value| value.starts_with('['),
+                syntax(format!("`{found}` follows a closed list or map"))
+                    .help("an expression that begins with `[` goes in single quotes"),
+            )
         }
         ErrorKind::TabInBlockIndentation
         | ErrorKind::TabNotAllowed
@@ -99,12 +108,52 @@ fn mapping_value(text: &str, at: usize, span: Span) -> Diagnostic {
         "a second `:` in one entry, or a line indented too far",
     );
     if line.trim_start_matches([' ', '-']).contains(": ") {
-        diagnostic.label("this `:` would begin another value").help(QUOTE_HELP)
+        let n_before =
+            |value: &str| value.len().saturating_sub(text[at..].lines().next().map_or(0, str::len));
+        quoted(
+            text,
+            at,
+            // Within a text, or after the `?` of a choice, the `:` belongs to an expression.
+            |value| {
+                let before = value.get(..n_before(value)).unwrap_or("");
+                before.matches('"').count() % 2 == 1 || before.contains(" ? ")
+            },
+            diagnostic.label("this `:` would begin another value").help(QUOTE_HELP),
+        )
     } else {
         diagnostic
             .label("this line continues the value above it")
             .help("indent it like the other keys of its map")
     }
+}
+
+/// The change that puts the whole value of the line at `at` in single quotes, if the value is
+/// written in block form and is one of those meant.
+fn quoted(
+    text: &str,
+    at: usize,
+    is_meant: impl Fn(&str) -> bool,
+    diagnostic: Diagnostic,
+) -> Diagnostic {
+    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[line_start..].lines().next().unwrap_or("");
+    let entry = line.trim_start_matches([' ', '-']);
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let value = match entry.split_once(": ") {
+        Some((key, value)) if key.chars().all(is_key) => value.trim_start(),
+        _ => entry,
+    };
+    let is_comment = |at: &usize| value[..*at].matches('"').count() % 2 == 0;
+    let comment = value.match_indices(" #").map(|(at, _)| at).find(is_comment);
+    let value = value[..comment.unwrap_or(value.len())].trim_end();
+    let start = line_start + line.find(value).unwrap_or(0);
+    let end = start + value.len();
+    if value.is_empty() || at < start || end < at || !is_meant(value) || value.contains('\'') {
+        return diagnostic;
+    }
+    let offset = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let span = Span::new(offset(start), offset(end));
+    diagnostic.fix(span, super::quote(value), "quote the expression")
 }
 
 /// A bracket or text where `{ }` or `[ ]` wants a comma.

@@ -76,7 +76,7 @@ fn what_circuits_do_without_is_refused() {
         shape("a: !!int 64\nb: !x and y\nc: !!seq [1]\n"),
         "{a: 64, b: tagged !x, c: [1]}\n\
          1:4-9 error[E0005]: the tag `!!int` is not part of the language\n  help: leave it out; \
-         the schema says how a value is read\n\
+         the schema says how a value is read\n  fix 1:4-10: leave the tag out -> \n\
          3:10-11 error[E0005]: a tag before a list or map is not part of the language"
     );
     assert_eq!(
