@@ -214,6 +214,15 @@ pub(crate) struct TestArguments {
     /// Circuits, or directories of circuits
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Try what holds for every circuit, too, with generated inputs
+    #[arg(long)]
+    pub(crate) laws: bool,
+    /// The first seed of the generated inputs
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "laws")]
+    pub(crate) seed: u64,
+    /// How many inputs are generated, a seed each
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "laws")]
+    pub(crate) cases: u64,
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,

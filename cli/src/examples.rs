@@ -1,26 +1,28 @@
 //! `arqon test`: the examples that circuits hold, run through the engine that serves them.
 //!
 //! Every example runs on one worker and on two: an answer that depends on their number is a
-//! fault of ours, and shows here.
+//! fault of ours, and shows here. With `--laws` what holds for every circuit is tried as well.
 
 mod outcome;
+mod difference;
+mod play;
+mod laws;
 mod junit;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
 use std::time::Duration;
 
-use arqon_compiler::{TestExample, TestOutput, TestPlan};
-use arqon_engine::{
-    BackendChoice, Changes, CounterKind, Dataflow, EngineOptions, EpochInput, EpochOutput,
-    TopicInput,
-};
+use arqon_compiler::{TestExample, TestInput, TestOutput, TestPlan};
+use arqon_engine::{BackendChoice, Changes, CounterKind, EngineOptions, EpochOutput, TopicInput};
 use arqon_operators::Place;
 use arqon_plan::DataflowPlan;
-use arqon_types::{DeltaBatch, Epoch, TopicName};
+use arqon_types::TopicName;
 use serde_json::json;
 
-use self::outcome::{Fault, Outcome, difference};
+use self::difference::difference;
+use self::laws::{Cases, laws};
+use self::outcome::{Fault, Outcome};
+use self::play::{changes_of, play};
 use crate::arguments::{GlobalArguments, TestArguments};
 use crate::circuit::{Circuit, compile_source, options};
 use crate::console::{Console, Style};
@@ -42,6 +44,7 @@ pub(crate) fn test(
     console: Console,
 ) -> Result<Exit, Failure> {
     let options = options(global, &arguments.compiler);
+    let cases = Cases { seed: arguments.seed, count: arguments.cases };
     let mut outcomes = Vec::new();
     let mut refused = Vec::new();
     let mut findings = Vec::new();
@@ -52,14 +55,25 @@ pub(crate) fn test(
             print_for_people(console, std::slice::from_ref(&circuit.findings));
             match circuit.runnable() {
                 Ok(plan) => {
+                    let name = circuit.findings.file();
                     for test in &circuit.compiled.tests {
-                        let outcome = run_test(&plan, test, circuit.findings.file())?;
+                        let outcome = run_test(&plan, test, name)?;
                         print_outcome(console, &outcome)?;
                         outcomes.push(outcome);
                     }
+                    if arguments.laws {
+                        for outcome in laws(&plan, name, cases)? {
+                            print_outcome(console, &outcome)?;
+                            outcomes.push(outcome);
+                        }
+                    }
                 }
                 // Without examples nothing was asked of the engine.
-                Err(_) if is_checked_only(&circuit) => {}
+                Err(failure) if is_checked_only(&circuit) => {
+                    if arguments.laws {
+                        console.note(&format!("note: no laws are tried: {}\n", failure.message));
+                    }
+                }
                 Err(failure) => {
                     console.report(&failure);
                     exit = exit.and(failure.exit);
@@ -129,31 +143,12 @@ fn run_examples(
     test: &TestPlan,
     n_workers: usize,
 ) -> Result<Vec<EpochOutput>, Failure> {
-    let stopped = |error: &dyn std::error::Error| Failure::internal(Failure::chain(error));
-    let (sender, receiver) = mpsc::channel();
-    let options = EngineOptions { n_workers, backend: BackendChoice::Auto };
-    let dataflow = Dataflow::start(plan.clone(), options, move |output| {
-        // The receiver outlives the dataflow.
-        let _ = sender.send(output);
-    })
-    .map_err(|error| stopped(&error))?;
-    for (example, epoch) in test.examples.iter().zip(1..) {
-        let topics = example
-            .send
-            .iter()
-            .map(|input| TopicInput {
-                topic: input.topic.clone(),
-                changes: Changes::Rows(input.changes.clone()),
-            })
-            .collect();
-        dataflow
-            .feed(EpochInput { epoch: Epoch(epoch), topics })
-            .map_err(|error| stopped(&error))?;
-    }
-    dataflow.finish().map_err(|error| stopped(&error))?;
-    let outputs: Vec<EpochOutput> = receiver.iter().collect();
-    assert_eq!(outputs.len(), test.examples.len(), "every epoch comes out once");
-    Ok(outputs)
+    let input = |input: &TestInput| TopicInput {
+        topic: input.topic.clone(),
+        changes: Changes::Rows(input.changes.clone()),
+    };
+    let epochs = test.examples.iter().map(|example| example.send.iter().map(input).collect());
+    play(plan, EngineOptions { n_workers, backend: BackendChoice::Auto }, epochs.collect())
 }
 
 fn compare(
@@ -218,19 +213,8 @@ fn updates(output: &EpochOutput) -> u64 {
     counted.map(|node| node.counts.output.changes).sum()
 }
 
-fn changes_of(deltas: &[DeltaBatch], topic: &TopicName) -> outcome::Changes {
-    let mut changes = outcome::Changes::new();
-    for update in
-        deltas.iter().filter(|delta| delta.topic == *topic).flat_map(|delta| &delta.updates)
-    {
-        *changes.entry(update.row.clone()).or_insert(0) += update.diff;
-    }
-    changes.retain(|_, diff| *diff != 0);
-    changes
-}
-
-fn sum(expected: &TestOutput) -> outcome::Changes {
-    let mut changes = outcome::Changes::new();
+fn sum(expected: &TestOutput) -> difference::Changes {
+    let mut changes = difference::Changes::new();
     for (row, diff) in &expected.updates {
         *changes.entry(row.clone()).or_insert(0) += diff;
     }

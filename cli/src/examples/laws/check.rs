@@ -1,0 +1,367 @@
+//! The laws, each as one comparison of two runs of a circuit over the same messages.
+
+use std::collections::BTreeMap;
+
+use arqon_engine::{
+    BackendChoice, CounterKind, Counts, EngineOptions, EpochOutput, NodeCounts, TopicInput,
+};
+use arqon_plan::DataflowPlan;
+use arqon_types::{Change, Discipline, TopicName};
+
+use super::history::{Epochs, Holdings, Message, cut, fed, inputs};
+use super::random::Random;
+use crate::examples::difference::{Changes, difference};
+use crate::examples::play::{State, add, changes_of, schema_of};
+use crate::exit::Failure;
+
+/// What holds for every circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::examples) enum Law {
+    /// Many epochs come to what one epoch comes to.
+    Batch,
+    /// Wherever the epochs are cut, the state after the same messages is the same.
+    Split,
+    /// The number of workers and the back end change nothing, epoch by epoch.
+    Workers,
+    /// What is inserted and deleted leaves nothing, neither in topics nor in state.
+    Delete,
+    /// Beginning again with the recorded input changes nothing that comes after.
+    Restart,
+    /// Every row that comes in goes out, is filtered, or is an error row.
+    Conservation,
+}
+
+/// What a law's runs had to agree on, and did not.
+pub(in crate::examples) struct Violation {
+    /// One line: what disagrees.
+    pub(in crate::examples) what: String,
+    /// The epochs that show it.
+    pub(in crate::examples) epochs: Epochs,
+    /// The rows that differ, if it is about rows.
+    pub(in crate::examples) rows: String,
+}
+
+impl Law {
+    /// All laws, in the order in which they are checked.
+    pub(in crate::examples) const ALL: [Self; 6] =
+        [Self::Batch, Self::Split, Self::Workers, Self::Delete, Self::Restart, Self::Conservation];
+
+    /// The law in words.
+    pub(in crate::examples) fn sentence(self) -> &'static str {
+        match self {
+            Self::Batch => "incremental equals batch",
+            Self::Split => "any split into epochs gives the same state",
+            Self::Workers => "workers and back ends agree",
+            Self::Delete => "insert then delete leaves nothing",
+            Self::Restart => "a restart changes nothing",
+            Self::Conservation => "no row is lost",
+        }
+    }
+
+    /// Whether the circuit has what the law speaks of.
+    pub(in crate::examples) fn applies(self, plan: &DataflowPlan) -> bool {
+        let inputs = inputs(plan);
+        match self {
+            Self::Batch | Self::Split | Self::Workers | Self::Restart | Self::Conservation => {
+                !inputs.is_empty()
+            }
+            Self::Delete => inputs.iter().any(|topic| topic.discipline != Discipline::Events),
+        }
+    }
+}
+
+/// A circuit, and what runs it over epochs.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'s> {
+    /// The circuit.
+    pub(super) plan: &'s DataflowPlan,
+    /// The engine; a test puts a broken one here, to see that the laws notice.
+    pub(super) engine: Engine,
+}
+
+/// What comes of epochs.
+pub(super) type Engine =
+    fn(&DataflowPlan, EngineOptions, Vec<Vec<TopicInput>>) -> Result<Vec<EpochOutput>, Failure>;
+
+/// One worker on hash operators: what the other runs are compared with.
+const PLAIN: EngineOptions = EngineOptions { n_workers: 1, backend: BackendChoice::Hash };
+
+/// Holds a law against messages; every choice comes from the seed.
+///
+/// # Errors
+/// A [`Failure`] if the engine stops.
+pub(super) fn check(
+    subject: Subject<'_>,
+    law: Law,
+    messages: &[Message],
+    seed: u64,
+) -> Result<Option<Violation>, Failure> {
+    let mut random = Random::new(seed ^ 0x5EED_CAFE);
+    match law {
+        Law::Batch => {
+            let epochs = cut(messages);
+            let batch = states(subject, PLAIN, &vec![messages.to_vec()])?;
+            let many = states(subject, PLAIN, &epochs)?;
+            let (Some(expected), Some(found)) = (batch.last(), many.last()) else {
+                return Ok(None);
+            };
+            let what = "all in one epoch comes to another state than these epochs";
+            Ok(disagreement(subject.plan, expected, found, what, &epochs))
+        }
+        Law::Split => split(subject, messages),
+        Law::Workers => workers(subject, messages, &mut random),
+        Law::Delete => delete(subject, messages, &mut random),
+        Law::Restart => restart(subject, messages, &mut random),
+        Law::Conservation => conservation(subject, messages),
+    }
+}
+
+fn run(
+    subject: Subject<'_>,
+    options: EngineOptions,
+    epochs: &Epochs,
+) -> Result<Vec<EpochOutput>, Failure> {
+    (subject.engine)(subject.plan, options, fed(epochs))
+}
+
+/// The state after each epoch.
+fn states(
+    subject: Subject<'_>,
+    options: EngineOptions,
+    epochs: &Epochs,
+) -> Result<Vec<State>, Failure> {
+    let mut state = State::new();
+    let outputs = run(subject, options, epochs)?;
+    Ok(outputs
+        .iter()
+        .map(|output| {
+            add(&mut state, output);
+            state.clone()
+        })
+        .collect())
+}
+
+fn disagreement(
+    plan: &DataflowPlan,
+    expected: &State,
+    found: &State,
+    what: impl Into<String>,
+    epochs: &Epochs,
+) -> Option<Violation> {
+    if expected == found {
+        return None;
+    }
+    let mut topics: Vec<&TopicName> = expected.keys().chain(found.keys()).collect();
+    topics.sort();
+    topics.dedup();
+    let nothing = Changes::new();
+    let rows = topics
+        .into_iter()
+        .map(|topic| {
+            let of = |state: &State| state.get(topic).unwrap_or(&nothing).clone();
+            (topic, of(expected), of(found))
+        })
+        .filter(|(_, expected, found)| expected != found)
+        .map(|(topic, expected, found)| {
+            difference(topic, &schema_of(plan, topic), &expected, &found)
+        })
+        .collect();
+    Some(Violation { what: what.into(), epochs: epochs.clone(), rows })
+}
+
+fn split(subject: Subject<'_>, messages: &[Message]) -> Result<Option<Violation>, Failure> {
+    let single: Epochs = messages.iter().map(|message| vec![message.clone()]).collect();
+    let after_each = states(subject, PLAIN, &single)?;
+    let epochs = cut(messages);
+    let mut n_messages = 0;
+    for (at, found) in states(subject, PLAIN, &epochs)?.iter().enumerate() {
+        n_messages += epochs[at].len();
+        let Some(expected) = n_messages.checked_sub(1).map(|last| &after_each[last]) else {
+            continue;
+        };
+        let what = format!(
+            "an epoch for each message comes to another state after {n_messages} messages than \
+             epoch {} of these",
+            at + 1
+        );
+        let found = disagreement(subject.plan, expected, found, what, &epochs);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn workers(
+    subject: Subject<'_>,
+    messages: &[Message],
+    random: &mut Random,
+) -> Result<Option<Violation>, Failure> {
+    let epochs = cut(messages);
+    let n_workers = *random.pick(&[1, 2, 4]);
+    let backend = *random.pick(&[BackendChoice::Arrangements, BackendChoice::Hash]);
+    let one = run(subject, PLAIN, &epochs)?;
+    let other = run(subject, EngineOptions { n_workers, backend }, &epochs)?;
+    Ok(same_deltas(subject.plan, (&one, &other), &epochs, |epoch| {
+        format!("epoch {epoch} changes otherwise on {n_workers} workers, back end {backend:?}")
+    }))
+}
+
+/// Compares runs epoch by epoch.
+fn same_deltas(
+    plan: &DataflowPlan,
+    (expected, found): (&[EpochOutput], &[EpochOutput]),
+    epochs: &Epochs,
+    what: impl Fn(usize) -> String,
+) -> Option<Violation> {
+    let changes = |output: &EpochOutput| -> State {
+        let topics = output.deltas.iter().map(|delta| &delta.topic);
+        topics.map(|topic| (topic.clone(), changes_of(&output.deltas, topic))).collect()
+    };
+    let skipped = epochs.len() - found.len();
+    expected[skipped..].iter().zip(found).enumerate().find_map(|(at, (expected, found))| {
+        let what = what(skipped + at + 1);
+        disagreement(plan, &changes(expected), &changes(found), what, epochs)
+    })
+}
+
+/// Events come first and stay; tables come and go again.
+fn delete(
+    subject: Subject<'_>,
+    messages: &[Message],
+    random: &mut Random,
+) -> Result<Option<Violation>, Failure> {
+    let is_event = |message: &&Message| matches!(message.change, Change::Insert(_));
+    let events: Vec<Message> = messages.iter().filter(is_event).cloned().collect();
+    let mut holdings = Holdings::new(subject.plan);
+    // A retraction of what is not there is an error row for good.
+    let tables: Vec<Message> = messages
+        .iter()
+        .filter(|message| !is_event(message))
+        .filter(|message| holdings.take(message))
+        .cloned()
+        .collect();
+    let mut deletions = holdings.deletions();
+    random.shuffle(&mut deletions);
+
+    let mut epochs = vec![events];
+    let before = run(subject, PLAIN, &epochs)?;
+    epochs.extend(cut(&tables));
+    epochs.extend(cut(&deletions));
+    let after = run(subject, PLAIN, &epochs)?;
+    let last = |outputs: &[EpochOutput]| {
+        let mut state = State::new();
+        for output in outputs {
+            add(&mut state, output);
+        }
+        state
+    };
+    let what = "rows are left after all that was inserted has been deleted";
+    let left = disagreement(subject.plan, &last(&before), &last(&after), what, &epochs);
+    if left.is_some() {
+        return Ok(left);
+    }
+    let (before, after) = (totals(&before), totals(&after));
+    let leak =
+        before.iter().zip(&after).find(|(before, after)| before.counts.held != after.counts.held);
+    Ok(leak.map(|(before, after)| Violation {
+        what: format!(
+            "`{}` keeps {} rows of state after all that was inserted has been deleted, instead of \
+             {}",
+            after.address, after.counts.held, before.counts.held
+        ),
+        epochs,
+        rows: String::new(),
+    }))
+}
+
+fn restart(
+    subject: Subject<'_>,
+    messages: &[Message],
+    random: &mut Random,
+) -> Result<Option<Violation>, Failure> {
+    let epochs = cut(messages);
+    if epochs.len() < 2 {
+        return Ok(None);
+    }
+    let at = 1 + random.below(epochs.len() - 1);
+    let mut again: Epochs = vec![epochs[..at].concat()];
+    again.extend_from_slice(&epochs[at..]);
+    let whole = run(subject, PLAIN, &epochs)?;
+    let resumed = run(subject, PLAIN, &again)?;
+    Ok(same_deltas(subject.plan, (&whole, &resumed[1..]), &epochs, |epoch| {
+        format!(
+            "epoch {epoch} changes otherwise after a restart from the input of epochs 1 to {at}"
+        )
+    }))
+}
+
+fn conservation(subject: Subject<'_>, messages: &[Message]) -> Result<Option<Violation>, Failure> {
+    let epochs = cut(messages);
+    let outputs = run(subject, PLAIN, &epochs)?;
+    let mut holdings = Holdings::new(subject.plan);
+    let mut n_sent: BTreeMap<&str, u64> = BTreeMap::new();
+    for message in messages {
+        holdings.take(message);
+        *n_sent.entry(message.topic.as_str()).or_insert(0) += 1;
+    }
+    let read: Vec<&str> = inputs(subject.plan).iter().map(|topic| topic.name.as_str()).collect();
+    let mut lost = None;
+    for NodeCounts { address, kind, counts, .. } in &totals(&outputs) {
+        let what = match kind {
+            CounterKind::Source if read.contains(&&**address) => {
+                let sent = n_sent.get(&**address).copied().unwrap_or(0);
+                let topic = TopicName::parse(address).expect("topics have well-formed names");
+                let n_rows = holdings.n_rows(&topic);
+                (counts.input.changes != sent || counts.output.net != n_rows).then(|| {
+                    format!(
+                        "topic `{address}` was sent {sent} messages that leave {n_rows} rows; it \
+                         counts {} and {}",
+                        counts.input.changes, counts.output.net
+                    )
+                })
+            }
+            CounterKind::Stateless => {
+                let out = counts.output.changes + counts.filtered.changes + counts.errors.changes;
+                let net = counts.output.net + counts.filtered.net + counts.errors.net;
+                (counts.input.changes != out || counts.input.net != net).then(|| {
+                    format!(
+                        "`{address}` takes {} changes ({:+}), and {out} ({net:+}) go out, are \
+                         filtered or errors",
+                        counts.input.changes, counts.input.net
+                    )
+                })
+            }
+            CounterKind::Source | CounterKind::Stateful => None,
+        };
+        lost = lost.or(what);
+    }
+    Ok(lost.map(|what| Violation { what, epochs, rows: String::new() }))
+}
+
+/// The counters of all epochs together.
+fn totals(outputs: &[EpochOutput]) -> Vec<NodeCounts> {
+    let mut totals: Vec<NodeCounts> = Vec::new();
+    for output in outputs {
+        for (at, node) in output.stats.nodes.iter().enumerate() {
+            match totals.get_mut(at) {
+                Some(total) => merge(&mut total.counts, &node.counts),
+                None => totals.push(node.clone()),
+            }
+        }
+    }
+    totals
+}
+
+fn merge(total: &mut Counts, more: &Counts) {
+    for (sum, part) in [
+        (&mut total.input, more.input),
+        (&mut total.output, more.output),
+        (&mut total.filtered, more.filtered),
+        (&mut total.errors, more.errors),
+    ] {
+        sum.changes += part.changes;
+        sum.net += part.net;
+    }
+    total.held += more.held;
+}

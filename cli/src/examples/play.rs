@@ -1,0 +1,72 @@
+//! A circuit's engine, run over given epochs in this process.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+use arqon_engine::{Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput};
+use arqon_plan::DataflowPlan;
+use arqon_types::{DeltaBatch, Epoch, Schema, TopicName, error_schema};
+
+use super::difference::Changes;
+use crate::exit::Failure;
+
+/// What each epoch comes to.
+///
+/// # Errors
+/// A [`Failure`] with exit code 70 if the engine stops.
+pub(super) fn play(
+    plan: &DataflowPlan,
+    options: EngineOptions,
+    epochs: Vec<Vec<TopicInput>>,
+) -> Result<Vec<EpochOutput>, Failure> {
+    let stopped = |error: &dyn std::error::Error| Failure::internal(Failure::chain(error));
+    let (sender, receiver) = mpsc::channel();
+    let dataflow = Dataflow::start(plan.clone(), options, move |output| {
+        // The receiver outlives the dataflow.
+        let _ = sender.send(output);
+    })
+    .map_err(|error| stopped(&error))?;
+    let n_epochs = epochs.len();
+    for (topics, epoch) in epochs.into_iter().zip(1..) {
+        dataflow
+            .feed(EpochInput { epoch: Epoch(epoch), topics })
+            .map_err(|error| stopped(&error))?;
+    }
+    dataflow.finish().map_err(|error| stopped(&error))?;
+    let outputs: Vec<EpochOutput> = receiver.iter().collect();
+    assert_eq!(outputs.len(), n_epochs, "every epoch comes out once");
+    Ok(outputs)
+}
+
+/// The changes that one topic made.
+pub(super) fn changes_of(deltas: &[DeltaBatch], topic: &TopicName) -> Changes {
+    let mut changes = Changes::new();
+    for update in
+        deltas.iter().filter(|delta| delta.topic == *topic).flat_map(|delta| &delta.updates)
+    {
+        *changes.entry(update.row.clone()).or_insert(0) += update.diff;
+    }
+    changes.retain(|_, diff| *diff != 0);
+    changes
+}
+
+/// What a topic's rows are; those of `<node>.errors` are error rows.
+pub(super) fn schema_of(plan: &DataflowPlan, topic: &TopicName) -> Schema {
+    let declared = plan.topics.iter().find(|declared| declared.name == *topic);
+    declared.map_or_else(error_schema, |topic| topic.schema.clone())
+}
+
+/// Rows by topic.
+pub(super) type State = BTreeMap<TopicName, Changes>;
+
+/// Adds the deltas of an epoch; rows that cancel out are gone.
+pub(super) fn add(state: &mut State, output: &EpochOutput) {
+    for delta in &output.deltas {
+        let rows = state.entry(delta.topic.clone()).or_default();
+        for update in &delta.updates {
+            *rows.entry(update.row.clone()).or_insert(0) += update.diff;
+        }
+        rows.retain(|_, diff| *diff != 0);
+    }
+    state.retain(|_, rows| !rows.is_empty());
+}

@@ -1,0 +1,77 @@
+//! `arqon test` as users and build servers meet it: examples, laws, differences, `JUnit`.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+
+mod support;
+
+use support::{SHOP, Scene};
+
+const LAWS: &[&str] = &[
+    "law: incremental equals batch",
+    "law: any split into epochs gives the same state",
+    "law: workers and back ends agree",
+    "law: insert then delete leaves nothing",
+    "law: a restart changes nothing",
+    "law: no row is lost",
+];
+
+#[test]
+fn laws_are_cases_in_the_report_and_in_junit() {
+    let scene = Scene::new();
+    let ran = scene.arqon(&[
+        "test",
+        "shop.yaml",
+        "--laws",
+        "--cases",
+        "5",
+        "--seed",
+        "7",
+        "--junit",
+        "report.xml",
+    ]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let junit = std::fs::read_to_string(scene.path("report.xml")).unwrap();
+    for law in LAWS {
+        assert!(ran.stdout.contains(&format!("{law} ... ok")), "{}", ran.stdout);
+        assert!(junit.contains(&format!("<testcase name=\"{law}\"")), "{junit}");
+    }
+}
+
+#[test]
+fn a_law_that_speaks_of_nothing_in_the_circuit_is_not_tried() {
+    let scene = Scene::new();
+    let text = "arqon: 1\ncircuit: c\nschemas:\n  A: { id: int64 }\ntopics:\n  a: { schema: A, edge: \
+                in }\n  b: { schema: A, carries: events, edge: out }\nflow:\n  n:\n    from: a\n    \
+                do:\n      - where: id > 1\n    to: b\naccess:\n  all: { publish: [a], subscribe: \
+                [b] }\n";
+    std::fs::write(scene.path("events.yaml"), text).unwrap();
+    let ran = scene.arqon(&["test", "events.yaml", "--laws", "--cases", "3"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("insert then delete"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("5 tests: 5 passed"), "{}", ran.stdout);
+}
+
+#[test]
+fn seeds_without_laws_are_a_usage_error() {
+    let ran = Scene::new().arqon(&["test", "shop.yaml", "--seed", "7"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+#[test]
+fn an_example_that_fails_shows_the_field_that_differs() {
+    let scene = Scene::new();
+    let text = SHOP.replacen("revenue: 42.00, orders: 2", "revenue: 42.00, orders: 3", 1);
+    assert_ne!(text, SHOP, "the example expects what the text above says");
+    std::fs::write(scene.path("wrong.yaml"), text).unwrap();
+    let ran = scene.arqon(&["test", "wrong.yaml", "--junit", "report.xml"]);
+    assert_eq!(ran.code, 1);
+    let difference = [
+        "        expected  +1  { region: EU, revenue: 42.00, orders: 3 }",
+        "        found     +1  { region: EU, revenue: 42.00, orders: 2 }",
+        "                                                            ^",
+    ]
+    .join("\n");
+    assert!(ran.stdout.contains(&difference), "{}", ran.stdout);
+    let junit = std::fs::read_to_string(scene.path("report.xml")).unwrap();
+    assert!(junit.contains("failures=\"1\""), "{junit}");
+}
