@@ -18,7 +18,10 @@ use indexmap::IndexMap;
 
 use crate::resolve::{Resolved, Topic, TopicOrigin};
 use crate::row_type::RowType;
-use crate::typed::{Input, NodeId, OperatorId, Owner, ProjectVerb, TypedNode, TypedStep, Verb};
+use crate::typed::{
+    Input, LocalId, NodeId, NodeLoop, OperatorId, Owner, ProjectVerb, Rounds, StepLoop, TypedNode,
+    TypedSource, TypedStep, Verb,
+};
 use crate::typing::Flow;
 
 /// What expressions refer to, for the list of declarations.
@@ -47,6 +50,9 @@ pub(crate) fn build(
         outputs: vec![Vec::new(); flow.nodes.len()],
         inputs: Vec::new(),
         errors: BTreeMap::new(),
+        locals: BTreeMap::new(),
+        around: Vec::new(),
+        n_loops: 0,
     };
     building.topics();
     building.endpoints();
@@ -79,6 +85,11 @@ struct Building<'r, 'a> {
     outputs: Vec<Vec<(VertexId, Arc<Schema>)>>,
     inputs: Vec<Pending>,
     errors: BTreeMap<String, VertexId>,
+    /// The names within loops.
+    locals: BTreeMap<LocalId, (VertexId, Arc<Schema>)>,
+    /// The loops around the present place.
+    around: Vec<usize>,
+    n_loops: usize,
 }
 
 impl<'r> Building<'r, '_> {
@@ -104,8 +115,12 @@ impl<'r> Building<'r, '_> {
                 self.error_topic(owner);
             }
         }
-        for owner in
-            self.flow.nodes.iter().flat_map(TypedNode::reads).filter_map(Input::owner_of_errors)
+        for owner in self
+            .flow
+            .nodes
+            .iter()
+            .flat_map(TypedNode::reads)
+            .filter_map(|(input, _)| input.owner_of_errors())
         {
             self.error_topic(resolved.owner_name(owner));
             if let (Owner::Topic(id), Some(errors)) =
@@ -187,19 +202,7 @@ impl<'r> Building<'r, '_> {
     fn node(&mut self, id: NodeId) {
         let flow = self.flow;
         let node = &flow.nodes[id.0];
-        let mut schema = self.schema(&node.row_in, &node.name);
-        let mut at = self.vertex(node, &node.name, plan::Verb::From, &schema, node.span);
-        for source in &node.sources {
-            self.inputs.push(Pending {
-                input: source.input,
-                to: at,
-                port: Port::Main,
-                span: source.span,
-            });
-        }
-        for step in &node.steps {
-            (at, schema) = self.step(node, step, at, schema);
-        }
+        let (at, schema) = self.node_steps(node);
         let outputs = if node.labels.is_empty() {
             vec![(at, Arc::clone(&schema))]
         } else {
@@ -228,6 +231,113 @@ impl<'r> Building<'r, '_> {
         self.outputs[id.0] = outputs;
     }
 
+    /// The vertices of a node; the last of them, and the rows there.
+    fn node_steps(&mut self, node: &'r TypedNode) -> (VertexId, Arc<Schema>) {
+        let (mut at, mut schema) = if let Some(repeated) = &node.repeated {
+            self.node_loop(node, repeated)
+        } else {
+            let schema = self.schema(&node.row_in, &node.name);
+            let at = self.vertex(node, &node.name, plan::Verb::From, &schema, node.span);
+            self.reads(&node.sources, at, &Port::Main);
+            (at, schema)
+        };
+        for step in &node.steps {
+            (at, schema) = self.step(node, step, at, schema);
+        }
+        (at, schema)
+    }
+
+    fn reads(&mut self, sources: &[TypedSource], to: VertexId, port: &Port) {
+        for source in sources {
+            let (input, span) = (source.input, source.span);
+            self.inputs.push(Pending { input, to, port: port.clone(), span });
+        }
+    }
+
+    /// A loop in the place of sources: its variables, its nodes, and its end.
+    fn node_loop(
+        &mut self,
+        node: &'r TypedNode,
+        repeated: &'r NodeLoop,
+    ) -> (VertexId, Arc<Schema>) {
+        let of = self.open_loop();
+        for variable in &repeated.variables {
+            let schema = self.schema(&variable.row, &node.name);
+            let name = Some(variable.name.node.as_str());
+            let verb = self.variable(of, name, &variable.merge, repeated.rounds);
+            let address = format!("{}.{}", node.name, variable.name.node);
+            let at = self.vertex(node, &address, verb, &schema, variable.name.span);
+            self.reads(&variable.start, at, &Port::Main);
+            self.locals.insert(variable.id, (at, schema));
+        }
+        for (id, body) in &repeated.nodes {
+            let end = self.node_steps(body);
+            self.locals.insert(*id, end);
+        }
+        for variable in &repeated.variables {
+            let at = self.locals[&variable.id].0;
+            self.reads(&variable.next, at, &Port::Next);
+        }
+        self.around.pop();
+        let (out, span) = repeated.out;
+        let (from, schema) = self.locals[&repeated.variables[out].id].clone();
+        let at = self.vertex(node, &node.name, plan::Verb::Leave { of }, &schema, node.span);
+        self.builder.wire((from, at), Port::Main, &schema, range(span));
+        (at, schema)
+    }
+
+    /// A `loop` step: the rows so far as a variable, the steps over it, and the end.
+    fn step_loop(
+        &mut self,
+        node: &'r TypedNode,
+        step: &'r TypedStep,
+        repeated: &'r StepLoop,
+        (before, schema): (VertexId, Arc<Schema>),
+    ) -> (VertexId, Arc<Schema>) {
+        let of = self.open_loop();
+        let span = range(step.span);
+        let verb = self.variable(of, None, &repeated.merge, repeated.rounds);
+        let variable = self.vertex(node, &step.address, verb, &schema, step.span);
+        self.builder.wire((before, variable), Port::Main, &schema, span);
+        let mut round = (variable, Arc::clone(&schema));
+        for step in &repeated.body {
+            round = self.step(node, step, round.0, round.1);
+        }
+        self.builder.wire((before, variable), Port::Next, &schema, span);
+        self.builder.wire((round.0, variable), Port::Next, &round.1, span);
+        self.around.pop();
+        let verb = plan::Verb::Leave { of };
+        let leave = self.vertex(node, &step.address, verb, &schema, step.span);
+        self.builder.wire((variable, leave), Port::Main, &schema, span);
+        (leave, schema)
+    }
+
+    fn open_loop(&mut self) -> usize {
+        let of = self.n_loops;
+        self.n_loops += 1;
+        self.around.push(of);
+        of
+    }
+
+    fn variable(
+        &self,
+        of: usize,
+        name: Option<&str>,
+        merge: &plan::Merge,
+        rounds: Rounds,
+    ) -> plan::Verb {
+        let outer = self.around.iter().rev().nth(1).copied();
+        plan::Verb::Variable(plan::LoopVariable {
+            of,
+            outer,
+            name: name.map(str::to_owned),
+            merge: merge.clone(),
+            rounds: rounds.max,
+            exact: rounds.exact,
+            range: range(rounds.span),
+        })
+    }
+
     fn vertex(
         &mut self,
         node: &'r TypedNode,
@@ -237,7 +347,7 @@ impl<'r> Building<'r, '_> {
         span: Span,
     ) -> VertexId {
         self.builder.step(plan::FlowStep {
-            node: node.name.clone(),
+            node: node.owner.clone(),
             address: address.to_owned(),
             verb,
             schema: Arc::clone(schema),
@@ -253,6 +363,9 @@ impl<'r> Building<'r, '_> {
         at: VertexId,
         before: Arc<Schema>,
     ) -> (VertexId, Arc<Schema>) {
+        if let Verb::Loop(repeated) = &step.verb {
+            return self.step_loop(node, step, repeated, (at, before));
+        }
         let after = self.schema(&step.row, &node.name);
         let mut parts: Vec<plan::Verb> = Vec::with_capacity(2);
         match &step.verb {
@@ -302,7 +415,8 @@ impl<'r> Building<'r, '_> {
                     keep: call.keep.clone(),
                 }));
             }
-            Verb::Unknown => parts.push(plan::Verb::Unknown),
+            // A loop has a chain of its own.
+            Verb::Loop(_) | Verb::Unknown => parts.push(plan::Verb::Unknown),
         }
         let mut at = at;
         let mut schema = before;
@@ -358,6 +472,7 @@ impl<'r> Building<'r, '_> {
                     (self.topics[id.0], self.schema(&topic.row, &topic.schema_name))
                 }
                 Input::Node(NodeId(id)) => self.outputs[id][0].clone(),
+                Input::Local(id) => self.locals[&id].clone(),
                 Input::Label(NodeId(id), label) => {
                     let outputs = &self.outputs[id];
                     outputs[label.min(outputs.len() - 1)].clone()

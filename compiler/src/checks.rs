@@ -5,6 +5,7 @@
 
 mod paths;
 mod cycles;
+mod rounds;
 mod discipline;
 mod bounds;
 mod topology;
@@ -27,9 +28,10 @@ pub enum Unbounded {
     Allowed,
 }
 
-/// All errors that the plan itself shows: disciplines, state, cycles, topology, access.
+/// All errors that the plan itself shows: disciplines, state, cycles, loops, topology, access.
 pub fn plan_errors(plan: &Plan, unbounded: Unbounded) -> Vec<Diagnostic> {
     let mut found = cycles::check(plan);
+    found.extend(rounds::check(plan));
     found.extend(discipline::check(plan));
     if unbounded == Unbounded::Refused {
         found.extend(bounds::check(plan));

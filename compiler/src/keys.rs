@@ -40,6 +40,9 @@ pub(crate) fn output_keys(
         }
         Operator::Top(top) => top_keys(top, input(), n_columns),
         Operator::Latest(latest) => vec![latest.key.iter().copied().collect()],
+        // What a variable keeps to is its loop's merge; `lower` knows it.
+        Operator::Variable(_) | Operator::Next(_) => Keys::new(),
+        Operator::Leave(_) => input(),
         Operator::Unique { key } => {
             let mut keys = input();
             keys.push(key.iter().copied().collect());

@@ -3,13 +3,15 @@
 //! Later passes make it faster; this one only has to be right. A topic's collection is the union
 //! of what is written to it and what clients publish. A keyed topic lets one row per key pass.
 
+mod looped;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arqon_operators::Expr;
 use arqon_plan::{
-    Arm, DataflowPlan, Latest, Map, Operator, Output, PLACE_FIELD, Plan, Stage, StageKind, Step,
-    StepId, TopicPlan, n_places,
+    Arm, DataflowPlan, Latest, Loop, LoopId, Map, Operator, Output, PLACE_FIELD, Plan, Stage,
+    StageKind, Step, StepId, TopicPlan, n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
@@ -18,7 +20,9 @@ use crate::order::dependency_order;
 use crate::placed::{FullStep, Placed};
 use crate::resolve::Resolved;
 use crate::row_type::RowType;
-use crate::typed::{Input, NodeId, Owner, TopicId, TypedNode, TypedSource, TypedStep, Verb};
+use crate::typed::{
+    Input, LocalId, NodeId, Owner, TopicId, TypedNode, TypedSource, TypedStep, Verb,
+};
 use crate::typing::Flow;
 
 /// The dataflow plan of a circuit without faults; none if it calls an operator, since calls do
@@ -32,6 +36,9 @@ pub(crate) fn lower(
     let mut lowering = Lowering {
         resolved,
         flow,
+        loops: Vec::new(),
+        around: Vec::new(),
+        locals: BTreeMap::new(),
         steps: Vec::new(),
         keys: Vec::new(),
         outputs: Vec::new(),
@@ -80,6 +87,7 @@ pub(crate) fn lower(
         namespace: resolved.namespace.clone(),
         file: file.to_owned(),
         topics,
+        loops: lowering.loops,
         steps: lowering.steps,
         outputs: lowering.outputs,
     })
@@ -115,7 +123,7 @@ fn writers(resolved: &Resolved<'_>, flow: &Flow) -> Vec<Vec<(NodeId, usize)>> {
 fn read_topics(resolved: &Resolved<'_>, flow: &Flow) -> Vec<bool> {
     let mut is_read = vec![false; resolved.topics.len()];
     for node in &flow.nodes {
-        for input in node.reads() {
+        for (input, _) in node.reads() {
             if let Input::Topic(id) | Input::Errors(Owner::Topic(id)) = input {
                 is_read[id.0] = true;
             }
@@ -127,6 +135,11 @@ fn read_topics(resolved: &Resolved<'_>, flow: &Flow) -> Vec<bool> {
 struct Lowering<'r, 'a> {
     resolved: &'r Resolved<'a>,
     flow: &'r Flow,
+    loops: Vec<Loop>,
+    /// The loops around the present place.
+    around: Vec<LoopId>,
+    /// What the names within loops stand for.
+    locals: BTreeMap<LocalId, StepId>,
     steps: Vec<Step>,
     /// Candidate keys of each step.
     keys: Vec<Keys>,
@@ -167,10 +180,10 @@ impl Lowering<'_, '_> {
                 let written = self.flow.nodes[id].sinks.iter().map(|sink| n_nodes + sink.topic.0);
                 std::iter::once(id).chain(written).collect()
             }
-            Input::Operator(_) => Vec::new(),
+            Input::Local(_) | Input::Operator(_) => Vec::new(),
         };
         for node in &self.flow.nodes {
-            needs.push(node.reads().flat_map(place).collect());
+            needs.push(node.reads().into_iter().flat_map(|(input, _)| place(input)).collect());
         }
         for writers in &self.writers {
             needs.push(writers.iter().map(|(NodeId(id), _)| *id).collect());
@@ -205,6 +218,7 @@ impl Lowering<'_, '_> {
             Input::Node(NodeId(id)) => self.results[id].first().copied(),
             Input::Label(NodeId(id), label) => self.results[id].get(label).copied(),
             Input::Errors(owner) => Some(self.errors(owner)),
+            Input::Local(id) => self.locals.get(&id).copied(),
             Input::Operator(_) => None,
         }
     }
@@ -460,7 +474,10 @@ impl Lowering<'_, '_> {
     fn node(&mut self, id: NodeId) -> Option<()> {
         let flow = self.flow;
         let node = &flow.nodes[id.0];
-        let mut at = self.node_sources(id, node)?;
+        let mut at = match &node.repeated {
+            Some(repeated) => self.node_loop(node, repeated)?,
+            None => self.node_sources(id, node)?,
+        };
         let mut row = Arc::clone(&node.row_in);
         let mut arms = None;
         for (idx, step) in node.steps.iter().enumerate() {
@@ -487,7 +504,7 @@ impl Lowering<'_, '_> {
             if !self.placed.nodes[id.0] && self.placed.n_steps[id.0] == 0 {
                 input = self.plain(input)?;
             }
-            inputs.push(self.node_source(node, source, input)?);
+            inputs.push(self.node_source(node, source, input, &node.row_in)?);
         }
         if inputs.is_empty() {
             return None;
@@ -496,11 +513,32 @@ impl Lowering<'_, '_> {
         Some(self.union(inputs, (&node.errors_of, &node.name), &schema))
     }
 
+    /// What is read within a loop, whose rows have no place in the log.
+    fn plain_sources(
+        &mut self,
+        node: &TypedNode,
+        sources: &[TypedSource],
+        row: &RowType,
+    ) -> Option<StepId> {
+        let mut inputs = Vec::with_capacity(sources.len());
+        for source in sources {
+            let input = self.input(source.input)?;
+            let input = self.plain(input)?;
+            inputs.push(self.node_source(node, source, input, row)?);
+        }
+        if inputs.is_empty() {
+            return None;
+        }
+        let schema = node_schema(node, row)?;
+        Some(self.union(inputs, (&node.errors_of, &node.name), &schema))
+    }
+
     fn node_source(
         &mut self,
         node: &TypedNode,
         source: &TypedSource,
         step: StepId,
+        row: &RowType,
     ) -> Option<StepId> {
         let Some(columns) = &source.columns else { return Some(step) };
         let schema = &self.steps[step.index()].schema;
@@ -514,7 +552,7 @@ impl Lowering<'_, '_> {
             address: node.name.clone(),
             operator: project(&node.name, exprs.into_iter().chain(places).collect()),
             inputs: vec![step],
-            schema: placed_schema(node_schema(node, &node.row_in)?, n_places),
+            schema: placed_schema(node_schema(node, row)?, n_places),
         }))
     }
 
@@ -582,6 +620,10 @@ impl Lowering<'_, '_> {
                 } else {
                     self.unique(at, &key, label, schema)
                 }
+            }
+            Verb::Loop(repeated) => {
+                let at = self.plain(at)?;
+                self.step_loop(node, step, repeated, at)?
             }
             Verb::Carries(Discipline::Events | Discipline::Delta) => at,
             Verb::Call(_) | Verb::Unknown => return None,

@@ -103,7 +103,7 @@ impl Placed {
                         waiting.extend(node.sources.iter().map(|source| source.input));
                     }
                 }
-                Input::Errors(_) | Input::Operator(_) => {}
+                Input::Errors(_) | Input::Local(_) | Input::Operator(_) => {}
             }
         }
     }

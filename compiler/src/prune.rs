@@ -2,9 +2,9 @@
 //!
 //! Law: joins, groups and unions compute each output column from the columns it names, so a
 //! column that nothing downstream reads may be left out before them. Distinct, top, latest and
-//! unique compare whole rows, so they read all columns. An expression that may fail for a row is
-//! kept, because its failure is an answer. Rows of topics never change; error rows downstream show
-//! the columns that are left.
+//! unique compare whole rows, and a loop goes round with whole rows, so they read all columns. An
+//! expression that may fail for a row is kept, because its failure is an answer. Rows of topics
+//! never change; error rows downstream show the columns that are left.
 
 use std::collections::BTreeSet;
 
@@ -125,9 +125,13 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Ve
         Operator::Arm(_) => vec![need.to_vec()],
         Operator::Join(join) => join_needs(join, need, widths),
         Operator::Group(group) => vec![group_needs(group, widths[0])],
-        Operator::Distinct | Operator::Top(_) | Operator::Latest(_) | Operator::Unique { .. } => {
-            vec![vec![Need::All; widths[0]]]
-        }
+        Operator::Distinct
+        | Operator::Top(_)
+        | Operator::Latest(_)
+        | Operator::Unique { .. }
+        | Operator::Variable(_)
+        | Operator::Next(_)
+        | Operator::Leave(_) => vec![vec![Need::All; widths[0]]],
     }
 }
 
@@ -288,7 +292,10 @@ impl Pruning {
             | Operator::Distinct
             | Operator::Top(_)
             | Operator::Latest(_)
-            | Operator::Unique { .. } => {
+            | Operator::Unique { .. }
+            | Operator::Variable(_)
+            | Operator::Next(_)
+            | Operator::Leave(_) => {
                 step.inputs = step.inputs.iter().map(|id| self.places[id.index()]).collect();
                 identity(step.schema.fields.len())
             }
@@ -378,7 +385,10 @@ impl Pruning {
             | Operator::Top(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
-            | Operator::Errors(_) => return false,
+            | Operator::Errors(_)
+            | Operator::Variable(_)
+            | Operator::Next(_)
+            | Operator::Leave(_) => return false,
         };
         !drops && step.inputs.iter().all(|id| is_identity(&self.layouts[id.index()]))
     }

@@ -23,7 +23,7 @@ pub(crate) use topics::{Topic, TopicOrigin, discipline};
 use crate::options::Options;
 use crate::report::Report;
 use crate::row_type::{Origin, OriginKind, RowType};
-use crate::typed::{Input, NodeId, OperatorId, Owner, TopicId};
+use crate::typed::{Input, LocalId, NodeId, OperatorId, Owner, TopicId};
 
 /// A circuit whose names are all known.
 #[derive(Debug)]
@@ -224,12 +224,17 @@ impl<'a> Resolved<'a> {
     }
 
     /// What a name after `from:` or `join:` reads; `reader` says who asks: ``node `revenue` ``.
+    /// `locals` are the names of the loops around.
     pub(crate) fn input(
         &self,
         name: &ast::Name,
+        locals: &[(String, LocalId)],
         reader: &str,
         report: &mut Report,
     ) -> Option<Input> {
+        if let Some((_, local)) = locals.iter().find(|(known, _)| *known == name.node) {
+            return Some(Input::Local(*local));
+        }
         match self.names.get(name.as_str()) {
             Some(Named::Topic(id)) => return Some(Input::Topic(*id)),
             Some(Named::Node(id)) => return Some(Input::Node(*id)),
@@ -253,9 +258,14 @@ impl<'a> Resolved<'a> {
             name.span,
             message,
             name.as_str(),
-            self.names.keys().map(String::as_str),
+            self.names.keys().chain(locals.iter().map(|(known, _)| known)).map(String::as_str),
         );
         None
+    }
+
+    /// Whether the name is a topic's or a node's.
+    pub(crate) fn is_taken(&self, name: &str) -> bool {
+        self.names.contains_key(name)
     }
 
     fn label(&self, id: NodeId, label: &str, span: Span, report: &mut Report) -> Option<Input> {

@@ -103,9 +103,14 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
 
 fn read_topics(node: &TypedNode) -> Vec<TopicId> {
     node.reads()
-        .filter_map(|input| match input {
+        .into_iter()
+        .filter_map(|(input, _)| match input {
             Input::Topic(id) => Some(id),
-            Input::Node(_) | Input::Label(..) | Input::Errors(_) | Input::Operator(_) => None,
+            Input::Node(_)
+            | Input::Label(..)
+            | Input::Errors(_)
+            | Input::Local(_)
+            | Input::Operator(_) => None,
         })
         .collect()
 }
@@ -137,13 +142,8 @@ fn operators_of(resolved: &Resolved<'_>, node: &TypedNode, found: &mut Vec<NotRu
             });
         }
     }
-    let joined = node.steps.iter().filter_map(|step| match &step.verb {
-        Verb::Join { input, input_span, .. } => Some((*input, *input_span)),
-        _ => None,
-    });
-    let sources = node.sources.iter().map(|source| (source.input, source.span));
     let sinks = node.sinks.iter().map(|sink| (Input::Topic(sink.topic), sink.span));
-    for (input, span) in sources.chain(joined).chain(sinks) {
+    for (input, span) in node.reads().into_iter().chain(sinks) {
         let Input::Topic(id) = input else { continue };
         let topic = resolved.topic(id);
         if matches!(topic.origin, TopicOrigin::Jobs(_) | TopicOrigin::Results(_)) {

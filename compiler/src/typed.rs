@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arqon_grammar::Span;
 use arqon_grammar::ast::Name;
-use arqon_operators::Expr;
+use arqon_operators::{Expr, Place};
 use arqon_plan as plan;
 use arqon_types::Discipline;
 
@@ -22,6 +22,10 @@ pub(crate) struct NodeId(pub(crate) usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OperatorId(pub(crate) usize);
 
+/// A name within a loop: a variable, or a node of its flow. Unique in the circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LocalId(pub(crate) usize);
+
 /// A collection that a node reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Input {
@@ -33,6 +37,8 @@ pub(crate) enum Input {
     Label(NodeId, usize),
     /// The errors of a topic or node: `name.errors`.
     Errors(Owner),
+    /// A variable of a loop around, or a node of its flow.
+    Local(LocalId),
     /// An operator by its name. It may only be read through its topics; the check on bypasses
     /// says so.
     Operator(OperatorId),
@@ -43,7 +49,11 @@ impl Input {
     pub(crate) fn owner_of_errors(self) -> Option<Owner> {
         match self {
             Self::Errors(owner) => Some(owner),
-            Self::Topic(_) | Self::Node(_) | Self::Label(..) | Self::Operator(_) => None,
+            Self::Topic(_)
+            | Self::Node(_)
+            | Self::Label(..)
+            | Self::Local(_)
+            | Self::Operator(_) => None,
         }
     }
 }
@@ -72,14 +82,18 @@ pub(crate) struct TypedSource {
 /// A node of the flow, or one arrow of a route.
 #[derive(Debug, Clone)]
 pub(crate) struct TypedNode {
-    /// Its name; of an arrow `a -> b`.
+    /// Its name; of an arrow `a -> b`; of a node in a loop `owner.name`.
     pub(crate) name: String,
+    /// The node of the circuit that it belongs to: itself, unless it stands in a loop.
+    pub(crate) owner: String,
     /// Where it is named.
     pub(crate) span: Span,
     /// Whose errors its own are: the node's name; of an arrow the topic that it ends at.
     pub(crate) errors_of: String,
     /// One, or a union of several.
     pub(crate) sources: Vec<TypedSource>,
+    /// A loop in the place of sources.
+    pub(crate) repeated: Option<NodeLoop>,
     /// The rows that the first step sees.
     pub(crate) row_in: Arc<RowType>,
     /// In order.
@@ -95,13 +109,33 @@ pub(crate) struct TypedNode {
 }
 
 impl TypedNode {
-    /// All that the node reads: its sources, then the other sides of its joins.
-    pub(crate) fn reads(&self) -> impl Iterator<Item = Input> {
-        let joined = self.steps.iter().filter_map(|step| match &step.verb {
-            Verb::Join { input, .. } => Some(*input),
-            _ => None,
-        });
-        self.sources.iter().map(|source| source.input).chain(joined)
+    /// All that the node reads, with the place of each name: sources, and the other sides of
+    /// joins, also within loops.
+    pub(crate) fn reads(&self) -> Vec<(Input, Span)> {
+        let mut found = Vec::new();
+        self.collect_reads(&mut found);
+        found
+    }
+
+    fn collect_reads(&self, found: &mut Vec<(Input, Span)>) {
+        let place = |source: &TypedSource| (source.input, source.span);
+        found.extend(self.sources.iter().map(place));
+        if let Some(repeated) = &self.repeated {
+            let variables = repeated.variables.iter();
+            found.extend(variables.flat_map(|it| it.start.iter().chain(&it.next)).map(place));
+            repeated.nodes.iter().for_each(|(_, node)| node.collect_reads(found));
+        }
+        joined(&self.steps, found);
+    }
+}
+
+fn joined(steps: &[TypedStep], found: &mut Vec<(Input, Span)>) {
+    for step in steps {
+        match &step.verb {
+            Verb::Join { input, input_span, .. } => found.push((*input, *input_span)),
+            Verb::Loop(repeated) => joined(&repeated.body, found),
+            _ => {}
+        }
     }
 }
 
@@ -162,6 +196,8 @@ pub(crate) enum Verb {
     },
     /// `top`
     Top(plan::Top),
+    /// `loop` over the rows so far.
+    Loop(StepLoop),
     /// `route`
     Route(plan::Route),
     /// `carries`
@@ -170,6 +206,63 @@ pub(crate) enum Verb {
     Call(TypedCall),
     /// Could not be typed; a diagnostic says why.
     Unknown,
+}
+
+/// How the rounds of a loop end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rounds {
+    /// The word `loop`.
+    pub(crate) span: Span,
+    /// The same, for error rows.
+    pub(crate) place: Place,
+    /// The last round.
+    pub(crate) max: u64,
+    /// Whether it is the result.
+    pub(crate) exact: bool,
+}
+
+/// A `loop` step.
+#[derive(Debug, Clone)]
+pub(crate) struct StepLoop {
+    /// What each round does.
+    pub(crate) body: Vec<TypedStep>,
+    /// Which column of the body's rows stands at each place of the loop's; `None` when they stand
+    /// in order.
+    pub(crate) columns: Option<Vec<usize>>,
+    /// What is made of start and round.
+    pub(crate) merge: plan::Merge,
+    /// How the rounds end.
+    pub(crate) rounds: Rounds,
+}
+
+/// A `loop` in the place of a node's sources.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeLoop {
+    /// In the order of the file.
+    pub(crate) variables: Vec<TypedVariable>,
+    /// The nodes of the loop's flow, each after those that it reads.
+    pub(crate) nodes: Vec<(LocalId, TypedNode)>,
+    /// How the rounds end.
+    pub(crate) rounds: Rounds,
+    /// The variable that the node goes on with, and where it is named.
+    pub(crate) out: (usize, Span),
+}
+
+/// A variable of a loop.
+#[derive(Debug, Clone)]
+pub(crate) struct TypedVariable {
+    /// What reads it, reads this.
+    pub(crate) id: LocalId,
+    /// Its name.
+    pub(crate) name: Name,
+    /// Its rows.
+    pub(crate) row: Arc<RowType>,
+    /// Where it starts.
+    pub(crate) start: Vec<TypedSource>,
+    /// What it is in the next round.
+    pub(crate) next: Vec<TypedSource>,
+    /// What is made of them.
+    pub(crate) merge: plan::Merge,
 }
 
 /// Which verb a projection was written with.

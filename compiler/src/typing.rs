@@ -9,6 +9,7 @@ mod step;
 mod join;
 mod job;
 mod sink;
+mod looped;
 mod node;
 
 pub(crate) use node::{Flow, type_flow};

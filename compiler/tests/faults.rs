@@ -100,7 +100,8 @@ flow:
 13:14-15 error[E0304]: cycle without delay: a -> b -> a
   here: closes the cycle
   12:23-24: on the cycle
-  help: let the rows go back through a topic with `control: true`, an epoch later",
+  help: let the rows go back through a topic with `control: true`, an epoch later
+  help: or write a `loop`, whose variables bring them to the next round",
     );
 }
 

@@ -6,6 +6,7 @@ mod schema;
 mod topic;
 mod flow;
 mod join;
+mod looped;
 mod step;
 mod operator;
 mod example;

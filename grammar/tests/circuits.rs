@@ -122,6 +122,10 @@ fn draw(step: &ast::Step) -> String {
         ast::StepKind::Call(call) => {
             format!("call {} keep {}", call.operator.node, named(&call.keep))
         }
+        ast::StepKind::Loop(repeated) => {
+            let body: Vec<String> = repeated.body.iter().map(draw).collect();
+            format!("loop {} merge {:?}", body.join("; "), repeated.merge)
+        }
         ast::StepKind::Error => "error".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use arqon_grammar::ParseOptions;
 use arqon_grammar::Span;
-use arqon_grammar::ast::StepKind;
+use arqon_grammar::ast::{Node, Step, StepKind};
 use arqon_grammar::expr::Expr;
 use arqon_grammar::expr::ExprKind;
 use arqon_grammar::parse_circuit;
@@ -151,31 +151,44 @@ fn check_circuit(text: &str) {
         found.fix.iter().for_each(|fix| assert!(fits(text, fix.span), "{found:?}"));
         assert!(!found.brief(text).is_empty());
     }
-    for node in circuit.iter().flat_map(|circuit| &circuit.flow) {
+    check_flow(text, circuit.as_ref().map_or(&[], |circuit| &circuit.flow));
+}
+
+fn check_flow(text: &str, flow: &[Node]) {
+    for node in flow {
         assert!(fits(text, node.span) && fits(text, node.name.span));
-        for step in &node.steps {
-            assert!(fits(text, step.span) && fits(text, step.verb));
-            match &step.kind {
-                StepKind::Where(condition) => check_expression(text, condition),
-                StepKind::Select(fields) | StepKind::With(fields) => {
-                    for field in fields {
-                        check_expression(text, &field.value);
-                    }
+        check_steps(text, &node.steps);
+        if let Some(repeated) = &node.repeated {
+            assert!(fits(text, repeated.span));
+            check_flow(text, &repeated.flow);
+        }
+    }
+}
+
+fn check_steps(text: &str, steps: &[Step]) {
+    for step in steps {
+        assert!(fits(text, step.span) && fits(text, step.verb));
+        match &step.kind {
+            StepKind::Where(condition) => check_expression(text, condition),
+            StepKind::Select(fields) | StepKind::With(fields) => {
+                for field in fields {
+                    check_expression(text, &field.value);
                 }
-                StepKind::Group(group) => {
-                    for field in &group.aggregates {
-                        check_expression(text, &field.value);
-                    }
-                }
-                StepKind::Drop(_)
-                | StepKind::Join(_)
-                | StepKind::Distinct(_)
-                | StepKind::Top(_)
-                | StepKind::Route(_)
-                | StepKind::Carries(_)
-                | StepKind::Call(_)
-                | StepKind::Error => {}
             }
+            StepKind::Group(group) => {
+                for field in &group.aggregates {
+                    check_expression(text, &field.value);
+                }
+            }
+            StepKind::Loop(repeated) => check_steps(text, &repeated.body),
+            StepKind::Drop(_)
+            | StepKind::Join(_)
+            | StepKind::Distinct(_)
+            | StepKind::Top(_)
+            | StepKind::Route(_)
+            | StepKind::Carries(_)
+            | StepKind::Call(_)
+            | StepKind::Error => {}
         }
     }
 }

@@ -19,8 +19,8 @@ class Arqon:
 
     program: str
 
-    def run(self, circuit, inputs, outputs, *more, params=None):
-        """Runs a circuit over files until nothing is left to do; its outputs are snapshots.
+    def run(self, circuit, inputs, outputs, *more, params=None, form="snapshot"):
+        """Runs a circuit over files until nothing is left to do; its outputs are of that form.
 
         `inputs` is a list of (topic, path), read in this order; `outputs` of (topic, path);
         `params` replaces parameters of the circuit.
@@ -32,7 +32,7 @@ class Arqon:
             arguments += ["--output", f"{topic}={path}"]
         for name, value in (params or {}).items():
             arguments += ["--set", f"{name}={literal(value)}"]
-        arguments += ["--as", "snapshot", "--until-idle", *more]
+        arguments += ["--as", form, "--until-idle", *more]
         ended = subprocess.run(
             arguments, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False
         )

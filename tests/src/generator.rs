@@ -96,6 +96,9 @@ fn of_type<'a>(fields: &'a Fields, wanted: &str) -> Vec<&'a str> {
 
 fn node(random: &mut Random, nodes: &[Readable], name: &str) -> (String, Fields, Saying) {
     let Readable { name: source, mut fields, mut saying } = random.pick(nodes).clone();
+    if random.chance(12) {
+        return (node_loop(random, nodes, &source, &fields, name), fields, Saying::Changes);
+    }
     let twins: Vec<&Readable> = nodes.iter().filter(|other| other.fields == fields).collect();
     let from = if random.chance(20) && twins.len() > 1 {
         let twin = random.pick(&twins);
@@ -130,7 +133,11 @@ fn step(
     body: &mut String,
     at: usize,
 ) {
-    match random.below(10) {
+    match random.below(12) {
+        10 | 11 => {
+            step_loop(random, nodes, fields, body, 6);
+            *saying = Saying::Changes;
+        }
         0 | 1 => {
             let condition = condition(random, fields);
             let _ = writeln!(body, "      - where: {condition}");
@@ -158,6 +165,135 @@ fn step(
             *saying = Saying::Changes;
         }
     }
+}
+
+/// A `loop` over the rows so far, whose rows stay what they are.
+fn step_loop(
+    random: &mut Random,
+    nodes: &[Readable],
+    fields: &Fields,
+    body: &mut String,
+    margin: usize,
+) {
+    let pad = " ".repeat(margin);
+    let ints = of_type(fields, "int64");
+    let _ = writeln!(body, "{pad}- loop:");
+    round(random, nodes, fields, body, margin + 4);
+    // Within another loop a least or greatest value would not be monotone.
+    let is_within = margin > 6;
+    let (merge, is_best) =
+        if is_within { ("distinct".to_owned(), false) } else { merge(random, &ints) };
+    let _ = writeln!(body, "{pad}  merge: {merge}");
+    bounds(random, body, margin + 2, is_best);
+}
+
+/// How a loop merges, and whether it may swing to and fro for ever.
+fn merge(random: &mut Random, ints: &[&str]) -> (String, bool) {
+    if ints.len() < 2 || random.chance(60) {
+        return ("distinct".to_owned(), false);
+    }
+    let (field, by) = (random.pick(ints), random.pick(ints));
+    let word = *random.pick(&["min", "max"]);
+    (format!("{{ {word}: {field}, by: {by} }}"), true)
+}
+
+fn bounds(random: &mut Random, body: &mut String, margin: usize, is_bounded: bool) {
+    let pad = " ".repeat(margin);
+    if is_bounded || random.chance(30) {
+        let _ = writeln!(body, "{pad}rounds: {}", 1 + random.below(6));
+        if random.chance(50) {
+            let _ = writeln!(body, "{pad}exact: true");
+        }
+    }
+}
+
+/// Steps after which the rows have the fields that they had, out of few values.
+fn round(
+    random: &mut Random,
+    nodes: &[Readable],
+    fields: &Fields,
+    body: &mut String,
+    margin: usize,
+) {
+    let pad = " ".repeat(margin);
+    let ints = of_type(fields, "int64");
+    for at in 0..=random.below(2) {
+        match (random.below(8), ints.is_empty()) {
+            (0, _) => {
+                let condition = condition(random, fields);
+                let _ = writeln!(body, "{pad}- where: {condition}");
+            }
+            (1 | 2, false) => {
+                let field = random.pick(&ints);
+                let value = match random.below(3) {
+                    0 => format!("if {field} < 3 then {field} + 1 else {field}"),
+                    1 => format!("{field} % 3"),
+                    _ => format!("div(6, {field})"),
+                };
+                let _ = writeln!(body, "{pad}- with:\n{pad}    {field}: {value}");
+            }
+            (3, _) if margin < 14 => step_loop(random, nodes, fields, body, margin),
+            (_, false) => {
+                let Readable { name: other, fields: theirs, .. } = random.pick(nodes);
+                let theirs = of_type(theirs, "int64");
+                if theirs.is_empty() {
+                    let _ = writeln!(body, "{pad}- distinct: all");
+                    continue;
+                }
+                let (mine, target) = (random.pick(&ints), random.pick(&ints));
+                let (key, value) = (random.pick(&theirs), random.pick(&theirs));
+                let name = format!("l{margin}_{at}");
+                let _ = writeln!(body, "{pad}- join: {other}\n{pad}  match: {{ {mine}: {key} }}");
+                let _ = writeln!(body, "{pad}  as: {name}");
+                if random.chance(25) {
+                    let _ = writeln!(body, "{pad}  kind: semi");
+                } else {
+                    let _ = writeln!(body, "{pad}- with:\n{pad}    {target}: {name}.{value}");
+                    let _ = writeln!(body, "{pad}- drop: [{name}]");
+                }
+            }
+            (_, true) => {
+                let _ = writeln!(body, "{pad}- distinct: all");
+            }
+        }
+    }
+}
+
+/// A node that begins with a loop of two variables, each of which the other may become.
+fn node_loop(
+    random: &mut Random,
+    nodes: &[Readable],
+    source: &str,
+    fields: &Fields,
+    name: &str,
+) -> String {
+    let ints = of_type(fields, "int64");
+    let mut body = format!(
+        "  {name}:\n    loop:\n      let: {{ {name}v: {source}, {name}w: {source} }}\n      flow:\n"
+    );
+    for (node, from) in [("s", "v"), ("t", "w")] {
+        let _ =
+            writeln!(body, "        {name}{node}:\n          from: {name}{from}\n          do:");
+        round(random, nodes, fields, &mut body, 12);
+    }
+    body.push_str("      next:\n");
+    let mut is_bounded = false;
+    for variable in ["v", "w"] {
+        let mut from = vec![format!("{name}{}", random.pick(&["s", "t"]))];
+        if random.chance(70) {
+            from.push(source.to_owned());
+        }
+        if random.chance(40) {
+            from.push(format!("{name}{variable}"));
+        }
+        let (merge, is_best) = merge(random, &ints);
+        is_bounded |= is_best || from.len() == 1;
+        let from = from.join(", ");
+        let _ = writeln!(body, "        {name}{variable}: {{ from: [{from}], merge: {merge} }}");
+    }
+    bounds(random, &mut body, 6, is_bounded);
+    let _ = writeln!(body, "    out: {name}v");
+    body
 }
 
 fn subset(random: &mut Random, fields: &Fields, most: usize) -> Fields {

@@ -4,11 +4,11 @@
 //! over sorted maps. Scalar expressions are evaluated row by row with the reference evaluator;
 //! aggregates are computed here a second time, from all the rows of a group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_operators::{Aggregate, AggregateFunction, Expr, eval};
 use arqon_plan::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Latest, Operator, Order, Route, Stage,
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Latest, LoopId, Operator, Order, Route, Stage,
     StageKind, Step, Ties, Top,
 };
 use arqon_types::{Change, Discipline, Row, TopicName, Type, Value};
@@ -94,11 +94,26 @@ impl Inputs {
 /// # Panics
 /// If the plan is not one that the verifier accepts.
 pub fn evaluate(plan: &DataflowPlan, inputs: &Inputs) -> Answer {
-    let mut evaluation =
-        Evaluation { errors: inputs.errors.clone(), outputs: Vec::new(), routes: Vec::new() };
-    for step in &plan.steps {
-        let output = evaluation.step(plan, step, inputs);
-        evaluation.outputs.push(output);
+    let mut evaluation = Evaluation {
+        errors: inputs.errors.clone(),
+        outputs: vec![Collection::new(); plan.steps.len()],
+        routes: Vec::new(),
+        regions: plan.regions(),
+        unfinished: BTreeSet::new(),
+    };
+    for (idx, step) in plan.steps.iter().enumerate() {
+        match (&step.operator, evaluation.regions[idx]) {
+            (_, Some(_)) => {}
+            (Operator::Leave(of), None) => {
+                evaluation.unfinished.clear();
+                evaluation.repeat(plan, idx, *of, inputs);
+                // A loop that does not come to its end, or one within it, gives nothing.
+                if !evaluation.unfinished.is_empty() {
+                    evaluation.outputs[idx].clear();
+                }
+            }
+            (_, None) => evaluation.outputs[idx] = evaluation.step(plan, idx, step, inputs),
+        }
     }
     let topics = plan
         .outputs
@@ -113,6 +128,10 @@ struct Evaluation {
     errors: Errors,
     /// The output of each step so far.
     outputs: Vec<Collection>,
+    /// The innermost loop of each step.
+    regions: Vec<Option<LoopId>>,
+    /// The loops that ran out of rounds.
+    unfinished: BTreeSet<LoopId>,
     /// Per route step, the collection of each arm.
     routes: Vec<(usize, Vec<Collection>)>,
 }
@@ -142,7 +161,66 @@ impl Evaluation {
             .map(|values| values[0] == Value::Bool(true))
     }
 
-    fn step(&mut self, plan: &DataflowPlan, step: &Step, inputs: &Inputs) -> Collection {
+    /// Round after round from the start, until nothing changes or the rounds are over. Only the
+    /// faults of the last round count: the others are of rows that were on their way.
+    fn repeat(&mut self, plan: &DataflowPlan, leave: usize, of: LoopId, inputs: &Inputs) {
+        let steps: Vec<(usize, &Step)> = plan.steps.iter().enumerate().take(leave).collect();
+        let mut turns: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+        for (idx, step) in &steps {
+            match step.operator {
+                Operator::Variable(it) if it.of == of => {
+                    turns.insert(it.idx, (*idx, *idx));
+                    self.outputs[*idx] = self.outputs[step.inputs[0].index()].clone();
+                }
+                Operator::Next(it) if it.of == of => {
+                    turns.get_mut(&it.idx).expect("it has started").1 = *idx;
+                }
+                _ => {}
+            }
+        }
+        let before = (self.errors.clone(), self.unfinished.clone());
+        for round in 0.. {
+            (self.errors, self.unfinished) = before.clone();
+            for (idx, step) in &steps {
+                let region = self.regions[*idx];
+                match &step.operator {
+                    Operator::Variable(it) if it.of == of => {}
+                    Operator::Leave(inner) if region == Some(of) => {
+                        self.repeat(plan, *idx, *inner, inputs);
+                    }
+                    _ if region == Some(of) => {
+                        self.outputs[*idx] = self.step(plan, *idx, step, inputs);
+                    }
+                    _ => {}
+                }
+            }
+            let at_rest =
+                turns.values().all(|(now, next)| self.outputs[*now] == self.outputs[*next]);
+            if at_rest {
+                break;
+            }
+            let it = &plan.loops[of.index()];
+            if round == it.rounds {
+                if !it.exact {
+                    self.unfinished.insert(of);
+                    self.fail(&it.node, "rounds", 1);
+                }
+                break;
+            }
+            for (now, next) in turns.values() {
+                self.outputs[*now] = self.outputs[*next].clone();
+            }
+        }
+        self.outputs[leave] = self.outputs[plan.steps[leave].inputs[0].index()].clone();
+    }
+
+    fn step(
+        &mut self,
+        plan: &DataflowPlan,
+        idx: usize,
+        step: &Step,
+        inputs: &Inputs,
+    ) -> Collection {
         let input = |at: usize| self.outputs[step.inputs[at].index()].clone();
         let node = step.node.as_str();
         match &step.operator {
@@ -169,7 +247,7 @@ impl Evaluation {
             Operator::Route(route) => {
                 let rows = input(0);
                 let arms = self.route(node, route, &rows);
-                self.routes.push((self.outputs.len(), arms));
+                self.routes.push((idx, arms));
                 rows
             }
             Operator::Arm(arm) => {
@@ -188,6 +266,8 @@ impl Evaluation {
             }
             Operator::Top(top) => self.top(node, top, &input(0)),
             Operator::Latest(latest) => last_rows(latest, &input(0)),
+            Operator::Next(_) => input(0),
+            Operator::Variable(_) | Operator::Leave(_) => panic!("a loop is repeated as a whole"),
             Operator::Unique { key } => self.unique(node, key, &input(0)),
             Operator::Errors(_) => panic!("random circuits do not read errors"),
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use arqon_plan::{
-    FlowStep, JoinKind, Plan, Port, ProjectionWord, Side, Topic, TopicOrigin, Verb, Vertex,
-    VertexId, expression_text,
+    FlowStep, JoinKind, Merge, Order, Plan, Port, ProjectionWord, Side, Topic, TopicOrigin, Verb,
+    Vertex, VertexId, expression_text,
 };
 use arqon_types::{Discipline, Edge};
 
@@ -259,6 +259,20 @@ fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
         }
         Verb::Carries(discipline) => format!("carries {discipline}"),
         Verb::Call(call) => format!("call {}", call.operator),
+        Verb::Variable(variable) => {
+            let name = variable.name.as_ref().map_or(String::new(), |name| format!(" {name}"));
+            match &variable.merge {
+                Merge::Distinct => format!("loop{name}"),
+                Merge::Best { order, field, .. } => {
+                    let word = match order {
+                        Order::Ascending => "min",
+                        Order::Descending => "max",
+                    };
+                    format!("loop{name} {word} {}", names(*field).first().unwrap_or(&"?"))
+                }
+            }
+        }
+        Verb::Leave { .. } => "end of loop".to_owned(),
         Verb::Unknown => "?".to_owned(),
     })
 }

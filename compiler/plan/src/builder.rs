@@ -73,6 +73,8 @@ impl PlanBuilder {
             | Verb::Top(_)
             | Verb::Route(_)
             | Verb::Carries(_)
+            | Verb::Variable(_)
+            | Verb::Leave { .. }
             | Verb::Call(_)
             | Verb::Unknown => step.node.clone(),
         };

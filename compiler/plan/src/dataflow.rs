@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use arqon_operators::{Aggregate, Expr};
+use arqon_operators::{Aggregate, Expr, Place};
 use arqon_types::{Discipline, Edge, Schema, TopicName};
 
 /// A step's place in [`DataflowPlan::steps`].
@@ -31,10 +31,96 @@ pub struct DataflowPlan {
     pub file: String,
     /// All topics, inputs and outputs alike, by name.
     pub topics: Vec<TopicPlan>,
+    /// The loops, those around before those within.
+    pub loops: Vec<Loop>,
     /// In dependency order.
     pub steps: Vec<Step>,
     /// Which step's collection each written topic carries.
     pub outputs: Vec<Output>,
+}
+
+impl DataflowPlan {
+    /// The innermost loop in which each step is repeated: that of its variable, or the innermost
+    /// of its inputs'. What hangs on no variable is outside, wherever it was written.
+    ///
+    /// # Panics
+    /// If a step names a loop or an input that the plan has not.
+    pub fn regions(&self) -> Vec<Option<LoopId>> {
+        let mut regions: Vec<Option<LoopId>> = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            regions.push(match &step.operator {
+                Operator::Variable(variable) | Operator::Next(variable) => Some(variable.of),
+                Operator::Leave(of) => self.loops[of.index()].outer,
+                Operator::Source(_)
+                | Operator::Log(_)
+                | Operator::Errors(_)
+                | Operator::Map(_)
+                | Operator::Union
+                | Operator::Route(_)
+                | Operator::Arm(_)
+                | Operator::Join(_)
+                | Operator::Group(_)
+                | Operator::Distinct
+                | Operator::Top(_)
+                | Operator::Latest(_)
+                | Operator::Unique { .. } => step
+                    .inputs
+                    .iter()
+                    .filter_map(|input| regions[input.index()])
+                    .max_by_key(|region| self.chain(*region).count()),
+            });
+        }
+        regions
+    }
+
+    /// A loop and those around it, outward.
+    pub fn chain(&self, of: LoopId) -> impl Iterator<Item = LoopId> {
+        std::iter::successors(Some(of), |of| self.loops[of.index()].outer)
+    }
+}
+
+/// A loop's place in [`DataflowPlan::loops`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoopId(pub u32);
+
+impl LoopId {
+    /// The index into the loops.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Steps that are repeated until nothing changes.
+///
+/// In round 0 each variable is where it starts; in each round after that it is what
+/// [`Operator::Next`] was in the round before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loop {
+    /// The node of the flow; a loop without end is an error of it.
+    pub node: String,
+    /// The loop's address for people.
+    pub address: String,
+    /// Where it stands.
+    pub place: Place,
+    /// How many variables it has.
+    pub n_variables: u32,
+    /// The last round; at least 1.
+    pub rounds: u64,
+    /// Whether the last round is the result, also where the next one would change something.
+    /// Otherwise such a loop has no rows, and an error says so.
+    pub exact: bool,
+    /// The loop around, whose variables may be read.
+    pub outer: Option<LoopId>,
+}
+
+/// A collection that is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Variable {
+    /// The loop.
+    pub of: LoopId,
+    /// From 0.
+    pub idx: u32,
 }
 
 /// A topic as the runtime needs to know it.
@@ -116,6 +202,12 @@ pub enum Operator {
     /// The error rows of the node (or topic) of this name, of the same epoch. No input; stands
     /// after all steps of that node.
     Errors(String),
+    /// A collection that a loop repeats. One input: where it starts.
+    Variable(Variable),
+    /// What the variable is in the next round. One input; nobody reads it.
+    Next(Variable),
+    /// The rows of a step when the loop has come to rest, or after its last round. One input.
+    Leave(LoopId),
 }
 
 /// How the name of a field begins that holds a row's place in the log. No field of a schema

@@ -6,6 +6,7 @@
 
 mod keys;
 mod extent;
+mod repeated;
 
 use arqon_types::Discipline;
 
@@ -74,6 +75,7 @@ impl Plan {
                     }
                 },
                 Port::Main
+                | Port::Next
                 | Port::Right
                 | Port::Named(_)
                 | Port::Jobs
@@ -156,7 +158,7 @@ impl Plan {
                 .map(|wire| known[wire.from.index()].as_ref().unwrap_or(&unknown))
         };
         let input = at(&Port::Main).unwrap_or(&unknown);
-        if input.discipline.is_none() && !matches!(step.verb, Verb::From) {
+        if input.discipline.is_none() && !matches!(step.verb, Verb::From | Verb::Variable(_)) {
             return Facts::unknown();
         }
         let same = || Facts { state: State::Stateless, ..input.clone() };
@@ -174,6 +176,8 @@ impl Plan {
                 declared_key: keys::project_declared(input, &call.keep),
                 ..same()
             },
+            Verb::Variable(variable) => repeated::facts(self, id, variable, known),
+            Verb::Leave { .. } => same(),
             Verb::Carries(discipline) => self.carries_facts(id, *discipline, input, &step.address),
             Verb::Join(join) => {
                 let right = at(&Port::Right).unwrap_or(&unknown);

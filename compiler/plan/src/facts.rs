@@ -75,6 +75,8 @@ pub enum Held {
     Distinct,
     /// Each row, since any may come to the top.
     Top,
+    /// Each row of a loop, and what each round changed.
+    Loop,
     /// Each row, for late subscribers.
     Topic,
 }

@@ -10,7 +10,7 @@
 //! not exist.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use indexmap::IndexMap;
 use petgraph::Direction;
@@ -18,7 +18,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use crate::facts::Facts;
-use crate::vertex::{Declaration, Endpoint, FlowStep, Role, Topic, Vertex, VertexId, Wire};
+use crate::vertex::{
+    Declaration, Endpoint, FlowStep, Port, Role, Topic, Verb, Vertex, VertexId, Wire,
+};
 
 /// A circuit as one typed graph.
 #[derive(Debug, Clone)]
@@ -151,11 +153,19 @@ impl Plan {
     }
 
     /// The vertices such that sources stand before what reads them, in the plan's order
-    /// otherwise. What lies on a cycle comes last, its topics first.
+    /// otherwise: a loop's variables after all that its rounds read from outside. What lies on a
+    /// cycle comes last, its topics first.
     pub fn walk(&self) -> Vec<VertexId> {
+        let mut ways: Vec<Vec<VertexId>> = vec![Vec::new(); self.n_vertices()];
+        for wire in self.wires().filter(|wire| wire.wire.port != Port::Next) {
+            ways[wire.from.index()].push(wire.to);
+        }
+        for (from, to) in self.loop_needs() {
+            ways[from.index()].push(to);
+        }
         let mut waiting: Vec<usize> = vec![0; self.n_vertices()];
-        for wire in self.wires() {
-            waiting[wire.to.index()] += 1;
+        for to in ways.iter().flatten() {
+            waiting[to.index()] += 1;
         }
         let mut is_left: Vec<bool> = waiting.iter().map(|count| 0 < *count).collect();
         let mut ready: BinaryHeap<Reverse<VertexId>> =
@@ -168,15 +178,64 @@ impl Plan {
             };
             is_left[next.index()] = false;
             order.push(next);
-            for wire in self.outputs(next) {
-                let count = &mut waiting[wire.to.index()];
+            for to in std::mem::take(&mut ways[next.index()]) {
+                let count = &mut waiting[to.index()];
                 *count = count.saturating_sub(1);
-                if *count == 0 && std::mem::take(&mut is_left[wire.to.index()]) {
-                    ready.push(Reverse(wire.to));
+                if *count == 0 && std::mem::take(&mut is_left[to.index()]) {
+                    ready.push(Reverse(to));
                 }
             }
         }
         order
+    }
+
+    /// The vertices that are repeated with a loop: its variables, and what hangs on them within
+    /// the loop.
+    pub fn loop_members(&self, of: usize) -> BTreeSet<VertexId> {
+        let variables = self.steps().filter(|(_, step)| match &step.verb {
+            Verb::Variable(variable) => variable.of == of,
+            _ => false,
+        });
+        self.members(variables.map(|(id, _)| id).collect(), of)
+    }
+
+    fn members(&self, mut waiting: Vec<VertexId>, of: usize) -> BTreeSet<VertexId> {
+        let mut members: BTreeSet<VertexId> = waiting.iter().copied().collect();
+        while let Some(at) = waiting.pop() {
+            for wire in self.outputs(at) {
+                let stays = match self.vertex(wire.to) {
+                    Vertex::Step(step) => {
+                        !matches!(&step.verb, Verb::Leave { of: left } if *left == of)
+                    }
+                    Vertex::Client(_) | Vertex::Topic(_) | Vertex::Endpoint(_) => false,
+                };
+                if stays && members.insert(wire.to) {
+                    waiting.push(wire.to);
+                }
+            }
+        }
+        members
+    }
+
+    /// What the rounds of each loop read from outside, with each variable of the loop: what is
+    /// known of a variable hangs on all of it.
+    fn loop_needs(&self) -> Vec<(VertexId, VertexId)> {
+        let mut loops: BTreeMap<usize, Vec<VertexId>> = BTreeMap::new();
+        for (id, step) in self.steps() {
+            if let Verb::Variable(variable) = &step.verb {
+                loops.entry(variable.of).or_default().push(id);
+            }
+        }
+        let mut needs = Vec::new();
+        for (of, variables) in loops {
+            let members = self.members(variables.clone(), of);
+            for wire in members.iter().flat_map(|id| self.inputs(*id)) {
+                if !members.contains(&wire.from) {
+                    needs.extend(variables.iter().map(|variable| (wire.from, *variable)));
+                }
+            }
+        }
+        needs
     }
 
     /// Where a walk goes on when all that is left lies on a cycle or behind one.

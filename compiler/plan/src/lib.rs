@@ -25,8 +25,9 @@ pub use artifact::{
 pub use builder::PlanBuilder;
 pub use codec::CodecError;
 pub use dataflow::{
-    Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Latest, Map, Operator, Order, Output,
-    PLACE_FIELD, Route, SortKey, Stage, StageKind, Step, StepId, Ties, Top, TopicPlan, n_places,
+    Arm, DataflowPlan, Group, Join, JoinKind, JoinOutput, Latest, Loop, LoopId, Map, Operator,
+    Order, Output, PLACE_FIELD, Route, SortKey, Stage, StageKind, Step, StepId, Ties, Top,
+    TopicPlan, Variable, n_places,
 };
 pub use facts::{Extent, Facts, Held, State};
 pub use graph::{FlowNode, Plan, WireRef};
@@ -34,7 +35,7 @@ pub use log_order::OrderLoss;
 pub use text::{dataflow_text, expression_text, plan_text, schema_text, state_text, verb_text};
 pub use verify::{EXPRESSION_DEPTH_MAX, VerifyError, Violation, verify};
 pub use vertex::{
-    Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, Port, Projection,
-    ProjectionWord, Retain, Right, Role, RouteStep, Side, TextRange, Topic, TopicOrigin,
-    TopicRanges, Verb, Vertex, VertexId, Via, Wire,
+    Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, LoopVariable, Merge,
+    Port, Projection, ProjectionWord, Retain, Right, Role, RouteStep, Side, TextRange, Topic,
+    TopicOrigin, TopicRanges, Verb, Vertex, VertexId, Via, Wire,
 };

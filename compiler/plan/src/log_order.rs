@@ -93,7 +93,12 @@ fn keeps_order(verb: &Verb) -> bool {
         // The results of a call are events with places of their own.
         | Verb::Call(_)
         | Verb::Unknown => true,
-        Verb::Join(_) | Verb::Group(_) | Verb::Distinct | Verb::Top(_) => false,
+        Verb::Join(_)
+        | Verb::Group(_)
+        | Verb::Distinct
+        | Verb::Top(_)
+        | Verb::Variable(_)
+        | Verb::Leave { .. } => false,
     }
 }
 

@@ -6,14 +6,14 @@ mod expression;
 use arqon_types::{Edge, Field, Schema};
 
 use crate::dataflow::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Operator, Order, Stage, StageKind, Step,
-    StepId, Ties, Top,
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, LoopId, Operator, Order, Stage, StageKind,
+    Step, StepId, Ties, Top,
 };
 use crate::facts::{Held, State};
 use crate::graph::{FlowNode, Plan};
 use crate::vertex::{
-    Endpoint, FlowStep, Port, Projection, ProjectionWord, Right, Topic, TopicOrigin, Verb, Vertex,
-    VertexId,
+    Endpoint, FlowStep, Merge, Port, Projection, ProjectionWord, Right, Topic, TopicOrigin, Verb,
+    Vertex, VertexId,
 };
 
 pub use expression::expression_text;
@@ -99,9 +99,12 @@ pub fn state_text(plan: &Plan, state: &State) -> String {
         State::Unbounded { topic, held } => {
             let topic = plan.label(*topic);
             match held {
-                Held::JoinLeft | Held::JoinRight | Held::Top | Held::Distinct | Held::Topic => {
-                    format!("every row of {topic}, without bound")
-                }
+                Held::JoinLeft
+                | Held::JoinRight
+                | Held::Top
+                | Held::Distinct
+                | Held::Loop
+                | Held::Topic => format!("every row of {topic}, without bound"),
                 Held::Groups(keys) => {
                     format!("a group for every {} of {topic}, without bound", keys.join(", "))
                 }
@@ -147,6 +150,21 @@ pub fn verb_text(plan: &Plan, id: VertexId, step: &FlowStep) -> String {
         }
         Verb::Arm(_) => "takes its rows of the route".to_owned(),
         Verb::Carries(discipline) => format!("carries {discipline}"),
+        Verb::Variable(variable) => {
+            let next: Vec<&str> = plan
+                .inputs(id)
+                .filter(|wire| wire.wire.port == Port::Next)
+                .map(|wire| plan.label(wire.from))
+                .collect();
+            let merge = merge_text(&variable.merge, &step.schema);
+            let rounds = if variable.exact { "exactly" } else { "at most" };
+            format!(
+                "loop merge {merge}, {rounds} {} rounds, again with {}",
+                variable.rounds,
+                next.join(", ")
+            )
+        }
+        Verb::Leave { .. } => "when nothing changes".to_owned(),
         Verb::Call(call) => {
             let job: Vec<String> = call
                 .job
@@ -415,6 +433,26 @@ fn top_text(top: &Top, input: &[String], schema: &Schema) -> String {
     text
 }
 
+fn merge_text(merge: &Merge, schema: &Schema) -> String {
+    match merge {
+        Merge::Distinct => "distinct".to_owned(),
+        Merge::Best { order, field, by } => {
+            let word = match order {
+                Order::Ascending => "min",
+                Order::Descending => "max",
+            };
+            format!("{word} {} by {}", named(schema, &[*field]), named(schema, by))
+        }
+    }
+}
+
+fn loop_text(plan: &DataflowPlan, of: LoopId) -> String {
+    plan.loops.get(of.index()).map_or_else(String::new, |it| {
+        let rounds = if it.exact { "exactly" } else { "at most" };
+        format!("{}, {rounds} {} rounds", it.address, it.rounds)
+    })
+}
+
 fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
     let at = |place: usize| {
         let input = step.inputs.get(place).and_then(|id| plan.steps.get(id.index()));
@@ -446,6 +484,11 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         Operator::Latest(latest) => format!("latest ({})", named(&step.schema, &latest.key)),
         Operator::Unique { key } => format!("unique ({})", named(&step.schema, key)),
         Operator::Errors(node) => format!("errors of {node}"),
+        Operator::Variable(it) => {
+            format!("variable {}.{} ({})", it.of.0, it.idx, loop_text(plan, it.of))
+        }
+        Operator::Next(it) => format!("next {}.{}", it.of.0, it.idx),
+        Operator::Leave(of) => format!("leave {}", of.0),
     };
     out.line(0, format!("#{idx} {}  {text}{inputs}", step.address));
     if let Operator::Map(map) = &step.operator {

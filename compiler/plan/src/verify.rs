@@ -17,6 +17,9 @@
 //! 8. **Schemas**: a step's schema is what its operator makes of its inputs, type by type.
 //! 9. **Outputs**: each names a topic of the plan and a step that is no route; one per topic;
 //!    names and types of the rows are those of the topic.
+//! 10. **Loops**: those around stand first; a variable has one start and one next; a step reads
+//!     its own loop and those around it; routes, arms and keys to be unique stay outside; a loop is
+//!     left once, after all its steps.
 //!
 //! The engine walks the plan without checking any of this again.
 
@@ -27,7 +30,8 @@ use arqon_operators::{Expr, ExprKind, UnaryOp};
 use arqon_types::{Discipline, Schema, TopicName, Type, error_schema};
 
 use crate::dataflow::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, StageKind, Step, Top, TopicPlan,
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator, StageKind, Step, Top,
+    TopicPlan, Variable,
 };
 
 /// Deepest nesting of an expression.
@@ -68,8 +72,14 @@ pub fn verify(plan: &DataflowPlan) -> Result<(), VerifyError> {
     let topics = plan.topics.iter().map(|topic| (&topic.name, topic)).collect();
     let mut verifier = Verifier { plan, topics, place: String::new(), violations: Vec::new() };
     verifier.topics();
+    if !verifier.loop_ids() {
+        return Err(VerifyError { violations: verifier.violations });
+    }
     verifier.steps();
     verifier.outputs();
+    if verifier.violations.is_empty() {
+        verifier.loops();
+    }
     if verifier.violations.is_empty() {
         Ok(())
     } else {
@@ -158,7 +168,10 @@ impl<'a> Verifier<'a> {
                 | Operator::Distinct
                 | Operator::Top(_)
                 | Operator::Latest(_)
-                | Operator::Unique { .. } => {}
+                | Operator::Unique { .. }
+                | Operator::Variable(_)
+                | Operator::Next(_)
+                | Operator::Leave(_) => {}
             }
         }
     }
@@ -178,7 +191,10 @@ impl<'a> Verifier<'a> {
             | Operator::Distinct
             | Operator::Top(_)
             | Operator::Latest(_)
-            | Operator::Unique { .. } => (n_inputs == 1, "one input"),
+            | Operator::Unique { .. }
+            | Operator::Variable(_)
+            | Operator::Next(_)
+            | Operator::Leave(_) => (n_inputs == 1, "one input"),
         };
         self.require(fits, || format!("{n_inputs} inputs where {wanted} is wanted"));
         fits
@@ -235,7 +251,9 @@ impl<'a> Verifier<'a> {
             }
             Operator::Join(join) => self.join(join, [inputs[0], inputs[1]], &step.schema),
             Operator::Group(group) => self.group(group, &types[0], &step.schema),
-            Operator::Distinct => self.yields(&types[0], &step.schema),
+            Operator::Distinct | Operator::Variable(_) | Operator::Next(_) | Operator::Leave(_) => {
+                self.yields(&types[0], &step.schema);
+            }
             Operator::Top(top) => self.top(top, &types[0], &step.schema),
             Operator::Latest(latest) => {
                 let n_rest = types[0].len().saturating_sub(latest.n_places);
@@ -359,6 +377,114 @@ impl<'a> Verifier<'a> {
             types.push(Type::Int64);
         }
         self.yields(&types, schema);
+    }
+
+    /// Whether all loops that are named are there, so that regions can be told.
+    fn loop_ids(&mut self) -> bool {
+        let n_loops = self.plan.loops.len();
+        for (idx, it) in self.plan.loops.iter().enumerate() {
+            it.address.clone_into(&mut self.place);
+            self.require(it.outer.is_none_or(|outer| outer.index() < idx), || {
+                "the loop around stands after it".into()
+            });
+            self.require(0 < it.rounds, || "a loop without rounds".into());
+        }
+        for step in &self.plan.steps {
+            step.address.clone_into(&mut self.place);
+            let fits = match &step.operator {
+                Operator::Variable(it) | Operator::Next(it) => {
+                    self.plan.loops.get(it.of.index()).is_some_and(|of| it.idx < of.n_variables)
+                }
+                Operator::Leave(of) => of.index() < n_loops,
+                Operator::Source(_)
+                | Operator::Log(_)
+                | Operator::Errors(_)
+                | Operator::Map(_)
+                | Operator::Union
+                | Operator::Route(_)
+                | Operator::Arm(_)
+                | Operator::Join(_)
+                | Operator::Group(_)
+                | Operator::Distinct
+                | Operator::Top(_)
+                | Operator::Latest(_)
+                | Operator::Unique { .. } => true,
+            };
+            self.require(fits, || "a loop or variable that is not in the plan".into());
+        }
+        self.violations.is_empty()
+    }
+
+    fn loops(&mut self) {
+        let plan = self.plan;
+        let regions = plan.regions();
+        let mut starts: BTreeMap<Variable, &Schema> = BTreeMap::new();
+        let mut nexts = BTreeSet::new();
+        let mut left = BTreeSet::new();
+        for (step, region) in plan.steps.iter().zip(&regions) {
+            step.address.clone_into(&mut self.place);
+            let around: Vec<LoopId> = region.iter().flat_map(|it| plan.chain(*it)).collect();
+            let mut reach = around.clone();
+            match &step.operator {
+                Operator::Leave(of) => {
+                    let from = regions[step.inputs[0].index()];
+                    self.require(from == Some(*of), || "it leaves another loop".into());
+                    self.require(left.insert(*of), || "the loop is left twice".into());
+                    reach.push(*of);
+                }
+                Operator::Variable(it) => {
+                    let first = starts.insert(*it, &step.schema).is_none();
+                    self.require(first, || "the variable starts twice".into());
+                    reach.remove(0);
+                }
+                Operator::Next(it) => {
+                    self.require(nexts.insert(*it), || "the variable goes on twice".into());
+                    self.require(
+                        starts.get(it).is_some_and(|at| at.fields == step.schema.fields),
+                        || "the variable has other rows, or stands after it".into(),
+                    );
+                }
+                Operator::Source(_)
+                | Operator::Log(_)
+                | Operator::Errors(_)
+                | Operator::Route(_)
+                | Operator::Arm(_)
+                | Operator::Latest(_)
+                | Operator::Unique { .. } => {
+                    self.require(around.is_empty(), || "it cannot stand in a loop".into());
+                }
+                Operator::Map(_)
+                | Operator::Union
+                | Operator::Join(_)
+                | Operator::Group(_)
+                | Operator::Distinct
+                | Operator::Top(_) => {}
+            }
+            self.require(!around.iter().any(|of| left.contains(of)), || {
+                "a step of a loop stands after the loop's end".into()
+            });
+            for input in &step.inputs {
+                let from = regions[input.index()];
+                self.require(from.is_none_or(|from| reach.contains(&from)), || {
+                    format!("it reads `{}` of another loop", plan.steps[input.index()].address)
+                });
+            }
+        }
+        for (idx, it) in plan.loops.iter().enumerate() {
+            it.address.clone_into(&mut self.place);
+            let of = LoopId(u32::try_from(idx).unwrap_or(u32::MAX));
+            let all = || (0..it.n_variables).map(|idx| Variable { of, idx });
+            self.require(all().all(|it| starts.contains_key(&it) && nexts.contains(&it)), || {
+                "a variable has no start or no next".into()
+            });
+            self.require(left.contains(&of), || "nobody leaves the loop".into());
+        }
+        for output in &plan.outputs {
+            output.topic.as_str().clone_into(&mut self.place);
+            self.require(regions[output.step.index()].is_none(), || {
+                "a topic carries a step of a loop".into()
+            });
+        }
     }
 
     fn outputs(&mut self) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use arqon_operators::Expr;
 use arqon_types::{Discipline, Edge, Schema, TopicName};
 
-use crate::dataflow::{Group, Join, Top};
+use crate::dataflow::{Group, Join, Order, Top};
 
 /// A half-open byte range of the circuit file.
 #[derive(
@@ -218,6 +218,14 @@ pub enum Verb {
     Arm(usize),
     /// `carries`
     Carries(Discipline),
+    /// A variable of a loop. It starts with what its [`Port::Main`] wires bring, and in the rounds
+    /// after that is what comes by its [`Port::Next`] wires; both merged.
+    Variable(LoopVariable),
+    /// The end of a loop: the rows of one variable when nothing changes any more.
+    Leave {
+        /// Which loop of the circuit, from 0.
+        of: usize,
+    },
     /// `call`; jobs leave by a [`Port::Jobs`] wire, results come by a [`Port::Results`] wire.
     Call(Call),
     /// A step that could not be typed; a diagnostic says why, and the checks stay silent on it.
@@ -252,6 +260,43 @@ pub enum ProjectionWord {
 pub struct RouteStep {
     /// In order; `None` for `else`, which comes last.
     pub branches: Vec<(String, Option<Expr>)>,
+}
+
+/// A variable of a loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopVariable {
+    /// Which loop of the circuit, from 0.
+    pub of: usize,
+    /// The loop around, if there is one.
+    pub outer: Option<usize>,
+    /// Its name; none for the rows so far of a `loop` step.
+    pub name: Option<String>,
+    /// What makes one collection of all that comes.
+    pub merge: Merge,
+    /// The last round.
+    pub rounds: u64,
+    /// Whether the last round is the result.
+    pub exact: bool,
+    /// The word `loop` in the file.
+    pub range: TextRange,
+}
+
+/// What a loop makes of start and rounds together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Merge {
+    /// Every row once.
+    Distinct,
+    /// One row for each value of `by`: that of the least (or greatest) `field`, among equal ones
+    /// the least in all fields.
+    Best {
+        /// Whether the least or the greatest.
+        order: Order,
+        /// The position of the field that decides.
+        field: usize,
+        /// Positions of the key.
+        by: Vec<usize>,
+    },
 }
 
 /// `call`: one job per row.
@@ -316,6 +361,8 @@ pub enum Port {
     Main,
     /// The other side of a join.
     Right,
+    /// What a variable of a loop is in the next round: the one way back.
+    Next,
     /// A named input of a node.
     Named(String),
     /// Rows that failed, on their way to `<node>.errors`.

@@ -144,9 +144,13 @@ pub(super) fn is_relayed(topic: &Topic) -> bool {
 pub(super) fn is_of_clients(port: &Port) -> bool {
     match port {
         Port::Publish | Port::Subscribe => true,
-        Port::Main | Port::Right | Port::Named(_) | Port::Errors | Port::Jobs | Port::Results => {
-            false
-        }
+        Port::Main
+        | Port::Right
+        | Port::Next
+        | Port::Named(_)
+        | Port::Errors
+        | Port::Jobs
+        | Port::Results => false,
     }
 }
 

@@ -81,6 +81,7 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
             format!("`distinct` at `{address}` holds every row of `{topic}`"),
             Some("or take only fields of type `bool` or `enum`".to_owned()),
         ),
+        Held::Loop => (format!("`loop` at `{address}` holds every event of `{topic}`"), None),
         Held::Top => (format!("`top` at `{address}` holds every event of `{topic}`"), None),
         Held::Topic => (format!("`{address}` holds every event of `{topic}`"), None),
     };

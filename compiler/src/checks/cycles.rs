@@ -100,7 +100,8 @@ fn report(plan: &Plan, way: &[WireRef<'_>]) -> Diagnostic {
              it steers what comes later"
         )),
         None => diagnostic
-            .help("let the rows go back through a topic with `control: true`, an epoch later"),
+            .help("let the rows go back through a topic with `control: true`, an epoch later")
+            .help("or write a `loop`, whose variables bring them to the next round"),
     }
 }
 

@@ -128,7 +128,7 @@ fn conversion(plan: &Plan, id: VertexId, step: &FlowStep, to: Discipline) -> Opt
 fn sink(plan: &Plan, wire: &WireRef<'_>) -> Option<Diagnostic> {
     let Vertex::Topic(topic) = plan.vertex(wire.to) else { return None };
     match wire.wire.port {
-        Port::Main | Port::Right | Port::Named(_) => {}
+        Port::Main | Port::Right | Port::Next | Port::Named(_) => {}
         // Clients are held to the topic's discipline by the Spine, errors have a topic of their
         // own, and a retracted job replays its result negated.
         Port::Errors | Port::Jobs | Port::Results | Port::Publish | Port::Subscribe => return None,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use arqon_plan::{Plan, Port, Vertex, VertexId, WireRef};
+use arqon_plan::{FlowStep, Plan, Port, Verb, Vertex, VertexId, WireRef};
 
 /// The shortest way from `start` to the first vertex that `is_end` names, over wires that
 /// `passes` lets through; `start` itself counts only when a way leads back to it.
@@ -55,7 +55,8 @@ pub(super) fn is_immediate(plan: &Plan, wire: &WireRef<'_>) -> bool {
         Vertex::Client(_) => true,
         Vertex::Step(_) | Vertex::Endpoint(_) => false,
     };
-    !delayed && !matches!(wire.wire.port, Port::Jobs | Port::Results)
+    // The rounds of a loop come to their end within the epoch, and go back by one way only.
+    !delayed && !matches!(wire.wire.port, Port::Jobs | Port::Results | Port::Next)
 }
 
 /// A way as people read it: `a -> t -> b`, nodes by name and without their steps.
@@ -71,10 +72,16 @@ pub(super) fn drawn(plan: &Plan, way: &[WireRef<'_>]) -> String {
     names.join(" -> ")
 }
 
-/// A vertex by the name that stands in the file: of a step, its node.
+/// A vertex by the name that stands in the file: of a step, its node, also one within a loop.
 pub(super) fn name(plan: &Plan, id: VertexId) -> &str {
     match plan.vertex(id) {
-        Vertex::Step(step) => &step.node,
+        Vertex::Step(FlowStep { verb: Verb::Arm(_), node, .. }) => node,
+        Vertex::Step(step) => {
+            let rest = step.address.strip_prefix(step.node.as_str()).unwrap_or("");
+            let length =
+                if rest.starts_with('.') { rest.find('[').unwrap_or(rest.len()) } else { 0 };
+            step.address.get(..step.node.len() + length).unwrap_or(&step.node)
+        }
         Vertex::Client(_) | Vertex::Topic(_) | Vertex::Endpoint(_) => plan.label(id),
     }
 }

@@ -1,11 +1,14 @@
 //! Nodes and routes: their sources, their steps one after another, their sinks.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
+use arqon_plan as plan;
 use arqon_types::error_schema;
 
 use super::scope::Scope;
@@ -15,7 +18,10 @@ use super::typer::Typer;
 use crate::order::dependency_order;
 use crate::resolve::{Resolved, discipline, route_labels};
 use crate::row_type::{Origin, OriginKind, RowType};
-use crate::typed::{Input, NodeId, Owner, TypedNode, TypedSink, TypedSource, TypedStep, Verb};
+use crate::typed::{
+    Input, LocalId, NodeId, NodeLoop, Owner, StepLoop, TypedNode, TypedSink, TypedSource,
+    TypedStep, TypedVariable, Verb,
+};
 
 /// The nodes of a circuit, typed.
 #[derive(Debug, Default)]
@@ -31,26 +37,55 @@ struct Reads {
     sources: Vec<(Input, Span)>,
     /// Whether all of them are known.
     complete: bool,
-    /// The other side of each step that is a join.
+    /// The other side of each join, also of those in loops, in the order of the file.
     joined: Vec<Option<Input>>,
+    /// A loop in the place of sources.
+    repeated: Option<LoopReads>,
+}
+
+/// What a loop reads.
+#[derive(Debug, Default)]
+struct LoopReads {
+    /// Each variable: where it starts, and what it is in the next round.
+    variables: Vec<(LocalId, [Reads; 2])>,
+    nodes: Vec<(LocalId, Reads)>,
+}
+
+impl Reads {
+    /// Everything that is read, also within loops.
+    fn all(&self) -> Vec<Input> {
+        let mut all: Vec<Input> = self.sources.iter().map(|(input, _)| *input).collect();
+        all.extend(self.joined.iter().copied().flatten());
+        if let Some(repeated) = &self.repeated {
+            let variables = repeated.variables.iter().flat_map(|(_, reads)| reads);
+            let nodes = repeated.nodes.iter().map(|(_, reads)| reads);
+            all.extend(variables.chain(nodes).flat_map(Reads::all));
+        }
+        all
+    }
+}
+
+/// The names that a node may read: those of the circuit, and of the loops around it.
+struct Names<'r, 'a> {
+    resolved: &'r Resolved<'a>,
+    locals: Vec<(String, LocalId)>,
+    n_locals: usize,
 }
 
 /// Types all nodes and routes of a circuit.
 pub(crate) fn type_flow(resolved: &Resolved<'_>, typer: &mut Typer<'_>) -> Flow {
     let circuit = resolved.circuit;
+    let mut names = Names { resolved, locals: Vec::new(), n_locals: 0 };
     let reads: Vec<Reads> =
-        circuit.flow.iter().map(|node| read_names(node, resolved, typer)).collect();
-    let needs: Vec<Vec<usize>> = reads
-        .iter()
-        .map(|reads| {
-            let sources = reads.sources.iter().map(|(input, _)| *input);
-            sources.chain(reads.joined.iter().copied().flatten()).filter_map(node_of).collect()
-        })
-        .collect();
+        circuit.flow.iter().map(|node| read_names(node, &mut names, typer)).collect();
+    let needs: Vec<Vec<usize>> =
+        reads.iter().map(|reads| reads.all().into_iter().filter_map(node_of).collect()).collect();
     let mut typed: Vec<Option<TypedNode>> = circuit.flow.iter().map(|_| None).collect();
     for id in dependency_order(&needs).order {
-        let rows = Rows { resolved, typed: &typed };
-        let node = type_node(&circuit.flow[id], &reads[id], &rows, typer);
+        let rows = Rows { resolved, typed: &typed, locals: RefCell::default() };
+        let node = &circuit.flow[id];
+        let place = NodePlace { name: &node.name.node, owner: &node.name.node };
+        let node = type_node(node, &reads[id], place, &rows, typer);
         typed[id] = Some(node);
     }
     let mut flow = Flow { nodes: typed.into_iter().flatten().collect() };
@@ -65,6 +100,17 @@ pub(crate) fn type_flow(resolved: &Resolved<'_>, typer: &mut Typer<'_>) -> Flow 
 struct Rows<'r, 'a> {
     resolved: &'r Resolved<'a>,
     typed: &'r [Option<TypedNode>],
+    /// Of the loops around the present place.
+    locals: RefCell<BTreeMap<LocalId, Arc<RowType>>>,
+}
+
+/// How a node is called.
+#[derive(Clone, Copy)]
+struct NodePlace<'n> {
+    /// Its own name, for addresses.
+    name: &'n str,
+    /// The node of the circuit, whose errors its own are.
+    owner: &'n str,
 }
 
 impl Rows<'_, '_> {
@@ -73,6 +119,9 @@ impl Rows<'_, '_> {
             Input::Topic(id) => Arc::clone(&self.resolved.topic(id).row),
             Input::Operator(_) => RowType::unknown(),
             Input::Errors(owner) => error_row(owner, self.resolved),
+            Input::Local(id) => {
+                self.locals.borrow().get(&id).map_or_else(RowType::unknown, Arc::clone)
+            }
             Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => {
                 self.typed[id].as_ref().map_or_else(RowType::unknown, |node| Arc::clone(&node.row))
             }
@@ -92,19 +141,21 @@ fn error_row(owner: Owner, resolved: &Resolved<'_>) -> Arc<RowType> {
 
 fn node_of(input: Input) -> Option<usize> {
     match input {
-        Input::Topic(_) | Input::Errors(Owner::Topic(_)) | Input::Operator(_) => None,
+        Input::Topic(_) | Input::Errors(Owner::Topic(_)) | Input::Operator(_) | Input::Local(_) => {
+            None
+        }
         Input::Errors(Owner::Node(NodeId(id))) => Some(id),
         Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => Some(id),
     }
 }
 
-fn read_names(node: &ast::Node, resolved: &Resolved<'_>, typer: &mut Typer<'_>) -> Reads {
+fn read_names(node: &ast::Node, names: &mut Names<'_, '_>, typer: &mut Typer<'_>) -> Reads {
     let reader = format!("node `{}`", node.name.node);
     let mut reads = Reads { complete: node.from.is_some(), ..Reads::default() };
-    let read = |name: &ast::Name, typer: &mut Typer<'_>| {
-        let input = resolved.input(name, &reader, typer.report)?;
-        whole_output(input, name, resolved, typer).then_some(input)
-    };
+    if let Some(repeated) = &node.repeated {
+        reads.repeated = Some(loop_names(repeated, &reader, names, typer));
+    }
+    let read = |name: &ast::Name, typer: &mut Typer<'_>| read_one(name, &reader, names, typer);
     match node.from.as_ref().map(|from| &from.node) {
         None => {}
         Some(ast::Source::One(name)) => match read(name, typer) {
@@ -135,14 +186,93 @@ fn read_names(node: &ast::Node, resolved: &Resolved<'_>, typer: &mut Typer<'_>) 
             reads.complete = false;
         }
     }
-    for step in &node.steps {
-        let joined = match &step.kind {
-            ast::StepKind::Join(join) => read(&join.source, typer),
-            _ => None,
-        };
-        reads.joined.push(joined);
-    }
+    joined_names(&node.steps, &mut |name| reads.joined.push(read(name, typer)));
     reads
+}
+
+/// Calls `read` for the other side of each join.
+fn joined_names(steps: &[ast::Step], read: &mut impl FnMut(&ast::Name)) {
+    for step in steps {
+        match &step.kind {
+            ast::StepKind::Join(join) => read(&join.source),
+            ast::StepKind::Loop(repeated) => joined_names(&repeated.body, read),
+            _ => {}
+        }
+    }
+}
+
+fn read_one(
+    name: &ast::Name,
+    reader: &str,
+    names: &Names<'_, '_>,
+    typer: &mut Typer<'_>,
+) -> Option<Input> {
+    let input = names.resolved.input(name, &names.locals, reader, typer.report)?;
+    whole_output(input, name, names.resolved, typer).then_some(input)
+}
+
+/// What a loop reads. Its names are known within it, and hide none from outside.
+fn loop_names(
+    repeated: &ast::NodeLoop,
+    reader: &str,
+    names: &mut Names<'_, '_>,
+    typer: &mut Typer<'_>,
+) -> LoopReads {
+    let union = |sources: &[ast::Name], names: &Names<'_, '_>, typer: &mut Typer<'_>| {
+        let mut reads = Reads { complete: !sources.is_empty(), ..Reads::default() };
+        for name in sources {
+            match read_one(name, reader, names, typer) {
+                Some(input) => reads.sources.push((input, name.span)),
+                None => reads.complete = false,
+            }
+        }
+        reads
+    };
+    let starts: Vec<Reads> =
+        repeated.variables.iter().map(|it| union(&it.start, names, typer)).collect();
+    let n_around = names.locals.len();
+    let variables: Vec<LocalId> =
+        repeated.variables.iter().map(|it| names.declare(&it.name, typer)).collect();
+    let nodes: Vec<LocalId> =
+        repeated.flow.iter().map(|it| names.declare(&it.name, typer)).collect();
+    let reads = LoopReads {
+        nodes: repeated
+            .flow
+            .iter()
+            .zip(nodes)
+            .map(|(node, id)| (id, read_names(node, names, typer)))
+            .collect(),
+        variables: repeated
+            .variables
+            .iter()
+            .zip(starts)
+            .zip(variables)
+            .map(|((it, start), id)| (id, [start, union(&it.next, names, typer)]))
+            .collect(),
+    };
+    names.locals.truncate(n_around);
+    reads
+}
+
+impl Names<'_, '_> {
+    /// A name of a loop that is being read.
+    fn declare(&mut self, name: &ast::Name, typer: &mut Typer<'_>) -> LocalId {
+        let is_local = self.locals.iter().any(|(known, _)| *known == name.node);
+        if is_local || self.resolved.is_taken(name.as_str()) {
+            typer.report.push(
+                Diagnostic::new(
+                    names::DUPLICATE_NAME,
+                    name.span,
+                    format!("`{}` is a name already", name.node),
+                )
+                .help("a name within a loop is unlike all names that can be read there"),
+            );
+        }
+        let id = LocalId(self.n_locals);
+        self.n_locals += 1;
+        self.locals.push((name.node.clone(), id));
+        id
+    }
 }
 
 /// Whether the name reads one output; a node with labels has several.
@@ -173,48 +303,41 @@ fn whole_output(
 fn type_node(
     node: &ast::Node,
     reads: &Reads,
+    place: NodePlace<'_>,
     rows: &Rows<'_, '_>,
     typer: &mut Typer<'_>,
 ) -> TypedNode {
-    let (sources, row_in) = if reads.complete {
-        union(&reads.sources, rows, typer)
-    } else {
-        (plain_sources(&reads.sources), RowType::unknown())
+    let mut repeated = None;
+    let (sources, row_in) = match (&node.repeated, &reads.repeated) {
+        (Some(ast), Some(reads)) => {
+            let (typed, row) = type_loop(ast, reads, place, rows, typer);
+            repeated = typed;
+            (Vec::new(), row)
+        }
+        _ => union(reads, rows, typer),
     };
     let target = target_topic(node, rows.resolved);
-    let n_target_from = first_step_towards_sink(node);
-    let mut row = Arc::clone(&row_in);
-    let mut steps = Vec::with_capacity(node.steps.len());
-    for (idx, step) in node.steps.iter().enumerate() {
-        let wanted = target.as_deref().filter(|_| n_target_from <= idx);
-        let (verb, after) = type_step(step, reads.joined[idx], &row, wanted, rows, typer);
-        if matches!(step.kind, ast::StepKind::Route(_)) && idx + 1 < node.steps.len() {
-            typer.report.push(
-                Diagnostic::new(
-                    names::ROUTE_PLACE,
-                    step.verb,
-                    "`route` is not the last step of its node",
-                )
-                .help("go on in another node, which reads `node.label`"),
-            );
-        }
-        // What could not be read may have named further fields.
-        let after = if typer.report.is_unreadable(step.span) && !after.open {
-            Arc::new(RowType { columns: after.columns.clone(), open: true })
-        } else {
-            after
-        };
-        row = Arc::clone(&after);
-        let address = format!("{}[{idx}]", node.name.node);
-        steps.push(TypedStep { address, span: step.verb, verb, row: after });
-    }
+    let steps = Steps {
+        ast: &node.steps,
+        address: place.name,
+        target: target.as_deref(),
+        is_repeated: place.name != place.owner,
+    };
+    let (steps, row) = steps.typed(&row_in, &mut reads.joined.iter().copied(), rows, typer);
     let labels = route_labels(node);
-    let (sinks, bypasses) = typer.sinks(node, &labels, &row, rows.resolved);
+    let (sinks, bypasses) = if place.name == place.owner {
+        typer.sinks(node, &labels, &row, rows.resolved)
+    } else {
+        typer.no_sink(node);
+        (Vec::new(), Vec::new())
+    };
     TypedNode {
-        name: node.name.node.clone(),
+        name: place.name.to_owned(),
+        owner: place.owner.to_owned(),
         span: node.name.span,
-        errors_of: node.name.node.clone(),
+        errors_of: place.owner.to_owned(),
         sources,
+        repeated,
         row_in,
         steps,
         row,
@@ -224,9 +347,217 @@ fn type_node(
     }
 }
 
+/// The variables, nodes and rounds of a loop, and the rows that it goes on with.
+fn type_loop(
+    ast: &ast::NodeLoop,
+    reads: &LoopReads,
+    place: NodePlace<'_>,
+    rows: &Rows<'_, '_>,
+    typer: &mut Typer<'_>,
+) -> (Option<NodeLoop>, Arc<RowType>) {
+    let mut started = Vec::with_capacity(reads.variables.len());
+    for (id, [start, _]) in &reads.variables {
+        let (start, row) = union(start, rows, typer);
+        rows.locals.borrow_mut().insert(*id, Arc::clone(&row));
+        started.push((start, row));
+    }
+    let position = |input: Input| match input {
+        Input::Local(id) => reads.nodes.iter().position(|(known, _)| *known == id),
+        Input::Topic(_)
+        | Input::Node(_)
+        | Input::Label(..)
+        | Input::Errors(_)
+        | Input::Operator(_) => None,
+    };
+    let needs: Vec<Vec<usize>> = reads
+        .nodes
+        .iter()
+        .map(|(_, reads)| reads.all().into_iter().filter_map(position).collect())
+        .collect();
+    let mut nodes = Vec::with_capacity(reads.nodes.len());
+    for at in dependency_order(&needs).order {
+        let (id, reads) = &reads.nodes[at];
+        let name = format!("{}.{}", place.name, ast.flow[at].name.node);
+        let place = NodePlace { name: &name, owner: place.owner };
+        let node = type_node(&ast.flow[at], reads, place, rows, typer);
+        rows.locals.borrow_mut().insert(*id, Arc::clone(&node.row));
+        nodes.push((*id, node));
+    }
+    let mut variables = Vec::with_capacity(started.len());
+    for ((it, (id, [_, next])), (start, row)) in
+        ast.variables.iter().zip(&reads.variables).zip(started)
+    {
+        let merge = typer.merge(&it.merge, &row).unwrap_or(plan::Merge::Distinct);
+        let next = next_sources(it, next, &row, rows, typer);
+        variables.push(TypedVariable { id: *id, name: it.name.clone(), row, start, next, merge });
+    }
+    let rounds = typer.rounds(&ast.bounds, ast.span);
+    let Some(out) = &ast.out else { return (None, RowType::unknown()) };
+    let Some(at) = variables.iter().position(|it| it.name.node == out.node) else {
+        typer.report.unknown(
+            names::LOOP_VARIABLE,
+            out.span,
+            format!("the loop has no variable `{}`", out.node),
+            out.as_str(),
+            variables.iter().map(|it| it.name.as_str()),
+        );
+        return (None, RowType::unknown());
+    };
+    let row = Arc::clone(&variables[at].row);
+    (Some(NodeLoop { variables, nodes, rounds, out: (at, out.span) }), row)
+}
+
+/// What a variable is in the next round, with the fields of the variable.
+fn next_sources(
+    variable: &ast::LoopVariable,
+    reads: &Reads,
+    row: &RowType,
+    rows: &Rows<'_, '_>,
+    typer: &mut Typer<'_>,
+) -> Vec<TypedSource> {
+    let mut typed = plain_sources(&reads.sources);
+    for source in &mut typed {
+        let what = format!("`{}`", typer.text(source.span));
+        let of = (format!("variable `{}`", variable.name.node), variable.name.span);
+        source.columns = round_columns(&what, source.span, row, &rows.row(source.input), of, typer);
+    }
+    typed
+}
+
+/// Which columns of a round's rows stand for those of the loop; `None` when they stand in order,
+/// or do not fit, which is reported.
+fn round_columns(
+    what: &str,
+    span: Span,
+    row: &RowType,
+    round: &RowType,
+    (of, of_span): (String, Span),
+    typer: &mut Typer<'_>,
+) -> Option<Vec<usize>> {
+    if row.open || round.open {
+        return None;
+    }
+    match same_fields(row, round) {
+        Ok(columns) => {
+            let in_order = columns.iter().enumerate().all(|(at, column)| at == *column);
+            if in_order { None } else { Some(columns) }
+        }
+        Err(difference) => {
+            let names: Vec<&str> = row.names().collect();
+            let mut fault = Diagnostic::new(
+                names::LOOP_ROWS,
+                span,
+                format!("{what} yields other rows than {of}: {}", difference.words),
+            )
+            .secondary(of_span, "begins here");
+            for place in difference.places {
+                fault = fault.secondary(place, "declared or computed here");
+            }
+            typer.report.push(
+                fault.help(format!("let each round end with the fields `{}`", names.join("`, `"))),
+            );
+            None
+        }
+    }
+}
+
+/// Steps one after another, of a node or of a loop in it.
+#[derive(Clone, Copy)]
+struct Steps<'s> {
+    ast: &'s [ast::Step],
+    /// What stands before the index in each address.
+    address: &'s str,
+    /// The row that the steps lead to, where it is known.
+    target: Option<&'s RowType>,
+    is_repeated: bool,
+}
+
+impl Steps<'_> {
+    fn typed(
+        self,
+        row_in: &Arc<RowType>,
+        joined: &mut dyn Iterator<Item = Option<Input>>,
+        rows: &Rows<'_, '_>,
+        typer: &mut Typer<'_>,
+    ) -> (Vec<TypedStep>, Arc<RowType>) {
+        let n_target_from = first_step_towards_sink(self.ast);
+        let mut row = Arc::clone(row_in);
+        let mut steps = Vec::with_capacity(self.ast.len());
+        for (idx, step) in self.ast.iter().enumerate() {
+            let address = format!("{}[{idx}]", self.address);
+            let wanted = self.target.filter(|_| n_target_from <= idx);
+            let (verb, after) = match &step.kind {
+                _ if self.is_repeated && !typer.may_repeat(step) => {
+                    (Verb::Unknown, RowType::unknown())
+                }
+                ast::StepKind::Loop(repeated) => {
+                    type_step_loop(repeated, step.verb, &address, &row, joined, rows, typer)
+                }
+                ast::StepKind::Join(join) => {
+                    type_join(join, joined.next().flatten(), &row, rows, typer)
+                }
+                _ => type_step(step, &row, wanted, rows, typer),
+            };
+            if matches!(step.kind, ast::StepKind::Route(_)) && idx + 1 < self.ast.len() {
+                typer.report.push(
+                    Diagnostic::new(
+                        names::ROUTE_PLACE,
+                        step.verb,
+                        "`route` is not the last step of its node",
+                    )
+                    .help("go on in another node, which reads `node.label`"),
+                );
+            }
+            // What could not be read may have named further fields.
+            let after = if typer.report.is_unreadable(step.span) && !after.open {
+                Arc::new(RowType { columns: after.columns.clone(), open: true })
+            } else {
+                after
+            };
+            row = Arc::clone(&after);
+            steps.push(TypedStep { address, span: step.verb, verb, row: after });
+        }
+        (steps, row)
+    }
+}
+
+fn type_step_loop(
+    repeated: &ast::Loop,
+    span: Span,
+    address: &str,
+    row: &Arc<RowType>,
+    joined: &mut dyn Iterator<Item = Option<Input>>,
+    rows: &Rows<'_, '_>,
+    typer: &mut Typer<'_>,
+) -> Made {
+    let steps = Steps { ast: &repeated.body, address, target: Some(row), is_repeated: true };
+    let (body, round) = steps.typed(row, joined, rows, typer);
+    let columns = round_columns(
+        "a round",
+        repeated.body.last().map_or(span, |step| step.verb),
+        row,
+        &round,
+        ("the loop".to_owned(), span),
+        typer,
+    );
+    let merge = typer.merge(&repeated.merge, row).unwrap_or(plan::Merge::Distinct);
+    let rounds = typer.rounds(&repeated.bounds, span);
+    (Verb::Loop(StepLoop { body, columns, merge, rounds }), Arc::clone(row))
+}
+
+fn type_join(
+    join: &ast::Join,
+    joined: Option<Input>,
+    row: &Arc<RowType>,
+    rows: &Rows<'_, '_>,
+    typer: &mut Typer<'_>,
+) -> Made {
+    let right = joined.map_or_else(RowType::unknown, |input| rows.row(input));
+    typer.join_step(join, joined, row, &right)
+}
+
 fn type_step(
     step: &ast::Step,
-    joined: Option<Input>,
     row: &Arc<RowType>,
     target: Option<&RowType>,
     rows: &Rows<'_, '_>,
@@ -237,10 +568,6 @@ fn type_step(
         ast::StepKind::Select(fields) => typer.select_step(fields, row, target),
         ast::StepKind::With(fields) => typer.with_step(fields, row, target),
         ast::StepKind::Drop(fields) => typer.drop_step(fields, row),
-        ast::StepKind::Join(join) => {
-            let right = joined.map_or_else(RowType::unknown, |input| rows.row(input));
-            typer.join_step(join, joined, row, &right)
-        }
         ast::StepKind::Group(group) => typer.group_step(group, row),
         ast::StepKind::Distinct(fields) => typer.distinct_step(fields.as_deref(), row),
         ast::StepKind::Top(top) => typer.top_step(top, row),
@@ -249,7 +576,10 @@ fn type_step(
             (Verb::Carries(discipline(carried.node)), Arc::clone(row))
         }
         ast::StepKind::Call(call) => typer.call_step(call, row, rows.resolved),
-        ast::StepKind::Error => (Verb::Unknown, RowType::unknown()),
+        // Both are typed where they stand, with the names that they read.
+        ast::StepKind::Join(_) | ast::StepKind::Loop(_) | ast::StepKind::Error => {
+            (Verb::Unknown, RowType::unknown())
+        }
     }
 }
 
@@ -265,7 +595,7 @@ fn target_topic(node: &ast::Node, resolved: &Resolved<'_>) -> Option<Arc<RowType
 
 /// The first step from which on fields keep their names and types up to the sink, so that the
 /// sink says what a literal means.
-fn first_step_towards_sink(node: &ast::Node) -> usize {
+fn first_step_towards_sink(steps: &[ast::Step]) -> usize {
     let keeps_fields = |step: &ast::Step| match &step.kind {
         ast::StepKind::Where(_)
         | ast::StepKind::Carries(_)
@@ -276,13 +606,14 @@ fn first_step_towards_sink(node: &ast::Node) -> usize {
         | ast::StepKind::With(_)
         | ast::StepKind::Join(_)
         | ast::StepKind::Group(_)
+        | ast::StepKind::Loop(_)
         | ast::StepKind::Distinct(Some(_))
         | ast::StepKind::Route(_)
         | ast::StepKind::Call(_)
         | ast::StepKind::Error => false,
     };
-    let n_kept = node.steps.iter().rev().take_while(|step| keeps_fields(step)).count();
-    (node.steps.len() - n_kept).saturating_sub(1)
+    let n_kept = steps.iter().rev().take_while(|step| keeps_fields(step)).count();
+    (steps.len() - n_kept).saturating_sub(1)
 }
 
 fn plain_sources(sources: &[(Input, Span)]) -> Vec<TypedSource> {
@@ -292,14 +623,15 @@ fn plain_sources(sources: &[(Input, Span)]) -> Vec<TypedSource> {
         .collect()
 }
 
-/// The sources of a node as one collection: all have the fields of the first one.
+/// What is read as one collection: all sources have the fields of the first one.
 fn union(
-    sources: &[(Input, Span)],
+    reads: &Reads,
     rows: &Rows<'_, '_>,
     typer: &mut Typer<'_>,
 ) -> (Vec<TypedSource>, Arc<RowType>) {
+    let sources = &reads.sources;
     let mut typed = plain_sources(sources);
-    let Some((first, first_span)) = sources.first() else {
+    let Some((first, first_span)) = sources.first().filter(|_| reads.complete) else {
         return (typed, RowType::unknown());
     };
     let row = rows.row(*first);
@@ -386,10 +718,10 @@ fn type_chain(
         let (from, to) = (&pair[0], &pair[1]);
         let reader = format!("the route to `{}`", to.node);
         let input = resolved
-            .input(from, &reader, typer.report)
+            .input(from, &[], &reader, typer.report)
             .filter(|input| whole_output(*input, from, resolved, typer));
         let row = match input {
-            None | Some(Input::Operator(_)) => RowType::unknown(),
+            None | Some(Input::Operator(_) | Input::Local(_)) => RowType::unknown(),
             Some(Input::Errors(owner)) => error_row(owner, resolved),
             Some(Input::Topic(id)) => Arc::clone(&resolved.topic(id).row),
             Some(Input::Node(NodeId(id)) | Input::Label(NodeId(id), _)) => {
@@ -420,13 +752,15 @@ fn type_chain(
             .into_iter()
             .collect();
         flow.nodes.push(TypedNode {
-            name: address,
+            name: address.clone(),
+            owner: address,
             span: from.span,
             errors_of: to.node.clone(),
             sources: input
                 .map(|input| TypedSource { input, span: from.span, columns: None })
                 .into_iter()
                 .collect(),
+            repeated: None,
             row_in: Arc::clone(&row),
             steps,
             row,

@@ -274,7 +274,7 @@ impl Typer<'_> {
     }
 
     /// A whole number that is known when the circuit is compiled.
-    fn whole_number(&mut self, ast: &syntax::Expr, what: &str) -> Option<u64> {
+    pub(super) fn whole_number(&mut self, ast: &syntax::Expr, what: &str) -> Option<u64> {
         let nothing = RowType::default();
         if !matches!(ast.kind, syntax::ExprKind::Literal(_) | syntax::ExprKind::Name(_)) {
             if !ast.is_error() {

@@ -12,14 +12,80 @@ use crate::span::Spanned;
 pub struct Node {
     /// Its name.
     pub name: Name,
-    /// `from:`; `None` when it is missing or could not be read.
+    /// `from:`; `None` when it is missing or could not be read, and where `loop:` stands for it.
     pub from: Option<Spanned<Source>>,
+    /// `loop:` with its `out:`, in the place of `from:`.
+    pub repeated: Option<Box<NodeLoop>>,
     /// `do:`, in order. A step's index here is its address: `revenue[1]`.
     pub steps: Vec<Step>,
     /// `to:`.
     pub to: Option<Spanned<Sink>>,
     /// The whole body.
     pub span: Span,
+}
+
+/// `loop:` of a node: collections that are repeated together.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NodeLoop {
+    /// The word `loop`.
+    pub span: Span,
+    /// `let:` and `next:`.
+    pub variables: Vec<LoopVariable>,
+    /// `flow:`, what each round computes.
+    pub flow: Vec<Node>,
+    /// How the rounds end.
+    pub bounds: LoopBounds,
+    /// `out:`, the variable whose rows the node goes on with; `None` when it is missing.
+    pub out: Option<Name>,
+}
+
+/// A variable of a loop.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LoopVariable {
+    /// Its name.
+    pub name: Name,
+    /// Where it starts; several names are a union. Empty when it could not be read.
+    pub start: Vec<Name>,
+    /// What it is in the next round, a union; empty when it could not be read.
+    pub next: Vec<Name>,
+    /// `merge:`, distinct when it is not written.
+    pub merge: Merge,
+}
+
+/// How the rounds of a loop end.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LoopBounds {
+    /// `rounds:`, a whole number or a parameter's name.
+    pub rounds: Option<Expr>,
+    /// `exact:`, whether the last round is the result.
+    pub exact: Option<Spanned<bool>>,
+}
+
+/// What a loop makes of start and rounds together.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Merge {
+    /// `merge: distinct`
+    Distinct,
+    /// `merge: { min: field, by: key }`
+    Best {
+        /// Least for `min`, greatest for `max`.
+        direction: Direction,
+        /// The field that decides.
+        field: Name,
+        /// One row is kept for each value of these.
+        by: Vec<Name>,
+    },
+}
+
+/// `loop:` as a step, over the rows so far.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Loop {
+    /// The steps that each round does.
+    pub body: Vec<Step>,
+    /// `merge:`, distinct when it is not written.
+    pub merge: Merge,
+    /// How the rounds end.
+    pub bounds: LoopBounds,
 }
 
 /// Where a node reads from. Each name is a topic, a node, `node.label` or `node.errors`.
@@ -81,6 +147,8 @@ pub enum StepKind {
     Distinct(Option<Vec<NamedExpr>>),
     /// `top:`.
     Top(Top),
+    /// `loop:`.
+    Loop(Loop),
     /// `route:`.
     Route(Vec<Branch>),
     /// `carries:`.

@@ -22,7 +22,7 @@ const NODE_KEYS: &[&str] = &["from", "do", "to", "loop", "out"];
 /// A node whose rows nothing is known of. It is there, so that its readers find it.
 fn unknown_node(name: Name, span: Span) -> Node {
     let step = Step { verb: span, span, kind: StepKind::Error };
-    Node { name, from: None, steps: vec![step], to: None, span }
+    Node { name, from: None, repeated: None, steps: vec![step], to: None, span }
 }
 
 impl<'a> Reader<'a> {
@@ -44,26 +44,31 @@ impl<'a> Reader<'a> {
         items.into_iter().map(|item| self.flow_node(item)).collect()
     }
 
-    fn flow_node(&mut self, item: Item<'a>) -> Node {
+    pub(crate) fn flow_node(&mut self, item: Item<'a>) -> Node {
         let name = self.declared(item, NameRule::Plain, "node");
         let Some(fields) = self.fields(item.value, "a node", item.span, NODE_KEYS) else {
             return unknown_node(name, self.span(item.value));
         };
-        if let Some(looped) = fields.get("loop") {
-            self.not_available(looped.span, "`loop`");
-            return unknown_node(name, fields.span);
+        let mut from = None;
+        let mut repeated = None;
+        if let Some(item) = fields.get("loop") {
+            let Some(read) = self.node_loop(item, &fields) else {
+                return unknown_node(name, fields.span);
+            };
+            repeated = Some(Box::new(read));
+        } else {
+            if let Some(out) = fields.get("out") {
+                self.report(Diagnostic::new(
+                    code::yaml::UNKNOWN_KEY,
+                    out.span,
+                    "`out` belongs to a `loop` only",
+                ));
+            }
+            from = self.require(&fields, "from").and_then(|from| {
+                let span = self.span(from.value);
+                Some(Spanned::new(self.source(from)?, span))
+            });
         }
-        if let Some(out) = fields.get("out") {
-            self.report(Diagnostic::new(
-                code::yaml::UNKNOWN_KEY,
-                out.span,
-                "`out` belongs to a `loop` only",
-            ));
-        }
-        let from = self.require(&fields, "from").and_then(|from| {
-            let span = self.span(from.value);
-            Some(Spanned::new(self.source(from)?, span))
-        });
         let steps = match fields.get("do") {
             Some(steps) => self.steps(steps),
             None => Vec::new(),
@@ -72,7 +77,7 @@ impl<'a> Reader<'a> {
             let span = self.inner_span(to);
             Some(Spanned::new(self.sink(to)?, span))
         });
-        Node { name, from, steps, to, span: fields.span }
+        Node { name, from, repeated, steps, to, span: fields.span }
     }
 
     /// `from:` in all its forms.
@@ -97,7 +102,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One reference or a list of them.
-    fn references(&mut self, id: NodeId, owner: Span) -> Option<Vec<Name>> {
+    pub(crate) fn references(&mut self, id: NodeId, owner: Span) -> Option<Vec<Name>> {
         let Some(items) = self.list(id) else { return Some(vec![self.reference(id)?]) };
         if items.is_empty() {
             self.empty(owner, "a union of nothing");

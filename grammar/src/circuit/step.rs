@@ -52,7 +52,7 @@ const VERBS: &[Verb] = &[
     later("over", &["per", "by", "with"]),
     later("window", &["final"]),
     later("within", &[]),
-    later("loop", &["merge", "rounds", "exact"]),
+    verb("loop", &["merge", "rounds", "exact"]),
     verb("route", &[]),
     verb("call", &["job", "keep", "errors"]),
     later("kernel", &["args", "modes", "bounds", "emit", "control", "metrics"]),
@@ -78,6 +78,7 @@ fn verb_habit(word: &str) -> Option<&'static str> {
         "sort" | "order" | "order_by" | "limit" | "take" | "head" => Some("top"),
         "flatten" | "explode" | "flat_map" => Some("unnest"),
         "lookup" | "merge" => Some("join"),
+        "iterate" | "recurse" | "recursive" | "repeat" | "fixpoint" => Some("loop"),
         "split" | "switch" | "branch" => Some("route"),
         "invoke" | "run" => Some("call"),
         _ => None,
@@ -195,6 +196,7 @@ impl<'a> Reader<'a> {
                 Some(StepKind::Distinct(Some(named)))
             }
             "top" => self.top(item, fields).map(StepKind::Top),
+            "loop" => self.step_loop(item, fields).map(StepKind::Loop),
             "route" => self.route_step(item).map(StepKind::Route),
             "call" => self.call(item, fields).map(StepKind::Call),
             "carries" => self.discipline(id).map(StepKind::Carries),

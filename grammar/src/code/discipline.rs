@@ -44,6 +44,22 @@ codes! {
         wrong: "flow:\n  a: { from: [t, b] }\n  b: { from: a, to: u }\n",
         mended: "flow:\n  a: { from: t }\n  b: { from: a, to: u }\n",
     }
+    NOT_MONOTONE = "E0310" {
+        title: "a loop whose rounds may take rows back",
+        explanation: "A loop repeats its steps until nothing changes. That there is such an end, \
+            and only one, is sure when a round can only add to what was found before. `group`, \
+            `top`, and joins with `kind: anti` or `kind: left` over the rows of the loop do \
+            more: a row that was found may go because another one came, and the rounds may \
+            swing to and fro for ever. The same holds for a loop within a loop that merges by \
+            `min` or `max`.\n\n\
+            Over nodes outside of the loop all of these are allowed: do the work there, and join \
+            the result. Where the rows after a number of rounds are meant, say so with \
+            `rounds: n` and `exact: true`. In the general form, a loop all of whose variables \
+            merge by `min` or `max` is taken at its word; if it does not come to rest within its \
+            rounds, an error row says so.",
+        wrong: "flow:\n  safe:\n    from: roots\n    do:\n      - loop:\n          - join: edges\n            match: { id: src }\n            as: e\n          - select: { id: e.dst }\n          - join: blocked\n            match: { id: id }\n            kind: anti\n    to: reached\n",
+        mended: "flow:\n  open:\n    from: edges\n    do:\n      - join: blocked\n        match: { dst: id }\n        kind: anti\n  safe:\n    from: roots\n    do:\n      - loop:\n          - join: open\n            match: { id: src }\n            as: e\n          - select: { id: e.dst }\n    to: reached\n",
+    }
     ORDER_LOST = "E0317" {
         title: "the order of events is lost",
         explanation: "Events become the state of a key when they go to a topic, or through a step, \

@@ -235,4 +235,31 @@ codes! {
         wrong: "- select: { day: format_time(at, \"%Y-%K\") }\n",
         mended: "- select: { day: 'format_time(at, \"%Y-%m\")' }\n",
     }
+    LOOP_STEP = "E0258" {
+        title: "a step that cannot be repeated",
+        explanation: "A loop repeats its steps within one epoch until nothing changes. Steps that \
+            compute with rows can be repeated: `where`, `select`, `with`, `drop`, `join`, \
+            `distinct`, a `loop` within the loop, and over nodes outside also `group` and `top`. \
+            What reaches beyond the epoch, or splits the flow, cannot: jobs for operators, \
+            conversions of what a topic carries, windows, `route`, and topics to write. It \
+            stands before or after the loop.",
+        wrong: "- loop:\n    - join: edges\n      match: { id: src }\n      as: e\n    - select: { id: e.dst }\n    - carries: full\n",
+        mended: "- loop:\n    - join: edges\n      match: { id: src }\n      as: e\n    - select: { id: e.dst }\n- carries: full\n",
+    }
+    LOOP_ROWS = "E0259" {
+        title: "rounds that yield other rows than the loop began with",
+        explanation: "What a round yields is read by the next round, and is brought together with \
+            where the loop began. So it has the same fields, of the same types; their order does \
+            not matter. End the body with a `select` of these fields.",
+        wrong: "- loop:\n    - join: edges\n      match: { id: src }\n      as: e\n",
+        mended: "- loop:\n    - join: edges\n      match: { id: src }\n      as: e\n    - select: { id: e.dst }\n",
+    }
+    LOOP_VARIABLE = "E0260" {
+        title: "a variable of a loop that is not told in full",
+        explanation: "`let` says where each variable of a loop starts, `next` what it is in the \
+            round after, and `out` names the variable whose rows the node goes on with. Each \
+            variable stands in `let` and in `next`.",
+        wrong: "flow:\n  reach:\n    loop:\n      let: { node: roots }\n      next: { nodes: { from: [roots, step] } }\n    out: node\n",
+        mended: "flow:\n  reach:\n    loop:\n      let: { node: roots }\n      next: { node: { from: [roots, step] } }\n    out: node\n",
+    }
 }

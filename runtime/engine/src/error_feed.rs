@@ -4,9 +4,10 @@
 //! own, which the worker feeds with what it recorded of an epoch once every step of the node, on
 //! every worker, is done with that epoch.
 
+use timely::Container;
 use timely::container::NoopBuilder;
 use timely::dataflow::operators::Probe;
-use timely::dataflow::{InputHandle, ProbeHandle, Scope};
+use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ impl ErrorFeed {
     }
 
     /// Waits for the step with this output, too.
-    pub(crate) fn wait_for(&self, rows: Batches<'_>) {
+    pub(crate) fn wait_for<C: Container>(&self, rows: Stream<'_, u64, C>) {
         rows.probe_with(&self.probe);
     }
 

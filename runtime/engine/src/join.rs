@@ -176,6 +176,11 @@ impl Pairs {
     }
 }
 
+/// Some fields of a schema.
+pub(crate) fn pick(schema: &Schema, fields: &[usize]) -> Schema {
+    Schema::new(&schema.name, fields.iter().map(|at| schema.fields[*at].clone()).collect())
+}
+
 /// Both sides of one key.
 #[derive(Debug, Default)]
 struct Sides {

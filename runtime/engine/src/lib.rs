@@ -25,6 +25,8 @@ mod top;
 mod latest;
 mod unique;
 mod arrangement;
+mod looped;
+mod gate;
 mod sink;
 mod error_feed;
 mod render;

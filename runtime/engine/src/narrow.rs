@@ -3,9 +3,9 @@
 //! A join holds whole rows of both sides, and often few of their fields are ever looked at again.
 //! Needs go backward from the outputs; then the plan is rewritten forward. Rows stay as they are
 //! at sources, at outputs and before every step whose meaning is about whole rows (`distinct`,
-//! `top`, unique keys, unions, routes); expressions that may fail stay too, since their errors
-//! are part of the answer. What changes is the text of error rows in the steps after a join: it
-//! shows the fields that are left.
+//! `top`, unique keys, unions, routes, loops); expressions that may fail stay too, since their
+//! errors are part of the answer. What changes is the text of error rows in the steps after a
+//! join: it shows the fields that are left.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +79,10 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
             | Operator::Distinct
             | Operator::Top(_)
             | Operator::Latest(_)
-            | Operator::Unique { .. } => {
+            | Operator::Unique { .. }
+            | Operator::Variable(_)
+            | Operator::Next(_)
+            | Operator::Leave(_) => {
                 (step.operator.clone(), step.schema.clone(), identity(&step.schema))
             }
         };

@@ -78,7 +78,10 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
             | Operator::Distinct
             | Operator::Top(_)
             | Operator::Latest(_)
-            | Operator::Unique { .. } => {
+            | Operator::Unique { .. }
+            | Operator::Variable(_)
+            | Operator::Next(_)
+            | Operator::Leave(_) => {
                 for input in &step.inputs {
                     outputs[input.index()].fill(Need::Whole);
                 }

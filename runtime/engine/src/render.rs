@@ -9,24 +9,26 @@ use timely::container::NoopBuilder;
 use timely::dataflow::operators::core::Concat;
 use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::operators::{Concatenate, Probe};
-use timely::dataflow::{InputHandle, ProbeHandle, Scope};
+use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
-use arqon_plan::{DataflowPlan, Join, Operator, Step, StepId};
-use arqon_types::{PackedRow, Schema, TopicName};
+use arqon_plan::{DataflowPlan, Join, Loop, LoopId, Operator, Step, StepId};
+use arqon_types::{PackedRow, TopicName};
 
 use crate::arrangement::{
     self, reduce_distinct, reduce_groups, reduce_latest, reduce_top, reduce_unique,
 };
-use crate::batch::{Batch, Batches, Keyed, KeyedRows};
+use crate::batch::{Batch, Batches, Keyed, KeyedRows, Round};
 use crate::distinct::DistinctLogic;
 use crate::error_feed::ErrorFeed;
+use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
-use crate::join::{JoinLogic, JoinShape};
+use crate::join::{JoinLogic, JoinShape, pick};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
+use crate::looped::{Surroundings, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
 use crate::narrow::NarrowPlan;
-use crate::recorder::{CounterId, Layout, Meter, Recorder};
+use crate::recorder::{CounterId, Fault, Layout, Meter, Recorder};
 use crate::route::render_route;
 use crate::sink::render_sink;
 use crate::stateful::{KeyLogic, render_stateful};
@@ -54,8 +56,8 @@ enum Backend {
 }
 
 impl BackendChoice {
-    /// Every stateful step stands at the top level, where epochs are totally ordered, so the hash
-    /// operators are right for all of them.
+    /// For stateful steps outside of loops, where epochs are totally ordered, so that the hash
+    /// operators are right for all of them. Within a loop there are arrangements only.
     fn backend(self) -> Backend {
         match self {
             Self::Arrangements => Backend::Arrangements,
@@ -99,7 +101,13 @@ impl Counters {
                     .iter()
                     .map(|stage| layout.add(&step.node, &stage.address, CounterKind::Stateless))
                     .collect(),
-                Operator::Union | Operator::Route(_) | Operator::Arm(_) | Operator::Errors(_) => {
+                Operator::Union
+                | Operator::Route(_)
+                | Operator::Arm(_)
+                | Operator::Errors(_)
+                | Operator::Variable(_)
+                | Operator::Next(_)
+                | Operator::Leave(_) => {
                     vec![layout.add(&step.node, &step.address, CounterKind::Stateless)]
                 }
                 Operator::Join(_)
@@ -156,13 +164,18 @@ pub(crate) struct Rendered {
 enum Collection<'scope> {
     Rows(Batches<'scope>),
     Arms(Vec<Batches<'scope>>),
+    /// The step is a loop's, and rendered with it.
+    Within,
 }
 
 /// The walk's state.
 struct Walk<'scope, 'a> {
     scope: Scope<'scope, u64>,
+    narrow: &'a NarrowPlan,
     plan: &'a DataflowPlan,
-    joins: &'a BTreeMap<StepId, [Vec<usize>; 2]>,
+    /// The innermost loop of each step.
+    regions: &'a [Option<LoopId>],
+    probe: ProbeHandle<u64>,
     backend: Backend,
     counters: &'a Counters,
     recorder: Rc<RefCell<Recorder>>,
@@ -170,6 +183,8 @@ struct Walk<'scope, 'a> {
     ticks: KeyedRows<'scope>,
     inputs: BTreeMap<TopicName, Inlets>,
     errors: Vec<ErrorFeed>,
+    /// Ends within loops that lead nowhere, with the node that they belong to.
+    loop_ends: Vec<(String, Stream<'scope, u64, Batch<Round>>)>,
     done: Vec<Collection<'scope>>,
 }
 
@@ -188,10 +203,13 @@ pub(crate) fn render(
     tick_stream.clone().probe_with(&probe);
     let tick_rows = tick_stream
         .map(|epoch: u64| -> Keyed { ((PackedRow::new(), GroupShape::tick()), epoch, 1) });
+    let regions = plan.regions();
     let mut walk = Walk {
         scope,
+        narrow,
         plan,
-        joins: &narrow.joins,
+        regions: &regions,
+        probe: probe.clone(),
         backend: choice.backend(),
         counters,
         recorder: Rc::clone(recorder),
@@ -199,10 +217,15 @@ pub(crate) fn render(
         ticks: tick_rows,
         inputs: BTreeMap::new(),
         errors: Vec::new(),
+        loop_ends: Vec::new(),
         done: Vec::new(),
     };
     for (idx, step) in plan.steps.iter().enumerate() {
-        let collection = walk.step(idx, step);
+        let collection = match (&step.operator, regions[idx]) {
+            (_, Some(_)) => Collection::Within,
+            (Operator::Leave(of), None) => Collection::Rows(walk.looped(idx, step, *of)),
+            (_, None) => walk.step(idx, step),
+        };
         walk.done.push(collection);
     }
     for (output_idx, output) in plan.outputs.iter().enumerate() {
@@ -216,6 +239,7 @@ pub(crate) fn render(
         .collect();
     for (collection, id) in std::mem::take(&mut walk.done).into_iter().zip((0_u32..).map(StepId)) {
         match collection {
+            Collection::Within => {}
             Collection::Rows(_) if is_read.contains(&id) => {}
             Collection::Rows(stream) => {
                 stream.probe_with(&probe);
@@ -235,6 +259,7 @@ impl<'scope> Walk<'scope, '_> {
         match &self.done[step.index()] {
             Collection::Rows(stream) => stream.clone(),
             Collection::Arms(_) => panic!("a route is read through its arms only"),
+            Collection::Within => panic!("a loop is read through its end only"),
         }
     }
 
@@ -255,9 +280,60 @@ impl<'scope> Walk<'scope, '_> {
         (inlet, rows)
     }
 
+    fn meters(&self, idx: usize) -> Vec<Meter> {
+        let step = &self.plan.steps[idx];
+        self.counters.steps[idx].iter().map(|counter| self.meter(step, *counter)).collect()
+    }
+
+    /// An outermost loop with all that is in it, by the step that leaves it.
+    fn looped(&mut self, idx: usize, step: &Step, of: LoopId) -> Batches<'scope> {
+        let around = Surroundings {
+            scope: self.scope,
+            narrow: self.narrow,
+            regions: self.regions,
+            ticks: self.ticks.clone(),
+            rows: &|id| self.rows(id),
+            meters: &|idx| self.meters(idx),
+        };
+        let left = render_loop(&around, idx, of);
+        for end in left.ends {
+            self.loop_ends.push((step.node.clone(), end.probe_with(&self.probe)));
+        }
+        let bounded = (0..)
+            .map(LoopId)
+            .zip(&self.plan.loops)
+            .filter(|(id, it)| !it.exact && self.plan.chain(*id).any(|around| around == of));
+        let bounded = bounded.map(|(id, it)| self.bounded(id, it)).collect();
+        let meter = self.meters(idx).swap_remove(0);
+        render_gate(left.rows, left.overruns, bounded, step.schema.types(), meter)
+    }
+
+    /// What is said when a loop runs out of rounds.
+    fn bounded(&self, id: LoopId, it: &Loop) -> Bounded {
+        let mut variables = Vec::new();
+        let mut meter = None;
+        for (idx, step) in self.plan.steps.iter().enumerate() {
+            if let Operator::Variable(variable) = step.operator
+                && variable.of == id
+            {
+                variables.push((overrun_key(variable), step.schema.clone()));
+                meter.get_or_insert_with(|| self.meters(idx).swap_remove(0));
+            }
+        }
+        let message = format!(
+            "the loop has not come to rest after {} rounds, and gives no rows; this one still \
+             changes",
+            it.rounds
+        );
+        Bounded {
+            variables,
+            fault: Fault { code: "rounds".into(), message, place: it.place },
+            meter: meter.expect("a loop has a variable"),
+        }
+    }
+
     fn step(&mut self, idx: usize, step: &Step) -> Collection<'scope> {
-        let meters: Vec<Meter> =
-            self.counters.steps[idx].iter().map(|counter| self.meter(step, *counter)).collect();
+        let meters = self.meters(idx);
         let inputs: Vec<&Step> =
             step.inputs.iter().map(|input| &self.plan.steps[input.index()]).collect();
         let only_meter = || meters[0].clone();
@@ -286,7 +362,7 @@ impl<'scope> Walk<'scope, '_> {
             }
             Operator::Arm(arm) => match &self.done[step.inputs[0].index()] {
                 Collection::Arms(arms) => arms[arm.idx].clone(),
-                Collection::Rows(_) => panic!("an arm reads a route"),
+                Collection::Rows(_) | Collection::Within => panic!("an arm reads a route"),
             },
             Operator::Errors(node) => self.errors(node, only_meter()),
             Operator::Join(join) => self.join(idx, step, join, only_meter()),
@@ -349,6 +425,9 @@ impl<'scope> Walk<'scope, '_> {
                     }
                 }
             }
+            Operator::Variable(_) | Operator::Next(_) | Operator::Leave(_) => {
+                panic!("`{}` stands in a loop", step.address)
+            }
             Operator::Unique { key } => {
                 let types = inputs[0].schema.types();
                 let key = KeyShape::fields(key, &types);
@@ -376,7 +455,12 @@ impl<'scope> Walk<'scope, '_> {
             match collection {
                 Collection::Rows(rows) => feed.wait_for(rows.clone()),
                 Collection::Arms(arms) => arms.iter().for_each(|arm| feed.wait_for(arm.clone())),
+                // Its end stands for all of a loop that leads there; the rest has its own ends.
+                Collection::Within => {}
             }
+        }
+        for (_, end) in self.loop_ends.iter().filter(|(of, _)| *of == node) {
+            feed.wait_for(end.clone());
         }
         self.errors.push(feed);
         stream
@@ -414,7 +498,7 @@ impl<'scope> Walk<'scope, '_> {
 
     fn join(&self, idx: usize, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
         let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
-        let [left_fields, right_fields] = &self.joins[&id];
+        let [left_fields, right_fields] = &self.narrow.joins[&id];
         let left = pick(&self.plan.steps[step.inputs[0].index()].schema, left_fields);
         let right = pick(&self.plan.steps[step.inputs[1].index()].schema, right_fields);
         let shape = JoinShape::new(join, &left, &right);
@@ -430,9 +514,4 @@ impl<'scope> Walk<'scope, '_> {
             }
         }
     }
-}
-
-/// Some fields of a schema.
-fn pick(schema: &Schema, fields: &[usize]) -> Schema {
-    Schema::new(&schema.name, fields.iter().map(|at| schema.fields[*at].clone()).collect())
 }

@@ -41,7 +41,10 @@ pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
             | Operator::Top(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
-            | Operator::Errors(_) => None,
+            | Operator::Errors(_)
+            | Operator::Variable(_)
+            | Operator::Next(_)
+            | Operator::Leave(_) => None,
         })
         .collect()
 }

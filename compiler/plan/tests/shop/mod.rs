@@ -178,6 +178,7 @@ pub(crate) fn dataflow() -> DataflowPlan {
             topic("shop.orders", orders(), Discipline::Full, Edge::In),
             topic("shop.revenue", revenue(), Discipline::Delta, Edge::Out),
         ],
+        loops: Vec::new(),
         steps: vec![
             step("shop.customers", Operator::Source(name("shop.customers")), &[], customers()),
             step("shop.orders", Operator::Source(name("shop.orders")), &[], orders()),

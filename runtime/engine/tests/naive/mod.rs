@@ -54,6 +54,7 @@ impl PlanBuilder {
             namespace: "test".to_owned(),
             file: "test.yaml".to_owned(),
             topics: Vec::new(),
+            loops: Vec::new(),
             steps: Vec::new(),
             outputs: Vec::new(),
         })
@@ -378,6 +379,9 @@ impl Oracle<'_> {
             Operator::Top(top) => self.top(step, top),
             Operator::Log(_) | Operator::Latest(_) => {
                 panic!("rows of a relation have no place in the log")
+            }
+            Operator::Variable(_) | Operator::Next(_) | Operator::Leave(_) => {
+                panic!("loops are held to the oracle of the laws")
             }
             Operator::Unique { key } => {
                 let mut rows = Relation::new();

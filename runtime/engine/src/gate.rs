@@ -1,0 +1,174 @@
+//! The way out of a loop: rows leave when the loop has come to rest, and none while it has not.
+//!
+//! Each worker holds the rows of its part, and all of them hold every overrun, so all agree in
+//! each epoch on whether the loop rests. What a loop could not finish is no answer: its rows are
+//! taken back, and an error row says so until later epochs bring the loop to rest.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::vec::Broadcast;
+
+use arqon_types::{ColumnBatch, PackedRow, Schema, Type};
+
+use crate::batch::{BATCH_ROWS, Batch, Batches, KeyedRows};
+use crate::recorder::{Fault, Meter, packed_text};
+use crate::source::push_packed;
+use crate::stateful::{Delta, consolidate_deltas};
+
+/// A loop that may run out of rounds.
+pub(crate) struct Bounded {
+    /// The key of each variable's overrun, and what its rows are.
+    pub(crate) variables: Vec<(PackedRow, Schema)>,
+    /// What is said then.
+    pub(crate) fault: Fault,
+    /// Where it is said.
+    pub(crate) meter: Meter,
+}
+
+/// Renders the way out. `loops` are those that may run out of rounds; without any, the rows are
+/// those of the last round in any case.
+pub(crate) fn render_gate<'scope>(
+    rows: KeyedRows<'scope>,
+    overruns: KeyedRows<'scope>,
+    loops: Vec<Bounded>,
+    types: Vec<Type>,
+    meter: Meter,
+) -> Batches<'scope> {
+    let scope = rows.scope();
+    let is_speaker = scope.index() == 0;
+    let mut builder = OperatorBuilder::new("Gate".to_owned(), scope);
+    let mut inputs = [rows, overruns.broadcast()].map(|rows| builder.new_input(rows, Pipeline));
+    let (output, stream) = builder.new_output::<Batch>();
+    let mut output = OutputBuilder::<u64, NoopBuilder<Batch>>::from(output);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut waiting: BTreeMap<u64, Waiting> = BTreeMap::new();
+        let mut gate = Gate { loops, is_speaker, held: BTreeMap::new(), overruns: BTreeMap::new() };
+        move |frontiers| {
+            for (idx, input) in inputs.iter_mut().enumerate() {
+                input.for_each(|capability, rows| {
+                    for (row, epoch, diff) in rows.drain(..) {
+                        let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
+                            capability: capability.delayed(&epoch, 0),
+                            changes: [Vec::new(), Vec::new()],
+                        });
+                        waiting.changes[idx].push((row, diff));
+                    }
+                });
+            }
+            while let Some(entry) = waiting.first_entry() {
+                if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
+                    break;
+                }
+                let (epoch, Waiting { capability, mut changes }) = entry.remove_entry();
+                changes.iter_mut().for_each(consolidate_deltas);
+                let rows = gate.close(epoch, &changes);
+                let mut output = output.activate();
+                for rows in rows.chunks(BATCH_ROWS) {
+                    let mut batch = ColumnBatch::empty(&types);
+                    for (row, diff) in rows {
+                        push_packed(&mut batch, row, &types, *diff);
+                    }
+                    meter.count(epoch, |counts| {
+                        counts.output.add_all(&batch.diffs);
+                        counts.touched += batch.len() as u64;
+                    });
+                    output
+                        .session_with_builder(&capability)
+                        .give_container(&mut Batch { time: epoch, rows: Rc::new(batch) });
+                }
+            }
+        }
+    });
+    stream
+}
+
+/// Changes of one epoch that wait: rows, and overruns.
+struct Waiting {
+    capability: Capability<u64>,
+    changes: [Vec<Delta>; 2],
+}
+
+struct Gate {
+    loops: Vec<Bounded>,
+    /// Whether this worker reports for all.
+    is_speaker: bool,
+    /// The rows of this worker's part, if they may have to be taken back.
+    held: BTreeMap<PackedRow, i64>,
+    /// What still changes after the last round, by loop.
+    overruns: BTreeMap<PackedRow, BTreeMap<PackedRow, i64>>,
+}
+
+impl Gate {
+    /// What an epoch changes outside of the loop.
+    fn close(&mut self, epoch: u64, [rows, overruns]: &[Vec<Delta>; 2]) -> Vec<(PackedRow, i64)> {
+        let change = |((row, _), diff): &Delta| (row.clone(), *diff);
+        if self.loops.is_empty() {
+            return rows.iter().map(change).collect();
+        }
+        let rested = self.overruns.is_empty();
+        let said = self.unfinished();
+        for ((key, row), diff) in overruns {
+            let of_loop = self.overruns.entry(key.clone()).or_default();
+            let count = of_loop.entry(row.clone()).or_insert(0);
+            *count += diff;
+            if *count == 0 {
+                of_loop.remove(row);
+            }
+            if of_loop.is_empty() {
+                self.overruns.remove(key);
+            }
+        }
+        self.report(epoch, said);
+        let rests = self.overruns.is_empty();
+        let mut changes = Vec::new();
+        if rested && !rests {
+            changes.extend(self.held.iter().map(|(row, n)| (row.clone(), -n)));
+        }
+        for ((row, _), diff) in rows {
+            let count = self.held.entry(row.clone()).or_insert(0);
+            *count += diff;
+            if *count == 0 {
+                self.held.remove(row);
+            }
+        }
+        match (rested, rests) {
+            (true, true) => changes.extend(rows.iter().map(change)),
+            (false, true) => changes.extend(self.held.iter().map(|(row, n)| (row.clone(), *n))),
+            (_, false) => {}
+        }
+        changes
+    }
+
+    /// For each loop that does not rest the first row that still changes.
+    fn unfinished(&self) -> Vec<Option<String>> {
+        let first = |bounded: &Bounded| {
+            bounded.variables.iter().find_map(|(key, schema)| {
+                let row = self.overruns.get(key)?.keys().next()?;
+                Some(packed_text(schema, row))
+            })
+        };
+        self.loops.iter().map(first).collect()
+    }
+
+    /// Keeps one error row for each loop that does not rest.
+    fn report(&self, epoch: u64, said: Vec<Option<String>>) {
+        if !self.is_speaker {
+            return;
+        }
+        let changes = self.loops.iter().zip(said.into_iter().zip(self.unfinished()));
+        for (bounded, (said, now)) in changes.filter(|(_, (said, now))| said != now) {
+            for (row, diff) in [(said, -1), (now, 1)] {
+                if let Some(row) = row {
+                    bounded.meter.fault(epoch, &bounded.fault, row, diff);
+                }
+            }
+        }
+    }
+}
