@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Compile(CompileArguments),
     /// Check circuits, all faults in one run
     Check(CheckArguments),
+    /// Evaluate one expression: its value and its type
+    Eval(EvalArguments),
     /// Explain a diagnostic code at length
     Explain(ExplainArguments),
     /// Draw a circuit
@@ -169,6 +171,20 @@ pub(crate) struct CheckArguments {
 pub(crate) enum Property {
     /// No path from a client to an operator, or between operators, but through topics
     NoBypass,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArguments {
+    /// The expression, such as '1 + 2' or 'upper(name)'
+    #[arg(value_name = "EXPR")]
+    pub(crate) expression: String,
+    /// The row it is over, as JSON; `-` reads rows from stdin, `@FILE` from a file
+    #[arg(long, value_name = "JSON")]
+    pub(crate) row: Option<String>,
+    /// The types of the row's fields, such as 'x: int64, at: timestamp' [default: as the JSON
+    /// looks]
+    #[arg(long, value_name = "FIELDS")]
+    pub(crate) schema: Option<String>,
 }
 
 #[derive(Debug, Args)]

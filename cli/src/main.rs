@@ -22,6 +22,7 @@ mod examples;
 mod token;
 mod bus;
 mod demo;
+mod eval;
 mod explain;
 mod completions;
 
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
 
 fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
     match &arguments.command {
+        Command::Eval(command) => eval::evaluate(command, console),
         Command::Explain(command) => explain::explain(command, console),
         Command::Completions(command) => completions::completions(command, console),
         Command::Compile(command) => compile::compile(command, &arguments.global, console),

@@ -41,6 +41,14 @@ impl<'t> Places<'t> {
         self.called_at.set(span);
     }
 
+    /// Whether quotes of YAML stand around `span`.
+    pub(crate) fn is_quoted(&self, span: Span) -> bool {
+        let [start, end] = [span.start, span.end].map(|at| at as usize);
+        ['"', '\'']
+            .into_iter()
+            .any(|quote| self.text[..start].ends_with(quote) && self.text[end..].starts_with(quote))
+    }
+
     /// The text in `span`, as the user wrote it.
     pub(crate) fn slice(&self, span: Span) -> &'t str {
         span.slice(self.text)

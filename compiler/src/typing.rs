@@ -3,6 +3,7 @@
 mod scope;
 mod typer;
 mod fault;
+mod habit;
 mod expression;
 mod call;
 mod step;

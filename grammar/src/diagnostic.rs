@@ -225,6 +225,12 @@ impl Collector {
         self.list.len() + self.n_left_out
     }
 
+    /// Forgets those that were found after the first `len`, for one that says it better.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.n_left_out = len.saturating_sub(self.list.len()).min(self.n_left_out);
+        self.list.truncate(len);
+    }
+
     /// All of them, in order of the file.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         sort(&mut self.list);

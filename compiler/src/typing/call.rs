@@ -10,6 +10,7 @@ use arqon_operators::{Aggregate, Arg, TypeFault};
 use arqon_types::Type;
 
 use super::fault::{Operand, reported};
+use super::habit::habit;
 use super::scope::{Scope, TypedExpr};
 use super::typer::{BODIES_MAX, Typer};
 
@@ -155,6 +156,13 @@ impl Typer<'_> {
             ));
             return;
         }
+        if let Some(help) = habit(name) {
+            let message = format!("unknown function `{name}`");
+            let fault = Diagnostic::new(names::UNKNOWN_FUNCTION, function.span, message);
+            self.report.push(fault.help(help));
+            self.infer_all(arguments, scope);
+            return;
+        }
         let mut candidates: Vec<&str> = Vec::new();
         for known in arqon_operators::function_names() {
             candidates.push(known);
@@ -167,6 +175,11 @@ impl Typer<'_> {
             name,
             candidates,
         );
+        self.infer_all(arguments, scope);
+    }
+
+    /// Arguments of an unknown function may have faults of their own.
+    fn infer_all(&mut self, arguments: &[syntax::Argument], scope: &Scope<'_>) {
         for argument in arguments {
             if !matches!(argument.value.kind, syntax::ExprKind::Lambda { .. }) {
                 self.infer(&argument.value, scope, None);
@@ -315,6 +328,10 @@ impl Typer<'_> {
                 || arqon_operators::function_names().any(|known| known == name);
             if is_function {
                 self.no_aggregate(ast);
+            } else if let Some(help) = habit(name) {
+                let message = format!("unknown aggregate `{name}`");
+                let fault = Diagnostic::new(names::UNKNOWN_FUNCTION, function.span, message);
+                self.report.push(fault.help(help));
             } else {
                 self.report.unknown(
                     names::UNKNOWN_FUNCTION,

@@ -190,6 +190,18 @@ impl Typer<'_> {
         let candidates: Vec<&str> =
             scope.names().into_iter().chain(self.params.keys().copied()).collect();
         let near = self.report.suggestion(name, candidates.iter().copied());
+        if near.is_none() && self.places.is_quoted(span) {
+            let whole = Span::new(span.start - 1, span.end + 1);
+            self.report.push(
+                Diagnostic::new(
+                    expression::UNQUOTED_TEXT,
+                    span,
+                    format!("YAML's quotes make no text of `{name}`, and no field has the name"),
+                )
+                .fix(whole, format!("'\"{name}\"'"), "write a text"),
+            );
+            return None;
+        }
         let message = match scope.function() {
             Some(function) => format!("function `{function}` has no parameter `{name}`"),
             None => format!("unknown field `{name}`"),

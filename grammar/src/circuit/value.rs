@@ -19,6 +19,7 @@ use crate::span::Spanned;
 use crate::yaml::Content;
 use crate::yaml::NodeId;
 use crate::yaml::Scalar;
+use crate::yaml::quote;
 
 /// Whether `=text` in a raw value is an expression.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,8 +33,14 @@ pub(crate) enum Computing {
 impl<'a> Reader<'a> {
     /// The expression at a node; what could not be read is an error expression.
     pub(crate) fn expression(&mut self, id: NodeId) -> Expr {
-        self.with_source(id, |source, reader| reader.parse(source))
-            .unwrap_or_else(|| Expr::error(self.span(id)))
+        let n_before = self.diagnostics.len();
+        let expr = self
+            .with_source(id, |source, reader| reader.parse(source))
+            .unwrap_or_else(|| Expr::error(self.span(id)));
+        if expr.is_error() {
+            self.unquoted_words(id, n_before);
+        }
+        expr
     }
 
     /// The expression of this text.
@@ -71,14 +78,22 @@ impl<'a> Reader<'a> {
                 None
             }
             Content::List(_) => {
-                self.report(
-                    Diagnostic::new(
-                        code::yaml::WRONG_SHAPE,
-                        Span::new(node.span.start, node.span.start + 1),
-                        "expected an expression, found a list",
-                    )
-                    .help("an expression that begins with `[` goes in single quotes"),
-                );
+                let whole = node.span.slice(self.text);
+                let is_written_out = whole.starts_with('[') && whole.ends_with(']');
+                let code = if is_written_out {
+                    code::expression::LIST_START
+                } else {
+                    code::yaml::WRONG_SHAPE
+                };
+                let bracket = Span::new(node.span.start, node.span.start + 1);
+                let diagnostic =
+                    Diagnostic::new(code, bracket, "expected an expression, found a list")
+                        .help("an expression that begins with `[` goes in single quotes");
+                self.report(if is_written_out {
+                    diagnostic.fix(node.span, quote(whole), "quote the expression")
+                } else {
+                    diagnostic
+                });
                 None
             }
             Content::Scalar(_) | Content::Map(_) | Content::Refused => {
@@ -86,6 +101,27 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// Says of words in YAML's quotes, which cannot be read, that they are no text.
+    fn unquoted_words(&mut self, id: NodeId, n_before: usize) {
+        let node = self.document.node(id);
+        let Content::Scalar(scalar) = &node.content else { return };
+        let is_quoted =
+            matches!(scalar.style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+        let is_of_words = |c: char| c.is_alphanumeric() || " -_.,!?".contains(c);
+        let words = scalar.text.trim();
+        if !is_quoted || !words.contains(' ') || !words.chars().all(is_of_words) {
+            return;
+        }
+        let diagnostic = Diagnostic::new(
+            code::expression::UNQUOTED_TEXT,
+            node.span,
+            format!("YAML's quotes make no text of `{words}`"),
+        )
+        .fix(node.span, quote(&format!("\"{words}\"")), "write a text");
+        self.diagnostics.truncate(n_before);
+        self.report(diagnostic);
     }
 
     /// What follows an unquoted scalar on its line.

@@ -125,4 +125,57 @@ codes! {
         wrong: "flow:\n  a:\n    from: t\n    do:\n      - select: [id, price * amount]\n    to: u\n",
         mended: "flow:\n  a:\n    from: t\n    do:\n      - select: [id, { total: price * amount }]\n    to: u\n",
     }
+    QUOTED_START = "E0118" {
+        title: "an expression that begins with `\"` goes in single quotes",
+        explanation: "YAML takes a value that begins with `\"` for a quoted text, which ends at \
+            the next `\"`; nothing may follow it. The whole expression in single quotes is one \
+            value, and YAML's quotes are no part of it.",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - where: \"paid\" == status\n    to: u\n",
+        mended: "flow:\n  a:\n    from: t\n    do:\n      - where: '\"paid\" == status'\n    to: u\n",
+    }
+    COLON = "E0119" {
+        title: "`: ` inside an expression begins another value",
+        explanation: "In YAML a colon with a space after it ends a key, also within a text of an \
+            expression. Put the whole expression in single quotes.",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - where: name == \"note: late\"\n    to: u\n",
+        mended: "flow:\n  a:\n    from: t\n    do:\n      - where: 'name == \"note: late\"'\n    to: u\n",
+    }
+    LIST_START = "E0120" {
+        title: "an expression that begins with `[` goes in single quotes",
+        explanation: "YAML takes a value that begins with `[` for a list of its own. The whole \
+            expression in single quotes is one value.",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - with:\n          pair: [amount, 0]\n    to: u\n",
+        mended: "flow:\n  a:\n    from: t\n    do:\n      - with:\n          pair: '[amount, 0]'\n    to: u\n",
+    }
+    UNQUOTED_TEXT = "E0121" {
+        title: "YAML's quotes make no text of an expression",
+        explanation: "A value in quotes is still an expression in an expression's place, since \
+            YAML's quotes are no part of it: `\"paid\"` is the name paid. The text paid is \
+            `'\"paid\"'`: single quotes for YAML around double quotes for the expression.",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - with:\n          state: \"no data\"\n    to: u\n",
+        mended: "flow:\n  a:\n    from: t\n    do:\n      - with:\n          state: '\"no data\"'\n    to: u\n",
+    }
+    VARIABLE = "E0122" {
+        title: "`${NAME}` is not replaced in an expression",
+        explanation: "Variables of the environment are put into values that are text, such as a \
+            url. What an expression computes does not depend on where it runs: declare a \
+            parameter in `params:` and use its name; `--set NAME=value` gives it another value.",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - where: region == \"${REGION}\"\n    to: u\n",
+        mended: "params: { REGION: EU }\nflow:\n  a:\n    from: t\n    do:\n      - where: region == REGION\n    to: u\n",
+    }
+    ROUND_LIST = "E0123" {
+        title: "a list stands in square brackets",
+        explanation: "What `in` looks through is a list, and a list is `[a, b]`; round brackets \
+            only group.",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - where: status in (\"paid\", \"open\")\n    to: u\n",
+        mended: "flow:\n  a:\n    from: t\n    do:\n      - where: status in [\"paid\", \"open\"]\n    to: u\n",
+    }
+    SQL = "E0124" {
+        title: "SQL has another word for it",
+        explanation: "Expressions read much like those of SQL, with a few other words: a test for \
+            no value is `x == none`, a choice is `if c then x else y`, a pattern is \
+            `like(s, \"%a%\")`, a range is `low <= x and x <= high`, a cast is `int64(x)`.",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - where: name is not null\n    to: u\n",
+        mended: "flow:\n  a:\n    from: t\n    do:\n      - where: name != none\n    to: u\n",
+    }
 }

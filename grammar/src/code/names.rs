@@ -235,6 +235,18 @@ codes! {
         wrong: "- select: { day: format_time(at, \"%Y-%K\") }\n",
         mended: "- select: { day: 'format_time(at, \"%Y-%m\")' }\n",
     }
+    NO_VALUE = "E0242" {
+        title: "an expression that has no value for the row",
+        explanation: "`arqon eval` could not compute the expression for the row. In a running \
+            circuit the row is not lost: it goes to the errors of the node, `<node>.errors`, with \
+            one of these codes, with the step and the place in the file, and is taken from there \
+            when the row goes. `overflow`: the result is beyond its type. `division_by_zero`: by \
+            `/`, `%` or `div`. `conversion`: a text or number that is none of the type. \
+            `argument`: a position below 1 or past the end, or a pattern that is none. `try(x)` \
+            gives an option instead.",
+        wrong: "arqon eval '1 / n' --row '{\"n\": 0}'\n",
+        mended: "arqon eval 'try(1 / n) // 0.0' --row '{\"n\": 0}'\n",
+    }
     LOOP_STEP = "E0258" {
         title: "a step that cannot be repeated",
         explanation: "A loop repeats its steps within one epoch until nothing changes. Steps that \

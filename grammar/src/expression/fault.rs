@@ -70,7 +70,21 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
             _ => diagnostic,
         };
     }
+    let before = index.checked_sub(1).map(|before| tokens[before]);
+    if let Some(before) = before
+        && let Some(written) = upper_case_word(text(source, before))
+    {
+        let span = source.span(before.start, before.end);
+        return syntax(span, format!("`{}` is written `{written}`", text(source, before))).fix(
+            span,
+            written,
+            format!("write `{written}`"),
+        );
+    }
     let diagnostic = syntax(span, format!("an operator is expected, found `{word}`"));
+    if word == "," && before.is_some_and(|before| before.kind == TokenKind::Number) {
+        return diagnostic.help("digits are grouped by `_`: `1_000`");
+    }
     if let Some(written) = upper_case_word(word) {
         return diagnostic.fix(span, written, format!("write `{written}`"));
     }

@@ -236,6 +236,7 @@ impl<'a> Scan<'a, '_> {
             TokenKind::OpenText => self.judge_open_text(token),
             TokenKind::SingleQuoted => self.judge_single_quoted(token),
             TokenKind::Symbol => self.judge_symbol(token),
+            TokenKind::Unknown if self.skip_variable(token) => {}
             TokenKind::Unknown => {
                 let message = format!("`{}` has no meaning in an expression", self.text(token));
                 self.push(code::expression::SYNTAX, token, message);
@@ -248,7 +249,100 @@ impl<'a> Scan<'a, '_> {
         if matches!(self.text(token), "null" | "NULL" | "Null") {
             let message = format!("`{}` is written `none`", self.text(token));
             self.push_fix(code::expression::NULL, token, message, "none");
+        } else if self.is_word(token, "is") {
+            self.judge_is(token);
+        } else if self.is_word(token, "in") {
+            self.judge_in();
+        } else if self.is_word(token, "case")
+            && self.after(1).is_some_and(|next| self.is_word(next, "when"))
+        {
+            let message = "a choice is written `if c then x else y`".to_owned();
+            self.push(code::expression::SQL, token, message);
         }
+    }
+
+    /// `x is null`, `x is not null`.
+    fn judge_is(&mut self, is: Token) {
+        let is_not = self.after(1).is_some_and(|next| self.is_word(next, "not"));
+        let n_words = if is_not { 2 } else { 1 };
+        let Some(last) = self.after(n_words) else { return };
+        if !self.is_word(last, "null") && !self.is_word(last, "none") {
+            return;
+        }
+        let whole = Token { end: last.end, ..is };
+        let written = if is_not { "!= none" } else { "== none" };
+        let message = format!("`{}` is written `{written}`", self.text(whole));
+        self.push_fix(code::expression::SQL, whole, message, written);
+        self.at += n_words;
+    }
+
+    /// `x in (a, b)`. One value in brackets may be a list that is computed, unless it is written
+    /// out.
+    fn judge_in(&mut self) {
+        let Some(open) = self.after(1).filter(|next| self.text(*next) == "(") else { return };
+        let rest = &self.tokens[self.at + 1..];
+        let mut depth = 0;
+        let mut has_comma = false;
+        let close = rest.iter().position(|token| {
+            match token.kind {
+                TokenKind::Open => depth += 1,
+                TokenKind::Close => depth -= 1,
+                TokenKind::Comma => has_comma |= depth == 1,
+                TokenKind::Word
+                | TokenKind::Number
+                | TokenKind::Text
+                | TokenKind::OpenText
+                | TokenKind::SingleQuoted
+                | TokenKind::Symbol
+                | TokenKind::Unknown => {}
+            }
+            depth == 0
+        });
+        let Some(n_tokens) = close else { return };
+        let is_literal =
+            n_tokens == 2 && matches!(rest[1].kind, TokenKind::Text | TokenKind::Number);
+        if has_comma || is_literal {
+            let end = rest[n_tokens].end;
+            let inner = self.text(Token { start: open.end, end: end - 1, ..open });
+            let diagnostic = Diagnostic::new(
+                code::expression::ROUND_LIST,
+                self.source.span(open.start, open.end),
+                "a list stands in square brackets",
+            )
+            .fix(
+                self.source.span(open.start, end),
+                format!("[{inner}]"),
+                "write a list",
+            );
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// `${NAME}` outside of texts; its tokens are passed over.
+    fn skip_variable(&mut self, token: Token) -> bool {
+        let rest = &self.tokens[self.at..];
+        let is_open = rest.len() > 2 && self.text(token) == "$" && self.text(rest[1]) == "{";
+        let Some(n_tokens) = rest.iter().position(|token| self.text(*token) == "}") else {
+            return false;
+        };
+        if is_open {
+            let end = rest[n_tokens].end;
+            self.variable(token.start, end);
+            self.at += n_tokens;
+        }
+        is_open
+    }
+
+    fn variable(&mut self, start: usize, end: usize) {
+        let written = self.text(Token { kind: TokenKind::Unknown, start, end });
+        let name = written.trim_start_matches("${").trim_end_matches('}').trim();
+        let diagnostic = Diagnostic::new(
+            code::expression::VARIABLE,
+            self.source.span(start, end),
+            format!("`{written}` is not replaced in an expression"),
+        )
+        .help(format!("declare `{name}` in `params:` and use its name; `--set {name}=…` sets it"));
+        self.diagnostics.push(diagnostic);
     }
 
     fn judge_number(&mut self, token: Token) {
@@ -292,6 +386,12 @@ impl<'a> Scan<'a, '_> {
             .help("the escapes are \\\", \\\\, \\n, \\r, \\t and \\u{e9}; a backslash is `\\\\`");
             self.diagnostics.push(diagnostic);
             at += len;
+        }
+        if let Some(at) = text.find("${")
+            && let Some(len) = text[at..].find('}')
+            && is_variable(&text[at + 2..at + len])
+        {
+            self.variable(token.start + at, token.start + at + len + 1);
         }
         let inner = text.get(2..text.len() - 1).unwrap_or("");
         let fault = match text.as_bytes()[0] {
@@ -451,6 +551,14 @@ impl<'a> Scan<'a, '_> {
         &source.text[source.start + token.start..source.start + token.end]
     }
 
+    fn is_word(&self, token: Token, word: &str) -> bool {
+        token.kind == TokenKind::Word && self.text(token).eq_ignore_ascii_case(word)
+    }
+
+    fn after(&self, ahead: usize) -> Option<Token> {
+        self.tokens.get(self.at + ahead).copied()
+    }
+
     fn before(&self, back: usize) -> Option<Token> {
         self.at.checked_sub(back).map(|at| self.tokens[at])
     }
@@ -470,6 +578,12 @@ impl<'a> Scan<'a, '_> {
         let span = self.source.span(token.start, token.end);
         self.diagnostics.push(Diagnostic::new(code, span, message));
     }
+}
+
+/// Whether variables of the environment are named so.
+fn is_variable(name: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    !name.is_empty() && name.bytes().all(is_part)
 }
 
 /// `1.5`, `1e-3`, `1_000.25`.

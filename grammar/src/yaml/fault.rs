@@ -42,9 +42,10 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
             text,
             at,
             |value| value.starts_with('"'),
-            syntax("text follows the closing `\"`".to_owned()).help(
-                "an expression that begins with `\"` goes in single quotes: '\"EU\" == region'",
-            ),
+            Diagnostic::new(code::expression::QUOTED_START, span, "text follows the closing `\"`")
+                .help(
+                    "an expression that begins with `\"` goes in single quotes: '\"EU\" == region'",
+                ),
         ),
         ErrorKind::InvalidTrailingSingleQuotedScalar => {
             syntax("text follows the closing `'`".to_owned())
@@ -56,11 +57,12 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
             separator(text, at, span)
         }
         ErrorKind::ExpectedBlockMappingKey if matches!(before(text, at), Some(']' | '}')) => {
+            let message = format!("`{found}` follows a closed list or map");
             quoted(
                 text,
                 at,
                 |value| value.starts_with('['),
-                syntax(format!("`{found}` follows a closed list or map"))
+                Diagnostic::new(code::expression::LIST_START, span, message)
                     .help("an expression that begins with `[` goes in single quotes"),
             )
         }
@@ -102,15 +104,10 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
 fn mapping_value(text: &str, at: usize, span: Span) -> Diagnostic {
     let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = &text[line_start..at];
-    let diagnostic = Diagnostic::new(
-        code::yaml::SYNTAX,
-        span,
-        "a second `:` in one entry, or a line indented too far",
-    );
     if line.trim_start_matches([' ', '-']).contains(": ") {
         let n_before =
             |value: &str| value.len().saturating_sub(text[at..].lines().next().map_or(0, str::len));
-        quoted(
+        let mut diagnostic = quoted(
             text,
             at,
             // Within a text, or after the `?` of a choice, the `:` belongs to an expression.
@@ -118,10 +115,17 @@ fn mapping_value(text: &str, at: usize, span: Span) -> Diagnostic {
                 let before = value.get(..n_before(value)).unwrap_or("");
                 before.matches('"').count() % 2 == 1 || before.contains(" ? ")
             },
-            diagnostic.label("this `:` would begin another value").help(QUOTE_HELP),
-        )
-    } else {
+            Diagnostic::new(code::yaml::SYNTAX, span, "a second `:` in one entry")
+                .label("this `:` would begin another value")
+                .help(QUOTE_HELP),
+        );
+        if diagnostic.fix.is_some() {
+            diagnostic.code = code::expression::COLON;
+        }
         diagnostic
+    } else {
+        let message = "a second `:` in one entry, or a line indented too far";
+        Diagnostic::new(code::yaml::SYNTAX, span, message)
             .label("this line continues the value above it")
             .help("indent it like the other keys of its map")
     }
@@ -159,12 +163,17 @@ fn quoted(
 /// A bracket or text where `{ }` or `[ ]` wants a comma.
 fn separator(text: &str, at: usize, span: Span) -> Diagnostic {
     match text[at..].chars().next() {
-        Some('[' | '{') => Diagnostic::new(
-            code::expression::SPLIT,
-            span,
-            "inside `{ }` and `[ ]` a bracket ends the value before it",
-        )
-        .help("put the expression in single quotes, or write one entry a line"),
+        Some('[' | '{') => {
+            let message = "inside `{ }` and `[ ]` a bracket ends the value before it";
+            let diagnostic = Diagnostic::new(code::expression::SPLIT, span, message)
+                .help("put the expression in single quotes, or write one entry a line");
+            match value_of_entry(text, at) {
+                Some(value) => {
+                    diagnostic.fix(value, super::quote(value.slice(text)), "quote the expression")
+                }
+                None => diagnostic,
+            }
+        }
         _ => Diagnostic::new(
             code::yaml::SYNTAX,
             span,
@@ -172,6 +181,29 @@ fn separator(text: &str, at: usize, span: Span) -> Diagnostic {
         )
         .help("is the bracket before this place closed, and every entry ended by a comma?"),
     }
+}
+
+/// The value around an offset in an entry of `{ }`: from its key to the comma or bracket that ends
+/// the entry.
+fn value_of_entry(text: &str, at: usize) -> Option<Span> {
+    let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let start = text[line..at].rfind(": ").map(|colon| line + colon + 2)?;
+    let mut depth = 0;
+    let len = text[at..].find(|c| {
+        match c {
+            '[' | '(' | '{' => depth += 1,
+            ']' | ')' | '}' => depth -= 1,
+            _ => {}
+        }
+        depth < 0 || c == '\n' || (depth == 0 && c == ',')
+    })?;
+    let whole = text[start..at + len].trim();
+    if whole.contains(['"', '\'', '\n']) {
+        return None;
+    }
+    let from = at + len - text[start..at + len].trim_start().len();
+    let [from, to] = [from, from + whole.len()].map(u32::try_from);
+    Some(Span::new(from.ok()?, to.ok()?))
 }
 
 /// The character before an offset, white space aside.

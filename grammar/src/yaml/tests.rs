@@ -125,12 +125,9 @@ fn split_calls_are_joined_again() {
 fn syntax_faults_lead_to_their_cause() {
     let first = |text| shape(text).lines().nth(1).unwrap().to_owned();
     let cases = [
-        ("a: \"x\" == y\n", "1:8-9 error[E0001]: text follows the closing `\"`"),
-        ("a: [x] ++ y\n", "1:8-9 error[E0001]: `+` follows a closed list or map"),
-        (
-            "a: x == y: z\n",
-            "1:10-11 error[E0001]: a second `:` in one entry, or a line indented too far",
-        ),
+        ("a: \"x\" == y\n", "1:8-9 error[E0118]: text follows the closing `\"`"),
+        ("a: [x] ++ y\n", "1:8-9 error[E0120]: `+` follows a closed list or map"),
+        ("a: x == y: z\n", "1:10-11 error[E0001]: a second `:` in one entry"),
         (
             "a: 1\n  b: 2\n",
             "2:4-5 error[E0001]: a second `:` in one entry, or a line indented too far",
@@ -145,6 +142,28 @@ fn syntax_faults_lead_to_their_cause() {
     ];
     for (text, expected) in cases {
         assert_eq!(first(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn quoting_mends_what_yaml_cuts() {
+    let fixed = |text: &str| {
+        shape(text).lines().find_map(|line| Some(line.split_once(" -> ")?.1.to_owned()))
+    };
+    let cases = [
+        ("a: \"x\" == y\n", Some("'\"x\" == y'")),
+        ("l:\n  - a: \"its\" ++ y  \n", Some("'\"its\" ++ y'")),
+        ("l:\n  - \"x\" ++ y\n", Some("'\"x\" ++ y'")),
+        ("a: [x] ++ y\n", Some("'[x] ++ y'")),
+        ("a: f(\"x: y\") + 1\n", Some("'f(\"x: y\") + 1'")),
+        ("a: { b: x[1], c: 2 }\n", Some("'x[1]'")),
+        ("a: { c: f(y)[1] + g([2]) }\n", Some("'f(y)[1] + g([2])'")),
+        ("a: \"x\" == y # why\n", Some("'\"x\" == y'")),
+        ("a: b: c\n", None),
+        ("a: { b: \"x\" == y }\n", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(fixed(text).as_deref(), expected, "{text:?}\n{}", shape(text));
     }
 }
 
