@@ -430,6 +430,12 @@ fn group(random: &mut Random, fields: &mut Fields, body: &mut String) {
                 add("min", format!("min({name})"), lifted(ty));
                 add("dc", format!("distinct_count({name})"), "int64".to_owned());
                 add("big", format!("count(where={name} == 1)"), "int64".to_owned());
+                let plain = ty.trim_start_matches("option<").trim_end_matches('>');
+                add("list", format!("list({name})"), format!("list<{plain}>"));
+                add("top", format!("top({name}, 2)"), format!("list<{plain}>"));
+                add("mid", format!("quantile({name}, 0.5)"), lifted(ty));
+                add("var", format!("variance({name})"), "option<float64>".to_owned());
+                add("dev", format!("stddev({name})"), "option<float64>".to_owned());
             }
             "decimal<2>" => {
                 add("sum", format!("sum({name})"), ty.clone());
@@ -439,10 +445,20 @@ fn group(random: &mut Random, fields: &mut Fields, body: &mut String) {
                 add("sum", format!("sum({name})"), ty.clone());
                 add("avg", format!("avg({name})"), lifted(ty));
             }
-            "string" => add("last", format!("max({name})"), lifted(ty)),
+            "string" => {
+                add("last", format!("max({name})"), lifted(ty));
+                let filtered = format!("min({name}, where={name} > \"b\")");
+                add("least", filtered, format!("option<{ty}>"));
+                add("some", format!("any({name} > \"b\")"), "bool".to_owned());
+                add("every", format!("all({name} > \"b\")"), "bool".to_owned());
+            }
             _ => {}
         }
     }
+    let by = random.pick(fields).0.clone();
+    let (of, ty) = random.pick(fields).clone();
+    aggregates.push((format!("first_{of}"), format!("first({of}, by={by})"), lifted(&ty)));
+    aggregates.push((format!("final_{of}"), format!("last({of}, by={by})"), lifted(&ty)));
     let mut output = keys;
     let mut agg = String::new();
     for _ in 0..=random.below(3) {

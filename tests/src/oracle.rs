@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arqon_operators::{Aggregate, AggregateFunction, Expr, eval};
+use arqon_operators::{Aggregate, AggregateFunction, Expr, ExprKind, eval};
 use arqon_plan::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, Latest, LoopId, Operator, Order, Route, Stage,
     StageKind, Step, Ties, Top,
@@ -540,10 +540,51 @@ fn aggregated(aggregate: &Aggregate, members: &[(Row, i64)]) -> Result<Value, St
         F::List => Value::List(
             values.iter().flat_map(|(args, diff)| (0..*diff).map(|_| args[0].clone())).collect(),
         ),
-        F::StandardDeviation | F::Variance | F::Quantile | F::Top => {
-            panic!("{:?} is tested beside its accumulator", aggregate.function)
+        F::Top => {
+            let items = values.iter().rev();
+            let items = items.flat_map(|(args, diff)| (0..*diff).map(|_| args[0].clone()));
+            Value::List(items.take(constant_int(aggregate)).collect())
         }
+        F::Quantile => some(quantile(&values, n, aggregate)),
+        F::Variance => some(variance(&values, n).map(Value::float)),
+        F::StandardDeviation => some(variance(&values, n).map(|found| Value::float(found.sqrt()))),
     })
+}
+
+fn constant_int(aggregate: &Aggregate) -> usize {
+    match &aggregate.args[1].kind {
+        ExprKind::Literal(Value::Int(n)) => usize::try_from(*n).expect("a small count"),
+        other => panic!("{other:?} is no constant"),
+    }
+}
+
+/// The least value that at least this share of the values do not exceed.
+fn quantile(values: &[(Row, i64)], n: i64, aggregate: &Aggregate) -> Option<Value> {
+    let ExprKind::Literal(Value::Float(share)) = &aggregate.args[1].kind else {
+        panic!("{:?} is no constant", aggregate.args[1])
+    };
+    let wanted = share.get() * small(n);
+    let mut seen = 0;
+    values.iter().find_map(|(args, diff)| {
+        seen += diff;
+        (small(seen) >= wanted).then(|| args[0].clone())
+    })
+}
+
+/// Of the sample: `(n Σx² - (Σx)²) / (n (n - 1))`, all in integers up to the one division.
+fn variance(values: &[(Row, i64)], n: i64) -> Option<f64> {
+    let total = |power: u32| -> i128 {
+        let term = |(args, diff): &(Row, i64)| match &args[0] {
+            Value::Int(number) => i128::from(*number).pow(power) * i128::from(*diff),
+            other => panic!("{other:?} is no integer"),
+        };
+        values.iter().map(term).sum()
+    };
+    let n_wide = i128::from(n);
+    let numerator = n_wide * total(2) - total(1) * total(1);
+    assert!(numerator < 1 << 53, "generated numbers are small");
+    #[expect(clippy::cast_precision_loss, reason = "both are below 2^53")]
+    (n > 1).then(|| numerator as f64 / (n_wide * (n_wide - 1)) as f64)
 }
 
 fn sum(aggregate: &Aggregate, values: &[(Row, i64)], n: i64) -> Result<Value, String> {
