@@ -175,7 +175,9 @@ fn no_value(error: &EvalError, text: &str) -> Diagnostic {
         let is_there = (position.line, position.column) == (error.place.line, error.place.column);
         let is_named = operator(part).is_some_and(|name| error.message.contains(&name));
         // The smallest part there that the message names; the smallest at all if it names none.
-        if is_there && !matches!(part.kind, ExprKind::Literal(_) | ExprKind::Name(_)) {
+        let is_simple =
+            matches!(part.kind, ExprKind::Literal(_) | ExprKind::Name(_) | ExprKind::List(_));
+        if is_there && !is_simple {
             let is_better = best.is_empty() || part.span.len() < best.len();
             if is_named || is_better {
                 best = part.span;

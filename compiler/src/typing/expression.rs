@@ -202,6 +202,14 @@ impl Typer<'_> {
             );
             return None;
         }
+        let is_function = self.functions.contains_key(name)
+            || arqon_operators::function_names().any(|known| known == name);
+        if near.is_none() && is_function {
+            let message = format!("`{name}` is a function, and no field has the name");
+            let fault = Diagnostic::new(names::UNKNOWN_FIELD, span, message);
+            self.report.push(fault.help(format!("call it: `{name}(…)`")));
+            return None;
+        }
         let message = match scope.function() {
             Some(function) => format!("function `{function}` has no parameter `{name}`"),
             None => format!("unknown field `{name}`"),

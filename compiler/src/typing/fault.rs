@@ -66,6 +66,9 @@ impl Typer<'_> {
                 diagnostic = diagnostic.secondary(operand.span, format!("this is `{ty}`"));
             }
         }
+        if self.n_bodies > 0 {
+            diagnostic = diagnostic.secondary(self.outer_call, "in this call");
+        }
         if let Some(help) = &fault.help {
             diagnostic = diagnostic.help(help.clone());
         }
