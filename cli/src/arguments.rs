@@ -17,6 +17,7 @@ Exit codes:
   1    errors found, tests failed, or bad lines in an input
   2    the command line is not understood
   3    something cannot be read, written or reached
+  5    a change that clients cannot follow
   70   a fault in arqon itself
   130  interrupted";
 
@@ -86,6 +87,10 @@ pub(crate) enum Command {
     Graph(GraphArguments),
     /// Run the examples that circuits hold
     Test(TestArguments),
+    /// Make a project: a circuit with examples, and what a build server runs
+    Init(InitArguments),
+    /// Say what replacing one circuit by another keeps, builds anew or refuses
+    Diff(DiffArguments),
     /// Run a circuit: files in and out, and websocket clients at its edge
     Run(RunArguments),
     /// Publish rows to a topic of a running circuit
@@ -185,6 +190,38 @@ pub(crate) struct EvalArguments {
     /// looks]
     #[arg(long, value_name = "FIELDS")]
     pub(crate) schema: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Where; made if it is not there
+    #[arg(default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// The circuit to begin with
+    #[arg(long, value_enum, default_value_t, value_name = "EXAMPLE")]
+    pub(crate) from: Beginning,
+}
+
+/// Circuits to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Beginning {
+    /// Customers and orders, joined and summed
+    #[default]
+    Shop,
+    /// A year of flights: delays per carrier, weather and route
+    Flights,
+    /// One topic in, one out
+    Small,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The circuit that runs, or its artifact
+    pub(crate) old: PathBuf,
+    /// The circuit that is to take its place, or its artifact
+    pub(crate) new: PathBuf,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
 }
 
 #[derive(Debug, Args)]

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use arqon_compiler::no_bypass_proof;
+use arqon_grammar::diagnostic::sort;
 
 use crate::arguments::{CheckArguments, GlobalArguments, Property};
-use crate::circuit::{CompileOptions, compile_source, options};
+use crate::circuit::{Circuit, CompileOptions, compile_source, options};
 use crate::console::{Console, OutputFormat, Style};
 use crate::diff::unified;
 use crate::exit::{Exit, Failure};
@@ -82,7 +83,7 @@ fn check_one(
 ) -> Result<Checked, Failure> {
     let source = Source::read(path)?;
     if !arguments.fix {
-        let circuit = compile_source(&source, options)?;
+        let circuit = with_profiles(&source, options)?;
         let proof = circuit.compiled.plan.as_ref().filter(|_| {
             arguments.explain == Some(Property::NoBypass) && !circuit.findings.has_errors()
         });
@@ -154,6 +155,31 @@ fn report(
     let pending = if arguments.dry_run && n_changes > 0 { Exit::Errors } else { Exit::Success };
     let exit = tally.exit().and(pending);
     Ok(unreadable.map_or(exit, |unreadable| exit.and(unreadable)))
+}
+
+/// A circuit as it is written, and with each of its profiles, unless one was chosen: what a
+/// profile alone brings about is told with its name.
+fn with_profiles(source: &Source, options: &CompileOptions) -> Result<Circuit, Failure> {
+    let mut circuit = compile_source(source, options)?;
+    if options.compiler.profile.is_some() {
+        return Ok(circuit);
+    }
+    for profile in std::mem::take(&mut circuit.compiled.profiles) {
+        let mut options = options.clone();
+        options.compiler.profile = Some(profile.clone());
+        for mut found in compile_source(source, &options)?.findings.diagnostics {
+            let is_known =
+                circuit.findings.diagnostics.iter().any(|known| {
+                    known.code == found.code && known.primary.span == found.primary.span
+                });
+            if !is_known {
+                found.notes.push(format!("with the profile `{profile}`"));
+                circuit.findings.diagnostics.push(found);
+            }
+        }
+    }
+    sort(&mut circuit.findings.diagnostics);
+    Ok(circuit)
 }
 
 /// What was found in a file that several circuits import is said once.

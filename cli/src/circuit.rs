@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use arqon_compiler::{Compiled, NotRunnable, Options, compile, compile_with};
 use arqon_grammar::Main;
-use arqon_plan::{ARTIFACT_BYTES_MAX, DataflowPlan, decode, is_artifact};
+use arqon_plan::{ARTIFACT_BYTES_MAX, Artifact, DataflowPlan, decode, is_artifact};
 
 use crate::arguments::{Allowance, CompilerArguments, GlobalArguments};
 use crate::console::Console;
@@ -114,8 +114,8 @@ pub(crate) fn load(
     compiler: &CompilerArguments,
     console: Console,
 ) -> Result<DataflowPlan, Failure> {
-    if let Some(plan) = load_artifact(path)? {
-        return Ok(plan);
+    if let Some(artifact) = load_artifact(path)? {
+        return Ok(artifact.dataflow);
     }
     let circuit = compile_source(&Source::read(path)?, &options(global, compiler))?;
     let runnable = circuit.runnable();
@@ -128,8 +128,8 @@ pub(crate) fn load(
     runnable
 }
 
-/// The steps of an artifact; none if the file is none.
-fn load_artifact(path: &Path) -> Result<Option<DataflowPlan>, Failure> {
+/// What an artifact holds; none if the file is none.
+pub(crate) fn load_artifact(path: &Path) -> Result<Option<Artifact>, Failure> {
     use std::io::Read;
 
     if path == Path::new("-") {
@@ -148,5 +148,5 @@ fn load_artifact(path: &Path) -> Result<Option<DataflowPlan>, Failure> {
     let artifact = decode(&bytes).map_err(|error| {
         Failure::errors(format!("{}: {}", path.display(), Failure::chain(&error)))
     })?;
-    Ok(Some(artifact.dataflow))
+    Ok(Some(artifact))
 }

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Usage,
     /// Something cannot be read, written or reached.
     Unreachable,
+    /// A change that cannot take the place of what runs.
+    Incompatible,
     /// A fault of ours.
     Internal,
     /// Interrupted by SIGINT.
@@ -28,6 +30,7 @@ impl Exit {
             Self::Errors => 1,
             Self::Usage => 2,
             Self::Unreachable => 3,
+            Self::Incompatible => 5,
             Self::Internal => 70,
             Self::Interrupted => 130,
         }

@@ -17,6 +17,8 @@ mod picture;
 mod compile;
 mod graph;
 mod check;
+mod difference;
+mod init;
 mod run;
 mod examples;
 mod token;
@@ -66,6 +68,8 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Compile(command) => compile::compile(command, &arguments.global, console),
         Command::Graph(command) => graph::graph(command, &arguments.global, console),
         Command::Check(command) => check::check(command, &arguments.global, console),
+        Command::Init(command) => init::init(command, console),
+        Command::Diff(command) => difference::diff(command, &arguments.global, console),
         Command::Test(command) => examples::test(command, &arguments.global, console),
         Command::Run(command) => run::run(command, &arguments.global, console),
         Command::Token(command) => token::token(command, console),

@@ -42,6 +42,8 @@ pub struct Compiled {
     pub not_honoured: Vec<NotRunnable>,
     /// All faults and warnings, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
+    /// The names of its profiles.
+    pub profiles: Vec<String>,
     /// The texts that all places are in: the circuit's own, then those it imports.
     pub sources: Sources,
 }
@@ -72,6 +74,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
             not_runnable: Vec::new(),
             not_honoured: Vec::new(),
             diagnostics: report.into_sorted(),
+            profiles: Vec::new(),
             sources,
         };
     };
@@ -104,6 +107,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         not_runnable,
         not_honoured: not_honoured(&resolved, &flow),
         diagnostics: report.into_sorted(),
+        profiles: circuit.profiles.iter().map(|profile| profile.name.node.clone()).collect(),
         sources,
     }
 }

@@ -92,7 +92,7 @@ impl Scene {
 }
 
 impl Ran {
-    fn of(output: std::process::Output) -> Self {
+    pub(crate) fn of(output: std::process::Output) -> Self {
         Self {
             code: output.status.code().expect("the command ends by itself"),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -15,6 +15,7 @@ mod builder;
 mod parts;
 mod verify;
 mod text;
+mod difference;
 mod codec;
 mod artifact;
 
@@ -29,6 +30,7 @@ pub use dataflow::{
     Order, Output, PLACE_FIELD, Route, SortKey, Stage, StageKind, Step, StepId, Ties, Top,
     TopicPlan, Variable, n_places,
 };
+pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, difference};
 pub use facts::{Extent, Facts, Held, State};
 pub use graph::{FlowNode, Plan, WireRef};
 pub use log_order::OrderLoss;

@@ -55,25 +55,41 @@ pub(crate) fn resolve_params<'a>(
             (param.name.as_str(), Param { value, span: param.name.span })
         })
         .collect();
-    for param in profile.iter().flat_map(|profile| &profile.params) {
-        override_param(&mut params, &param.name, param.value.node.clone(), report);
+    // Every profile is checked against what the circuit declares; one at most applies.
+    let mut chosen = Vec::new();
+    for other in &circuit.profiles {
+        let applies = profile.is_some_and(|profile| profile.name == other.name);
+        for param in &other.params {
+            let value = &param.value.node;
+            if may_override(&params, &param.name, value, report) && applies {
+                chosen.push((param.name.node.clone(), value.clone()));
+            }
+        }
     }
     for (name, text) in &options.set {
         let declared = params.get(name.as_str()).map(|param| &param.value);
         let value = read_literal(text, declared);
-        let name = ast::Name::new(name.clone(), anchor);
-        override_param(&mut params, &name, value, report);
+        let place = ast::Name::new(name.clone(), anchor);
+        if may_override(&params, &place, &value, report) {
+            chosen.push((name.clone(), value));
+        }
+    }
+    for (name, value) in chosen {
+        if let Some(param) = params.get_mut(name.as_str()) {
+            param.value = value;
+        }
     }
     params
 }
 
-fn override_param(
-    params: &mut Params<'_>,
+/// Whether a parameter of that name may have that value; reports why not.
+fn may_override(
+    params: &Params<'_>,
     name: &ast::Name,
-    value: expr::Literal,
+    value: &expr::Literal,
     report: &mut Report,
-) {
-    let Some(param) = params.get_mut(name.as_str()) else {
+) -> bool {
+    let Some(param) = params.get(name.as_str()) else {
         let known: Vec<&str> = params.keys().copied().collect();
         report.unknown(
             names::UNKNOWN_PARAM,
@@ -82,11 +98,10 @@ fn override_param(
             name.as_str(),
             known,
         );
-        return;
+        return false;
     };
-    if kind_of(&param.value) == kind_of(&value) || number_for_number(&param.value, &value) {
-        param.value = value;
-        return;
+    if kind_of(&param.value) == kind_of(value) || number_for_number(&param.value, value) {
+        return true;
     }
     report.push(
         Diagnostic::new(
@@ -96,11 +111,12 @@ fn override_param(
                 "parameter `{}` is {}, not {}",
                 name.node,
                 kind_of(&param.value),
-                kind_of(&value)
+                kind_of(value)
             ),
         )
         .secondary(param.span, "declared here"),
     );
+    false
 }
 
 /// A number with a point may be replaced by one without.

@@ -1,0 +1,83 @@
+//! `arqon diff` from `circuits/diff/base.yaml` to each of its variants, against golden files.
+//!
+//! `UPDATE_EXPECT=1` rewrites the golden files; read the difference like code.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::{Ran, Scene};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("circuits/diff")
+}
+
+fn diff(arguments: &[&str]) -> Ran {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_arqon"));
+    Ran::of(command.arg("diff").args(arguments).current_dir(folder()).output().unwrap())
+}
+
+#[expect(clippy::disallowed_methods, reason = "golden files are rewritten on demand only")]
+fn updating() -> bool {
+    std::env::var("UPDATE_EXPECT").is_ok()
+}
+
+#[test]
+fn variants_differ_from_their_base_as_told() {
+    let mut names: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .filter_map(|entry| {
+            entry.unwrap().file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned)
+        })
+        .filter(|name| name != "base")
+        .collect();
+    names.sort();
+    let mut faults = Vec::new();
+    for name in &names {
+        let ran = diff(&["base.yaml", &format!("{name}.yaml")]);
+        assert_eq!(
+            ran.code == 5,
+            ran.stdout.contains("\nrefuse") || ran.stdout.starts_with("refuse")
+        );
+        assert!(matches!(ran.code, 0 | 5), "{name}: {}", ran.stderr);
+        let path = folder().join(format!("{name}.diff"));
+        if updating() {
+            std::fs::write(&path, &ran.stdout).unwrap();
+        } else if std::fs::read_to_string(&path).unwrap_or_default() != ran.stdout {
+            faults.push(format!("{name}:\n{}", ran.stdout));
+        }
+    }
+    assert!(10 < names.len() && faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn artifacts_and_machines_are_served_alike() {
+    let scene = Scene::new();
+    let at = |name: &str| folder().join(name).display().to_string();
+    // A circuit that calls operators has no artifact in this version; one without has.
+    let text = std::fs::read_to_string(folder().join("base.yaml")).unwrap();
+    let (head, rest) = text.split_once("operators:").unwrap();
+    let (_, flow) = rest.split_once("flow:").unwrap();
+    scene.write("a.yaml", &format!("{head}flow:{flow}"));
+    assert_eq!(scene.arqon(&["compile", "a.yaml", "-o", "a.arqon"]).code, 0);
+    let same = scene.arqon(&["diff", "a.arqon", "a.yaml", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&same.stdout).unwrap();
+    assert_eq!((same.code, &document["compatible"]), (0, &true.into()));
+    let changes = document["changes"].as_array().unwrap();
+    assert!(changes.iter().all(|change| change["verdict"] == "keep"), "{changes:#?}");
+    let refused = scene.arqon(&["diff", "a.arqon", &at("schema_type.yaml"), "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!((refused.code, &document["compatible"]), (5, &false.into()));
+}
+
+#[test]
+fn a_circuit_with_errors_is_not_compared() {
+    let scene = Scene::new();
+    scene.write("bad.yaml", "arqon: 1\ncircuit: a\nflow: { n: { from: nothing } }\n");
+    let ran = scene.arqon(&["diff", "shop.yaml", "bad.yaml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("error[E0203]"), "{}", ran.stderr);
+    assert_eq!(scene.arqon(&["diff", "shop.yaml", "nowhere.yaml"]).code, 3);
+}

@@ -1,0 +1,103 @@
+//! Whether clients of a topic can go on when its declaration changes.
+//!
+//! Publishers send rows of the old schema, subscribers expect to read them. Rows on the wire name
+//! their fields in JSON and number them in protobuf, so a field may be added at the end only.
+
+use arqon_types::{Edge, Field, Type};
+
+use super::{Verdict, is_at_edge};
+use crate::vertex::Topic;
+
+/// What becomes of a topic that both plans declare, and why.
+pub(super) fn topic(was: &Topic, now: &Topic) -> (Verdict, Vec<String>) {
+    let mut refusals = Vec::new();
+    let mut changes = Vec::new();
+    if was.discipline != now.discipline {
+        refusals.push(format!("it carries `{}` instead of `{}`", now.discipline, was.discipline));
+    }
+    if was.key != now.key || was.key_names() != now.key_names() {
+        let key = |topic: &Topic| match topic.key_names() {
+            none if none.is_empty() => "no key".to_owned(),
+            names => format!("the key `{names}`"),
+        };
+        refusals.push(format!("it has {} instead of {}", key(now), key(was)));
+    }
+    if was.edge.admits() && !now.edge.admits() {
+        refusals.push("clients that publish to it may not do so any more".to_owned());
+    }
+    if was.edge.emits() && !now.edge.emits() {
+        refusals.push("clients that read it may not do so any more".to_owned());
+    }
+    for (is_refused, reason) in fields("", &was.schema.fields, &now.schema.fields, was.edge) {
+        if is_refused {
+            refusals.push(reason);
+        } else {
+            changes.push(reason);
+        }
+    }
+    let is_changed = !refusals.is_empty() || !changes.is_empty();
+    if is_at_edge(was) && !refusals.is_empty() {
+        return (Verdict::Refuse, refusals);
+    }
+    refusals.extend(changes);
+    (if is_changed { Verdict::Rebuild } else { Verdict::Keep }, refusals)
+}
+
+/// The first thing that differs between the fields of two rows.
+pub(super) fn first_change(was: &[Field], now: &[Field]) -> Option<String> {
+    fields("", was, now, Edge::None).into_iter().next().map(|(_, reason)| reason)
+}
+
+/// What has changed in fields, each with whether clients cannot follow; `path` leads to them.
+fn fields(path: &str, was: &[Field], now: &[Field], edge: Edge) -> Vec<(bool, String)> {
+    let mut found = Vec::new();
+    for old in was {
+        let name = format!("{path}{}", old.name);
+        match now.iter().find(|field| field.name == old.name) {
+            None => found.push((true, format!("the field `{name}` is gone"))),
+            Some(new) => found.extend(types(&name, &old.ty, &new.ty, edge)),
+        }
+    }
+    let kept: Vec<&str> = now
+        .iter()
+        .map(|field| field.name.as_str())
+        .filter(|name| was.iter().any(|old| old.name == *name))
+        .collect();
+    let expected: Vec<&str> =
+        was.iter().map(|field| field.name.as_str()).filter(|name| kept.contains(name)).collect();
+    if kept != expected {
+        found.push((true, "its fields stand in another order, which numbers them".to_owned()));
+    }
+    for (at, new) in
+        now.iter().enumerate().filter(|(_, new)| was.iter().all(|old| old.name != new.name))
+    {
+        let name = format!("{path}{}", new.name);
+        if edge.admits() && !new.ty.is_option() {
+            let reason =
+                format!("publishers do not send the new field `{name}`, which is no option");
+            found.push((true, reason));
+        } else if now[at..].iter().any(|later| was.iter().any(|old| old.name == later.name)) {
+            found.push((true, format!("the new field `{name}` does not stand at the end")));
+        } else {
+            found.push((false, format!("the field `{name}` is new")));
+        }
+    }
+    found
+}
+
+fn types(name: &str, was: &Type, now: &Type, edge: Edge) -> Vec<(bool, String)> {
+    let changed = |is_refused: bool| {
+        vec![(is_refused, format!("the field `{name}` is {now} instead of {was}"))]
+    };
+    match (was, now) {
+        (was, now) if was == now => Vec::new(),
+        (Type::Struct(was), Type::Struct(now)) => fields(&format!("{name}."), was, now, edge),
+        (Type::Option(was), Type::Option(now)) => types(name, was, now, edge),
+        (Type::List(was), Type::List(now)) => types(name, was, now, edge),
+        // Publishers may go on to send what is always there; readers may not be ready for none.
+        (was, Type::Option(now)) if was == now.as_ref() => changed(edge.emits()),
+        (Type::Option(was), now) if was.as_ref() == now => changed(edge.admits()),
+        (Type::Enum(was), Type::Enum(now)) if now.starts_with(was) => changed(edge.emits()),
+        _ => changed(true),
+    }
+}
