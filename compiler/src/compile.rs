@@ -22,9 +22,9 @@ use crate::places::Places;
 use crate::prune::prune;
 use crate::quotas::{check_quotas, quota_warnings};
 use crate::report::Report;
-use crate::resolve::{Resolved, resolve};
+use crate::resolve::{Found, Resolved, resolve};
 use crate::runnable::{NotRunnable, not_honoured, not_runnable};
-use crate::typing::{Typer, type_flow};
+use crate::typing::{Flow, Typer, type_flow};
 
 /// What has become of a circuit.
 #[derive(Debug)]
@@ -84,14 +84,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     leave_idle_operators(&mut circuit, &sources);
     let file_name = main.name;
     let places = Places::of(&sources);
-    let resolved = resolve(&circuit, options, &mut report);
-    let mut typer = Typer::new(&resolved.functions, &resolved.params, &places, &mut report);
-    let flow = type_flow(&resolved, &mut typer);
-    let used = Used {
-        functions: std::mem::take(&mut typer.used_functions),
-        params: std::mem::take(&mut typer.used_params),
-    };
-    let tests = type_tests(&resolved, &flow, &places, &mut report);
+    let Front { resolved, flow, used, tests } = front(&circuit, options, &places, &mut report);
     let plan = build(&resolved, &flow, &used, &sources);
     check(&resolved, &plan, options, &mut report);
     let dataflow = if report.has_errors() {
@@ -121,6 +114,43 @@ fn leave_idle_operators(circuit: &mut ast::Circuit, sources: &Sources) {
         sources.is_main(name.span)
             || sources.main_text().split(|c: char| !is_name(c)).any(|word| word == name.node)
     });
+}
+
+/// A circuit with all names known and all expressions typed.
+struct Front<'a> {
+    resolved: Resolved<'a>,
+    flow: Flow,
+    used: Used,
+    tests: Vec<TestPlan>,
+}
+
+/// Names and types. What the first round finds out about the dimensions of tensors is put in
+/// before the next one; each round decides at least one name more, so that there is a last one.
+fn front<'a>(
+    circuit: &'a ast::Circuit,
+    options: &Options,
+    places: &Places<'_>,
+    report: &mut Report,
+) -> Front<'a> {
+    let mut found = Found::new();
+    loop {
+        let mut round = report.clone();
+        let resolved = resolve(circuit, options, &found, &mut round);
+        let mut typer = Typer::new(&resolved.functions, &resolved.params, places, &mut round);
+        let flow = type_flow(&resolved, &mut typer);
+        let symbols = typer.symbols.found();
+        let mut used = Used {
+            functions: std::mem::take(&mut typer.used_functions),
+            params: std::mem::take(&mut typer.used_params),
+        };
+        used.params.extend(resolved.dimension_params.iter().cloned());
+        let tests = type_tests(&resolved, &flow, places, &mut round);
+        if symbols.is_empty() || round.has_errors() {
+            *report = round;
+            return Front { resolved, flow, used, tests };
+        }
+        found.extend(symbols);
+    }
 }
 
 /// What the plan itself shows, unless it follows from a fault in the declaration of a topic.

@@ -6,7 +6,10 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_types::{Field, Type, Value, parse_date, parse_decimal, parse_duration, parse_timestamp};
+use arqon_types::{
+    Dimension, Elements, Field, Tensor, TensorType, Type, Value, parse_base64, parse_date,
+    parse_decimal, parse_duration, parse_timestamp, shape_text,
+};
 
 use crate::report::Report;
 
@@ -35,6 +38,17 @@ pub(crate) fn typed_value(
             typed_fields(entries, fields, what, value.span, report)
                 .map(|values| Value::Struct(values.into()))
         }
+        (ast::ValueKind::Map(entries), Type::Map(inner)) => {
+            let typed: Vec<Option<(Arc<str>, Value)>> = entries
+                .iter()
+                .map(|(key, value)| {
+                    let what = format!("`{}`", key.node);
+                    Some((key.as_str().into(), typed_value(value, inner, &what, report)?))
+                })
+                .collect();
+            Some(Value::map(typed.into_iter().collect::<Option<Vec<_>>>()?))
+        }
+        (_, Type::Tensor(tensor)) => typed_tensor(value, tensor, what, report),
         (ast::ValueKind::Scalar { text, .. }, _) if !value.is_none() => {
             match read_scalar(text, ty) {
                 Ok(value) => Some(value),
@@ -56,6 +70,84 @@ pub(crate) fn typed_value(
                 format!("{what} wants {ty}, found {found}"),
             ));
             None
+        }
+    }
+}
+
+/// Nested lists as a tensor: all lists of one depth are as long as each other.
+fn typed_tensor(
+    value: &ast::Value,
+    ty: &TensorType,
+    what: &str,
+    report: &mut Report,
+) -> Option<Value> {
+    let mut sizes = vec![None; ty.dims.len()];
+    let mut elements = Elements::with_capacity(ty.element, 0);
+    let found = match gather(value, 0, &mut sizes, &mut elements) {
+        Ok(()) => {
+            let shape: Vec<u32> = sizes
+                .iter()
+                .zip(&ty.dims)
+                .map(|(size, dim)| match (size, dim) {
+                    (Some(size), _) => *size,
+                    (None, Dimension::Fixed(size)) => u32::try_from(*size).unwrap_or(u32::MAX),
+                    (None, Dimension::Symbol(_) | Dimension::Unknown) => 0,
+                })
+                .collect();
+            if ty.has_shape(&shape)
+                && let Ok(tensor) = Tensor::try_new(shape.clone(), elements)
+            {
+                return Some(Value::Tensor(tensor.into()));
+            }
+            (value.span, format!("the shape {}", shape_text(&shape)))
+        }
+        Err(Some(odd)) => odd,
+        Err(None) => return None,
+    };
+    report.push(Diagnostic::new(
+        names::VALUE,
+        found.0,
+        format!("{what} wants {ty}, found {}", found.1),
+    ));
+    None
+}
+
+/// Appends the elements of nested lists; else what is wrong and where, unless it was reported.
+fn gather(
+    value: &ast::Value,
+    axis: usize,
+    sizes: &mut [Option<u32>],
+    elements: &mut Elements,
+) -> Result<(), Option<(Span, String)>> {
+    match &value.kind {
+        ast::ValueKind::Error | ast::ValueKind::Computed(_) => Err(None),
+        ast::ValueKind::List(items) if axis < sizes.len() => {
+            let n = u32::try_from(items.len()).unwrap_or(u32::MAX);
+            match sizes[axis].replace(n) {
+                Some(first) if first != n => {
+                    let words = format!("lists of {first} and of {n} items beside each other");
+                    return Err(Some((value.span, words)));
+                }
+                _ => {}
+            }
+            items.iter().try_for_each(|item| gather(item, axis + 1, sizes, elements))
+        }
+        ast::ValueKind::Scalar { text, .. } if axis == sizes.len() => {
+            let odd = || Some((value.span, format!("`{text}`")));
+            match elements {
+                Elements::F32(values) => values.push(text.parse().map_err(|_| odd())?),
+                Elements::F64(values) => values.push(text.parse().map_err(|_| odd())?),
+                Elements::I64(values) => values.push(text.parse().map_err(|_| odd())?),
+                Elements::U8(values) => values.push(text.parse().map_err(|_| odd())?),
+                Elements::Bool(values) => values.push(text.parse().map_err(|_| odd())?),
+            }
+            Ok(())
+        }
+        ast::ValueKind::List(_) => Err(Some((value.span, "a list among its elements".to_owned()))),
+        ast::ValueKind::Map(_) => Err(Some((value.span, "a map".to_owned()))),
+        ast::ValueKind::Scalar { text, .. } => {
+            let words = format!("`{text}` where a list of depth {} is wanted", axis + 1);
+            Err(Some((value.span, words)))
         }
     }
 }
@@ -125,11 +217,15 @@ fn read_scalar(text: &str, ty: &Type) -> Result<Value, ScalarFault> {
             _ => Err(plain()),
         },
         Type::Int64 => text.parse().map(Value::Int).map_err(|_| plain()),
+        Type::Float32 => text.parse().map(Value::float32).map_err(|_| plain()),
         Type::Float64 => text.parse().map(Value::float).map_err(|_| plain()),
         Type::Decimal(scale) => parse_decimal(text, *scale)
             .map(Value::Decimal)
             .map_err(|error| because(error.to_string())),
         Type::String => Ok(Value::string(text)),
+        Type::Bytes => parse_base64(text)
+            .map(|bytes| Value::Bytes(bytes.into()))
+            .ok_or_else(|| because("bytes are written in base64".to_owned())),
         Type::Timestamp => {
             parse_timestamp(text).map(Value::Timestamp).map_err(|error| because(error.to_string()))
         }
@@ -144,7 +240,7 @@ fn read_scalar(text: &str, ty: &Type) -> Result<Value, ScalarFault> {
             .and_then(|at| u32::try_from(at).ok())
             .map(Value::Enum)
             .ok_or_else(plain),
-        Type::List(_) | Type::Struct(_) => Err(plain()),
+        Type::List(_) | Type::Map(_) | Type::Tensor(_) | Type::Struct(_) => Err(plain()),
         Type::Option(inner) => read_scalar(text, inner),
     }
 }

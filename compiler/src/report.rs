@@ -10,7 +10,7 @@ use arqon_grammar::code::operators;
 use arqon_grammar::suggest::suggest;
 
 /// The diagnostics of one run, in the order in which they were found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
     diagnostics: Vec<Diagnostic>,
     seen: BTreeSet<(&'static str, Span, String)>,

@@ -1,11 +1,13 @@
 //! Every name becomes an id: schemas, parameters, functions, operators, topics and nodes.
 
-mod schemas;
 mod constants;
+mod dimensions;
+mod schemas;
 mod implementations;
 mod operators;
 mod topics;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
@@ -17,6 +19,8 @@ use arqon_types::{Discipline, Edge, Field, TopicName};
 use indexmap::IndexMap;
 
 pub(crate) use constants::{Function, Functions, Params};
+use dimensions::Dimensions;
+pub(crate) use dimensions::Found;
 pub(crate) use operators::Operator;
 pub(crate) use topics::{Topic, TopicOrigin, discipline};
 
@@ -36,6 +40,8 @@ pub(crate) struct Resolved<'a> {
     pub(crate) namespace: String,
     /// Parameters by name.
     pub(crate) params: Params<'a>,
+    /// Parameters that types name as dimensions.
+    pub(crate) dimension_params: BTreeSet<String>,
     /// Functions by name.
     pub(crate) functions: Functions<'a>,
     /// In the order of the file.
@@ -55,10 +61,11 @@ enum Named {
     Node(NodeId),
 }
 
-/// Looks up all declarations of a circuit.
+/// Looks up all declarations of a circuit. `found` is what is known of dimensions of tensors.
 pub(crate) fn resolve<'a>(
     circuit: &'a ast::Circuit,
     options: &Options,
+    found: &Found,
     report: &mut Report,
 ) -> Resolved<'a> {
     let name = circuit.name.as_ref().map_or(String::new(), |name| name.node.clone());
@@ -77,8 +84,9 @@ pub(crate) fn resolve<'a>(
         }
         profile
     });
-    let schemas = schemas::resolve_schemas(circuit, report);
     let params = constants::resolve_params(circuit, profile, options, anchor, report);
+    let dimensions = Dimensions::new(&params, found);
+    let schemas = schemas::resolve_schemas(circuit, dimensions, report);
     let functions = constants::resolve_functions(circuit, report);
     for function in functions.values() {
         let name = &function.ast.name;
@@ -154,11 +162,13 @@ pub(crate) fn resolve<'a>(
     }
     let namespace =
         circuit.namespace.as_ref().map_or_else(|| name.clone(), |name| name.node.clone());
+    let dimension_params = schemas.used_params();
     Resolved {
         circuit,
         name,
         namespace,
         params,
+        dimension_params,
         functions,
         operators,
         topics,

@@ -1,8 +1,10 @@
 //! Typing: every expression gets a type, every step a row, every node its place in the order.
 
 mod scope;
+mod symbols;
 mod typer;
 mod fault;
+mod dimensions;
 mod habit;
 mod expression;
 mod call;

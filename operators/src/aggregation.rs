@@ -8,7 +8,7 @@ use crate::expr::{Expr, ExprKind, Place};
 use crate::fault::{FaultKind, TypeFault, Typed};
 use crate::literal::adapt_literal;
 use crate::signature::{aggregate_names, find_aggregate};
-use crate::typing::want_bool;
+use crate::typing::{retype, want_bool};
 
 /// An aggregate of a `group` step. `empty_group` says that the group is `[]`, which has its row
 /// also over nothing.
@@ -56,6 +56,12 @@ fn aggregate_type(
             Err(TypeFault::mismatch(x, 0, format!("`{name}`"), class.0))
         }
     };
+    // Singles are added up and averaged as doubles.
+    if matches!(function, A::Sum | A::Average | A::StandardDeviation | A::Variance)
+        && *args[0].ty.required() == Type::Float32
+    {
+        args[0] = retype(args[0].clone(), &Type::Float64);
+    }
     let option_if = |ty: Type, is_option: bool| if is_option { ty.optional() } else { ty };
     let over_option = args.first().is_some_and(|x| x.ty.is_option());
     let first_type = || args.first().map_or(Type::Bool, |x| x.ty.required().clone());

@@ -1,5 +1,6 @@
 //! Typing of calls: functions, casts, `try` and lambdas.
 
+mod tensor;
 mod text;
 
 use arqon_types::{SCALE_MAX, Type, Value};
@@ -7,6 +8,7 @@ use arqon_types::{SCALE_MAX, Type, Value};
 use crate::expr::{Expr, ExprKind, Place};
 use crate::fault::{FaultKind, TypeFault, Typed};
 use crate::function::Function;
+use crate::index::item;
 use crate::invoke::looks_at_options;
 use crate::literal::adapt_literal;
 use crate::signature::{Callee, CastTarget, find_function, function_names};
@@ -112,12 +114,17 @@ struct Call<'n, 'a> {
 pub(crate) type Class = (&'static str, fn(&Type) -> bool);
 
 pub(crate) const NUMBER: Class =
-    ("a number", |ty| matches!(ty, Type::Int64 | Type::Float64 | Type::Decimal(_)));
+    ("a number", |ty| matches!(ty, Type::Int64 | Type::Float32 | Type::Float64 | Type::Decimal(_)));
 pub(crate) const SUMMABLE: Class = ("a number or duration", |ty| {
-    matches!(ty, Type::Int64 | Type::Float64 | Type::Decimal(_) | Type::Duration)
+    matches!(ty, Type::Int64 | Type::Float32 | Type::Float64 | Type::Decimal(_) | Type::Duration)
 });
-const STRING_OR_LIST: Class =
-    ("a string or a list", |ty| matches!(ty, Type::String | Type::List(_)));
+const HAS_PARTS: Class =
+    ("a string, a list or a map", |ty| matches!(ty, Type::String | Type::List(_) | Type::Map(_)));
+const HAS_LENGTH: Class = ("a string, a list, a map or bytes", |ty| {
+    matches!(ty, Type::String | Type::List(_) | Type::Map(_) | Type::Bytes)
+});
+const MAP: Class = ("a map", |ty| matches!(ty, Type::Map(_)));
+const BYTES_OR_STRING: Class = ("bytes or a string", |ty| matches!(ty, Type::Bytes | Type::String));
 const LIST: Class = ("a list", |ty| matches!(ty, Type::List(_)));
 const CIVIL: Class = ("a date or timestamp", |ty| matches!(ty, Type::Date | Type::Timestamp));
 
@@ -148,7 +155,9 @@ impl Call<'_, '_> {
                 (Type::Float64, Type::Int64 | Type::Decimal(_)) => {
                     fault.with_help("convert it: float64(x)")
                 }
+                (Type::String, Type::Map(_) | Type::Tensor(_) | Type::List(_)) => fault,
                 (Type::String, _) => fault.with_help("convert it: string(x)"),
+                (Type::Bytes, Type::String) => fault.with_help("convert it: bytes(x)"),
                 _ => fault,
             })
         }
@@ -243,6 +252,7 @@ impl Call<'_, '_> {
 
     fn function(mut self, function: Function) -> Typed {
         use Function as F;
+        let function = self.over_tensor(function).map_or(function, F::OfTensor);
         let (args, ty) = match function {
             F::Lower | F::Upper | F::Trim => (vec![self.of_type(&Type::String)?], Type::String),
             F::Split => {
@@ -274,7 +284,7 @@ impl Call<'_, '_> {
                 }
                 (args, Type::String)
             }
-            F::Len => (vec![self.of_class(STRING_OR_LIST)?], Type::Int64),
+            F::Len => (vec![self.length()?], Type::Int64),
             F::Abs => {
                 let x = self.of_class(SUMMABLE)?;
                 let ty = x.ty.required().clone();
@@ -322,7 +332,9 @@ impl Call<'_, '_> {
                     let fault = TypeFault::mismatch(&items, 0, self.what(), "a list of numbers");
                     return Err(fault);
                 }
-                (vec![items], item)
+                // Singles are added up as doubles.
+                let ty = if item == Type::Float32 { Type::Float64 } else { item };
+                (vec![items], ty)
             }
             F::Sort | F::Distinct => {
                 let items = self.of_class(LIST)?;
@@ -331,9 +343,14 @@ impl Call<'_, '_> {
             }
             F::First | F::Last => self.item_of_list()?,
             F::Item => {
-                let items = self.of_class(LIST)?;
-                let ty = item_type(&items);
-                (vec![items, self.of_type(&Type::Int64)?], ty)
+                let ((_, of), (_, index)) = (self.value()?, self.value()?);
+                return item(of, index, self.place);
+            }
+            F::MapOf => {
+                let keys = self.of_type(&Type::List(Box::new(Type::String)))?;
+                let values = self.of_class(LIST)?;
+                let ty = Type::Map(Box::new(item_type(&values)));
+                (vec![keys, values], ty)
             }
             F::Slice => {
                 let mut args = vec![self.of_class(LIST)?];
@@ -343,6 +360,17 @@ impl Call<'_, '_> {
                 }
                 (args, ty)
             }
+            F::Keys => (vec![self.of_class(MAP)?], Type::List(Box::new(Type::String))),
+            F::Values => {
+                let map = self.of_class(MAP)?;
+                let Type::Map(inner) = map.ty.required() else { unreachable!("it is a map") };
+                let ty = Type::List(inner.clone());
+                (vec![map], ty)
+            }
+            F::Base64 | F::Hex => (vec![self.of_type(&Type::Bytes)?], Type::String),
+            F::FromBase64 | F::FromHex => (vec![self.of_type(&Type::String)?], Type::Bytes),
+            F::Sha256 => (vec![self.of_class(BYTES_OR_STRING)?], Type::Bytes),
+            F::OfTensor(function) => self.of_tensor(function)?,
         };
         Ok(self.build(function, args, ty))
     }
@@ -354,8 +382,17 @@ impl Call<'_, '_> {
         Ok((vec![items], ty))
     }
 
+    fn length(&mut self) -> Typed {
+        self.of_class(HAS_LENGTH).map_err(|fault| match fault.found.as_ref().map(Type::required) {
+            Some(Type::Tensor(_)) => {
+                fault.with_help("its sizes are shape(t), the first shape(t)[1]")
+            }
+            _ => fault,
+        })
+    }
+
     fn contains(&mut self) -> Typed<(Vec<Expr>, Type)> {
-        let of = self.of_class(STRING_OR_LIST)?;
+        let of = self.of_class(HAS_PARTS)?;
         let part = match of.ty.required() {
             Type::List(inner) if inner.is_option() => {
                 let (idx, item) = self.value()?;
@@ -472,8 +509,10 @@ impl Call<'_, '_> {
         let target = match target {
             CastTarget::Bool => Type::Bool,
             CastTarget::Int64 => Type::Int64,
+            CastTarget::Float32 => Type::Float32,
             CastTarget::Float64 => Type::Float64,
             CastTarget::String => Type::String,
+            CastTarget::Bytes => Type::Bytes,
             CastTarget::Timestamp => Type::Timestamp,
             CastTarget::Date => Type::Date,
             CastTarget::Duration => Type::Duration,

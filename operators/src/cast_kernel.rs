@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use arqon_types::{Column, Type, Value};
+use arqon_types::{Column, Float, Type, Value};
 
 use crate::cells::{Cells, Operand, Output, Presence, RowErrors, merge_errors, with_presence};
 use crate::kernel::{Frame, normal, zip};
@@ -26,6 +26,15 @@ pub(crate) fn cast<'a>(operand: Output<'a>, from: &Type, frame: &Frame<'_>) -> O
         (Type::Int64, Type::Float64) => {
             let x = view.ints().expect("int64 is a column of integers");
             (Column::Float(zip(n_rows, x, unit, |x, ()| scalar::int_to_float(x))), Vec::new())
+        }
+        (Type::Float32, Type::Float64) => {
+            let x = view.floats().expect("float32 is a column of floats");
+            (Column::Float(zip(n_rows, x, unit, |x, ()| x)), Vec::new())
+        }
+        (Type::Float64, Type::Float32) => {
+            let x = view.floats().expect("float64 is a column of floats");
+            let nearest = |x, ()| f64::from(Float::new(x).to_f32()) + 0.0;
+            (Column::Float(zip(n_rows, x, unit, nearest)), Vec::new())
         }
         (Type::Int64, Type::Decimal(to)) => {
             let x = view.ints().expect("int64 is a column of integers");

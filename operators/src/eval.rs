@@ -182,6 +182,7 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, crate::eva
 pub(crate) fn concat(left: &Value, right: &Value) -> Value {
     match (left, right) {
         (Value::String(a), Value::String(b)) => Value::String([a.as_ref(), b].concat().into()),
+        (Value::Bytes(a), Value::Bytes(b)) => Value::Bytes([a.as_ref(), b].concat().into()),
         (Value::List(a), Value::List(b)) => Value::List([a.as_ref(), b].concat().into()),
         (left, right) => unreachable!("typing lets no {left:?} meet {right:?}"),
     }

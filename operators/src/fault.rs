@@ -48,6 +48,8 @@ pub enum FaultKind {
     ArgumentCount,
     /// An argument that must be a constant is none.
     NotConstant,
+    /// Dimensions of tensors that should be equal are not.
+    Shape,
     /// A constant is outside what its type or its parameter takes.
     OutOfRange,
     /// A constant pattern is no regular expression.

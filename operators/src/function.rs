@@ -18,7 +18,7 @@ pub enum Function {
     Join,
     /// `replace(s, from, to)`
     Replace,
-    /// `contains(s, part)` of a string, `contains(list, item)` of a list
+    /// `contains(s, part)` of a string, `contains(list, item)` of a list, `contains(map, key)`
     Contains,
     /// `starts_with(s, prefix)`
     StartsWith,
@@ -28,7 +28,7 @@ pub enum Function {
     Like,
     /// `substr(s, start, length)`: positions count characters from 1
     Substr,
-    /// `len(s)` in characters, `len(list)`
+    /// `len(s)` in characters, `len(list)`, `len(map)`, `len(bytes)`
     Len,
     /// `abs(x)`
     Abs,
@@ -118,4 +118,54 @@ pub enum Function {
     Distinct,
     /// `item(list, n)`, `list[n]`: positions count from 1
     Item,
+    /// `map_of(keys, values)`
+    MapOf,
+    /// `keys(map)`, ascending
+    Keys,
+    /// `values(map)`, by key
+    Values,
+    /// `base64(bytes)`
+    Base64,
+    /// `hex(bytes)`
+    Hex,
+    /// `from_base64(s)`
+    FromBase64,
+    /// `from_hex(s)`
+    FromHex,
+    /// `sha256(bytes)`, `sha256(s)`
+    Sha256,
+    /// A function of tensors
+    OfTensor(TensorFunction),
+}
+
+/// The functions of tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TensorFunction {
+    /// `tensor(list)` of nested lists
+    Tensor,
+    /// `shape(t)`
+    Shape,
+    /// `dot(a, b)` of two vectors
+    Dot,
+    /// `norm(t)`: the root of the sum of squares
+    Norm,
+    /// `rms(t)`: the root of the mean of squares
+    Rms,
+    /// `mean(t)`
+    Mean,
+    /// `sum(t)`
+    Sum,
+    /// `matmul(a, b)`
+    Matmul,
+    /// `concat(a, b)` along the first dimension
+    Concat,
+    /// `slice(t, start, length)` along the first dimension, from 1
+    Slice,
+    /// `t[n]`: along the first dimension, from 1
+    Item,
+    /// `reshape(t, [2, 3])`
+    Reshape,
+    /// `cast(t, "f32")`
+    Cast,
 }

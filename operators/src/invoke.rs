@@ -5,17 +5,21 @@
 //! platform, with NaN and infinities as IEEE 754 has them.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use arqon_types::{Type, Value};
+use arqon_types::{Float, Type, Value, format_base64, format_hex, parse_base64, parse_hex};
 
 use crate::civil::{self, Civil, DAY};
-use crate::eval_error::Failure;
+use crate::eval_error::{EvalCode, Failure};
 use crate::exact::ExactSum;
 use crate::function::Function;
+use crate::index;
 use crate::pattern;
 use crate::scalar;
+use crate::sha256::sha256;
 use crate::stable_hash::stable_hash;
+use crate::tensor;
 use crate::time_format;
 
 /// Whether a `none` among the arguments reaches the function instead of being the result.
@@ -53,6 +57,7 @@ pub(crate) fn invoke(
         }
         F::Contains => Value::Bool(match &args[0] {
             Value::List(items) => items.contains(&args[1]),
+            Value::Map(entries) => Value::entry(entries, text(&args[1])).is_some(),
             of => text(of).contains(text(&args[1])),
         }),
         F::StartsWith => Value::Bool(text(&args[0]).starts_with(text(&args[1]))),
@@ -91,6 +96,8 @@ pub(crate) fn invoke(
         }
         F::Len => Value::Int(length(match &args[0] {
             Value::List(items) => items.len(),
+            Value::Map(entries) => entries.len(),
+            Value::Bytes(bytes) => bytes.len(),
             of => text(of).chars().count(),
         })),
         F::Abs => match &args[0] {
@@ -153,7 +160,35 @@ pub(crate) fn invoke(
             let mut seen = BTreeSet::new();
             Value::List(items(&args[0]).iter().filter(|item| seen.insert(*item)).cloned().collect())
         }
-        F::Item => item(items(&args[0]), int(&args[1]))?,
+        F::Item => match &args[0] {
+            Value::Map(entries) => {
+                Value::entry(entries, text(&args[1])).cloned().unwrap_or(Value::None)
+            }
+            list => {
+                let items = items(list);
+                items[index::place(int(&args[1]), items.len())?].clone()
+            }
+        },
+        F::MapOf => map_of(items(&args[0]), items(&args[1]))?,
+        F::Keys => {
+            let keys = entries(&args[0]).iter().map(|(key, _)| Value::String(Arc::clone(key)));
+            Value::List(keys.collect())
+        }
+        F::Values => {
+            Value::List(entries(&args[0]).iter().map(|(_, value)| value.clone()).collect())
+        }
+        F::Base64 => Value::string(&format_base64(bytes(&args[0]))),
+        F::Hex => Value::string(&format_hex(bytes(&args[0]))),
+        F::FromBase64 => parsed(parse_base64(text(&args[0])), &args[0], "base64")?,
+        F::FromHex => parsed(parse_hex(text(&args[0])), &args[0], "hexadecimal")?,
+        F::Sha256 => {
+            let digest = match &args[0] {
+                Value::String(text) => sha256(text.as_bytes()),
+                of => sha256(bytes(of)),
+            };
+            Value::Bytes(digest.as_slice().into())
+        }
+        F::OfTensor(function) => tensor::invoke(function, args, result)?,
         F::Filter | F::Map => unreachable!("typing gives {function:?} a lambda"),
     })
 }
@@ -186,6 +221,26 @@ fn items(value: &Value) -> &[Value] {
     }
 }
 
+fn entries(value: &Value) -> &[(Arc<str>, Value)] {
+    match value {
+        Value::Map(entries) => entries,
+        other => unreachable!("typing lets no {other:?} be a map"),
+    }
+}
+
+fn bytes(value: &Value) -> &[u8] {
+    match value {
+        Value::Bytes(bytes) => bytes,
+        other => unreachable!("typing lets no {other:?} be bytes"),
+    }
+}
+
+fn parsed(bytes: Option<Vec<u8>>, of: &Value, form: &str) -> Result<Value, Failure> {
+    bytes
+        .map(|bytes| Value::Bytes(bytes.into()))
+        .ok_or_else(|| Failure::new(EvalCode::Conversion, format!("`{}` is no {form}", text(of))))
+}
+
 fn length(n: usize) -> i64 {
     i64::try_from(n).expect("lengths fit 63 bits")
 }
@@ -208,11 +263,20 @@ fn sign(value: &Value) -> i64 {
     }
 }
 
-fn item(items: &[Value], n: i64) -> Result<Value, Failure> {
-    let idx = n.checked_sub(1).and_then(|idx| usize::try_from(idx).ok());
-    idx.and_then(|idx| items.get(idx)).cloned().ok_or_else(|| {
-        Failure::argument(format!("the list has no item {n}, it has {}", items.len()))
-    })
+/// A map of keys with their values, each key once.
+fn map_of(keys: &[Value], values: &[Value]) -> Result<Value, Failure> {
+    if keys.len() != values.len() {
+        let (n_keys, n_values) = (keys.len(), values.len());
+        let message = format!("`map_of` of {n_keys} keys and {n_values} values");
+        return Err(Failure::argument(message));
+    }
+    let mut entries: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+    for (key, value) in keys.iter().map(text).zip(values) {
+        if entries.insert(key.into(), value.clone()).is_some() {
+            return Err(Failure::argument(format!("`map_of` with the key {key:?} twice")));
+        }
+    }
+    Ok(Value::Map(entries.into_iter().collect()))
 }
 
 fn split(text: &str, separator: &str) -> Value {
@@ -241,16 +305,23 @@ fn round(args: &[Value], ty: &Type, result: &Type) -> Result<Value, Failure> {
         (Value::Decimal(units), Type::Decimal(from), Type::Decimal(to)) => {
             Value::Decimal(scalar::round_decimal(*units, *from, *to)?)
         }
-        (Value::Float(x), _, _) => Value::float(match args.get(1) {
-            None => x.get().round_ties_even(),
-            Some(digits) => round_float(x.get(), int(digits)),
-        }),
+        (Value::Float(x), _, Type::Float32) => {
+            Value::float32(Float::new(rounded(x.get(), args.get(1))).to_f32())
+        }
+        (Value::Float(x), _, _) => Value::float(rounded(x.get(), args.get(1))),
         (Value::Int(x), _, _) => Value::Int(match args.get(1) {
             None => *x,
             Some(digits) => round_int(*x, int(digits))?,
         }),
         (other, ..) => unreachable!("typing lets no {other:?} be rounded"),
     })
+}
+
+fn rounded(x: f64, digits: Option<&Value>) -> f64 {
+    match digits {
+        None => x.round_ties_even(),
+        Some(digits) => round_float(x, int(digits)),
+    }
 }
 
 /// The float nearest to the exact value rounded half to even at that many digits.

@@ -45,6 +45,13 @@ pub fn adapt_number(text: &str, wanted: &Type, place: Place) -> Typed {
             let number = text.parse().map_err(|_| out_of_range(&Type::Int64))?;
             (Value::Int(number), Type::Int64)
         }
+        Type::Float32 => {
+            let number: f32 = text.parse().map_err(|_| mismatch())?;
+            if number.is_infinite() {
+                return Err(out_of_range(&Type::Float32));
+            }
+            (Value::float32(number), Type::Float32)
+        }
         Type::Float64 => {
             let number: f64 = text.parse().map_err(|_| mismatch())?;
             if number.is_infinite() {
@@ -103,6 +110,7 @@ pub(crate) fn literal_help(ty: &Type, text: &str) -> Option<String> {
     match ty {
         Type::Timestamp => Some(format!("a timestamp is written t\"{text}\"")),
         Type::Date => Some(format!("a date is written d\"{text}\"")),
+        Type::Bytes => Some("bytes are made by bytes(s), from_hex(s) or from_base64(s)".to_owned()),
         Type::Uuid => Some(format!("a uuid is written uuid(\"{text}\")")),
         Type::Duration => Some("a duration is written without quotes, 5m".to_owned()),
         _ => None,
@@ -117,10 +125,13 @@ pub(crate) fn literal_help(ty: &Type, text: &str) -> Option<String> {
 pub(crate) fn adapt_literal(expr: Expr, wanted: &Type) -> Typed {
     let place = expr.place;
     match (&expr.kind, wanted.required()) {
-        (ExprKind::Literal(Value::Int(number)), Type::Float64 | Type::Decimal(_)) => {
-            adapt_number(&number.to_string(), wanted, place)
-        }
-        (ExprKind::Literal(Value::Float(number)), Type::Decimal(_)) if number.get().is_finite() => {
+        (
+            ExprKind::Literal(Value::Int(number)),
+            Type::Float32 | Type::Float64 | Type::Decimal(_),
+        ) => adapt_number(&number.to_string(), wanted, place),
+        (ExprKind::Literal(Value::Float(number)), Type::Float32 | Type::Decimal(_))
+            if expr.ty != *wanted.required() && number.get().is_finite() =>
+        {
             adapt_number(&format!("{:?}", number.get()), wanted, place)
         }
         (ExprKind::Literal(Value::String(text)), Type::Enum(_)) => {

@@ -1,6 +1,6 @@
 //! Ordered multisets with signed multiplicities: what `min`, `list`, `quantile` and the like hold.
 //!
-//! Values that fit an `i64` in order (all but decimals, uuids, strings, lists and structs) are kept
+//! Values that fit an `i64` in order (all scalars but decimals, uuids, strings and bytes) are kept
 //! as such; the rest as packed rows. Multiplicities may be below zero for a while, when a
 //! retraction is added up before its insertion; such values do not count.
 
@@ -65,6 +65,7 @@ pub(crate) fn has_int_key(ty: &Type) -> bool {
         ty,
         Type::Bool
             | Type::Int64
+            | Type::Float32
             | Type::Float64
             | Type::Timestamp
             | Type::Date
@@ -99,7 +100,9 @@ pub(crate) fn from_int_key(key: i64, ty: &Type) -> Value {
         Type::Duration => Value::Duration(key),
         Type::Date => Value::Date(i32::try_from(key).expect("dates were kept as i32")),
         Type::Enum(_) => Value::Enum(u32::try_from(key).expect("labels were kept as u32")),
-        Type::Float64 => Value::Float(Float::from_sortable(key.cast_unsigned() ^ FLIP)),
+        Type::Float32 | Type::Float64 => {
+            Value::Float(Float::from_sortable(key.cast_unsigned() ^ FLIP))
+        }
         other => unreachable!("{other} has no integer key"),
     }
 }

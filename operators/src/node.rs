@@ -135,7 +135,9 @@ impl Node {
     /// Whether the node fails for some values of its operands.
     fn can_itself_fail(&self) -> bool {
         match &self.kind {
-            NodeKind::Unary(UnaryOp::Negate, of) => *of.ty.required() != Type::Float64,
+            NodeKind::Unary(UnaryOp::Negate, of) => {
+                !matches!(of.ty.required(), Type::Float32 | Type::Float64)
+            }
             NodeKind::Binary(op, left, right) => match op {
                 BinaryOp::Divide | BinaryOp::Remainder => !is_nonzero(right),
                 BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
@@ -145,8 +147,11 @@ impl Node {
             },
             NodeKind::Cast(of) => match (of.ty.required(), self.ty.required()) {
                 (from, to) if from == to => false,
+                (Type::Bytes, Type::String) => true,
                 (_, Type::String)
-                | (Type::Int64 | Type::Decimal(_), Type::Float64)
+                | (Type::String, Type::Bytes)
+                | (Type::Int64 | Type::Decimal(_) | Type::Float64, Type::Float32)
+                | (Type::Int64 | Type::Decimal(_) | Type::Float32, Type::Float64)
                 | (Type::Bool | Type::Timestamp | Type::Date | Type::Duration, Type::Int64)
                 | (Type::Timestamp, Type::Date) => false,
                 _ => true,
@@ -210,17 +215,23 @@ fn call_can_fail(function: Function, args: &[Node]) -> bool {
         | F::Minute
         | F::Second
         | F::Weekday
-        | F::Quarter => false,
+        | F::Quarter
+        | F::Keys
+        | F::Values
+        | F::Base64
+        | F::Hex
+        | F::Sha256 => false,
         F::Matches => !has_pattern(args, pattern::is_regex),
         F::Like => !has_pattern(args, pattern::is_like_pattern),
-        F::Abs | F::Sum => of != Some(&Type::Float64),
+        F::Item => !matches!(of, Some(Type::Map(_))),
+        F::Abs | F::Sum => !matches!(of, Some(Type::Float32 | Type::Float64)),
         F::Replace
         | F::RegexExtract
         | F::RegexReplace
         | F::Diff
         | F::ParseTime
         | F::FormatTime
-        | F::Item
+        | F::MapOf
         | F::Substr
         | F::Slice
         | F::Clamp
@@ -229,7 +240,10 @@ fn call_can_fail(function: Function, args: &[Node]) -> bool {
         | F::Trunc
         | F::AddMonths
         | F::Filter
-        | F::Map => true,
+        | F::Map
+        | F::FromBase64
+        | F::FromHex
+        | F::OfTensor(_) => true,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use arqon_types::{
     Type, Value, format_decimal, parse_date, parse_decimal, parse_duration, parse_timestamp, pow10,
-    rescale,
+    rescale, shape_text,
 };
 
 use crate::civil::DAY;
@@ -133,7 +133,22 @@ pub(crate) fn cast(value: &Value, from: &Type, to: &Type) -> Result<Value, Failu
         let shown = value.display(from);
         Failure::new(EvalCode::Conversion, format!("`{shown}` is no {to}"))
     };
+    if from.may_be(to) {
+        return if value.fits(to) { Ok(value.clone()) } else { Err(misshapen(value, to)) };
+    }
     Ok(match (value, to) {
+        (Value::Bytes(bytes), Type::String) => match std::str::from_utf8(bytes) {
+            Ok(text) => Value::string(text),
+            Err(_) => return Err(Failure::new(EvalCode::Conversion, "the bytes are no UTF-8")),
+        },
+        (Value::String(text), Type::Bytes) => Value::Bytes(text.as_bytes().into()),
+        (Value::Int(number), Type::Float32) => Value::float32(int_to_single(*number)),
+        (Value::Float(number), Type::Float32) => Value::float32(number.to_f32()),
+        (Value::Float(number), Type::Float64) => Value::Float(*number),
+        (Value::Decimal(units), Type::Float32) => {
+            let text = format_decimal(*units, scale_of(from));
+            Value::float32(text.parse().expect("a decimal's text is a number"))
+        }
         (value, Type::String) => Value::string(&value.display(from)),
         (Value::Int(number), Type::Float64) => Value::float(int_to_float(*number)),
         (Value::Int(number), Type::Decimal(scale)) => {
@@ -172,6 +187,17 @@ pub(crate) fn cast(value: &Value, from: &Type, to: &Type) -> Result<Value, Failu
     })
 }
 
+/// A tensor, or something with tensors in it, of another shape than `to` has.
+fn misshapen(value: &Value, to: &Type) -> Failure {
+    let message = match value {
+        Value::Tensor(tensor) => {
+            format!("the shape {} is not that of {to}", shape_text(tensor.shape()))
+        }
+        _ => format!("a tensor in it has not the shape that {to} says"),
+    };
+    Failure::new(EvalCode::Conversion, message)
+}
+
 fn parse(text: &str, to: &Type) -> Option<Value> {
     match to {
         Type::Bool => match text {
@@ -180,13 +206,21 @@ fn parse(text: &str, to: &Type) -> Option<Value> {
             _ => None,
         },
         Type::Int64 => text.parse().ok().map(Value::Int),
+        Type::Float32 => text.parse().ok().map(Value::float32),
         Type::Float64 => text.parse().ok().map(Value::float),
         Type::Decimal(scale) => parse_decimal(text, *scale).ok().map(Value::Decimal),
         Type::Timestamp => parse_timestamp(text).ok().map(Value::Timestamp),
         Type::Date => parse_date(text).ok().map(Value::Date),
         Type::Duration => parse_duration(text).ok().map(Value::Duration),
         Type::Uuid => parse_uuid(text).map(Value::Uuid),
-        Type::String | Type::Enum(_) | Type::List(_) | Type::Struct(_) | Type::Option(_) => None,
+        Type::String
+        | Type::Bytes
+        | Type::Enum(_)
+        | Type::List(_)
+        | Type::Map(_)
+        | Type::Tensor(_)
+        | Type::Struct(_)
+        | Type::Option(_) => None,
     }
 }
 
@@ -211,9 +245,14 @@ pub(crate) fn int_to_float(number: i64) -> f64 {
     number as f64
 }
 
+#[expect(clippy::cast_precision_loss, reason = "the nearest single is what is asked for")]
+pub(crate) fn int_to_single(number: i64) -> f32 {
+    number as f32
+}
+
 /// Truncated; none for what is no number or beyond 64 bits.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-fn float_to_int(number: f64) -> Option<i64> {
+pub(crate) fn float_to_int(number: f64) -> Option<i64> {
     let limit = 2_f64.powi(63);
     (-limit..limit).contains(&number).then_some(number as i64)
 }

@@ -1,7 +1,7 @@
 //! What may be called, and how: names, parameters and the lines that help texts show.
 
 use crate::aggregate::AggregateFunction;
-use crate::function::Function;
+use crate::function::{Function, TensorFunction};
 
 /// What a name in call position stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +18,11 @@ pub(crate) enum Callee {
 pub(crate) enum CastTarget {
     Bool,
     Int64,
+    Float32,
     Float64,
     Decimal,
     String,
+    Bytes,
     Timestamp,
     Date,
     Duration,
@@ -59,6 +61,7 @@ const fn cast(name: &'static str, target: CastTarget, text: &'static str) -> Sig
 }
 
 use Function as F;
+use TensorFunction as T;
 
 const FUNCTIONS: &[Signature] = &[
     call("lower", F::Lower, &["s"], 1, "lower(s: string) -> string"),
@@ -90,7 +93,8 @@ const FUNCTIONS: &[Signature] = &[
         F::Contains,
         &["of", "part"],
         2,
-        "contains(s: string, part: string) or contains(items: list<T>, item: T) -> bool",
+        "contains(s: string, part: string), contains(items: list<T>, item: T) or \
+         contains(m: map<T>, key: string) -> bool",
     ),
     call(
         "starts_with",
@@ -155,7 +159,7 @@ const FUNCTIONS: &[Signature] = &[
         n_required: 1,
         text: "format(template, values…) -> string; the template is a constant with a {} for each",
     },
-    call("len", F::Len, &["x"], 1, "len(s: string) or len(items: list<T>) -> int64"),
+    call("len", F::Len, &["x"], 1, "len(x) -> int64, of a string, list, map or bytes"),
     call("abs", F::Abs, &["x"], 1, "abs(x) -> the type of x, a number or duration"),
     call("sign", F::Sign, &["x"], 1, "sign(x) -> int64: -1, 0 or 1, of a number or duration"),
     call(
@@ -250,7 +254,7 @@ const FUNCTIONS: &[Signature] = &[
     call("map", F::Map, &["items", "to"], 2, "map(items: list<T>, x -> U) -> list<U>"),
     call("any", F::Any, &["items", "test"], 1, "any(items: list<T>, x -> bool) -> bool"),
     call("all", F::All, &["items", "test"], 1, "all(items: list<T>, x -> bool) -> bool"),
-    call("sum", F::Sum, &["items"], 1, "sum(items: list of numbers) -> the type of an item"),
+    call("sum", F::Sum, &["items"], 1, "sum(items: list or tensor of numbers) -> a number"),
     call("sort", F::Sort, &["items"], 1, "sort(items: list<T>) -> list<T>"),
     call("first", F::First, &["items"], 1, "first(items: list<T>) -> option<T>"),
     call("last", F::Last, &["items"], 1, "last(items: list<T>) -> option<T>"),
@@ -264,16 +268,78 @@ const FUNCTIONS: &[Signature] = &[
     call(
         "item",
         F::Item,
-        &["items", "n"],
+        &["of", "at"],
         2,
-        "item(items: list<T>, n: int64) -> T, counting from 1; items[n] is the same",
+        "item(of, at) -> the item of a list or tensor, counting from 1, or the value under a key of a \
+         map as an option; of[at] is the same",
     ),
     call(
         "slice",
         F::Slice,
         &["items", "start", "length"],
         2,
-        "slice(items: list<T>, start: int64, length: int64) -> list<T>, counting from 1",
+        "slice(items: list<T>, start: int64, length: int64) -> list<T>, counting from 1; of a \
+         tensor along its first dimension",
+    ),
+    call(
+        "map_of",
+        F::MapOf,
+        &["keys", "values"],
+        2,
+        "map_of(keys: list<string>, values: list<T>) -> map<T>, each key once",
+    ),
+    call("keys", F::Keys, &["m"], 1, "keys(m: map<T>) -> list<string>, ascending"),
+    call("values", F::Values, &["m"], 1, "values(m: map<T>) -> list<T>, by key"),
+    call("base64", F::Base64, &["x"], 1, "base64(x: bytes) -> string"),
+    call("hex", F::Hex, &["x"], 1, "hex(x: bytes) -> string"),
+    call("from_base64", F::FromBase64, &["s"], 1, "from_base64(s: string) -> bytes"),
+    call("from_hex", F::FromHex, &["s"], 1, "from_hex(s: string) -> bytes"),
+    call("sha256", F::Sha256, &["x"], 1, "sha256(x: bytes or string) -> bytes, 32 of them"),
+    call(
+        "tensor",
+        F::OfTensor(T::Tensor),
+        &["items"],
+        1,
+        "tensor(items: list of numbers or bools, or of such lists) -> tensor",
+    ),
+    call("shape", F::OfTensor(T::Shape), &["t"], 1, "shape(t: tensor) -> list<int64>"),
+    call(
+        "dot",
+        F::OfTensor(T::Dot),
+        &["a", "b"],
+        2,
+        "dot(a: tensor<Nx…>, b: tensor<Nx…>) -> float64, or int64 of integers",
+    ),
+    call("norm", F::OfTensor(T::Norm), &["t"], 1, "norm(t: tensor) -> float64"),
+    call("rms", F::OfTensor(T::Rms), &["t"], 1, "rms(t: tensor) -> float64"),
+    call("mean", F::OfTensor(T::Mean), &["t"], 1, "mean(t: tensor) -> float64"),
+    call(
+        "matmul",
+        F::OfTensor(T::Matmul),
+        &["a", "b"],
+        2,
+        "matmul(a: tensor<NxKx…>, b: tensor<KxMx…> or tensor<Kx…>) -> tensor<NxMx…>",
+    ),
+    call(
+        "concat",
+        F::OfTensor(T::Concat),
+        &["a", "b"],
+        2,
+        "concat(a: tensor, b: tensor) -> tensor, along the first dimension",
+    ),
+    call(
+        "reshape",
+        F::OfTensor(T::Reshape),
+        &["t", "sizes"],
+        2,
+        "reshape(t: tensor, sizes) -> tensor, for example reshape(t, [2, 3])",
+    ),
+    call(
+        "cast",
+        F::OfTensor(T::Cast),
+        &["t", "element"],
+        2,
+        "cast(t: tensor, element) -> tensor of \"f32\", \"f64\", \"i64\" or \"u8\"",
     ),
     cast("bool", CastTarget::Bool, "bool(x: string) -> bool"),
     cast(
@@ -281,6 +347,7 @@ const FUNCTIONS: &[Signature] = &[
         CastTarget::Int64,
         "int64(x) -> int64, of a number (truncated), string, bool, timestamp, duration or date",
     ),
+    cast("float32", CastTarget::Float32, "float32(x) -> float32, of a number or string"),
     cast("float64", CastTarget::Float64, "float64(x) -> float64, of a number or string"),
     Signature {
         name: "decimal",
@@ -289,7 +356,8 @@ const FUNCTIONS: &[Signature] = &[
         n_required: 2,
         text: "decimal(x, scale) -> decimal<scale>, of a number or string",
     },
-    cast("string", CastTarget::String, "string(x) -> string, of any scalar"),
+    cast("string", CastTarget::String, "string(x) -> string, of any scalar; bytes are UTF-8"),
+    cast("bytes", CastTarget::Bytes, "bytes(x: string) -> bytes, its UTF-8"),
     cast("timestamp", CastTarget::Timestamp, "timestamp(x) -> timestamp, of a string or date"),
     cast("date", CastTarget::Date, "date(x) -> date, of a string or timestamp"),
     cast("duration", CastTarget::Duration, "duration(x: string) -> duration"),

@@ -1,11 +1,11 @@
 //! `hash(seed, key)`: the same number on every machine, in every version.
 //!
-//! The key's value is a sequence of 64-bit words: a tag for the kind, then the content (a text or
-//! list is preceded by its length; bytes are taken eight at a time, least first, zero-filled).
+//! The key's value is a sequence of 64-bit words: a tag for the kind, then the content (a text,
+//! list, map or shape is preceded by its length; bytes are taken eight at a time, least first, zero-filled).
 //! Each word is xored into the state, and the state is mixed by `SplitMix64`: add the golden gamma,
 //! then two rounds of xor-shift and multiply. Not for secrets.
 
-use arqon_types::Value;
+use arqon_types::{Elements, Float, Tensor, Value};
 
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -33,14 +33,14 @@ fn absorb(state: u64, value: &Value) -> u64 {
         Value::Int(value) => mix(mix(state, 2), value.cast_unsigned()),
         Value::Float(value) => mix(mix(state, 3), value.to_sortable()),
         Value::Decimal(units) => absorb_wide(mix(state, 4), units.cast_unsigned()),
-        Value::String(text) => {
-            let length = text.len() as u64;
-            text.as_bytes().chunks(8).fold(mix(mix(state, 5), length), |state, chunk| {
-                let mut bytes = [0; 8];
-                bytes[..chunk.len()].copy_from_slice(chunk);
-                mix(state, u64::from_le_bytes(bytes))
+        Value::String(text) => absorb_bytes(mix(state, 5), text.as_bytes()),
+        Value::Bytes(bytes) => absorb_bytes(mix(state, 13), bytes),
+        Value::Map(entries) => {
+            entries.iter().fold(mix(mix(state, 14), entries.len() as u64), |state, (key, value)| {
+                absorb(absorb_bytes(state, key.as_bytes()), value)
             })
         }
+        Value::Tensor(tensor) => absorb_tensor(mix(state, 15), tensor),
         Value::Timestamp(value) => mix(mix(state, 6), value.cast_unsigned()),
         Value::Date(days) => mix(mix(state, 7), i64::from(*days).cast_unsigned()),
         Value::Duration(value) => mix(mix(state, 8), value.cast_unsigned()),
@@ -50,6 +50,30 @@ fn absorb(state: u64, value: &Value) -> u64 {
         Value::Struct(values) => {
             values.iter().fold(mix(mix(state, 12), values.len() as u64), absorb)
         }
+    }
+}
+
+fn absorb_bytes(state: u64, bytes: &[u8]) -> u64 {
+    bytes.chunks(8).fold(mix(state, bytes.len() as u64), |state, chunk| {
+        let mut eight = [0; 8];
+        eight[..chunk.len()].copy_from_slice(chunk);
+        mix(state, u64::from_le_bytes(eight))
+    })
+}
+
+/// The sizes, then one word for each element.
+fn absorb_tensor(state: u64, tensor: &Tensor) -> u64 {
+    let shape = tensor.shape();
+    let state = shape
+        .iter()
+        .fold(mix(state, shape.len() as u64), |state, size| mix(state, u64::from(*size)));
+    let float = |state, x: f64| mix(state, Float::new(x).to_sortable());
+    match tensor.elements() {
+        Elements::F32(values) => values.iter().fold(state, |s, x| float(s, f64::from(*x))),
+        Elements::F64(values) => values.iter().fold(state, |s, x| float(s, *x)),
+        Elements::I64(values) => values.iter().fold(state, |s, x| mix(s, x.cast_unsigned())),
+        Elements::U8(values) => values.iter().fold(state, |s, x| mix(s, u64::from(*x))),
+        Elements::Bool(values) => values.iter().fold(state, |s, x| mix(s, u64::from(*x))),
     }
 }
 

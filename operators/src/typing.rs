@@ -2,20 +2,21 @@
 //!
 //! | operator | takes | gives |
 //! | --- | --- | --- |
-//! | `+ -` | two int64, float64, durations, or decimals (rescaled up) | the same |
+//! | `+ -` | two int64, float32, float64, durations, or decimals (rescaled up) | the same |
 //! | `+ -` | timestamp or date, and duration | timestamp, date |
 //! | `-` | two timestamps, two dates | duration |
-//! | `*` | two int64, float64; decimals (scales add); duration and int64 | the same |
+//! | `*` | two int64, float32, float64; decimals (scales add); duration and int64 | the same |
 //! | `/` | two int64, float64, decimals, durations | float64 |
-//! | `%` | two int64, float64, decimals, durations | the same |
-//! | `++` | two strings, two lists of one type | the same |
+//! | `%` | two int64, float32, float64, decimals, durations | the same |
+//! | `++` | two strings, bytes, or lists of one type | the same |
 //! | `== !=` | two of one type, options included | bool |
 //! | `< <= > >=` | two of one type | bool, lifted |
 //!
+//! `/` of two float32 is a float32. A float32 beside a float64 becomes one, since nothing is lost.
 //! A literal takes the type of the other side first. All operators but `==`, `!=`, `in`, `//`,
 //! `and` and `or` lift over options.
 
-use arqon_types::{Field, SCALE_MAX, Type, Value};
+use arqon_types::{Dimension, Field, SCALE_MAX, TensorType, Type, Value};
 
 use crate::expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
 use crate::fault::{FaultKind, TypeFault, Typed};
@@ -29,7 +30,10 @@ pub fn unary(op: UnaryOp, operand: Expr, place: Place) -> Typed {
     let ty = operand.ty.clone();
     match (op, ty.required()) {
         (UnaryOp::Not, Type::Bool)
-        | (UnaryOp::Negate, Type::Int64 | Type::Float64 | Type::Decimal(_) | Type::Duration) => {}
+        | (
+            UnaryOp::Negate,
+            Type::Int64 | Type::Float32 | Type::Float64 | Type::Decimal(_) | Type::Duration,
+        ) => {}
         (UnaryOp::Not, _) => return Err(TypeFault::mismatch(&operand, 0, "`not`", "bool")),
         (UnaryOp::Negate, _) => return Err(TypeFault::mismatch(&operand, 0, "`-`", "a number")),
     }
@@ -110,13 +114,18 @@ fn is_literal(expr: &Expr) -> bool {
 
 fn arithmetic(op: BinaryOp, left: Expr, right: Expr, place: Place) -> Typed {
     use BinaryOp::{Add, Divide, Multiply, Remainder, Subtract};
-    use Type::{Date, Decimal, Duration, Float64, Int64, Timestamp};
+    use Type::{Date, Decimal, Duration, Float32, Float64, Int64, Timestamp};
     let lifted = left.ty.is_option() || right.ty.is_option();
+    if *left.ty.required() == Float32 && *right.ty.required() == Float32 {
+        return Ok(single_arithmetic(op, left, right, place));
+    }
     let (left, right, ty) = match (op, left.ty.required(), right.ty.required()) {
         (Divide, Int64, Int64) => (left, right, Float64),
         (Divide, Duration, Duration) => (left, right, Float64),
         (_, Int64, Int64) => (left, right, Int64),
-        (_, Float64, Float64) => (left, right, Float64),
+        (_, Float32 | Float64, Float32 | Float64) => {
+            (retype(left, &Float64), retype(right, &Float64), Float64)
+        }
         (Multiply, Decimal(a), Decimal(b)) => {
             let scale = a + b;
             if scale > SCALE_MAX {
@@ -149,11 +158,24 @@ fn arithmetic(op: BinaryOp, left: Expr, right: Expr, place: Place) -> Typed {
     Ok(Expr { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), ty, place })
 }
 
+/// Operators on singles, computed in doubles and rounded once more: for one operator that is the
+/// nearest single, since a double has more than twice the digits.
+fn single_arithmetic(op: BinaryOp, left: Expr, right: Expr, place: Place) -> Expr {
+    let lifted = left.ty.is_option() || right.ty.is_option();
+    let option_if = |ty: Type| if lifted { ty.optional() } else { ty };
+    let (left, right) = (retype(left, &Type::Float64), retype(right, &Type::Float64));
+    let kind = ExprKind::Binary(op, Box::new(left), Box::new(right));
+    coerced(Expr { kind, ty: option_if(Type::Float64), place }, &option_if(Type::Float32))
+}
+
 /// Blames the operand that cannot stand there; where each could, the right one.
 fn arithmetic_fault(op: BinaryOp, left: &Expr, right: &Expr) -> Box<TypeFault> {
-    use Type::{Date, Decimal, Duration, Float64, Int64, Timestamp};
+    use Type::{Date, Decimal, Duration, Float32, Float64, Int64, Timestamp};
     let counts = |ty: &Type| {
-        matches!(ty.required(), Int64 | Float64 | Decimal(_) | Duration | Timestamp | Date)
+        matches!(
+            ty.required(),
+            Int64 | Float32 | Float64 | Decimal(_) | Duration | Timestamp | Date
+        )
     };
     let symbol = op.symbol();
     if !counts(&left.ty) || !counts(&right.ty) {
@@ -186,11 +208,15 @@ fn conversion_help(left: &Type, right: &Type) -> Option<String> {
         (Type::Int64, Type::Decimal(scale)) | (Type::Decimal(scale), Type::Int64) => {
             Some(format!("convert the int64: decimal(x, {scale})"))
         }
-        (Type::Float64, Type::Decimal(scale)) | (Type::Decimal(scale), Type::Float64) => {
+        (Type::Int64, Type::Float32) | (Type::Float32, Type::Int64) => {
+            Some("convert the int64: float32(x)".to_owned())
+        }
+        (Type::Float32 | Type::Float64, Type::Decimal(scale))
+        | (Type::Decimal(scale), Type::Float32 | Type::Float64) => {
             Some(format!("convert one of them: float64(x), or decimal(x, {scale}) which rounds"))
         }
         (Type::String, other) | (other, Type::String)
-            if matches!(other, Type::Int64 | Type::Float64 | Type::Decimal(_)) =>
+            if matches!(other, Type::Int64 | Type::Float32 | Type::Float64 | Type::Decimal(_)) =>
         {
             Some(format!("convert one of them: string(x), or {}", cast_text(other)))
         }
@@ -214,8 +240,10 @@ fn cast_help(wanted: &Type, found: &Type, is_literal: bool) -> Option<String> {
         return None;
     }
     let loss = match (wanted, found) {
-        (Type::Int64, Type::Float64 | Type::Decimal(_)) => ", which cuts off the fraction",
-        (Type::Decimal(_), Type::Float64) => ", which rounds",
+        (Type::Int64, Type::Float32 | Type::Float64 | Type::Decimal(_)) => {
+            ", which cuts off the fraction"
+        }
+        (Type::Decimal(_), Type::Float32 | Type::Float64) | (Type::Float32, _) => ", which rounds",
         _ => "",
     };
     Some(format!("convert it: {}{loss}", cast_text(wanted)))
@@ -223,14 +251,18 @@ fn cast_help(wanted: &Type, found: &Type, is_literal: bool) -> Option<String> {
 
 /// Which casts there are.
 pub(crate) fn has_cast(from: &Type, to: &Type) -> bool {
-    use Type::{Bool, Date, Decimal, Duration, Float64, Int64, String, Timestamp, Uuid};
+    use Type::{
+        Bool, Bytes, Date, Decimal, Duration, Float32, Float64, Int64, String, Timestamp, Uuid,
+    };
     match (from, to) {
         (from, to) if from == to => true,
         (
             Bool
             | Int64
+            | Float32
             | Float64
             | Decimal(_)
+            | Bytes
             | Timestamp
             | Date
             | Duration
@@ -238,10 +270,15 @@ pub(crate) fn has_cast(from: &Type, to: &Type) -> bool {
             | Type::Enum(_),
             String,
         )
-        | (String, Bool | Int64 | Float64 | Decimal(_) | Timestamp | Date | Duration | Uuid)
-        | (Bool | Float64 | Decimal(_) | Timestamp | Date | Duration, Int64)
-        | (Int64 | Decimal(_), Float64)
-        | (Int64 | Float64 | Decimal(_), Decimal(_))
+        | (
+            String,
+            Bool | Int64 | Float32 | Float64 | Decimal(_) | Bytes | Timestamp | Date | Duration
+            | Uuid,
+        )
+        | (Bool | Float32 | Float64 | Decimal(_) | Timestamp | Date | Duration, Int64)
+        | (Int64 | Float64 | Decimal(_), Float32)
+        | (Int64 | Float32 | Decimal(_), Float64)
+        | (Int64 | Float32 | Float64 | Decimal(_), Decimal(_))
         | (Timestamp, Date)
         | (Date, Timestamp) => true,
         _ => false,
@@ -257,9 +294,12 @@ fn cast_text(ty: &Type) -> String {
 
 fn concat(left: Expr, right: Expr, place: Place) -> Typed {
     for (operand, expr) in [&left, &right].into_iter().enumerate() {
-        if !matches!(expr.ty.required(), Type::String | Type::List(_)) {
-            return Err(TypeFault::mismatch(expr, operand, "`++`", "a string or a list")
-                .with_help("a scalar becomes a string by string(x)"));
+        if !matches!(expr.ty.required(), Type::String | Type::Bytes | Type::List(_)) {
+            let fault = TypeFault::mismatch(expr, operand, "`++`", "a string or a list");
+            return Err(match expr.ty.required() {
+                Type::Tensor(_) => fault.with_help("tensors are joined by concat(a, b)"),
+                _ => fault.with_help("a scalar becomes a string by string(x)"),
+            });
         }
     }
     let lifted = left.ty.is_option() || right.ty.is_option();
@@ -490,7 +530,8 @@ pub fn structure(fields: Vec<(String, Expr)>, place: Place) -> Expr {
 pub fn coerce(expr: Expr, ty: &Type) -> Typed {
     let expr = adapt_literal(expr, ty)?;
     let is_literal = is_literal(&expr);
-    if common_type(&expr.ty, ty).as_ref() == Some(ty) {
+    let reshapes = expr.ty.may_be(ty) || ty.is_option() && expr.ty.may_be(ty.required());
+    if reshapes || common_type(&expr.ty, ty).as_ref() == Some(ty) {
         return Ok(coerced(expr, ty));
     }
     let mut fault = TypeFault::new(
@@ -516,10 +557,25 @@ pub fn common_type(a: &Type, b: &Type) -> Option<Type> {
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),
         (Type::Decimal(a), Type::Decimal(b)) => Some(Type::Decimal(*a.max(b))),
+        (Type::Float32, Type::Float64) | (Type::Float64, Type::Float32) => Some(Type::Float64),
+        (Type::Tensor(a), Type::Tensor(b)) if a.may_be(b) => {
+            let dims = a.dims.iter().zip(&b.dims).map(|(a, b)| common_dimension(a, b)).collect();
+            Some(Type::Tensor(TensorType { dims, element: a.element }))
+        }
         (Type::Option(_), _) | (_, Type::Option(_)) => {
             common_type(a.required(), b.required()).map(Type::optional)
         }
         _ => None,
+    }
+}
+
+/// What is known of a dimension that may be either of two: a number, where one of them is a name
+/// for it; nothing, where one of them is not known.
+fn common_dimension(a: &Dimension, b: &Dimension) -> Dimension {
+    match (a, b) {
+        (Dimension::Unknown, _) | (_, Dimension::Unknown) => Dimension::Unknown,
+        (fixed @ Dimension::Fixed(_), _) | (_, fixed @ Dimension::Fixed(_)) => fixed.clone(),
+        (symbol @ Dimension::Symbol(_), Dimension::Symbol(_)) => symbol.clone(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Rows and bodies from JSON and back.
 
-use arqon_types::{Change, ColumnBatch, Discipline, Field, Row, Schema, Type, Value};
+use arqon_types::{
+    Change, ColumnBatch, Dimension, Discipline, ElementType, Elements, Field, Row, Schema, Tensor,
+    TensorType, Type, Value,
+};
 use proptest::prelude::*;
 
 use super::BodyCodec;
@@ -175,7 +178,17 @@ fn any_value(ty: &Type) -> BoxedStrategy<Value> {
     match ty {
         Type::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
         Type::Int64 => any::<i64>().prop_map(Value::Int).boxed(),
+        Type::Float32 => any::<f32>().prop_map(Value::float32).boxed(),
         Type::Float64 => any::<f64>().prop_map(Value::float).boxed(),
+        Type::Bytes => proptest::collection::vec(any::<u8>(), 0..5)
+            .prop_map(|bytes| Value::Bytes(bytes.into()))
+            .boxed(),
+        Type::Map(inner) => proptest::collection::vec((".{0,3}", any_value(inner)), 0..3)
+            .prop_map(|entries| {
+                Value::map(entries.into_iter().map(|(key, value)| (key.into(), value)))
+            })
+            .boxed(),
+        Type::Tensor(tensor) => any_tensor(tensor.element),
         // The least i128 has no negation, and no decimal text leads to it.
         Type::Decimal(_) => (i128::MIN + 1..=i128::MAX).prop_map(Value::Decimal).boxed(),
         Type::String => ".*".prop_map(|text| Value::string(&text)).boxed(),
@@ -199,6 +212,37 @@ fn any_value(ty: &Type) -> BoxedStrategy<Value> {
     }
 }
 
+/// A tensor of two dimensions, the second of which is 3.
+fn any_tensor(element: ElementType) -> BoxedStrategy<Value> {
+    let elements = move |n: usize| match element {
+        ElementType::F32 => {
+            proptest::collection::vec(any::<f32>(), n).prop_map(Elements::F32).boxed()
+        }
+        ElementType::F64 => {
+            proptest::collection::vec(any::<f64>(), n).prop_map(Elements::F64).boxed()
+        }
+        ElementType::I64 => {
+            proptest::collection::vec(any::<i64>(), n).prop_map(Elements::I64).boxed()
+        }
+        ElementType::U8 => proptest::collection::vec(any::<u8>(), n).prop_map(Elements::U8).boxed(),
+        ElementType::Bool => {
+            proptest::collection::vec(any::<bool>(), n).prop_map(Elements::Bool).boxed()
+        }
+    };
+    (0_u32..3)
+        .prop_flat_map(move |n| {
+            elements(n as usize * 3).prop_map(move |elements| {
+                Value::Tensor(Tensor::try_new(vec![n, 3], elements).unwrap().into())
+            })
+        })
+        .boxed()
+}
+
+fn tensor(element: ElementType) -> Type {
+    let dims = vec![Dimension::Symbol("N".to_owned()), Dimension::Fixed(3)];
+    Type::Tensor(TensorType { dims, element })
+}
+
 fn every_type() -> Schema {
     let mut schema = order_schema();
     schema.fields.extend([
@@ -208,6 +252,24 @@ fn every_type() -> Schema {
         Field::new("b", Type::Bool.optional()),
         Field::new("f", Type::Float64.optional()),
         Field::new("l", Type::List(Box::new(Type::Decimal(9).optional())).optional()),
+        Field::new("f32", Type::Float32),
+        Field::new("f32s", Type::List(Box::new(Type::Float32)).optional()),
+        Field::new("bytes", Type::Bytes),
+        Field::new("blobs", Type::List(Box::new(Type::Bytes.optional()))),
+        Field::new("m", Type::Map(Box::new(Type::Int64))),
+        Field::new(
+            "mm",
+            Type::Map(Box::new(Type::Map(Box::new(Type::Bytes)).optional())).optional(),
+        ),
+        Field::new(
+            "ml",
+            Type::List(Box::new(Type::Map(Box::new(Type::List(Box::new(Type::Bool)))))),
+        ),
+        Field::new("tf32", tensor(ElementType::F32)),
+        Field::new("tf64", tensor(ElementType::F64).optional()),
+        Field::new("ti64", Type::List(Box::new(tensor(ElementType::I64)))),
+        Field::new("tu8", tensor(ElementType::U8)),
+        Field::new("tbool", Type::Map(Box::new(tensor(ElementType::Bool)))),
     ]);
     schema
 }

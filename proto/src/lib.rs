@@ -5,6 +5,7 @@
 mod limits;
 mod row_error;
 mod scalar;
+mod tensor_read;
 mod row_read;
 mod row_write;
 mod body;

@@ -31,12 +31,14 @@ impl RowError {
 }
 
 /// One step from a row towards a value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum PathStep<'s> {
     /// Into a field of a row or struct.
     Field(&'s str),
     /// Into an item of a list.
     Item(usize),
+    /// Into a value of a map.
+    Key(String),
 }
 
 /// Where a reader stands, and the fault it met.
@@ -82,13 +84,16 @@ impl<'s> ReadContext<'s> {
     fn path_text(&self, last: Option<&str>) -> String {
         let mut text = String::new();
         let path = self.path.borrow();
-        let fields = path.iter().copied().chain(last.map(PathStep::Field));
-        for step in fields {
+        let last = last.map(PathStep::Field);
+        for step in path.iter().chain(&last) {
             match step {
                 PathStep::Field(name) if text.is_empty() => text.push_str(name),
                 PathStep::Field(name) => {
                     text.push('.');
                     text.push_str(name);
+                }
+                PathStep::Key(key) => {
+                    write!(text, "[{key:?}]").expect("writing to a string cannot fail");
                 }
                 PathStep::Item(item_idx) => {
                     write!(text, "[{item_idx}]").expect("writing to a string cannot fail");

@@ -4,7 +4,9 @@
 //! Nesting is bounded by the JSON reader (128 levels); a refused row leaves a batch as it was.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use arqon_types::{Column, ColumnBatch, Field, Row, Schema, Type, Value};
 use serde::Deserialize;
@@ -13,6 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::row_error::{PathStep, ReadContext, RowError};
 use crate::scalar::{Scalar, scalar_from_digits, scalar_from_string};
+use crate::tensor_read::read_tensor;
 
 /// Reads and writes rows of one schema as JSON objects.
 #[derive(Debug, Clone)]
@@ -111,6 +114,12 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_> {
         match ty {
             Type::Option(inner) => reader.deserialize_option(OptionVisitor { ty: inner, ctx }),
             Type::List(inner) => reader.deserialize_any(ListVisitor { ty: inner, ctx }),
+            Type::Map(inner) => reader.deserialize_any(MapVisitor { ty: inner, ctx }),
+            Type::Tensor(tensor) => {
+                let raw = <&RawValue>::deserialize(reader)?.get();
+                let tensor = read_tensor(raw, tensor).map_err(|reason| ctx.fail(reason))?;
+                Ok(Value::Tensor(tensor.into()))
+            }
             Type::Struct(fields) => StructSeed { name: "the struct", fields, ctx }
                 .deserialize(reader)
                 .map(|values| Value::Struct(values.into())),
@@ -168,6 +177,33 @@ impl<'de> Visitor<'de> for ListVisitor<'_, '_> {
         }
         self.ctx.leave();
         Ok(Value::List(items.into()))
+    }
+}
+
+struct MapVisitor<'c, 's> {
+    ty: &'s Type,
+    ctx: &'c ReadContext<'s>,
+}
+
+impl<'de> Visitor<'de> for MapVisitor<'_, '_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "map<{}>", self.ty)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            self.ctx.enter(PathStep::Key(key.clone()));
+            if entries.contains_key(key.as_str()) {
+                return Err(self.ctx.fail("stands twice"));
+            }
+            let value = map.next_value_seed(ValueSeed { ty: self.ty, ctx: self.ctx })?;
+            entries.insert(key.into(), value);
+            self.ctx.leave();
+        }
+        Ok(Value::Map(entries.into_iter().collect()))
     }
 }
 
@@ -326,7 +362,7 @@ impl<'de> DeserializeSeed<'de> for CellSeed<'_, '_, '_> {
         let Self { ty, column, ctx } = self;
         match ty {
             Type::Option(_) => reader.deserialize_option(CellVisitor(Self { ty, column, ctx })),
-            Type::List(_) | Type::Struct(_) => {
+            Type::List(_) | Type::Map(_) | Type::Tensor(_) | Type::Struct(_) => {
                 column.push(&ValueSeed { ty, ctx }.deserialize(reader)?);
                 Ok(())
             }
@@ -360,7 +396,7 @@ impl<'de> Visitor<'de> for CellVisitor<'_, '_, '_> {
     fn visit_some<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
         let CellSeed { ty, column, ctx } = self.0;
         match ty.required() {
-            inner @ (Type::List(_) | Type::Struct(_)) => {
+            inner @ (Type::List(_) | Type::Map(_) | Type::Tensor(_) | Type::Struct(_)) => {
                 column.push(&ValueSeed { ty: inner, ctx }.deserialize(reader)?);
             }
             inner => ScalarSeed { ty: inner, ctx }.deserialize(reader)?.push_to(column),
@@ -418,7 +454,7 @@ impl<'de> DeserializeSeed<'de> for ScalarSeed<'_, '_> {
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Scalar<'de>, D::Error> {
         match self.ty {
-            Type::Decimal(_) | Type::Float64 => {
+            Type::Decimal(_) | Type::Float32 | Type::Float64 => {
                 let raw = <&RawValue>::deserialize(reader)?.get();
                 self.scalar_from_raw(raw).map_err(|reason| self.ctx.fail(reason))
             }

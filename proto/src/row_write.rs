@@ -1,8 +1,8 @@
 //! Rows to JSON text: fields in schema order, every digit of a decimal, shortest floats.
 
 use arqon_types::{
-    Column, ColumnBatch, Field, Float, Type, Value, format_date, format_decimal, format_duration,
-    format_timestamp,
+    Column, ColumnBatch, Elements, Field, Float, Tensor, Type, Value, format_base64, format_date,
+    format_decimal, format_duration, format_timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,11 +85,26 @@ fn write_value(value: &Value, ty: &Type, int64: Int64Form, out: &mut Vec<u8>) {
             Int64Form::Number => write_json(value, out),
             Int64Form::String => write_plain(&value.to_string(), out),
         },
+        (Value::Float(value), Type::Float32) => write_single(value.to_f32(), out),
         (Value::Float(value), _) => write_float(*value, out),
         (Value::Decimal(units), Type::Decimal(scale)) => {
             write_plain(&format_decimal(*units, *scale), out);
         }
         (Value::String(text), _) => write_json(text.as_ref(), out),
+        (Value::Bytes(bytes), _) => write_plain(&format_base64(bytes), out),
+        (Value::Map(entries), Type::Map(inner)) => {
+            out.push(b'{');
+            for (entry_idx, (key, value)) in entries.iter().enumerate() {
+                if entry_idx > 0 {
+                    out.push(b',');
+                }
+                write_json(key.as_ref(), out);
+                out.push(b':');
+                write_value(value, inner, int64, out);
+            }
+            out.push(b'}');
+        }
+        (Value::Tensor(tensor), _) => write_tensor(tensor, int64, out),
         (Value::Timestamp(nanoseconds), _) => write_plain(&format_timestamp(*nanoseconds), out),
         (Value::Date(days), _) => write_plain(&format_date(*days), out),
         (Value::Duration(nanoseconds), _) => write_plain(&format_duration(*nanoseconds), out),
@@ -106,7 +121,10 @@ fn write_value(value: &Value, ty: &Type, int64: Int64Form, out: &mut Vec<u8>) {
             out.push(b']');
         }
         (Value::Struct(values), Type::Struct(fields)) => write_struct(values, fields, int64, out),
-        (Value::Decimal(_) | Value::Enum(_) | Value::List(_) | Value::Struct(_), ty) => {
+        (
+            Value::Decimal(_) | Value::Enum(_) | Value::List(_) | Value::Map(_) | Value::Struct(_),
+            ty,
+        ) => {
             panic!("{value:?} is not of type {ty}")
         }
     }
@@ -124,7 +142,7 @@ fn write_cell(column: &Column, row_idx: usize, ty: &Type, out: &mut Vec<u8>) {
         (Column::Int(values), Type::Int64) => write_json(&values[row_idx], out),
         (Column::String(values), _) => write_json(values.get(row_idx), out),
         (Column::Bool(values), _) => write_bool(values[row_idx], out),
-        (Column::Float(values), _) => write_float(Float::new(values[row_idx]), out),
+        (Column::Float(values), Type::Float64) => write_float(Float::new(values[row_idx]), out),
         (column, ty) => encode_value(&column.value(row_idx, ty), ty, out),
     }
 }
@@ -169,6 +187,42 @@ fn write_float(value: Float, out: &mut Vec<u8>) {
     } else {
         write_json(&number, out);
     }
+}
+
+fn write_single(number: f32, out: &mut Vec<u8>) {
+    if number.is_finite() {
+        write_json(&number, out);
+    } else {
+        write_float(Float::new(f64::from(number)), out);
+    }
+}
+
+fn write_tensor(tensor: &Tensor, int64: Int64Form, out: &mut Vec<u8>) {
+    write_axis(tensor, tensor.shape(), 0, int64, out);
+}
+
+/// The elements from `first` on, nested by the sizes that are left of the shape.
+fn write_axis(tensor: &Tensor, shape: &[u32], first: usize, int64: Int64Form, out: &mut Vec<u8>) {
+    let Some((size, below)) = shape.split_first() else {
+        return match tensor.elements() {
+            Elements::F32(values) => write_single(values[first], out),
+            Elements::F64(values) => write_float(Float::new(values[first]), out),
+            Elements::I64(values) => {
+                write_value(&Value::Int(values[first]), &Type::Int64, int64, out);
+            }
+            Elements::U8(values) => write_json(&values[first], out),
+            Elements::Bool(values) => write_bool(values[first], out),
+        };
+    };
+    let step: usize = below.iter().map(|size| *size as usize).product();
+    out.push(b'[');
+    for at in 0..*size as usize {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_axis(tensor, below, first + at * step, int64, out);
+    }
+    out.push(b']');
 }
 
 fn write_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {

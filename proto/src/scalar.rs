@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use arqon_types::{
-    Column, Float, Type, Value, parse_date, parse_decimal, parse_duration, parse_timestamp,
+    Column, Float, Type, Value, parse_base64, parse_date, parse_decimal, parse_duration,
+    parse_timestamp,
 };
 
 use crate::row_error::RowError;
@@ -16,6 +17,7 @@ pub(crate) enum Scalar<'a> {
     Float(f64),
     Decimal(i128),
     String(Cow<'a, str>),
+    Bytes(Vec<u8>),
     Timestamp(i64),
     Date(i32),
     Duration(i64),
@@ -31,6 +33,7 @@ impl Scalar<'_> {
             Self::Float(value) => Value::Float(Float::new(value)),
             Self::Decimal(units) => Value::Decimal(units),
             Self::String(text) => Value::String(text.into()),
+            Self::Bytes(bytes) => Value::Bytes(bytes.into()),
             Self::Timestamp(nanoseconds) => Value::Timestamp(nanoseconds),
             Self::Date(days) => Value::Date(days),
             Self::Duration(nanoseconds) => Value::Duration(nanoseconds),
@@ -59,6 +62,7 @@ impl Scalar<'_> {
             (Column::Decimal(values), Self::Decimal(units)) => values.push(units),
             (Column::Uuid(values), Self::Uuid(bits)) => values.push(bits),
             (Column::String(values), Self::String(text)) => values.push(&text),
+            (Column::Bytes(values), Self::Bytes(bytes)) => values.push(&bytes),
             (column, scalar) => panic!("{scalar:?} does not fit into {column:?}"),
         }
     }
@@ -66,7 +70,7 @@ impl Scalar<'_> {
 
 /// Reads a bare text, as a CSV cell holds it, as a value of `ty`.
 ///
-/// Lists and structs are JSON and not read here; an option's text is its present value.
+/// Lists, maps, tensors and structs are JSON and not read here; an option's text is its present value.
 ///
 /// # Errors
 /// [`RowError`] with an empty field that says why the text is no such value.
@@ -80,15 +84,12 @@ pub fn parse_text(text: &str, ty: &Type) -> Result<Value, RowError> {
 pub(crate) fn scalar_from_string<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Scalar<'a>, String> {
     match ty {
         Type::Bool => Err(format!("expects bool, found the string {text:?}")),
-        Type::Float64 => match text.as_ref() {
-            "NaN" => Ok(Scalar::Float(f64::NAN)),
-            "Infinity" => Ok(Scalar::Float(f64::INFINITY)),
-            "-Infinity" => Ok(Scalar::Float(f64::NEG_INFINITY)),
-            _ => Err(format!(
-                "expects float64, found the string {text:?}; \
-                 only \"NaN\", \"Infinity\" and \"-Infinity\" are written as strings"
-            )),
-        },
+        Type::Float32 | Type::Float64 => special_float(&text).map(Scalar::Float).ok_or_else(|| {
+            format!(
+                "expects {ty}, found the string {text:?}; \
+                     only \"NaN\", \"Infinity\" and \"-Infinity\" are written as strings"
+            )
+        }),
         _ => scalar_from_text(text, ty),
     }
 }
@@ -97,7 +98,17 @@ pub(crate) fn scalar_from_string<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Sc
 pub(crate) fn scalar_from_digits(text: &str, ty: &Type) -> Result<Scalar<'static>, String> {
     match ty {
         Type::Decimal(scale) => parse_decimal(text, *scale).map(Scalar::Decimal).map_err(reason),
-        _ => float_from_digits(text).map(Scalar::Float),
+        _ => float_of(text, ty).map(Scalar::Float),
+    }
+}
+
+/// What is written as a word: NaN and the infinities.
+pub(crate) fn special_float(word: &str) -> Option<f64> {
+    match word {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
     }
 }
 
@@ -109,14 +120,15 @@ fn scalar_from_text<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Scalar<'a>, Str
             _ => Err(format!("expects true or false, found {text:?}")),
         },
         Type::Int64 => int_from_text(&text).map(Scalar::Int),
-        Type::Float64 => match text.as_ref() {
-            "NaN" => Ok(Scalar::Float(f64::NAN)),
-            "Infinity" => Ok(Scalar::Float(f64::INFINITY)),
-            "-Infinity" => Ok(Scalar::Float(f64::NEG_INFINITY)),
-            digits => float_from_digits(digits).map(Scalar::Float),
+        Type::Float32 | Type::Float64 => match special_float(&text) {
+            Some(number) => Ok(Scalar::Float(number)),
+            None => float_of(&text, ty).map(Scalar::Float),
         },
         Type::Decimal(scale) => parse_decimal(&text, *scale).map(Scalar::Decimal).map_err(reason),
         Type::String => Ok(Scalar::String(text)),
+        Type::Bytes => parse_base64(&text)
+            .map(Scalar::Bytes)
+            .ok_or_else(|| format!("expects bytes in base64, found {text:?}")),
         Type::Timestamp => parse_timestamp(&text).map(Scalar::Timestamp).map_err(reason),
         Type::Date => parse_date(&text).map(Scalar::Date).map_err(reason),
         Type::Duration => parse_duration(&text).map(Scalar::Duration).map_err(reason),
@@ -129,7 +141,7 @@ fn scalar_from_text<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Scalar<'a>, Str
             .and_then(|place| u32::try_from(place).ok())
             .map(Scalar::Enum)
             .ok_or_else(|| format!("expects one of {}, found {text:?}", labels.join(", "))),
-        Type::List(_) | Type::Struct(_) | Type::Option(_) => {
+        Type::List(_) | Type::Map(_) | Type::Tensor(_) | Type::Struct(_) | Type::Option(_) => {
             Err(format!("expects {ty}, found the string {text:?}"))
         }
     }
@@ -148,16 +160,30 @@ fn int_from_text(text: &str) -> Result<i64, String> {
     })
 }
 
-fn float_from_digits(text: &str) -> Result<f64, String> {
+/// A number of the float type `ty`, which a single holds as the double of the same value.
+fn float_of(text: &str, ty: &Type) -> Result<f64, String> {
+    let number = float_from_digits(text, &ty.to_string())?;
+    if *ty != Type::Float32 {
+        return Ok(number);
+    }
+    // Read as a single from the digits: by way of a double it might be rounded twice.
+    match text.parse::<f32>() {
+        Ok(single) if single.is_finite() => Ok(f64::from(single)),
+        _ => Err(format!("does not fit: {text} is out of the range of {ty}")),
+    }
+}
+
+/// The double that these digits stand for; `ty` names what is wanted.
+pub(crate) fn float_from_digits(text: &str, ty: &str) -> Result<f64, String> {
     // `f64::from_str` also knows `inf` and `nan` in many spellings; only digits may pass.
     let digits = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'));
     let number: f64 = digits
         .then(|| text.parse().ok())
         .flatten()
-        .ok_or_else(|| format!("expects float64, found {text:?}"))?;
+        .ok_or_else(|| format!("expects {ty}, found {text:?}"))?;
     if number.is_finite() {
         Ok(number)
     } else {
-        Err(format!("does not fit: {text} is out of the range of float64"))
+        Err(format!("does not fit: {text} is out of the range of {ty}"))
     }
 }

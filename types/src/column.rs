@@ -4,36 +4,86 @@
 //! timestamps and durations are integers here, and only the [`Type`] beside a column tells them
 //! apart. An absent option holds a default in `values`, so that kernels may run over all rows.
 
+use std::sync::Arc;
+
 use crate::float::Float;
 use crate::row::Row;
+use crate::tensor::{Elements, Tensor};
 use crate::ty::Type;
 use crate::value::Value;
 
+/// Byte strings of a column in one heap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BytesColumn {
+    ends: Vec<u32>,
+    heap: Vec<u8>,
+}
+
+impl BytesColumn {
+    fn with_capacity(n_rows: usize) -> Self {
+        Self { ends: Vec::with_capacity(n_rows), heap: Vec::with_capacity(n_rows * 8) }
+    }
+
+    /// Appends a byte string. Panics if the heap would pass 4 GiB; batches are bounded far below.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.heap.extend_from_slice(bytes);
+        self.ends.push(u32::try_from(self.heap.len()).expect("a batch's heap is below 4 GiB"));
+    }
+
+    /// Drops all byte strings from `n_rows` on.
+    pub fn truncate(&mut self, n_rows: usize) {
+        self.ends.truncate(n_rows);
+        self.heap.truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
+    /// The byte string at `row_idx`.
+    #[inline]
+    pub fn get(&self, row_idx: usize) -> &[u8] {
+        let start = if row_idx == 0 { 0 } else { self.ends[row_idx - 1] as usize };
+        &self.heap[start..self.ends[row_idx] as usize]
+    }
+
+    /// How many byte strings.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    fn gather(&self, selection: &[u32]) -> Self {
+        let mut picked = Self {
+            ends: Vec::with_capacity(selection.len()),
+            heap: Vec::with_capacity(self.heap.len().min(selection.len() * 16)),
+        };
+        for at in selection {
+            picked.push(self.get(*at as usize));
+        }
+        picked
+    }
+}
+
 /// Texts of a column in one heap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StringColumn {
-    ends: Vec<u32>,
-    bytes: Vec<u8>,
-}
+pub struct StringColumn(BytesColumn);
 
 impl StringColumn {
     /// Appends a text. Panics if the heap would pass 4 GiB; batches are bounded far below.
     pub fn push(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.ends.push(u32::try_from(self.bytes.len()).expect("a batch's heap is below 4 GiB"));
+        self.0.push(text.as_bytes());
     }
 
     /// Drops all texts from `n_rows` on.
     pub fn truncate(&mut self, n_rows: usize) {
-        self.ends.truncate(n_rows);
-        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+        self.0.truncate(n_rows);
     }
 
     /// The bytes of text `row_idx`, valid UTF-8.
     #[inline]
     pub fn bytes(&self, row_idx: usize) -> &[u8] {
-        let start = if row_idx == 0 { 0 } else { self.ends[row_idx - 1] as usize };
-        &self.bytes[start..self.ends[row_idx] as usize]
+        self.0.get(row_idx)
     }
 
     /// The text at `row_idx`.
@@ -43,12 +93,12 @@ impl StringColumn {
 
     /// How many texts.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.0.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.0.is_empty()
     }
 }
 
@@ -59,7 +109,7 @@ pub enum Column {
     Bool(Vec<bool>),
     /// `int64`, `timestamp`, `duration`, `date` (days), `enum` (place of the label)
     Int(Vec<i64>),
-    /// `float64`, normalised as [`Float`] does
+    /// `float64`, normalised as [`Float`] does, and `float32` as the double of the same value
     Float(Vec<f64>),
     /// `decimal<S>`, units of 10^-S
     Decimal(Vec<i128>),
@@ -67,6 +117,10 @@ pub enum Column {
     Uuid(Vec<u128>),
     /// `string`
     String(StringColumn),
+    /// `bytes`
+    Bytes(BytesColumn),
+    /// `tensor<…>`: each value is large, so that a pointer a row costs nothing
+    Tensor(Vec<Arc<Tensor>>),
     /// `option<T>`: `values` has a default where `present` is false
     Option {
         /// Whether the row has a value.
@@ -74,7 +128,8 @@ pub enum Column {
         /// The values, defaults included.
         values: Box<Column>,
     },
-    /// `list<T>`: row i has the items from `ends[i - 1]` up to `ends[i]`
+    /// `list<T>`: row i has the items from `ends[i - 1]` up to `ends[i]`; `map<T>` as a list of
+    /// structs of key and value
     List {
         /// Where each row's items end.
         ends: Vec<u32>,
@@ -103,19 +158,23 @@ impl Column {
             Type::Int64 | Type::Timestamp | Type::Duration | Type::Date | Type::Enum(_) => {
                 Self::Int(Vec::with_capacity(n_rows))
             }
-            Type::Float64 => Self::Float(Vec::with_capacity(n_rows)),
+            Type::Float32 | Type::Float64 => Self::Float(Vec::with_capacity(n_rows)),
             Type::Decimal(_) => Self::Decimal(Vec::with_capacity(n_rows)),
             Type::Uuid => Self::Uuid(Vec::with_capacity(n_rows)),
-            Type::String => Self::String(StringColumn {
-                ends: Vec::with_capacity(n_rows),
-                bytes: Vec::with_capacity(n_rows * 8),
-            }),
+            Type::String => Self::String(StringColumn(BytesColumn::with_capacity(n_rows))),
+            Type::Bytes => Self::Bytes(BytesColumn::with_capacity(n_rows)),
+            Type::Tensor(_) => Self::Tensor(Vec::with_capacity(n_rows)),
             Type::Option(inner) => Self::Option {
                 present: Vec::with_capacity(n_rows),
                 values: Box::new(Self::with_capacity(inner, n_rows)),
             },
             Type::List(inner) => {
                 Self::List { ends: Vec::with_capacity(n_rows), items: Box::new(Self::empty(inner)) }
+            }
+            Type::Map(inner) => {
+                let fields = vec![Self::empty(&Type::String), Self::empty(inner)];
+                let items = Box::new(Self::Struct { len: 0, fields });
+                Self::List { ends: Vec::with_capacity(n_rows), items }
             }
             Type::Struct(fields) => Self::Struct {
                 len: 0,
@@ -133,6 +192,8 @@ impl Column {
             Self::Decimal(values) => values.len(),
             Self::Uuid(values) => values.len(),
             Self::String(values) => values.len(),
+            Self::Bytes(values) => values.len(),
+            Self::Tensor(values) => values.len(),
             Self::Option { present, .. } => present.len(),
             Self::List { ends, .. } => ends.len(),
             Self::Struct { len, .. } => *len,
@@ -169,6 +230,16 @@ impl Column {
             (Self::Decimal(values), Value::Decimal(units)) => values.push(*units),
             (Self::Uuid(values), Value::Uuid(bits)) => values.push(*bits),
             (Self::String(values), Value::String(text)) => values.push(text),
+            (Self::Bytes(values), Value::Bytes(bytes)) => values.push(bytes),
+            (Self::Tensor(values), Value::Tensor(tensor)) => values.push(Arc::clone(tensor)),
+            (Self::List { ends, items }, Value::Map(entries)) => {
+                for (key, value) in entries.iter() {
+                    let (keys, values) = items.next_entry();
+                    keys.push(key);
+                    values.push(value);
+                }
+                ends.push(u32::try_from(items.len()).expect("a batch's lists are bounded"));
+            }
             (Self::List { ends, items }, Value::List(values)) => {
                 for value in values.iter() {
                     items.push(value);
@@ -186,6 +257,27 @@ impl Column {
         }
     }
 
+    /// Where the key and the value of one more entry of a map go; `self` holds the entries.
+    pub(crate) fn next_entry(&mut self) -> (&mut StringColumn, &mut Self) {
+        let Self::Struct { len, fields } = self else { panic!("{self:?} holds no entries") };
+        *len += 1;
+        match fields.as_mut_slice() {
+            [Self::String(keys), values] => (keys, values),
+            other => panic!("{other:?} are not the keys and values of a map"),
+        }
+    }
+
+    /// The keys and values of all entries of a map; `self` holds the entries.
+    pub(crate) fn entries(&self) -> (&StringColumn, &Self) {
+        match self {
+            Self::Struct { fields, .. } => match fields.as_slice() {
+                [Self::String(keys), values] => (keys, values),
+                other => panic!("{other:?} are not the keys and values of a map"),
+            },
+            other => panic!("{other:?} holds no entries of a map"),
+        }
+    }
+
     /// Drops all rows from `n_rows` on.
     pub fn truncate(&mut self, n_rows: usize) {
         match self {
@@ -195,6 +287,8 @@ impl Column {
             Self::Decimal(values) => values.truncate(n_rows),
             Self::Uuid(values) => values.truncate(n_rows),
             Self::String(values) => values.truncate(n_rows),
+            Self::Bytes(values) => values.truncate(n_rows),
+            Self::Tensor(values) => values.truncate(n_rows),
             Self::Option { present, values } => {
                 present.truncate(n_rows);
                 values.truncate(n_rows);
@@ -221,6 +315,11 @@ impl Column {
             Self::Decimal(values) => values.push(0),
             Self::Uuid(values) => values.push(0),
             Self::String(values) => values.push(""),
+            Self::Bytes(values) => values.push(&[]),
+            Self::Tensor(values) => {
+                let empty = Tensor::vector(Elements::U8(Vec::new())).expect("it has no element");
+                values.push(Arc::new(empty));
+            }
             Self::Option { present, values } => {
                 present.push(false);
                 values.push_default();
@@ -256,14 +355,24 @@ impl Column {
             (Self::Int(values), Type::Enum(_)) => {
                 Value::Enum(u32::try_from(values[row_idx]).expect("labels were pushed as u32"))
             }
-            (Self::Float(values), Type::Float64) => Value::Float(Float::new(values[row_idx])),
+            (Self::Float(values), Type::Float32 | Type::Float64) => {
+                Value::Float(Float::new(values[row_idx]))
+            }
             (Self::Decimal(values), Type::Decimal(_)) => Value::Decimal(values[row_idx]),
             (Self::Uuid(values), Type::Uuid) => Value::Uuid(values[row_idx]),
             (Self::String(values), Type::String) => Value::string(values.get(row_idx)),
+            (Self::Bytes(values), Type::Bytes) => Value::Bytes(values.get(row_idx).into()),
+            (Self::Tensor(values), Type::Tensor(_)) => Value::Tensor(Arc::clone(&values[row_idx])),
             (Self::List { ends, items }, Type::List(inner)) => {
                 let start = if row_idx == 0 { 0 } else { ends[row_idx - 1] as usize };
                 let range = start..ends[row_idx] as usize;
                 Value::List(range.map(|at| items.value(at, inner)).collect())
+            }
+            (Self::List { ends, items }, Type::Map(inner)) => {
+                let start = if row_idx == 0 { 0 } else { ends[row_idx - 1] as usize };
+                let range = start..ends[row_idx] as usize;
+                let (keys, values) = items.entries();
+                Value::Map(range.map(|at| (keys.get(at).into(), values.value(at, inner))).collect())
             }
             (Self::Struct { fields, .. }, Type::Struct(types)) => Value::Struct(
                 fields.iter().zip(types).map(|(f, ty)| f.value(row_idx, &ty.ty)).collect(),
@@ -283,7 +392,9 @@ impl Column {
             (Self::Float(to), Self::Float(from)) => to.push(from[row_idx]),
             (Self::Decimal(to), Self::Decimal(from)) => to.push(from[row_idx]),
             (Self::Uuid(to), Self::Uuid(from)) => to.push(from[row_idx]),
-            (Self::String(to), Self::String(from)) => to.push(from.get(row_idx)),
+            (Self::String(to), Self::String(from)) => to.0.push(from.bytes(row_idx)),
+            (Self::Bytes(to), Self::Bytes(from)) => to.push(from.get(row_idx)),
+            (Self::Tensor(to), Self::Tensor(from)) => to.push(Arc::clone(&from[row_idx])),
             (
                 Self::Option { present, values },
                 Self::Option { present: other_present, values: other_values },
@@ -320,18 +431,10 @@ impl Column {
             Self::Float(values) => Self::Float(pick(values, selection)),
             Self::Decimal(values) => Self::Decimal(pick(values, selection)),
             Self::Uuid(values) => Self::Uuid(pick(values, selection)),
-            Self::String(values) => {
-                let mut picked = StringColumn {
-                    ends: Vec::with_capacity(selection.len()),
-                    bytes: Vec::with_capacity(values.bytes.len().min(selection.len() * 16)),
-                };
-                for at in selection {
-                    picked.bytes.extend_from_slice(values.bytes(*at as usize));
-                    picked.ends.push(
-                        u32::try_from(picked.bytes.len()).expect("a batch's heap is below 4 GiB"),
-                    );
-                }
-                Self::String(picked)
+            Self::String(values) => Self::String(StringColumn(values.0.gather(selection))),
+            Self::Bytes(values) => Self::Bytes(values.gather(selection)),
+            Self::Tensor(values) => {
+                Self::Tensor(selection.iter().map(|at| Arc::clone(&values[*at as usize])).collect())
             }
             Self::Option { present, values } => Self::Option {
                 present: pick(present, selection),

@@ -29,6 +29,12 @@ impl Float {
         self.0
     }
 
+    /// The nearest single; exact for what stands under `float32`.
+    #[expect(clippy::cast_possible_truncation, reason = "the nearest single is what is asked for")]
+    pub fn to_f32(self) -> f32 {
+        self.0 as f32
+    }
+
     /// Bits whose unsigned order is the order of the numbers, NaN last.
     pub fn to_sortable(self) -> u64 {
         let bits = self.0.to_bits();

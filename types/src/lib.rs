@@ -7,6 +7,8 @@ mod epoch;
 mod float;
 mod decimal;
 mod time;
+mod bytes;
+mod tensor;
 mod ty;
 mod value;
 mod row;
@@ -17,8 +19,9 @@ mod change;
 mod delta;
 mod error_row;
 
+pub use bytes::{format_base64, format_hex, parse_base64, parse_hex};
 pub use change::Change;
-pub use column::{Column, ColumnBatch, StringColumn};
+pub use column::{BytesColumn, Column, ColumnBatch, StringColumn};
 pub use decimal::{DecimalError, SCALE_MAX, format_decimal, parse_decimal, pow10, rescale};
 pub use delta::{DeltaBatch, Update, consolidate};
 pub use discipline::{Discipline, Edge};
@@ -28,6 +31,10 @@ pub use float::Float;
 pub use name::{NAME_CHARS_MAX, NameError, NodeName, TopicName};
 pub use packed::PackedRow;
 pub use row::Row;
+pub use tensor::{
+    Dimension, ElementType, Elements, TENSOR_ELEMENTS_MAX, Tensor, TensorError, TensorType, count,
+    shape_text,
+};
 pub use time::{
     TimeError, format_date, format_duration, format_timestamp, parse_date, parse_duration,
     parse_timestamp,

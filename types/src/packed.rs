@@ -9,12 +9,15 @@
 //! | enum | 2, big-endian place |
 //! | date | 4, big-endian, sign flipped |
 //! | int64, timestamp, duration | 8, big-endian, sign flipped |
+//! | float32 | 4, sortable bits |
 //! | float64 | 8, sortable bits |
 //! | decimal | 1 (length and sign) and as many bytes as the number needs |
 //! | uuid | 16 |
-//! | string | bytes with 00 written 00 FF, closed by 00 01 |
+//! | string, bytes | bytes with 00 written 00 FF, closed by 00 01 |
 //! | option | 0, or 1 and the value |
 //! | list | 1 before each item, closed by 0 |
+//! | map | 1 before each key and value, closed by 0 |
+//! | tensor | 4 for each size, big-endian, then the elements as their types have them |
 //! | struct | its fields |
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,7 @@ use smallvec::SmallVec;
 use crate::column::{Column, StringColumn};
 use crate::float::Float;
 use crate::row::Row;
+use crate::tensor::{ElementType, Elements, Tensor, from_sortable_f32, sortable_f32};
 use crate::ty::Type;
 use crate::value::Value;
 
@@ -105,12 +109,23 @@ impl PackedRow {
             }
             (Value::Date(days), _) => self.push_date(*days),
             (Value::Enum(idx), _) => self.push_enum(*idx),
+            (Value::Float(value), Type::Float32) => self.push_single(value.to_f32()),
             (Value::Float(value), _) => {
                 self.0.extend_from_slice(&value.to_sortable().to_be_bytes());
             }
             (Value::Decimal(units), _) => self.push_decimal(*units),
             (Value::Uuid(bits), _) => self.0.extend_from_slice(&bits.to_be_bytes()),
             (Value::String(text), _) => self.push_text(text.as_bytes()),
+            (Value::Bytes(bytes), _) => self.push_text(bytes),
+            (Value::Map(entries), Type::Map(inner)) => {
+                for (key, value) in entries.iter() {
+                    self.0.push(1);
+                    self.push_text(key.as_bytes());
+                    self.push_value(value, inner);
+                }
+                self.0.push(0);
+            }
+            (Value::Tensor(tensor), _) => self.push_tensor(tensor),
             (Value::List(items), Type::List(inner)) => {
                 for item in items.iter() {
                     self.0.push(1);
@@ -139,6 +154,11 @@ impl PackedRow {
             }
             (Column::Int(values), _) => self.push_int(values[row_idx]),
             (Column::String(values), _) => self.push_text(values.bytes(row_idx)),
+            (Column::Float(values), Type::Float32) => {
+                self.push_single(Float::new(values[row_idx]).to_f32());
+            }
+            (Column::Bytes(values), _) => self.push_text(values.get(row_idx)),
+            (Column::Tensor(values), _) => self.push_tensor(&values[row_idx]),
             (Column::Float(values), _) => {
                 let key = Float::new(values[row_idx]).to_sortable();
                 self.0.extend_from_slice(&key.to_be_bytes());
@@ -162,6 +182,16 @@ impl PackedRow {
                 }
                 self.0.push(0);
             }
+            (Column::List { ends, items }, Type::Map(inner)) => {
+                let start = if row_idx == 0 { 0 } else { ends[row_idx - 1] as usize };
+                let (keys, values) = items.entries();
+                for at in start..ends[row_idx] as usize {
+                    self.0.push(1);
+                    self.push_text(keys.bytes(at));
+                    self.push_cell(values, at, inner);
+                }
+                self.0.push(0);
+            }
             (Column::Struct { fields, .. }, Type::Struct(types)) => {
                 for (field, ty) in fields.iter().zip(types) {
                     self.push_cell(field, row_idx, &ty.ty);
@@ -178,6 +208,27 @@ impl PackedRow {
 
     fn push_date(&mut self, days: i32) {
         self.0.extend_from_slice(&(days.cast_unsigned() ^ (1 << 31)).to_be_bytes());
+    }
+
+    fn push_single(&mut self, number: f32) {
+        self.0.extend_from_slice(&sortable_f32(number).to_be_bytes());
+    }
+
+    fn push_tensor(&mut self, tensor: &Tensor) {
+        for size in tensor.shape() {
+            self.0.extend_from_slice(&size.to_be_bytes());
+        }
+        match tensor.elements() {
+            Elements::F32(values) => values.iter().for_each(|x| self.push_single(*x)),
+            Elements::F64(values) => {
+                for x in values {
+                    self.0.extend_from_slice(&Float::new(*x).to_sortable().to_be_bytes());
+                }
+            }
+            Elements::I64(values) => values.iter().for_each(|x| self.push_int(*x)),
+            Elements::U8(values) => self.0.extend_from_slice(values),
+            Elements::Bool(values) => self.0.extend(values.iter().map(|x| u8::from(*x))),
+        }
     }
 
     fn push_enum(&mut self, idx: u32) {
@@ -235,6 +286,23 @@ fn take_float(bytes: &mut &[u8]) -> Float {
     Float::from_sortable(u64::from_be_bytes(take_array(bytes)))
 }
 
+fn take_single(bytes: &mut &[u8]) -> f32 {
+    from_sortable_f32(u32::from_be_bytes(take_array(bytes)))
+}
+
+fn take_tensor(bytes: &mut &[u8], n_dims: usize, element: ElementType) -> Tensor {
+    let shape: Vec<u32> = (0..n_dims).map(|_| u32::from_be_bytes(take_array(bytes))).collect();
+    let n = shape.iter().map(|size| *size as usize).product();
+    let elements = match element {
+        ElementType::F32 => Elements::F32((0..n).map(|_| take_single(bytes)).collect()),
+        ElementType::F64 => Elements::F64((0..n).map(|_| take_float(bytes).get()).collect()),
+        ElementType::I64 => Elements::I64((0..n).map(|_| take_int(bytes)).collect()),
+        ElementType::U8 => Elements::U8(take(bytes, n).to_vec()),
+        ElementType::Bool => Elements::Bool(take(bytes, n).iter().map(|x| *x == 1).collect()),
+    };
+    Tensor::try_new(shape, elements).expect("it was a tensor when it was packed")
+}
+
 fn take_decimal(bytes: &mut &[u8]) -> i128 {
     let header = take(bytes, 1)[0];
     let (fill, n_bytes) = if header >= 0x80 { (0, header - 0x80) } else { (0xFF, 0x7F - header) };
@@ -243,24 +311,28 @@ fn take_decimal(bytes: &mut &[u8]) -> i128 {
     i128::from_be_bytes(units)
 }
 
-/// Calls `with` once with the text; copies only where the text holds a NUL.
-fn take_text<R>(bytes: &mut &[u8], with: impl FnOnce(&str) -> R) -> R {
-    const WHY: &str = "texts were UTF-8 when packed";
+/// Calls `with` once with the bytes; copies only where they hold a NUL.
+fn take_bytes<R>(bytes: &mut &[u8], with: impl FnOnce(&[u8]) -> R) -> R {
     let end = bytes.iter().position(|b| *b == 0).expect("a packed text is closed");
     if bytes[end + 1] == 1 {
         let text = take(bytes, end);
         take(bytes, 2);
-        return with(std::str::from_utf8(text).expect(WHY));
+        return with(text);
     }
     let mut text = Vec::new();
     loop {
         let end = bytes.iter().position(|b| *b == 0).expect("a packed text is closed");
         text.extend_from_slice(take(bytes, end));
         if take(bytes, 2)[1] == 1 {
-            return with(std::str::from_utf8(&text).expect(WHY));
+            return with(&text);
         }
         text.push(0);
     }
+}
+
+/// As [`take_bytes`], of a text.
+fn take_text<R>(bytes: &mut &[u8], with: impl FnOnce(&str) -> R) -> R {
+    take_bytes(bytes, |text| with(std::str::from_utf8(text).expect("texts were UTF-8 when packed")))
 }
 
 fn take_value(bytes: &mut &[u8], ty: &Type) -> Value {
@@ -271,10 +343,22 @@ fn take_value(bytes: &mut &[u8], ty: &Type) -> Value {
         Type::Duration => Value::Duration(take_int(bytes)),
         Type::Date => Value::Date(take_date(bytes)),
         Type::Enum(_) => Value::Enum(take_enum(bytes)),
+        Type::Float32 => Value::float32(take_single(bytes)),
         Type::Float64 => Value::Float(take_float(bytes)),
         Type::Decimal(_) => Value::Decimal(take_decimal(bytes)),
         Type::Uuid => Value::Uuid(u128::from_be_bytes(take_array(bytes))),
         Type::String => take_text(bytes, Value::string),
+        Type::Bytes => Value::Bytes(take_bytes(bytes, |found| found.into())),
+        Type::Map(inner) => {
+            let mut entries = Vec::new();
+            while take(bytes, 1)[0] == 1 {
+                entries.push((take_text(bytes, |key| key.into()), take_value(bytes, inner)));
+            }
+            Value::Map(entries.into())
+        }
+        Type::Tensor(tensor) => {
+            Value::Tensor(take_tensor(bytes, tensor.dims.len(), tensor.element).into())
+        }
         Type::Option(inner) => {
             if take(bytes, 1)[0] == 0 {
                 Value::None
@@ -306,7 +390,20 @@ impl Column {
             (Self::Int(values), Type::Date) => values.push(i64::from(take_date(bytes))),
             (Self::Int(values), Type::Enum(_)) => values.push(i64::from(take_enum(bytes))),
             (Self::Int(values), _) => values.push(take_int(bytes)),
+            (Self::Float(values), Type::Float32) => values.push(f64::from(take_single(bytes))),
             (Self::Float(values), _) => values.push(take_float(bytes).get()),
+            (Self::Bytes(values), _) => take_bytes(bytes, |found| values.push(found)),
+            (Self::Tensor(values), Type::Tensor(tensor)) => {
+                values.push(take_tensor(bytes, tensor.dims.len(), tensor.element).into());
+            }
+            (Self::List { ends, items }, Type::Map(inner)) => {
+                while take(bytes, 1)[0] == 1 {
+                    let (keys, values) = items.next_entry();
+                    take_text(bytes, |key| keys.push(key));
+                    values.push_packed(bytes, inner);
+                }
+                ends.push(u32::try_from(items.len()).expect("a batch's lists are bounded"));
+            }
             (Self::Decimal(values), _) => values.push(take_decimal(bytes)),
             (Self::Uuid(values), _) => values.push(u128::from_be_bytes(take_array(bytes))),
             (Self::String(values), _) => {
@@ -343,6 +440,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tensor::{Dimension, TensorType};
     use crate::ty::Field;
 
     fn value_of(ty: &Type) -> BoxedStrategy<Value> {
@@ -352,6 +450,7 @@ mod tests {
             Type::Timestamp => any::<i64>().prop_map(Value::Timestamp).boxed(),
             Type::Duration => any::<i64>().prop_map(Value::Duration).boxed(),
             Type::Date => any::<i32>().prop_map(Value::Date).boxed(),
+            Type::Float32 => any::<f32>().prop_map(Value::float32).boxed(),
             Type::Float64 => any::<f64>().prop_map(Value::float).boxed(),
             Type::Decimal(_) => prop_oneof![
                 (-300_i128..300).prop_map(Value::Decimal),
@@ -363,6 +462,15 @@ mod tests {
                 (0..u32::try_from(labels.len()).unwrap()).prop_map(Value::Enum).boxed()
             }
             Type::String => "[a\0é]{0,4}".prop_map(|s| Value::string(&s)).boxed(),
+            Type::Bytes => prop::collection::vec(0_u8..3, 0..4)
+                .prop_map(|bytes| Value::Bytes(bytes.into()))
+                .boxed(),
+            Type::Map(inner) => prop::collection::vec(("[a\0b]{0,2}", value_of(inner)), 0..3)
+                .prop_map(|entries| {
+                    Value::map(entries.into_iter().map(|(key, value)| (key.into(), value)))
+                })
+                .boxed(),
+            Type::Tensor(tensor) => tensor_of(tensor.element),
             Type::Option(inner) => prop_oneof![Just(Value::None), value_of(inner)].boxed(),
             Type::List(inner) => prop::collection::vec(value_of(inner), 0..3)
                 .prop_map(|items| Value::List(items.into()))
@@ -372,6 +480,35 @@ mod tests {
                 parts.prop_map(|values| Value::Struct(values.into())).boxed()
             }
         }
+    }
+
+    /// A tensor of two dimensions, whose elements are made of few bits.
+    fn tensor_of(element: ElementType) -> BoxedStrategy<Value> {
+        let elements = move |n: usize| match element {
+            ElementType::F32 => prop::collection::vec(prop_oneof![any::<f32>(), Just(0.0)], n)
+                .prop_map(Elements::F32)
+                .boxed(),
+            ElementType::F64 => {
+                prop::collection::vec(any::<f64>(), n).prop_map(Elements::F64).boxed()
+            }
+            ElementType::I64 => prop::collection::vec(-1_i64..2, n).prop_map(Elements::I64).boxed(),
+            ElementType::U8 => prop::collection::vec(0_u8..2, n).prop_map(Elements::U8).boxed(),
+            ElementType::Bool => {
+                prop::collection::vec(any::<bool>(), n).prop_map(Elements::Bool).boxed()
+            }
+        };
+        (0_u32..3, 0_u32..3)
+            .prop_flat_map(move |(rows, columns)| {
+                elements((rows * columns) as usize).prop_map(move |elements| {
+                    let tensor = Tensor::try_new(vec![rows, columns], elements).unwrap();
+                    Value::Tensor(tensor.into())
+                })
+            })
+            .boxed()
+    }
+
+    fn tensor_type(element: ElementType) -> Type {
+        Type::Tensor(TensorType { dims: vec![Dimension::Unknown; 2], element })
     }
 
     fn all_types() -> Vec<Type> {
@@ -389,6 +526,17 @@ mod tests {
             Type::String,
             Type::String.optional(),
             Type::List(Box::new(Type::String)),
+            Type::Float32,
+            Type::Bytes,
+            Type::Bytes.optional(),
+            Type::Map(Box::new(Type::Int64)),
+            Type::Map(Box::new(Type::Map(Box::new(Type::Bytes)))),
+            tensor_type(ElementType::F32),
+            tensor_type(ElementType::F64).optional(),
+            tensor_type(ElementType::I64),
+            tensor_type(ElementType::U8),
+            tensor_type(ElementType::Bool),
+            Type::List(Box::new(tensor_type(ElementType::U8))),
             Type::Struct(pair.clone()),
             Type::Struct(pair).optional(),
         ]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::tensor::TensorType;
+
 /// The type of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,12 +14,16 @@ pub enum Type {
     Bool,
     /// 64-bit signed integer; overflow is an error row.
     Int64,
+    /// IEEE 754 single with one NaN and one zero.
+    Float32,
     /// IEEE 754 double with one NaN and one zero.
     Float64,
     /// Exact decimal with this many digits after the point.
     Decimal(u8),
     /// UTF-8 text, ordered by bytes.
     String,
+    /// Any bytes, ordered as such.
+    Bytes,
     /// UTC nanoseconds since 1970.
     Timestamp,
     /// Days since 1970-01-01.
@@ -30,6 +36,10 @@ pub enum Type {
     Enum(Vec<String>),
     /// Any number of one type.
     List(Box<Type>),
+    /// Values of one type under strings, sorted by them.
+    Map(Box<Type>),
+    /// Numbers in a regular shape.
+    Tensor(TensorType),
     /// Named fields.
     Struct(Vec<Field>),
     /// A value or `none`; never nested, since `option<option<T>>` collapses.
@@ -79,6 +89,22 @@ impl Type {
         }
     }
 
+    /// Whether the types differ in dimensions of tensors only, none of which is known to differ:
+    /// a value of this type may then be one of `other`, and its shape says whether it is.
+    pub fn may_be(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tensor(a), Self::Tensor(b)) => a.may_be(b),
+            (Self::List(a), Self::List(b))
+            | (Self::Map(a), Self::Map(b))
+            | (Self::Option(a), Self::Option(b)) => a.may_be(b),
+            (Self::Struct(a), Self::Struct(b)) => {
+                a.len() == b.len()
+                    && a.iter().zip(b).all(|(a, b)| a.name == b.name && a.ty.may_be(&b.ty))
+            }
+            (a, b) => a == b,
+        }
+    }
+
     /// Whether `none` is a value of the type.
     pub fn is_option(&self) -> bool {
         matches!(self, Self::Option(_))
@@ -90,15 +116,19 @@ impl fmt::Display for Type {
         match self {
             Self::Bool => f.write_str("bool"),
             Self::Int64 => f.write_str("int64"),
+            Self::Float32 => f.write_str("float32"),
             Self::Float64 => f.write_str("float64"),
             Self::Decimal(scale) => write!(f, "decimal<{scale}>"),
             Self::String => f.write_str("string"),
+            Self::Bytes => f.write_str("bytes"),
             Self::Timestamp => f.write_str("timestamp"),
             Self::Date => f.write_str("date"),
             Self::Duration => f.write_str("duration"),
             Self::Uuid => f.write_str("uuid"),
             Self::Enum(labels) => write!(f, "enum<{}>", labels.join("|")),
             Self::List(inner) => write!(f, "list<{inner}>"),
+            Self::Map(inner) => write!(f, "map<{inner}>"),
+            Self::Tensor(tensor) => tensor.fmt(f),
             Self::Option(inner) => write!(f, "option<{inner}>"),
             Self::Struct(fields) => {
                 f.write_str("{ ")?;

@@ -1,11 +1,14 @@
 //! One value of a row.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::format_base64;
 use crate::decimal::format_decimal;
 use crate::float::Float;
+use crate::tensor::{Elements, Tensor};
 use crate::time::{format_date, format_duration, format_timestamp};
 use crate::ty::Type;
 
@@ -21,12 +24,14 @@ pub enum Value {
     Bool(bool),
     /// `int64`
     Int(i64),
-    /// `float64`
+    /// `float64`, and `float32` as the double of the same value.
     Float(Float),
     /// `decimal<S>`: units of 10^-S.
     Decimal(i128),
     /// `string`
     String(Arc<str>),
+    /// `bytes`
+    Bytes(Arc<[u8]>),
     /// `timestamp`: nanoseconds since 1970, UTC.
     Timestamp(i64),
     /// `date`: days since 1970-01-01.
@@ -39,6 +44,10 @@ pub enum Value {
     Enum(u32),
     /// `list<T>`
     List(Arc<[Value]>),
+    /// `map<T>`: entries by key, ascending, each key once.
+    Map(Arc<[(Arc<str>, Value)]>),
+    /// `tensor<…>`
+    Tensor(Arc<Tensor>),
     /// Fields of a struct in order.
     Struct(Arc<[Value]>),
 }
@@ -54,6 +63,23 @@ impl Value {
         Self::Float(Float::new(number))
     }
 
+    /// A `float32` value, normalised.
+    pub fn float32(number: f32) -> Self {
+        Self::float(f64::from(number))
+    }
+
+    /// A map of these entries; of several with one key the last one stays.
+    pub fn map(entries: impl IntoIterator<Item = (Arc<str>, Self)>) -> Self {
+        let sorted: BTreeMap<Arc<str>, Self> = entries.into_iter().collect();
+        Self::Map(sorted.into_iter().collect())
+    }
+
+    /// The value under `key` of a map's entries.
+    pub fn entry<'a>(entries: &'a [(Arc<str>, Self)], key: &str) -> Option<&'a Self> {
+        let at = entries.binary_search_by(|(known, _)| known.as_ref().cmp(key)).ok()?;
+        Some(&entries[at].1)
+    }
+
     /// Whether the value may stand where `ty` is declared.
     pub fn fits(&self, ty: &Type) -> bool {
         match (self, ty) {
@@ -64,12 +90,19 @@ impl Value {
             | (Self::Float(_), Type::Float64)
             | (Self::Decimal(_), Type::Decimal(_))
             | (Self::String(_), Type::String)
+            | (Self::Bytes(_), Type::Bytes)
             | (Self::Timestamp(_), Type::Timestamp)
             | (Self::Date(_), Type::Date)
             | (Self::Duration(_), Type::Duration)
             | (Self::Uuid(_), Type::Uuid) => true,
+            (Self::Float(number), Type::Float32) => is_single(*number),
             (Self::Enum(idx), Type::Enum(labels)) => (*idx as usize) < labels.len(),
             (Self::List(items), Type::List(inner)) => items.iter().all(|item| item.fits(inner)),
+            (Self::Map(entries), Type::Map(inner)) => {
+                entries.windows(2).all(|pair| pair[0].0 < pair[1].0)
+                    && entries.iter().all(|(_, value)| value.fits(inner))
+            }
+            (Self::Tensor(tensor), Type::Tensor(ty)) => tensor.fits(ty),
             (Self::Struct(values), Type::Struct(fields)) => {
                 values.len() == fields.len()
                     && values.iter().zip(fields).all(|(value, field)| value.fits(&field.ty))
@@ -84,10 +117,12 @@ impl Value {
             (Self::None, _) => "none".to_owned(),
             (Self::Bool(value), _) => value.to_string(),
             (Self::Int(value), _) => value.to_string(),
+            (Self::Float(value), Type::Float32) => format!("{:?}", value.to_f32()),
             (Self::Float(value), _) => format!("{:?}", value.get()),
             (Self::Decimal(units), Type::Decimal(scale)) => format_decimal(*units, *scale),
             (Self::Decimal(units), _) => units.to_string(),
             (Self::String(text), _) => text.to_string(),
+            (Self::Bytes(bytes), _) => format_base64(bytes),
             (Self::Timestamp(nanoseconds), _) => format_timestamp(*nanoseconds),
             (Self::Date(days), _) => format_date(*days),
             (Self::Duration(nanoseconds), _) => format_duration(*nanoseconds),
@@ -100,6 +135,18 @@ impl Value {
                 let items: Vec<String> = items.iter().map(|item| item.display(inner)).collect();
                 format!("[{}]", items.join(", "))
             }
+            (Self::Map(entries), Type::Map(inner)) => {
+                let parts: Vec<String> = entries
+                    .iter()
+                    .map(|(key, value)| format!("{key:?}: {}", value.display(inner)))
+                    .collect();
+                format!("{{{}}}", parts.join(", "))
+            }
+            (Self::Tensor(tensor), _) => {
+                let mut out = String::new();
+                tensor.write(&mut out, &mut display_element);
+                out
+            }
             (Self::Struct(values), Type::Struct(fields)) => {
                 let parts: Vec<String> = values
                     .iter()
@@ -108,7 +155,24 @@ impl Value {
                     .collect();
                 format!("{{ {} }}", parts.join(", "))
             }
-            (Self::List(_) | Self::Struct(_), _) => format!("{self:?}"),
+            (Self::List(_) | Self::Map(_) | Self::Struct(_), _) => format!("{self:?}"),
         }
     }
+}
+
+/// Whether a `float32` has this value.
+fn is_single(number: Float) -> bool {
+    Float::new(f64::from(number.to_f32())) == number
+}
+
+fn display_element(elements: &Elements, at: usize, out: &mut String) {
+    use std::fmt::Write as _;
+    let written = match elements {
+        Elements::F32(values) => write!(out, "{:?}", values[at]),
+        Elements::F64(values) => write!(out, "{:?}", values[at]),
+        Elements::I64(values) => write!(out, "{}", values[at]),
+        Elements::U8(values) => write!(out, "{}", values[at]),
+        Elements::Bool(values) => write!(out, "{}", values[at]),
+    };
+    written.expect("writing to a string cannot fail");
 }

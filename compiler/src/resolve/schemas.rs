@@ -1,5 +1,6 @@
 //! Types as written become types as computed with; schemas are put in where they are named.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
@@ -11,6 +12,7 @@ use arqon_grammar::type_habit;
 use arqon_types::{Field, Type};
 use indexmap::IndexMap;
 
+use super::dimensions::Dimensions;
 use crate::order::dependency_order;
 use crate::report::Report;
 use crate::row_type::{Column, Origin, OriginKind, RowType};
@@ -24,8 +26,19 @@ pub(crate) struct SchemaType {
     n_parts: usize,
 }
 
-/// The schemas by name.
-pub(crate) type Schemas<'a> = IndexMap<&'a str, SchemaType>;
+/// The schemas by name, and what the symbols in their tensors stand for.
+#[derive(Debug)]
+pub(crate) struct Schemas<'a> {
+    by_name: IndexMap<&'a str, SchemaType>,
+    dimensions: Dimensions<'a>,
+}
+
+impl Schemas<'_> {
+    /// The parameters that some type has named so far.
+    pub(crate) fn used_params(self) -> BTreeSet<String> {
+        self.dimensions.used()
+    }
+}
 
 /// A type as written, put in.
 pub(crate) struct PutIn {
@@ -37,7 +50,11 @@ pub(crate) struct PutIn {
 }
 
 /// Puts in all schemas of a circuit.
-pub(crate) fn resolve_schemas<'a>(circuit: &'a ast::Circuit, report: &mut Report) -> Schemas<'a> {
+pub(crate) fn resolve_schemas<'a>(
+    circuit: &'a ast::Circuit,
+    dimensions: Dimensions<'a>,
+    report: &mut Report,
+) -> Schemas<'a> {
     let ids: IndexMap<&str, usize> =
         circuit.schemas.iter().enumerate().map(|(id, schema)| (schema.name.as_str(), id)).collect();
     let needs: Vec<Vec<usize>> = circuit
@@ -55,7 +72,7 @@ pub(crate) fn resolve_schemas<'a>(circuit: &'a ast::Circuit, report: &mut Report
     for cycle in &found.cycles {
         report_cycle(circuit, cycle, report);
     }
-    let mut schemas = Schemas::new();
+    let mut schemas = Schemas { by_name: IndexMap::new(), dimensions };
     for &id in &found.order {
         let schema = &circuit.schemas[id];
         let (row, n_parts) = fields_row(&schema.fields, &schemas, &ids, report);
@@ -69,7 +86,7 @@ pub(crate) fn resolve_schemas<'a>(circuit: &'a ast::Circuit, report: &mut Report
         } else {
             Arc::new(row)
         };
-        schemas.insert(schema.name.as_str(), SchemaType { row, n_parts });
+        schemas.by_name.insert(schema.name.as_str(), SchemaType { row, n_parts });
     }
     schemas
 }
@@ -197,14 +214,6 @@ fn put_in(
     report: &mut Report,
 ) -> PutIn {
     let plain = |ty: Type| PutIn { ty: Some(ty), parts: None, n_parts: 1 };
-    let missing = |word: &str, report: &mut Report| {
-        report.push(Diagnostic::new(
-            yaml::NOT_AVAILABLE,
-            ty.span,
-            format!("the type `{word}` is part of the language, and not available in this version"),
-        ));
-        PutIn { ty: None, parts: None, n_parts: 1 }
-    };
     match &ty.kind {
         ast::TypeKind::Bool => plain(Type::Bool),
         ast::TypeKind::Int64 => plain(Type::Int64),
@@ -218,10 +227,20 @@ fn put_in(
         ast::TypeKind::Enum(labels) => {
             plain(Type::Enum(labels.iter().map(|label| label.node.clone()).collect()))
         }
-        ast::TypeKind::Float32 => missing("float32", report),
-        ast::TypeKind::Bytes => missing("bytes", report),
-        ast::TypeKind::Map(_) => missing("map", report),
-        ast::TypeKind::Tensor { .. } => missing("tensor", report),
+        ast::TypeKind::Float32 => plain(Type::Float32),
+        ast::TypeKind::Bytes => plain(Type::Bytes),
+        ast::TypeKind::Map(inner) => {
+            let put = put_in(inner, schemas, ids, report);
+            PutIn {
+                ty: put.ty.map(|ty| Type::Map(Box::new(ty))),
+                parts: None,
+                n_parts: put.n_parts.saturating_add(1),
+            }
+        }
+        ast::TypeKind::Tensor { dims, element } => {
+            let tensor = schemas.dimensions.put_in(dims, element.node, report);
+            PutIn { ty: tensor.map(Type::Tensor), parts: None, n_parts: 1 }
+        }
         ast::TypeKind::List(inner) => {
             let put = put_in(inner, schemas, ids, report);
             PutIn {
@@ -243,7 +262,7 @@ fn put_in(
             }
         }
         ast::TypeKind::Named(name) => {
-            if let Some(schema) = schemas.get(name.as_str()) {
+            if let Some(schema) = schemas.by_name.get(name.as_str()) {
                 PutIn {
                     ty: schema.row.fields().map(Type::Struct),
                     parts: Some(schema.row.clone()),
@@ -279,7 +298,7 @@ fn unknown_type(
         ));
         return;
     }
-    let candidates = ids.keys().chain(schemas.keys()).copied().chain(TYPE_NAMES);
+    let candidates = ids.keys().chain(schemas.by_name.keys()).copied().chain(TYPE_NAMES);
     report.unknown(names::UNKNOWN_TYPE, span, message, name, candidates);
 }
 
@@ -322,9 +341,10 @@ pub(crate) fn struct_fields(put: PutIn) -> Option<Vec<Field>> {
 }
 
 /// Types that are not schemas, for suggestions.
-const TYPE_NAMES: [&str; 15] = [
+const TYPE_NAMES: [&str; 16] = [
     "bool",
     "int64",
+    "float32",
     "float64",
     "decimal",
     "string",

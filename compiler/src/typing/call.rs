@@ -55,11 +55,17 @@ impl Typer<'_> {
         }
         let made = self.call_with_lambdas(name, &ordered, args, scope, place);
         match made {
-            Ok(expr) => Some(TypedExpr::plain(expr)),
+            Ok(expr) => {
+                self.meet_operands(&expr, span, &operands);
+                Some(TypedExpr::plain(expr))
+            }
             Err(fault) => {
                 let is_count = fault.kind == arqon_operators::FaultKind::ArgumentCount;
                 let mut types = operands.iter().filter_map(|operand| operand.ty.as_ref());
-                let no_list = !types.any(|ty| ty.to_string().contains("list<"));
+                let no_list = !types.any(|ty| {
+                    let text = ty.to_string();
+                    text.contains("list<") || text.contains("tensor<")
+                });
                 // `sum`, `min` and others are functions of a row and aggregates of a group.
                 if arqon_operators::aggregate_names().any(|known| known == name)
                     && (is_count || fault.operand == Some(0))
@@ -69,7 +75,11 @@ impl Typer<'_> {
                     return None;
                 }
                 let span = if is_count { function.span } else { span };
-                let operands = only_wrong(&fault, operands);
+                let operands = if fault.kind == arqon_operators::FaultKind::Shape {
+                    operands
+                } else {
+                    only_wrong(&fault, operands)
+                };
                 self.type_fault(&fault, span, &operands);
                 None
             }
@@ -414,20 +424,4 @@ fn only_wrong(fault: &TypeFault, mut operands: Vec<Operand>) -> Vec<Operand> {
 }
 
 /// Functions of the language that this version does not compute.
-const LATER_FUNCTIONS: [&str; 15] = [
-    "tensor",
-    "shape",
-    "dot",
-    "norm",
-    "rms",
-    "mean",
-    "matmul",
-    "concat",
-    "reshape",
-    "cast",
-    "base64",
-    "hex",
-    "sha256",
-    "float32",
-    "epoch_time",
-];
+const LATER_FUNCTIONS: [&str; 1] = ["epoch_time"];

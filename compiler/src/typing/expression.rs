@@ -127,7 +127,10 @@ impl Typer<'_> {
         operands: &[Operand],
     ) -> Option<TypedExpr> {
         match made {
-            Ok(expr) => Some(TypedExpr::plain(expr)),
+            Ok(expr) => {
+                self.meet_operands(&expr, span, operands);
+                Some(TypedExpr::plain(expr))
+            }
             Err(fault) => {
                 self.type_fault(&fault, span, operands);
                 None

@@ -69,6 +69,13 @@ impl Typer<'_> {
         if self.n_bodies > 0 {
             diagnostic = diagnostic.secondary(self.outer_call, "in this call");
         }
+        if matches!(fault.kind, FaultKind::Shape | FaultKind::Mismatch) {
+            let origins: Vec<Span> =
+                operands.iter().filter_map(|operand| Some(operand.origin?.span)).collect();
+            for (place, words) in origins.iter().flat_map(|origin| self.dimension_params(*origin)) {
+                diagnostic = diagnostic.secondary(place, words);
+            }
+        }
         if let Some(help) = &fault.help {
             diagnostic = diagnostic.help(help.clone());
         }
@@ -107,6 +114,7 @@ fn fault_code(fault: &TypeFault) -> Code {
         FaultKind::UnknownLabel => names::UNKNOWN_VARIANT,
         FaultKind::ArgumentCount => names::WRONG_ARGUMENTS,
         FaultKind::NotConstant => names::CONSTANT,
+        FaultKind::Shape => names::DIMENSIONS,
         FaultKind::OutOfRange => names::LITERAL_RANGE,
         FaultKind::Pattern => names::PATTERN,
         FaultKind::Format => names::FORMAT,

@@ -101,6 +101,8 @@ impl Typer<'_> {
             }
             return None;
         };
+        let places = [&left_typed, &right_typed].map(|typed| typed.origin.map(|it| it.span));
+        self.meet(&left_expr.ty, &right_expr.ty, pair.left.span, places);
         Some((keyed(left_expr, &common), keyed(right_expr, &common)))
     }
 

@@ -634,7 +634,7 @@ fn union(
     let Some((first, first_span)) = sources.first().filter(|_| reads.complete) else {
         return (typed, RowType::unknown());
     };
-    let row = rows.row(*first);
+    let mut row = rows.row(*first);
     let mut complete = true;
     for (source, (input, span)) in typed.iter_mut().zip(sources).skip(1) {
         let other = rows.row(*input);
@@ -644,6 +644,14 @@ fn union(
         }
         match same_fields(&row, &other) {
             Ok(columns) => {
+                for (column, at) in row.columns.iter().zip(&columns) {
+                    let found = &other.columns[*at];
+                    if let (Some(ty), Some(other_ty)) = (&column.ty, &found.ty) {
+                        let places = [found.origin, column.origin].map(|it| it.map(|it| it.span));
+                        typer.meet(other_ty, ty, *span, places);
+                    }
+                }
+                row = in_common(row, &other, &columns);
                 let in_order = columns.iter().enumerate().all(|(at, column)| at == *column);
                 source.columns = if in_order { None } else { Some(columns) };
             }
@@ -670,6 +678,19 @@ fn union(
     (typed, if complete { row } else { RowType::unknown() })
 }
 
+/// The row with what is known of its tensors on both sides; `columns` are those of `other`.
+fn in_common(mut row: Arc<RowType>, other: &RowType, columns: &[usize]) -> Arc<RowType> {
+    for (at, other_at) in columns.iter().enumerate() {
+        if let (Some(ty), Some(other_ty)) = (&row.columns[at].ty, &other.columns[*other_at].ty)
+            && ty != other_ty
+            && let Some(common) = arqon_operators::common_type(ty, other_ty)
+        {
+            Arc::make_mut(&mut row).columns[at].ty = Some(common);
+        }
+    }
+    row
+}
+
 struct Difference {
     words: String,
     places: Vec<Span>,
@@ -687,7 +708,7 @@ fn same_fields(row: &RowType, other: &RowType) -> Result<Vec<usize>, Difference>
         };
         let found = &other.columns[at];
         if let (Some(ty), Some(other_ty)) = (&column.ty, &found.ty)
-            && ty != other_ty
+            && !ty.may_be(other_ty)
         {
             let origins = [column.origin, found.origin];
             return Err(Difference {

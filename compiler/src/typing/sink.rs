@@ -6,7 +6,7 @@ use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_operators::Expr;
-use arqon_types::Type;
+use arqon_types::{ElementType, Type};
 
 use super::typer::Typer;
 use crate::resolve::{Resolved, Topic};
@@ -139,6 +139,13 @@ impl Typer<'_> {
                 let wide = arqon_operators::coerce(expr, wanted)
                     .expect("a value may stand where an option is wanted");
                 exprs.push(wide);
+            } else if found.may_be(wanted) || !found.is_option() && found.may_be(wanted.required())
+            {
+                let places = [column.origin, field.origin].map(|it| it.map(|it| it.span));
+                self.meet(found, wanted, span, places);
+                let shaped = arqon_operators::coerce(expr, wanted)
+                    .expect("a tensor may stand where one of its shape is wanted");
+                exprs.push(shaped);
             } else {
                 problems.push(Problem {
                     words: format!("`{}` is `{found}`, the topic has `{wanted}`", field.name),
@@ -169,6 +176,11 @@ impl Typer<'_> {
         for problem in &problems {
             for (place, words) in problem.place.iter().chain(&problem.other) {
                 fault = fault.secondary(*place, words.clone());
+            }
+            for (place, _) in problem.place.iter().chain(&problem.other) {
+                for (param, words) in self.dimension_params(*place) {
+                    fault = fault.secondary(param, words);
+                }
             }
         }
         let words: Vec<&str> = problems.iter().map(|problem| problem.words.as_str()).collect();
@@ -224,7 +236,23 @@ fn conversion(topic: &RowType, row: &RowType) -> Option<String> {
         let is_unwanted = found.is_option() && found.required() == wanted;
         is_unwanted.then(|| format!("give the value for `none`: `{} // …`", field.name))
     });
-    optional.or_else(|| {
+    let shape = topic.columns.iter().find_map(|field| {
+        let column = &row.columns[row.position(&field.name)?];
+        match (column.ty.as_ref()?.required(), field.ty.as_ref()?.required()) {
+            (Type::Tensor(found), Type::Tensor(wanted)) if found.element == wanted.element => {
+                Some("give both the same dimensions; `_` takes any")
+            }
+            (Type::Tensor(_), Type::Tensor(wanted)) => match wanted.element {
+                ElementType::F32 => Some("convert the elements: cast(x, \"f32\")"),
+                ElementType::F64 => Some("convert the elements: cast(x, \"f64\")"),
+                ElementType::I64 => Some("convert the elements: cast(x, \"i64\")"),
+                ElementType::U8 => Some("convert the elements: cast(x, \"u8\")"),
+                ElementType::Bool => None,
+            },
+            _ => None,
+        }
+    });
+    optional.or(shape.map(str::to_owned)).or_else(|| {
         let names: Vec<&str> = topic.columns.iter().map(|field| &*field.name).collect();
         let is_scalar =
             |column: &crate::row_type::Column| !matches!(column.ty, Some(Type::Struct(_)));

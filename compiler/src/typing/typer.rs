@@ -7,6 +7,7 @@ use arqon_grammar::Span;
 use arqon_grammar::code::names;
 use arqon_operators::Expr;
 
+use super::symbols::Symbols;
 use crate::places::Places;
 use crate::report::Report;
 use crate::resolve::{Functions, Params};
@@ -20,6 +21,8 @@ pub(crate) struct Typer<'a> {
     pub(super) places: &'a Places<'a>,
     /// What was found wrong.
     pub(crate) report: &'a mut Report,
+    /// What has been found out about dimensions of tensors.
+    pub(crate) symbols: Symbols,
     /// Variables of the lambdas around the place that is being typed.
     pub(super) n_locals: usize,
     /// Bodies of functions around it.
@@ -47,6 +50,7 @@ impl<'a> Typer<'a> {
             params,
             places,
             report,
+            symbols: Symbols::default(),
             n_locals: 0,
             n_bodies: 0,
             outer_call: Span::default(),

@@ -213,6 +213,26 @@ codes! {
         wrong: "- select: { note: none }\n",
         mended: "- select: { note: name }\n",
     }
+    DIMENSIONS = "E0230" {
+        title: "dimensions of tensors that do not agree",
+        explanation: "Shapes are known when a circuit is compiled. A name in capitals is one \
+            number in the whole circuit: that of the parameter of this name, or the one that some \
+            edge fixes. Where two dimensions must be equal (the inner ones of `matmul`, those of \
+            a row and its topic) and are known to differ, both ends are shown. `_` says nothing: \
+            the shape of each row decides, and a row that does not fit is an error row.",
+        wrong: "schemas:\n  In: { a: tensor<2x3xf32>, b: tensor<4x2xf32> }\n\
+            flow:\n  n:\n    from: in\n    do:\n      - select: { c: matmul(a, b) }\n",
+        mended: "schemas:\n  In: { a: tensor<2x3xf32>, b: tensor<3x2xf32> }\n\
+            flow:\n  n:\n    from: in\n    do:\n      - select: { c: matmul(a, b) }\n",
+    }
+    DIMENSION = "E0231" {
+        title: "a parameter or number that is no size of a tensor",
+        explanation: "A dimension is a number, a name in capitals, or `_`. A name in capitals that \
+            is also one of `params:` stands for its value, which is then a whole number, not \
+            below 0. A tensor has at most 16,777,216 elements.",
+        wrong: "params: { D: 0.5 }\nschemas:\n  Vec: { x: tensor<Dxf32> }\n",
+        mended: "params: { D: 64 }\nschemas:\n  Vec: { x: tensor<Dxf32> }\n",
+    }
     PATTERN = "E0240" {
         title: "a pattern that is no regular expression",
         explanation: "The patterns of `matches`, `regex_extract` and `regex_replace` are regular \

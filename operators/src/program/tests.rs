@@ -2,13 +2,14 @@
 
 mod catalogue;
 
-use arqon_types::{ColumnBatch, Field, Row};
+use arqon_types::{ColumnBatch, Dimension, ElementType, Elements, Field, Row, Tensor, TensorType};
 use proptest::prelude::*;
 
 use super::*;
 use crate::call::{Arg, call};
 use crate::expr::{ExprKind, Place};
 use crate::fault::Typed;
+use crate::index::item;
 use crate::typing;
 
 fn decimal(scale: u8) -> Type {
@@ -30,6 +31,25 @@ fn plane() -> Type {
     ])
 }
 
+fn counts() -> Type {
+    Type::Map(Box::new(Type::Int64))
+}
+
+fn tensor(n_dims: usize, element: ElementType) -> Type {
+    Type::Tensor(TensorType { dims: vec![Dimension::Unknown; n_dims], element })
+}
+
+fn vector() -> Type {
+    tensor(1, ElementType::F64)
+}
+
+fn matrix() -> Type {
+    tensor(2, ElementType::I64)
+}
+
+const N_PLAIN: u32 = 18;
+const N_TYPES: u32 = 2 * N_PLAIN;
+
 /// Every plain type, and then an option of each.
 fn schema() -> Vec<Type> {
     let plain = [
@@ -46,6 +66,11 @@ fn schema() -> Vec<Type> {
         status(),
         ints(),
         plane(),
+        Type::Float32,
+        Type::Bytes,
+        counts(),
+        vector(),
+        matrix(),
     ];
     let options: Vec<Type> = plain.iter().cloned().map(Type::optional).collect();
     plain.into_iter().chain(options).collect()
@@ -90,6 +115,29 @@ impl Choices<'_> {
                     -7.0,
                 ][pick as usize],
             ),
+            Type::Float32 => Value::float32(
+                [0.0, -0.0, 1.5, -2.25, 0.1, 1e38, 1e-45, f32::NAN, f32::INFINITY, 2.0, 3.3, -7.0]
+                    [pick as usize],
+            ),
+            Type::Bytes => Value::Bytes(
+                [&b""[..], b"a", b"ab", b"\0", b"\0\xFF", b"\xC3"][pick as usize % 6].into(),
+            ),
+            Type::Map(inner) => Value::map((0..pick % 3).map(|_| {
+                let key = ["", "a", "b"][self.below(3) as usize];
+                (key.into(), self.value(inner))
+            })),
+            Type::Tensor(ty) => {
+                let shape: Vec<u32> = ty.dims.iter().map(|_| self.below(3)).collect();
+                let n: u32 = shape.iter().product();
+                let elements = if ty.element == ElementType::I64 {
+                    let numbers = [0, 1, -2, i64::MAX];
+                    Elements::I64((0..n).map(|_| numbers[self.below(4) as usize]).collect())
+                } else {
+                    let numbers = [0.0, 1.5, -2.0, 1e300, f64::NAN];
+                    Elements::F64((0..n).map(|_| numbers[self.below(5) as usize]).collect())
+                };
+                Value::Tensor(Tensor::try_new(shape, elements).unwrap().into())
+            }
             Type::Decimal(_) => Value::Decimal(
                 [0, 1, -1, 250, 12345, -12355, 1 << 70, i128::MAX, i128::MIN, 100, 50, 99]
                     [pick as usize],
@@ -176,6 +224,11 @@ impl Choices<'_> {
                 Ok(typing::structure(vec![("year".into(), year), ("maker".into(), maker)], at))
             }
             Type::Uuid => self.call("uuid", &[Type::String], depth, at),
+            Type::Float32 => self.single(depth, at),
+            Type::Bytes => self.bytes(depth, at),
+            Type::Tensor(ty) if ty.dims.len() == 1 => self.vector(depth, at),
+            Type::Tensor(_) => self.matrix(depth, at),
+            Type::Map(_) => Ok(self.leaf(ty)),
             Type::Enum(_) => Ok(self.leaf(ty)),
         }
     }
@@ -202,7 +255,7 @@ impl Choices<'_> {
             0 => self.call("try", &[operand], depth, at),
             1 => typing::coerce(self.expr(inner, depth), &inner.clone().optional()),
             2 if *inner == Type::Bool => {
-                let left = schema()[self.below(26) as usize].clone();
+                let left = schema()[self.below(N_TYPES) as usize].clone();
                 self.binary(BinaryOp::Less, &left.clone().optional(), left.required(), depth, at)
             }
             2 if *inner == Type::String => {
@@ -213,6 +266,7 @@ impl Choices<'_> {
                 let op = self.arithmetic_op();
                 self.binary(op, inner, &inner.clone().optional(), depth, at)
             }
+            _ if *inner == Type::Int64 && plain => self.item(&counts(), &Type::String, depth, at),
             _ if *inner == Type::Int64 => {
                 let of = self.expr(&plane().optional(), depth);
                 typing::field(of, "year", at)
@@ -228,9 +282,88 @@ impl Choices<'_> {
         }
     }
 
+    /// `of[index]`
+    fn item(&mut self, of: &Type, index: &Type, depth: u32, at: Place) -> Typed {
+        let (of, index) = (self.expr(of, depth), self.expr(index, depth));
+        item(of, index, at)
+    }
+
+    fn single(&mut self, depth: u32, at: Place) -> Typed {
+        use Type::{Float32, Float64, Int64, String};
+        match self.below(6) {
+            0 => {
+                let from = [Int64, Float64, decimal(4), String, Float32];
+                let from = from[self.below(5) as usize].clone();
+                self.call("float32", &[from], depth, at)
+            }
+            1 => {
+                let name = ["floor", "ceil", "round", "abs"][self.below(4) as usize];
+                self.call(name, &[Float32], depth, at)
+            }
+            2 => self.call("round", &[Float32, Int64], depth, at),
+            3 => self.call("max", &[Float32, Float32], depth, at),
+            4 => self.binary(BinaryOp::Divide, &Float32, &Float32, depth, at),
+            _ => {
+                let op = self.arithmetic_op();
+                self.binary(op, &Float32, &Float32, depth, at)
+            }
+        }
+    }
+
+    fn bytes(&mut self, depth: u32, at: Place) -> Typed {
+        use Type::{Bytes, String};
+        match self.below(4) {
+            0 => {
+                let name = ["bytes", "from_hex", "from_base64"][self.below(3) as usize];
+                self.call(name, &[String], depth, at)
+            }
+            1 => self.call("sha256", &[Bytes], depth, at),
+            _ => self.binary(BinaryOp::Concat, &Bytes, &Bytes, depth, at),
+        }
+    }
+
+    fn vector(&mut self, depth: u32, at: Place) -> Typed {
+        match self.below(5) {
+            0 => self.call("slice", &[vector(), Type::Int64, Type::Int64], depth, at),
+            1 => self.call("concat", &[vector(), vector()], depth, at),
+            2 => {
+                let row = self.item(&matrix(), &Type::Int64, depth, at)?;
+                as_floats(row, at)
+            }
+            3 => {
+                let matrix = self.expr(&matrix(), depth);
+                let matrix = as_floats(matrix, at)?;
+                let vector = Arg::Value(self.expr(&vector(), depth));
+                call("matmul", vec![Arg::Value(matrix), vector], at)
+            }
+            _ => self.call("tensor", &[Type::List(Box::new(Type::Float64))], depth, at),
+        }
+    }
+
+    fn matrix(&mut self, depth: u32, at: Place) -> Typed {
+        match self.below(4) {
+            0 => self.call("slice", &[matrix(), Type::Int64], depth, at),
+            1 => self.call("concat", &[matrix(), matrix()], depth, at),
+            2 => {
+                let sizes = [1, 2].map(|n| Expr::literal(Value::Int(n), Type::Int64));
+                let sizes = typing::list(sizes.into(), None, at)?;
+                let to = tensor(2, ElementType::I64);
+                let of = Arg::Value(self.expr(&matrix(), depth));
+                typing::coerce(call("reshape", vec![of, Arg::Value(sizes)], at)?, &to)
+            }
+            _ => self.call("matmul", &[matrix(), matrix()], depth, at),
+        }
+    }
+
     fn int(&mut self, depth: u32, at: Place) -> Typed {
-        use Type::{Bool, Date, Duration, Float64, Int64, String, Timestamp};
-        match self.below(9) {
+        use Type::{Bool, Bytes, Date, Duration, Float64, Int64, String, Timestamp};
+        match self.below(12) {
+            9 => {
+                let of = [Bytes, counts()][self.below(2) as usize].clone();
+                self.call("len", &[of], depth, at)
+            }
+            10 => self.call("sum", &[matrix()], depth, at),
+            11 => self.item(&ints(), &Int64, depth, at),
             0 => self.call("len", &[String], depth, at),
             1 => self.call("div", &[Int64, Int64], depth, at),
             2 => {
@@ -248,7 +381,7 @@ impl Choices<'_> {
                 self.call(name, &[Int64, Int64], depth, at)
             }
             5 => {
-                let key = schema()[self.below(26) as usize].clone();
+                let key = schema()[self.below(N_TYPES) as usize].clone();
                 self.call("hash", &[Int64, key], depth, at)
             }
             6 => self.call("sum", &[ints()], depth, at),
@@ -262,14 +395,21 @@ impl Choices<'_> {
 
     fn float(&mut self, depth: u32, at: Place) -> Typed {
         use Type::{Duration, Float64, Int64};
-        match self.below(7) {
+        match self.below(10) {
+            7 => {
+                let name = ["norm", "rms", "mean", "sum"][self.below(4) as usize];
+                self.call(name, &[vector()], depth, at)
+            }
+            8 => self.call("dot", &[vector(), vector()], depth, at),
+            9 => self.item(&vector(), &Int64, depth, at),
             0 => {
                 let of = [Int64, Float64, decimal(2), decimal(4), Duration];
                 let of = of[self.below(5) as usize].clone();
                 self.binary(BinaryOp::Divide, &of, &of, depth, at)
             }
             1 => {
-                let from = [Int64, decimal(4), Type::String][self.below(3) as usize].clone();
+                let from = [Int64, decimal(4), Type::String, Type::Float32];
+                let from = from[self.below(4) as usize].clone();
                 self.call("float64", &[from], depth, at)
             }
             2 => {
@@ -310,7 +450,8 @@ impl Choices<'_> {
 
     fn truth(&mut self, depth: u32, at: Place) -> Typed {
         use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
-        match self.below(9) {
+        match self.below(10) {
+            9 => self.call("contains", &[counts(), Type::String], depth, at),
             0 | 1 => {
                 let n = 2 + self.below(2);
                 let operands = (0..n).map(|_| self.expr(&Type::Bool, depth)).collect();
@@ -322,7 +463,7 @@ impl Choices<'_> {
             }
             2 => typing::unary(UnaryOp::Not, self.expr(&Type::Bool, depth), at),
             3 => {
-                let of = schema()[self.below(26) as usize].clone();
+                let of = schema()[self.below(N_TYPES) as usize].clone();
                 let items = (0..self.below(4)).map(|_| self.expr(&of, depth)).collect();
                 typing::in_list(self.expr(&of, depth), items, at)
             }
@@ -332,12 +473,12 @@ impl Choices<'_> {
                 self.call(name, &[Type::String, Type::String], depth, at)
             }
             5 => {
-                let of = schema()[13 + self.below(13) as usize].clone();
+                let of = schema()[(N_PLAIN + self.below(N_PLAIN)) as usize].clone();
                 self.call("is_some", &[of], depth, at)
             }
             6 => {
                 let op = [Equal, NotEqual][self.below(2) as usize];
-                let of = schema()[self.below(26) as usize].clone();
+                let of = schema()[self.below(N_TYPES) as usize].clone();
                 self.binary(op, &of, &of.clone().optional(), depth, at)
             }
             7 => {
@@ -350,15 +491,23 @@ impl Choices<'_> {
             _ => {
                 let op = [Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual];
                 let op = op[self.below(6) as usize];
-                let of = schema()[self.below(13) as usize].clone();
+                let of = schema()[self.below(N_PLAIN) as usize].clone();
                 self.binary(op, &of, &of, depth, at)
             }
         }
     }
 
     fn string(&mut self, depth: u32, at: Place) -> Typed {
-        use Type::{Int64, String};
-        match self.below(5) {
+        use Type::{Bytes, Float32, Int64, String};
+        match self.below(7) {
+            5 => {
+                let from = [Bytes, Float32][self.below(2) as usize].clone();
+                self.call("string", &[from], depth, at)
+            }
+            6 => {
+                let name = ["hex", "base64"][self.below(2) as usize];
+                self.call(name, &[Bytes], depth, at)
+            }
             0 => self.call("substr", &[String, Int64, Int64], depth, at),
             1 => {
                 let from = schema()[self.below(11) as usize].clone();
@@ -410,6 +559,12 @@ impl Choices<'_> {
             _ => self.binary(BinaryOp::Concat, &ints(), &ints(), depth, at),
         }
     }
+}
+
+/// `cast(of, "f64")`
+fn as_floats(of: Expr, at: Place) -> Typed {
+    let element = Expr::literal(Value::string("f64"), Type::String);
+    call("cast", vec![Arg::Value(of), Arg::Value(element)], at)
 }
 
 /// `x -> 100 / x > bound`, which may fail.
@@ -484,7 +639,7 @@ proptest! {
         shape in prop::collection::vec(any::<u32>(), 1..120),
         seed in any::<u64>(),
         n_rows in 0_usize..12,
-        ty in 0_usize..26,
+        ty in 0..N_TYPES as usize,
         depth in 1_u32..5,
     ) {
         let rows = random_rows(seed, n_rows);

@@ -34,8 +34,22 @@ pub(crate) fn misfit(topic: &TopicPlan, changes: &Changes) -> Option<usize> {
 
 fn column_fits(column: &Column, ty: &Type) -> bool {
     match (column, ty) {
-        (Column::Option { values, .. }, Type::Option(inner)) => column_fits(values, inner),
+        // What stands in place of an absent tensor has no shape that was asked for.
+        (Column::Option { present, values }, Type::Option(inner)) => match (&**values, &**inner) {
+            (Column::Tensor(values), Type::Tensor(ty)) => {
+                present.iter().zip(values).all(|(present, value)| !present || value.fits(ty))
+            }
+            (values, inner) => column_fits(values, inner),
+        },
         (Column::List { items, .. }, Type::List(inner)) => column_fits(items, inner),
+        (Column::List { items, .. }, Type::Map(inner)) => match items.as_ref() {
+            Column::Struct { fields, .. } => match fields.as_slice() {
+                [Column::String(_), values] => column_fits(values, inner),
+                _ => false,
+            },
+            _ => false,
+        },
+        (Column::Tensor(values), Type::Tensor(ty)) => values.iter().all(|value| value.fits(ty)),
         (Column::Struct { fields, .. }, Type::Struct(types)) => {
             fields.len() == types.len()
                 && fields.iter().zip(types).all(|(column, field)| column_fits(column, &field.ty))
@@ -45,10 +59,11 @@ fn column_fits(column: &Column, ty: &Type) -> bool {
             Column::Int(_),
             Type::Int64 | Type::Timestamp | Type::Duration | Type::Date | Type::Enum(_),
         )
-        | (Column::Float(_), Type::Float64)
+        | (Column::Float(_), Type::Float32 | Type::Float64)
         | (Column::Decimal(_), Type::Decimal(_))
         | (Column::Uuid(_), Type::Uuid)
-        | (Column::String(_), Type::String) => true,
+        | (Column::String(_), Type::String)
+        | (Column::Bytes(_), Type::Bytes) => true,
         _ => false,
     }
 }

@@ -1,11 +1,13 @@
-//! CSV cells: a bare text for a scalar, JSON for a list or struct, nothing for `none`.
+//! CSV cells: a bare text for a scalar, base64 for bytes, JSON for a list, map, tensor or struct,
+//! nothing for `none`.
 //!
-//! `some("")` of an `option<string>` and `none` are one text in CSV, and read as `none`; NDJSON
-//! keeps them apart.
+//! `some("")` of an `option<string>` or `option<bytes>` and `none` are one text in CSV, and read
+//! as `none`; NDJSON keeps them apart.
 
 use arqon_proto::{RowError, decode_value, encode_value, parse_text};
 use arqon_types::{
-    Column, Float, Type, Value, format_date, format_decimal, format_duration, format_timestamp,
+    Column, Float, Type, Value, format_base64, format_date, format_decimal, format_duration,
+    format_timestamp,
 };
 
 /// Appends the cell to the column; on a fault the column is as before.
@@ -23,6 +25,10 @@ pub(crate) fn push_cell(column: &mut Column, ty: &Type, cell: &[u8]) -> Result<(
         }
         (Column::String(values), Type::String) => {
             values.push(utf8(cell)?);
+            Ok(())
+        }
+        (column @ Column::Bytes(_), Type::Bytes) => {
+            column.push(&parse_text(utf8(cell)?, ty)?);
             Ok(())
         }
         (column, Type::Int64) => {
@@ -47,7 +53,7 @@ fn value_of(cell: &[u8], ty: &Type) -> Result<Value, RowError> {
         return Err(RowError::new("", format!("is empty, and {ty} is no option")));
     }
     match ty {
-        Type::List(_) | Type::Struct(_) => decode_value(text, ty),
+        Type::List(_) | Type::Map(_) | Type::Tensor(_) | Type::Struct(_) => decode_value(text, ty),
         Type::Float64 => match text.parse::<f64>() {
             // The quick way for what is plainly a finite number.
             Ok(number)
@@ -93,6 +99,7 @@ pub(crate) fn write_cell(value: &Value, ty: &Type, cell: &mut Vec<u8>) {
         (Value::Bool(value), _) => value.to_string(),
         (Value::Int(value), _) => value.to_string(),
         (Value::Decimal(units), Type::Decimal(scale)) => format_decimal(*units, *scale),
+        (Value::Bytes(bytes), _) => format_base64(bytes),
         (Value::Timestamp(nanoseconds), _) => format_timestamp(*nanoseconds),
         (Value::Date(days), _) => format_date(*days),
         (Value::Duration(nanoseconds), _) => format_duration(*nanoseconds),
@@ -100,9 +107,15 @@ pub(crate) fn write_cell(value: &Value, ty: &Type, cell: &mut Vec<u8>) {
         (Value::Float(number), _) if number.get() == f64::INFINITY => "Infinity".to_owned(),
         (Value::Float(number), _) if number.get() == f64::NEG_INFINITY => "-Infinity".to_owned(),
         (Value::Uuid(_) | Value::Enum(_), ty) => value.display(ty),
-        (Value::Float(_) | Value::Decimal(_) | Value::List(_) | Value::Struct(_), ty) => {
-            return encode_value(value, ty, cell);
-        }
+        (
+            Value::Float(_)
+            | Value::Decimal(_)
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Tensor(_)
+            | Value::Struct(_),
+            ty,
+        ) => return encode_value(value, ty, cell),
     };
     cell.extend_from_slice(text.as_bytes());
 }

@@ -5,8 +5,8 @@
 use arqon_formats::{InputFile, InputOptions, InputRows, Location, OutputFile, OutputKind};
 use arqon_proto::BodyCodec;
 use arqon_types::{
-    Change, DeltaBatch, Discipline, Epoch, Field, Row, Schema, TopicName, Type, Update, Value,
-    consolidate,
+    Change, DeltaBatch, Dimension, Discipline, ElementType, Elements, Epoch, Field, Row, Schema,
+    Tensor, TensorType, TopicName, Type, Update, Value, consolidate,
 };
 use proptest::prelude::*;
 
@@ -31,13 +31,67 @@ fn schema() -> Schema {
         Type::Int64.optional(),
         Type::Timestamp.optional(),
         Type::Struct(vec![Field::new("x", Type::String.optional())]).optional(),
+        Type::Float32,
+        Type::Float32.optional(),
+        Type::Bytes,
+        Type::List(Box::new(Type::Bytes.optional())),
+        Type::Map(Box::new(Type::Float32.optional())),
+        Type::Map(Box::new(Type::List(Box::new(Type::String)))).optional(),
+        tensor(ElementType::F32),
+        tensor(ElementType::F64).optional(),
+        tensor(ElementType::I64),
+        tensor(ElementType::U8),
+        Type::List(Box::new(tensor(ElementType::Bool))),
     ];
     let field = |(at, ty)| Field::new(format!("f{at}"), ty);
     Schema::new("All", types.into_iter().enumerate().map(field).collect())
 }
 
+fn tensor(element: ElementType) -> Type {
+    let dims = vec![Dimension::Symbol("N".to_owned()), Dimension::Fixed(2)];
+    Type::Tensor(TensorType { dims, element })
+}
+
+/// A tensor of up to two rows of two elements.
+fn any_tensor(element: ElementType) -> BoxedStrategy<Value> {
+    let elements = move |n: usize| match element {
+        ElementType::F32 => {
+            proptest::collection::vec(any::<f32>(), n).prop_map(Elements::F32).boxed()
+        }
+        ElementType::F64 => {
+            proptest::collection::vec(any::<f64>(), n).prop_map(Elements::F64).boxed()
+        }
+        ElementType::I64 => {
+            proptest::collection::vec(any::<i64>(), n).prop_map(Elements::I64).boxed()
+        }
+        ElementType::U8 => proptest::collection::vec(any::<u8>(), n).prop_map(Elements::U8).boxed(),
+        ElementType::Bool => {
+            proptest::collection::vec(any::<bool>(), n).prop_map(Elements::Bool).boxed()
+        }
+    };
+    (0_u32..3)
+        .prop_flat_map(move |n| {
+            elements(n as usize * 2).prop_map(move |elements| {
+                Value::Tensor(Tensor::try_new(vec![n, 2], elements).unwrap().into())
+            })
+        })
+        .boxed()
+}
+
 fn any_value(ty: &Type) -> BoxedStrategy<Value> {
     match ty {
+        Type::Float32 => prop_oneof![any::<f32>(), Just(f32::NAN), Just(1e-45), Just(0.1)]
+            .prop_map(Value::float32)
+            .boxed(),
+        Type::Bytes => proptest::collection::vec(any::<u8>(), 0..6)
+            .prop_map(|bytes| Value::Bytes(bytes.into()))
+            .boxed(),
+        Type::Map(inner) => proptest::collection::vec((".{0,3}", any_value(inner)), 0..3)
+            .prop_map(|entries| {
+                Value::map(entries.into_iter().map(|(key, value)| (key.into(), value)))
+            })
+            .boxed(),
+        Type::Tensor(tensor) => any_tensor(tensor.element),
         Type::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
         Type::Int64 => {
             prop_oneof![any::<i64>(), Just(i64::MIN), -9i64..9].prop_map(Value::Int).boxed()

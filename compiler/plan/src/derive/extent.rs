@@ -195,14 +195,18 @@ fn values_of(ty: &Type) -> Option<u64> {
             .iter()
             .try_fold(1_u64, |product, field| product.checked_mul(values_of(&field.ty)?)),
         Type::Int64
+        | Type::Float32
         | Type::Float64
         | Type::Decimal(_)
         | Type::String
+        | Type::Bytes
         | Type::Timestamp
         | Type::Date
         | Type::Duration
         | Type::Uuid
-        | Type::List(_) => None,
+        | Type::List(_)
+        | Type::Map(_)
+        | Type::Tensor(_) => None,
     }
 }
 

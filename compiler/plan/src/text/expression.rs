@@ -1,6 +1,8 @@
 //! Typed expressions, written back as the language has them.
 
-use arqon_operators::{Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, Function, UnaryOp};
+use arqon_operators::{
+    Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, Function, TensorFunction, UnaryOp,
+};
 use arqon_types::{Type, Value};
 
 /// An expression over columns of these names, with only the brackets it needs.
@@ -42,7 +44,11 @@ fn aggregate_name(function: AggregateFunction) -> &'static str {
 
 /// Its name in circuits, which is its name in plans.
 fn function_name(function: Function) -> String {
-    match serde_json::to_value(function) {
+    let value = match function {
+        Function::OfTensor(function) => serde_json::to_value(function),
+        function => serde_json::to_value(function),
+    };
+    match value {
         Ok(serde_json::Value::String(name)) => name,
         Ok(_) | Err(_) => format!("{function:?}"),
     }
@@ -110,6 +116,20 @@ impl Writer<'_> {
             }
             ExprKind::Try(of) => (ATOM, format!("try({})", at(of, 0))),
             ExprKind::Cast(of) => (ATOM, cast_text(&expr.ty, &at(of, 0))),
+            ExprKind::Call {
+                function: Function::Item | Function::OfTensor(TensorFunction::Item),
+                args,
+            } if args.len() == 2 => (ATOM, format!("{}[{}]", at(&args[0], ATOM), at(&args[1], 0))),
+            ExprKind::Call {
+                function: function @ Function::OfTensor(TensorFunction::Cast),
+                args,
+            } => {
+                let element = match expr.ty.required() {
+                    Type::Tensor(tensor) => tensor.element.name(),
+                    _ => "?",
+                };
+                (ATOM, format!("{}({}, {element:?})", function_name(*function), list(args)))
+            }
             ExprKind::Call { function, args } => {
                 (ATOM, format!("{}({})", function_name(*function), list(args)))
             }
@@ -154,6 +174,8 @@ fn literal_text(value: &Value, ty: &Type) -> String {
     let text = value.display(ty);
     match value {
         Value::String(_) | Value::Enum(_) | Value::Uuid(_) => format!("{text:?}"),
+        Value::Bytes(_) => format!("from_base64({text:?})"),
+        Value::Tensor(_) => format!("tensor({text})"),
         Value::Timestamp(_) => format!("t\"{text}\""),
         Value::Date(_) => format!("d\"{text}\""),
         Value::List(items) => match ty.required() {
@@ -170,6 +192,7 @@ fn literal_text(value: &Value, ty: &Type) -> String {
         | Value::Float(_)
         | Value::Decimal(_)
         | Value::Duration(_)
+        | Value::Map(_)
         | Value::Struct(_) => text,
     }
 }

@@ -40,9 +40,10 @@ fn arguments() -> Vec<Argument> {
         list(vec![column(&decimal(2)), column(&decimal(4))]),
         list(vec![column(&Type::Int64.optional()), number(1)]),
         list(vec![column(&Type::String.optional())]),
+        list(vec![number(1), number(2)]),
     ]);
     values.extend([-1, 0, 1, 2].map(number));
-    let texts = ["month", "%Y-%m-%d", "(a|b)+", "(", "a%", "", "$1{}", "true", "12"];
+    let texts = ["month", "%Y-%m-%d", "(a|b)+", "(", "a%", "", "$1{}", "true", "12", "f64"];
     values.extend(texts.map(text));
     values.push(Expr::literal(Value::None, Type::String.optional()));
     values.push(Expr::literal(Value::Duration(3_600_000_000_000), Type::Duration));
