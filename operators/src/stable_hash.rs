@@ -1,7 +1,8 @@
 //! `hash(seed, key)`: the same number on every machine, in every version.
 //!
 //! The key's value is a sequence of 64-bit words: a tag for the kind, then the content (a text,
-//! list, map or shape is preceded by its length; bytes are taken eight at a time, least first, zero-filled).
+//! list, map or shape is preceded by its length; bytes are taken eight at a time, least first,
+//! zero-filled).
 //! Each word is xored into the state, and the state is mixed by `SplitMix64`: add the golden gamma,
 //! then two rounds of xor-shift and multiply. Not for secrets.
 

@@ -70,7 +70,8 @@ impl Scalar<'_> {
 
 /// Reads a bare text, as a CSV cell holds it, as a value of `ty`.
 ///
-/// Lists, maps, tensors and structs are JSON and not read here; an option's text is its present value.
+/// Lists, maps, tensors and structs are JSON and not
+/// read here; an option's text is its present value.
 ///
 /// # Errors
 /// [`RowError`] with an empty field that says why the text is no such value.
