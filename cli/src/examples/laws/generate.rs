@@ -9,7 +9,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use arqon_plan::{DataflowPlan, TopicPlan};
-use arqon_types::{Change, Discipline, Row, Type, Value, parse_decimal};
+use arqon_types::{
+    Change, Dimension, Discipline, ElementType, Elements, Float, Row, TENSOR_ELEMENTS_MAX, Tensor,
+    TensorType, Type, Value, count, parse_decimal,
+};
 
 use super::constants::Constants;
 use super::history::{Message, inputs};
@@ -160,6 +163,13 @@ impl Generator<'_> {
             Type::Bool => Value::Bool(self.random.chance(50)),
             Type::Int64 => Value::Int(self.int()),
             Type::Float64 => Value::float(self.float()),
+            Type::Float32 => Value::float32(Float::new(self.float()).to_f32()),
+            Type::Bytes => Value::Bytes(self.text().into_bytes().into()),
+            Type::Map(inner) => {
+                let n = self.random.below(4);
+                Value::map((0..n).map(|_| (self.text().into(), self.value(inner))))
+            }
+            Type::Tensor(ty) => Value::Tensor(self.tensor(ty).into()),
             Type::Decimal(scale) => Value::Decimal(self.decimal(*scale)),
             Type::String => Value::string(&self.text()),
             Type::Timestamp => Value::Timestamp(self.timestamp()),
@@ -177,6 +187,33 @@ impl Generator<'_> {
                 Value::Struct(fields.iter().map(|field| self.value(&field.ty)).collect())
             }
         }
+    }
+
+    /// What has a name has one size in all rows, so that rows fit each other.
+    fn tensor(&mut self, ty: &TensorType) -> Tensor {
+        let shape: Vec<u32> = ty
+            .dims
+            .iter()
+            .map(|dim| match dim {
+                Dimension::Fixed(size) => u32::try_from(*size).unwrap_or(u32::MAX),
+                Dimension::Symbol(_) => 2,
+                Dimension::Unknown => u32::try_from(self.random.below(4)).expect("a small size"),
+            })
+            .collect();
+        let n = count(&shape).unwrap_or(TENSOR_ELEMENTS_MAX);
+        let elements = match ty.element {
+            ElementType::F32 => {
+                Elements::F32((0..n).map(|_| Float::new(self.float()).to_f32()).collect())
+            }
+            ElementType::F64 => Elements::F64((0..n).map(|_| self.float()).collect()),
+            ElementType::I64 => Elements::I64((0..n).map(|_| self.int()).collect()),
+            ElementType::U8 => {
+                let byte = |_| u8::try_from(self.random.below(256)).expect("a byte");
+                Elements::U8((0..n).map(byte).collect())
+            }
+            ElementType::Bool => Elements::Bool((0..n).map(|_| self.random.chance(50)).collect()),
+        };
+        Tensor::try_new(shape, elements).expect("there are as many elements as the shape holds")
     }
 
     fn constant(&mut self) -> Option<String> {
