@@ -25,7 +25,8 @@ pub enum EvalCode {
     DivisionByZero,
     /// A cast of a value that the target does not hold, or of a text that is none.
     Conversion,
-    /// An argument for which the function has no value: an item that is not there, a negative length.
+    /// An argument for which the function has no value: an item that is not there, a position
+    /// below 1, a negative length.
     Argument,
 }
 
