@@ -7,6 +7,7 @@ mod step;
 mod python;
 mod readme;
 mod tpch;
+mod nexmark;
 mod suite;
 mod torture;
 mod bench;
@@ -33,6 +34,8 @@ enum Task {
     Proto,
     /// Write the eight TPC-H tables as CSV files.
     Tpch(tpch::Arguments),
+    /// Write the events of the Nexmark benchmark as CSV files.
+    Nexmark(nexmark::Arguments),
     /// Run a long test by name, with a seed and a count.
     Torture(torture::Arguments),
     /// Run the measured programs and print their figures.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => suite::run(&root, &arguments),
         Task::Proto => suite::write_wire_code(&root),
         Task::Tpch(arguments) => tpch::run(&arguments),
+        Task::Nexmark(arguments) => nexmark::run(&arguments),
         Task::Torture(arguments) => torture::run(&root, &arguments),
         Task::Bench(arguments) => bench::run(&root, &arguments),
     };

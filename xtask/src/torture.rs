@@ -37,13 +37,22 @@ struct OracleRun {
     file: &'static str,
 }
 
-const ORACLE_RUNS: &[OracleRun] = &[OracleRun {
-    name: "tpch",
-    about: "the 22 TPC-H queries on both back ends, each case a random split into epochs in which \
+const ORACLE_RUNS: &[OracleRun] = &[
+    OracleRun {
+        name: "nexmark",
+        about: "the Nexmark queries on both back ends over 200,000 events, each case a random split \
+            into epochs: DuckDB's answers",
+        cases: 20,
+        file: "test_nexmark.py",
+    },
+    OracleRun {
+        name: "tpch",
+        about: "the 22 TPC-H queries on both back ends, each case a random split into epochs in which \
             5 % of the rows go and come back: DuckDB's answers",
-    cases: 20,
-    file: "test_tpch.py",
-}];
+        cases: 20,
+        file: "test_tpch.py",
+    },
+];
 
 const RUNS: &[Run] = &[
     Run {

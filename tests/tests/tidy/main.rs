@@ -61,6 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("layout-rs", &["cli"]),
     ("similar", &["cli"]),
     ("tpchgen", &["xtask"]),
+    ("nexmark", &["xtask"]),
 ];
 
 /// What a crate must not reach, directly or through anything it depends on.
