@@ -81,7 +81,7 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Evaluate one expression: its value and its type
     Eval(EvalArguments),
-    /// Explain a diagnostic code at length
+    /// Explain a diagnostic code at length, or a part of a circuit
     Explain(ExplainArguments),
     /// Draw a circuit
     Graph(GraphArguments),
@@ -226,15 +226,20 @@ pub(crate) struct DiffArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// The code, such as E0302
-    #[arg(required_unless_present = "list")]
-    pub(crate) code: Option<String>,
+    /// The code, such as E0302; or a circuit
+    #[arg(required_unless_present = "list", value_name = "CODE|FILE")]
+    pub(crate) subject: Option<String>,
+    /// What to explain of the circuit: a node, a step such as `revenue[1]`, a topic, an operator
+    #[arg(requires = "subject", value_name = "NODE")]
+    pub(crate) node: Option<String>,
     /// List all codes
-    #[arg(long, conflicts_with = "code")]
+    #[arg(long, conflicts_with = "subject")]
     pub(crate) list: bool,
     /// The list as a Markdown page, each code explained
     #[arg(long, requires = "list")]
     pub(crate) markdown: bool,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
 }
 
 #[derive(Debug, Args)]

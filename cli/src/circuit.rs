@@ -42,6 +42,7 @@ pub(crate) fn options(global: &GlobalArguments, compiler: &CompilerArguments) ->
         variables: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
+        keep_passes: false,
     };
     CompileOptions { compiler, root }
 }

@@ -1,19 +1,33 @@
-//! `arqon explain`: a diagnostic code at length, from the registry that the compiler uses.
+//! `arqon explain`: a diagnostic code at length, from the registry that the compiler uses; or what
+//! the compiler knows of a part of a circuit.
+
+mod node;
 
 use arqon_grammar::code::{self, Code};
 use arqon_grammar::suggest::suggest;
 use serde_json::json;
 
-use crate::arguments::ExplainArguments;
+use self::node::Explained;
+use crate::arguments::{ExplainArguments, GlobalArguments};
+use crate::circuit::{compile_source, options};
 use crate::console::{Console, Style};
 use crate::exit::{Exit, Failure};
+use crate::report::print_for_people;
+use crate::source::Source;
 
-/// Prints one code, or the list of all.
+/// Prints one code, the list of all, or a part of a circuit.
 ///
 /// # Errors
-/// A usage [`Failure`] for a code that nothing has.
-pub(crate) fn explain(arguments: &ExplainArguments, console: Console) -> Result<Exit, Failure> {
-    let Some(id) = &arguments.code else {
+/// A usage [`Failure`] for a code that nothing has, or a name that the circuit has not.
+pub(crate) fn explain(
+    arguments: &ExplainArguments,
+    global: &GlobalArguments,
+    console: Console,
+) -> Result<Exit, Failure> {
+    if let (Some(file), Some(name)) = (&arguments.subject, &arguments.node) {
+        return part(file, name, arguments, global, console);
+    }
+    let Some(id) = &arguments.subject else {
         return if arguments.markdown { markdown(console) } else { list(console) };
     };
     let code = Code::parse(id).ok_or_else(|| unknown(id))?;
@@ -38,6 +52,30 @@ pub(crate) fn explain(arguments: &ExplainArguments, console: Console) -> Result<
         section("Mended", entry.mended),
     ))?;
     Ok(Exit::Success)
+}
+
+/// A node, a step, a topic or an operator of a circuit; faults of the circuit are shown as well,
+/// and what could be found out in spite of them.
+fn part(
+    file: &str,
+    name: &str,
+    arguments: &ExplainArguments,
+    global: &GlobalArguments,
+    console: Console,
+) -> Result<Exit, Failure> {
+    let mut options = options(global, &arguments.compiler);
+    options.compiler.keep_passes = true;
+    let circuit = compile_source(&Source::read(std::path::Path::new(file))?, &options)?;
+    print_for_people(console, std::slice::from_ref(&circuit.findings));
+    let faulty = if circuit.findings.has_errors() { Exit::Errors } else { Exit::Success };
+    let Some(plan) = &circuit.compiled.plan else { return Ok(faulty) };
+    let explained = Explained::find(&circuit, plan, name)?;
+    if console.is_human() {
+        console.out(&explained.text(console))?;
+    } else {
+        print_json(console, &explained.json())?;
+    }
+    Ok(faulty)
 }
 
 fn list(console: Console) -> Result<Exit, Failure> {
@@ -79,6 +117,11 @@ fn markdown(console: Console) -> Result<Exit, Failure> {
 
 fn unknown(id: &str) -> Failure {
     let upper = id.to_ascii_uppercase();
+    let is_file = id.contains(['/', '.']) || std::path::Path::new(id).exists();
+    if is_file {
+        return Failure::usage(format!("`{id}` is no code; a circuit is explained part by part"))
+            .help(format!("name a node, a step or a topic: arqon explain {id} NODE"));
+    }
     let nearest = suggest(&upper, code::all().map(Code::id));
     let failure = Failure::usage(format!("no diagnostic has the code `{id}`"));
     match nearest {

@@ -26,6 +26,15 @@ use crate::resolve::{Found, Resolved, resolve};
 use crate::runnable::{NotRunnable, not_honoured, not_runnable};
 use crate::typing::{Flow, Typer, type_flow};
 
+/// The steps as a pass leaves them.
+#[derive(Debug)]
+pub struct Pass {
+    /// `lower`, which makes them, or a pass over them.
+    pub name: &'static str,
+    /// The steps.
+    pub plan: DataflowPlan,
+}
+
 /// What has become of a circuit.
 #[derive(Debug)]
 pub struct Compiled {
@@ -34,6 +43,8 @@ pub struct Compiled {
     pub plan: Option<Plan>,
     /// The executable form. None with errors, and for a circuit that calls operators.
     pub dataflow: Option<DataflowPlan>,
+    /// The steps after each pass, if the options ask for them.
+    pub passes: Vec<Pass>,
     /// The circuit's tests; those with a fault are left out.
     pub tests: Vec<TestPlan>,
     /// Why a circuit without errors does not run in this version, each with its place.
@@ -70,6 +81,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         return Compiled {
             plan: None,
             dataflow: None,
+            passes: Vec::new(),
             tests: Vec::new(),
             not_runnable: Vec::new(),
             not_honoured: Vec::new(),
@@ -87,15 +99,17 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     let Front { resolved, flow, used, tests } = front(&circuit, options, &places, &mut report);
     let plan = build(&resolved, &flow, &used, &sources);
     check(&resolved, &plan, options, &mut report);
+    let mut trace = Trace { passes: Vec::new(), is_kept: options.keep_passes };
     let dataflow = if report.has_errors() {
         None
     } else {
-        lower(&resolved, &flow, &plan, file_name).map(passes)
+        lower(&resolved, &flow, &plan, file_name).map(|dataflow| passes(dataflow, &mut trace))
     };
     let not_runnable = not_runnable(&resolved, &flow);
     Compiled {
         plan: Some(plan),
         dataflow,
+        passes: trace.passes,
         tests,
         not_runnable,
         not_honoured: not_honoured(&resolved, &flow),
@@ -188,11 +202,26 @@ fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut R
     }
 }
 
+/// What the passes leave behind for people, if they want it.
+struct Trace {
+    passes: Vec<Pass>,
+    is_kept: bool,
+}
+
+impl Trace {
+    fn keep(&mut self, name: &'static str, plan: DataflowPlan) -> DataflowPlan {
+        if self.is_kept {
+            self.passes.push(Pass { name, plan: plan.clone() });
+        }
+        plan
+    }
+}
+
 /// All passes over a dataflow plan.
-fn passes(dataflow: DataflowPlan) -> DataflowPlan {
-    let dataflow = verified_in_tests("lower", dataflow);
-    let dataflow = verified_in_tests("prune", prune(dataflow));
-    verified("fuse", fuse(dataflow))
+fn passes(dataflow: DataflowPlan, trace: &mut Trace) -> DataflowPlan {
+    let dataflow = trace.keep("lower", verified_in_tests("lower", dataflow));
+    let dataflow = trace.keep("prune", verified_in_tests("prune", prune(dataflow)));
+    trace.keep("fuse", verified("fuse", fuse(dataflow)))
 }
 
 /// The plan, if its invariants hold; a broken one is a fault of the compiler, not of the text.

@@ -15,4 +15,6 @@ pub struct Options {
     pub variables: BTreeMap<String, String>,
     /// `--allow unbounded`: state without a bound is accepted.
     pub allow_unbounded: bool,
+    /// Keep the steps as each pass leaves them, for people to look at.
+    pub keep_passes: bool,
 }

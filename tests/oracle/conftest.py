@@ -65,3 +65,12 @@ def tpch_tables():
     if not folder:
         pytest.skip("ARQON_TPCH names no folder with tables")
     return pathlib.Path(folder)
+
+
+@pytest.fixture(scope="session")
+def nexmark_events():
+    """The folder with the Nexmark events; `cargo xtask test` writes them and sets ARQON_NEXMARK."""
+    folder = os.environ.get("ARQON_NEXMARK")
+    if not folder:
+        pytest.skip("ARQON_NEXMARK names no folder with events")
+    return pathlib.Path(folder)

@@ -34,7 +34,10 @@ pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, differe
 pub use facts::{Extent, Facts, Held, State};
 pub use graph::{FlowNode, Plan, WireRef};
 pub use log_order::OrderLoss;
-pub use text::{dataflow_text, expression_text, plan_text, schema_text, state_text, verb_text};
+pub use text::{
+    dataflow_text, expression_text, fields_text, plan_text, schema_text, state_text, step_text,
+    verb_text,
+};
 pub use verify::{EXPRESSION_DEPTH_MAX, VerifyError, Violation, verify};
 pub use vertex::{
     Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, LoopVariable, Merge,

@@ -86,6 +86,15 @@ pub fn dataflow_text(plan: &DataflowPlan) -> String {
     out.text
 }
 
+/// One step of a dataflow plan, as [`dataflow_text`] has it.
+pub fn step_text(plan: &DataflowPlan, id: StepId) -> String {
+    let mut out = Lines::default();
+    if let Some(step) = plan.steps.get(id.index()) {
+        step_lines(plan, id.index(), step, &mut out);
+    }
+    out.text
+}
+
 /// `Revenue { region: string, orders: int64 }`
 pub fn schema_text(schema: &Schema) -> String {
     format!("{} {}", schema.name, fields_text(&schema.fields))
@@ -286,7 +295,8 @@ fn node_lines(plan: &Plan, node: &FlowNode<'_>, out: &mut Lines) {
     }
 }
 
-fn fields_text(fields: &[Field]) -> String {
+/// `{ region: string, orders: int64 }`
+pub fn fields_text(fields: &[Field]) -> String {
     let fields: Vec<String> =
         fields.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
     if fields.is_empty() { "{ }".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }

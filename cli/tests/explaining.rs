@@ -1,0 +1,67 @@
+//! `arqon explain FILE NODE`: facts of a circuit's parts, for people and as JSON.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
+
+mod support;
+
+use support::Scene;
+
+#[test]
+fn a_node_is_explained_step_by_step_and_pass_by_pass() {
+    let ran = Scene::new().arqon(&["explain", "shop.yaml", "revenue"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for part in [
+        "node revenue  shop.yaml:17:3\n",
+        "  reads    shop.orders, shop.customers\n",
+        "\nrevenue[1]  join shop.customers as c on customer = id\n",
+        "  holds    rows(shop.orders) + rows(shop.customers)\n",
+        "  key      (region)\n",
+        "\nsteps as written\n",
+        "\nsteps after `prune`\n",
+        "\nsteps after `fuse`\n",
+    ] {
+        assert!(ran.stdout.contains(part), "{part} in\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_step_and_a_topic_are_explained_as_json() {
+    let scene = Scene::new();
+    let explained = |name: &str| -> serde_json::Value {
+        let ran = scene.arqon(&["explain", "shop.yaml", name, "--format", "json"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    let step = explained("revenue[2]");
+    assert_eq!(step["kind"], "step");
+    assert_eq!(step["parts"].as_array().unwrap().len(), 1);
+    assert_eq!(step["parts"][0]["key"], "(region)");
+    let topic = explained("shop.orders");
+    assert_eq!(topic["kind"], "topic");
+    assert_eq!(topic["parts"][0]["at_most"], "rows(shop.orders)");
+    assert_eq!(topic["read_by"][0], "revenue");
+}
+
+#[test]
+fn what_is_not_there_is_a_usage_error_with_the_nearest_name() {
+    let scene = Scene::new();
+    for (arguments, help) in [
+        (&["explain", "shop.yaml", "revenu"][..], "did you mean `revenue`?"),
+        (&["explain", "shop.yaml", "shop.order"], "did you mean `shop.orders`?"),
+        (&["explain", "shop.yaml"], "arqon explain shop.yaml NODE"),
+    ] {
+        let ran = scene.arqon(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.stderr.contains(help), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_circuit_with_faults_is_explained_as_far_as_it_is_known() {
+    let scene = Scene::new();
+    scene.write("faulty.yaml", &support::SHOP.replace("sum(amount)", "sum(amout)"));
+    let ran = scene.arqon(&["explain", "faulty.yaml", "revenue[0]"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("error[E0205]"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("where status == \"paid\""), "{}", ran.stdout);
+}
