@@ -19,6 +19,10 @@ pub const ROW: &[(&str, &str)] = &[
     ("f", "float64"),
     ("b", "bool"),
     ("e", "enum<red|green|blue>"),
+    ("g", "float32"),
+    ("y", "bytes"),
+    ("m", "map<int64>"),
+    ("t", "tensor<_xf32>"),
 ];
 
 /// The input topics and what they carry.
@@ -328,6 +332,13 @@ fn condition(random: &mut Random, fields: &Fields) -> String {
             "enum<red|green|blue>" => {
                 vec![format!("{name} == \"red\""), format!("{name} < \"blue\"")]
             }
+            "float32" => vec![format!("{name} * 2 > 0.5"), format!("{name} <= 0.25")],
+            "bytes" => vec![format!("len({name}) > 1"), format!("hex({name}) < \"61\"")],
+            "map<int64>" => {
+                vec![format!("contains({name}, \"a\")"), format!("{name}[\"b\"] // 0 > 1")]
+            }
+            // Of no elements there is no mean: such rows are errors.
+            "tensor<_xf32>" => vec![format!("rms({name}) > 0.5"), format!("shape({name})[1] == 2")],
             _ => Vec::new(),
         });
     }
@@ -356,6 +367,23 @@ fn with(random: &mut Random, fields: &mut Fields, body: &mut String, at: usize) 
             "decimal<2>" => options.push((format!("{name} + 0.25"), "decimal<2>")),
             "float64" => options.push((format!("{name} + 0.25"), "float64")),
             "bool" => options.push((format!("not {name}"), "bool")),
+            "float32" => {
+                options.push((format!("{name} + 0.25"), "float32"));
+                options.push((format!("float64({name}) * 0.5"), "float64"));
+            }
+            "bytes" => {
+                options.push((format!("{name} ++ {name}"), "bytes"));
+                options.push((format!("len({name})"), "int64"));
+            }
+            "map<int64>" => {
+                options.push((format!("{name}[\"a\"]"), "option<int64>"));
+                options.push((format!("len(keys({name}))"), "int64"));
+            }
+            "tensor<_xf32>" => {
+                options.push((format!("{name}[2]"), "float32"));
+                options.push((format!("dot({name}, {name})"), "float64"));
+                options.push((format!("concat({name}, {name})"), "tensor<_xf32>"));
+            }
             _ => {}
         }
     }
@@ -444,6 +472,15 @@ fn group(random: &mut Random, fields: &mut Fields, body: &mut String) {
             "float64" => {
                 add("sum", format!("sum({name})"), ty.clone());
                 add("avg", format!("avg({name})"), lifted(ty));
+            }
+            "float32" => {
+                add("sum", format!("sum({name})"), "float64".to_owned());
+                add("max", format!("max({name})"), lifted(ty));
+            }
+            "bytes" | "map<int64>" | "tensor<_xf32>" => {
+                add("min", format!("min({name})"), lifted(ty));
+                add("dc", format!("distinct_count({name})"), "int64".to_owned());
+                add("list", format!("list({name})"), format!("list<{ty}>"));
             }
             "string" => {
                 add("last", format!("max({name})"), lifted(ty));

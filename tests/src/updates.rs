@@ -1,6 +1,6 @@
 //! Random updates for the generator's inputs, and their cuts into epochs.
 
-use arqon_types::{Change, Row, TopicName, Value};
+use arqon_types::{Change, Elements, Float, Row, Tensor, TopicName, Value};
 
 use crate::generator::INPUTS;
 use crate::random::Random;
@@ -62,6 +62,13 @@ fn signed(random: &mut Random, held: &mut Vec<Row>) -> Change {
     Change::Diff { row, diff: copies }
 }
 
+/// Up to two quarters.
+fn vector(random: &mut Random) -> Tensor {
+    let n = random.below(3);
+    let quarter = |_| Float::new([0.0, 0.25, 1.0][random.below(3)]).to_f32();
+    Tensor::vector(Elements::F32((0..n).map(quarter).collect())).expect("few elements")
+}
+
 /// A row of the generator's schema; few distinct values, so that keys meet.
 fn row(random: &mut Random) -> Row {
     let quarter = |n: i64| f64::from(i32::try_from(n).expect("small")) / 4.0;
@@ -74,6 +81,13 @@ fn row(random: &mut Random) -> Row {
         Value::float(quarter(random.between(-4, 8))),
         Value::Bool(random.chance(50)),
         Value::Enum(u32::try_from(random.below(3)).expect("three labels")),
+        Value::float(quarter(random.between(-2, 3))),
+        Value::Bytes([&b""[..], b"a", b"ab"][random.below(3)].into()),
+        Value::map((0..random.below(3)).map(|_| {
+            let key = ["a", "b", "c"][random.below(3)];
+            (key.into(), Value::Int(random.between(0, 2)))
+        })),
+        Value::Tensor(vector(random).into()),
     ]
     .into()
 }
