@@ -100,6 +100,8 @@ pub(crate) enum Command {
     /// Make and check tokens for clients
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Print the JSON Schema of circuit files, for editors
+    Schema,
     /// Print a shell's completion script
     Completions(CompletionsArguments),
 }
@@ -151,6 +153,8 @@ pub(crate) enum Emission {
     Svg,
     /// Typed graph and steps as JSON
     Json,
+    /// The JSON Schema of circuit files, for editors
+    Schema,
 }
 
 #[derive(Debug, Args)]

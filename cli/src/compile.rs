@@ -11,6 +11,7 @@ use crate::console::{Console, OutputFormat, Style};
 use crate::exit::{Exit, Failure};
 use crate::picture;
 use crate::report::{print_as_result, print_for_people};
+use crate::schema;
 use crate::source::Source;
 
 /// Compiles one circuit.
@@ -81,6 +82,7 @@ fn emit(circuit: &Circuit, emission: Emission) -> Result<String, Failure> {
         Emission::Dot => picture::dot(plan),
         Emission::Mermaid => picture::mermaid(plan),
         Emission::Svg => picture::svg(plan),
+        Emission::Schema => schema::document(),
         Emission::Json => {
             // A circuit that calls operators has a graph, and no steps in this version.
             let document = json!({ "plan": plan, "dataflow": circuit.compiled.dataflow });

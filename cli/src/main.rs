@@ -14,6 +14,7 @@ mod parallel;
 mod diff;
 mod fix;
 mod picture;
+mod schema;
 mod compile;
 mod graph;
 mod check;
@@ -64,6 +65,8 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Eval(command) => eval::evaluate(command, console),
         Command::Explain(command) => explain::explain(command, &arguments.global, console),
+        Command::Explain(command) => explain::explain(command, console),
+        Command::Schema => schema::schema(console),
         Command::Completions(command) => completions::completions(command, console),
         Command::Compile(command) => compile::compile(command, &arguments.global, console),
         Command::Graph(command) => graph::graph(command, &arguments.global, console),

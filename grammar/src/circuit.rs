@@ -10,6 +10,7 @@ mod looped;
 mod step;
 mod operator;
 mod example;
+pub(crate) mod tables;
 
 use std::collections::BTreeMap;
 
@@ -73,7 +74,7 @@ pub(crate) fn parse_part(
 /// The version of the language read here.
 const LANGUAGE_VERSION: u64 = 1;
 
-const CIRCUIT_KEYS: &[&str] = &[
+pub(crate) const CIRCUIT_KEYS: &[&str] = &[
     "arqon",
     "circuit",
     "description",

@@ -27,6 +27,7 @@ mod type_syntax;
 mod quantity;
 mod circuit;
 mod import;
+pub mod vocabulary;
 
 pub use circuit::ParseOptions;
 pub use circuit::parse_circuit;

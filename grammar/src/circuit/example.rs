@@ -21,7 +21,7 @@ use crate::quantity;
 use crate::span::Spanned;
 use crate::yaml::NodeId;
 
-const STEP_KEYS: &[&str] = &["send", "expect", "cost", "law", "within"];
+pub(crate) const STEP_KEYS: &[&str] = &["send", "expect", "cost", "law", "within"];
 
 impl<'a> Reader<'a> {
     /// `tests:`.

@@ -17,7 +17,7 @@ use crate::span::Span;
 use crate::span::Spanned;
 use crate::yaml::NodeId;
 
-const NODE_KEYS: &[&str] = &["from", "do", "to", "loop", "out"];
+pub(crate) const NODE_KEYS: &[&str] = &["from", "do", "to", "loop", "out"];
 
 /// A node whose rows nothing is known of. It is there, so that its readers find it.
 fn unknown_node(name: Name, span: Span) -> Node {

@@ -21,12 +21,15 @@ use crate::quantity;
 use crate::span::Spanned;
 use crate::yaml::NodeId;
 
-const OPERATOR_KEYS: &[&str] = &["contract", "via", "use", "limits", "retry"];
-const TRANSPORT_KEYS: &[&str] = &["builtin", "remote", "http", "process"];
-const CIRCUIT_LIMITS: &[&str] = &["messages", "bytes", "state", "cpu"];
-const OPERATOR_LIMITS: &[&str] = &["parallel", "runtime", "runs", "energy"];
-const MESSAGE_CAPS: &[&str] = &["messages", "bytes"];
-const JOB_CAPS: &[&str] = &["parallel", "runtime", "runs", "energy"];
+pub(crate) const OPERATOR_KEYS: &[&str] = &["contract", "via", "use", "limits", "retry"];
+pub(crate) const TRANSPORT_KEYS: &[&str] = &["builtin", "remote", "http", "process"];
+pub(crate) const CIRCUIT_LIMITS: &[&str] = &["messages", "bytes", "state", "cpu"];
+pub(crate) const OPERATOR_LIMITS: &[&str] = &["parallel", "runtime", "runs", "energy"];
+pub(crate) const MESSAGE_CAPS: &[&str] = &["messages", "bytes"];
+pub(crate) const RETRY_KEYS: &[&str] = &["max", "backoff", "when"];
+pub(crate) const ROLE_KEYS: &[&str] = &["publish", "subscribe", "execute"];
+pub(crate) const PROFILE_KEYS: &[&str] = &["use", "params", "limits"];
+pub(crate) const JOB_CAPS: &[&str] = &["parallel", "runtime", "runs", "energy"];
 
 /// What the entries of one right of a role are.
 struct Right {
@@ -177,8 +180,7 @@ impl<'a> Reader<'a> {
     }
 
     fn retry(&mut self, item: Item<'a>) -> Option<Retry> {
-        let known = ["max", "backoff", "when"];
-        let fields = self.fields(item.value, "a retry", item.span, &known)?;
+        let fields = self.fields(item.value, "a retry", item.span, RETRY_KEYS)?;
         let max = fields.value("max").and_then(|value| self.whole(value));
         let mut backoff = Vec::new();
         for id in self.items_under(&fields, "backoff") {
@@ -244,8 +246,7 @@ impl<'a> Reader<'a> {
 
     fn role(&mut self, item: Item<'a>) -> Option<Role> {
         let name = self.declared(item, NameRule::Dotted, "role");
-        let known = ["publish", "subscribe", "execute"];
-        let fields = self.fields(item.value, "a role", item.span, &known)?;
+        let fields = self.fields(item.value, "a role", item.span, ROLE_KEYS)?;
         let mut grants = |right: &Right| {
             let mut grants = Vec::new();
             for id in self.items_under(&fields, right.key) {
@@ -302,8 +303,7 @@ impl<'a> Reader<'a> {
 
     fn profile(&mut self, item: Item<'a>) -> Option<Profile> {
         let name = self.declared(item, NameRule::Plain, "profile");
-        let known = ["use", "params", "limits"];
-        let fields = self.fields(item.value, "a profile", item.span, &known)?;
+        let fields = self.fields(item.value, "a profile", item.span, PROFILE_KEYS)?;
         let mut uses = Vec::new();
         if let Some(value) = fields.value("use") {
             let items = self.expect_map(value, "a map, `{ operator: implementation }`");

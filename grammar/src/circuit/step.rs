@@ -60,6 +60,11 @@ const VERBS: &[Verb] = &[
     verb("carries", &[]),
 ];
 
+/// The verbs that are read, each with its companions.
+pub(crate) fn verbs() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    VERBS.iter().filter(|verb| verb.is_available).map(|verb| (verb.name, verb.companions))
+}
+
 /// Words of other languages whose value is written as that of our verb.
 const VERB_SYNONYMS: [&str; 11] = [
     "filter", "having", "project", "extend", "mutate", "assign", "remove", "omit", "dedup",

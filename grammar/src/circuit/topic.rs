@@ -21,9 +21,20 @@ use crate::span::Span;
 use crate::span::Spanned;
 use crate::yaml::NodeId;
 
-const TOPIC_KEYS: &[&str] = &[
+pub(crate) const TOPIC_KEYS: &[&str] = &[
     "schema", "carries", "key", "edge", "time", "late", "queue", "retain", "control", "shared",
     "durable", "check",
+];
+
+pub(crate) const QUEUE_KEYS: &[&str] = &["max", "full"];
+pub(crate) const DISCIPLINES: &[(&str, Discipline)] =
+    &[("events", Discipline::Events), ("full", Discipline::Full), ("delta", Discipline::Delta)];
+pub(crate) const EDGES: &[(&str, Edge)] =
+    &[("in", Edge::In), ("out", Edge::Out), ("both", Edge::Both)];
+pub(crate) const QUEUE_FULL: &[(&str, QueueFull)] = &[
+    ("block", QueueFull::Block),
+    ("reject", QueueFull::Reject),
+    ("drop_oldest", QueueFull::DropOldest),
 ];
 
 impl<'a> Reader<'a> {
@@ -64,10 +75,7 @@ impl<'a> Reader<'a> {
                 let names = self.names(value, NameRule::Identifier, "field")?;
                 Some(Spanned::new(names, span))
             }),
-            edge: fields.value("edge").and_then(|value| {
-                let words = [("in", Edge::In), ("out", Edge::Out), ("both", Edge::Both)];
-                self.word(value, "an edge", &words)
-            }),
+            edge: fields.value("edge").and_then(|value| self.word(value, "an edge", EDGES)),
             time: fields
                 .value("time")
                 .and_then(|value| self.name(value, NameRule::Identifier, "field")),
@@ -87,26 +95,16 @@ impl<'a> Reader<'a> {
 
     /// `events`, `full` or `delta`.
     pub(crate) fn discipline(&mut self, id: NodeId) -> Option<Spanned<Discipline>> {
-        let words = [
-            ("events", Discipline::Events),
-            ("full", Discipline::Full),
-            ("delta", Discipline::Delta),
-        ];
-        self.word(id, "a discipline", &words)
+        self.word(id, "a discipline", DISCIPLINES)
     }
 
     fn queue(&mut self, item: Item<'a>) -> Option<Queue> {
-        let fields = self.fields(item.value, "a queue", item.span, &["max", "full"])?;
-        let words = [
-            ("block", QueueFull::Block),
-            ("reject", QueueFull::Reject),
-            ("drop_oldest", QueueFull::DropOldest),
-        ];
+        let fields = self.fields(item.value, "a queue", item.span, QUEUE_KEYS)?;
         Some(Queue {
             max: fields.value("max").and_then(|value| self.whole(value)),
             full: fields
                 .value("full")
-                .and_then(|value| self.word(value, "a way to handle a full queue", &words)),
+                .and_then(|value| self.word(value, "a way to handle a full queue", QUEUE_FULL)),
         })
     }
 

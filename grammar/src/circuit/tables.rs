@@ -1,0 +1,25 @@
+//! The tables of keys and words by which a circuit file is read.
+
+pub(crate) use super::CIRCUIT_KEYS;
+pub(crate) use super::example::STEP_KEYS as TEST_STEP_KEYS;
+pub(crate) use super::flow::NODE_KEYS;
+pub(crate) use super::operator::CIRCUIT_LIMITS;
+pub(crate) use super::operator::JOB_CAPS;
+pub(crate) use super::operator::MESSAGE_CAPS;
+pub(crate) use super::operator::OPERATOR_KEYS;
+pub(crate) use super::operator::OPERATOR_LIMITS;
+pub(crate) use super::operator::PROFILE_KEYS;
+pub(crate) use super::operator::RETRY_KEYS;
+pub(crate) use super::operator::ROLE_KEYS;
+pub(crate) use super::operator::TRANSPORT_KEYS;
+pub(crate) use super::step::verbs;
+pub(crate) use super::topic::DISCIPLINES;
+pub(crate) use super::topic::EDGES;
+pub(crate) use super::topic::QUEUE_FULL;
+pub(crate) use super::topic::QUEUE_KEYS;
+pub(crate) use super::topic::TOPIC_KEYS;
+
+/// The words of a closed set.
+pub(crate) fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
+    table.iter().map(|(word, _)| *word).collect()
+}

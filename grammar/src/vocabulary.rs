@@ -1,0 +1,174 @@
+//! What may stand where in a circuit file, as data: for editors that know no circuits.
+//!
+//! Made from the tables by which the reader itself decides, so a key that is read is a key that is
+//! offered. It says less than the reader does: names are not looked up, expressions not parsed.
+
+use crate::circuit::tables;
+use crate::name::NameRule;
+
+/// What may stand at a place.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Shape {
+    /// Anything.
+    Any,
+    /// A text, number or truth value: one scalar of YAML, whatever its notation.
+    Scalar(&'static str),
+    /// A scalar that keeps to this regular expression.
+    Pattern(&'static str, &'static str),
+    /// One of these words.
+    Words(Vec<&'static str>),
+    /// A list.
+    List(Box<Shape>),
+    /// A map with keys of the user's; the expression that they keep to, if there is one.
+    Map(Option<&'static str>, Box<Shape>),
+    /// A map with known keys.
+    Object {
+        /// What it is.
+        about: &'static str,
+        /// Each with what stands there.
+        keys: Vec<(&'static str, Shape)>,
+        /// Keys that must be there.
+        required: Vec<&'static str>,
+    },
+    /// One of these.
+    Either(Vec<Shape>),
+}
+
+/// What a circuit file is.
+pub fn circuit_file() -> Shape {
+    object("a circuit", tables::CIRCUIT_KEYS, &["arqon"], |key| match key {
+        "arqon" => Shape::Words(vec!["1"]),
+        "circuit" => name("the circuit's name", NameRule::Dotted),
+        "namespace" => name("the domain of topics and access", NameRule::Dotted),
+        "description" => Shape::Scalar("free text"),
+        "params" => params(),
+        "import" => one_or_more(Shape::Scalar("a path, as in `lab/schemas.yaml`")),
+        "schemas" => names(NameRule::Identifier, names(NameRule::Identifier, Shape::Any)),
+        "functions" => {
+            Shape::Map(None, Box::new(Shape::Scalar("an expression over the parameters")))
+        }
+        "topics" => names(NameRule::Dotted, topic()),
+        "operators" => names(NameRule::Plain, operator()),
+        "flow" => names(NameRule::Plain, node()),
+        "routes" => Shape::List(Box::new(Shape::Scalar("`a.topic -> b.topic when amount > 3`"))),
+        "limits" => object("limits of the circuit", tables::CIRCUIT_LIMITS, &[], quantity),
+        "access" => names(NameRule::Dotted, role()),
+        "profiles" => names(NameRule::Plain, profile()),
+        "tests" => Shape::Map(None, Box::new(one_or_more(test_step()))),
+        _ => Shape::Any,
+    })
+}
+
+fn object(
+    about: &'static str,
+    keys: &[&'static str],
+    required: &[&'static str],
+    shape: impl Fn(&str) -> Shape,
+) -> Shape {
+    let keys = keys.iter().map(|key| (*key, shape(key))).collect();
+    Shape::Object { about, keys, required: required.to_vec() }
+}
+
+const fn pattern(rule: NameRule) -> &'static str {
+    match rule {
+        NameRule::Dotted => r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$",
+        NameRule::Plain => r"^[a-z][a-z0-9_]*$",
+        NameRule::Identifier => r"^[A-Za-z_][A-Za-z0-9_]*$",
+    }
+}
+
+fn name(about: &'static str, rule: NameRule) -> Shape {
+    Shape::Pattern(about, pattern(rule))
+}
+
+fn names(rule: NameRule, value: Shape) -> Shape {
+    Shape::Map(Some(pattern(rule)), Box::new(value))
+}
+
+fn one_or_more(shape: Shape) -> Shape {
+    Shape::Either(vec![shape.clone(), Shape::List(Box::new(shape))])
+}
+
+fn quantity(_: &str) -> Shape {
+    Shape::Scalar("a quantity with its unit")
+}
+
+fn truth() -> Shape {
+    Shape::Words(vec!["true", "false"])
+}
+
+fn params() -> Shape {
+    names(NameRule::Identifier, Shape::Scalar("a number, duration, date, truth value or text"))
+}
+
+fn topic() -> Shape {
+    object("a topic", tables::TOPIC_KEYS, &["schema"], |key| match key {
+        "carries" => Shape::Words(tables::words(tables::DISCIPLINES)),
+        "key" => one_or_more(name("a field", NameRule::Identifier)),
+        "edge" => Shape::Words(tables::words(tables::EDGES)),
+        "time" => name("the field with the event time", NameRule::Identifier),
+        "late" | "retain" => quantity(key),
+        "queue" => object("a queue", tables::QUEUE_KEYS, &[], |key| match key {
+            "full" => Shape::Words(tables::words(tables::QUEUE_FULL)),
+            _ => Shape::Scalar("a whole number"),
+        }),
+        "control" | "shared" | "durable" => truth(),
+        "check" => Shape::Words(vec!["none"]),
+        _ => Shape::Any,
+    })
+}
+
+fn operator() -> Shape {
+    object("an operator", tables::OPERATOR_KEYS, &["contract"], |key| match key {
+        "via" => names(
+            NameRule::Plain,
+            object("an implementation", tables::TRANSPORT_KEYS, &[], |_| Shape::Any),
+        ),
+        "use" => name("the implementation that runs", NameRule::Plain),
+        "limits" => object("limits of the operator", tables::OPERATOR_LIMITS, &[], quantity),
+        "retry" => object("a retry", tables::RETRY_KEYS, &[], |_| Shape::Any),
+        _ => Shape::Any,
+    })
+}
+
+fn node() -> Shape {
+    object("a node", tables::NODE_KEYS, &[], |key| match key {
+        "do" => Shape::List(Box::new(Shape::Either(tables::verbs().map(step).collect()))),
+        _ => Shape::Any,
+    })
+}
+
+/// A step: its verb, and the companions of that verb.
+fn step((verb, companions): (&'static str, &'static [&'static str])) -> Shape {
+    let keys: Vec<&'static str> = std::iter::once(verb).chain(companions.iter().copied()).collect();
+    object("a step", &keys, &[verb], |key| match (verb, key) {
+        ("where", _) | (_, "where") => Shape::Scalar("a condition"),
+        ("carries", _) => Shape::Words(tables::words(tables::DISCIPLINES)),
+        _ => Shape::Any,
+    })
+}
+
+fn role() -> Shape {
+    object("what a role may do", tables::ROLE_KEYS, &[], |_| {
+        let caps: Vec<&'static str> =
+            tables::MESSAGE_CAPS.iter().chain(tables::JOB_CAPS).copied().collect();
+        let capped = names(NameRule::Dotted, object("caps", &caps, &[], quantity));
+        one_or_more(Shape::Either(vec![name("a topic or operator", NameRule::Dotted), capped]))
+    })
+}
+
+fn profile() -> Shape {
+    object("a profile", tables::PROFILE_KEYS, &[], |key| match key {
+        "use" => names(NameRule::Plain, name("an implementation", NameRule::Plain)),
+        "params" => params(),
+        "limits" => object("limits of the circuit", tables::CIRCUIT_LIMITS, &[], quantity),
+        _ => Shape::Any,
+    })
+}
+
+fn test_step() -> Shape {
+    object("a step of a test", tables::TEST_STEP_KEYS, &[], |key| match key {
+        "send" | "expect" => names(NameRule::Dotted, Shape::Any),
+        _ => Shape::Any,
+    })
+}
