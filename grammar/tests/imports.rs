@@ -109,7 +109,7 @@ fn a_chain_and_a_number_of_files_end_at_their_limits() {
 
 #[test]
 fn a_large_text_is_not_taken() {
-    let large = format!("arqon: 1\n# {}\n", "x".repeat(15 << 20));
+    let large = format!("arqon: 1\nschemas: {{}}\n# {}\n", "x".repeat(15 << 20));
     let mut files = Files::default();
     let mut text = "arqon: 1\ncircuit: a\nimport:\n".to_owned();
     for at in 0..5 {
@@ -210,5 +210,5 @@ fn protobuf_files_end_at_their_limits_too() {
         .with("x.proto", "import \"y.proto\";")
         .with("y.proto", "import \"x.proto\";");
     let found = faults(&read("arqon: 1\ncircuit: a\nimport: [x.proto]\n", &mut files));
-    assert!(found[0].starts_with("here/y.proto:1:8 E0033"), "{found:#?}");
+    assert!(found[0].starts_with("here/y.proto:1:9 E0033"), "{found:#?}");
 }

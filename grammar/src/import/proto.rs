@@ -54,6 +54,8 @@ impl ProtoFile {
                     [line, from, last, to] => Span::new(at(*line, *from), at(*last, *to)),
                     _ => return None,
                 };
+                let is_import = matches!(location.path.as_slice(), [tag::FILE_DEPENDENCY, _]);
+                let place = if is_import { within_quotes(place, text) } else { place };
                 Some((location.path.clone(), place))
             })
             .collect();
@@ -75,6 +77,18 @@ impl ProtoFile {
     /// The place of a part; the whole file if it is not known.
     pub(super) fn place(&self, path: &[i32]) -> Span {
         self.places.get(path).copied().unwrap_or(Span::empty(self.span.start))
+    }
+}
+
+/// The path of an import, without the statement around it.
+fn within_quotes(statement: Span, text: &str) -> Span {
+    let written = statement.slice(text);
+    let quote = |c: char| c == '"' || c == '\'';
+    match (written.find(quote), written.rfind(quote)) {
+        (Some(first), Some(last)) if first < last => {
+            Span::new(statement.start + offset(first + 1), statement.start + offset(last))
+        }
+        _ => statement,
     }
 }
 
