@@ -173,7 +173,7 @@ fn messages_are_schemas() {
     let wanted = [
         "a: int64",
         "b: int64",
-        "c: float64",
+        "c: float32",
         "d: bytes",
         "units: map<enum<A|B>>",
         "raws: map<bytes>",

@@ -1,6 +1,6 @@
 //! Protobuf messages as schemas: each field's type has its counterpart, or a diagnostic.
 //!
-//! Integers of all widths are `int64`, `float` and `double` are floats, an enum is an enum of the
+//! Integers of all widths are `int64`, `float` is `float32` and `double` `float64`, an enum is an enum of the
 //! names of its values, `repeated` is a list, a map with text keys is a map, `optional` and the
 //! members of a `oneof` are options; a message is the schema of its name, where a nested one is
 //! `Outer_Inner`. Packages are left out of the names.
@@ -203,7 +203,8 @@ impl Types {
             return self.named(at, field, span);
         }
         match field.r#type() {
-            Type::Double | Type::Float => TypeKind::Float64,
+            Type::Double => TypeKind::Float64,
+            Type::Float => TypeKind::Float32,
             Type::Int64
             | Type::Uint64
             | Type::Int32
@@ -267,7 +268,8 @@ impl Types {
             "Duration" => TypeKind::Duration,
             "BoolValue" => option(TypeKind::Bool),
             "Int32Value" | "UInt32Value" | "Int64Value" | "UInt64Value" => option(TypeKind::Int64),
-            "FloatValue" | "DoubleValue" => option(TypeKind::Float64),
+            "FloatValue" => option(TypeKind::Float32),
+            "DoubleValue" => option(TypeKind::Float64),
             "StringValue" => option(TypeKind::String),
             "BytesValue" => option(TypeKind::Bytes),
             other => {
