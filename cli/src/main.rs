@@ -65,7 +65,6 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Eval(command) => eval::evaluate(command, console),
         Command::Explain(command) => explain::explain(command, &arguments.global, console),
-        Command::Explain(command) => explain::explain(command, console),
         Command::Schema => schema::schema(console),
         Command::Completions(command) => completions::completions(command, console),
         Command::Compile(command) => compile::compile(command, &arguments.global, console),

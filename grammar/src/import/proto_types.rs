@@ -1,9 +1,9 @@
 //! Protobuf messages as schemas: each field's type has its counterpart, or a diagnostic.
 //!
-//! Integers of all widths are `int64`, `float` is `float32` and `double` `float64`, an enum is an enum of the
-//! names of its values, `repeated` is a list, a map with text keys is a map, `optional` and the
-//! members of a `oneof` are options; a message is the schema of its name, where a nested one is
-//! `Outer_Inner`. Packages are left out of the names.
+//! Integers of all widths are `int64`, `float` is `float32` and `double` `float64`, an enum is an
+//! enum of the names of its values, `repeated` is a list, a map with text keys is a map, `optional`
+//! and the members of a `oneof` are options; a message is the schema of its name, where a nested
+//! one is `Outer_Inner`. Packages are left out of the names.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
