@@ -7,7 +7,8 @@ use arqon_grammar::Span;
 use arqon_grammar::code::Code;
 use arqon_grammar::code::names;
 use arqon_grammar::code::operators;
-use arqon_grammar::suggest::suggest;
+use arqon_grammar::code::yaml;
+use arqon_grammar::suggest::{is_misspelt, suggest};
 
 /// The diagnostics of one run, in the order in which they were found.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct Report {
     diagnostics: Vec<Diagnostic>,
     seen: BTreeSet<(&'static str, Span, String)>,
     n_suggestions: usize,
+    /// Whether a name is declared twice, so that another one may be missing.
+    has_duplicates: bool,
     /// Where the reader of the file has found faults, by place.
     unreadable: Vec<Span>,
     /// Whether an import is missing that may declare what seems to be unknown.
@@ -29,7 +32,8 @@ impl Report {
         let mut unreadable: Vec<Span> =
             faults.iter().filter(|fault| fault.is_error()).map(|it| it.primary.span).collect();
         unreadable.sort_unstable();
-        let mut report = Self { unreadable, ..Self::default() };
+        let has_duplicates = faults.iter().any(|fault| fault.code == yaml::DUPLICATE_KEY);
+        let mut report = Self { unreadable, has_duplicates, ..Self::default() };
         for fault in faults {
             report.push(fault);
         }
@@ -92,11 +96,21 @@ impl Report {
         }
         let candidates: Vec<&str> = candidates.into_iter().collect();
         let near = self.suggestion(name, candidates.iter().copied());
-        let diagnostic = Diagnostic::new(code, span, message).did_you_mean(near);
+        let declared = [names::UNKNOWN_TYPE, names::UNKNOWN_SOURCE, names::UNKNOWN_TOPIC];
+        let is_misspelt = near.is_some_and(|near| is_misspelt(name, near));
+        if self.has_duplicates && declared.contains(&code) && !is_misspelt {
+            // One of two declarations of one name was meant to be this one.
+            return;
+        }
+        let mut fault = Diagnostic::new(code, span, message).did_you_mean(near);
+        if near.is_none() && (1..=LISTED_MAX).contains(&candidates.len()) {
+            let listed: Vec<String> = candidates.iter().map(|it| format!("`{it}`")).collect();
+            fault = fault.help(format!("known here: {}", listed.join(", ")));
+        }
         self.push(if self.options_at == Some(span) {
-            diagnostic
+            fault
         } else {
-            diagnostic.fix_name(span, name, near, candidates)
+            fault.fix_name(span, name, near, candidates)
         });
     }
 
@@ -123,6 +137,9 @@ impl Report {
         diagnostics
     }
 }
+
+/// Most candidates that are listed when none is near.
+const LISTED_MAX: usize = 8;
 
 /// Most names for which the nearest candidate is looked up.
 const SUGGESTIONS_MAX: usize = 200;

@@ -4,19 +4,31 @@
 ///
 /// Near enough: at most a third of the longer name's letters differ (and at least one may), where
 /// two swapped neighbours count once; else equal but for case; else the same parts in another
-/// order (`id_user` for `user_id`). Ties go to the first candidate.
+/// order (`id_user` for `user_id`); else the last part of one candidate only (`orders` for
+/// `shop.orders`). Ties go to the first candidate.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
+    let mut ending: Option<&str> = None;
+    let mut n_ending = 0;
     for candidate in candidates {
         if candidate == name || candidate.is_empty() {
             continue;
+        }
+        if candidate.rsplit_once('.').is_some_and(|(_, last)| last == name) {
+            ending = Some(candidate);
+            n_ending += 1;
         }
         let Some(distance) = nearness(name, candidate) else { continue };
         if best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|(_, candidate)| candidate).or(ending.filter(|_| n_ending == 1))
+}
+
+/// Whether so few letters differ that one name is the other, misspelt.
+pub fn is_misspelt(name: &str, candidate: &str) -> bool {
+    nearness(name, candidate).is_some_and(|distance| distance <= 2)
 }
 
 /// Whether `near`, the candidate nearest to `name`, is certainly what was meant, so that a machine
@@ -109,6 +121,8 @@ mod tests {
         assert_eq!(near("id_user"), Some("user_id"));
         assert_eq!(near("weather"), None);
         assert_eq!(near("x"), None);
+        assert_eq!(near("jobs"), Some("nvm.jobs"));
+        assert!(is_misspelt("ordres", "orders") && !is_misspelt("shop.items", "shop.notes"));
     }
 
     #[test]

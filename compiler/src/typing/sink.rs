@@ -78,7 +78,11 @@ impl Typer<'_> {
     }
 
     fn no_label(&mut self, node: &ast::Node, labels: &[ast::Name], label: &ast::Name) {
-        if node.steps.iter().any(|step| matches!(step.kind, ast::StepKind::Error)) {
+        // A step that could not be read may have been the `route`, and one in the wrong place has
+        // been told of.
+        let may_be_route =
+            |step: &ast::Step| matches!(step.kind, ast::StepKind::Error | ast::StepKind::Route(_));
+        if labels.is_empty() && node.steps.iter().any(may_be_route) {
             return;
         }
         if labels.is_empty() {

@@ -56,8 +56,8 @@ pub(crate) struct Fields<'a> {
     /// What is shown when a key is missing.
     pub(crate) owner: Span,
     items: Vec<Item<'a>>,
-    /// The known keys that unknown ones were probably meant to be.
-    meant: Vec<String>,
+    /// Unknown keys, reported, under the known ones that they were probably meant to be.
+    meant: Vec<(String, Item<'a>)>,
     /// Where the whole map stands.
     pub(crate) span: Span,
 }
@@ -228,7 +228,8 @@ impl<'a> Reader<'a> {
         items.retain(|item| {
             let is_known = known.contains(&item.key);
             if !is_known {
-                meant.extend(suggest(item.key, known.iter().copied()).map(str::to_owned));
+                let near = suggest(item.key, known.iter().copied());
+                meant.extend(near.map(|near| (near.to_owned(), *item)));
                 self.report(unknown_key(what, *item, known, &written));
             }
             is_known
@@ -236,11 +237,10 @@ impl<'a> Reader<'a> {
         Some(Fields { what, owner, items, meant, span: self.span(id) })
     }
 
-    /// The required value of a key; reports its absence at the map's own key, unless a misspelt
-    /// one that was reported stands for it.
+    /// The required value of a key; reports its absence at the map's own key.
     pub(crate) fn require(&mut self, fields: &Fields<'a>, key: &str) -> Option<Item<'a>> {
         let found = fields.get(key);
-        if found.is_none() && !fields.meant.iter().any(|meant| meant == key) {
+        if found.is_none() {
             self.report(Diagnostic::new(
                 code::yaml::MISSING_KEY,
                 fields.owner,
@@ -441,9 +441,12 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The entry of a key.
+    /// The entry of a key; a misspelt one, which was reported, stands for the right one, so that
+    /// nothing else is found wrong because of it.
     pub(crate) fn get(&self, key: &str) -> Option<Item<'a>> {
-        self.items.iter().find(|item| item.key == key).copied()
+        let written = self.items.iter().find(|item| item.key == key);
+        let meant = || self.meant.iter().find(|(meant, _)| meant == key).map(|(_, item)| item);
+        written.or_else(meant).copied()
     }
 
     /// The value of a key.

@@ -169,7 +169,9 @@ impl<'a> Scan<'a, '_> {
             self.judge(token);
             self.at += 1;
         }
-        if let Some(bracket) = self.open.pop() {
+        // A text that is not closed swallows the brackets after it.
+        let is_open_text = self.tokens.iter().any(|token| token.kind == TokenKind::OpenText);
+        if let Some(bracket) = self.open.pop().filter(|_| !is_open_text) {
             let message = format!("the bracket `{}` is never closed", self.text(bracket.token));
             self.push(code::expression::SYNTAX, bracket.token, message);
         }
@@ -414,10 +416,14 @@ impl<'a> Scan<'a, '_> {
         let comment = self.source.comment();
         if comment.is_empty() {
             let quote = Token { end: token.start + 1, ..token };
-            self.push(
-                code::expression::UNCLOSED_STRING,
-                quote,
-                "this text has no closing `\"`".to_owned(),
+            let span = self.source.span(quote.start, quote.end);
+            self.diagnostics.push(
+                Diagnostic::new(
+                    code::expression::UNCLOSED_STRING,
+                    span,
+                    "this text has no closing `\"`",
+                )
+                .help("a text ends with `\"`; within it a quote is written `\\\"`"),
             );
             return;
         }

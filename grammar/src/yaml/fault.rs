@@ -117,7 +117,11 @@ fn mapping_value(text: &str, at: usize, span: Span) -> Diagnostic {
             },
             Diagnostic::new(code::yaml::SYNTAX, span, "a second `:` in one entry")
                 .label("this `:` would begin another value")
-                .help(QUOTE_HELP),
+                .help(if line.contains(" ? ") {
+                    "a choice is written `if condition then this else that`"
+                } else {
+                    QUOTE_HELP
+                }),
         );
         if diagnostic.fix.is_some() {
             diagnostic.code = code::expression::COLON;
