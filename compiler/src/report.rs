@@ -33,7 +33,7 @@ impl Report {
             faults.iter().filter(|fault| fault.is_error()).map(|it| it.primary.span).collect();
         unreadable.sort_unstable();
         let has_duplicates = faults.iter().any(|fault| fault.code == yaml::DUPLICATE_KEY);
-        let mut report = Self { unreadable, has_duplicates, ..Self::default() };
+        let mut report = Self { has_duplicates, unreadable, ..Self::default() };
         for fault in faults {
             report.push(fault);
         }

@@ -78,6 +78,7 @@ fn unknown_sources() {
         "12:14-19 error[E0203]: node `a` reads unknown topic or node `order`
   help: did you mean `orders`?
 16:15-20 error[E0203]: node `b` reads unknown topic `a.b.c`
+  help: known here: `orders`, `customers`, `sums`, `a`, `b`
 ",
     );
 }
@@ -94,6 +95,7 @@ fn unknown_topics() {
         "13:26-33 error[E0204]: node `b` writes unknown topic `ordersx`
   help: did you mean `orders`?
 14:26-27 error[E0204]: node `c` writes `a`, which is a node, not a topic
+  help: known here: `orders`, `customers`, `sums`
 ",
     );
 }
@@ -312,6 +314,7 @@ flow:
 23:14-17 error[E0213]: `sum` takes 1 argument, found 2
   help: sum(x) -> the type of x, a number or duration
 24:26-30 error[E0213]: `sum` has no argument `wher`
+  help: did you mean `where`?
 ",
     );
 }
@@ -754,7 +757,9 @@ profiles:
         "12:71-75 error[E0503]: operator `a` has no implementation `simm`
   help: did you mean `sim`?
 14:18-21 error[E0503]: operator `a` has no implementation `rig`
+  help: known here: `sim`
 14:23-24 error[E0501]: the circuit has no operator `c`
+  help: known here: `a`
 ",
     );
 }

@@ -63,7 +63,10 @@ pub(crate) fn declared_topic<'a>(
     schemas: &Schemas<'_>,
     report: &mut Report,
 ) -> Option<Topic<'a>> {
-    let name = TopicName::parse(topic.name.as_str()).ok()?;
+    // A name against the rule has been reported; those who meant the right one find the topic.
+    let mended = || topic.name.node.to_ascii_lowercase().replace(['-', ' '], "_");
+    let parsed = TopicName::parse(topic.name.as_str());
+    let name = parsed.or_else(|_| TopicName::parse(&mended())).ok()?;
     let (schema_name, row) = topic_row(topic, schemas, report);
     let mut key = Vec::new();
     for field in topic.key.iter().flat_map(|key| &key.node) {

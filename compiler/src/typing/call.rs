@@ -204,6 +204,7 @@ impl Typer<'_> {
         arguments: &'t [syntax::Argument],
         parameters: &[&str],
     ) -> Option<Vec<&'t syntax::Expr>> {
+        let is_aggregate = arqon_operators::aggregate_names().any(|it| it == function.node);
         let n_positional = arguments.iter().take_while(|argument| argument.name.is_none()).count();
         let mut places: Vec<Option<&syntax::Expr>> = vec![None; parameters.len()];
         for (place, argument) in places.iter_mut().zip(&arguments[..n_positional]) {
@@ -236,7 +237,8 @@ impl Typer<'_> {
                         name.span,
                         format!("`{}` has no argument `{}`", function.node, name.node),
                         name.as_str(),
-                        parameters.iter().copied(),
+                        // A filter is taken out of an aggregate's arguments before.
+                        parameters.iter().copied().chain(is_aggregate.then_some("where")),
                     );
                     complete = false;
                 }

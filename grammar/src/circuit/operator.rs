@@ -129,10 +129,10 @@ impl<'a> Reader<'a> {
 
     fn transport(&mut self, item: Item<'a>) -> Option<Transport> {
         let fields = self.fields(item.value, "an implementation", item.span, TRANSPORT_KEYS)?;
-        let found: Vec<Item<'a>> =
-            TRANSPORT_KEYS.iter().filter_map(|key| fields.get(key)).collect();
-        let [kind] = found.as_slice() else {
-            let span = found.get(1).map_or(item.span, |second| second.span);
+        let found: Vec<(&str, Item<'a>)> =
+            TRANSPORT_KEYS.iter().filter_map(|key| Some((*key, fields.get(key)?))).collect();
+        let [(word, kind)] = found.as_slice() else {
+            let span = found.get(1).map_or(item.span, |(_, second)| second.span);
             self.report(
                 Diagnostic::new(
                     code::yaml::MISSING_KEY,
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
             );
             return None;
         };
-        match kind.key {
+        match *word {
             "builtin" => self.name(kind.value, NameRule::Dotted, "builtin").map(Transport::Builtin),
             "remote" => {
                 self.expect_map(kind.value, "a map of what the endpoint advertises")?;
