@@ -139,7 +139,7 @@ fn step(
 ) {
     match random.below(12) {
         10 | 11 => {
-            step_loop(random, nodes, fields, body, 6);
+            step_loop(random, nodes, fields, body, Within { margin: 6, is_free: false });
             *saying = Saying::Changes;
         }
         0 | 1 => {
@@ -171,24 +171,38 @@ fn step(
     }
 }
 
+/// Where a loop stands, and what it may do there.
+#[derive(Clone, Copy)]
+struct Within {
+    margin: usize,
+    /// Whether all loops around have a last round that counts, so that rows may be taken back.
+    is_free: bool,
+}
+
 /// A `loop` over the rows so far, whose rows stay what they are.
 fn step_loop(
     random: &mut Random,
     nodes: &[Readable],
     fields: &Fields,
     body: &mut String,
-    margin: usize,
+    within: Within,
 ) {
+    let Within { margin, .. } = within;
     let pad = " ".repeat(margin);
     let ints = of_type(fields, "int64");
-    let _ = writeln!(body, "{pad}- loop:");
-    round(random, nodes, fields, body, margin + 4);
+    let is_outermost = margin == 6;
     // Within another loop a least or greatest value would not be monotone.
-    let is_within = margin > 6;
-    let (merge, is_best) =
-        if is_within { ("distinct".to_owned(), false) } else { merge(random, &ints) };
+    let (merge, is_best) = if is_outermost || within.is_free {
+        merge(random, &ints)
+    } else {
+        ("distinct".to_owned(), false)
+    };
+    let (bounds, is_exact) = bounds(random, margin + 2, is_best);
+    let is_free = is_exact && (is_outermost || within.is_free);
+    let _ = writeln!(body, "{pad}- loop:");
+    round(random, nodes, fields, body, Within { margin: margin + 4, is_free });
     let _ = writeln!(body, "{pad}  merge: {merge}");
-    bounds(random, body, margin + 2, is_best);
+    body.push_str(&bounds);
 }
 
 /// How a loop merges, and whether it may swing to and fro for ever.
@@ -201,14 +215,15 @@ fn merge(random: &mut Random, ints: &[&str]) -> (String, bool) {
     (format!("{{ {word}: {field}, by: {by} }}"), true)
 }
 
-fn bounds(random: &mut Random, body: &mut String, margin: usize, is_bounded: bool) {
+/// `rounds` and `exact`, and whether the last round counts.
+fn bounds(random: &mut Random, margin: usize, is_bounded: bool) -> (String, bool) {
     let pad = " ".repeat(margin);
-    if is_bounded || random.chance(30) {
-        let _ = writeln!(body, "{pad}rounds: {}", 1 + random.below(6));
-        if random.chance(50) {
-            let _ = writeln!(body, "{pad}exact: true");
-        }
+    if !is_bounded && random.chance(65) {
+        return (String::new(), false);
     }
+    let is_exact = random.chance(50);
+    let exact = if is_exact { format!("{pad}exact: true\n") } else { String::new() };
+    (format!("{pad}rounds: {}\n{exact}", 1 + random.below(6)), is_exact)
 }
 
 /// Steps after which the rows have the fields that they had, out of few values.
@@ -217,18 +232,22 @@ fn round(
     nodes: &[Readable],
     fields: &Fields,
     body: &mut String,
-    margin: usize,
+    within: Within,
 ) {
+    let Within { margin, is_free } = within;
     let pad = " ".repeat(margin);
     let ints = of_type(fields, "int64");
     for at in 0..=random.below(2) {
-        match (random.below(8), ints.is_empty()) {
-            (0, _) => {
+        let Some(field) = (!ints.is_empty()).then(|| *random.pick(&ints)) else {
+            let _ = writeln!(body, "{pad}- distinct: all");
+            continue;
+        };
+        match random.below(9) {
+            0 => {
                 let condition = condition(random, fields);
                 let _ = writeln!(body, "{pad}- where: {condition}");
             }
-            (1 | 2, false) => {
-                let field = random.pick(&ints);
+            1 | 2 => {
                 let value = match random.below(3) {
                     0 => format!("if {field} < 3 then {field} + 1 else {field}"),
                     1 => format!("{field} % 3"),
@@ -236,30 +255,43 @@ fn round(
                 };
                 let _ = writeln!(body, "{pad}- with:\n{pad}    {field}: {value}");
             }
-            (3, _) if margin < 14 => step_loop(random, nodes, fields, body, margin),
-            (_, false) => {
-                let Readable { name: other, fields: theirs, .. } = random.pick(nodes);
-                let theirs = of_type(theirs, "int64");
-                if theirs.is_empty() {
-                    let _ = writeln!(body, "{pad}- distinct: all");
-                    continue;
-                }
-                let (mine, target) = (random.pick(&ints), random.pick(&ints));
-                let (key, value) = (random.pick(&theirs), random.pick(&theirs));
-                let name = format!("l{margin}_{at}");
-                let _ = writeln!(body, "{pad}- join: {other}\n{pad}  match: {{ {mine}: {key} }}");
-                let _ = writeln!(body, "{pad}  as: {name}");
-                if random.chance(25) {
-                    let _ = writeln!(body, "{pad}  kind: semi");
-                } else {
-                    let _ = writeln!(body, "{pad}- with:\n{pad}    {target}: {name}.{value}");
-                    let _ = writeln!(body, "{pad}- drop: [{name}]");
-                }
+            3 if margin < 14 => step_loop(random, nodes, fields, body, within),
+            4 if is_free => {
+                let _ = writeln!(body, "{pad}- top: {}\n{pad}  by: [{field}]", 1 + at);
+                let _ = writeln!(body, "{pad}  per: [{}]", random.pick(&ints));
             }
-            (_, true) => {
-                let _ = writeln!(body, "{pad}- distinct: all");
-            }
+            _ => round_join(random, nodes, &ints, body, (within, at)),
         }
+    }
+}
+
+/// A join in a loop; of the other side at most one value stays.
+fn round_join(
+    random: &mut Random,
+    nodes: &[Readable],
+    ints: &[&str],
+    body: &mut String,
+    (Within { margin, is_free }, at): (Within, usize),
+) {
+    let pad = " ".repeat(margin);
+    let Readable { name: other, fields: theirs, .. } = random.pick(nodes);
+    let theirs = of_type(theirs, "int64");
+    if theirs.is_empty() {
+        let _ = writeln!(body, "{pad}- distinct: all");
+        return;
+    }
+    let (mine, target) = (random.pick(ints), random.pick(ints));
+    let (key, value) = (random.pick(&theirs), random.pick(&theirs));
+    let name = format!("l{margin}_{at}");
+    let _ = writeln!(body, "{pad}- join: {other}\n{pad}  match: {{ {mine}: {key} }}");
+    let _ = writeln!(body, "{pad}  as: {name}");
+    if is_free && random.chance(30) {
+        let _ = writeln!(body, "{pad}  kind: anti");
+    } else if random.chance(25) {
+        let _ = writeln!(body, "{pad}  kind: semi");
+    } else {
+        let _ = writeln!(body, "{pad}- with:\n{pad}    {target}: {name}.{value}");
+        let _ = writeln!(body, "{pad}- drop: [{name}]");
     }
 }
 
@@ -272,15 +304,7 @@ fn node_loop(
     name: &str,
 ) -> String {
     let ints = of_type(fields, "int64");
-    let mut body = format!(
-        "  {name}:\n    loop:\n      let: {{ {name}v: {source}, {name}w: {source} }}\n      flow:\n"
-    );
-    for (node, from) in [("s", "v"), ("t", "w")] {
-        let _ =
-            writeln!(body, "        {name}{node}:\n          from: {name}{from}\n          do:");
-        round(random, nodes, fields, &mut body, 12);
-    }
-    body.push_str("      next:\n");
+    let mut next = String::from("      next:\n");
     let mut is_bounded = false;
     for variable in ["v", "w"] {
         let mut from = vec![format!("{name}{}", random.pick(&["s", "t"]))];
@@ -293,11 +317,40 @@ fn node_loop(
         let (merge, is_best) = merge(random, &ints);
         is_bounded |= is_best || from.len() == 1;
         let from = from.join(", ");
-        let _ = writeln!(body, "        {name}{variable}: {{ from: [{from}], merge: {merge} }}");
+        let _ = writeln!(next, "        {name}{variable}: {{ from: [{from}], merge: {merge} }}");
     }
-    bounds(random, &mut body, 6, is_bounded);
-    let _ = writeln!(body, "    out: {name}v");
-    body
+    let (bounds, is_free) = bounds(random, 6, is_bounded);
+    let mut body = format!(
+        "  {name}:\n    loop:\n      let: {{ {name}v: {source}, {name}w: {source} }}\n      flow:\n"
+    );
+    // The variables may be joined, too: with each other, and with themselves.
+    let mut readable = nodes.to_vec();
+    readable.extend(["v", "w"].map(|variable| Readable {
+        name: format!("{name}{variable}"),
+        fields: fields.clone(),
+        saying: Saying::Changes,
+    }));
+    if is_free {
+        let _ = writeln!(
+            body,
+            "        {name}g:\n          from: {name}v\n          do:\n            - group: []\n              \
+             agg: {{ n: count() }}"
+        );
+    }
+    for (node, from) in [("s", "v"), ("t", "w")] {
+        let _ =
+            writeln!(body, "        {name}{node}:\n          from: {name}{from}\n          do:");
+        if is_free {
+            let _ = writeln!(
+                body,
+                "            - join: {name}g\n              match: {{}}\n              as: g\n              \
+                 kind: semi\n              where: g.n < {}",
+                random.between(1, 8)
+            );
+        }
+        round(random, &readable, fields, &mut body, Within { margin: 12, is_free });
+    }
+    format!("{body}{next}{bounds}    out: {name}v\n")
 }
 
 fn subset(random: &mut Random, fields: &Fields, most: usize) -> Fields {

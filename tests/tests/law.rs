@@ -9,7 +9,8 @@ use std::sync::mpsc;
 
 use arqon_compiler::{Options, compile};
 use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
+    BackendChoice, Changes, CounterKind, Dataflow, EngineOptions, EpochInput, EpochOutput,
+    NodeCounts, TopicInput,
 };
 use arqon_plan::DataflowPlan;
 use arqon_tests::generator;
@@ -88,6 +89,7 @@ fn check(
             inputs.apply(plan, topic, change);
         }
         fold(&mut sums, &output, seed);
+        conserved(&output, seed, text);
         let mut expected = evaluate(plan, &inputs);
         expected.topics.retain(|_, rows| !rows.is_empty());
         assert!(
@@ -149,6 +151,22 @@ fn fold(sums: &mut Answer, output: &EpochOutput, seed: u64) {
         }
         if rows.is_empty() {
             sums.topics.remove(batch.topic.as_str());
+        }
+    }
+}
+
+/// Steps without state lose no row, in whatever round it comes.
+fn conserved(output: &EpochOutput, seed: u64, text: &str) {
+    for NodeCounts { address, kind, counts, .. } in &output.stats.nodes {
+        if *kind == CounterKind::Stateless {
+            let n_out = counts.output.changes + counts.filtered.changes + counts.errors.changes;
+            let net = counts.output.net + counts.filtered.net + counts.errors.net;
+            let out = (n_out, net);
+            assert_eq!(
+                (counts.input.changes, counts.input.net),
+                out,
+                "seed {seed}: {address}\n{text}"
+            );
         }
     }
 }

@@ -46,9 +46,13 @@ impl Plan {
     /// Fills in the facts of all vertices, and with them the discipline and key of all wires.
     pub(crate) fn derive(&mut self) {
         let mut known: Vec<Option<Facts>> = vec![None; self.n_vertices()];
+        let loops = self.loops();
         for id in self.walk() {
             let facts = match self.vertex(id) {
                 Vertex::Topic(topic) => self.topic_facts(id, topic, &known),
+                Vertex::Step(FlowStep { verb: Verb::Variable(variable), .. }) => {
+                    repeated::facts(self, id, &loops[&variable.of], &known)
+                }
                 Vertex::Step(step) => self.step_facts(id, step, &known),
                 Vertex::Client(_) | Vertex::Endpoint(_) => {
                     let discipline = Some(Discipline::Events);
@@ -158,12 +162,13 @@ impl Plan {
                 .map(|wire| known[wire.from.index()].as_ref().unwrap_or(&unknown))
         };
         let input = at(&Port::Main).unwrap_or(&unknown);
-        if input.discipline.is_none() && !matches!(step.verb, Verb::From | Verb::Variable(_)) {
+        if input.discipline.is_none() && !matches!(step.verb, Verb::From) {
             return Facts::unknown();
         }
         let same = || Facts { state: State::Stateless, ..input.clone() };
         match &step.verb {
-            Verb::Unknown => Facts::unknown(),
+            // A variable needs to know its whole loop.
+            Verb::Variable(_) | Verb::Unknown => Facts::unknown(),
             Verb::From => self.union_facts(id, step, known),
             Verb::Where(_) | Verb::Route(_) | Verb::Arm(_) => same(),
             Verb::Project(projection) => Facts {
@@ -176,7 +181,6 @@ impl Plan {
                 declared_key: keys::project_declared(input, &call.keep),
                 ..same()
             },
-            Verb::Variable(variable) => repeated::facts(self, id, variable, known),
             Verb::Leave { .. } => same(),
             Verb::Carries(discipline) => self.carries_facts(id, *discipline, input, &step.address),
             Verb::Join(join) => {

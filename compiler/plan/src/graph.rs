@@ -189,14 +189,17 @@ impl Plan {
         order
     }
 
-    /// The vertices that are repeated with a loop: its variables, and what hangs on them within
+    /// The vertices that are repeated with each loop: its variables, and what hangs on them within
     /// the loop.
-    pub fn loop_members(&self, of: usize) -> BTreeSet<VertexId> {
-        let variables = self.steps().filter(|(_, step)| match &step.verb {
-            Verb::Variable(variable) => variable.of == of,
-            _ => false,
-        });
-        self.members(variables.map(|(id, _)| id).collect(), of)
+    pub fn loops(&self) -> BTreeMap<usize, BTreeSet<VertexId>> {
+        let mut variables: BTreeMap<usize, Vec<VertexId>> = BTreeMap::new();
+        for (id, step) in self.steps() {
+            if let Verb::Variable(variable) = &step.verb {
+                variables.entry(variable.of).or_default().push(id);
+            }
+        }
+        let members = |(of, variables)| (of, self.members(variables, of));
+        variables.into_iter().map(members).collect()
     }
 
     fn members(&self, mut waiting: Vec<VertexId>, of: usize) -> BTreeSet<VertexId> {
@@ -220,15 +223,15 @@ impl Plan {
     /// What the rounds of each loop read from outside, with each variable of the loop: what is
     /// known of a variable hangs on all of it.
     fn loop_needs(&self) -> Vec<(VertexId, VertexId)> {
-        let mut loops: BTreeMap<usize, Vec<VertexId>> = BTreeMap::new();
-        for (id, step) in self.steps() {
-            if let Verb::Variable(variable) = &step.verb {
-                loops.entry(variable.of).or_default().push(id);
-            }
-        }
         let mut needs = Vec::new();
-        for (of, variables) in loops {
-            let members = self.members(variables.clone(), of);
+        for (of, members) in self.loops() {
+            let is_variable = |id: &VertexId| match self.vertex(*id) {
+                Vertex::Step(step) => {
+                    matches!(&step.verb, Verb::Variable(variable) if variable.of == of)
+                }
+                Vertex::Client(_) | Vertex::Topic(_) | Vertex::Endpoint(_) => false,
+            };
+            let variables: Vec<VertexId> = members.iter().copied().filter(is_variable).collect();
             for wire in members.iter().flat_map(|id| self.inputs(*id)) {
                 if !members.contains(&wire.from) {
                     needs.extend(variables.iter().map(|variable| (wire.from, *variable)));

@@ -1,6 +1,6 @@
 //! Loops: a round only adds to what the rounds before have found (E0310).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::discipline;
@@ -11,20 +11,24 @@ use super::span;
 /// Each step in a loop by which a row may go because another one came, unless the loop says how
 /// it ends all the same.
 pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
-    let mut loops: BTreeMap<usize, Vec<&LoopVariable>> = BTreeMap::new();
-    for (_, step) in plan.steps() {
-        if let Verb::Variable(variable) = &step.verb {
-            loops.entry(variable.of).or_default().push(variable);
-        }
-    }
     let mut found = Vec::new();
     let mut reported = BTreeSet::new();
     // The inner loops have the greater numbers; a step is told of the innermost one.
-    for (of, variables) in loops.into_iter().rev() {
+    for (of, members) in plan.loops().into_iter().rev() {
+        let variables: Vec<&LoopVariable> = members
+            .iter()
+            .filter_map(|id| match plan.vertex(*id) {
+                Vertex::Step(FlowStep { verb: Verb::Variable(variable), .. }) => Some(variable),
+                Vertex::Step(_) | Vertex::Client(_) | Vertex::Topic(_) | Vertex::Endpoint(_) => {
+                    None
+                }
+            })
+            .filter(|variable| variable.of == of)
+            .collect();
         if variables.iter().all(|variable| ends_anyway(variable)) {
             continue;
         }
-        for id in plan.loop_members(of) {
+        for id in members {
             let Vertex::Step(step) = plan.vertex(id) else { continue };
             let Some(word) = takes_back(of, &step.verb) else { continue };
             if reported.insert(id) {

@@ -2,15 +2,19 @@
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::warnings;
-use arqon_plan::{DeclarationKind, Plan, Topic, TopicOrigin, Verb, Vertex, VertexId};
+use arqon_plan::{
+    DeclarationKind, FlowNode, FlowStep, Plan, Topic, TopicOrigin, Verb, Vertex, VertexId,
+};
 
 use super::access::{is_of_clients, is_relayed};
+use super::paths::name;
 use super::span;
 
 pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
     let mut found = declarations(plan);
     found.extend(plan.topics().filter_map(|(id, topic)| idle_topic(plan, id, topic)));
     found.extend(unread_nodes(plan));
+    found.extend(plan.steps().filter_map(|(id, step)| idle_in_loop(plan, id, step)));
     for (_, endpoint) in plan.endpoints().filter(|(_, it)| it.declared && !it.limited) {
         found.push(
             Diagnostic::new(
@@ -56,6 +60,28 @@ fn idle_topic(plan: &Plan, id: VertexId, topic: &Topic) -> Option<Diagnostic> {
     Some(Diagnostic::new(warnings::UNUSED_TOPIC, span(topic.ranges.name), message))
 }
 
+/// Where the node's name stands: the reading of its inputs, or the end of its loop.
+fn named(plan: &Plan, node: &FlowNode<'_>) -> Option<VertexId> {
+    let is_named = |id: &VertexId| plan.label(*id) == node.name;
+    node.steps.iter().copied().find(is_named).or_else(|| node.steps.first().copied())
+}
+
+/// A variable or node of a loop that leads nowhere.
+fn idle_in_loop(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<Diagnostic> {
+    let name = name(plan, id);
+    let own = name.strip_prefix(step.node.as_str())?.strip_prefix('.')?;
+    let is_arm = matches!(step.verb, Verb::Arm(_) | Verb::Route(_));
+    if is_arm || plan.outputs(id).next().is_some() {
+        return None;
+    }
+    let (_, first) = plan.steps().find(|(_, first)| first.address == name)?;
+    let message = format!("nobody reads `{own}` of the loop of node `{}`", step.node);
+    Some(
+        Diagnostic::new(warnings::UNREAD_NODE, span(first.range), message)
+            .help("let a variable's `next` read it, or leave it away"),
+    )
+}
+
 /// Nodes none of whose rows go anywhere. A route some of whose labels are read is meant so.
 fn unread_nodes(plan: &Plan) -> Vec<Diagnostic> {
     let leads_on = |id: &VertexId, node: &str| {
@@ -75,7 +101,7 @@ fn unread_nodes(plan: &Plan) -> Vec<Diagnostic> {
     plan.nodes()
         .into_iter()
         .filter(|node| !node.steps.iter().any(|id| leads_on(id, node.name) || calls(id)))
-        .filter_map(|node| match plan.vertex(*node.steps.first()?) {
+        .filter_map(|node| match plan.vertex(named(plan, &node)?) {
             Vertex::Step(step) => Some(
                 Diagnostic::new(
                     warnings::UNREAD_NODE,

@@ -121,16 +121,6 @@ impl<'a> Reader<'a> {
 
     /// `loop:` of a node, with the `out:` beside it.
     pub(crate) fn node_loop(&mut self, item: Item<'a>, node: &Fields<'a>) -> Option<NodeLoop> {
-        if let Some(from) = node.get("from") {
-            self.report(
-                Diagnostic::new(
-                    code::yaml::UNKNOWN_KEY,
-                    from.span,
-                    "a node with a `loop` reads through its `let`, not `from`",
-                )
-                .secondary(item.span, "the loop"),
-            );
-        }
         if self.list(item.value).is_some() {
             self.report(
                 Diagnostic::new(
@@ -141,6 +131,16 @@ impl<'a> Reader<'a> {
                 .help("steps over the rows so far are a step: `do: [- loop: […]]`"),
             );
             return None;
+        }
+        if let Some(from) = node.get("from") {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::UNKNOWN_KEY,
+                    from.span,
+                    "a node with a `loop` reads through its `let`, not `from`",
+                )
+                .secondary(item.span, "the loop"),
+            );
         }
         let fields = self.fields(item.value, "a `loop`", item.span, NODE_KEYS)?;
         let out = self

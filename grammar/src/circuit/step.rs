@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             return vec![Step { verb: span, span, kind: StepKind::Error }];
         };
         if steps.is_empty() {
-            self.empty(item.span, "`do` has no step");
+            self.empty(item.span, &format!("`{}` has no step", item.key));
         }
         steps.iter().map(|step| self.step(*step)).collect()
     }

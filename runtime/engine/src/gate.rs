@@ -68,6 +68,11 @@ pub(crate) fn render_gate<'scope>(
                 }
                 let (epoch, Waiting { capability, mut changes }) = entry.remove_entry();
                 changes.iter_mut().for_each(consolidate_deltas);
+                meter.count(epoch, |counts| {
+                    let diffs: Vec<i64> = changes[0].iter().map(|change| change.1).collect();
+                    counts.input.add_all(&diffs);
+                    counts.held += gate.n_held(&diffs);
+                });
                 let rows = gate.close(epoch, &changes);
                 let mut output = output.activate();
                 for rows in rows.chunks(BATCH_ROWS) {
@@ -106,6 +111,11 @@ struct Gate {
 }
 
 impl Gate {
+    /// By how much the number of held rows grows.
+    fn n_held(&self, diffs: &[i64]) -> i64 {
+        if self.loops.is_empty() { 0 } else { diffs.iter().sum() }
+    }
+
     /// What an epoch changes outside of the loop.
     fn close(&mut self, epoch: u64, [rows, overruns]: &[Vec<Delta>; 2]) -> Vec<(PackedRow, i64)> {
         let change = |((row, _), diff): &Delta| (row.clone(), *diff);

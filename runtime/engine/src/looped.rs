@@ -12,7 +12,7 @@ use std::rc::Rc;
 use differential_dataflow::AsCollection;
 use differential_dataflow::dynamic::feedback_summary;
 use differential_dataflow::dynamic::pointstamp::PointStamp;
-use timely::container::NoopBuilder;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::feedback::Handle;
 use timely::dataflow::operators::generic::operator::Operator as _;
@@ -22,14 +22,14 @@ use timely::dataflow::{Scope, Stream};
 use timely::order::Product;
 use timely::progress::{PathSummary, Timestamp};
 
-use arqon_plan::{Join, LoopId, Operator, Step, StepId, Variable};
+use arqon_plan::{DataflowPlan, Join, LoopId, Operator, Step, StepId, Variable};
 use arqon_types::{ColumnBatch, PackedRow, Schema, Type, Value};
 
 use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment, Round};
 use crate::group::GroupShape;
 use crate::join::{JoinShape, pick};
-use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing};
+use crate::keyed::{KeyShape, PackValue, key_rows, pack_columns, pack_fields, pack_nothing};
 use crate::map::{count_through, render_map};
 use crate::narrow::NarrowPlan;
 use crate::recorder::Meter;
@@ -42,8 +42,6 @@ pub(crate) struct Surroundings<'scope, 'a> {
     pub(crate) scope: Scope<'scope, u64>,
     /// The plan that the loop is a part of.
     pub(crate) narrow: &'a NarrowPlan,
-    /// The innermost loop of each step.
-    pub(crate) regions: &'a [Option<LoopId>],
     /// What makes groups without keys exist.
     pub(crate) ticks: KeyedRows<'scope>,
     /// The rows of a step outside.
@@ -69,18 +67,25 @@ pub(crate) fn overrun_key(variable: Variable) -> PackedRow {
     PackedRow::pack(&place.to_vec().into(), &[Type::Int64, Type::Int64])
 }
 
-/// Renders the outermost loop that the step at `leave_idx` leaves.
+/// The steps of each outermost loop, with those of the loops in it.
+pub(crate) fn members(plan: &DataflowPlan) -> BTreeMap<LoopId, Vec<usize>> {
+    let mut members: BTreeMap<LoopId, Vec<usize>> = BTreeMap::new();
+    for (idx, region) in plan.regions().into_iter().enumerate() {
+        if let Some(outermost) = region.and_then(|region| plan.chain(region).last()) {
+            members.entry(outermost).or_default().push(idx);
+        }
+    }
+    members
+}
+
+/// Renders the outermost loop of these steps, which the step at `leave_idx` leaves.
 pub(crate) fn render_loop<'scope>(
     around: &Surroundings<'scope, '_>,
+    members: &[usize],
     leave_idx: usize,
-    of: LoopId,
 ) -> Left<'scope> {
     let plan = &around.narrow.plan;
     let outer = around.scope;
-    let is_member =
-        |region: Option<LoopId>| region.is_some_and(|region| plan.chain(region).any(|id| id == of));
-    let members: Vec<usize> =
-        (0..leave_idx).filter(|idx| is_member(around.regions[*idx])).collect();
     let read: BTreeSet<StepId> = members
         .iter()
         .chain([&leave_idx])
@@ -95,7 +100,7 @@ pub(crate) fn render_loop<'scope>(
             overruns: Vec::new(),
         };
         let mut ends = Vec::new();
-        for idx in members {
+        for idx in members.iter().copied() {
             let step = &plan.steps[idx];
             let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
             let rows = walk.step(idx, step);
@@ -105,8 +110,7 @@ pub(crate) fn render_loop<'scope>(
             }
             walk.done.insert(id, rows);
         }
-        let meter = walk.meter(leave_idx);
-        let rows = walk.key_whole(plan.steps[leave_idx].inputs[0], &meter);
+        let rows = walk.whole(plan.steps[leave_idx].inputs[0]);
         let overruns = inner.concatenate(walk.overruns);
         Left {
             rows: rows.as_collection().leave(outer).inner,
@@ -157,10 +161,8 @@ impl<'inner> Walk<'inner, '_, '_> {
     }
 
     /// Each row as a key without value.
-    fn key_whole(&mut self, input: StepId, meter: &Meter) -> KeyedRows<'inner, Round> {
-        let types = self.schema(input).types();
-        let fields: Vec<usize> = (0..types.len()).collect();
-        self.key(input, KeyShape::fields(&fields, &types), pack_nothing(), meter)
+    fn whole(&mut self, input: StepId) -> KeyedRows<'inner, Round> {
+        pack(self.rows(input), self.schema(input).types())
     }
 
     fn step(&mut self, idx: usize, step: &Step) -> Batches<'inner, Round> {
@@ -188,7 +190,9 @@ impl<'inner> Walk<'inner, '_, '_> {
             }
             Operator::Distinct => {
                 let meter = self.meter(idx);
-                let rows = self.key_whole(step.inputs[0], &meter);
+                let fields: Vec<usize> = (0..types.len()).collect();
+                let key = KeyShape::fields(&fields, &types);
+                let rows = self.key(step.inputs[0], key, pack_nothing(), &meter);
                 reduce_distinct(rows, types, meter)
             }
             Operator::Top(top) => {
@@ -201,9 +205,8 @@ impl<'inner> Walk<'inner, '_, '_> {
             Operator::Variable(variable) => self.variable(idx, step, *variable),
             Operator::Next(variable) => self.next(idx, step, *variable),
             Operator::Leave(of) => {
-                let meter = self.meter(idx);
-                let rows = self.key_whole(step.inputs[0], &meter).as_collection();
-                unpack(rows.leave_dynamic(self.level(*of)).inner, types, meter)
+                let rows = self.whole(step.inputs[0]).as_collection();
+                unpack(rows.leave_dynamic(self.level(*of)).inner, types, self.meter(idx))
             }
             Operator::Source(_)
             | Operator::Log(_)
@@ -242,12 +245,11 @@ impl<'inner> Walk<'inner, '_, '_> {
     }
 
     fn variable(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, Round> {
-        let meter = self.meter(idx);
-        let start = self.key_whole(step.inputs[0], &meter);
+        let start = self.whole(step.inputs[0]);
         let (handle, again) = self.scope.feedback(self.summary(variable.of));
         let rows = start.clone().concat(again);
         self.open.insert(variable, Open { handle, start });
-        unpack(rows, step.schema.types(), meter)
+        unpack(rows, step.schema.types(), self.meter(idx))
     }
 
     /// Sends what changes from round to round back to the variable: differential dataflow's
@@ -255,8 +257,8 @@ impl<'inner> Walk<'inner, '_, '_> {
     fn next(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, Round> {
         let Open { handle, start } =
             self.open.remove(&variable).expect("a variable stands before what it becomes");
-        let meter = self.meter(idx);
-        let result = self.key_whole(step.inputs[0], &meter);
+        let next = count_through(self.rows(step.inputs[0]), self.meter(idx));
+        let result = pack(next.clone(), step.schema.types());
         let minus = start.map(|(row, time, diff)| (row, time, -diff));
         let changes = result
             .concat(minus)
@@ -281,7 +283,7 @@ impl<'inner> Walk<'inner, '_, '_> {
                 (rounds <= round(&time)).then(|| ((key.clone(), row), time, diff))
             }));
         }
-        self.rows(step.inputs[0])
+        next
     }
 }
 
@@ -299,6 +301,24 @@ fn enter<'inner>(rows: Batches<'_>, scope: Scope<'inner, Round>) -> Batches<'inn
     })
 }
 
+/// From columns to keys without values.
+fn pack<T: Moment>(rows: Batches<'_, T>, types: Vec<Type>) -> KeyedRows<'_, T> {
+    type Builder<T> = CapacityContainerBuilder<Vec<Keyed<T>>>;
+    rows.unary::<Builder<T>, _, _, _>(Pipeline, "Pack", move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, batch| {
+                let Batch { time, rows } = std::mem::take(batch);
+                let capability = capability.delayed(&time, 0);
+                let packed = rows.diffs.iter().enumerate().map(|(row_idx, diff)| {
+                    let row = pack_columns(&rows.columns, &types, row_idx);
+                    ((row, PackedRow::new()), time.clone(), *diff)
+                });
+                output.session(&capability).give_iterator(packed);
+            });
+        }
+    })
+}
+
 /// From keys without values to columns.
 fn unpack<T: Moment>(rows: KeyedRows<'_, T>, types: Vec<Type>, meter: Meter) -> Batches<'_, T> {
     rows.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Round", move |_, _| {
@@ -311,6 +331,7 @@ fn unpack<T: Moment>(rows: KeyedRows<'_, T>, types: Vec<Type>, meter: Meter) -> 
                 }
                 for (time, batch) in batches {
                     meter.count(time.epoch(), |counts| {
+                        counts.input.add_all(&batch.diffs);
                         counts.output.add_all(&batch.diffs);
                         counts.touched += batch.len() as u64;
                     });

@@ -25,7 +25,7 @@ use crate::group::{GroupLogic, GroupShape};
 use crate::join::{JoinLogic, JoinShape, pick};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
-use crate::looped::{Surroundings, overrun_key, render_loop};
+use crate::looped::{Surroundings, members, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
 use crate::narrow::NarrowPlan;
 use crate::recorder::{CounterId, Fault, Layout, Meter, Recorder};
@@ -106,8 +106,7 @@ impl Counters {
                 | Operator::Arm(_)
                 | Operator::Errors(_)
                 | Operator::Variable(_)
-                | Operator::Next(_)
-                | Operator::Leave(_) => {
+                | Operator::Next(_) => {
                     vec![layout.add(&step.node, &step.address, CounterKind::Stateless)]
                 }
                 Operator::Join(_)
@@ -115,13 +114,23 @@ impl Counters {
                 | Operator::Distinct
                 | Operator::Top(_)
                 | Operator::Latest(_)
-                | Operator::Unique { .. } => {
+                | Operator::Unique { .. }
+                | Operator::Leave(_) => {
                     vec![layout.add(&step.node, &step.address, CounterKind::Stateful)]
                 }
             })
             .collect();
         Self { layout, topics, steps }
     }
+}
+
+/// What is said of a loop that does not come to rest.
+fn out_of_rounds(it: &Loop) -> Fault {
+    let message = format!(
+        "the loop has not come to rest after {} rounds, and gives no rows; this one still changes",
+        it.rounds
+    );
+    Fault { code: "rounds".into(), message, place: it.place }
 }
 
 /// Whether the step reads what is fed to the topic.
@@ -173,8 +182,8 @@ struct Walk<'scope, 'a> {
     scope: Scope<'scope, u64>,
     narrow: &'a NarrowPlan,
     plan: &'a DataflowPlan,
-    /// The innermost loop of each step.
-    regions: &'a [Option<LoopId>],
+    /// The steps of each outermost loop.
+    loops: &'a BTreeMap<LoopId, Vec<usize>>,
     probe: ProbeHandle<u64>,
     backend: Backend,
     counters: &'a Counters,
@@ -203,12 +212,13 @@ pub(crate) fn render(
     tick_stream.clone().probe_with(&probe);
     let tick_rows = tick_stream
         .map(|epoch: u64| -> Keyed { ((PackedRow::new(), GroupShape::tick()), epoch, 1) });
-    let regions = plan.regions();
+    let loops = members(plan);
+    let within: BTreeSet<usize> = loops.values().flatten().copied().collect();
     let mut walk = Walk {
         scope,
         narrow,
         plan,
-        regions: &regions,
+        loops: &loops,
         probe: probe.clone(),
         backend: choice.backend(),
         counters,
@@ -221,10 +231,10 @@ pub(crate) fn render(
         done: Vec::new(),
     };
     for (idx, step) in plan.steps.iter().enumerate() {
-        let collection = match (&step.operator, regions[idx]) {
-            (_, Some(_)) => Collection::Within,
-            (Operator::Leave(of), None) => Collection::Rows(walk.looped(idx, step, *of)),
-            (_, None) => walk.step(idx, step),
+        let collection = match &step.operator {
+            _ if within.contains(&idx) => Collection::Within,
+            Operator::Leave(of) => Collection::Rows(walk.looped(idx, step, *of)),
+            _ => walk.step(idx, step),
         };
         walk.done.push(collection);
     }
@@ -290,46 +300,37 @@ impl<'scope> Walk<'scope, '_> {
         let around = Surroundings {
             scope: self.scope,
             narrow: self.narrow,
-            regions: self.regions,
             ticks: self.ticks.clone(),
             rows: &|id| self.rows(id),
             meters: &|idx| self.meters(idx),
         };
-        let left = render_loop(&around, idx, of);
+        let steps = &self.loops[&of];
+        let left = render_loop(&around, steps, idx);
         for end in left.ends {
             self.loop_ends.push((step.node.clone(), end.probe_with(&self.probe)));
         }
-        let bounded = (0..)
-            .map(LoopId)
-            .zip(&self.plan.loops)
-            .filter(|(id, it)| !it.exact && self.plan.chain(*id).any(|around| around == of));
-        let bounded = bounded.map(|(id, it)| self.bounded(id, it)).collect();
         let meter = self.meters(idx).swap_remove(0);
+        let bounded = self.bounded(steps, &meter);
         render_gate(left.rows, left.overruns, bounded, step.schema.types(), meter)
     }
 
-    /// What is said when a loop runs out of rounds.
-    fn bounded(&self, id: LoopId, it: &Loop) -> Bounded {
-        let mut variables = Vec::new();
-        let mut meter = None;
-        for (idx, step) in self.plan.steps.iter().enumerate() {
-            if let Operator::Variable(variable) = step.operator
-                && variable.of == id
-            {
-                variables.push((overrun_key(variable), step.schema.clone()));
-                meter.get_or_insert_with(|| self.meters(idx).swap_remove(0));
+    /// The loops among these steps that may run out of rounds, and what is said then.
+    fn bounded(&self, steps: &[usize], meter: &Meter) -> Vec<Bounded> {
+        let mut bounded: BTreeMap<LoopId, Bounded> = BTreeMap::new();
+        for step in steps.iter().map(|idx| &self.plan.steps[*idx]) {
+            let Operator::Variable(variable) = step.operator else { continue };
+            let it = &self.plan.loops[variable.of.index()];
+            if it.exact {
+                continue;
             }
+            let bounded = bounded.entry(variable.of).or_insert_with(|| Bounded {
+                variables: Vec::new(),
+                fault: out_of_rounds(it),
+                meter: Meter { address: Arc::from(it.address.as_str()), ..meter.clone() },
+            });
+            bounded.variables.push((overrun_key(variable), step.schema.clone()));
         }
-        let message = format!(
-            "the loop has not come to rest after {} rounds, and gives no rows; this one still \
-             changes",
-            it.rounds
-        );
-        Bounded {
-            variables,
-            fault: Fault { code: "rounds".into(), message, place: it.place },
-            meter: meter.expect("a loop has a variable"),
-        }
+        bounded.into_values().collect()
     }
 
     fn step(&mut self, idx: usize, step: &Step) -> Collection<'scope> {

@@ -13,16 +13,18 @@ use super::keys::path_of;
 use crate::dataflow::JoinOutput;
 use crate::facts::{ColumnPath, Extent, Facts, Held, State};
 use crate::graph::{Plan, WireRef};
-use crate::vertex::{FlowStep, LoopVariable, Merge, Port, Verb, Vertex, VertexId};
+use crate::vertex::{FlowStep, Merge, Port, Verb, Vertex, VertexId};
 
-/// The facts of a variable; those of all that its loop reads from outside are known.
+/// The facts of a variable; those of all that its loop, which has these members, reads from
+/// outside are known.
 pub(crate) fn facts(
     plan: &Plan,
     id: VertexId,
-    variable: &LoopVariable,
+    members: &BTreeSet<VertexId>,
     known: &[Option<Facts>],
 ) -> Facts {
-    let members = plan.loop_members(variable.of);
+    let Vertex::Step(step) = plan.vertex(id) else { return Facts::unknown() };
+    let Verb::Variable(variable) = &step.verb else { return Facts::unknown() };
     let mut outside: Vec<&Facts> = Vec::new();
     for wire in members.iter().flat_map(|id| plan.inputs(*id)) {
         if members.contains(&wire.from) {
@@ -33,7 +35,6 @@ pub(crate) fn facts(
             None => return Facts::unknown(),
         }
     }
-    let Vertex::Step(step) = plan.vertex(id) else { return Facts::unknown() };
     let deciding: Vec<usize> = match &variable.merge {
         Merge::Distinct => (0..step.schema.fields.len()).collect(),
         Merge::Best { by, .. } => by.clone(),
@@ -45,7 +46,7 @@ pub(crate) fn facts(
     let (extent, state) = if let Some(topic) = endless {
         (Extent::Unbounded(topic), State::Unbounded { topic, held: Held::Loop })
     } else {
-        let extent = bound(plan, id, step, &deciding, &members, known).unwrap_or_else(|| {
+        let extent = bound(plan, id, step, &deciding, members, known).unwrap_or_else(|| {
             let text = format!("rows({}, {} rounds)", step.address, variable.rounds);
             Extent::Bounded(text.into())
         });
