@@ -208,7 +208,7 @@ fn compare(
 fn updates(output: &EpochOutput) -> u64 {
     let counted = output.stats.nodes.iter().filter(|node| match node.kind {
         CounterKind::Source | CounterKind::Stateful => true,
-        CounterKind::Stateless => false,
+        CounterKind::Stateless | CounterKind::Windowed => false,
     });
     counted.map(|node| node.counts.output.changes).sum()
 }

@@ -52,6 +52,7 @@ pub(crate) fn run(
     let collector = Collector::new(create_outputs(outputs)?);
     let signals = Signals::listen()?;
 
+    let closes_windows = plan.closes_windows();
     let has_edge = plan.topics.iter().any(|topic| topic.edge != Edge::None);
     let config = edge::config(arguments)?;
     let edge = has_edge.then(|| edge::options(arguments.listen, &config)).transpose()?;
@@ -71,7 +72,12 @@ pub(crate) fn run(
         started: now(),
     };
     let fed = feed(&mut inputs, arguments.epoch_rows, &mut reader)
-        .and_then(|()| reader.end(arguments.until_idle));
+        .and_then(|()| reader.end(arguments.until_idle))
+        .and_then(|()| {
+            // When nothing more will come, every window has closed.
+            let is_end = (arguments.until_idle || !has_edge) && signals.received().is_none();
+            if is_end && closes_windows { reader.host.end_time() } else { Ok(()) }
+        });
     if fed.is_ok() && has_edge && !arguments.until_idle {
         stay(&signals, &collector);
     }

@@ -48,6 +48,7 @@ pub(crate) fn build(
         topics: Vec::new(),
         endpoints: Vec::new(),
         outputs: vec![Vec::new(); flow.nodes.len()],
+        late: BTreeMap::new(),
         inputs: Vec::new(),
         errors: BTreeMap::new(),
         locals: BTreeMap::new(),
@@ -83,6 +84,8 @@ struct Building<'r, 'a> {
     endpoints: Vec<VertexId>,
     /// What each node puts out: one vertex, or one per label, with the rows there.
     outputs: Vec<Vec<(VertexId, Arc<Schema>)>>,
+    /// What came too late for each node that judges rows, by its name.
+    late: BTreeMap<&'r str, (VertexId, Arc<Schema>)>,
     inputs: Vec<Pending>,
     errors: BTreeMap<String, VertexId>,
     /// The names within loops.
@@ -146,6 +149,7 @@ impl<'r> Building<'r, '_> {
             discipline: Discipline::Delta,
             key: Vec::new(),
             time: None,
+            late: 0,
             edge: Edge::None,
             retain: None,
             control: false,
@@ -242,6 +246,18 @@ impl<'r> Building<'r, '_> {
             (at, schema)
         };
         for step in &node.steps {
+            let topics = match &step.verb {
+                Verb::Window(window) => Some(&window.topics),
+                Verb::Within(within) => Some(&within.topics),
+                _ => None,
+            };
+            if let Some(topics) = topics {
+                let verb = plan::Verb::Late(topics.clone());
+                let address = format!("{}.late", node.name);
+                let late = self.vertex(node, &address, verb, &schema, step.span);
+                self.builder.wire((at, late), Port::Main, &schema, range(step.span));
+                self.late.insert(&node.name, (late, Arc::clone(&schema)));
+            }
             (at, schema) = self.step(node, step, at, schema);
         }
         (at, schema)
@@ -394,6 +410,8 @@ impl<'r> Building<'r, '_> {
                 parts.push(plan::Verb::Distinct);
             }
             Verb::Top(top) => parts.push(plan::Verb::Top(top.clone())),
+            Verb::Window(window) => parts.push(plan::Verb::Window(window.clone())),
+            Verb::Within(within) => parts.push(plan::Verb::Within(within.clone())),
             Verb::Route(route) => {
                 let mut conditions = route.conditions.iter().cloned();
                 let branches = node
@@ -473,6 +491,11 @@ impl<'r> Building<'r, '_> {
                 }
                 Input::Node(NodeId(id)) => self.outputs[id][0].clone(),
                 Input::Local(id) => self.locals[&id].clone(),
+                Input::Late(NodeId(id)) => match self.late.get(self.flow.nodes[id].name.as_str()) {
+                    Some(late) => late.clone(),
+                    // The window could not be typed; a diagnostic says why.
+                    None => self.outputs[id][0].clone(),
+                },
                 Input::Label(NodeId(id), label) => {
                     let outputs = &self.outputs[id];
                     outputs[label.min(outputs.len() - 1)].clone()
@@ -571,6 +594,7 @@ fn topic_vertex(topic: &Topic<'_>, schema: Arc<Schema>, resolved: &Resolved<'_>)
         schema,
         discipline: topic.discipline,
         time: topic.time,
+        late: ast.and_then(|ast| ast.late.as_ref()).map_or(0, |late| late.node),
         edge: topic.edge,
         retain: ast.and_then(|ast| ast.retain.as_ref()).map(|retain| match retain.node {
             ast::Retain::Nanoseconds(nanos) => plan::Retain::Nanoseconds(nanos),

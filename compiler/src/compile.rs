@@ -17,10 +17,12 @@ use crate::checks::{Unbounded, plan_errors, plan_warnings};
 use crate::example::{TestPlan, type_tests};
 use crate::fuse::fuse;
 use crate::lower::lower;
+use crate::marks::trace_marks;
 use crate::options::Options;
 use crate::places::Places;
 use crate::prune::prune;
 use crate::quotas::{check_quotas, quota_warnings};
+use crate::release::release;
 use crate::report::Report;
 use crate::resolve::{Found, Resolved, resolve};
 use crate::runnable::{NotRunnable, not_honoured, not_runnable};
@@ -96,14 +98,16 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     leave_idle_operators(&mut circuit, &sources);
     let file_name = main.name;
     let places = Places::of(&sources);
-    let Front { resolved, flow, used, tests } = front(&circuit, options, &places, &mut report);
+    let Front { resolved, mut flow, used, tests } = front(&circuit, options, &places, &mut report);
+    let marks = trace_marks(&resolved, &mut flow, &mut report);
     let plan = build(&resolved, &flow, &used, &sources);
     check(&resolved, &plan, options, &mut report);
     let mut trace = Trace { passes: Vec::new(), is_kept: options.keep_passes };
     let dataflow = if report.has_errors() {
         None
     } else {
-        lower(&resolved, &flow, &plan, file_name).map(|dataflow| passes(dataflow, &mut trace))
+        lower(&resolved, &flow, (&plan, &marks), file_name)
+            .map(|dataflow| passes(dataflow, &mut trace))
     };
     let not_runnable = not_runnable(&resolved, &flow);
     Compiled {
@@ -221,7 +225,8 @@ impl Trace {
 fn passes(dataflow: DataflowPlan, trace: &mut Trace) -> DataflowPlan {
     let dataflow = trace.keep("lower", verified_in_tests("lower", dataflow));
     let dataflow = trace.keep("prune", verified_in_tests("prune", prune(dataflow)));
-    trace.keep("fuse", verified("fuse", fuse(dataflow)))
+    let dataflow = trace.keep("fuse", verified_in_tests("fuse", fuse(dataflow)));
+    trace.keep("release", verified("release", release(dataflow)))
 }
 
 /// The plan, if its invariants hold; a broken one is a fault of the compiler, not of the text.

@@ -7,12 +7,12 @@ use arqon_grammar::code::yaml;
 use arqon_operators::Place;
 use arqon_types::{Change, Discipline, Field, Row, Schema, TopicName, error_schema};
 
-use crate::lower::is_fed_from_outside;
+use crate::feeds::is_fed_from_outside;
 use crate::places::Places;
 use crate::raw::typed_fields;
 use crate::report::Report;
 use crate::resolve::{Resolved, TopicOrigin};
-use crate::typed::TopicId;
+use crate::typed::{NodeId, TopicId};
 use crate::typing::Flow;
 
 /// One named test; its examples run one after another on the same state, an epoch each.
@@ -72,7 +72,7 @@ pub(crate) fn type_tests(
     for sink in flow.nodes.iter().flat_map(|node| &node.sinks) {
         n_writers[sink.topic.0] += 1;
     }
-    let mut tests = Tests { resolved, places, report, n_writers };
+    let mut tests = Tests { resolved, flow, places, report, n_writers };
     let typed: Vec<Option<TestPlan>> =
         resolved.circuit.tests.iter().map(|test| tests.test(test)).collect();
     typed.into_iter().flatten().collect()
@@ -80,6 +80,7 @@ pub(crate) fn type_tests(
 
 struct Tests<'r, 'a> {
     resolved: &'r Resolved<'a>,
+    flow: &'r Flow,
     places: &'r Places<'r>,
     report: &'r mut Report,
     n_writers: Vec<usize>,
@@ -270,6 +271,14 @@ impl Tests<'_, '_> {
             && (self.resolved.node_id(owner).is_some() || self.resolved.topic_id(owner).is_some())
         {
             return Some(error_schema());
+        }
+        if self.resolved.topic_id(name.as_str()).is_none()
+            && let Some(owner) = name.node.strip_suffix(".late")
+            && let Some(NodeId(id)) = self.resolved.node_id(owner)
+            && let Some(step) = self.flow.nodes[id].judging_step()
+        {
+            let fields = self.flow.nodes[id].row_before(step).fields()?;
+            return Some(Schema::new(name.as_str(), fields));
         }
         let id = self.resolved.written_topic(name, "the test names", self.report)?;
         let topic = self.resolved.topic(id);

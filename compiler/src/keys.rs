@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use arqon_operators::{Expr, ExprKind};
-use arqon_plan::{Join, JoinKind, JoinOutput, Map, Operator, StageKind, Ties, Top};
+use arqon_plan::{Frame, Join, JoinKind, JoinOutput, Map, Operator, StageKind, Ties, Top, Window};
 
 /// Candidate keys of a collection, each a set of column positions; none where nothing is known.
 /// The empty set says that there is at most one row in all.
@@ -48,6 +48,28 @@ pub(crate) fn output_keys(
             keys.push(key.iter().copied().collect());
             bounded(keys)
         }
+        Operator::Window(window) => window_keys(window, input(), n_columns),
+        // What is retracted once it was late was perhaps never there, so nothing is a key.
+        Operator::Late(_) => Keys::new(),
+        // Each row is in one session, and keeps the place of its columns.
+        Operator::Session(_) | Operator::Final(_) | Operator::Within(_) => input(),
+    }
+}
+
+/// A row in several windows is told apart by their beginnings. What a closed window holds stays,
+/// so that of a key that moved on there may be one row in each window.
+fn window_keys(window: &Window, keys: Keys, n_columns: usize) -> Keys {
+    match window.frame {
+        Frame::Aligned { .. } => {
+            let start = n_columns - 2 - usize::from(window.keeps_mark);
+            keys.into_iter()
+                .map(|mut key| {
+                    key.insert(start);
+                    key
+                })
+                .collect()
+        }
+        Frame::Own { .. } => Keys::new(),
     }
 }
 

@@ -4,18 +4,21 @@
 //! of what is written to it and what clients publish. A keyed topic lets one row per key pass.
 
 mod looped;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arqon_operators::Expr;
 use arqon_plan::{
-    Arm, DataflowPlan, Latest, Loop, LoopId, Map, Operator, Output, PLACE_FIELD, Plan, Stage,
-    StageKind, Step, StepId, TopicPlan, n_places,
+    Arm, DataflowPlan, Frame, Latest, Loop, LoopId, MARK, Map, Operator, Output, PLACE_FIELD, Plan,
+    Stage, StageKind, Step, StepId, TopicPlan, n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
+use crate::feeds::{Writers, is_fed_from_outside, writers};
 use crate::keys::{Keys, output_keys, proves};
+use crate::marks::Marks;
 use crate::order::dependency_order;
 use crate::placed::{FullStep, Placed};
 use crate::resolve::Resolved;
@@ -25,12 +28,14 @@ use crate::typed::{
 };
 use crate::typing::Flow;
 
+use self::windows::marked;
+
 /// The dataflow plan of a circuit without faults; none if it calls an operator, since calls do
 /// not run in this version, or if its nodes stand in a circle.
 pub(crate) fn lower(
     resolved: &Resolved<'_>,
     flow: &Flow,
-    plan: &Plan,
+    (plan, marks): (&Plan, &Marks),
     file: &str,
 ) -> Option<DataflowPlan> {
     let mut lowering = Lowering {
@@ -43,12 +48,14 @@ pub(crate) fn lower(
         keys: Vec::new(),
         outputs: Vec::new(),
         placed: Placed::new(resolved, flow, plan),
+        marks,
         sources: vec![None; resolved.topics.len()],
         logs: vec![None; resolved.topics.len()],
-        plain: BTreeMap::new(),
+        shaped: BTreeMap::new(),
         collections: vec![None; resolved.topics.len()],
         errors: BTreeMap::new(),
         results: vec![Vec::new(); flow.nodes.len()],
+        late: vec![None; flow.nodes.len()],
         writers: writers(resolved, flow),
         is_read: read_topics(resolved, flow),
     };
@@ -65,11 +72,14 @@ pub(crate) fn lower(
         }
     }
     let granted = lowering.granted_errors();
-    let topics = resolved
+    let mut topics = resolved
         .topics
         .iter()
-        .map(|topic| {
+        .enumerate()
+        .map(|(id, topic)| {
             let ast = topic.ast();
+            let is_fed = lowering.sources[id].is_some() || lowering.logs[id].is_some();
+            let late = || ast.and_then(|ast| ast.late.as_ref()).map_or(0, |late| late.node);
             Some(TopicPlan {
                 name: topic.name.clone(),
                 schema: Schema::new(topic.schema_name.clone(), topic.row.fields()?),
@@ -78,10 +88,12 @@ pub(crate) fn lower(
                 time: topic.time,
                 edge: topic.edge,
                 verified: ast.is_none_or(|ast| ast.unchecked.is_none()),
+                lateness: (is_fed && marks.topics.contains(&id)).then(late),
             })
         })
         .chain(granted.into_iter().map(Some))
         .collect::<Option<Vec<_>>>()?;
+    topics.extend(lowering.late_topics());
     Some(DataflowPlan {
         circuit: resolved.name.clone(),
         namespace: resolved.namespace.clone(),
@@ -90,15 +102,8 @@ pub(crate) fn lower(
         loops: lowering.loops,
         steps: lowering.steps,
         outputs: lowering.outputs,
+        releases: Vec::new(),
     })
-}
-
-/// Whether clients, other circuits or an operator put rows into the topic, or nobody here does.
-pub(crate) fn is_fed_from_outside(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> bool {
-    let topic = resolved.topic(id);
-    let is_shared =
-        topic.ast().is_some_and(|ast| ast.shared.as_ref().is_some_and(|shared| shared.node));
-    n_writers == 0 || topic.edge.admits() || is_shared
 }
 
 /// Whether the topic is a control input, which its readers see one epoch later.
@@ -107,17 +112,6 @@ fn is_control(resolved: &Resolved<'_>, id: TopicId) -> bool {
         .topic(id)
         .ast()
         .is_some_and(|ast| ast.control.as_ref().is_some_and(|control| control.node))
-}
-
-/// Who writes each topic: the node, and which of its sinks.
-fn writers(resolved: &Resolved<'_>, flow: &Flow) -> Vec<Vec<(NodeId, usize)>> {
-    let mut writers = vec![Vec::new(); resolved.topics.len()];
-    for (node_idx, node) in flow.nodes.iter().enumerate() {
-        for (sink_idx, sink) in node.sinks.iter().enumerate() {
-            writers[sink.topic.0].push((NodeId(node_idx), sink_idx));
-        }
-    }
-    writers
 }
 
 fn read_topics(resolved: &Resolved<'_>, flow: &Flow) -> Vec<bool> {
@@ -146,19 +140,23 @@ struct Lowering<'r, 'a> {
     outputs: Vec<Output>,
     /// Which rows bring their place in the log.
     placed: Placed,
+    /// Which rows bring their mark.
+    marks: &'r Marks,
     /// The source of each topic that has one.
     sources: Vec<Option<StepId>>,
     /// The log of each topic that has one.
     logs: Vec<Option<StepId>>,
-    /// Steps whose rows bring their place, and the same rows without it.
-    plain: BTreeMap<StepId, StepId>,
+    /// Steps whose rows bring more than is wanted, and the same rows with what is.
+    shaped: BTreeMap<(StepId, Kept), StepId>,
     /// What a reader of each topic reads.
     collections: Vec<Option<StepId>>,
     /// The errors that are read.
     errors: BTreeMap<Owner, StepId>,
     /// What each node puts out: one step, or one per label.
     results: Vec<Vec<StepId>>,
-    writers: Vec<Vec<(NodeId, usize)>>,
+    /// The rows that came too late for each node that judges rows.
+    late: Vec<Option<StepId>>,
+    writers: Writers,
     /// Whether a node reads the topic.
     is_read: Vec<bool>,
 }
@@ -174,7 +172,9 @@ impl Lowering<'_, '_> {
             Input::Topic(TopicId(id)) | Input::Errors(Owner::Topic(TopicId(id))) => {
                 vec![n_nodes + id]
             }
-            Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => vec![id],
+            Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) | Input::Late(NodeId(id)) => {
+                vec![id]
+            }
             // What goes wrong on the way to a topic is the node's error, too.
             Input::Errors(Owner::Node(NodeId(id))) => {
                 let written = self.flow.nodes[id].sinks.iter().map(|sink| n_nodes + sink.topic.0);
@@ -219,6 +219,7 @@ impl Lowering<'_, '_> {
             Input::Label(NodeId(id), label) => self.results[id].get(label).copied(),
             Input::Errors(owner) => Some(self.errors(owner)),
             Input::Local(id) => self.locals.get(&id).copied(),
+            Input::Late(NodeId(id)) => self.late[id],
             Input::Operator(_) => None,
         }
     }
@@ -264,6 +265,7 @@ impl Lowering<'_, '_> {
                 time: None,
                 edge: Edge::Out,
                 verified: true,
+                lateness: None,
             });
         }
         granted
@@ -280,7 +282,7 @@ impl Lowering<'_, '_> {
             return Some(known);
         }
         let name = topic.name.as_str().to_owned();
-        let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+        let schema = self.topic_schema(id)?;
         let step = self.push(Step {
             node: name.clone(),
             address: name,
@@ -297,28 +299,55 @@ impl Lowering<'_, '_> {
         n_places(&self.steps[id.index()].schema)
     }
 
-    /// The rows of a step without their place in the log.
+    /// Whether the rows of a step carry marks.
+    fn has_mark(&self, id: StepId) -> bool {
+        let fields = &self.steps[id.index()].schema.fields;
+        let before_places = fields.len() - self.n_places(id);
+        fields[..before_places].last().is_some_and(|field| field.name == MARK)
+    }
+
+    /// The rows of a step with neither mark nor place in the log.
     fn plain(&mut self, id: StepId) -> Option<StepId> {
+        self.shaped(id, Kept { mark: false, places: false })
+    }
+
+    /// The rows of a step with at most these of the hidden columns.
+    fn shaped(&mut self, id: StepId, wanted: Kept) -> Option<StepId> {
         let n_places = self.n_places(id);
-        if n_places == 0 {
+        let has = Kept { mark: self.has_mark(id), places: 0 < n_places };
+        let kept = Kept { mark: has.mark && wanted.mark, places: has.places && wanted.places };
+        if kept == has {
             return Some(id);
         }
-        if let Some(known) = self.plain.get(&id) {
+        if let Some(known) = self.shaped.get(&(id, kept)) {
             return Some(*known);
         }
         let step = &self.steps[id.index()];
-        let plain = if let Operator::Log(name) = &step.operator {
+        let shaped = if let (Operator::Log(name), false) = (&step.operator, kept.places) {
             let topic = self.resolved.topic_id(name.as_str())?;
-            self.source(topic)?
+            let source = self.source(topic)?;
+            self.shaped(source, kept)?
         } else {
-            let mut schema = step.schema.clone();
-            schema.fields.truncate(schema.fields.len() - n_places);
-            let (node, address) = (step.node.clone(), step.address.clone());
-            let operator = project(&address, all_columns(&schema));
+            let mark_at = step.schema.fields.len() - n_places - usize::from(has.mark);
+            let is_kept = |at: usize| {
+                at < mark_at || if has.mark && at == mark_at { kept.mark } else { kept.places }
+            };
+            let columns: Vec<usize> =
+                (0..step.schema.fields.len()).filter(|at| is_kept(*at)).collect();
+            let fields = columns.iter().map(|at| step.schema.fields[*at].clone()).collect();
+            let schema = Schema::new(step.schema.name.clone(), fields);
+            let column = |(at, field): (&usize, &Field)| Expr::column(*at, field.ty.clone());
+            let exprs = columns.iter().zip(&schema.fields).map(column).collect();
+            let (mut node, address) = (step.node.clone(), step.address.clone());
+            // Whoever reads the errors of a node stands after all of its steps.
+            if self.errors.keys().any(|owner| self.resolved.owner_name(*owner) == node) {
+                node.push_str(".rows");
+            }
+            let operator = project(&address, exprs);
             self.push(Step { node, address, operator, inputs: vec![id], schema })
         };
-        self.plain.insert(id, plain);
-        Some(plain)
+        self.shaped.insert((id, kept), shaped);
+        Some(shaped)
     }
 
     /// The rows of a step with `wanted` columns for their place, the missing ones 0.
@@ -349,26 +378,35 @@ impl Lowering<'_, '_> {
             return *one;
         }
         let n_places = inputs.iter().map(|id| self.n_places(*id)).max().unwrap_or(0);
+        let schema = schema.clone();
+        let schema = if self.has_mark(inputs[0]) { marked(schema) } else { schema };
         let inputs = inputs.into_iter().map(|id| self.padded(id, n_places)).collect();
         self.push(Step {
             node: node.to_owned(),
             address: address.to_owned(),
             operator: Operator::Union,
             inputs,
-            schema: placed_schema(schema.clone(), n_places),
+            schema: placed_schema(schema, n_places),
         })
     }
 
     /// The last row of each key.
-    fn latest(&mut self, input: StepId, key: &[usize], label: Label<'_>, schema: Schema) -> StepId {
+    fn latest(
+        &mut self,
+        input: StepId,
+        key: &[usize],
+        label: Label<'_>,
+        schema: Schema,
+    ) -> Option<StepId> {
+        let input = self.shaped(input, Kept { mark: false, places: true })?;
         let n_places = self.n_places(input);
-        self.push(Step {
+        Some(self.push(Step {
             node: label.node.to_owned(),
             address: label.address.to_owned(),
             operator: Operator::Latest(Latest { key: key.to_vec(), n_places }),
             inputs: vec![input],
             schema,
-        })
+        }))
     }
 
     /// The rows, one for each key, where that is not proved; the others are error rows.
@@ -396,10 +434,17 @@ impl Lowering<'_, '_> {
             address: name,
             operator: Operator::Source(topic.name.clone()),
             inputs: Vec::new(),
-            schema: Schema::new(topic.schema_name.clone(), topic.row.fields()?),
+            schema: self.topic_schema(id)?,
         });
         self.sources[id.0] = Some(step);
         Some(step)
+    }
+
+    /// What the rows of a topic's source are, with their mark if they carry one.
+    fn topic_schema(&self, id: TopicId) -> Option<Schema> {
+        let topic = self.resolved.topic(id);
+        let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+        Some(if self.marks.topics.contains(&id.0) { marked(schema) } else { schema })
     }
 
     /// The collection of a topic, for its readers and subscribers.
@@ -433,7 +478,7 @@ impl Lowering<'_, '_> {
         let node = if is_only { &owner } else { name };
         let label = Label { node, address: &address };
         if self.placed.latest_topics[id.0] {
-            step = self.latest(step, &topic.key, label, schema);
+            step = self.latest(step, &topic.key, label, schema)?;
         } else if topic.discipline != Discipline::Events
             && !topic.key.is_empty()
             && !writers.is_empty()
@@ -454,20 +499,22 @@ impl Lowering<'_, '_> {
         let sink = &node.sinks[sink_idx];
         let mut result = *self.results[node_id.0].get(sink.label.unwrap_or(0))?;
         let TopicId(topic) = sink.topic;
-        if !self.placed.topics[topic] && !self.placed.latest_topics[topic] {
-            result = self.plain(result)?;
-        }
+        let kept = Kept {
+            mark: self.marks.topics.contains(&topic),
+            places: self.placed.topics[topic] || self.placed.latest_topics[topic],
+        };
+        result = self.shaped(result, kept)?;
         let Some(fields) = &sink.fields else { return Some(result) };
         let address = format!("{}.to", node.name);
-        let places = places_of(&self.steps[result.index()].schema);
-        let n_places = places.len();
-        let exprs = fields.iter().cloned().chain(places).collect();
+        let from = &self.steps[result.index()].schema;
+        let exprs = fields.iter().cloned().chain(hidden_of(from)).collect();
+        let schema = with_hidden(schema.clone(), from);
         Some(self.push(Step {
             node: node.errors_of.clone(),
             operator: project(&address, exprs),
             address,
             inputs: vec![result],
-            schema: placed_schema(schema.clone(), n_places),
+            schema,
         }))
     }
 
@@ -482,16 +529,29 @@ impl Lowering<'_, '_> {
         let mut arms = None;
         for (idx, step) in node.steps.iter().enumerate() {
             if self.placed.n_steps[id.0] <= idx {
-                at = self.plain(at)?;
+                at = self.shaped(at, Kept { mark: true, places: false })?;
             }
-            at = self.step(node, step, at, &row)?;
+            at = match &step.verb {
+                Verb::Window(window) => {
+                    at = self.late(id, step, at, (&window.time, window.frame.frame()))?;
+                    let n_marked = self.marks.nodes.get(&id.0);
+                    let keeps_mark = n_marked.is_some_and(|n_marked| idx < *n_marked);
+                    self.window(node, step, at, (window, keeps_mark))?
+                }
+                Verb::Within(within) => {
+                    let frame = Frame::Own { length: within.last };
+                    at = self.late(id, step, at, (&within.time, frame))?;
+                    self.within(node, step, at, within)?
+                }
+                _ => self.step(node, step, at, &row)?,
+            };
             if let Verb::Route(_) = &step.verb {
                 arms = Some(self.arms(node, step, at)?);
             }
             row = Arc::clone(&step.row);
         }
         if !self.placed.nodes[id.0] && arms.is_none() {
-            at = self.plain(at)?;
+            at = self.shaped(at, Kept { mark: true, places: false })?;
         }
         self.results[id.0] = arms.unwrap_or_else(|| vec![at]);
         Some(())
@@ -500,10 +560,12 @@ impl Lowering<'_, '_> {
     fn node_sources(&mut self, id: NodeId, node: &TypedNode) -> Option<StepId> {
         let mut inputs = Vec::with_capacity(node.sources.len());
         for source in &node.sources {
-            let mut input = self.input(source.input)?;
-            if !self.placed.nodes[id.0] && self.placed.n_steps[id.0] == 0 {
-                input = self.plain(input)?;
-            }
+            let input = self.input(source.input)?;
+            let kept = Kept {
+                mark: self.marks.nodes.contains_key(&id.0),
+                places: self.placed.nodes[id.0] || 0 < self.placed.n_steps[id.0],
+            };
+            let input = self.shaped(input, kept)?;
             inputs.push(self.node_source(node, source, input, &node.row_in)?);
         }
         if inputs.is_empty() {
@@ -545,14 +607,14 @@ impl Lowering<'_, '_> {
         let fields = &schema.fields;
         let exprs: Vec<Expr> =
             columns.iter().map(|&at| Expr::column(at, fields[at].ty.clone())).collect();
-        let places = places_of(schema);
-        let n_places = places.len();
+        let exprs = exprs.into_iter().chain(hidden_of(schema)).collect();
+        let schema = with_hidden(node_schema(node, row)?, schema);
         Some(self.push(Step {
             node: node.errors_of.clone(),
             address: node.name.clone(),
-            operator: project(&node.name, exprs.into_iter().chain(places).collect()),
+            operator: project(&node.name, exprs),
             inputs: vec![step],
-            schema: placed_schema(node_schema(node, row)?, n_places),
+            schema,
         }))
     }
 
@@ -563,10 +625,9 @@ impl Lowering<'_, '_> {
         at: StepId,
         before: &Arc<RowType>,
     ) -> Option<StepId> {
-        let places = places_of(&self.steps[at.index()].schema);
-        let n_places = places.len();
+        let from = self.steps[at.index()].schema.clone();
         let schema = node_schema(node, &step.row)?;
-        let placed = || placed_schema(schema.clone(), n_places);
+        let hiding = || with_hidden(schema.clone(), &from);
         let address = step.address.clone();
         let made = |operator: Operator, inputs: Vec<StepId>, schema: Schema| Step {
             node: node.errors_of.clone(),
@@ -577,11 +638,11 @@ impl Lowering<'_, '_> {
         };
         Some(match &step.verb {
             Verb::Where(condition) => {
-                self.push(made(filter(&address, condition.clone()), vec![at], placed()))
+                self.push(made(filter(&address, condition.clone()), vec![at], hiding()))
             }
             Verb::Project(_, exprs) => {
-                let exprs = exprs.iter().cloned().chain(places).collect();
-                self.push(made(project(&address, exprs), vec![at], placed()))
+                let exprs = exprs.iter().cloned().chain(hidden_of(&from)).collect();
+                self.push(made(project(&address, exprs), vec![at], hiding()))
             }
             Verb::Join { input, join, .. } => {
                 let right = self.input(*input)?;
@@ -609,14 +670,14 @@ impl Lowering<'_, '_> {
             }
             Verb::Top(top) => self.push(made(Operator::Top(top.clone()), vec![at], schema)),
             Verb::Route(route) => {
-                let schema = placed_schema(node_schema(node, before)?, n_places);
+                let schema = with_hidden(node_schema(node, before)?, &from);
                 self.push(made(Operator::Route(route.clone()), vec![at], schema))
             }
             Verb::Carries(Discipline::Full) => {
                 let label = Label { node: &node.errors_of, address: &address };
                 let FullStep { key, is_last } = self.placed.full_steps.get(&address)?.clone();
                 if is_last {
-                    self.latest(at, &key, label, schema)
+                    self.latest(at, &key, label, schema)?
                 } else {
                     self.unique(at, &key, label, schema)
                 }
@@ -626,13 +687,14 @@ impl Lowering<'_, '_> {
                 self.step_loop(node, step, repeated, at)?
             }
             Verb::Carries(Discipline::Events | Discipline::Delta) => at,
-            Verb::Call(_) | Verb::Unknown => return None,
+            // Windows are lowered where their late rows are, too.
+            Verb::Window(_) | Verb::Within(_) | Verb::Call(_) | Verb::Unknown => return None,
         })
     }
 
     fn arms(&mut self, node: &TypedNode, step: &TypedStep, route: StepId) -> Option<Vec<StepId>> {
         let schema = node_schema(node, &step.row)?;
-        let schema = placed_schema(schema, self.n_places(route));
+        let schema = with_hidden(schema, &self.steps[route.index()].schema);
         let arms = node.labels.iter().enumerate().map(|(idx, label)| {
             self.push(Step {
                 node: node.errors_of.clone(),
@@ -648,6 +710,13 @@ impl Lowering<'_, '_> {
 
 fn node_schema(node: &TypedNode, row: &RowType) -> Option<Schema> {
     row.fields().map(|fields| Schema::new(node.name.clone(), fields))
+}
+
+/// Which of the columns that are not the circuit's rows keep. The mark stands before the place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Kept {
+    mark: bool,
+    places: bool,
 }
 
 /// The node and address under which a step counts and errs.
@@ -666,10 +735,22 @@ fn placed_schema(mut schema: Schema, n_places: usize) -> Schema {
     schema
 }
 
-/// The columns of a row that are its place in the log.
-fn places_of(schema: &Schema) -> Vec<Expr> {
+/// How many of the last columns are not the circuit's: the mark, and the place in the log.
+fn n_hidden(schema: &Schema) -> usize {
+    schema.fields.iter().rev().take_while(|field| field.name.starts_with('$')).count()
+}
+
+/// The columns of a row that are not the circuit's.
+fn hidden_of(schema: &Schema) -> Vec<Expr> {
     let all = all_columns(schema);
-    all[all.len() - n_places(schema)..].to_vec()
+    all[all.len() - n_hidden(schema)..].to_vec()
+}
+
+/// The schema, followed by the hidden columns of another one.
+fn with_hidden(mut schema: Schema, from: &Schema) -> Schema {
+    let hidden = &from.fields[from.fields.len() - n_hidden(from)..];
+    schema.fields.extend_from_slice(hidden);
+    schema
 }
 
 fn all_columns(schema: &Schema) -> Vec<Expr> {

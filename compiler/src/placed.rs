@@ -103,7 +103,8 @@ impl Placed {
                         waiting.extend(node.sources.iter().map(|source| source.input));
                     }
                 }
-                Input::Errors(_) | Input::Local(_) | Input::Operator(_) => {}
+                // What came too late was judged; it has no place any more.
+                Input::Errors(_) | Input::Late(_) | Input::Local(_) | Input::Operator(_) => {}
             }
         }
     }

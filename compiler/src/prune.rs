@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use arqon_operators::{BinaryOp, Expr, ExprKind, Function, UnaryOp};
 use arqon_plan::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Stage, StageKind, Step, StepId,
+    Window,
 };
 use arqon_types::{Field, Schema, Type};
 
@@ -108,13 +109,7 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Ve
         Operator::Source(_) | Operator::Log(_) | Operator::Errors(_) => Vec::new(),
         Operator::Map(map) => vec![map_needs(map, need, widths[0])],
         // A struct stays as it is on both sides of a union, so that they stay equal.
-        Operator::Union => {
-            let whole: Vec<Need> = need
-                .iter()
-                .map(|need| if *need == Need::Nothing { Need::Nothing } else { Need::All })
-                .collect();
-            vec![whole; widths.len()]
-        }
+        Operator::Union => vec![whole(need); widths.len()],
         Operator::Route(route) => {
             let mut input = need.to_vec();
             for condition in &route.conditions {
@@ -125,6 +120,18 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Ve
         Operator::Arm(_) => vec![need.to_vec()],
         Operator::Join(join) => join_needs(join, need, widths),
         Operator::Group(group) => vec![group_needs(group, widths[0])],
+        Operator::Window(window) => vec![window_needs(window, need, widths[0])],
+        Operator::Session(session) => {
+            let mut input = need[..widths[0]].to_vec();
+            session.per.iter().for_each(|key| read(key, &mut input));
+            read(&session.time, &mut input);
+            vec![whole(&input)]
+        }
+        Operator::Final(closing) | Operator::Within(closing) => {
+            let mut input = need.to_vec();
+            read(&closing.time, &mut input);
+            vec![whole(&input)]
+        }
         Operator::Distinct
         | Operator::Top(_)
         | Operator::Latest(_)
@@ -132,7 +139,23 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Ve
         | Operator::Variable(_)
         | Operator::Next(_)
         | Operator::Leave(_) => vec![vec![Need::All; widths[0]]],
+        Operator::Late(_) => {
+            vec![vec![Need::All; widths[0]]]
+        }
     }
+}
+
+/// All of every column of which anything is read.
+fn whole(need: &[Need]) -> Vec<Need> {
+    need.iter().map(|need| if *need == Need::Nothing { Need::Nothing } else { Need::All }).collect()
+}
+
+/// A window reads the time and the mark, which is the last column of `n_input`.
+fn window_needs(window: &Window, need: &[Need], n_input: usize) -> Vec<Need> {
+    let mut input = whole(&need[..n_input - 1]);
+    input.push(Need::All);
+    read(&window.time, &mut input);
+    whole(&input)
 }
 
 fn map_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Need> {
@@ -295,7 +318,8 @@ impl Pruning {
             | Operator::Unique { .. }
             | Operator::Variable(_)
             | Operator::Next(_)
-            | Operator::Leave(_) => {
+            | Operator::Leave(_)
+            | Operator::Late(_) => {
                 step.inputs = step.inputs.iter().map(|id| self.places[id.index()]).collect();
                 identity(step.schema.fields.len())
             }
@@ -349,6 +373,10 @@ impl Pruning {
                 step.schema = rebuilt(&step.schema, fields, &layout);
                 layout
             }
+            Operator::Window(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => self.windowed(&mut step, &needs[0]),
             Operator::Group(group) => {
                 // A group holds no rows, only what it computes of them, so nothing is cut here.
                 let old = step.inputs[0];
@@ -388,9 +416,55 @@ impl Pruning {
             | Operator::Errors(_)
             | Operator::Variable(_)
             | Operator::Next(_)
-            | Operator::Leave(_) => return false,
+            | Operator::Leave(_)
+            | Operator::Window(_)
+            | Operator::Late(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => return false,
         };
         !drops && step.inputs.iter().all(|id| is_identity(&self.layouts[id.index()]))
+    }
+
+    /// Narrows the input of a step that hands its rows on, with columns added or the mark taken
+    /// off at their end; where the columns of its output have gone.
+    fn windowed(&mut self, step: &mut Step, need: &[Need]) -> Layout {
+        let old = step.inputs[0];
+        let columns = columns_of(need);
+        let input = self.narrowed(old, &columns, &step.node, &step.address);
+        let before = self.after(old, &columns);
+        step.inputs = vec![input];
+        let fields = &self.steps[input.index()].schema.fields;
+        let n_handed_on = match &mut step.operator {
+            Operator::Window(window) => {
+                rewrite(&mut window.time, &before, fields);
+                before.len() - 1
+            }
+            Operator::Session(session) => {
+                for expr in session.per.iter_mut().chain([&mut session.time]) {
+                    rewrite(expr, &before, fields);
+                }
+                before.len()
+            }
+            Operator::Final(closing) | Operator::Within(closing) => {
+                rewrite(&mut closing.time, &before, fields);
+                before.len()
+            }
+            other => panic!("{other:?} is no step of windows"),
+        };
+        let added = step.schema.fields.split_off(n_handed_on);
+        step.schema.fields = columns
+            .iter()
+            .filter(|at| **at < n_handed_on)
+            .map(|at| step.schema.fields[*at].clone())
+            .collect();
+        let mut layout = before;
+        layout.truncate(n_handed_on);
+        for field in added {
+            layout.push(Some(Place { column: step.schema.fields.len(), fields: None }));
+            step.schema.fields.push(field);
+        }
+        layout
     }
 
     /// A step with exactly these old columns of an old step.

@@ -159,6 +159,7 @@ pub(crate) fn resolve<'a>(
             continue;
         }
         all_names.insert(node.name.node.clone(), Named::Node(NodeId(id)));
+        report_late_topic(node, &topics, report);
     }
     let namespace =
         circuit.namespace.as_ref().map_or_else(|| name.clone(), |name| name.node.clone());
@@ -176,6 +177,27 @@ pub(crate) fn resolve<'a>(
         operator_ids,
         names: all_names,
     }
+}
+
+/// A topic that has the name of a node's rows that came too late.
+fn report_late_topic(node: &ast::Node, topics: &[Topic<'_>], report: &mut Report) {
+    let Some(step) = node.steps.iter().find(|step| judges(step)) else { return };
+    let name = format!("{}.late", node.name.node);
+    let Some(topic) = topics.iter().find(|topic| topic.name.as_str() == name) else { return };
+    report.push(
+        Diagnostic::new(
+            names::DUPLICATE_NAME,
+            topic.span,
+            format!("`{name}` is where rows go that come too late for node `{}`", node.name.node),
+        )
+        .secondary(step.verb, "by this step")
+        .help("rename the topic, or leave its declaration away"),
+    );
+}
+
+/// Whether a step judges rows by their event time.
+fn judges(step: &ast::Step) -> bool {
+    matches!(step.kind, ast::StepKind::Window(_) | ast::StepKind::Within(_))
 }
 
 /// `<operator>.jobs` and `<operator>.results`.
@@ -256,6 +278,9 @@ impl<'a> Resolved<'a> {
         if let Some((owner, part)) = name.node.rsplit_once('.') {
             match (self.names.get(owner), part) {
                 (Some(_), "errors") => return self.owner(owner).map(Input::Errors),
+                (Some(Named::Node(id)), "late") if self.judges(*id) => {
+                    return Some(Input::Late(*id));
+                }
                 (Some(Named::Node(id)), label) => {
                     return self.label(*id, label, name.span, report);
                 }
@@ -287,7 +312,9 @@ impl<'a> Resolved<'a> {
         if node.steps.iter().any(|step| matches!(step.kind, ast::StepKind::Error)) {
             return None;
         }
-        let message = if labels.is_empty() {
+        let message = if label == "late" {
+            format!("node `{}` has no `late`, since it has no `window`", node.name.node)
+        } else if labels.is_empty() {
             format!("node `{}` has no label `{label}`, since it has no `route`", node.name.node)
         } else {
             format!("the `route` of node `{}` has no label `{label}`", node.name.node)
@@ -339,6 +366,11 @@ impl<'a> Resolved<'a> {
             Owner::Topic(id) => self.topic(id).name.as_str(),
             Owner::Node(NodeId(id)) => self.circuit.flow[id].name.as_str(),
         }
+    }
+
+    /// Whether a step of the node judges rows by their event time, so that some come too late.
+    pub(crate) fn judges(&self, NodeId(id): NodeId) -> bool {
+        self.circuit.flow[id].steps.iter().any(judges)
     }
 
     /// The node of that name.

@@ -73,9 +73,6 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
         if let Some(retain) = expiring(topic).filter(|_| !read.contains(&TopicId(id))) {
             add(retain, "`retain`");
         }
-        if let Some(late) = &ast.late {
-            add(late.span, "`late`, without a window,");
-        }
         let queue = ast.queue.as_ref().and_then(|queue| queue.max.as_ref());
         if let Some(max) = queue {
             add(max.span, "`queue`");
@@ -110,6 +107,7 @@ fn read_topics(node: &TypedNode) -> Vec<TopicId> {
             | Input::Label(..)
             | Input::Errors(_)
             | Input::Local(_)
+            | Input::Late(_)
             | Input::Operator(_) => None,
         })
         .collect()

@@ -39,6 +39,8 @@ pub(crate) enum Input {
     Errors(Owner),
     /// A variable of a loop around, or a node of its flow.
     Local(LocalId),
+    /// The rows that came too late for a node's window.
+    Late(NodeId),
     /// An operator by its name. It may only be read through its topics; the check on bypasses
     /// says so.
     Operator(OperatorId),
@@ -53,6 +55,7 @@ impl Input {
             | Self::Node(_)
             | Self::Label(..)
             | Self::Local(_)
+            | Self::Late(_)
             | Self::Operator(_) => None,
         }
     }
@@ -100,6 +103,8 @@ pub(crate) struct TypedNode {
     pub(crate) steps: Vec<TypedStep>,
     /// The rows that it puts out.
     pub(crate) row: Arc<RowType>,
+    /// Where their event time is.
+    pub(crate) time: EventTime,
     /// The labels, if it ends in a route.
     pub(crate) labels: Vec<Name>,
     /// What it writes.
@@ -153,6 +158,29 @@ pub(crate) struct TypedSink {
     pub(crate) span: Span,
 }
 
+/// Where the event time of rows is: the `time` of their topic, as long as it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EventTime {
+    /// In this column.
+    At(usize),
+    /// There is none.
+    Missing,
+    /// A fault before hides it.
+    Unknown,
+}
+
+impl TypedNode {
+    /// The place of the step that judges rows by their event time, if there is one.
+    pub(crate) fn judging_step(&self) -> Option<usize> {
+        self.steps.iter().position(|step| matches!(step.verb, Verb::Window(_) | Verb::Within(_)))
+    }
+
+    /// The rows before a step.
+    pub(crate) fn row_before(&self, step: usize) -> &Arc<RowType> {
+        step.checked_sub(1).map_or(&self.row_in, |before| &self.steps[before].row)
+    }
+}
+
 /// A step of a node.
 #[derive(Debug, Clone)]
 pub(crate) struct TypedStep {
@@ -198,6 +226,10 @@ pub(crate) enum Verb {
     Top(plan::Top),
     /// `loop` over the rows so far.
     Loop(StepLoop),
+    /// `window`
+    Window(plan::WindowStep),
+    /// `within`
+    Within(plan::WithinStep),
     /// `route`
     Route(plan::Route),
     /// `carries`

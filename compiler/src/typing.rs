@@ -10,6 +10,7 @@ mod expression;
 mod call;
 mod step;
 mod join;
+mod window;
 mod job;
 mod sink;
 mod looped;

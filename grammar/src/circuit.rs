@@ -7,6 +7,7 @@ mod topic;
 mod flow;
 mod join;
 mod looped;
+mod window;
 mod step;
 mod operator;
 mod example;

@@ -108,6 +108,8 @@ fn draw(step: &ast::Step) -> String {
                 top.rank.as_ref().unwrap().node
             )
         }
+        ast::StepKind::Window(window) => format!("window {:?}", window.kind.node),
+        ast::StepKind::Within(within) => format!("within {}", within.last.node),
         ast::StepKind::Route(branches) => {
             let labels: Vec<String> = branches
                 .iter()

@@ -175,6 +175,14 @@ fn check_steps(text: &str, steps: &[Step]) {
                     check_expression(text, &field.value);
                 }
             }
+            StepKind::Window(window) => {
+                assert!(fits(text, window.kind.span));
+                window.time.iter().for_each(|time| check_expression(text, time));
+            }
+            StepKind::Within(within) => {
+                assert!(fits(text, within.last.span));
+                within.time.iter().for_each(|time| check_expression(text, time));
+            }
             StepKind::Group(group) => {
                 for field in &group.aggregates {
                     check_expression(text, &field.value);

@@ -1,7 +1,7 @@
 //! Random circuits as text: what a user might have written, so that the compiler is on the way.
 //!
-//! Every circuit reads the same three tables (`left` full, `right` delta, `feed` events) and has
-//! one to four nodes, each with its own output topic. Expressions keep to small numbers, so that
+//! Every circuit reads the same three tables (`left` full, `right` delta, `feed` events), most of
+//! which have an event time, and has one to four nodes, each with its own output topic. Expressions keep to small numbers, so that
 //! the oracle's plain float sums are exact; division by a column that may be zero is wanted, since
 //! error rows must be incremental too.
 
@@ -23,6 +23,7 @@ pub const ROW: &[(&str, &str)] = &[
     ("y", "bytes"),
     ("m", "map<int64>"),
     ("t", "tensor<_xf32>"),
+    ("at", "timestamp"),
 ];
 
 /// The input topics and what they carry.
@@ -36,6 +37,12 @@ struct Readable {
     name: String,
     fields: Fields,
     saying: Saying,
+    /// Whether its rows carry marks: they came from a topic row by row.
+    has_marks: bool,
+    /// Whether every topic that they came from has an event time.
+    is_timed: bool,
+    /// Whether a final window stands before, after which what is computed may be facts again.
+    is_final: bool,
 }
 
 /// What rows say.
@@ -55,37 +62,50 @@ pub fn circuit(random: &mut Random) -> String {
     for (name, ty) in ROW {
         let _ = writeln!(text, "    {name}: {ty}");
     }
-    let mut nodes: Vec<Readable> = INPUTS
-        .iter()
-        .map(|(name, carries)| {
-            let saying = if *carries == "events" { Saying::Placed } else { Saying::Changes };
-            Readable { name: name.to_string(), fields: row(), saying }
-        })
-        .collect();
+    let mut nodes: Vec<Readable> = Vec::new();
     let mut schemas = String::new();
     let mut topics = String::new();
     let mut flow = String::new();
     for (name, carries) in INPUTS {
         let key = if *carries == "full" { ", key: id" } else { "" };
-        let _ = writeln!(topics, "  {name}: {{ schema: Row, carries: {carries}{key}, edge: in }}");
+        let is_timed = random.chance(75);
+        let time = if is_timed {
+            format!(", time: at, late: {}s", random.below(6))
+        } else {
+            String::new()
+        };
+        let _ = writeln!(
+            topics,
+            "  {name}: {{ schema: Row, carries: {carries}{key}{time}, edge: in }}"
+        );
+        nodes.push(Readable {
+            name: (*name).to_owned(),
+            fields: row(),
+            saying: if *carries == "events" { Saying::Placed } else { Saying::Changes },
+            has_marks: true,
+            is_timed,
+            is_final: false,
+        });
     }
     for idx in 0..=random.below(4) {
         let name = format!("n{idx}");
-        let (body, fields, saying) = node(random, &nodes, &name);
+        let Node { body, made, late } = node(random, &nodes, &name);
+        let fields = &made.fields;
         flow.push_str(&body);
         let _ = writeln!(flow, "    to: out{idx}");
         let _ = writeln!(schemas, "  Out{idx}:");
-        for (field, ty) in &fields {
+        for (field, ty) in fields {
             let _ = writeln!(schemas, "    {field}: {ty}");
         }
         let mut carries = "delta".to_owned();
-        if saying != Saying::Facts && random.chance(35) {
+        if made.saying != Saying::Facts && !made.is_final && random.chance(35) {
             // The last event of a key where events come, else the one row of a key or an error.
-            carries = format!("full, key: {}", random.pick(&fields).0);
+            carries = format!("full, key: {}", random.pick(fields).0);
         }
         let _ =
             writeln!(topics, "  out{idx}: {{ schema: Out{idx}, carries: {carries}, edge: out }}");
-        nodes.push(Readable { name, fields, saying });
+        nodes.push(made);
+        nodes.extend(late);
     }
     format!("{text}{schemas}topics:\n{topics}flow:\n{flow}")
 }
@@ -98,28 +118,108 @@ fn of_type<'a>(fields: &'a Fields, wanted: &str) -> Vec<&'a str> {
     fields.iter().filter(|(_, ty)| ty == wanted).map(|(name, _)| name.as_str()).collect()
 }
 
-fn node(random: &mut Random, nodes: &[Readable], name: &str) -> (String, Fields, Saying) {
-    let Readable { name: source, mut fields, mut saying } = random.pick(nodes).clone();
+/// A node as text, what it yields, and what came too late for it.
+struct Node {
+    body: String,
+    made: Readable,
+    late: Option<Readable>,
+}
+
+fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
+    let mut made = random.pick(nodes).clone();
     if random.chance(12) {
-        return (node_loop(random, nodes, &source, &fields, name), fields, Saying::Changes);
+        let body = node_loop(random, nodes, &made.name, &made.fields, name);
+        let made = Readable {
+            name: name.to_owned(),
+            saying: Saying::Changes,
+            has_marks: false,
+            is_final: false,
+            ..made
+        };
+        return Node { body, made, late: None };
     }
-    let twins: Vec<&Readable> = nodes.iter().filter(|other| other.fields == fields).collect();
-    let from = if random.chance(20) && twins.len() > 1 {
+    let twins: Vec<&Readable> = nodes.iter().filter(|other| other.fields == made.fields).collect();
+    let mut from = made.name.clone();
+    if random.chance(20) && twins.len() > 1 {
         let twin = random.pick(&twins);
-        saying = union(saying, twin.saying);
-        format!("[{source}, {}]", twin.name)
-    } else {
-        source
-    };
+        from = format!("[{from}, {}]", twin.name);
+        made.saying = union(made.saying, twin.saying);
+        made.has_marks &= twin.has_marks;
+        made.is_timed &= twin.is_timed;
+        made.is_final |= twin.is_final;
+    }
+    name.clone_into(&mut made.name);
+    let mut late = None;
     let mut body = format!("  {name}:\n    from: {from}\n    do:\n");
     let n_steps = 1 + random.below(4);
     for at in 0..n_steps {
-        step(random, nodes, (&mut fields, &mut saying), &mut body, at);
+        let can_judge = made.has_marks && late.is_none();
+        if can_judge && random.chance(30) && window(random, &mut made, &mut late, &mut body) {
+            continue;
+        }
+        let n_before = body.len();
+        step(random, nodes, (&mut made.fields, &mut made.saying), &mut body, at);
+        let written = &body[n_before..];
+        let goes_row_by_row = ["- where", "- with", "- drop"].iter().any(|it| written.contains(it))
+            && !written.contains("- join");
+        made.has_marks &= goes_row_by_row || written.is_empty();
+        made.is_final |= written.contains("- join") && nodes.iter().any(|other| other.is_final);
     }
     if body.ends_with("do:\n") {
         body.push_str("      - where: true\n");
     }
-    (body, fields, saying)
+    Node { body, made, late }
+}
+
+/// A window over the rows so far; false if they have no timestamp, or bounds already.
+fn window(
+    random: &mut Random,
+    made: &mut Readable,
+    late: &mut Option<Readable>,
+    body: &mut String,
+) -> bool {
+    let times = of_type(&made.fields, "timestamp");
+    if times.is_empty() || times.contains(&"window_end") || times.contains(&"window_start") {
+        return false;
+    }
+    let time = (*random.pick(&times)).to_owned();
+    *late = Some(Readable {
+        name: format!("{}.late", made.name),
+        has_marks: false,
+        saying: Saying::Facts,
+        ..made.clone()
+    });
+    if made.is_timed && random.chance(20) {
+        let last = 1 + random.below(9);
+        let _ = writeln!(body, "      - within: {{ time: {time}, last: {last}s }}");
+        made.has_marks = false;
+        made.saying = Saying::Changes;
+        return true;
+    }
+    let size = 1 + random.below(8);
+    let kind = match random.below(3) {
+        0 => format!("tumble: {size}s"),
+        1 => format!("hop: {size}s, every: {}s", 1 + random.below(size)),
+        _ => {
+            let per = random.pick(&made.fields).0.clone();
+            format!("session: {}s, per: [{per}]", 1 + random.below(4))
+        }
+    };
+    let is_final = made.is_timed && random.chance(40);
+    let is_final_text = if is_final { ", final: true" } else { "" };
+    let _ = writeln!(body, "      - window: {{ {kind}, time: {time}{is_final_text} }}");
+    let is_session = kind.starts_with("session");
+    made.has_marks &= !is_final && !is_session;
+    made.is_final |= is_final;
+    made.saying = match made.saying {
+        _ if is_final => Saying::Facts,
+        _ if is_session => Saying::Changes,
+        saying => union(saying, Saying::Facts),
+    };
+    for bound in ["window_start", "window_end"] {
+        made.fields.push((bound.to_owned(), "timestamp".to_owned()));
+    }
+    true
 }
 
 fn union(one: Saying, other: Saying) -> Saying {
@@ -329,6 +429,9 @@ fn node_loop(
         name: format!("{name}{variable}"),
         fields: fields.clone(),
         saying: Saying::Changes,
+        has_marks: false,
+        is_timed: false,
+        is_final: false,
     }));
     if is_free {
         let _ = writeln!(
@@ -456,8 +559,9 @@ fn join(
     body: &mut String,
     at: usize,
 ) {
-    let Readable { name: other, fields: other_fields, saying: other_saying } = random.pick(nodes);
-    let keyed = ["int64", "option<int64>", "string", "enum<red|green|blue>"];
+    let Readable { name: other, fields: other_fields, saying: other_saying, .. } =
+        random.pick(nodes);
+    let keyed = ["int64", "option<int64>", "string", "enum<red|green|blue>", "timestamp"];
     let ty = *random.pick(&keyed);
     let (mine, theirs) = (of_type(fields, ty), of_type(other_fields, ty));
     if mine.is_empty() || theirs.is_empty() || fields.iter().any(|(_, ty)| ty == "struct") {
@@ -493,7 +597,13 @@ fn join(
 }
 
 fn group(random: &mut Random, fields: &mut Fields, body: &mut String) {
-    let keys = if random.chance(15) { Vec::new() } else { subset(random, fields, 2) };
+    let mut keys = if random.chance(15) { Vec::new() } else { subset(random, fields, 2) };
+    let bound = fields.iter().find(|(name, _)| name.starts_with("window_"));
+    if let Some(bound) = bound.filter(|bound| !keys.contains(bound))
+        && random.chance(60)
+    {
+        keys.push(bound.clone());
+    }
     let names = keys.iter().map(|(name, _)| name.as_str()).collect::<Vec<&str>>().join(", ");
     let mut aggregates: Vec<(String, String, String)> =
         vec![("n".to_owned(), "count()".to_owned(), "int64".to_owned())];
@@ -571,7 +681,11 @@ fn top(random: &mut Random, fields: &mut Fields, body: &mut String, at: usize) {
     let way = *random.pick(&["", " desc"]);
     let _ = writeln!(body, "      - top: {}\n        by: [{by}{way}]", 1 + random.below(3));
     if random.chance(60) {
-        let per = random.pick(fields).0.clone();
+        let bound = fields.iter().find(|(name, _)| name.starts_with("window_"));
+        let per = match bound.filter(|_| random.chance(50)) {
+            Some((bound, _)) => bound.clone(),
+            None => random.pick(fields).0.clone(),
+        };
         let _ = writeln!(body, "        per: [{per}]");
     }
     if random.chance(25) {

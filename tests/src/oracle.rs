@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_operators::{Aggregate, AggregateFunction, Expr, ExprKind, eval};
 use arqon_plan::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Latest, LoopId, Operator, Order, Route, Stage,
-    StageKind, Step, Ties, Top,
+    Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, Latest, LoopId, Operator,
+    Order, Route, Session, Stage, StageKind, Step, Ties, Top, TopicPlan, Window,
 };
 use arqon_types::{Change, Discipline, Row, TopicName, Type, Value};
 
@@ -27,6 +27,12 @@ pub struct Inputs {
     logs: BTreeMap<String, Collection>,
     n_events: i64,
     errors: Errors,
+    /// Of topics whose rows carry marks: every change so far, with its mark as a last field.
+    marked: BTreeMap<String, Collection>,
+    /// How far each of these topics has come.
+    marks: BTreeMap<String, i64>,
+    /// Whether event time has come to its end, which closes all windows.
+    has_ended: bool,
 }
 
 /// What all topics hold.
@@ -58,12 +64,17 @@ impl Inputs {
     pub fn apply(&mut self, plan: &DataflowPlan, topic: &TopicName, change: &Change) {
         let spec =
             plan.topics.iter().find(|spec| spec.name == *topic).expect("the topic is planned");
+        if let Some(late) = spec.lateness {
+            self.log(spec, topic, change, late);
+        }
         let held = self.collections.entry(topic.to_string()).or_default();
         match (change, spec.discipline) {
             (Change::Insert(row), Discipline::Events) => {
                 add(held, row.clone(), 1);
                 self.n_events += 1;
-                let placed = row.iter().cloned().chain([Value::Int(self.n_events)]).collect();
+                let mark = spec.lateness.map(|_| signed(self.marks[topic.as_str()], 1));
+                let place = Value::Int(self.n_events);
+                let placed = row.iter().cloned().chain(mark).chain([place]).collect();
                 add(self.logs.entry(topic.to_string()).or_default(), placed, 1);
             }
             (Change::Upsert(row), Discipline::Full) => {
@@ -85,6 +96,96 @@ impl Inputs {
                 }
             }
             (change, discipline) => panic!("{change:?} on a topic that carries {discipline}"),
+        }
+    }
+}
+
+/// Event time.
+impl Inputs {
+    /// Says that the time of all topics has come to its end.
+    pub fn end_time(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// Writes a change down with the mark at its place in the log.
+    fn log(&mut self, spec: &TopicPlan, topic: &TopicName, change: &Change, late: i64) {
+        let held = self.collections.get(topic.as_str()).cloned().unwrap_or_default();
+        let key_of = |row: &Row| project(row, &spec.key);
+        let changes: Vec<(Row, i64)> = match change {
+            Change::Insert(row) => vec![(row.clone(), 1)],
+            Change::Upsert(row) => {
+                let old = held.keys().find(|old| key_of(old) == key_of(row));
+                if old == Some(row) {
+                    Vec::new()
+                } else {
+                    old.map(|old| (old.clone(), -1)).into_iter().chain([(row.clone(), 1)]).collect()
+                }
+            }
+            Change::Delete(key) => {
+                held.keys().filter(|old| key_of(old) == *key).map(|old| (old.clone(), -1)).collect()
+            }
+            Change::Diff { row, diff } => {
+                let n = held.get(row).copied().unwrap_or(0) + diff;
+                if n < 0 { Vec::new() } else { vec![(row.clone(), *diff)] }
+            }
+        };
+        let mark = self.marks.entry(topic.to_string()).or_insert(i64::MIN);
+        let seen = match change {
+            Change::Insert(row) | Change::Upsert(row) => Some(row),
+            Change::Diff { row, diff } if *diff > 0 => Some(row),
+            Change::Delete(_) | Change::Diff { .. } => None,
+        };
+        if let (Some(row), Some(at)) = (seen, spec.time) {
+            *mark = (*mark).max(timestamp(&row[at]) - late);
+        }
+        let log = self.marked.entry(topic.to_string()).or_default();
+        for (row, diff) in changes {
+            // With its sign, so that what comes and what goes at one mark is not netted.
+            let marked = row.iter().cloned().chain([signed(*mark, diff)]).collect();
+            add(log, marked, diff);
+        }
+    }
+
+    fn least_mark(&self, topics: &[TopicName]) -> i64 {
+        let mark = |topic: &TopicName| self.marks.get(topic.as_str()).copied().unwrap_or(i64::MIN);
+        topics.iter().map(mark).min().expect("windows are closed by some topic")
+    }
+}
+
+fn timestamp(value: &Value) -> i64 {
+    match value {
+        Value::Timestamp(time) => *time,
+        other => panic!("{other:?} is no timestamp"),
+    }
+}
+
+/// A mark with the sign of its change.
+fn signed(mark: i64, diff: i64) -> Value {
+    Value::Struct(vec![Value::Int(mark), Value::Int(diff.signum())].into())
+}
+
+fn mark_of(mark: &Value) -> i64 {
+    match mark {
+        Value::Struct(parts) => match parts[0] {
+            Value::Int(mark) => mark,
+            ref other => panic!("{other:?} is no mark"),
+        },
+        other => panic!("{other:?} is no mark"),
+    }
+}
+
+/// The windows that a time lies in, as beginning and end, the earliest first.
+fn frames(frame: Frame, time: i64) -> Vec<(i64, i64)> {
+    match frame {
+        Frame::Own { length } => vec![(time, time + length)],
+        Frame::Aligned { size, every } => {
+            let mut start = time.div_euclid(every) * every;
+            let mut windows = Vec::new();
+            while time < start + size {
+                windows.insert(0, (start, start + size));
+                start -= every;
+            }
+            windows
         }
     }
 }
@@ -225,7 +326,10 @@ impl Evaluation {
         let node = step.node.as_str();
         match &step.operator {
             Operator::Source(topic) => {
-                inputs.collections.get(topic.as_str()).cloned().unwrap_or_default()
+                let is_marked =
+                    plan.topics.iter().any(|spec| spec.name == *topic && spec.lateness.is_some());
+                let held = if is_marked { &inputs.marked } else { &inputs.collections };
+                held.get(topic.as_str()).cloned().unwrap_or_default()
             }
             Operator::Log(topic) => inputs.logs.get(topic.as_str()).cloned().unwrap_or_default(),
             Operator::Map(map) => {
@@ -270,7 +374,97 @@ impl Evaluation {
             Operator::Variable(_) | Operator::Leave(_) => panic!("a loop is repeated as a whole"),
             Operator::Unique { key } => self.unique(node, key, &input(0)),
             Operator::Errors(_) => panic!("random circuits do not read errors"),
+            Operator::Window(window) => self.window(node, window, &input(0)),
+            Operator::Late(window) => late(window, &input(0)),
+            Operator::Session(session) => self.session(node, session, &input(0)),
+            Operator::Final(closing) => self.closed(node, closing, &input(0), inputs, true),
+            Operator::Within(closing) => self.closed(node, closing, &input(0), inputs, false),
         }
+    }
+
+    fn time(&mut self, node: &str, time: &Expr, row: &Row, diff: i64) -> Option<i64> {
+        self.values(node, std::slice::from_ref(time), row, diff).map(|it| timestamp(&it[0]))
+    }
+
+    fn window(&mut self, node: &str, window: &Window, rows: &Collection) -> Collection {
+        let mut output = Collection::new();
+        for (row, diff) in rows {
+            let Some(time) = self.time(node, &window.time, row, *diff) else { continue };
+            let (mark, row) = row.split_last().expect("the mark is the last field");
+            let at = mark_of(mark);
+            let windows = frames(window.frame, time);
+            if windows.iter().all(|(_, end)| *end <= at) && *diff < 0 && window.keeps_rows {
+                self.fail(node, "closed_window", -diff);
+            }
+            for (start, end) in windows {
+                if end <= at {
+                    continue;
+                }
+                let mut values = row.to_vec();
+                if let Frame::Aligned { .. } = window.frame {
+                    values.extend([Value::Timestamp(start), Value::Timestamp(end)]);
+                }
+                if window.keeps_mark {
+                    values.push(mark.clone());
+                }
+                add(&mut output, values.into(), *diff);
+            }
+        }
+        output
+    }
+
+    fn session(&mut self, node: &str, session: &Session, rows: &Collection) -> Collection {
+        let mut keys: BTreeMap<Row, Vec<(i64, Row, i64)>> = BTreeMap::new();
+        for (key, row, diff) in self.keyed(node, &session.per, rows) {
+            if let Some(time) = self.time(node, &session.time, &row, diff) {
+                keys.entry(key).or_default().push((time, row, diff));
+            }
+        }
+        let mut output = Collection::new();
+        for mut rows in keys.into_values() {
+            rows.sort();
+            let mut sessions: Vec<Vec<(i64, Row, i64)>> = Vec::new();
+            for row in rows {
+                match sessions.last_mut() {
+                    Some(session_rows)
+                        if session_rows.last().is_some_and(|it| row.0 - it.0 < session.gap) =>
+                    {
+                        session_rows.push(row);
+                    }
+                    _ => sessions.push(vec![row]),
+                }
+            }
+            for rows in sessions {
+                let start = rows[0].0;
+                let end = rows[rows.len() - 1].0 + session.gap;
+                for (_, row, diff) in rows {
+                    let bounds = [Value::Timestamp(start), Value::Timestamp(end)];
+                    add(&mut output, row.iter().cloned().chain(bounds).collect(), diff);
+                }
+            }
+        }
+        output
+    }
+
+    /// The rows whose time has come, or those whose time has not.
+    fn closed(
+        &mut self,
+        node: &str,
+        closing: &Closing,
+        rows: &Collection,
+        inputs: &Inputs,
+        wanted: bool,
+    ) -> Collection {
+        let mark = inputs.least_mark(&closing.topics);
+        let mut output = Collection::new();
+        for (row, diff) in rows {
+            let Some(time) = self.time(node, &closing.time, row, *diff) else { continue };
+            let is_closed = time + closing.slack <= mark || (wanted && inputs.has_ended);
+            if is_closed == wanted {
+                add(&mut output, row.clone(), *diff);
+            }
+        }
+        output
     }
 
     fn stage(&mut self, node: &str, stage: &Stage, rows: &Collection) -> Collection {
@@ -462,6 +656,20 @@ fn last_rows(latest: &Latest, rows: &Collection) -> Collection {
         }
     }
     last.into_values().map(|(_, row)| (row, 1)).collect()
+}
+
+/// What came after all windows of its own had closed.
+fn late(window: &Window, rows: &Collection) -> Collection {
+    let mut output = Collection::new();
+    for (row, diff) in rows {
+        let Ok(time) = eval(&window.time, row) else { continue };
+        let (mark, row) = row.split_last().expect("the mark is the last field");
+        let is_open = |(_, end): &(i64, i64)| mark_of(mark) < *end;
+        if *diff > 0 && !frames(window.frame, timestamp(&time)).iter().any(is_open) {
+            add(&mut output, row.iter().cloned().collect(), *diff);
+        }
+    }
+    output
 }
 
 fn compare(top: &Top, a: &Row, b: &Row) -> std::cmp::Ordering {

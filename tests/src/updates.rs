@@ -12,10 +12,11 @@ pub type Message = (TopicName, Change);
 /// that was never there.
 pub fn epochs(random: &mut Random) -> Vec<Vec<Message>> {
     let mut held: Vec<Row> = Vec::new();
+    let mut clock = 0;
     (0..2 + random.below(6))
         .map(|_| {
             let n_messages = random.below(12);
-            (0..n_messages).map(|_| message(random, &mut held)).collect()
+            (0..n_messages).map(|_| message(random, &mut held, &mut clock)).collect()
         })
         .collect()
 }
@@ -32,26 +33,27 @@ pub fn recut(random: &mut Random, epochs: &[Vec<Message>]) -> Vec<Vec<Message>> 
     again
 }
 
-fn message(random: &mut Random, held: &mut Vec<Row>) -> Message {
+fn message(random: &mut Random, held: &mut Vec<Row>, clock: &mut i64) -> Message {
+    *clock += random.between(0, 2);
     let (name, carries) = random.pick(INPUTS);
     let topic = TopicName::parse(name).expect("the generator's names are well formed");
     let change = match *carries {
         "full" if random.chance(25) => {
             Change::Delete(vec![Value::Int(random.between(0, 7))].into())
         }
-        "full" => Change::Upsert(row(random)),
-        "events" => Change::Insert(row(random)),
-        _ => signed(random, held),
+        "full" => Change::Upsert(row(random, *clock)),
+        "events" => Change::Insert(row(random, *clock)),
+        _ => signed(random, held, *clock),
     };
     (topic, change)
 }
 
-fn signed(random: &mut Random, held: &mut Vec<Row>) -> Change {
+fn signed(random: &mut Random, held: &mut Vec<Row>, clock: i64) -> Change {
     if !held.is_empty() && random.chance(40) {
         let gone = random.below(held.len());
         return Change::Diff { row: held.swap_remove(gone), diff: -1 };
     }
-    let row = row(random);
+    let row = row(random, clock);
     if random.chance(12) {
         return Change::Diff { row, diff: -1 };
     }
@@ -69,8 +71,9 @@ fn vector(random: &mut Random) -> Tensor {
     Tensor::vector(Elements::F32((0..n).map(quarter).collect())).expect("few elements")
 }
 
-/// A row of the generator's schema; few distinct values, so that keys meet.
-fn row(random: &mut Random) -> Row {
+/// A row of the generator's schema; few distinct values, so that keys meet. Its event time is
+/// about what the clock says, often before it, and begins before 1970.
+fn row(random: &mut Random, clock: i64) -> Row {
     let quarter = |n: i64| f64::from(i32::try_from(n).expect("small")) / 4.0;
     vec![
         Value::Int(random.between(0, 7)),
@@ -88,6 +91,7 @@ fn row(random: &mut Random) -> Row {
             (key.into(), Value::Int(random.between(0, 2)))
         })),
         Value::Tensor(vector(random).into()),
+        Value::Timestamp((clock + random.between(-9, 4)) * 1_000_000_000),
     ]
     .into()
 }

@@ -95,6 +95,21 @@ fn steps_on_the_page_compile() {
     }
 }
 
+#[test]
+fn timed_steps_on_the_page_compile() {
+    let blocks = blocks(&page("CIRCUITS.md"));
+    let table = of_kind(&blocks, "yaml timed").concat().replace("bids:", "Bid:");
+    for steps in of_kind(&blocks, "yaml timed step") {
+        compiled(&format!(
+            "arqon: 1\ncircuit: docs.step\nschemas:\n{}topics:\n  \
+             bids: {{ schema: Bid, time: at, edge: in }}\nflow:\n  node:\n    from: bids\n    \
+             do:\n{}",
+            indented(&table, 2),
+            indented(&steps, 6),
+        ));
+    }
+}
+
 /// The value of an expression without any field, as the page writes values.
 fn value(expression: &str) -> String {
     let nothing = Schema::new("Nothing", Vec::new());

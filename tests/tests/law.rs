@@ -9,10 +9,10 @@ use std::sync::mpsc;
 
 use arqon_compiler::{Options, compile};
 use arqon_engine::{
-    BackendChoice, Changes, CounterKind, Dataflow, EngineOptions, EpochInput, EpochOutput,
+    BackendChoice, Changes, CounterKind, Counts, Dataflow, EngineOptions, EpochInput, EpochOutput,
     NodeCounts, TopicInput,
 };
-use arqon_plan::DataflowPlan;
+use arqon_plan::{DataflowPlan, Frame, Operator};
 use arqon_tests::generator;
 use arqon_tests::oracle::{Answer, Inputs, evaluate};
 use arqon_tests::random::Random;
@@ -83,9 +83,17 @@ fn check(
     let mut inputs = Inputs::default();
     let mut sums = Answer::default();
     let outputs = run(plan, epochs, backend, n_workers);
-    assert_eq!(outputs.len(), epochs.len(), "seed {seed}: one output per epoch\n{text}");
-    for (messages, output) in epochs.iter().zip(outputs) {
-        for (topic, change) in messages {
+    assert_eq!(outputs.len(), epochs.len() + 1, "seed {seed}: one output per epoch\n{text}");
+    if backend == BackendChoice::Hash {
+        check_counts(seed, text, plan, &outputs);
+    }
+    let end: &[Message] = &[];
+    for (at, output) in outputs.into_iter().enumerate() {
+        // After the last epoch of messages, event time comes to its end.
+        if at == epochs.len() {
+            inputs.end_time();
+        }
+        for (topic, change) in epochs.get(at).map_or(end, Vec::as_slice) {
             inputs.apply(plan, topic, change);
         }
         fold(&mut sums, &output, seed);
@@ -98,6 +106,40 @@ fn check(
              deltas sum to {sums:#?}\nfrom scratch {expected:#?}",
             output.epoch
         );
+    }
+}
+
+/// Rows that came are on time, late or faulty; and of windows that have all closed nothing is held.
+fn check_counts(seed: u64, text: &str, plan: &DataflowPlan, outputs: &[EpochOutput]) {
+    let n_fed = plan.topics.iter().filter(|topic| plan.is_fed(&topic.name)).count();
+    let mut counter = n_fed;
+    for (idx, step) in plan.steps.iter().enumerate() {
+        let all = || outputs.iter().map(|output| output.stats.nodes[counter].counts);
+        let net = |count: fn(&Counts) -> i64| -> i64 { all().map(|it| count(&it)).sum() };
+        let is_released = plan.releases.iter().any(|release| release.step.index() == idx);
+        let is_closing = match &step.operator {
+            Operator::Final(_) => true,
+            Operator::Session(session) => !session.topics.is_empty(),
+            _ => is_released,
+        };
+        if is_closing {
+            assert_eq!(net(|it| it.held), 0, "seed {seed}: {} holds nothing\n{text}", step.address);
+        }
+        if let Operator::Final(_) | Operator::Within(_) | Operator::Session(_) = &step.operator {
+            let held = net(|it| it.input.net - it.released);
+            assert_eq!(held, net(|it| it.held), "seed {seed}: {}\n{text}", step.address);
+        }
+        if let Operator::Window(window) = &step.operator
+            && !matches!(window.frame, Frame::Aligned { size, every } if every < size)
+        {
+            let out = net(|it| it.output.net + it.late.net + it.errors.net);
+            assert_eq!(net(|it| it.input.net), out, "seed {seed}: {}\n{text}", step.address);
+        }
+        counter += match &step.operator {
+            Operator::Source(_) | Operator::Log(_) => 0,
+            Operator::Map(map) => map.stages.len(),
+            _ => 1,
+        };
     }
 }
 
@@ -124,6 +166,8 @@ fn run(
             .collect();
         dataflow.feed(EpochInput { epoch, topics }).expect("the engine takes input");
     }
+    let end = Epoch(u64::try_from(epochs.len()).expect("few epochs") + 1);
+    dataflow.end_time(end).expect("the engine takes the end");
     dataflow.finish().expect("the engine ends well");
     receiver.iter().collect()
 }

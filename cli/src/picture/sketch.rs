@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use arqon_plan::{
     FlowStep, JoinKind, Merge, Order, Plan, Port, ProjectionWord, Side, Topic, TopicOrigin, Verb,
-    Vertex, VertexId, expression_text,
+    Vertex, VertexId, WindowFrame, WindowStep, expression_text,
 };
-use arqon_types::{Discipline, Edge};
+use arqon_types::{Discipline, Edge, format_duration};
 
 /// A circuit as shapes and arrows.
 #[derive(Debug, Clone)]
@@ -213,7 +213,7 @@ fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
             let n_inputs = plan.inputs(id).count();
             return (1 < n_inputs).then(|| format!("union of {n_inputs}"));
         }
-        Verb::Arm(_) => return None,
+        Verb::Arm(_) | Verb::Late(_) => return None,
         Verb::Where(condition) => format!("where {}", expression_text(condition, &input)),
         Verb::Project(projection) => match projection.word {
             ProjectionWord::Select | ProjectionWord::Distinct => {
@@ -252,6 +252,8 @@ fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
         }
         Verb::Distinct => "distinct".to_owned(),
         Verb::Top(top) => format!("top {}", top.n),
+        Verb::Window(window) => window_line(window),
+        Verb::Within(within) => format!("within {}", format_duration(within.last)),
         Verb::Route(route) => {
             let labels: Vec<&str> =
                 route.branches.iter().map(|(label, _)| label.as_str()).collect();
@@ -275,6 +277,19 @@ fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
         Verb::Leave { .. } => "end of loop".to_owned(),
         Verb::Unknown => "?".to_owned(),
     })
+}
+
+fn window_line(window: &WindowStep) -> String {
+    let frame = match &window.frame {
+        WindowFrame::Aligned { size, every } if size == every => {
+            format!("tumble {}", format_duration(*size))
+        }
+        WindowFrame::Aligned { size, every } => {
+            format!("hop {} every {}", format_duration(*size), format_duration(*every))
+        }
+        WindowFrame::Session { gap, .. } => format!("session {}", format_duration(*gap)),
+    };
+    if window.is_final { format!("{frame}, final") } else { frame }
 }
 
 fn route_label(plan: &Plan, from: VertexId) -> String {

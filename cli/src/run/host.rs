@@ -59,6 +59,18 @@ impl Host {
         Ok(epoch)
     }
 
+    /// Closes all windows, in an epoch of their own.
+    ///
+    /// # Errors
+    /// A [`Failure`] if the circuit has stopped.
+    pub(crate) fn end_time(&self) -> Result<(), Failure> {
+        self.collector.feed();
+        let ended = self.server.end_time();
+        let epoch = ended.map_err(|error| Failure::internal(Failure::chain(&error)))?;
+        self.collector.fed(epoch);
+        Ok(())
+    }
+
     /// Whether anything was fed.
     pub(crate) fn has_fed(&self) -> bool {
         self.has_fed

@@ -10,6 +10,9 @@ use super::durations::{bytes_text, duration_text, number_text};
 use super::totals::{Totals, peak_memory_bytes};
 use crate::report::count;
 
+/// Where the column of rows stands that came too late.
+const LATE_COLUMN: usize = 4;
+
 /// What the table needs besides the engine's counters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
@@ -25,19 +28,18 @@ pub(crate) struct Reading {
 pub(crate) fn table(totals: &Totals, reading: Reading) -> String {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
-    table.load_style(TableStyle::new().header_separator(rule)).set_header([
-        "step",
-        "rows in",
-        "filtered",
-        "errors",
-        "deltas out",
-        "rows touched",
-        "rows held",
-    ]);
+    let mut header =
+        vec!["step", "rows in", "filtered", "errors", "deltas out", "rows touched", "rows held"];
+    // Only circuits with windows have rows that come too late.
+    let has_late = totals.steps.iter().any(|step| step.counts.late.changes > 0);
+    if has_late {
+        header.insert(LATE_COLUMN, "late");
+    }
+    table.load_style(TableStyle::new().header_separator(rule)).set_header(header);
     for step in &totals.steps {
         let counts = &step.counts;
         let changes = |count: Count| number_text(count.changes);
-        table.add_row([
+        let mut row = vec![
             step.address.to_string(),
             changes(counts.input),
             dash(counts.filtered.changes),
@@ -45,7 +47,11 @@ pub(crate) fn table(totals: &Totals, reading: Reading) -> String {
             changes(counts.output),
             dash(counts.touched),
             dash(counts.held.unsigned_abs()),
-        ]);
+        ];
+        if has_late {
+            row.insert(LATE_COLUMN, dash(counts.late.changes));
+        }
+        table.add_row(row);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -108,9 +114,11 @@ pub(crate) fn document(totals: &Totals, reading: Reading) -> String {
                 "out": count(step.counts.output),
                 "filtered": count(step.counts.filtered),
                 "errors": count(step.counts.errors),
+                "late": count(step.counts.late),
                 "ignored": step.counts.ignored,
                 "touched": step.counts.touched,
                 "held": step.counts.held,
+                "released": step.counts.released,
             })
         })
         .collect();

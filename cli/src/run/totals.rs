@@ -105,9 +105,11 @@ fn add(sum: &mut Counts, other: &Counts) {
     count(&mut sum.output, other.output);
     count(&mut sum.filtered, other.filtered);
     count(&mut sum.errors, other.errors);
+    count(&mut sum.late, other.late);
     sum.ignored += other.ignored;
     sum.touched += other.touched;
     sum.held += other.held;
+    sum.released += other.released;
 }
 
 /// The most memory that the process ever had; none where the system does not say.

@@ -63,7 +63,7 @@ impl PlanBuilder {
     /// is a wire of its own.
     pub fn step(&mut self, step: FlowStep) -> VertexId {
         let name = match step.verb {
-            Verb::Arm(_) => step.address.clone(),
+            Verb::Arm(_) | Verb::Late(_) => step.address.clone(),
             Verb::From
             | Verb::Where(_)
             | Verb::Project(_)
@@ -71,6 +71,8 @@ impl PlanBuilder {
             | Verb::Group(_)
             | Verb::Distinct
             | Verb::Top(_)
+            | Verb::Window(_)
+            | Verb::Within(_)
             | Verb::Route(_)
             | Verb::Carries(_)
             | Verb::Variable(_)

@@ -37,6 +37,24 @@ pub struct DataflowPlan {
     pub steps: Vec<Step>,
     /// Which step's collection each written topic carries.
     pub outputs: Vec<Output>,
+    /// Steps that let go of the state of closed windows, in order.
+    pub releases: Vec<Release>,
+}
+
+impl DataflowPlan {
+    /// Whether rows come to the topic from outside: it has a source, or nothing writes it.
+    pub fn is_fed(&self, topic: &TopicName) -> bool {
+        let is_source = |step: &Step| match &step.operator {
+            Operator::Source(name) | Operator::Log(name) => name == topic,
+            _ => false,
+        };
+        self.steps.iter().any(is_source) || self.outputs.iter().all(|output| output.topic != *topic)
+    }
+
+    /// Whether anything waits for windows to close.
+    pub fn closes_windows(&self) -> bool {
+        self.topics.iter().any(|topic| topic.lateness.is_some())
+    }
 }
 
 impl DataflowPlan {
@@ -63,7 +81,12 @@ impl DataflowPlan {
                 | Operator::Distinct
                 | Operator::Top(_)
                 | Operator::Latest(_)
-                | Operator::Unique { .. } => step
+                | Operator::Unique { .. }
+                | Operator::Window(_)
+                | Operator::Late(_)
+                | Operator::Session(_)
+                | Operator::Final(_)
+                | Operator::Within(_) => step
                     .inputs
                     .iter()
                     .filter_map(|input| regions[input.index()])
@@ -140,7 +163,15 @@ pub struct TopicPlan {
     pub edge: Edge,
     /// False for `check: none`: retractions of this input are trusted, not verified.
     pub verified: bool,
+    /// How long after the greatest event time so far a row may still come, in nanoseconds. Where
+    /// it is set, each row of the topic's source carries its mark as a last field of type int64:
+    /// the greatest event time so far, the row's own included, less this; `i64::MIN` without an
+    /// event time.
+    pub lateness: Option<i64>,
 }
+
+/// The name of the field that carries a row's mark; no field of a circuit begins so.
+pub const MARK: &str = "$mark";
 
 /// The collection of one step, carried by a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,6 +239,103 @@ pub enum Operator {
     Next(Variable),
     /// The rows of a step when the loop has come to rest, or after its last round. One input.
     Leave(LoopId),
+    /// The rows that came while a window of theirs was open, once for each such window, with the
+    /// window's bounds where the frame has them. One input, whose last field is the mark.
+    Window(Window),
+    /// The rows that [`Operator::Window`] leaves out: all their windows had closed. One input,
+    /// the same as the window's; the output is without the mark, and only grows: what is taken
+    /// back too late is an error of the window's, or nothing.
+    Late(Window),
+    /// Rows with the bounds of their session. One input.
+    Session(Session),
+    /// Holds rows until their window has closed, and then emits them, once. One input.
+    Final(Closing),
+    /// Holds rows while their window is open, and retracts them when it closes. One input.
+    Within(Closing),
+}
+
+/// Which windows a row falls into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The windows.
+    pub frame: Frame,
+    /// The row's event time, a timestamp over the input row.
+    pub time: Expr,
+    /// Whether a window keeps its rows when it closes, so that to take one back is an error;
+    /// otherwise they have left it by themselves.
+    pub keeps_rows: bool,
+    /// Whether the mark stays the last field of the output, for a window further on.
+    pub keeps_mark: bool,
+}
+
+/// Kinds of windows; lengths in nanoseconds, above 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// Windows of this length, one beginning at every multiple of `every` since 1970; adds the
+    /// bounds as two timestamps.
+    Aligned {
+        /// The length.
+        size: i64,
+        /// From one beginning to the next, at most `size`.
+        every: i64,
+    },
+    /// The row's own window, from its time on; adds nothing.
+    Own {
+        /// The length.
+        length: i64,
+    },
+}
+
+impl Frame {
+    /// The end of the last window that a row of this time falls into; none beyond 2262.
+    pub fn last_end(self, time: i64) -> Option<i64> {
+        match self {
+            Self::Aligned { size, every } => {
+                time.checked_sub(time.rem_euclid(every))?.checked_add(size)
+            }
+            Self::Own { length } => time.checked_add(length),
+        }
+    }
+}
+
+/// Sessions: rows of one key, each less than the gap after the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The key, over the input row.
+    pub per: Vec<Expr>,
+    /// The row's event time, a timestamp over the input row.
+    pub time: Expr,
+    /// In nanoseconds, above 0: a session ends this long after its last row, and nothing extends
+    /// it once its end is as long ago.
+    pub gap: i64,
+    /// Whose marks close sessions; empty where nothing does.
+    pub topics: Vec<TopicName>,
+}
+
+/// When a row's window closes: as soon as `time + slack` is no later than the least mark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// A timestamp over the input row.
+    pub time: Expr,
+    /// In nanoseconds.
+    pub slack: i64,
+    /// Whose marks count; never empty.
+    pub topics: Vec<TopicName>,
+}
+
+/// A step whose keys name windows: it lets go of a key when its window has closed, and what it
+/// said of it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// A join, group, distinct, top or unique.
+    pub step: StepId,
+    /// Which part of its key is the timestamp; for a distinct, which column.
+    pub key: usize,
+    /// The key is closed as soon as the timestamp and this are no later than the least mark.
+    pub slack: i64,
+    /// Whose marks count; never empty.
+    pub topics: Vec<TopicName>,
 }
 
 /// How the name of a field begins that holds a row's place in the log. No field of a schema

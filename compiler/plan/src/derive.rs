@@ -7,6 +7,7 @@
 mod keys;
 mod extent;
 mod repeated;
+mod windows;
 
 use arqon_types::Discipline;
 
@@ -121,7 +122,8 @@ impl Plan {
             }
             (Discipline::Delta, Extent::Unknown) => State::Unknown,
         };
-        Facts { discipline: Some(topic.discipline), keys, declared_key, extent, state }
+        let windows = windows::topic(self, id, known);
+        Facts { discipline: Some(topic.discipline), keys, declared_key, extent, state, windows }
     }
 
     fn topic_extent(&self, id: VertexId, topic: &Topic, known: &[Option<Facts>]) -> Extent {
@@ -171,12 +173,17 @@ impl Plan {
             Verb::Variable(_) | Verb::Unknown => Facts::unknown(),
             Verb::From => self.union_facts(id, step, known),
             Verb::Where(_) | Verb::Route(_) | Verb::Arm(_) => same(),
+            Verb::Window(window) => windows::window(self, window, input, step),
+            Verb::Within(within) => windows::within(self, within, input),
+            Verb::Late(topics) => windows::late(self, topics, input),
             Verb::Project(projection) => Facts {
+                windows: windows::project(input, &projection.fields),
                 keys: keys::project(&input.keys, &projection.fields),
                 declared_key: keys::project_declared(input, &projection.fields),
                 ..same()
             },
             Verb::Call(call) => Facts {
+                windows: windows::project(input, &call.keep),
                 keys: keys::project(&input.keys, &call.keep),
                 declared_key: keys::project_declared(input, &call.keep),
                 ..same()
@@ -194,22 +201,33 @@ impl Plan {
                     .map_or(0, |wire| wire.wire.schema.fields.len());
                 let unique = keys::UniqueSides::of(join, input, right);
                 let grows = matches!(join.kind, JoinKind::Inner | JoinKind::Semi);
+                let (state, windows) =
+                    match windows::join(join, (input, right), n_left, &step.address) {
+                        Some((state, windows)) => (state, Some(windows)),
+                        None => (extent::join_state(input, right), None),
+                    };
                 Facts {
-                    discipline: Some(appended_only(&[input, right], grows)),
+                    discipline: Some(match &windows {
+                        Some(windows) if windows.at_once => Discipline::Events,
+                        Some(_) | None => appended_only(&[input, right], grows),
+                    }),
                     keys: keys::join(join, (&input.keys, &right.keys), unique, n_left),
                     declared_key: input.declared_key.clone(),
                     extent: extent::join(join.kind, (input, right), unique, &step.address),
-                    state: extent::join_state(input, right),
+                    state,
+                    windows,
                 }
             }
             Verb::Group(group) => {
                 let (extent, state) = extent::group(self, group, input, &step.schema);
+                let windows = windows::among(input, &group.keys);
                 Facts {
-                    discipline: Some(Discipline::Delta),
+                    discipline: Some(windows::said_once(windows.as_ref())),
                     keys: vec![(0..group.keys.len()).map(|column| vec![column]).collect()],
                     declared_key: None,
                     extent,
                     state,
+                    windows,
                 }
             }
             Verb::Distinct => {
@@ -223,16 +241,19 @@ impl Plan {
                     declared_key: input.declared_key.clone(),
                     extent,
                     state,
+                    windows: input.windows.clone(),
                 }
             }
             Verb::Top(top) => {
                 let (extent, state) = extent::top(top, input);
+                let windows = windows::among(input, &top.per).and(input.windows.clone());
                 Facts {
-                    discipline: Some(Discipline::Delta),
+                    discipline: Some(windows::said_once(windows.as_ref())),
                     keys: keys::top(top, &input.keys, step.schema.fields.len()),
                     declared_key: None,
                     extent,
                     state,
+                    windows,
                 }
             }
         }
@@ -264,6 +285,7 @@ impl Plan {
             declared_key: None,
             extent: Extent::sum(inputs.iter().map(|input| input.extent.clone()), &step.address),
             state: State::Stateless,
+            windows: windows::union(&inputs),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use arqon_types::Discipline;
+use arqon_types::{Discipline, TopicName};
 
 use crate::vertex::VertexId;
 
@@ -24,6 +24,22 @@ pub struct Facts {
     pub extent: Extent,
     /// What the vertex holds between epochs.
     pub state: State,
+    /// Which columns are the bounds of windows that close.
+    pub(crate) windows: Option<OpenWindows>,
+}
+
+/// Windows that close, and whose rows change no more after that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenWindows {
+    /// The columns that say which window a row belongs to.
+    pub(crate) bounds: Vec<ColumnPath>,
+    /// How many rows there can be in windows that are open, as a formula.
+    pub(crate) rows: Arc<str>,
+    /// The topics whose marks close them.
+    pub(crate) topics: Vec<TopicName>,
+    /// Whether all rows of a window come in the one epoch in which it closes, so that what is
+    /// computed of a window is said once and never taken back.
+    pub(crate) at_once: bool,
 }
 
 /// How many rows a collection can have.
@@ -77,6 +93,8 @@ pub enum Held {
     Top,
     /// Each row of a loop, and what each round changed.
     Loop,
+    /// Each row, in a session that never closes.
+    Sessions,
     /// Each row, for late subscribers.
     Topic,
 }
@@ -89,6 +107,7 @@ impl Facts {
             declared_key: None,
             extent: Extent::Unknown,
             state: State::Unknown,
+            windows: None,
         }
     }
 
@@ -97,6 +116,11 @@ impl Facts {
         self.keys.iter().any(|key| {
             key.iter().all(|path| matches!(path.as_slice(), [one] if columns.contains(one)))
         })
+    }
+
+    /// Whether the rows say which window they belong to, and windows close.
+    pub fn is_windowed(&self) -> bool {
+        self.windows.is_some()
     }
 
     /// The smallest proven key that consists of whole columns.

@@ -98,7 +98,10 @@ fn keeps_order(verb: &Verb) -> bool {
         | Verb::Distinct
         | Verb::Top(_)
         | Verb::Variable(_)
-        | Verb::Leave { .. } => false,
+        | Verb::Leave { .. }
+        | Verb::Window(_)
+        | Verb::Within(_)
+        | Verb::Late(_) => false,
     }
 }
 

@@ -2,8 +2,9 @@
 //! the machine or the day.
 
 mod expression;
+mod window;
 
-use arqon_types::{Edge, Field, Schema};
+use arqon_types::{Edge, Field, Schema, format_duration};
 
 use crate::dataflow::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, LoopId, Operator, Order, Stage, StageKind,
@@ -17,6 +18,9 @@ use crate::vertex::{
 };
 
 pub use expression::expression_text;
+use window::{
+    closing_text, release_text, session_text, window_step_text, window_text, within_step_text,
+};
 
 /// The plan: topics, operators, nodes with their steps, roles; each with schema, discipline and
 /// the bound of what it holds.
@@ -72,6 +76,9 @@ pub fn dataflow_text(plan: &DataflowPlan) -> String {
         if !topic.verified {
             words.push("unverified".to_owned());
         }
+        if let Some(late) = topic.lateness {
+            words.push(format!("marked late {}", format_duration(late)));
+        }
         words.push(schema_text(&topic.schema));
         out.line(0, words.join(" "));
     }
@@ -113,6 +120,7 @@ pub fn state_text(plan: &Plan, state: &State) -> String {
                 | Held::Top
                 | Held::Distinct
                 | Held::Loop
+                | Held::Sessions
                 | Held::Topic => format!("every row of {topic}, without bound"),
                 Held::Groups(keys) => {
                     format!("a group for every {} of {topic}, without bound", keys.join(", "))
@@ -146,6 +154,9 @@ pub fn verb_text(plan: &Plan, id: VertexId, step: &FlowStep) -> String {
         Verb::Group(group) => group_text(group, &input, &step.schema),
         Verb::Distinct => "distinct".to_owned(),
         Verb::Top(top) => top_text(top, &input, &step.schema),
+        Verb::Window(window) => window_step_text(window, &input),
+        Verb::Within(within) => within_step_text(within, &input),
+        Verb::Late(_) => "rows that came too late".to_owned(),
         Verb::Route(route) => {
             let branches: Vec<String> = route
                 .branches
@@ -225,6 +236,12 @@ fn topic_lines(plan: &Plan, id: VertexId, topic: &Topic, out: &mut Lines) {
     }
     if let Some(retain) = topic.retain_text() {
         words.push(format!("retain {retain}"));
+    }
+    if let Some(time) = topic.time {
+        words.push(format!("time {}", named(&topic.schema, &[time])));
+    }
+    if topic.late != 0 {
+        words.push(format!("late {}", format_duration(topic.late)));
     }
     let flags =
         [(topic.control, "control"), (topic.shared, "shared"), (!topic.verified, "unverified")];
@@ -499,12 +516,52 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         }
         Operator::Next(it) => format!("next {}.{}", it.of.0, it.idx),
         Operator::Leave(of) => format!("leave {}", of.0),
+        Operator::Window(window) => format!("window {}", window_text(window, &at(0))),
+        Operator::Late(window) => format!("late for {}", window_text(window, &at(0))),
+        Operator::Session(session) => session_text(session, &at(0)),
+        Operator::Final(closing) => format!("final at {}", closing_text(closing, &at(0))),
+        Operator::Within(closing) => format!("within until {}", closing_text(closing, &at(0))),
     };
     out.line(0, format!("#{idx} {}  {text}{inputs}", step.address));
     if let Operator::Map(map) = &step.operator {
         stage_lines(&map.stages, at(0), &step.schema, out);
     }
+    for release in plan.releases.iter().filter(|release| release.step.index() == idx) {
+        out.line(2, release_text(release, &key_names(step, &at(0))));
+    }
     out.line(2, fields_text(&step.schema.fields));
+}
+
+/// The parts of a stateful step's key, as people read them.
+fn key_names(step: &Step, input: &[String]) -> Vec<String> {
+    let texts = |exprs: &[arqon_operators::Expr]| -> Vec<String> {
+        exprs.iter().map(|expr| expression_text(expr, input)).collect()
+    };
+    match &step.operator {
+        Operator::Join(join) => texts(&join.left_key),
+        Operator::Group(group) => texts(&group.keys),
+        Operator::Top(top) => texts(&top.per),
+        Operator::Distinct => columns(&step.schema),
+        Operator::Unique { key } => {
+            key.iter().map(|column| named(&step.schema, &[*column])).collect()
+        }
+        Operator::Source(_)
+        | Operator::Log(_)
+        | Operator::Latest(_)
+        | Operator::Variable(_)
+        | Operator::Next(_)
+        | Operator::Leave(_)
+        | Operator::Errors(_)
+        | Operator::Map(_)
+        | Operator::Union
+        | Operator::Route(_)
+        | Operator::Arm(_)
+        | Operator::Window(_)
+        | Operator::Late(_)
+        | Operator::Session(_)
+        | Operator::Final(_)
+        | Operator::Within(_) => Vec::new(),
+    }
 }
 
 fn stage_lines(stages: &[Stage], mut names: Vec<String>, schema: &Schema, out: &mut Lines) {

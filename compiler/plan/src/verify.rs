@@ -20,6 +20,12 @@
 //! 10. **Loops**: those around stand first; a variable has one start and one next; a step reads
 //!     its own loop and those around it; routes, arms and keys to be unique stay outside; a loop is
 //!     left once, after all its steps.
+//! 9. **Time**: where a topic's rows carry marks, its source has one int64 field more, the last;
+//!    windows read it; times are timestamps, lengths lie above 0, and topics whose marks count
+//!    are marked ones of the plan.
+//! 10. **Releases**: each names a stateful step and a part of its key that is a timestamp.
+//! 11. **Outputs**: each names a topic of the plan and a step that is no route; one per topic;
+//!     names and types of the rows are those of the topic.
 //!
 //! The engine walks the plan without checking any of this again.
 
@@ -30,8 +36,8 @@ use arqon_operators::{Expr, ExprKind, UnaryOp};
 use arqon_types::{Discipline, Schema, TopicName, Type, error_schema};
 
 use crate::dataflow::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator, StageKind, Step, Top,
-    TopicPlan, Variable,
+    Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator,
+    Release, Session, StageKind, Step, Top, TopicPlan, Variable, Window,
 };
 
 /// Deepest nesting of an expression.
@@ -76,6 +82,7 @@ pub fn verify(plan: &DataflowPlan) -> Result<(), VerifyError> {
         return Err(VerifyError { violations: verifier.violations });
     }
     verifier.steps();
+    verifier.releases();
     verifier.outputs();
     if verifier.violations.is_empty() {
         verifier.loops();
@@ -112,6 +119,9 @@ impl<'a> Verifier<'a> {
             });
             self.require(topic.time.is_none_or(|column| column < n_fields), || {
                 "the time field lies outside of the schema".into()
+            });
+            self.require(topic.lateness.is_none_or(|late| 0 <= late), || {
+                "a negative lateness".into()
             });
             self.require(topic.discipline != Discipline::Full || !topic.key.is_empty(), || {
                 "a `full` topic has no key".into()
@@ -171,7 +181,12 @@ impl<'a> Verifier<'a> {
                 | Operator::Unique { .. }
                 | Operator::Variable(_)
                 | Operator::Next(_)
-                | Operator::Leave(_) => {}
+                | Operator::Leave(_)
+                | Operator::Window(_)
+                | Operator::Late(_)
+                | Operator::Session(_)
+                | Operator::Final(_)
+                | Operator::Within(_) => {}
             }
         }
     }
@@ -194,7 +209,12 @@ impl<'a> Verifier<'a> {
             | Operator::Unique { .. }
             | Operator::Variable(_)
             | Operator::Next(_)
-            | Operator::Leave(_) => (n_inputs == 1, "one input"),
+            | Operator::Leave(_)
+            | Operator::Window(_)
+            | Operator::Late(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => (n_inputs == 1, "one input"),
         };
         self.require(fits, || format!("{n_inputs} inputs where {wanted} is wanted"));
         fits
@@ -211,14 +231,19 @@ impl<'a> Verifier<'a> {
         let types: Vec<Vec<Type>> = inputs.iter().map(|input| input.schema.types()).collect();
         match &step.operator {
             Operator::Source(name) => match self.topics.get(name).copied() {
-                Some(topic) => self.require(topic.schema.fields == step.schema.fields, || {
-                    format!("the source's schema is not that of topic `{name}`")
-                }),
+                Some(topic) => {
+                    let mut types = topic.schema.types();
+                    types.extend(topic.lateness.map(|_| Type::Int64));
+                    self.require(types == step.schema.types(), || {
+                        format!("the source's schema is not that of topic `{name}`")
+                    });
+                }
                 None => self.require(false, || format!("topic `{name}` is not in the plan")),
             },
             Operator::Log(name) => match self.topics.get(name).copied() {
                 Some(topic) => {
                     let mut placed = topic.schema.types();
+                    placed.extend(topic.lateness.map(|_| Type::Int64));
                     placed.push(Type::Int64);
                     self.yields(&placed, &step.schema);
                     self.require(topic.discipline == Discipline::Events, || {
@@ -281,7 +306,114 @@ impl<'a> Verifier<'a> {
                 .require(step.schema.fields == error_schema().fields, || {
                     "the schema is not that of errors".into()
                 }),
+            Operator::Window(window) => self.window(window, &types[0], &step.schema),
+            Operator::Late(window) => {
+                if let Some(row) = self.judged(window, &types[0]) {
+                    self.yields(&row, &step.schema);
+                }
+            }
+            Operator::Session(session) => self.session(session, &types[0], &step.schema),
+            Operator::Final(closing) | Operator::Within(closing) => {
+                self.closing(closing, &types[0]);
+                self.yields(&types[0], &step.schema);
+            }
         }
+    }
+
+    /// The row that a window judges, without its mark.
+    fn judged(&mut self, window: &Window, input: &[Type]) -> Option<Vec<Type>> {
+        self.time(&window.time, input);
+        let is_sound = match window.frame {
+            Frame::Aligned { size, every } => 0 < every && every <= size,
+            Frame::Own { length } => 0 < length,
+        };
+        self.require(is_sound, || format!("a frame {:?}", window.frame));
+        let marked = input.split_last().filter(|(mark, _)| **mark == Type::Int64);
+        self.require(marked.is_some(), || "a window over rows without marks".into());
+        marked.map(|(_, row)| row.to_vec())
+    }
+
+    fn window(&mut self, window: &Window, input: &[Type], schema: &Schema) {
+        let Some(mut types) = self.judged(window, input) else { return };
+        match window.frame {
+            Frame::Aligned { .. } => types.extend([Type::Timestamp, Type::Timestamp]),
+            Frame::Own { .. } => {}
+        }
+        types.extend(window.keeps_mark.then_some(Type::Int64));
+        self.yields(&types, schema);
+    }
+
+    fn session(&mut self, session: &Session, input: &[Type], schema: &Schema) {
+        self.time(&session.time, input);
+        self.require(0 < session.gap, || "a session without a gap".into());
+        for per in &session.per {
+            self.expression(per, input);
+        }
+        self.marked(&session.topics);
+        let mut types = input.to_vec();
+        types.extend([Type::Timestamp, Type::Timestamp]);
+        self.yields(&types, schema);
+    }
+
+    fn closing(&mut self, closing: &Closing, input: &[Type]) {
+        self.time(&closing.time, input);
+        self.require(!closing.topics.is_empty(), || "windows that nothing closes".into());
+        self.marked(&closing.topics);
+    }
+
+    fn time(&mut self, time: &Expr, input: &[Type]) {
+        self.expression(time, input);
+        self.require(time.ty == Type::Timestamp, || format!("a time is {}", time.ty));
+    }
+
+    fn marked(&mut self, topics: &[TopicName]) {
+        for name in topics {
+            let is_marked = self.topics.get(name).is_some_and(|topic| topic.lateness.is_some());
+            self.require(is_marked, || format!("topic `{name}` has no marks"));
+        }
+    }
+
+    fn releases(&mut self) {
+        for release in &self.plan.releases {
+            "a release".clone_into(&mut self.place);
+            let Some(step) = self.plan.steps.get(release.step.index()) else {
+                self.require(false, || format!("step {} is not there", release.step.0));
+                continue;
+            };
+            step.address.clone_into(&mut self.place);
+            self.released(release, step);
+            self.require(!release.topics.is_empty(), || "windows that nothing closes".into());
+            self.marked(&release.topics);
+        }
+    }
+
+    fn released(&mut self, release: &Release, step: &Step) {
+        let of = |exprs: &[Expr]| exprs.get(release.key).map(|expr| expr.ty.clone());
+        let column = |at: usize| step.schema.fields.get(at).map(|field| field.ty.clone());
+        let ty = match &step.operator {
+            Operator::Join(join) => of(&join.left_key),
+            Operator::Group(group) => of(&group.keys),
+            Operator::Top(top) => of(&top.per),
+            Operator::Distinct => column(release.key),
+            Operator::Unique { key } => key.get(release.key).and_then(|at| column(*at)),
+            Operator::Source(_)
+            | Operator::Log(_)
+            | Operator::Latest(_)
+            | Operator::Variable(_)
+            | Operator::Next(_)
+            | Operator::Leave(_)
+            | Operator::Errors(_)
+            | Operator::Map(_)
+            | Operator::Union
+            | Operator::Route(_)
+            | Operator::Arm(_)
+            | Operator::Window(_)
+            | Operator::Late(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => None,
+        };
+        self.require(ty == Some(Type::Timestamp), || format!("part {} of its key", release.key));
     }
 
     fn yields(&mut self, types: &[Type], schema: &Schema) {
@@ -409,7 +541,12 @@ impl<'a> Verifier<'a> {
                 | Operator::Distinct
                 | Operator::Top(_)
                 | Operator::Latest(_)
-                | Operator::Unique { .. } => true,
+                | Operator::Unique { .. }
+                | Operator::Window(_)
+                | Operator::Late(_)
+                | Operator::Session(_)
+                | Operator::Final(_)
+                | Operator::Within(_) => true,
             };
             self.require(fits, || "a loop or variable that is not in the plan".into());
         }
@@ -451,7 +588,12 @@ impl<'a> Verifier<'a> {
                 | Operator::Route(_)
                 | Operator::Arm(_)
                 | Operator::Latest(_)
-                | Operator::Unique { .. } => {
+                | Operator::Unique { .. }
+                | Operator::Window(_)
+                | Operator::Late(_)
+                | Operator::Session(_)
+                | Operator::Final(_)
+                | Operator::Within(_) => {
                     self.require(around.is_empty(), || "it cannot stand in a loop".into());
                 }
                 Operator::Map(_)

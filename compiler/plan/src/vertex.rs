@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use arqon_operators::Expr;
 use arqon_types::{Discipline, Edge, Schema, TopicName};
 
-use crate::dataflow::{Group, Join, Order, Top};
+use crate::dataflow::{Frame, Group, Join, Order, Top};
 
 /// A half-open byte range of the circuit file.
 #[derive(
@@ -84,6 +84,8 @@ pub struct Topic {
     pub key: Vec<usize>,
     /// Position of the event-time field.
     pub time: Option<usize>,
+    /// How long after the greatest event time so far a row may still come, in nanoseconds.
+    pub late: i64,
     /// Who may touch it from outside.
     pub edge: Edge,
     /// How long it keeps its rows; none where nothing was said.
@@ -216,6 +218,13 @@ pub enum Verb {
     /// The rows that one label of a `route` took, by the label's place; its address is
     /// `node.label`.
     Arm(usize),
+    /// `window`
+    Window(WindowStep),
+    /// `within`
+    Within(WithinStep),
+    /// The rows that came after all their windows had closed, from topics whose marks say so; its
+    /// address is `node.late`.
+    Late(Vec<TopicName>),
     /// `carries`
     Carries(Discipline),
     /// A variable of a loop. It starts with what its [`Port::Main`] wires bring, and in the rounds
@@ -230,6 +239,60 @@ pub enum Verb {
     Call(Call),
     /// A step that could not be typed; a diagnostic says why, and the checks stay silent on it.
     Unknown,
+}
+
+/// `window`: rows with the bounds of their windows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowStep {
+    /// The windows.
+    pub frame: WindowFrame,
+    /// The row's event time, a timestamp over the old row.
+    pub time: Expr,
+    /// Whether a window's rows come out once, when it closes.
+    pub is_final: bool,
+    /// The topics whose marks close the windows; empty where nothing does.
+    pub topics: Vec<TopicName>,
+}
+
+/// The windows of a `window` step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowFrame {
+    /// `tumble` and `hop`.
+    Aligned {
+        /// The length in nanoseconds.
+        size: i64,
+        /// From one beginning to the next.
+        every: i64,
+    },
+    /// `session`
+    Session {
+        /// In nanoseconds.
+        gap: i64,
+        /// The key, over the old row.
+        per: Vec<Expr>,
+    },
+}
+
+impl WindowFrame {
+    /// How a single row is judged.
+    pub fn frame(&self) -> Frame {
+        match self {
+            Self::Aligned { size, every } => Frame::Aligned { size: *size, every: *every },
+            Self::Session { gap, .. } => Frame::Own { length: *gap },
+        }
+    }
+}
+
+/// `within`: the rows of the last stretch of event time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithinStep {
+    /// The row's event time, a timestamp over the old row.
+    pub time: Expr,
+    /// How long a row counts, in nanoseconds.
+    pub last: i64,
+    /// The topics whose marks count; never empty.
+    pub topics: Vec<TopicName>,
 }
 
 /// New rows, computed from old ones.

@@ -33,15 +33,28 @@ pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
 /// Topics that keep every event for late subscribers.
 pub(super) fn growing_topics(plan: &Plan) -> Vec<Diagnostic> {
     let growing = |(id, topic)| match &plan.facts(id).state {
-        State::Unbounded { topic: source, held: Held::Topic } => Some(grows(plan, topic, *source)),
+        State::Unbounded { topic: source, held: Held::Topic } => {
+            Some(grows(plan, (id, topic), *source))
+        }
         State::Stateless | State::Bounded(_) | State::Unbounded { .. } | State::Unknown => None,
     };
     plan.topics().filter_map(growing).collect()
 }
 
-fn grows(plan: &Plan, topic: &Topic, source: VertexId) -> Diagnostic {
+fn grows(plan: &Plan, (id, topic): (VertexId, &Topic), source: VertexId) -> Diagnostic {
     let source = plan.label(source);
     let place = topic.ranges.carries.unwrap_or(topic.ranges.name);
+    if plan.facts(id).is_windowed() {
+        let message = format!(
+            "topic `{}` keeps what is said of every window of `{source}`, for late subscribers",
+            topic.name
+        );
+        return Diagnostic::new(warnings::GROWING_TOPIC, span(place), message).help(format!(
+            "let the window be `final: true` and `{}` carry `events`: then each window comes \
+             once",
+            topic.name
+        ));
+    }
     Diagnostic::new(
         warnings::GROWING_TOPIC,
         span(place),
@@ -82,6 +95,10 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
             Some("or take only fields of type `bool` or `enum`".to_owned()),
         ),
         Held::Loop => (format!("`loop` at `{address}` holds every event of `{topic}`"), None),
+        Held::Sessions => (
+            format!("`window` at `{address}` holds every event of `{topic}`: no session closes"),
+            None,
+        ),
         Held::Top => (format!("`top` at `{address}` holds every event of `{topic}`"), None),
         Held::Topic => (format!("`{address}` holds every event of `{topic}`"), None),
     };
@@ -103,6 +120,14 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
         diagnostic = diagnostic.help(remedy);
     }
     diagnostic
+        .help(match source.time {
+            Some(_) => "or count in windows: a `window` before it, and `window_end` among its keys"
+                .to_owned(),
+            None => format!(
+                "or count in windows: `time` on topic `{topic}`, a `window` before it, and \
+                 `window_end` among its keys"
+            ),
+        })
         .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"))
         .note("`--allow unbounded` accepts it as it is")
 }

@@ -155,9 +155,16 @@ fn sink(plan: &Plan, wire: &WireRef<'_>) -> Option<Diagnostic> {
         None => "declared here; `events` is what a topic carries unless it says otherwise",
     };
     let name = &topic.name;
+    let diagnostic = explained(plan, wire.from, diagnostic).secondary(span(declared), said);
+    let diagnostic = if plan.facts(wire.from).is_windowed() {
+        diagnostic.help(
+            "let the window be `final: true`: what is computed of it comes once, when it closes",
+        )
+    } else {
+        diagnostic
+    };
     Some(
-        explained(plan, wire.from, diagnostic)
-            .secondary(span(declared), said)
+        diagnostic
             .help(format!("declare `{name}` with `carries: delta`, so that readers see changes"))
             .help("or with `carries: full` and a `key`, so that they see the state of each key"),
     )

@@ -73,6 +73,9 @@ fn takes_back(of: usize, verb: &Verb) -> Option<&'static str> {
         | Verb::Arm(_)
         | Verb::Carries(_)
         | Verb::Call(_)
+        | Verb::Window(_)
+        | Verb::Within(_)
+        | Verb::Late(_)
         | Verb::Unknown => None,
     }
 }

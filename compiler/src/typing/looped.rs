@@ -76,6 +76,8 @@ impl Typer<'_> {
             | ast::StepKind::Top(_)
             | ast::StepKind::Loop(_)
             | ast::StepKind::Error => return true,
+            ast::StepKind::Window(_) => "window",
+            ast::StepKind::Within(_) => "within",
             ast::StepKind::Route(_) => "route",
             ast::StepKind::Carries(_) => "carries",
             ast::StepKind::Call(_) => "call",

@@ -15,12 +15,13 @@ use super::scope::Scope;
 use super::sink::bypassed;
 use super::step::Made;
 use super::typer::Typer;
+use super::window::{Timed, time_after};
 use crate::order::dependency_order;
 use crate::resolve::{Resolved, discipline, route_labels};
 use crate::row_type::{Origin, OriginKind, RowType};
 use crate::typed::{
-    Input, LocalId, NodeId, NodeLoop, Owner, StepLoop, TypedNode, TypedSink, TypedSource,
-    TypedStep, TypedVariable, Verb,
+    EventTime, Input, LocalId, NodeId, NodeLoop, Owner, StepLoop, TypedNode, TypedSink,
+    TypedSource, TypedStep, TypedVariable, Verb,
 };
 
 /// The nodes of a circuit, typed.
@@ -125,7 +126,54 @@ impl Rows<'_, '_> {
             Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => {
                 self.typed[id].as_ref().map_or_else(RowType::unknown, |node| Arc::clone(&node.row))
             }
+            Input::Late(NodeId(id)) => {
+                let before = |node: &TypedNode| {
+                    node.judging_step().map(|step| Arc::clone(node.row_before(step)))
+                };
+                self.typed[id].as_ref().and_then(before).unwrap_or_else(RowType::unknown)
+            }
         }
+    }
+
+    fn time(&self, input: Input) -> EventTime {
+        match input {
+            Input::Topic(id) => {
+                self.resolved.topic(id).time.map_or(EventTime::Missing, EventTime::At)
+            }
+            Input::Operator(_) => EventTime::Unknown,
+            Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => {
+                self.typed[id].as_ref().map_or(EventTime::Unknown, |node| node.time)
+            }
+            Input::Late(_) | Input::Errors(_) | Input::Local(_) => EventTime::Missing,
+        }
+    }
+
+    /// The event time of a union: the one that all sources have at the same place.
+    fn time_of_all(&self, sources: &[TypedSource]) -> EventTime {
+        let mut times =
+            sources.iter().map(|source| match (self.time(source.input), &source.columns) {
+                (EventTime::At(at), Some(columns)) => {
+                    let place = columns.iter().position(|column| *column == at);
+                    place.map_or(EventTime::Missing, EventTime::At)
+                }
+                (time, _) => time,
+            });
+        let Some(first) = times.next() else { return EventTime::Unknown };
+        times.fold(first, |one, other| match (one, other) {
+            (EventTime::Unknown, _) | (_, EventTime::Unknown) => EventTime::Unknown,
+            _ if one == other => one,
+            _ => EventTime::Missing,
+        })
+    }
+
+    /// The name of a topic among the sources that has no event time.
+    fn untimed(&self, sources: &[TypedSource]) -> Option<&str> {
+        sources.iter().find_map(|source| match source.input {
+            Input::Topic(id) if self.resolved.topic(id).time.is_none() => {
+                Some(self.resolved.topic(id).name.as_str())
+            }
+            _ => None,
+        })
     }
 }
 
@@ -145,7 +193,7 @@ fn node_of(input: Input) -> Option<usize> {
             None
         }
         Input::Errors(Owner::Node(NodeId(id))) => Some(id),
-        Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => Some(id),
+        Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) | Input::Late(NodeId(id)) => Some(id),
     }
 }
 
@@ -322,8 +370,10 @@ fn type_node(
         address: place.name,
         target: target.as_deref(),
         is_repeated: place.name != place.owner,
+        time: rows.time_of_all(&sources),
+        untimed: rows.untimed(&sources),
     };
-    let (steps, row) = steps.typed(&row_in, &mut reads.joined.iter().copied(), rows, typer);
+    let (steps, row, time) = steps.typed(&row_in, &mut reads.joined.iter().copied(), rows, typer);
     let labels = route_labels(node);
     let (sinks, bypasses) = if place.name == place.owner {
         typer.sinks(node, &labels, &row, rows.resolved)
@@ -341,6 +391,7 @@ fn type_node(
         row_in,
         steps,
         row,
+        time,
         labels,
         sinks,
         bypasses,
@@ -367,6 +418,7 @@ fn type_loop(
         | Input::Node(_)
         | Input::Label(..)
         | Input::Errors(_)
+        | Input::Late(_)
         | Input::Operator(_) => None,
     };
     let needs: Vec<Vec<usize>> = reads
@@ -470,6 +522,10 @@ struct Steps<'s> {
     /// The row that the steps lead to, where it is known.
     target: Option<&'s RowType>,
     is_repeated: bool,
+    /// The event time of the rows that come.
+    time: EventTime,
+    /// A topic that is read and has none.
+    untimed: Option<&'s str>,
 }
 
 impl Steps<'_> {
@@ -479,9 +535,10 @@ impl Steps<'_> {
         joined: &mut dyn Iterator<Item = Option<Input>>,
         rows: &Rows<'_, '_>,
         typer: &mut Typer<'_>,
-    ) -> (Vec<TypedStep>, Arc<RowType>) {
+    ) -> (Vec<TypedStep>, Arc<RowType>, EventTime) {
         let n_target_from = first_step_towards_sink(self.ast);
         let mut row = Arc::clone(row_in);
+        let mut time = self.time;
         let mut steps = Vec::with_capacity(self.ast.len());
         for (idx, step) in self.ast.iter().enumerate() {
             let address = format!("{}[{idx}]", self.address);
@@ -496,8 +553,12 @@ impl Steps<'_> {
                 ast::StepKind::Join(join) => {
                     type_join(join, joined.next().flatten(), &row, rows, typer)
                 }
-                _ => type_step(step, &row, wanted, rows, typer),
+                _ => {
+                    let timed = Timed { row: &row, time, untimed: self.untimed };
+                    type_step(step, timed, wanted, rows, typer)
+                }
             };
+            time = time_after(time, &verb);
             if matches!(step.kind, ast::StepKind::Route(_)) && idx + 1 < self.ast.len() {
                 typer.report.push(
                     Diagnostic::new(
@@ -517,7 +578,7 @@ impl Steps<'_> {
             row = Arc::clone(&after);
             steps.push(TypedStep { address, span: step.verb, verb, row: after });
         }
-        (steps, row)
+        (steps, row, time)
     }
 }
 
@@ -530,8 +591,15 @@ fn type_step_loop(
     rows: &Rows<'_, '_>,
     typer: &mut Typer<'_>,
 ) -> Made {
-    let steps = Steps { ast: &repeated.body, address, target: Some(row), is_repeated: true };
-    let (body, round) = steps.typed(row, joined, rows, typer);
+    let steps = Steps {
+        ast: &repeated.body,
+        address,
+        target: Some(row),
+        is_repeated: true,
+        time: EventTime::Unknown,
+        untimed: None,
+    };
+    let (body, round, _) = steps.typed(row, joined, rows, typer);
     let columns = round_columns(
         "a round",
         repeated.body.last().map_or(span, |step| step.verb),
@@ -558,11 +626,12 @@ fn type_join(
 
 fn type_step(
     step: &ast::Step,
-    row: &Arc<RowType>,
+    input: Timed<'_>,
     target: Option<&RowType>,
     rows: &Rows<'_, '_>,
     typer: &mut Typer<'_>,
 ) -> Made {
+    let row = input.row;
     match &step.kind {
         ast::StepKind::Where(condition) => typer.where_step(condition, row),
         ast::StepKind::Select(fields) => typer.select_step(fields, row, target),
@@ -571,6 +640,8 @@ fn type_step(
         ast::StepKind::Group(group) => typer.group_step(group, row),
         ast::StepKind::Distinct(fields) => typer.distinct_step(fields.as_deref(), row),
         ast::StepKind::Top(top) => typer.top_step(top, row),
+        ast::StepKind::Window(window) => typer.window_step(window, step.verb, input),
+        ast::StepKind::Within(within) => typer.within_step(within, step.verb, input),
         ast::StepKind::Route(branches) => typer.route_step(branches, row),
         ast::StepKind::Carries(carried) => {
             (Verb::Carries(discipline(carried.node)), Arc::clone(row))
@@ -601,6 +672,8 @@ fn first_step_towards_sink(steps: &[ast::Step]) -> usize {
         | ast::StepKind::Carries(_)
         | ast::StepKind::Top(_)
         | ast::StepKind::Drop(_)
+        | ast::StepKind::Window(_)
+        | ast::StepKind::Within(_)
         | ast::StepKind::Distinct(None) => true,
         ast::StepKind::Select(_)
         | ast::StepKind::With(_)
@@ -744,6 +817,12 @@ fn type_chain(
         let row = match input {
             None | Some(Input::Operator(_) | Input::Local(_)) => RowType::unknown(),
             Some(Input::Errors(owner)) => error_row(owner, resolved),
+            Some(Input::Late(NodeId(id))) => {
+                let before = |node: &TypedNode| {
+                    node.judging_step().map(|step| Arc::clone(node.row_before(step)))
+                };
+                flow.nodes.get(id).and_then(before).unwrap_or_else(RowType::unknown)
+            }
             Some(Input::Topic(id)) => Arc::clone(&resolved.topic(id).row),
             Some(Input::Node(NodeId(id)) | Input::Label(NodeId(id), _)) => {
                 flow.nodes.get(id).map_or_else(RowType::unknown, |node| Arc::clone(&node.row))
@@ -784,11 +863,24 @@ fn type_chain(
             repeated: None,
             row_in: Arc::clone(&row),
             steps,
+            time: chain_time(input, resolved, flow),
             row,
             labels: Vec::new(),
             sinks,
             bypasses: bypass.map(|operator| (operator, to.span)).into_iter().collect(),
         });
+    }
+}
+
+/// The event time of the rows that an arrow carries.
+fn chain_time(input: Option<Input>, resolved: &Resolved<'_>, flow: &Flow) -> EventTime {
+    match input {
+        None | Some(Input::Operator(_)) => EventTime::Unknown,
+        Some(Input::Topic(id)) => resolved.topic(id).time.map_or(EventTime::Missing, EventTime::At),
+        Some(Input::Node(NodeId(id)) | Input::Label(NodeId(id), _)) => {
+            flow.nodes.get(id).map_or(EventTime::Unknown, |node| node.time)
+        }
+        Some(Input::Late(_) | Input::Errors(_) | Input::Local(_)) => EventTime::Missing,
     }
 }
 

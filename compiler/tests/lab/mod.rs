@@ -31,6 +31,7 @@ pub(crate) fn topic(name: &str, edge: Edge, origin: TopicOrigin, places: &mut Pl
         discipline: Discipline::Events,
         key: Vec::new(),
         time: None,
+        late: 0,
         edge,
         retain: None,
         control: false,

@@ -149,6 +149,10 @@ pub enum StepKind {
     Top(Top),
     /// `loop:`.
     Loop(Loop),
+    /// `window:`.
+    Window(Window),
+    /// `within:`.
+    Within(Within),
     /// `route:`.
     Route(Vec<Branch>),
     /// `carries:`.
@@ -261,6 +265,50 @@ pub enum Ties {
     Cut,
     /// All are kept.
     All,
+}
+
+/// `window:`, with `time` and `final` inside of it or beside it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Window {
+    /// The windows, at the place of the word that names their kind.
+    pub kind: Spanned<WindowKind>,
+    /// `time:`, the topic's event time when it is not written.
+    pub time: Option<Expr>,
+    /// `final:`, at its value.
+    pub is_final: Option<Spanned<bool>>,
+}
+
+/// Kinds of windows, with lengths in nanoseconds.
+#[derive(Clone, PartialEq, Debug)]
+pub enum WindowKind {
+    /// `tumble: 1m`.
+    Tumble {
+        /// The length.
+        size: Spanned<i64>,
+    },
+    /// `hop: 10s, every: 2s`.
+    Hop {
+        /// The length.
+        size: Spanned<i64>,
+        /// From one beginning to the next.
+        every: Spanned<i64>,
+    },
+    /// `session: 10s, per: [bidder]`.
+    Session {
+        /// How long after its last row a session ends.
+        gap: Spanned<i64>,
+        /// `per:`; empty for sessions of all rows.
+        per: Vec<Expr>,
+    },
+}
+
+/// `within:`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Within {
+    /// `last:`, in nanoseconds.
+    pub last: Spanned<i64>,
+    /// `time:`, the topic's event time when it is not written.
+    pub time: Option<Expr>,
 }
 
 /// One label of `route:`.

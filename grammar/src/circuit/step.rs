@@ -50,8 +50,8 @@ const VERBS: &[Verb] = &[
     verb("distinct", &[]),
     verb("top", &["by", "per", "offset", "ties", "rank"]),
     later("over", &["per", "by", "with"]),
-    later("window", &["final"]),
-    later("within", &[]),
+    verb("window", &["time", "final"]),
+    verb("within", &[]),
     verb("loop", &["merge", "rounds", "exact"]),
     verb("route", &[]),
     verb("call", &["job", "keep", "errors"]),
@@ -84,6 +84,7 @@ fn verb_habit(word: &str) -> Option<&'static str> {
         "flatten" | "explode" | "flat_map" => Some("unnest"),
         "lookup" | "merge" => Some("join"),
         "iterate" | "recurse" | "recursive" | "repeat" | "fixpoint" => Some("loop"),
+        "tumble" | "hop" | "session" | "tumbling" | "hopping" => Some("window"),
         "split" | "switch" | "branch" => Some("route"),
         "invoke" | "run" => Some("call"),
         _ => None,
@@ -202,6 +203,8 @@ impl<'a> Reader<'a> {
             }
             "top" => self.top(item, fields).map(StepKind::Top),
             "loop" => self.step_loop(item, fields).map(StepKind::Loop),
+            "window" => self.window(item, fields).map(StepKind::Window),
+            "within" => self.within(item).map(StepKind::Within),
             "route" => self.route_step(item).map(StepKind::Route),
             "call" => self.call(item, fields).map(StepKind::Call),
             "carries" => self.discipline(id).map(StepKind::Carries),
@@ -280,7 +283,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One expression or a list of them.
-    fn expressions(&mut self, id: NodeId, what: &str) -> Option<Vec<Expr>> {
+    pub(super) fn expressions(&mut self, id: NodeId, what: &str) -> Option<Vec<Expr>> {
         if self.map(id).is_some() {
             self.wrong_shape(id, &format!("a list of {what}"));
             return None;

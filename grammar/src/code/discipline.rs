@@ -21,7 +21,10 @@ codes! {
             producers retract) instead of events; `retain: 1h` on the events' topic; groups whose \
             keys are the declared `key` of the topic, or of type `bool` or `enum`, or no keys at \
             all, with aggregates that hold a number and not all values (`count`, `sum`, `avg`, \
-            `any`, `all`, `stddev`, `variance`). `--allow unbounded` accepts the step as it is.",
+            `any`, `all`, `stddev`, `variance`); a `window`, where the keys of a `group`, the \
+            `per` of a `top` or both sides of a `match` name its `window_end` (or \
+            `window_start`), so that the state of a window goes when it closes; or `within`. \
+            `--allow unbounded` accepts the step as it is.",
         wrong: "topics:\n  clicks: { schema: Click, edge: in }\nflow:\n  pages:\n    from: clicks\n    do:\n      - group: [page]\n        agg: { n: count() }\n    to: counts\n",
         mended: "topics:\n  clicks: { schema: Click, carries: delta, edge: in }\nflow:\n  pages:\n    from: clicks\n    do:\n      - group: [page]\n        agg: { n: count() }\n    to: counts\n",
     }
@@ -43,6 +46,28 @@ codes! {
             paths) is a `loop`.",
         wrong: "flow:\n  a: { from: [t, b] }\n  b: { from: a, to: u }\n",
         mended: "flow:\n  a: { from: t }\n  b: { from: a, to: u }\n",
+    }
+    NEVER_CLOSES = "E0305" {
+        title: "a window that waits for an end that never comes",
+        explanation: "A window closes when the event time of its topics has passed its end, and \
+            `final: true` waits for that; `within` lets rows go as event time passes. How far it \
+            has come is the greatest value so far of the field that the topic names as its \
+            `time`, less its `late`; of several topics the one that is furthest behind counts. A \
+            topic without `time` never says how far it is.",
+        wrong: "topics:\n  bids: { schema: Bid, edge: in }\nflow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m, time: at, final: true }\n",
+        mended: "topics:\n  bids: { schema: Bid, time: at, edge: in }\nflow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m, final: true }\n",
+    }
+    NOT_JUDGED = "E0306" {
+        title: "a window whose rows cannot be judged",
+        explanation: "Whether a row is late is decided once, at its place in the log of its topic, \
+            so that it does not depend on how messages are cut into epochs. So between a topic \
+            and a `window` or `within` stand only steps that take rows one by one: `where`, \
+            `select`, `with`, `drop`, `route`, unions, and windows that are not final and no \
+            sessions. The rows of a `join`, `group`, `distinct` or `top` have no place in any log. \
+            Put the window first: its bounds are fields like others, and a `group` or `match` by \
+            `window_end` holds open windows only.",
+        wrong: "do:\n  - join: customers\n    match: { customer: id }\n    as: c\n  - window: { tumble: 1m }\n",
+        mended: "do:\n  - window: { tumble: 1m }\n  - join: customers\n    match: { customer: id }\n    as: c\n",
     }
     NOT_MONOTONE = "E0310" {
         title: "a loop whose rounds may take rows back",

@@ -267,6 +267,34 @@ codes! {
         wrong: "arqon eval '1 / n' --row '{\"n\": 0}'\n",
         mended: "arqon eval 'try(1 / n) // 0.0' --row '{\"n\": 0}'\n",
     }
+    WINDOW = "E0247" {
+        title: "a window that cannot be",
+        explanation: "A `window` is of one kind. `tumble: 1m` cuts time into windows of a minute; \
+            `hop: 10s, every: 2s` has one of ten seconds beginning every two seconds, so each row \
+            falls into five; `session: 10s, per: [user]` has one for each run of rows of a user \
+            that are less than ten seconds apart. Lengths lie above zero, `every` is at most the \
+            length of its windows, else rows between them would fall into none, and a row falls \
+            into at most 1,000 windows.",
+        wrong: "- window: { hop: 10s, every: 1m }\n",
+        mended: "- window: { hop: 1m, every: 10s }\n",
+    }
+    NO_EVENT_TIME = "E0248" {
+        title: "a window over rows without event time",
+        explanation: "Windows are cut by event time: a timestamp of the row. It is the `time` of \
+            the topic that the rows come from, as long as the field is kept on the way; or the \
+            window names one itself, as in `window: { tumble: 1m, time: at }`. Which windows have \
+            closed is always told by the topic's `time`.",
+        wrong: "topics:\n  bids: { schema: Bid, edge: in }\nflow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m }\n",
+        mended: "topics:\n  bids: { schema: Bid, time: at, edge: in }\nflow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m }\n",
+    }
+    SECOND_WINDOW = "E0249" {
+        title: "two windows in one node",
+        explanation: "Rows that come too late for the window of a node are `node.late`. With two \
+            windows nobody could tell what the rows there are, so each `window` and each `within` \
+            has a node of its own.",
+        wrong: "flow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m }\n      - drop: [window_start, window_end]\n      - window: { tumble: 1h }\n",
+        mended: "flow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m }\n  b:\n    from: bids\n    do:\n      - window: { tumble: 1h }\n",
+    }
     LOOP_STEP = "E0258" {
         title: "a step that cannot be repeated",
         explanation: "A loop repeats its steps within one epoch until nothing changes. Steps that \

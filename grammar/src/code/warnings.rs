@@ -43,6 +43,15 @@ codes! {
         wrong: "topics:\n  clicks: { schema: Click, edge: in }\n  long: { schema: Click, carries: delta, edge: out }\nflow:\n  filter: { from: clicks, to: long }\n",
         mended: "topics:\n  clicks: { schema: Click, edge: in }\n  long: { schema: Click, edge: out }\nflow:\n  filter: { from: clicks, to: long }\n",
     }
+    IDLE_LATE = "W0302" {
+        title: "a `late` that nothing heeds",
+        explanation: "`late` says how long after the greatest event time so far a row of the topic \
+            may still come. Only a `window` or a `within` asks for it, and only of a topic with a \
+            `time` to which rows come from outside; rows that the flow writes were judged where \
+            they came in.",
+        wrong: "topics:\n  bids: { schema: Bid, late: 5s, edge: in }\n",
+        mended: "topics:\n  bids: { schema: Bid, time: at, late: 5s, edge: in }\n",
+    }
     NO_LIMITS = "W0501" {
         title: "an operator without limits",
         explanation: "Operators stand for work that costs something: hardware, energy, other \

@@ -25,6 +25,7 @@ use crate::group::{GroupShape, is_tick};
 use crate::join::JoinShape;
 use crate::latest::LatestShape;
 use crate::recorder::{Fault, Meter, packed_text};
+use crate::session::SessionShape;
 use crate::source::push_packed;
 use crate::top::TopShape;
 use crate::unique::{duplicate, part};
@@ -162,6 +163,20 @@ pub(crate) fn reduce_unique<T: Moment>(
         );
     });
     reduce(rows, "Unique", reduction, types, meter)
+}
+
+/// Rows with the bounds of their sessions.
+pub(crate) fn reduce_sessions<T: Moment>(
+    rows: KeyedRows<'_, T>,
+    shape: SessionShape,
+    types: Vec<Type>,
+    meter: Meter,
+) -> Batches<'_, T> {
+    let reduction: Reduction = Box::new(move |_, values, out| {
+        let rows = shape.rows(values.iter().map(|(row, n)| (*row, *n)));
+        out.extend(rows.iter().map(|(row, n)| (row_of(row), *n)));
+    });
+    reduce(rows, "Session", reduction, types, meter)
 }
 
 fn reduce<'scope, T: Moment>(

@@ -14,6 +14,7 @@ use arqon_types::{Epoch, TopicName};
 
 use crate::collector::{Collector, EpochOutput};
 use crate::fit::misfit;
+use crate::mark::{END_MARK, Marker, Marks};
 use crate::narrow::narrow;
 use crate::render::{BackendChoice, Counters};
 use crate::source::{Changes, Divider, Part};
@@ -124,6 +125,8 @@ struct Feeder {
     /// How many changes were fed: the place of the next one in the log.
     n_fed: i64,
     dividers: Vec<Divider>,
+    /// One for each topic whose rows carry marks.
+    markers: Vec<Option<Marker>>,
     feeds: Vec<Sender<Feed>>,
     sizes: Sender<(u64, usize)>,
 }
@@ -138,6 +141,38 @@ impl std::fmt::Debug for Threads {
         f.debug_struct("Threads")
             .field("n_workers", &self.workers.guards().len())
             .finish_non_exhaustive()
+    }
+}
+
+impl Feeder {
+    fn follows(&self, given: Epoch) -> Result<(), FeedError> {
+        let last = self.last.unwrap_or(Epoch::ZERO);
+        if given <= last { Err(FeedError::Order { last, given }) } else { Ok(()) }
+    }
+
+    /// Judges the rows in log order, and hands each worker its share of the epoch.
+    fn send(&mut self, epoch: Epoch, n_rows: usize, topics: Vec<(usize, Changes)>) {
+        self.last = Some(epoch);
+        let epoch = epoch.0;
+        let mut parts: Vec<Vec<(usize, Part)>> = self.feeds.iter().map(|_| Vec::new()).collect();
+        for (topic, changes) in topics {
+            let place = self.n_fed;
+            self.n_fed += i64::try_from(changes.len()).expect("fewer than 2^63 changes");
+            let marker = self.markers[topic].as_mut();
+            let marks = marker.map_or_else(Vec::new, |marker| marker.judge(&changes));
+            let divided = self.dividers[topic].divide(changes, (place, marks));
+            for (parts, part) in parts.iter_mut().zip(divided) {
+                parts.extend(part.map(|part| (topic, part)));
+            }
+        }
+        // A topic without marks closes nothing, and keeps nothing open.
+        let mark = |marker: &Option<Marker>| marker.as_ref().map_or(END_MARK, Marker::mark);
+        let marks: Marks = self.markers.iter().map(mark).collect();
+        // A receiver that is gone belongs to a dataflow that has failed: the next call says so.
+        let _ = self.sizes.send((epoch, n_rows));
+        for (feed, parts) in self.feeds.iter().zip(parts) {
+            let _ = feed.send(Feed { epoch, parts, marks: Arc::clone(&marks) });
+        }
     }
 }
 
@@ -167,6 +202,8 @@ impl Dataflow {
         let is_input = counters.topics.iter().map(Option::is_some).collect();
         let dividers =
             plan.topics.iter().map(|topic| Divider::new(topic, options.n_workers)).collect();
+
+        let markers = plan.topics.iter().map(Marker::new).collect();
 
         let (reports_in, reports) = channel();
         let (ready_in, ready) = channel();
@@ -218,6 +255,7 @@ impl Dataflow {
                 last: None,
                 n_fed: 0,
                 dividers,
+                markers,
                 feeds,
                 sizes: sizes_in,
             })),
@@ -253,27 +291,25 @@ impl Dataflow {
         }
         let mut feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
         let feeder = feeder.as_mut().expect("the feeder is there until the dataflow is dropped");
-        let last = feeder.last.unwrap_or(Epoch::ZERO);
-        if input.epoch <= last {
-            return Err(FeedError::Order { last, given: input.epoch });
-        }
+        feeder.follows(input.epoch)?;
         self.shared.admit(n_rows).map_err(FeedError::Stopped)?;
-        feeder.last = Some(input.epoch);
-        let epoch = input.epoch.0;
-        let mut parts: Vec<Vec<(usize, Part)>> = feeder.feeds.iter().map(|_| Vec::new()).collect();
-        for (topic, changes) in topics {
-            let place = feeder.n_fed;
-            feeder.n_fed += i64::try_from(changes.len()).expect("fewer than 2^63 changes");
-            let divided = feeder.dividers[topic].divide(changes, place);
-            for (parts, part) in parts.iter_mut().zip(divided) {
-                parts.extend(part.map(|part| (topic, part)));
-            }
-        }
-        // A receiver that is gone belongs to a dataflow that has failed: the next call says so.
-        let _ = feeder.sizes.send((epoch, n_rows));
-        for (feed, parts) in feeder.feeds.iter().zip(parts) {
-            let _ = feed.send(Feed { epoch, parts });
-        }
+        feeder.send(input.epoch, n_rows, topics);
+        self.shared.wake();
+        self.shared.failure().map_or(Ok(()), |reason| Err(FeedError::Stopped(reason)))
+    }
+
+    /// Says, in an epoch of its own, that the event time of all topics has come to its end: all
+    /// windows close. What is fed afterwards is late.
+    ///
+    /// # Errors
+    /// As [`Dataflow::feed`].
+    pub fn end_time(&self, epoch: Epoch) -> Result<(), FeedError> {
+        let mut feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
+        let feeder = feeder.as_mut().expect("the feeder is there until the dataflow is dropped");
+        feeder.follows(epoch)?;
+        self.shared.admit(0).map_err(FeedError::Stopped)?;
+        feeder.markers.iter_mut().flatten().for_each(Marker::end);
+        feeder.send(epoch, 0, Vec::new());
         self.shared.wake();
         self.shared.failure().map_or(Ok(()), |reason| Err(FeedError::Stopped(reason)))
     }

@@ -2,13 +2,22 @@
 
 use arqon_types::PackedRow;
 
+use crate::open::OpenKeys;
 use crate::source::PackedMap;
 use crate::stateful::{Delta, Emitter, KeyLogic};
 
 /// How often each row is there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct DistinctLogic {
     held: PackedMap<i64>,
+    open: OpenKeys,
+}
+
+impl DistinctLogic {
+    /// No rows; `open` are those that go when their windows close.
+    pub(crate) fn new(open: OpenKeys) -> Self {
+        Self { held: PackedMap::default(), open }
+    }
 }
 
 impl KeyLogic<1> for DistinctLogic {
@@ -20,12 +29,19 @@ impl KeyLogic<1> for DistinctLogic {
         if now == 0 {
             self.held.remove(row);
         } else {
+            self.open.add(row);
             self.held.insert(row.clone(), now);
         }
         match (before > 0, now > 0) {
             (false, true) => out.row(row, 1),
             (true, false) => out.row(row, -1),
             (false, false) | (true, true) => {}
+        }
+    }
+
+    fn advance(&mut self, mark: i64, out: &mut Emitter) {
+        for row in self.open.close(mark) {
+            out.release(self.held.remove(&row).unwrap_or(0));
         }
     }
 }

@@ -8,6 +8,7 @@ use arqon_types::{Column, Field, PackedRow, Schema, Type};
 
 use crate::evaluate::Formula;
 use crate::keyed::PackValue;
+use crate::open::OpenKeys;
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
 use crate::stateful::{Delta, Emitter, KeyLogic};
@@ -131,6 +132,7 @@ pub(crate) fn is_tick(value: &PackedRow) -> bool {
 pub(crate) struct GroupLogic {
     shape: GroupShape,
     groups: PackedMap<Held>,
+    open: OpenKeys,
     /// What the aggregates read in the present epoch, in the order of its deltas.
     columns: Vec<Column>,
     /// How many rows of `columns` are taken in.
@@ -145,9 +147,9 @@ struct Held {
 }
 
 impl GroupLogic {
-    /// No groups.
-    pub(crate) fn new(shape: GroupShape) -> Self {
-        Self { shape, groups: PackedMap::default(), columns: Vec::new(), n_taken: 0 }
+    /// No groups; `open` are the keys that go when their windows close.
+    pub(crate) fn new(shape: GroupShape, open: OpenKeys) -> Self {
+        Self { shape, groups: PackedMap::default(), open, columns: Vec::new(), n_taken: 0 }
     }
 }
 
@@ -161,6 +163,7 @@ impl KeyLogic<1> for GroupLogic {
         let shape = &self.shape;
         if !self.groups.contains_key(key) {
             self.groups.insert(key.clone(), Held { state: shape.empty(), said: None });
+            self.open.add(key);
         }
         let Held { state, said } = self.groups.get_mut(key).expect("it was just made sure of");
         let columns: Vec<&Column> = self.columns.iter().collect();
@@ -185,6 +188,14 @@ impl KeyLogic<1> for GroupLogic {
         }
         if state.is_empty() && !shape.is_keyless() {
             self.groups.remove(key);
+        }
+    }
+
+    fn advance(&mut self, mark: i64, out: &mut Emitter) {
+        for key in self.open.close(mark) {
+            if let Some(held) = self.groups.remove(&key) {
+                out.release(held.state.n_rows());
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::batch::BATCH_ROWS;
 use crate::evaluate::{Faults, Formula};
 use crate::keyed::{KeyShape, NoneInKey};
 use crate::multiset::Multiset;
+use crate::open::OpenKeys;
 use crate::recorder::{Fault, row_text};
 use crate::source::PackedMap;
 use crate::stateful::{Delta, Emitter, KeyLogic};
@@ -197,6 +198,7 @@ pub(crate) struct JoinLogic {
     /// For a residual where matches count: the sum of the matching right rows, per left row.
     matches: PackedMap<BTreeMap<PackedRow, i64>>,
     work: JoinWork,
+    open: OpenKeys,
 }
 
 /// What a join does with the sides of a key.
@@ -208,13 +210,14 @@ struct JoinWork {
 }
 
 impl JoinLogic {
-    /// The empty join.
-    pub(crate) fn new(shape: JoinShape) -> Self {
+    /// The empty join; `open` are the keys that go when their windows close.
+    pub(crate) fn new(shape: JoinShape, open: OpenKeys) -> Self {
         let pairs = shape.no_pairs();
         Self {
             sides: PackedMap::default(),
             matches: PackedMap::default(),
             work: JoinWork { shape, pairs },
+            open,
         }
     }
 }
@@ -376,6 +379,7 @@ impl KeyLogic<2> for JoinLogic {
     fn update(&mut self, key: &PackedRow, deltas: [&[Delta]; 2], out: &mut Emitter) {
         if !self.sides.contains_key(key) {
             self.sides.insert(key.clone(), Sides::default());
+            self.open.add(key);
         }
         let sides = self.sides.get_mut(key).expect("it was just made sure of");
         out.counts.held += deltas.iter().flat_map(|side| side.iter()).map(|d| d.1).sum::<i64>();
@@ -390,6 +394,16 @@ impl KeyLogic<2> for JoinLogic {
         }
         if sides.left.is_empty() && sides.right.is_empty() {
             self.sides.remove(key);
+        }
+    }
+
+    fn advance(&mut self, mark: i64, out: &mut Emitter) {
+        for key in self.open.close(mark) {
+            self.matches.remove(&key);
+            let Some(sides) = self.sides.remove(&key) else { continue };
+            for rows in [&sides.left, &sides.right] {
+                rows.for_each(|_, n| out.release(n));
+            }
         }
     }
 

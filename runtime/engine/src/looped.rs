@@ -214,7 +214,12 @@ impl<'inner> Walk<'inner, '_, '_> {
             | Operator::Route(_)
             | Operator::Arm(_)
             | Operator::Latest(_)
-            | Operator::Unique { .. } => {
+            | Operator::Unique { .. }
+            | Operator::Window(_)
+            | Operator::Late(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => {
                 panic!("`{}` cannot stand in a loop", step.address)
             }
         }

@@ -82,7 +82,12 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
             | Operator::Unique { .. }
             | Operator::Variable(_)
             | Operator::Next(_)
-            | Operator::Leave(_) => {
+            | Operator::Leave(_)
+            | Operator::Window(_)
+            | Operator::Late(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => {
                 (step.operator.clone(), step.schema.clone(), identity(&step.schema))
             }
         };

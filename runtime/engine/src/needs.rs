@@ -81,7 +81,12 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
             | Operator::Unique { .. }
             | Operator::Variable(_)
             | Operator::Next(_)
-            | Operator::Leave(_) => {
+            | Operator::Leave(_)
+            | Operator::Window(_)
+            | Operator::Late(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => {
                 for input in &step.inputs {
                     outputs[input.index()].fill(Need::Whole);
                 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arqon_operators::Place;
-use arqon_plan::PLACE_FIELD;
+use arqon_plan::{MARK, PLACE_FIELD};
 use arqon_types::{ColumnBatch, ErrorRow, PackedRow, Schema};
 
 use crate::stats::{CounterKind, Counts};
@@ -118,6 +118,12 @@ impl Meter {
 
     /// Sends a row to the node's errors, and counts it there.
     pub(crate) fn fault(&self, epoch: u64, fault: &Fault, row: String, diff: i64) {
+        self.count(epoch, |counts| counts.errors.add(diff));
+        self.note(epoch, fault, row, diff);
+    }
+
+    /// Sends a row to the node's errors that is counted otherwise.
+    pub(crate) fn note(&self, epoch: u64, fault: &Fault, row: String, diff: i64) {
         let error = ErrorRow {
             node: self.node.to_string(),
             step: self.address.to_string(),
@@ -126,10 +132,7 @@ impl Meter {
             place: place_text(&self.file, fault.place),
             row,
         };
-        let mut recorder = self.recorder.borrow_mut();
-        let record = recorder.epoch(epoch);
-        record.counts[self.counter.0].errors.add(diff);
-        record.errors.push((error, diff));
+        self.recorder.borrow_mut().epoch(epoch).errors.push((error, diff));
     }
 }
 
@@ -147,7 +150,8 @@ pub(crate) fn row_text(schema: &Schema, batch: &ColumnBatch, row_idx: usize) -> 
         .fields
         .iter()
         .zip(&batch.columns)
-        .filter(|(field, _)| !field.name.starts_with(PLACE_FIELD))
+        // Marks and places are ours, not the circuit's.
+        .filter(|(field, _)| field.name != MARK && !field.name.starts_with(PLACE_FIELD))
         .map(|(field, column)| {
             format!("{}: {}", field.name, column.value(row_idx, &field.ty).display(&field.ty))
         })

@@ -11,30 +11,38 @@ use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::operators::{Concatenate, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
-use arqon_plan::{DataflowPlan, Join, Loop, LoopId, Operator, Step, StepId};
+use arqon_plan::{
+    Closing, DataflowPlan, Join, Loop, LoopId, Operator, Release, Session, Step, StepId,
+};
 use arqon_types::{PackedRow, TopicName};
 
 use crate::arrangement::{
-    self, reduce_distinct, reduce_groups, reduce_latest, reduce_top, reduce_unique,
+    self, reduce_distinct, reduce_groups, reduce_latest, reduce_sessions, reduce_top, reduce_unique,
 };
 use crate::batch::{Batch, Batches, Keyed, KeyedRows, Round};
 use crate::distinct::DistinctLogic;
 use crate::error_feed::ErrorFeed;
+use crate::evaluate::Formula;
 use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
+use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
 use crate::looped::{Surroundings, members, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
+use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
+use crate::open::OpenKeys;
 use crate::recorder::{CounterId, Fault, Layout, Meter, Recorder};
 use crate::route::render_route;
+use crate::session::{SessionLogic, SessionShape};
 use crate::sink::render_sink;
-use crate::stateful::{KeyLogic, render_stateful};
+use crate::stateful::{KeyLogic, MarkStream, Operation, render_stateful};
 use crate::stats::CounterKind;
 use crate::top::{TopLogic, TopShape};
 use crate::unique::UniqueLogic;
+use crate::window::{render_late, render_window};
 
 /// What the stateful steps are made of; all choices give the same answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,10 +93,8 @@ impl Counters {
             .topics
             .iter()
             .map(|topic| {
-                let is_written = plan.outputs.iter().any(|output| output.topic == topic.name);
-                let is_fed = plan.steps.iter().any(|step| is_fed_by(step, &topic.name));
                 let name = topic.name.as_str();
-                (is_fed || !is_written).then(|| layout.add(name, name, CounterKind::Source))
+                plan.is_fed(&topic.name).then(|| layout.add(name, name, CounterKind::Source))
             })
             .collect();
         let steps = plan
@@ -106,8 +112,12 @@ impl Counters {
                 | Operator::Arm(_)
                 | Operator::Errors(_)
                 | Operator::Variable(_)
-                | Operator::Next(_) => {
+                | Operator::Next(_)
+                | Operator::Late(_) => {
                     vec![layout.add(&step.node, &step.address, CounterKind::Stateless)]
+                }
+                Operator::Window(_) => {
+                    vec![layout.add(&step.node, &step.address, CounterKind::Windowed)]
                 }
                 Operator::Join(_)
                 | Operator::Group(_)
@@ -115,7 +125,10 @@ impl Counters {
                 | Operator::Top(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
-                | Operator::Leave(_) => {
+                | Operator::Leave(_)
+                | Operator::Session(_)
+                | Operator::Final(_)
+                | Operator::Within(_) => {
                     vec![layout.add(&step.node, &step.address, CounterKind::Stateful)]
                 }
             })
@@ -131,11 +144,6 @@ fn out_of_rounds(it: &Loop) -> Fault {
         it.rounds
     );
     Fault { code: "rounds".into(), message, place: it.place }
-}
-
-/// Whether the step reads what is fed to the topic.
-fn is_fed_by(step: &Step, topic: &TopicName) -> bool {
-    matches!(&step.operator, Operator::Source(name) | Operator::Log(name) if name == topic)
 }
 
 /// Where rows go in.
@@ -165,6 +173,8 @@ pub(crate) struct Rendered {
     pub(crate) ticks: InputHandle<u64, NoopBuilder<Vec<u64>>>,
     /// Where errors that steps read come back, in the order of the steps.
     pub(crate) errors: Vec<ErrorFeed>,
+    /// Where steps learn how far the topics have come.
+    pub(crate) marks: InputHandle<u64, NoopBuilder<Vec<(u64, Marks)>>>,
     /// Knows which epochs are complete.
     pub(crate) probe: ProbeHandle<u64>,
 }
@@ -191,6 +201,7 @@ struct Walk<'scope, 'a> {
     file: Arc<str>,
     ticks: KeyedRows<'scope>,
     inputs: BTreeMap<TopicName, Inlets>,
+    marks: Stream<'scope, u64, Vec<(u64, Marks)>>,
     errors: Vec<ErrorFeed>,
     /// Ends within loops that lead nowhere, with the node that they belong to.
     loop_ends: Vec<(String, Stream<'scope, u64, Batch<Round>>)>,
@@ -214,6 +225,9 @@ pub(crate) fn render(
         .map(|epoch: u64| -> Keyed { ((PackedRow::new(), GroupShape::tick()), epoch, 1) });
     let loops = members(plan);
     let within: BTreeSet<usize> = loops.values().flatten().copied().collect();
+    let mut marks = InputHandle::<u64, NoopBuilder<Vec<(u64, Marks)>>>::new_with_builder();
+    let mark_stream = marks.to_stream(scope);
+    mark_stream.clone().probe_with(&probe);
     let mut walk = Walk {
         scope,
         narrow,
@@ -226,6 +240,7 @@ pub(crate) fn render(
         file: Arc::from(plan.file.as_str()),
         ticks: tick_rows,
         inputs: BTreeMap::new(),
+        marks: mark_stream,
         errors: Vec::new(),
         loop_ends: Vec::new(),
         done: Vec::new(),
@@ -261,7 +276,7 @@ pub(crate) fn render(
             }
         }
     }
-    Rendered { inputs: walk.inputs, ticks, errors: walk.errors, probe }
+    Rendered { inputs: walk.inputs, ticks, errors: walk.errors, marks, probe }
 }
 
 impl<'scope> Walk<'scope, '_> {
@@ -370,6 +385,7 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Group(group) => {
                 let shape = GroupShape::new(group, &step.schema);
                 let key = KeyShape::plain(&group.keys);
+                let open = self.open_keys(idx, &key);
                 let mut rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
                 if shape.is_keyless() {
                     rows = rows.concat(self.ticks.clone());
@@ -379,8 +395,8 @@ impl<'scope> Walk<'scope, '_> {
                         reduce_groups(rows, shape, step.schema.types(), only_meter())
                     }
                     Backend::Hash => {
-                        let logic = GroupLogic::new(shape);
-                        self.stateful(step, "Group", [rows], logic, only_meter())
+                        let logic = GroupLogic::new(shape, open);
+                        self.stateful(idx, "Group", [rows], logic, only_meter())
                     }
                 }
             }
@@ -388,27 +404,30 @@ impl<'scope> Walk<'scope, '_> {
                 let types = inputs[0].schema.types();
                 let fields: Vec<usize> = (0..types.len()).collect();
                 let key = KeyShape::fields(&fields, &types);
+                let open = self.open_keys(idx, &key);
                 let rows = self.key(step, 0, key, pack_nothing(), &only_meter());
                 match self.backend {
                     Backend::Arrangements => {
                         reduce_distinct(rows, step.schema.types(), only_meter())
                     }
                     Backend::Hash => {
-                        let logic = DistinctLogic::default();
-                        self.stateful(step, "Distinct", [rows], logic, only_meter())
+                        let logic = DistinctLogic::new(open);
+                        self.stateful(idx, "Distinct", [rows], logic, only_meter())
                     }
                 }
             }
             Operator::Top(top) => {
                 let shape = TopShape::new(top, inputs[0].schema.types());
                 let key = KeyShape::plain(&top.per);
+                let open = self.open_keys(idx, &key);
                 let rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
                 match self.backend {
                     Backend::Arrangements => {
                         reduce_top(rows, shape, step.schema.types(), only_meter())
                     }
                     Backend::Hash => {
-                        self.stateful(step, "Top", [rows], TopLogic::new(shape), only_meter())
+                        let logic = TopLogic::new(shape, open);
+                        self.stateful(idx, "Top", [rows], logic, only_meter())
                     }
                 }
             }
@@ -422,7 +441,8 @@ impl<'scope> Walk<'scope, '_> {
                         reduce_latest(rows, shape, step.schema.types(), only_meter())
                     }
                     Backend::Hash => {
-                        self.stateful(step, "Latest", [rows], LatestLogic::new(shape), only_meter())
+                        let logic = LatestLogic::new(shape);
+                        self.stateful(idx, "Latest", [rows], logic, only_meter())
                     }
                 }
             }
@@ -432,19 +452,25 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Unique { key } => {
                 let types = inputs[0].schema.types();
                 let key = KeyShape::fields(key, &types);
+                let open = self.open_keys(idx, &key);
                 let rows = self.key(step, 0, key, pack_whole(types), &only_meter());
                 let schema = inputs[0].schema.clone();
                 match self.backend {
                     Backend::Arrangements => reduce_unique(rows, schema, only_meter()),
-                    Backend::Hash => self.stateful(
-                        step,
-                        "Unique",
-                        [rows],
-                        UniqueLogic::new(schema),
-                        only_meter(),
-                    ),
+                    Backend::Hash => {
+                        let logic = UniqueLogic::new(schema, open);
+                        self.stateful(idx, "Unique", [rows], logic, only_meter())
+                    }
                 }
             }
+            Operator::Window(window) => {
+                let schema = inputs[0].schema.clone();
+                render_window(self.rows(step.inputs[0]), schema, window, only_meter())
+            }
+            Operator::Late(window) => render_late(self.rows(step.inputs[0]), window, only_meter()),
+            Operator::Session(session) => self.sessions(step, session, only_meter()),
+            Operator::Final(closing) => self.hold(step, closing, Shown::After, only_meter()),
+            Operator::Within(closing) => self.hold(step, closing, Shown::Before, only_meter()),
         })
     }
 
@@ -481,13 +507,64 @@ impl<'scope> Walk<'scope, '_> {
 
     fn stateful<const N: usize>(
         &self,
-        step: &Step,
+        idx: usize,
         name: &str,
         rows: [KeyedRows<'scope>; N],
         logic: impl KeyLogic<N>,
         meter: Meter,
     ) -> Batches<'scope> {
-        render_stateful(self.scope, name, rows, step.schema.types(), meter, logic)
+        let marks = self.release(idx).map(|release| self.marks_of(&release.topics));
+        let types = self.plan.steps[idx].schema.types();
+        render_stateful(self.scope, rows, Operation { name, types, meter, marks }, logic)
+    }
+
+    /// When a step lets go of its keys, if it does.
+    fn release(&self, idx: usize) -> Option<&Release> {
+        self.plan.releases.iter().find(|release| release.step.index() == idx)
+    }
+
+    fn open_keys(&self, idx: usize, key: &KeyShape) -> OpenKeys {
+        OpenKeys::new(self.release(idx), key.types.clone())
+    }
+
+    fn marks_of(&self, topics: &[TopicName]) -> MarkStream<'scope> {
+        let place = |name: &TopicName| {
+            let place = self.plan.topics.iter().position(|topic| topic.name == *name);
+            place.expect("the plan was verified: its marks are those of its topics")
+        };
+        MarkStream { stream: self.marks.clone(), topics: topics.iter().map(place).collect() }
+    }
+
+    fn sessions(&self, step: &Step, session: &Session, meter: Meter) -> Batches<'scope> {
+        let types = self.plan.steps[step.inputs[0].index()].schema.types();
+        let shape = SessionShape::new(session.gap);
+        let value = SessionShape::pack_value(Formula::new(&session.time), types);
+        let rows = self.key(step, 0, KeyShape::plain(&session.per), value, &meter);
+        let types = step.schema.types();
+        match self.backend {
+            Backend::Arrangements => reduce_sessions(rows, shape, types, meter),
+            Backend::Hash => {
+                let closes = !session.topics.is_empty();
+                let marks = closes.then(|| self.marks_of(&session.topics));
+                let operation = Operation { name: "Session", types, meter, marks };
+                render_stateful(self.scope, [rows], operation, SessionLogic::new(shape, closes))
+            }
+        }
+    }
+
+    /// Held rows belong to no arrangement: both back ends have the one operator.
+    fn hold(&self, step: &Step, closing: &Closing, shown: Shown, meter: Meter) -> Batches<'scope> {
+        let types = step.schema.types();
+        let fields: Vec<usize> = (0..types.len()).collect();
+        let key = KeyShape::fields(&fields, &types);
+        let rows = self.key(step, 0, key, pack_time(Formula::new(&closing.time)), &meter);
+        let marks = Some(self.marks_of(&closing.topics));
+        let name = match shown {
+            Shown::After => "Final",
+            Shown::Before => "Within",
+        };
+        let operation = Operation { name, types, meter, marks };
+        render_stateful(self.scope, [rows], operation, HoldLogic::new(shown, closing.slack))
     }
 
     fn union(&self, step: &Step, meter: &Meter) -> Batches<'scope> {
@@ -504,6 +581,7 @@ impl<'scope> Walk<'scope, '_> {
         let right = pick(&self.plan.steps[step.inputs[1].index()].schema, right_fields);
         let shape = JoinShape::new(join, &left, &right);
         let (left_key, right_key) = JoinShape::keys(join);
+        let open = self.open_keys(idx, &left_key);
         let left =
             self.key(step, 0, left_key, pack_fields(left_fields.clone(), left.types()), &meter);
         let right =
@@ -511,7 +589,7 @@ impl<'scope> Walk<'scope, '_> {
         match self.backend {
             Backend::Arrangements => arrangement::join(left, right, &shape, &meter),
             Backend::Hash => {
-                self.stateful(step, "Join", [left, right], JoinLogic::new(shape), meter)
+                self.stateful(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
             }
         }
     }

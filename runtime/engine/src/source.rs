@@ -65,18 +65,31 @@ pub(crate) struct Part {
     pub(crate) changes: Changes,
     /// For events: where the first of them stands in the log; the others follow it.
     pub(crate) place: i64,
+    /// The mark of each change; empty where rows carry no marks.
+    pub(crate) marks: Vec<i64>,
 }
 
 /// Rows of a source, as they go into the dataflow.
 #[derive(Debug)]
 pub(crate) struct Fed {
-    /// The rows.
+    /// The rows; once they leave the source with their marks as last column, if they carry any.
     pub(crate) rows: ColumnBatch,
     /// For events: the place of each row in the log.
     pub(crate) places: Vec<i64>,
+    /// The marks, as long as they are beside the rows.
+    marks: Vec<i64>,
 }
 
 impl Fed {
+    fn new(rows: ColumnBatch, places: Vec<i64>, marks: Vec<i64>) -> Self {
+        Self { rows, places, marks }
+    }
+
+    fn add_marks(&mut self) {
+        assert_eq!(self.marks.len(), self.rows.len(), "each row has its mark");
+        self.rows.columns.push(Column::Int(std::mem::take(&mut self.marks)));
+    }
+
     /// The rows, each with its place as last field.
     pub(crate) fn placed(&self) -> ColumnBatch {
         let mut rows = self.rows.clone();
@@ -117,40 +130,48 @@ impl Divider {
         Self { types: topic.schema.types(), key: topic.key.clone(), rule, n_workers, next: 0 }
     }
 
-    /// One part per worker, each in log order; the first change stands at `place` in the log.
-    pub(crate) fn divide(&mut self, changes: Changes, place: i64) -> Vec<Option<Part>> {
+    /// One part per worker, each in log order; the first change stands at `place` in the log, and
+    /// each has its mark where rows carry marks.
+    pub(crate) fn divide(
+        &mut self,
+        changes: Changes,
+        (place, marks): (i64, Vec<i64>),
+    ) -> Vec<Option<Part>> {
         let mut n_before = 0;
-        let divided = self.divided(changes);
-        let part = |changes: Changes| {
+        let divided = self.divided(changes, marks);
+        let part = |(changes, marks): (Changes, Vec<i64>)| {
             // Only parts of events know their place, and these are one after another in the log.
             let part_place = place + n_before;
             n_before += i64::try_from(changes.len()).expect("fewer than 2^63 changes");
-            Part { changes, place: part_place }
+            Part { changes, place: part_place, marks }
         };
         let mut part = part;
         divided.into_iter().map(|changes| changes.map(&mut part)).collect()
     }
 
-    fn divided(&mut self, changes: Changes) -> Vec<Option<Changes>> {
-        let mut parts: Vec<Option<Changes>> = (0..self.n_workers).map(|_| None).collect();
+    fn divided(&mut self, changes: Changes, marks: Vec<i64>) -> Vec<Option<(Changes, Vec<i64>)>> {
+        let mut parts: Vec<Option<(Changes, Vec<i64>)>> =
+            (0..self.n_workers).map(|_| None).collect();
         let whole = self.n_workers == 1
             || matches!(changes, Changes::Errors(_))
             || (self.rule == Rule::Even && changes.len() < SPLIT_ROWS_MIN);
         if whole {
-            parts[self.next] = Some(changes);
+            parts[self.next] = Some((changes, marks));
             self.next = (self.next + 1) % self.n_workers;
             return parts;
         }
         match changes {
             Changes::Rows(changes) => {
-                let mut rows: Vec<Vec<Change>> = vec![Vec::new(); self.n_workers];
+                let mut rows: Vec<(Vec<Change>, Vec<i64>)> =
+                    vec![Default::default(); self.n_workers];
                 let n_changes = changes.len();
                 for (idx, change) in changes.into_iter().enumerate() {
                     let worker = self.worker_of(&change, idx, n_changes);
-                    rows[worker].push(change);
+                    rows[worker].0.push(change);
+                    rows[worker].1.extend(marks.get(idx));
                 }
-                for (part, rows) in parts.iter_mut().zip(rows) {
-                    *part = (!rows.is_empty()).then_some(Changes::Rows(rows));
+                for (part, (rows, marks)) in parts.iter_mut().zip(rows) {
+                    *part = (!rows.is_empty()).then_some((Changes::Rows(rows), marks));
                 }
             }
             Changes::Columns(batch) => {
@@ -160,8 +181,10 @@ impl Divider {
                     selections[worker].push(at);
                 }
                 for (part, selection) in parts.iter_mut().zip(selections) {
-                    *part =
-                        (!selection.is_empty()).then(|| Changes::Columns(batch.gather(&selection)));
+                    let mark = |at: &u32| marks.get(*at as usize).copied();
+                    let marks = selection.iter().filter_map(mark).collect();
+                    *part = (!selection.is_empty())
+                        .then(|| (Changes::Columns(batch.gather(&selection)), marks));
                 }
             }
             Changes::Errors(_) => {}
@@ -254,6 +277,9 @@ enum State {
 struct Touched {
     place: PackedMap<usize>,
     before: Vec<(PackedRow, Option<PackedRow>)>,
+    /// Where rows carry marks: every change with its mark, since what a window makes of a change
+    /// hangs on its mark, and nothing is netted before.
+    log: Vec<(PackedRow, i64, i64)>,
 }
 
 impl Source {
@@ -279,29 +305,32 @@ impl Source {
         let mut batches = Vec::new();
         let mut touched = Touched::default();
         // Rows that come one by one share a batch, however many messages brought them.
-        let mut single = Fed { rows: ColumnBatch::empty(&self.types), places: Vec::new() };
-        for Part { changes, place } in parts {
+        let mut single = Fed::new(ColumnBatch::empty(&self.types), Vec::new(), Vec::new());
+        for Part { changes, place, marks } in parts {
             match changes {
                 Changes::Errors(errors) => self.pass_errors(epoch, errors),
                 Changes::Columns(batch) => match self.topic.discipline {
-                    Discipline::Full => self.upsert_columns(&batch, &mut touched),
+                    Discipline::Full => self.upsert_columns(&batch, &marks, &mut touched),
                     Discipline::Events | Discipline::Delta => {
                         self.insert_columns(&batch);
                         let places = (place..).take(batch.len()).collect();
-                        batches.push(Fed { rows: batch, places });
+                        batches.push(Fed::new(batch, places, marks));
                     }
                 },
                 Changes::Rows(changes) => match self.topic.discipline {
-                    Discipline::Full => self.upsert_rows(epoch, changes, &mut touched),
+                    Discipline::Full => self.upsert_rows(epoch, changes, &marks, &mut touched),
                     Discipline::Events | Discipline::Delta => {
-                        self.apply_rows(epoch, (changes, place), &mut single);
+                        self.apply_rows(epoch, (changes, place, &marks), &mut single);
                     }
                 },
             }
         }
         batches.push(single);
-        batches.push(Fed { rows: self.settle(touched), places: Vec::new() });
+        batches.push(self.settle(touched));
         batches.retain(|batch| !batch.rows.is_empty());
+        if self.topic.lateness.is_some() {
+            batches.iter_mut().for_each(Fed::add_marks);
+        }
         for batch in &batches {
             self.counts.output.add_all(&batch.rows.diffs);
         }
@@ -335,27 +364,34 @@ impl Source {
         }
     }
 
-    fn upsert_columns(&mut self, batch: &ColumnBatch, touched: &mut Touched) {
+    fn upsert_columns(&mut self, batch: &ColumnBatch, marks: &[i64], touched: &mut Touched) {
         for row_idx in 0..batch.len() {
             let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
             let row = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
-            self.set(key, Some(row), touched);
+            self.set(key, Some(row), marks.get(row_idx), touched);
         }
     }
 
-    fn upsert_rows(&mut self, epoch: u64, changes: Vec<Change>, touched: &mut Touched) {
-        for change in changes {
+    fn upsert_rows(
+        &mut self,
+        epoch: u64,
+        changes: Vec<Change>,
+        marks: &[i64],
+        touched: &mut Touched,
+    ) {
+        for (idx, change) in changes.into_iter().enumerate() {
+            let mark = marks.get(idx);
             match change {
                 Change::Insert(row) | Change::Upsert(row) => {
                     let key = pack_key(&row, &self.topic.key, &self.types);
-                    self.set(key, Some(PackedRow::pack(&row, &self.types)), touched);
+                    self.set(key, Some(PackedRow::pack(&row, &self.types)), mark, touched);
                 }
                 Change::Delete(values) => {
                     let mut key = PackedRow::new();
                     for (value, at) in values.iter().zip(&self.topic.key) {
                         key.push_value(value, &self.types[*at]);
                     }
-                    self.set(key, None, touched);
+                    self.set(key, None, mark, touched);
                 }
                 Change::Diff { row, diff } => {
                     let row = PackedRow::pack(&row, &self.types);
@@ -365,7 +401,16 @@ impl Source {
         }
     }
 
-    fn set(&mut self, key: PackedRow, row: Option<PackedRow>, touched: &mut Touched) {
+    fn set(
+        &mut self,
+        key: PackedRow,
+        row: Option<PackedRow>,
+        mark: Option<&i64>,
+        touched: &mut Touched,
+    ) {
+        if let Some(mark) = mark {
+            return self.replace(key, row, *mark, touched);
+        }
         let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
         let before = match row {
             Some(row) => rows.insert(key.clone(), row),
@@ -382,10 +427,39 @@ impl Source {
         self.counts.ignored += u64::from(is_superseding);
     }
 
+    /// As [`Source::set`], with what changes written down at once.
+    fn replace(
+        &mut self,
+        key: PackedRow,
+        row: Option<PackedRow>,
+        mark: i64,
+        touched: &mut Touched,
+    ) {
+        let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
+        let before = match row.clone() {
+            Some(row) => rows.insert(key, row),
+            None => rows.remove(&key),
+        };
+        self.counts.input.add(1);
+        self.counts.touched += 1;
+        if before == row {
+            self.counts.ignored += 1;
+            return;
+        }
+        self.counts.held += i64::from(row.is_some()) - i64::from(before.is_some());
+        touched.log.extend(before.map(|row| (row, -1, mark)));
+        touched.log.extend(row.map(|row| (row, 1, mark)));
+    }
+
     /// What the touched keys of a `full` topic come to.
-    fn settle(&mut self, touched: Touched) -> ColumnBatch {
+    fn settle(&mut self, touched: Touched) -> Fed {
         let mut batch = ColumnBatch::empty(&self.types);
-        let State::Keyed(rows) = &self.state else { return batch };
+        let mut marks = Vec::new();
+        for (row, diff, mark) in &touched.log {
+            push_packed(&mut batch, row, &self.types, *diff);
+            marks.push(*mark);
+        }
+        let State::Keyed(rows) = &self.state else { return Fed::new(batch, Vec::new(), marks) };
         let mut n_ignored = 0;
         let mut n_held = 0;
         for (key, before) in touched.before {
@@ -404,17 +478,17 @@ impl Source {
         }
         self.counts.ignored += n_ignored;
         self.counts.held += n_held;
-        batch
+        Fed::new(batch, Vec::new(), marks)
     }
 
     /// Rows of an `events` or `delta` topic, one by one.
     fn apply_rows(
         &mut self,
         epoch: u64,
-        (changes, first_place): (Vec<Change>, i64),
+        (changes, first_place, marks): (Vec<Change>, i64, &[i64]),
         fed: &mut Fed,
     ) {
-        for (place, change) in (first_place..).zip(changes) {
+        for (idx, (place, change)) in (first_place..).zip(changes).enumerate() {
             let (row, diff) = match (change, self.topic.discipline) {
                 (Change::Insert(row), _) => (row, 1),
                 (Change::Diff { row, diff }, Discipline::Delta) => (row, diff),
@@ -434,6 +508,7 @@ impl Source {
             if self.admit(epoch, &row, diff) {
                 fed.rows.push(&row, diff);
                 fed.places.push(place);
+                fed.marks.extend(marks.get(idx));
             }
         }
     }

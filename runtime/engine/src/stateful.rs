@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 
 use timely::container::NoopBuilder;
-use timely::dataflow::Scope;
-use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, Stream};
 
 use arqon_types::{ColumnBatch, PackedRow, Type};
 
 use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed, KeyedRows};
+use crate::mark::{Marks, least};
 use crate::recorder::{Fault, Meter};
 use crate::source::{hash_packed, push_packed};
 use crate::stats::Counts;
@@ -31,7 +32,10 @@ pub(crate) trait KeyLogic<const N: usize>: 'static {
     /// Takes all changes of one key, consolidated and in the order of values, one slice per input.
     fn update(&mut self, key: &PackedRow, deltas: [&[Delta]; N], out: &mut Emitter);
 
-    /// After the last key of an epoch.
+    /// After the last key of an epoch that moved the marks: lets go of what has closed.
+    fn advance(&mut self, _mark: i64, _out: &mut Emitter) {}
+
+    /// At the end of an epoch.
     fn close(&mut self, _out: &mut Emitter) {}
 }
 
@@ -68,6 +72,12 @@ impl Emitter {
         }
     }
 
+    /// Counts rows that leave the state because their window has closed.
+    pub(crate) fn release(&mut self, n_rows: i64) {
+        self.counts.held -= n_rows;
+        self.counts.released += n_rows;
+    }
+
     /// Sends a row to the node's errors.
     pub(crate) fn fault(&self, fault: &Fault, row: String, diff: i64) {
         self.meter.fault(self.epoch, fault, row, diff);
@@ -89,21 +99,49 @@ impl Emitter {
 struct Waiting<const N: usize> {
     capability: Capability<u64>,
     rows: [Vec<Delta>; N],
+    /// The least mark that counts, if the epoch moved any.
+    mark: Option<i64>,
 }
 
-/// Renders an operator of `N` inputs, placed by key, whose output has rows of `types`.
+impl<const N: usize> Waiting<N> {
+    fn new(capability: Capability<u64>) -> Self {
+        Self { capability, rows: std::array::from_fn(|_| Vec::new()), mark: None }
+    }
+}
+
+/// The marks that an operator goes by: those of some topics, by place in the plan.
+pub(crate) struct MarkStream<'scope> {
+    /// The marks of all topics, at each epoch that moves them, on every worker.
+    pub(crate) stream: Stream<'scope, u64, Vec<(u64, Marks)>>,
+    /// Those that count.
+    pub(crate) topics: Vec<usize>,
+}
+
+/// What an operator is, beside its inputs.
+pub(crate) struct Operation<'a, 'scope> {
+    /// Its name, for timely's logs.
+    pub(crate) name: &'a str,
+    /// The types of its output.
+    pub(crate) types: Vec<Type>,
+    /// Its counters and errors.
+    pub(crate) meter: Meter,
+    /// What tells it that windows close, if anything does.
+    pub(crate) marks: Option<MarkStream<'scope>>,
+}
+
+/// Renders an operator of `N` inputs, placed by key.
 pub(crate) fn render_stateful<'scope, const N: usize>(
     scope: Scope<'scope, u64>,
-    name: &str,
     streams: [KeyedRows<'scope>; N],
-    types: Vec<Type>,
-    meter: Meter,
+    operation: Operation<'_, 'scope>,
     mut logic: impl KeyLogic<N>,
 ) -> Batches<'scope> {
+    let Operation { name, types, meter, marks } = operation;
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let mut inputs = streams.map(|stream| {
         builder.new_input(stream, Exchange::new(|row: &Keyed| hash_packed(&row.0.0)))
     });
+    let mut marks = marks.map(|marks| (builder.new_input(marks.stream, Pipeline), marks.topics));
     let (output, stream) = builder.new_output::<Batch>();
     let mut output = OutputBuilder::<u64, NoopBuilder<Batch>>::from(output);
     builder.build(move |capabilities| {
@@ -116,13 +154,22 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
                     let mut rows = rows.drain(..).peekable();
                     while let Some((_, epoch, _)) = rows.peek() {
                         let epoch = *epoch;
-                        let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
-                            capability: capability.delayed(&epoch, 0),
-                            rows: std::array::from_fn(|_| Vec::new()),
-                        });
+                        let waiting = waiting
+                            .entry(epoch)
+                            .or_insert_with(|| Waiting::new(capability.delayed(&epoch, 0)));
                         while let Some((row, _, diff)) = rows.next_if(|row| row.1 == epoch) {
                             waiting.rows[idx].push((row, diff));
                         }
+                    }
+                });
+            }
+            if let Some((input, topics)) = &mut marks {
+                input.for_each(|capability, marks| {
+                    for (epoch, marks) in marks.drain(..) {
+                        let waiting = waiting
+                            .entry(epoch)
+                            .or_insert_with(|| Waiting::new(capability.delayed(&epoch, 0)));
+                        waiting.mark = Some(least(&marks, topics));
                     }
                 });
             }
@@ -130,11 +177,14 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
                 if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
                     break;
                 }
-                let (epoch, Waiting { capability, mut rows }) = entry.remove_entry();
+                let (epoch, Waiting { capability, mut rows, mark }) = entry.remove_entry();
                 out.epoch = epoch;
                 rows.iter_mut().for_each(consolidate_deltas);
                 logic.open(std::array::from_fn(|idx| rows[idx].as_slice()));
                 by_key(&rows, |key, deltas| logic.update(key, deltas, &mut out));
+                if let Some(mark) = mark {
+                    logic.advance(mark, &mut out);
+                }
                 logic.close(&mut out);
                 out.counts.touched += rows.iter().map(|rows| rows.len() as u64).sum::<u64>();
                 let mut output = output.activate();

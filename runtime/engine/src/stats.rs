@@ -40,8 +40,9 @@ impl Count {
 
 /// What one epoch did at a step or at a stage of a map.
 ///
-/// At stateless steps `input = output + filtered + errors`, in changes and in net (a route's
-/// output is the sum over its arms).
+/// At stateless steps `input = output + filtered + errors + late`, in changes and in net (a route's
+/// output is the sum over its arms; a window that hops puts a row out several times). At stateful
+/// steps what came in, less what was released, is what is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// What came in.
@@ -52,6 +53,8 @@ pub struct Counts {
     pub filtered: Count,
     /// What became an error row.
     pub errors: Count,
+    /// What came to a window after all windows of its own had closed.
+    pub late: Count,
     /// Sources only: changes that changed nothing, as an upsert that another one in the epoch
     /// supersedes, one that repeats the present row, or a deletion of an absent key.
     pub ignored: u64,
@@ -59,6 +62,8 @@ pub struct Counts {
     pub touched: u64,
     /// By how much the number of rows in the step's state grew.
     pub held: i64,
+    /// Rows that left the step's state because their window had closed.
+    pub released: i64,
 }
 
 impl Counts {
@@ -68,9 +73,11 @@ impl Counts {
         self.output.merge(other.output);
         self.filtered.merge(other.filtered);
         self.errors.merge(other.errors);
+        self.late.merge(other.late);
         self.ignored += other.ignored;
         self.touched += other.touched;
         self.held += other.held;
+        self.released += other.released;
     }
 }
 
@@ -81,6 +88,9 @@ pub enum CounterKind {
     Source,
     /// A step or stage that only hands rows on.
     Stateless,
+    /// A window: it hands a row on once for each window of its own that is open, and none that is
+    /// late.
+    Windowed,
     /// A step that holds rows, or what it computed of them.
     Stateful,
 }

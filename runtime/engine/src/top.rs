@@ -8,6 +8,7 @@ use arqon_types::{Column, ColumnBatch, PackedRow, Type, Value};
 
 use crate::evaluate::{Faults, Formula};
 use crate::keyed::{PackValue, pack_columns};
+use crate::open::OpenKeys;
 use crate::source::PackedMap;
 use crate::stateful::{Delta, Emitter, KeyLogic, consolidate_deltas};
 
@@ -138,12 +139,13 @@ fn ranked(row: &[u8], rank: Option<u64>) -> PackedRow {
 pub(crate) struct TopLogic {
     shape: TopShape,
     groups: PackedMap<BTreeMap<PackedRow, i64>>,
+    open: OpenKeys,
 }
 
 impl TopLogic {
-    /// No groups.
-    pub(crate) fn new(shape: TopShape) -> Self {
-        Self { shape, groups: PackedMap::default() }
+    /// No groups; `open` are those that go when their windows close.
+    pub(crate) fn new(shape: TopShape, open: OpenKeys) -> Self {
+        Self { shape, groups: PackedMap::default(), open }
     }
 }
 
@@ -188,7 +190,14 @@ impl KeyLogic<1> for TopLogic {
         out.counts.touched += (before.len() + now.len()) as u64;
         emit_difference(before, now, |row, diff| out.row(row, diff));
         if !rows.is_empty() {
+            self.open.add(key);
             self.groups.insert(key.clone(), rows);
+        }
+    }
+
+    fn advance(&mut self, mark: i64, out: &mut Emitter) {
+        for key in self.open.close(mark) {
+            out.release(self.groups.remove(&key).iter().flat_map(BTreeMap::values).sum());
         }
     }
 }

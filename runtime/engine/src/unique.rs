@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arqon_operators::Place;
 use arqon_types::{PackedRow, Schema};
 
+use crate::open::OpenKeys;
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
 use crate::stateful::{Delta, Emitter, KeyLogic};
@@ -45,12 +46,13 @@ pub(crate) fn duplicate() -> Fault {
 pub(crate) struct UniqueLogic {
     schema: Schema,
     keys: PackedMap<BTreeMap<PackedRow, i64>>,
+    open: OpenKeys,
 }
 
 impl UniqueLogic {
-    /// No rows, of `schema`.
-    pub(crate) fn new(schema: Schema) -> Self {
-        Self { schema, keys: PackedMap::default() }
+    /// No rows, of `schema`; `open` are the keys that go when their windows close.
+    pub(crate) fn new(schema: Schema, open: OpenKeys) -> Self {
+        Self { schema, keys: PackedMap::default(), open }
     }
 }
 
@@ -74,7 +76,14 @@ impl KeyLogic<1> for UniqueLogic {
             out.fault(&fault, packed_text(&self.schema, row), diff);
         });
         if !rows.is_empty() {
+            self.open.add(key);
             self.keys.insert(key.clone(), rows);
+        }
+    }
+
+    fn advance(&mut self, mark: i64, out: &mut Emitter) {
+        for key in self.open.close(mark) {
+            out.release(self.keys.remove(&key).iter().flat_map(BTreeMap::values).sum());
         }
     }
 }

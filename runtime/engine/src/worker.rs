@@ -13,6 +13,7 @@ use std::thread::Thread;
 use timely::worker::Worker;
 
 use crate::batch::Batch;
+use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
 use crate::recorder::{EpochRecord, Meter, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
@@ -25,6 +26,8 @@ pub(crate) struct Feed {
     pub(crate) epoch: u64,
     /// In log order.
     pub(crate) parts: Vec<(usize, Part)>,
+    /// How far each topic has come after it.
+    pub(crate) marks: Marks,
 }
 
 /// What one worker has to say about a complete epoch.
@@ -175,8 +178,13 @@ fn drive(worker: &mut Worker, setup: &Setup) {
     let sources = sources(setup, &recorder);
     let is_first = worker.index() == 0;
     let probe = rendered.probe.clone();
-    let mut input =
-        Some(Input { rendered, sources, recorder: Rc::clone(&recorder), tick: is_first });
+    let mut input = Some(Input {
+        rendered,
+        sources,
+        recorder: Rc::clone(&recorder),
+        tick: is_first,
+        marks: None,
+    });
     let mut in_flight = VecDeque::new();
     // The receiver may be gone if another worker could not start; then `has_failed` holds.
     let _ = setup.ready.send(());
@@ -239,14 +247,20 @@ struct Input {
     recorder: Rc<RefCell<Recorder>>,
     /// Whether this worker still has to announce the first epoch.
     tick: bool,
+    /// The marks that were announced last.
+    marks: Option<Marks>,
 }
 
 impl Input {
-    fn feed(&mut self, Feed { epoch, parts }: Feed) {
+    fn feed(&mut self, Feed { epoch, parts, marks }: Feed) {
         self.recorder.borrow_mut().epoch(epoch);
         self.advance_to(epoch);
         if std::mem::take(&mut self.tick) {
             self.rendered.ticks.send_batch(&mut vec![epoch]);
+        }
+        if self.marks.as_ref() != Some(&marks) {
+            self.rendered.marks.send_batch(&mut vec![(epoch, Marks::clone(&marks))]);
+            self.marks = Some(marks);
         }
         let mut by_topic: Vec<Vec<Part>> = self.sources.iter().map(|_| Vec::new()).collect();
         for (topic, part) in parts {
@@ -276,5 +290,6 @@ impl Input {
             inlet.advance_to(epoch);
         }
         self.rendered.ticks.advance_to(epoch);
+        self.rendered.marks.advance_to(epoch);
     }
 }

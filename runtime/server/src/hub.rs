@@ -38,6 +38,8 @@ pub enum FeedError {
 pub(crate) enum Command {
     /// Take these changes as one epoch.
     Feed { topics: Vec<TopicInput>, reply: oneshot::Sender<Result<Epoch, FeedError>> },
+    /// Close all windows, in an epoch of their own.
+    EndTime { reply: oneshot::Sender<Result<Epoch, FeedError>> },
     /// Take no more, bring out what is under way, and close the sessions with `code`.
     Finish { code: u16 },
 }
@@ -117,6 +119,9 @@ impl Hub {
                     Some(Command::Feed { topics, reply }) => {
                         // One who no longer waits for the answer has gone.
                         let _ = reply.send(self.feed(topics));
+                    }
+                    Some(Command::EndTime { reply }) => {
+                        let _ = reply.send(self.end_time());
                     }
                     Some(Command::Finish { code }) => self.ending = Some(code),
                     None => self.ending = Some(1001),
@@ -199,14 +204,7 @@ impl Hub {
     }
 
     fn feed(&mut self, topics: Vec<TopicInput>) -> Result<Epoch, FeedError> {
-        // Messages that came before are an epoch before.
-        if let Some(closed) = self.bus.close_epoch() {
-            let rows = |input: BusInput| TopicInput {
-                topic: input.topic,
-                changes: Changes::Rows(input.changes),
-            };
-            self.feed_engine(closed.epoch, closed.inputs.into_iter().map(rows).collect())?;
-        }
+        self.feed_open_epoch()?;
         for input in &topics {
             if !self.engine_inputs.contains(&input.topic) && !self.bus.is_observed(&input.topic) {
                 return Err(FeedError::NotAnInput(input.topic.clone()));
@@ -225,13 +223,39 @@ impl Hub {
         Ok(epoch)
     }
 
+    /// Messages that came before are an epoch before.
+    fn feed_open_epoch(&mut self) -> Result<(), FeedError> {
+        let Some(closed) = self.bus.close_epoch() else { return Ok(()) };
+        let rows = |input: BusInput| TopicInput {
+            topic: input.topic,
+            changes: Changes::Rows(input.changes),
+        };
+        self.feed_engine(closed.epoch, closed.inputs.into_iter().map(rows).collect())
+    }
+
+    fn end_time(&mut self) -> Result<Epoch, FeedError> {
+        self.feed_open_epoch()?;
+        if let Some(reason) = &self.failure {
+            return Err(FeedError::Stopped(reason.clone()));
+        }
+        let epoch = self.bus.mint_epoch(&[]);
+        let taken = self.dataflow.end_time(epoch);
+        self.under_way(taken).map(|()| epoch)
+    }
+
     fn feed_engine(&mut self, epoch: Epoch, topics: Vec<TopicInput>) -> Result<(), FeedError> {
         if let Some(reason) = &self.failure {
             return Err(FeedError::Stopped(reason.clone()));
         }
         let topics =
             topics.into_iter().filter(|input| self.engine_inputs.contains(&input.topic)).collect();
-        match self.dataflow.feed(EpochInput { epoch, topics }) {
+        let taken = self.dataflow.feed(EpochInput { epoch, topics });
+        self.under_way(taken)
+    }
+
+    /// Counts an epoch that the engine has taken, or stops.
+    fn under_way(&mut self, taken: Result<(), arqon_engine::FeedError>) -> Result<(), FeedError> {
+        match taken {
             Ok(()) => {
                 self.n_under_way += 1;
                 Ok(())

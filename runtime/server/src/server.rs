@@ -156,6 +156,18 @@ impl Server {
         answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
     }
 
+    /// Says that event time has come to its end: all windows close, in an epoch of their own. Not
+    /// to be called from an async task.
+    ///
+    /// # Errors
+    /// If the circuit has stopped.
+    pub fn end_time(&self) -> Result<Epoch, FeedError> {
+        let stopped = || FeedError::Stopped("the server has ended".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.commands.blocking_send(Command::EndTime { reply }).map_err(|_| stopped())?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
     /// Brings out what is under way, closes the sessions with `code` (1001: going away, 1012:
     /// restart), and ends. Not to be called from an async task.
     ///

@@ -44,7 +44,12 @@ pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
             | Operator::Errors(_)
             | Operator::Variable(_)
             | Operator::Next(_)
-            | Operator::Leave(_) => None,
+            | Operator::Leave(_)
+            | Operator::Window(_)
+            | Operator::Late(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => None,
         })
         .collect()
 }

@@ -332,6 +332,17 @@ fn conservation(subject: Subject<'_>, messages: &[Message]) -> Result<Option<Vio
                     )
                 })
             }
+            CounterKind::Windowed => {
+                let refused = counts.late.changes + counts.errors.changes;
+                let n_on_time = counts.input.changes.checked_sub(refused);
+                (n_on_time.is_none_or(|n| counts.output.changes < n)).then(|| {
+                    format!(
+                        "`{address}` takes {} changes, and {refused} are late or errors, but only \
+                         {} go on",
+                        counts.input.changes, counts.output.changes
+                    )
+                })
+            }
             CounterKind::Source | CounterKind::Stateful => None,
         };
         lost = lost.or(what);
@@ -359,9 +370,11 @@ fn merge(total: &mut Counts, more: &Counts) {
         (&mut total.output, more.output),
         (&mut total.filtered, more.filtered),
         (&mut total.errors, more.errors),
+        (&mut total.late, more.late),
     ] {
         sum.changes += part.changes;
         sum.net += part.net;
     }
     total.held += more.held;
+    total.released += more.released;
 }

@@ -6,6 +6,7 @@ use arqon_operators::{Aggregate, AggregateFunction, Expr, ExprKind};
 use arqon_types::{Schema, Type};
 
 use super::keys::{UniqueSides, path_of};
+use super::windows;
 use crate::dataflow::{Group, JoinKind, Ties, Top};
 use crate::facts::{Extent, Facts, Held, State};
 use crate::graph::Plan;
@@ -112,6 +113,16 @@ pub(crate) fn group(plan: &Plan, group: &Group, input: &Facts, schema: &Schema) 
         .collect();
     let (groups, free) = distinct_values(plan, &group.keys, input);
     let free: Vec<String> = free.into_iter().map(|column| name(column).to_owned()).collect();
+    let open = windows::among(input, &group.keys);
+    if let (Extent::Unbounded(topic), Some(open)) = (&input.extent, open) {
+        let groups = groups_text(&open.rows);
+        let state = if holding.is_empty() {
+            groups
+        } else {
+            format!("{groups}, and {} for {}", open.rows, holding.join(", ")).into()
+        };
+        return (Extent::Unbounded(*topic), State::Bounded(state));
+    }
     match &input.extent {
         Extent::Unknown => (Extent::Unknown, State::Unknown),
         Extent::Unbounded(topic) if !free.is_empty() => (
@@ -249,20 +260,24 @@ pub(crate) fn distinct(plan: &Plan, input: &Facts, schema: &Schema) -> (Extent, 
         .collect();
     let (values, free) = distinct_values(plan, &columns, input);
     let extent = if free.is_empty() { values } else { input.extent.clone() };
-    let state = match &extent {
-        Extent::Unbounded(topic) => State::Unbounded { topic: *topic, held: Held::Distinct },
-        Extent::Unknown => State::Unknown,
-        Extent::Rows(_) | Extent::Bounded(_) => State::Bounded(extent.text()),
+    let state = match (&extent, &input.windows) {
+        (Extent::Unbounded(_), Some(open)) => State::Bounded(Arc::clone(&open.rows)),
+        (Extent::Unbounded(topic), None) => {
+            State::Unbounded { topic: *topic, held: Held::Distinct }
+        }
+        (Extent::Unknown, _) => State::Unknown,
+        (Extent::Rows(_) | Extent::Bounded(_), _) => State::Bounded(extent.text()),
     };
     (extent, state)
 }
 
 /// `top` holds all rows, since any may come to the top when those above it leave.
 pub(crate) fn top(top: &Top, input: &Facts) -> (Extent, State) {
-    let state = match &input.extent {
-        Extent::Unbounded(topic) => State::Unbounded { topic: *topic, held: Held::Top },
-        Extent::Unknown => State::Unknown,
-        Extent::Rows(_) | Extent::Bounded(_) => State::Bounded(input.extent.text()),
+    let state = match (&input.extent, windows::among(input, &top.per)) {
+        (Extent::Unbounded(_), Some(open)) => State::Bounded(open.rows),
+        (Extent::Unbounded(topic), None) => State::Unbounded { topic: *topic, held: Held::Top },
+        (Extent::Unknown, _) => State::Unknown,
+        (Extent::Rows(_) | Extent::Bounded(_), _) => State::Bounded(input.extent.text()),
     };
     let cut = matches!(top.ties, Ties::Cut) && top.per.is_empty();
     let extent = if cut { Extent::Rows(top.n) } else { input.extent.clone() };

@@ -60,6 +60,7 @@ pub(crate) fn facts(
         declared_key: None,
         extent,
         state,
+        windows: None,
     }
 }
 
@@ -121,9 +122,11 @@ impl Origins<'_> {
                 }
                 Some(())
             }
-            Verb::Where(_) | Verb::Distinct | Verb::Leave { .. } | Verb::Carries(_) => {
-                self.trace(self.input(at, &Port::Main)?.from, path)
-            }
+            Verb::Where(_)
+            | Verb::Distinct
+            | Verb::Within(_)
+            | Verb::Leave { .. }
+            | Verb::Carries(_) => self.trace(self.input(at, &Port::Main)?.from, path),
             Verb::Project(projection) => {
                 let (first, rest) = path.split_first()?;
                 self.computed(at, projection.fields.get(*first)?, rest)
@@ -132,6 +135,8 @@ impl Origins<'_> {
                 let (first, rest) = path.split_first()?;
                 self.computed(at, group.keys.get(*first)?, rest)
             }
+            // Windows do not stand in loops, and their bounds are computed.
+            Verb::Window(_) | Verb::Late(_) => None,
             Verb::Top(_) => {
                 let input = self.input(at, &Port::Main)?;
                 let is_rank = path.first().is_none_or(|at| input.wire.schema.fields.len() <= *at);

@@ -56,6 +56,7 @@ pub(crate) fn topic(name: &str, schema: &Arc<Schema>, discipline: Discipline, ed
         discipline,
         key,
         time: None,
+        late: 0,
         edge,
         retain: None,
         control: false,
@@ -159,6 +160,7 @@ pub(crate) fn dataflow() -> DataflowPlan {
         time: None,
         edge,
         verified: true,
+        lateness: None,
     };
     let name = |text| TopicName::parse(text).expect("a name");
     let step = |address: &str, operator, inputs: &[u32], schema: Arc<Schema>| Step {
@@ -187,5 +189,6 @@ pub(crate) fn dataflow() -> DataflowPlan {
             step("revenue[2]", Operator::Group(group()), &[3], revenue()),
         ],
         outputs: vec![Output { topic: name("shop.revenue"), step: StepId(4) }],
+        releases: Vec::new(),
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn topic(
         time: None,
         edge: Edge::Both,
         verified: true,
+        lateness: None,
     }
 }
 
@@ -57,6 +58,7 @@ impl PlanBuilder {
             loops: Vec::new(),
             steps: Vec::new(),
             outputs: Vec::new(),
+            releases: Vec::new(),
         })
     }
 
@@ -383,6 +385,11 @@ impl Oracle<'_> {
             Operator::Variable(_) | Operator::Next(_) | Operator::Leave(_) => {
                 panic!("loops are held to the oracle of the laws")
             }
+            Operator::Window(_)
+            | Operator::Late(_)
+            | Operator::Session(_)
+            | Operator::Final(_)
+            | Operator::Within(_) => panic!("windows have their oracle in tests/src/oracle.rs"),
             Operator::Unique { key } => {
                 let mut rows = Relation::new();
                 let mut last: BTreeSet<Vec<Value>> = BTreeSet::new();

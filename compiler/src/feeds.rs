@@ -1,0 +1,27 @@
+//! Who puts rows into a topic: nodes of the flow, and those outside of it.
+
+use crate::resolve::Resolved;
+use crate::typed::{NodeId, TopicId};
+use crate::typing::Flow;
+
+/// Whether clients, other circuits or an operator put rows into the topic, or nobody here does.
+pub(crate) fn is_fed_from_outside(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> bool {
+    let topic = resolved.topic(id);
+    let is_shared =
+        topic.ast().is_some_and(|ast| ast.shared.as_ref().is_some_and(|shared| shared.node));
+    n_writers == 0 || topic.edge.admits() || is_shared
+}
+
+/// Who writes each topic: the node, and which of its sinks.
+pub(crate) type Writers = Vec<Vec<(NodeId, usize)>>;
+
+/// Who writes which topic.
+pub(crate) fn writers(resolved: &Resolved<'_>, flow: &Flow) -> Writers {
+    let mut writers = vec![Vec::new(); resolved.topics.len()];
+    for (node_idx, node) in flow.nodes.iter().enumerate() {
+        for (sink_idx, sink) in node.sinks.iter().enumerate() {
+            writers[sink.topic.0].push((NodeId(node_idx), sink_idx));
+        }
+    }
+    writers
+}
