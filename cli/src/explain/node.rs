@@ -6,7 +6,7 @@ use arqon_grammar::Span;
 use arqon_grammar::suggest::suggest;
 use arqon_plan::{
     DataflowPlan, Extent, JoinKind, Plan, State, StepId, TextRange, Verb, Vertex, VertexId,
-    fields_text, state_text, step_text, verb_text,
+    WindowFrame, fields_text, state_text, step_text, verb_text,
 };
 use serde_json::{Value, json};
 
@@ -261,6 +261,19 @@ fn law(verb: &Verb) -> &'static str {
         }
         Verb::Distinct => "by row: the first copy comes, the last one goes",
         Verb::Top(_) => "by group: a change moves the rows at the cut of its group",
+        Verb::Window(window) if window.is_final => {
+            "held until the window closes, and said once; what comes later goes to `late`"
+        }
+        Verb::Window(window) => match window.frame {
+            WindowFrame::Aligned { .. } => {
+                "linear: each change by itself, into those of its windows that are open"
+            }
+            WindowFrame::Session { .. } => {
+                "by key: a change takes back the sessions that it joins or parts, and puts the new"
+            }
+        },
+        Verb::Within(_) => "linear: each row comes, and is taken back when time has passed it",
+        Verb::Late(_) => "linear: the rows that came after all their windows had closed",
         Verb::Carries(_) => "by key: each key that changed has its row taken back and put anew",
         Verb::Call(_) => {
             "one job for each row; a retraction repeats the recorded result, taken back"
