@@ -161,7 +161,8 @@ fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
         step(random, nodes, (&mut made.fields, &mut made.saying), &mut body, at);
         let written = &body[n_before..];
         let goes_row_by_row = ["- where", "- with", "- drop"].iter().any(|it| written.contains(it))
-            && !written.contains("- join");
+            && !written.contains("- join")
+            && !written.contains("- loop");
         made.has_marks &= goes_row_by_row || written.is_empty();
         made.is_final |= written.contains("- join") && nodes.iter().any(|other| other.is_final);
     }
