@@ -280,10 +280,10 @@ pub(crate) struct TestArguments {
     #[arg(long)]
     pub(crate) laws: bool,
     /// The first seed of the generated inputs
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "laws")]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many inputs are generated, a seed each
-    #[arg(long, value_name = "N", default_value_t = 50, requires = "laws")]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) cases: u64,
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE")]

@@ -20,7 +20,7 @@ use arqon_types::TopicName;
 use serde_json::json;
 
 use self::difference::difference;
-use self::laws::{Cases, laws};
+use self::laws::{Cases, laws, named};
 use self::outcome::{Fault, Outcome};
 use self::play::{changes_of, play};
 use crate::arguments::{GlobalArguments, TestArguments};
@@ -57,7 +57,7 @@ pub(crate) fn test(
                 Ok(plan) => {
                     let name = circuit.findings.file();
                     for test in &circuit.compiled.tests {
-                        let outcome = run_test(&plan, test, name)?;
+                        let outcome = run_test(&plan, test, name, cases)?;
                         print_outcome(console, &outcome)?;
                         outcomes.push(outcome);
                     }
@@ -121,7 +121,12 @@ fn is_checked_only(circuit: &Circuit) -> bool {
     !circuit.findings.has_errors() && circuit.compiled.tests.is_empty()
 }
 
-fn run_test(plan: &DataflowPlan, test: &TestPlan, file: &str) -> Result<Outcome, Failure> {
+fn run_test(
+    plan: &DataflowPlan,
+    test: &TestPlan,
+    file: &str,
+    cases: Cases,
+) -> Result<Outcome, Failure> {
     let started = now();
     let mut faults = Vec::new();
     for n_workers in WORKERS {
@@ -134,6 +139,7 @@ fn run_test(plan: &DataflowPlan, test: &TestPlan, file: &str) -> Result<Outcome,
             break;
         }
     }
+    faults.extend(named(plan, &test.laws, file, cases)?);
     Ok(Outcome { file: file.to_owned(), name: test.name.clone(), took: started.elapsed(), faults })
 }
 

@@ -52,9 +52,12 @@ fn a_law_that_speaks_of_nothing_in_the_circuit_is_not_tried() {
 }
 
 #[test]
-fn seeds_without_laws_are_a_usage_error() {
-    let ran = Scene::new().arqon(&["test", "shop.yaml", "--seed", "7"]);
-    assert_eq!(ran.code, 2, "{}", ran.stderr);
+fn a_test_may_name_a_law() {
+    let scene = Scene::new();
+    scene.write("law.yaml", &format!("{SHOP}  the answer is settled:\n    - law: split\n"));
+    let ran = scene.arqon(&["test", "law.yaml", "--cases", "3"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("the answer is settled ... ok"), "{}", ran.stdout);
 }
 
 #[test]

@@ -15,6 +15,41 @@ use crate::resolve::{Resolved, TopicOrigin};
 use crate::typed::{NodeId, TopicId};
 use crate::typing::Flow;
 
+/// What holds for every circuit, whatever its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Law {
+    /// Many epochs come to what one epoch comes to.
+    Batch,
+    /// Wherever the epochs are cut, the state after the same messages is the same.
+    Split,
+    /// The number of workers and the back end change nothing, epoch by epoch.
+    Workers,
+    /// What is inserted and deleted leaves nothing, neither in topics nor in state.
+    Delete,
+    /// Beginning again with the recorded input changes nothing that comes after.
+    Restart,
+    /// Every row that comes in goes out, is filtered, or is an error row.
+    Conservation,
+}
+
+impl Law {
+    /// All laws, in the order in which they are checked.
+    pub const ALL: [Self; 6] =
+        [Self::Batch, Self::Split, Self::Workers, Self::Delete, Self::Restart, Self::Conservation];
+
+    /// As it is written in a test.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Split => "split",
+            Self::Workers => "workers",
+            Self::Delete => "delete",
+            Self::Restart => "restart",
+            Self::Conservation => "conservation",
+        }
+    }
+}
+
 /// One named test; its examples run one after another on the same state, an epoch each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestPlan {
@@ -24,6 +59,8 @@ pub struct TestPlan {
     pub place: Place,
     /// In order.
     pub examples: Vec<TestExample>,
+    /// What is to hold for generated inputs, each with its place.
+    pub laws: Vec<(Law, Place)>,
 }
 
 /// One epoch of a test.
@@ -89,16 +126,14 @@ struct Tests<'r, 'a> {
 impl Tests<'_, '_> {
     fn test(&mut self, test: &ast::Test) -> Option<TestPlan> {
         let mut examples = Some(Vec::with_capacity(test.steps.len()));
+        let mut laws = Vec::new();
         for step in &test.steps {
             let typed = match step {
                 ast::TestStep::Example(example) => self.example(example),
-                ast::TestStep::Law(law) => {
-                    self.report.push(Diagnostic::new(
-                        yaml::NOT_AVAILABLE,
-                        law.law.span,
-                        "laws in tests are part of the language, and not available in this version",
-                    ));
-                    None
+                ast::TestStep::Law(check) => {
+                    let place = self.places.place(check.law.span);
+                    laws.extend(self.law(check).map(|law| (law, place)));
+                    continue;
                 }
             };
             examples = examples.zip(typed).map(|(mut examples, typed)| {
@@ -110,7 +145,33 @@ impl Tests<'_, '_> {
             name: test.name.node.clone(),
             place: self.places.place(test.name.span),
             examples: examples?,
+            laws,
         })
+    }
+
+    fn law(&mut self, check: &ast::LawCheck) -> Option<Law> {
+        if let Some(within) = &check.within {
+            self.report.push(
+                Diagnostic::new(
+                    yaml::NOT_AVAILABLE,
+                    within.span,
+                    "`within` of a law is part of the language and not available in this version",
+                )
+                .help("the laws that are there hold exactly"),
+            );
+        }
+        let name = &check.law;
+        let law = Law::ALL.into_iter().find(|law| law.name() == name.as_str());
+        if law.is_none() {
+            self.report.unknown(
+                names::UNKNOWN_LAW,
+                name.span,
+                format!("there is no law `{}`", name.node),
+                name.as_str(),
+                Law::ALL.map(Law::name).to_vec(),
+            );
+        }
+        law
     }
 
     fn example(&mut self, example: &ast::Example) -> Option<TestExample> {

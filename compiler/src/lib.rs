@@ -35,7 +35,7 @@ mod filter;
 
 pub use checks::{Unbounded, no_bypass_proof, plan_errors, plan_warnings};
 pub use compile::{Compiled, Pass, compile, compile_with};
-pub use example::{TestExample, TestInput, TestOutput, TestPlan};
+pub use example::{Law, TestExample, TestInput, TestOutput, TestPlan};
 pub use filter::{compile_aggregate, compile_expression, compile_filter};
 pub use options::Options;
 pub use runnable::NotRunnable;

@@ -11,9 +11,11 @@ mod generate;
 mod check;
 mod shrink;
 
+use arqon_compiler::Law;
+use arqon_operators::Place;
 use arqon_plan::DataflowPlan;
 
-use self::check::{Law, Subject, Violation};
+use self::check::{Subject, Violation, applies, sentence};
 use self::constants::Constants;
 use self::history::{Epochs, Message, inputs};
 use self::random::Random;
@@ -38,20 +40,46 @@ pub(super) struct Cases {
 /// # Errors
 /// A [`Failure`] if the engine stops.
 pub(super) fn laws(plan: &DataflowPlan, file: &str, cases: Cases) -> Result<Vec<Outcome>, Failure> {
-    let subject = Subject { plan, engine: play };
-    let constants = Constants::of(plan);
-    let laws = Law::ALL.into_iter().filter(|law| law.applies(plan));
+    let laws = Law::ALL.into_iter().filter(|law| applies(*law, plan));
     laws.map(|law| {
         let started = now();
-        let fault = first_fault(subject, law, &constants, cases)?;
+        let fault = one(plan, law, file, cases)?;
         Ok(Outcome {
             file: file.to_owned(),
-            name: format!("law: {}", law.sentence()),
+            name: format!("law: {}", sentence(law)),
             took: started.elapsed(),
-            faults: fault.into_iter().map(|fault| fault.told(plan, file)).collect(),
+            faults: fault.into_iter().collect(),
         })
     })
     .collect()
+}
+
+/// The laws that a test names, each at its place.
+///
+/// # Errors
+/// A [`Failure`] if the engine stops.
+pub(super) fn named(
+    plan: &DataflowPlan,
+    laws: &[(Law, Place)],
+    file: &str,
+    cases: Cases,
+) -> Result<Vec<Fault>, Failure> {
+    let mut faults = Vec::new();
+    for (law, place) in laws {
+        let fault = one(plan, *law, file, cases)?;
+        let at = format!("{file}:{}:{}", place.line, place.column);
+        faults.extend(fault.map(|fault| Fault { place: at, ..fault }));
+    }
+    Ok(faults)
+}
+
+fn one(plan: &DataflowPlan, law: Law, file: &str, cases: Cases) -> Result<Option<Fault>, Failure> {
+    if !applies(law, plan) {
+        return Ok(None);
+    }
+    let subject = Subject { plan, engine: play };
+    let found = first_fault(subject, law, &Constants::of(plan), cases)?;
+    Ok(found.map(|found| found.told(plan, file)))
 }
 
 /// A law that does not hold, and for which case.
@@ -246,7 +274,7 @@ mod tests {
     fn a_sound_engine_keeps_all_laws() {
         for law in Law::ALL {
             let found = found(law, play);
-            assert!(found.is_none(), "{}: {}", law.sentence(), found.unwrap().violation.what);
+            assert!(found.is_none(), "{}: {}", sentence(law), found.unwrap().violation.what);
         }
     }
 
@@ -263,9 +291,9 @@ mod tests {
         ];
         for (law, engine) in broken {
             let found = found(law, engine);
-            let found = found.unwrap_or_else(|| panic!("{} is not noticed", law.sentence()));
+            let found = found.unwrap_or_else(|| panic!("{} is not noticed", sentence(law)));
             let n_messages: usize = found.violation.epochs.iter().map(Vec::len).sum();
-            assert!(n_messages <= 10, "{}: {n_messages} messages", law.sentence());
+            assert!(n_messages <= 10, "{}: {n_messages} messages", sentence(law));
         }
     }
 

@@ -21,7 +21,7 @@ use crate::quantity;
 use crate::span::Spanned;
 use crate::yaml::NodeId;
 
-pub(crate) const STEP_KEYS: &[&str] = &["send", "expect", "cost", "law", "within"];
+pub(crate) const STEP_KEYS: &[&str] = &["send", "expect", "cost", "law", "within", "mocks"];
 
 impl<'a> Reader<'a> {
     /// `tests:`.
@@ -52,6 +52,17 @@ impl<'a> Reader<'a> {
         let first = self.map(id).and_then(|items| items.first().copied());
         let owner = first.map_or(test.span, |item| item.span);
         let fields = self.fields(id, "a test step", owner, STEP_KEYS)?;
+        if let Some(mocks) = fields.get("mocks") {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::NOT_AVAILABLE,
+                    mocks.span,
+                    "`mocks` is part of the language and not available in this version",
+                )
+                .help("operators do not run in this version, so there is no call to answer"),
+            );
+            return None;
+        }
         if let Some(law) = fields.get("law") {
             for key in ["send", "expect", "cost"] {
                 if let Some(other) = fields.get(key) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arqon_compiler::Law;
 use arqon_engine::{
     BackendChoice, CounterKind, Counts, EngineOptions, EpochOutput, NodeCounts, TopicInput,
 };
@@ -14,59 +15,36 @@ use crate::examples::difference::{Changes, difference};
 use crate::examples::play::{State, add, changes_of, schema_of};
 use crate::exit::Failure;
 
-/// What holds for every circuit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::examples) enum Law {
-    /// Many epochs come to what one epoch comes to.
-    Batch,
-    /// Wherever the epochs are cut, the state after the same messages is the same.
-    Split,
-    /// The number of workers and the back end change nothing, epoch by epoch.
-    Workers,
-    /// What is inserted and deleted leaves nothing, neither in topics nor in state.
-    Delete,
-    /// Beginning again with the recorded input changes nothing that comes after.
-    Restart,
-    /// Every row that comes in goes out, is filtered, or is an error row.
-    Conservation,
-}
-
 /// What a law's runs had to agree on, and did not.
-pub(in crate::examples) struct Violation {
+pub(super) struct Violation {
     /// One line: what disagrees.
-    pub(in crate::examples) what: String,
+    pub(super) what: String,
     /// The epochs that show it.
-    pub(in crate::examples) epochs: Epochs,
+    pub(super) epochs: Epochs,
     /// The rows that differ, if it is about rows.
-    pub(in crate::examples) rows: String,
+    pub(super) rows: String,
 }
 
-impl Law {
-    /// All laws, in the order in which they are checked.
-    pub(in crate::examples) const ALL: [Self; 6] =
-        [Self::Batch, Self::Split, Self::Workers, Self::Delete, Self::Restart, Self::Conservation];
-
-    /// The law in words.
-    pub(in crate::examples) fn sentence(self) -> &'static str {
-        match self {
-            Self::Batch => "incremental equals batch",
-            Self::Split => "any split into epochs gives the same state",
-            Self::Workers => "workers and back ends agree",
-            Self::Delete => "insert then delete leaves nothing",
-            Self::Restart => "a restart changes nothing",
-            Self::Conservation => "no row is lost",
-        }
+/// The law in words.
+pub(super) fn sentence(law: Law) -> &'static str {
+    match law {
+        Law::Batch => "incremental equals batch",
+        Law::Split => "any split into epochs gives the same state",
+        Law::Workers => "workers and back ends agree",
+        Law::Delete => "insert then delete leaves nothing",
+        Law::Restart => "a restart changes nothing",
+        Law::Conservation => "no row is lost",
     }
+}
 
-    /// Whether the circuit has what the law speaks of.
-    pub(in crate::examples) fn applies(self, plan: &DataflowPlan) -> bool {
-        let inputs = inputs(plan);
-        match self {
-            Self::Batch | Self::Split | Self::Workers | Self::Restart | Self::Conservation => {
-                !inputs.is_empty()
-            }
-            Self::Delete => inputs.iter().any(|topic| topic.discipline != Discipline::Events),
+/// Whether the circuit has what the law speaks of.
+pub(super) fn applies(law: Law, plan: &DataflowPlan) -> bool {
+    let inputs = inputs(plan);
+    match law {
+        Law::Batch | Law::Split | Law::Workers | Law::Restart | Law::Conservation => {
+            !inputs.is_empty()
         }
+        Law::Delete => inputs.iter().any(|topic| topic.discipline != Discipline::Events),
     }
 }
 
