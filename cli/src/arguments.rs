@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Evaluate one expression: its value and its type
     Eval(EvalArguments),
+    /// Write circuits in canonical form, their comments kept
+    Fmt(FmtArguments),
     /// Explain a diagnostic code at length, or a part of a circuit
     Explain(ExplainArguments),
     /// Draw a circuit
@@ -173,6 +175,16 @@ pub(crate) struct CheckArguments {
     pub(crate) explain: Option<Property>,
     #[command(flatten)]
     pub(crate) compiler: CompilerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FmtArguments {
+    /// Circuits, or directories of circuits; `-` formats stdin to stdout
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print what would change, change nothing, and end with 1 if anything would
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// What `check` can prove in print.

@@ -20,6 +20,7 @@ mod graph;
 mod check;
 mod difference;
 mod init;
+mod fmt;
 mod run;
 mod examples;
 mod token;
@@ -72,6 +73,7 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Check(command) => check::check(command, &arguments.global, console),
         Command::Init(command) => init::init(command, console),
         Command::Diff(command) => difference::diff(command, &arguments.global, console),
+        Command::Fmt(command) => fmt::fmt(command, console),
         Command::Test(command) => examples::test(command, &arguments.global, console),
         Command::Run(command) => run::run(command, &arguments.global, console),
         Command::Token(command) => token::token(command, console),

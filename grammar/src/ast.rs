@@ -7,6 +7,7 @@
 mod flow;
 mod bus;
 mod example;
+mod walk;
 
 pub use bus::*;
 pub use example::*;

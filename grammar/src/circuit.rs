@@ -61,9 +61,19 @@ pub(crate) fn parse_part(
     let Some(document) = yaml::read(text, part.start, &mut diagnostics) else {
         return (None, diagnostics.finish());
     };
+    lower(text, &document, options, diagnostics)
+}
+
+/// Reads a circuit out of the tree of its text.
+pub(crate) fn lower(
+    text: &str,
+    document: &yaml::Document<'_>,
+    options: &ParseOptions,
+    diagnostics: Collector,
+) -> (Option<Circuit>, Vec<Diagnostic>) {
     let mut reader = Reader {
         text,
-        document: &document,
+        document,
         variables: &options.variables,
         diagnostics,
         known: Known::default(),
@@ -75,6 +85,7 @@ pub(crate) fn parse_part(
 /// The version of the language read here.
 const LANGUAGE_VERSION: u64 = 1;
 
+/// The keys of a circuit, in the order in which they stand.
 pub(crate) const CIRCUIT_KEYS: &[&str] = &[
     "arqon",
     "circuit",

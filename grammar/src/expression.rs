@@ -16,6 +16,9 @@ mod known;
 pub(crate) use known::Known;
 pub use literal::bytes_of_text;
 pub(crate) use literal::duration;
+pub(crate) use scan::Token;
+pub(crate) use scan::TokenKind;
+pub(crate) use scan::tokens;
 
 use pest::Parser as _;
 

@@ -26,6 +26,7 @@ mod expression;
 mod type_syntax;
 mod quantity;
 mod circuit;
+mod format;
 mod import;
 pub mod vocabulary;
 
@@ -36,6 +37,8 @@ pub use expression::bytes_of_text;
 pub use expression::parse_expression;
 pub use fix::Fixed;
 pub use fix::apply_fixes;
+pub use format::LINE_CHARACTERS_MAX;
+pub use format::format_circuit;
 pub use import::LoadFault;
 pub use import::Loader;
 pub use import::Main;

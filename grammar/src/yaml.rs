@@ -101,11 +101,28 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// All texts that are written, with their places.
+    pub(crate) fn scalars(&self) -> impl Iterator<Item = (Span, &Scalar<'a>)> {
+        self.nodes.iter().filter_map(|node| match &node.content {
+            Content::Scalar(scalar) if !node.span.is_empty() => Some((node.span, scalar)),
+            Content::Scalar(_)
+            | Content::List(_)
+            | Content::Map(_)
+            | Content::Tagged { .. }
+            | Content::Refused => None,
+        })
+    }
+
     fn add(&mut self, content: Content<'a>, span: Span) -> NodeId {
         let id = NodeId(u32::try_from(self.nodes.len()).expect("at most YAML_NODES_MAX nodes"));
         self.nodes.push(YamlNode { span, content });
         id
     }
+}
+
+/// Whether a text is written as a block below its key.
+pub(crate) fn is_block_scalar(scalar: &Scalar<'_>) -> bool {
+    matches!(scalar.style, ScalarStyle::Literal | ScalarStyle::Folded)
 }
 
 /// Reads the file that begins at `start` of a text and ends with it. None when its structure

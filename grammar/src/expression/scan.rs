@@ -18,15 +18,15 @@ pub(super) fn check(source: Source<'_>, diagnostics: &mut Collector) {
 
 /// One token by its bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Token {
-    pub(super) kind: TokenKind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 /// What a token is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum TokenKind {
+pub(crate) enum TokenKind {
     /// Letters, digits and `_`, not beginning with a digit.
     Word,
     /// Digits and what hangs on them: `5`, `1.5e3`, `5m`, `5min`.
@@ -50,7 +50,7 @@ pub(super) enum TokenKind {
 }
 
 /// Cuts a text into tokens, white space left out.
-pub(super) fn tokens(text: &str) -> Vec<Token> {
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(text.len() / 3);
     let mut at = 0;
     while let Some(character) = text[at..].chars().next() {

@@ -1,0 +1,111 @@
+//! Walks over the parts of a circuit that are the same everywhere: its expressions.
+
+use super::BranchCondition;
+use super::Circuit;
+use super::NamedExpr;
+use super::Node;
+use super::Step;
+use super::StepKind;
+use super::Value;
+use super::ValueKind;
+use super::WindowKind;
+use crate::expr::Expr;
+
+impl Circuit {
+    /// Hands every whole expression of the circuit to `visit`: those of functions, steps and
+    /// routes, in the order of the file within each.
+    pub fn for_each_expression<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        for function in &self.functions {
+            visit(&function.body);
+        }
+        for node in &self.flow {
+            node.for_each_expression(visit);
+        }
+        for condition in self.routes.iter().filter_map(|chain| chain.condition.as_ref()) {
+            visit(condition);
+        }
+    }
+}
+
+impl Node {
+    /// Hands every whole expression of the node to `visit`, those of its loop first.
+    pub fn for_each_expression<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        let Self { name: _, from: _, repeated, steps, to: _, span: _ } = self;
+        if let Some(repeated) = repeated {
+            for node in &repeated.flow {
+                node.for_each_expression(visit);
+            }
+            repeated.bounds.rounds.iter().for_each(&mut *visit);
+        }
+        for step in steps {
+            step.for_each_expression(visit);
+        }
+    }
+}
+
+impl Step {
+    /// Hands every whole expression of the step to `visit`.
+    pub fn for_each_expression<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        match &self.kind {
+            StepKind::Where(condition) => visit(condition),
+            StepKind::Select(fields) | StepKind::With(fields) => values(fields, visit),
+            StepKind::Distinct(fields) => values(fields.as_deref().unwrap_or_default(), visit),
+            StepKind::Join(join) => {
+                for pair in join.pairs.iter().flat_map(|pairs| &pairs.node) {
+                    visit(&pair.left);
+                    visit(&pair.right);
+                }
+                join.condition.iter().for_each(visit);
+            }
+            StepKind::Group(group) => {
+                values(&group.keys, visit);
+                values(&group.aggregates, visit);
+                group.condition.iter().for_each(visit);
+            }
+            StepKind::Top(top) => {
+                visit(&top.count);
+                top.by.iter().map(|key| &key.value).for_each(&mut *visit);
+                top.per.iter().chain(&top.offset).for_each(visit);
+            }
+            StepKind::Loop(looped) => {
+                looped.body.iter().for_each(|step| step.for_each_expression(visit));
+                looped.bounds.rounds.iter().for_each(visit);
+            }
+            StepKind::Window(window) => {
+                window.time.iter().for_each(&mut *visit);
+                match &window.kind.node {
+                    WindowKind::Session { per, .. } => per.iter().for_each(visit),
+                    WindowKind::Tumble { .. } | WindowKind::Hop { .. } => {}
+                }
+            }
+            StepKind::Within(within) => within.time.iter().for_each(visit),
+            StepKind::Route(branches) => {
+                for branch in branches {
+                    match &branch.condition {
+                        BranchCondition::When(condition) => visit(condition),
+                        BranchCondition::Else(_) => {}
+                    }
+                }
+            }
+            StepKind::Call(call) => {
+                call.job.iter().for_each(|(_, value)| computed(value, visit));
+                values(&call.keep, visit);
+            }
+            StepKind::Drop(_) | StepKind::Carries(_) | StepKind::Error => {}
+        }
+    }
+}
+
+fn values<'a>(fields: &'a [NamedExpr], visit: &mut dyn FnMut(&'a Expr)) {
+    fields.iter().map(|field| &field.value).for_each(visit);
+}
+
+/// The expressions within a raw value.
+fn computed<'a>(value: &'a Value, visit: &mut dyn FnMut(&'a Expr)) {
+    match &value.kind {
+        ValueKind::Computed(expr) => visit(expr),
+        ValueKind::List(items) => items.iter().for_each(|item| computed(item, visit)),
+        ValueKind::Map(entries) => entries.iter().for_each(|(_, value)| computed(value, visit)),
+        ValueKind::Scalar { .. } | ValueKind::Error => {}
+    }
+}
