@@ -70,8 +70,8 @@ fn named(plan: &Plan, node: &FlowNode<'_>) -> Option<VertexId> {
 fn idle_in_loop(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<Diagnostic> {
     let name = name(plan, id);
     let own = name.strip_prefix(step.node.as_str())?.strip_prefix('.')?;
-    let is_arm = matches!(step.verb, Verb::Arm(_) | Verb::Route(_));
-    if is_arm || plan.outputs(id).next().is_some() {
+    let is_output = matches!(step.verb, Verb::Arm(_) | Verb::Route(_) | Verb::Late(_));
+    if is_output || plan.outputs(id).next().is_some() {
         return None;
     }
     let (_, first) = plan.steps().find(|(_, first)| first.address == name)?;
