@@ -99,6 +99,8 @@ fn groups_of_events_need_a_bound() {
              producers retract: `carries: delta`",
             "or group by fields of type `bool` or `enum`, or by the topic's `key`, once it is \
              declared",
+            "or count in windows: `time` on topic `clicks`, a `window` before it, and \
+             `window_end` among its keys",
             "or say how long events count: `retain: 1h` on topic `clicks`",
         ]
     );

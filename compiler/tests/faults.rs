@@ -70,6 +70,8 @@ flow:
   8:3-9: `events` carries `events`, which are never retracted
   help: let `events` carry what can be replaced: `carries: full` and a `key`; or what its \
 producers retract: `carries: delta`
+  help: or count in windows: `time` on topic `events`, a `window` before it, and `window_end` \
+among its keys
   help: or say how long events count: `retain: 1h` on topic `events`
   note: `--allow unbounded` accepts it as it is",
     );

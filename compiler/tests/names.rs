@@ -148,7 +148,9 @@ fn unknown_functions() {
       - where: rms(region) > 0.5
 ",
         "15:16-22 error[E0206]: unknown function `lenght`
-16:16-19 error[E0019]: the function `rms` is part of the language, and not available in this version
+16:20-26 error[E0210]: `rms` wants a tensor of numbers, found string
+  here: this is `string`
+  5:26-40: `region` is declared `string`
 ",
     );
 }
@@ -310,7 +312,7 @@ flow:
   help: did you mean `off`?
 19:41-47 error[E0213]: `digits` is given twice
 20:17-20 error[E0213]: `len` takes 1 argument, found 2
-  help: len(s: string) or len(items: list<T>) -> int64
+  help: len(x) -> int64, of a string, list, map or bytes
 23:14-17 error[E0213]: `sum` takes 1 argument, found 2
   help: sum(x) -> the type of x, a number or duration
 24:26-30 error[E0213]: `sum` has no argument `wher`
@@ -817,10 +819,7 @@ flow:
     do:
       - where: rms(pcm) > 0.5 and id > 3 and foo > 3
 ",
-        "4:28-43 error[E0019]: the type `tensor` is part of the language, and not available in this version
-4:50-55 error[E0019]: the type `bytes` is part of the language, and not available in this version
-4:86-88 error[E0019]: `unit` is part of the language, and not available in this version
-11:16-19 error[E0019]: the function `rms` is part of the language, and not available in this version
+        "4:86-88 error[E0019]: `unit` is part of the language, and not available in this version
 11:46-49 error[E0205]: unknown field `foo`
   help: known here: `id`, `pcm`, `raw`, `at`
 ",

@@ -184,7 +184,6 @@ fn what_comes_later_is_said_by_name() {
          final: true\n      - over: {}\n        with: { a: b }\n      - kernel: k\n        args: { a: 1 }\n    to: u\n",
         &[
             "7:9-15 error[E0019]: `unnest` is part of the language and not available in this version",
-            "8:9-15 error[E0019]: `window` is part of the language and not available in this version",
             "10:9-13 error[E0019]: `over` is part of the language and not available in this version",
             "12:9-15 error[E0019]: `kernel` is part of the language and not available in this version",
         ],

@@ -255,16 +255,6 @@ codes! {
         wrong: "- select: { day: format_time(at, \"%Y-%K\") }\n",
         mended: "- select: { day: 'format_time(at, \"%Y-%m\")' }\n",
     }
-    UNKNOWN_LAW = "E0270" {
-        title: "a law that nothing checks",
-        explanation: "`law:` in a test names what is to hold for generated inputs: `batch` (many \
-            epochs come to what one comes to), `split` (any split into epochs gives the same \
-            state), `workers` (workers and back ends agree), `delete` (insert then delete leaves \
-            nothing), `restart` (beginning again changes nothing), `conservation` (no row is \
-            lost). `arqon test --laws` tries all of them on every circuit.",
-        wrong: "tests:\n  the answer is settled:\n    - law: spilt\n",
-        mended: "tests:\n  the answer is settled:\n    - law: split\n",
-    }
     NO_VALUE = "E0242" {
         title: "an expression that has no value for the row",
         explanation: "`arqon eval` could not compute the expression for the row. In a running \
@@ -331,5 +321,15 @@ codes! {
             variable stands in `let` and in `next`.",
         wrong: "flow:\n  reach:\n    loop:\n      let: { node: roots }\n      next: { nodes: { from: [roots, step] } }\n    out: node\n",
         mended: "flow:\n  reach:\n    loop:\n      let: { node: roots }\n      next: { node: { from: [roots, step] } }\n    out: node\n",
+    }
+    UNKNOWN_LAW = "E0270" {
+        title: "a law that nothing checks",
+        explanation: "`law:` in a test names what is to hold for generated inputs: `batch` (many \
+            epochs come to what one comes to), `split` (any split into epochs gives the same \
+            state), `workers` (workers and back ends agree), `delete` (insert then delete leaves \
+            nothing), `restart` (beginning again changes nothing), `conservation` (no row is \
+            lost). `arqon test --laws` tries all of them on every circuit.",
+        wrong: "tests:\n  the answer is settled:\n    - law: spilt\n",
+        mended: "tests:\n  the answer is settled:\n    - law: split\n",
     }
 }
