@@ -68,7 +68,7 @@ mod tests {
         assert!(now.contains("'if x > 0 then true else x == 1'"), "{now}");
         assert!(!mended.circuit.findings.has_errors(), "{:?}", mended.circuit.findings.diagnostics);
         assert_eq!(mended.before.as_deref(), Some(text));
-        assert!(mended.changes[0].starts_with("a.yaml:12:16: E0001: "), "{:?}", mended.changes);
+        assert!(mended.changes[0].starts_with("a.yaml:12:16: E0119: "), "{:?}", mended.changes);
     }
 
     #[test]

@@ -111,7 +111,8 @@ impl<'a> Reader<'a> {
             matches!(scalar.style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
         let is_of_words = |c: char| c.is_alphanumeric() || " -_.,!?".contains(c);
         let words = scalar.text.trim();
-        if !is_quoted || !words.contains(' ') || !words.chars().all(is_of_words) {
+        let is_text = words.contains(' ') && words.chars().all(is_of_words);
+        if !is_quoted || !is_text || TEXT_BYTES_MAX < words.len() {
             return;
         }
         let diagnostic = Diagnostic::new(
@@ -256,3 +257,6 @@ impl<'a> Reader<'a> {
             .collect()
     }
 }
+
+/// What is longer was meant as an expression, and its own fault is told.
+const TEXT_BYTES_MAX: usize = 256;
