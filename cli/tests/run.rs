@@ -64,14 +64,14 @@ fn what_has_no_effect_is_noted_and_what_would_lie_is_refused() {
     let quiet = scene.arqon(&["run", "tuned.yaml", "--until-idle", "-q"]);
     assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""));
     scene.write(
-        "last.yaml",
+        "kept.yaml",
         &format!(
-            "{head}topics:\n  a: {{ schema: R, edge: in }}\n  b: {{ schema: R, carries: full, key: \
-             id, edge: out }}\nflow: {{ n: {{ from: a, to: b }} }}\naccess: {{ w: {{ publish: [a] }} }}\n"
+            "{head}topics:\n  a: {{ schema: R, edge: in, retain: 1h }}\n  b: {{ schema: R, edge: \
+             out }}\nflow: {{ n: {{ from: a, to: b }} }}\naccess: {{ w: {{ publish: [a] }} }}\n"
         ),
     );
-    let refused = scene.arqon(&["run", "last.yaml", "--until-idle"]);
-    let start = "error: last.yaml:7:27: topic `b` is to hold the last event of each key;";
+    let refused = scene.arqon(&["run", "kept.yaml", "--until-idle"]);
+    let start = "error: kept.yaml:5:37: `retain` of topic `a` is checked";
     assert_eq!((refused.code, refused.stderr.starts_with(start)), (1, true), "{}", refused.stderr);
 }
 
