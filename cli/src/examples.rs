@@ -214,7 +214,7 @@ fn compare(
 fn updates(output: &EpochOutput) -> u64 {
     let counted = output.stats.nodes.iter().filter(|node| match node.kind {
         CounterKind::Source | CounterKind::Stateful => true,
-        CounterKind::Stateless | CounterKind::Windowed => false,
+        CounterKind::Stateless | CounterKind::Multiplying => false,
     });
     counted.map(|node| node.counts.output.changes).sum()
 }

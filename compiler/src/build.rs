@@ -395,6 +395,7 @@ impl<'r> Building<'r, '_> {
                 let fields = fields.clone();
                 parts.push(plan::Verb::Project(plan::Projection { word, fields }));
             }
+            Verb::Unnest(unnest) => parts.push(plan::Verb::Unnest(unnest.clone())),
             Verb::Join { join, .. } => parts.push(plan::Verb::Join(join.clone())),
             Verb::Group { group, having } => {
                 parts.push(plan::Verb::Group(group.clone()));

@@ -10,6 +10,7 @@ mod discipline;
 mod bounds;
 mod topology;
 mod access;
+mod products;
 mod unused;
 
 use arqon_grammar::Diagnostic;
@@ -45,6 +46,7 @@ pub fn plan_errors(plan: &Plan, unbounded: Unbounded) -> Vec<Diagnostic> {
 /// what could not be typed counts as unused.
 pub fn plan_warnings(plan: &Plan) -> Vec<Diagnostic> {
     let mut found = bounds::growing_topics(plan);
+    found.extend(products::check(plan));
     found.extend(access::warnings(plan));
     found.extend(unused::check(plan));
     found

@@ -67,7 +67,7 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
 /// Whether the map does nothing but leave columns out and change their order.
 fn only_moves(map: &Map) -> bool {
     map.stages.iter().all(|stage| match &stage.kind {
-        StageKind::Filter(_) => false,
+        StageKind::Filter(_) | StageKind::Unnest(_) => false,
         StageKind::Project(exprs) => {
             exprs.iter().all(|expr| matches!(expr.kind, ExprKind::Column(_)))
         }

@@ -28,7 +28,7 @@ pub(crate) fn output_keys(
         Operator::Source(_) => {
             source_key.map(|key| key.iter().copied().collect()).into_iter().collect()
         }
-        Operator::Map(map) => map_keys(map, input()),
+        Operator::Map(map) => map_keys(map, input(), n_left),
         Operator::Log(_) | Operator::Union | Operator::Errors(_) => Keys::new(),
         Operator::Route(_) | Operator::Arm(_) => input(),
         Operator::Join(join) => join_keys(join, inputs, n_left),
@@ -73,11 +73,20 @@ fn window_keys(window: &Window, keys: Keys, n_columns: usize) -> Keys {
     }
 }
 
-fn map_keys(map: &Map, mut keys: Keys) -> Keys {
+fn map_keys(map: &Map, mut keys: Keys, n_input: usize) -> Keys {
+    let mut width = n_input;
     for stage in &map.stages {
-        if let StageKind::Project(exprs) = &stage.kind {
-            keys = keys.iter().filter_map(|key| moved(key, exprs)).collect();
+        match &stage.kind {
+            StageKind::Filter(_) => {}
+            StageKind::Project(exprs) => {
+                keys = keys.iter().filter_map(|key| moved(key, exprs)).collect();
+            }
+            // An element is told from the others of its row by its position.
+            StageKind::Unnest(_) => keys.iter_mut().for_each(|key| {
+                key.insert(width);
+            }),
         }
+        width = stage.kind.width(width);
     }
     keys
 }
@@ -91,28 +100,25 @@ fn moved(key: &BTreeSet<usize>, exprs: &[Expr]) -> Option<BTreeSet<usize>> {
 
 fn join_keys(join: &Join, inputs: &[&Keys], n_left: usize) -> Keys {
     let (left, right) = (inputs[0], inputs[1]);
+    let pairs = || {
+        let pair = |one: &BTreeSet<usize>, other: &BTreeSet<usize>| {
+            one.iter().copied().chain(other.iter().map(|column| column + n_left)).collect()
+        };
+        left.iter().flat_map(|one| right.iter().map(move |other| pair(one, other))).collect()
+    };
     match join.kind {
         JoinKind::Semi | JoinKind::Anti => left.clone(),
-        JoinKind::Inner | JoinKind::Left => {
-            let right_columns: Vec<usize> = plain_columns(&join.right_key);
-            if proves(right, &right_columns) {
-                // Each left row meets at most one right row.
-                return bounded(with_equal_columns(join, left, n_left));
-            }
-            match join.output {
-                JoinOutput::Flat if join.kind == JoinKind::Inner => {
-                    let mut keys = Keys::new();
-                    for left_key in left {
-                        for right_key in right {
-                            let shifted = right_key.iter().map(|column| column + n_left);
-                            keys.push(left_key.iter().copied().chain(shifted).collect());
-                        }
-                    }
-                    bounded(keys)
-                }
-                JoinOutput::Flat | JoinOutput::Nested | JoinOutput::LeftOnly => Keys::new(),
-            }
+        JoinKind::Inner | JoinKind::Left
+            // Each left row meets at most one right row.
+            if join.asof.is_some() || proves(right, &plain_columns(&join.right_key)) =>
+        {
+            bounded(with_equal_columns(join, left, n_left))
         }
+        // The rows without a match have none on the other side, so pairs of keys tell all apart.
+        JoinKind::Inner | JoinKind::Left | JoinKind::Full => match join.output {
+            JoinOutput::Flat => bounded(pairs()),
+            JoinOutput::Nested | JoinOutput::LeftOnly => Keys::new(),
+        },
     }
 }
 

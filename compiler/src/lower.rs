@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arqon_operators::Expr;
 use arqon_plan::{
     Arm, DataflowPlan, Frame, Latest, Loop, LoopId, MARK, Map, Operator, Output, PLACE_FIELD, Plan,
-    Stage, StageKind, Step, StepId, TopicPlan, n_places,
+    Stage, StageKind, Step, StepId, TopicPlan, Unnest, n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
@@ -644,6 +644,7 @@ impl Lowering<'_, '_> {
                 let exprs = exprs.iter().cloned().chain(hidden_of(&from)).collect();
                 self.push(made(project(&address, exprs), vec![at], hiding()))
             }
+            Verb::Unnest(unnest) => self.unnest(unnest, at, made, schema)?,
             Verb::Join { input, join, .. } => {
                 let right = self.input(*input)?;
                 let right = self.plain(right)?;
@@ -690,6 +691,43 @@ impl Lowering<'_, '_> {
             // Windows are lowered where their late rows are, too.
             Verb::Window(_) | Verb::Within(_) | Verb::Call(_) | Verb::Unknown => return None,
         })
+    }
+
+    /// The row with each element, and then its fields in their order. Elements of one event follow
+    /// one another in the log.
+    fn unnest(
+        &mut self,
+        Unnest { list, field }: &Unnest,
+        at: StepId,
+        made: impl Fn(Operator, Vec<StepId>, Schema) -> Step,
+        schema: Schema,
+    ) -> Option<StepId> {
+        let before = &self.steps[at.index()].schema;
+        let n_before = before.fields.len();
+        let mut hidden = hidden_of(before);
+        let n_places = n_places(before);
+        let mut unnested = before.clone();
+        let element = schema.fields.get(*field)?.ty.clone();
+        unnested.fields.push(Field::new("$position", Type::Int64));
+        unnested.fields.push(Field::new("$element", element));
+        let exprs = schema.fields.iter().enumerate().map(|(column, new)| {
+            let from = if column == *field { n_before + 1 } else { column };
+            Expr::column(from, new.ty.clone())
+        });
+        let mut exprs: Vec<Expr> = exprs.collect();
+        let mut schema = with_hidden(schema, before);
+        if n_places > 0 {
+            hidden.push(Expr::column(n_before, Type::Int64));
+            schema.fields.push(Field::new(format!("{PLACE_FIELD}{n_places}"), Type::Int64));
+        }
+        exprs.extend(hidden);
+        let step = made(stage("", StageKind::Unnest(list.clone())), vec![at], unnested);
+        let address = step.address.clone();
+        let unnest = Operator::Map(Map {
+            stages: vec![Stage { address: address.clone(), kind: StageKind::Unnest(list.clone()) }],
+        });
+        let unnested = self.push(Step { operator: unnest, ..step });
+        Some(self.push(made(project(&address, exprs), vec![unnested], schema)))
     }
 
     fn arms(&mut self, node: &TypedNode, step: &TypedStep, route: StepId) -> Option<Vec<StepId>> {

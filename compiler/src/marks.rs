@@ -176,6 +176,7 @@ fn word_of_state(verb: &Verb) -> Option<String> {
     let word = match verb {
         Verb::Where(_)
         | Verb::Project(..)
+        | Verb::Unnest(_)
         | Verb::Route(_)
         | Verb::Carries(Discipline::Events | Discipline::Delta)
         | Verb::Unknown => return None,

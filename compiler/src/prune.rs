@@ -10,8 +10,7 @@ use std::collections::BTreeSet;
 
 use arqon_operators::{BinaryOp, Expr, ExprKind, Function, UnaryOp};
 use arqon_plan::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Stage, StageKind, Step, StepId,
-    Window,
+    DataflowPlan, Group, Join, JoinOutput, Map, Operator, Stage, StageKind, Step, StepId, Window,
 };
 use arqon_types::{Field, Schema, Type};
 
@@ -174,6 +173,10 @@ fn map_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Need> {
                 }
                 need = before;
             }
+            StageKind::Unnest(list) => {
+                need.truncate(width_before(map, idx, n_input));
+                read(list, &mut need);
+            }
         }
     }
     need
@@ -181,11 +184,7 @@ fn map_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Need> {
 
 /// How many columns the stage of a map sees.
 fn width_before(map: &Map, idx: usize, n_input: usize) -> usize {
-    let earlier = map.stages[..idx].iter().rev().find_map(|stage| match &stage.kind {
-        StageKind::Project(exprs) => Some(exprs.len()),
-        StageKind::Filter(_) => None,
-    });
-    earlier.unwrap_or(n_input)
+    map.stages[..idx].iter().fold(n_input, |width, stage| stage.kind.width(width))
 }
 
 fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
@@ -208,7 +207,14 @@ fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
     if let Some(residual) = &join.residual {
         read(residual, &mut both);
     }
+    if join.asof.is_some() {
+        // Of right rows of one time all fields decide which is the last.
+        both[n_left..].fill(Need::All);
+    }
     let mut right = both.split_off(n_left);
+    if let Some(asof) = &join.asof {
+        read(&asof.left, &mut both);
+    }
     for key in &join.left_key {
         read(key, &mut both);
     }
@@ -525,10 +531,10 @@ impl Pruning {
         let right = self.after(sides[1], &columns[1]);
         let left_fields = self.steps[left_input.index()].schema.fields.clone();
         let right_fields = self.steps[right_input.index()].schema.fields.clone();
-        for key in &mut join.left_key {
+        for key in join.left_key.iter_mut().chain(join.asof.iter_mut().map(|it| &mut it.left)) {
             rewrite(key, &left, &left_fields);
         }
-        for key in &mut join.right_key {
+        for key in join.right_key.iter_mut().chain(join.asof.iter_mut().map(|it| &mut it.right)) {
             rewrite(key, &right, &right_fields);
         }
         let shifted: Layout = right
@@ -547,22 +553,24 @@ impl Pruning {
         }
         *inputs = vec![left_input, right_input];
         let n_left = left_fields.len();
-        let is_left = join.kind == JoinKind::Left;
-        let optional = |ty: Type| if is_left { ty.optional() } else { ty };
-        let mut fields = left_fields;
+        let [misses_left, misses_right] = join.kind.may_miss();
+        let side = |fields: Vec<Field>, may_miss: bool| {
+            let optional = move |ty: Type| if may_miss { ty.optional() } else { ty };
+            fields.into_iter().map(move |field| Field { ty: optional(field.ty), ..field })
+        };
+        let mut fields: Vec<Field> = side(left_fields, misses_left).collect();
         let mut layout = left;
         match join.output {
             JoinOutput::LeftOnly => {}
             JoinOutput::Flat => {
-                fields.extend(
-                    right_fields.into_iter().map(|field| Field { ty: optional(field.ty), ..field }),
-                );
+                fields.extend(side(right_fields, misses_right));
                 layout.extend(shifted);
             }
             JoinOutput::Nested => {
                 let is_whole = is_identity(&right);
                 let gone = right.iter().map(|it| it.as_ref().map(|it| it.column)).collect();
-                fields.push(Field::new(String::new(), optional(Type::Struct(right_fields))));
+                let right = Field::new(String::new(), Type::Struct(right_fields));
+                fields.extend(side(vec![right], misses_right));
                 layout.push(Some(Place {
                     column: n_left,
                     fields: if is_whole { None } else { Some(gone) },
@@ -630,6 +638,17 @@ fn map_stages(
                 *exprs = new_exprs;
                 layout = after;
                 fields = new_fields;
+            }
+            StageKind::Unnest(list) => {
+                rewrite(list, &layout, &fields);
+                let element = match list.ty.required() {
+                    Type::List(element) => (**element).clone(),
+                    other => panic!("elements of {other}"),
+                };
+                for ty in [Type::Int64, element] {
+                    layout.push(Some(Place { column: fields.len(), fields: None }));
+                    fields.push(Field::new(String::new(), ty));
+                }
             }
         }
     }

@@ -223,7 +223,9 @@ fn join_bounds(
         topics: together(&bound.topics, &released.topics),
         ..bound.clone()
     };
-    let mut bounds: Vec<Bound> = left.iter().map(late).collect();
+    let [misses_left, _] = join.kind.may_miss();
+    let mut bounds: Vec<Bound> =
+        if misses_left { Vec::new() } else { left.iter().map(late).collect() };
     if join.kind == JoinKind::Inner {
         bounds.extend(right.iter().map(|bound| {
             let path = match join.output {

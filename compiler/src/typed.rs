@@ -201,6 +201,8 @@ pub(crate) enum Verb {
     Where(Expr),
     /// `select`, `with`, `drop`: the new row over the old one.
     Project(ProjectVerb, Vec<Expr>),
+    /// `unnest`: the list, and the field of the new row that has the element.
+    Unnest(plan::Unnest),
     /// `join` with the other side.
     Join {
         /// The other side.

@@ -86,6 +86,9 @@ fn draw(step: &ast::Step) -> String {
                 join.condition.as_ref().unwrap(),
             )
         }
+        ast::StepKind::Unnest(field) => {
+            format!("unnest {}", named(std::slice::from_ref(field)))
+        }
         ast::StepKind::Group(group) => format!(
             "group {} agg {} where {}",
             named(&group.keys),

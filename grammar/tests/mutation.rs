@@ -170,6 +170,7 @@ fn check_steps(text: &str, steps: &[Step]) {
         assert!(fits(text, step.span) && fits(text, step.verb));
         match &step.kind {
             StepKind::Where(condition) => check_expression(text, condition),
+            StepKind::Unnest(field) => check_expression(text, &field.value),
             StepKind::Select(fields) | StepKind::With(fields) => {
                 for field in fields {
                     check_expression(text, &field.value);

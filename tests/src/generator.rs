@@ -238,11 +238,12 @@ fn step(
     body: &mut String,
     at: usize,
 ) {
-    match random.below(12) {
+    match random.below(13) {
         10 | 11 => {
             step_loop(random, nodes, fields, body, Within { margin: 6, is_free: false });
             *saying = Saying::Changes;
         }
+        12 => unnest(random, fields, body, at),
         0 | 1 => {
             let condition = condition(random, fields);
             let _ = writeln!(body, "      - where: {condition}");
@@ -569,31 +570,79 @@ fn join(
         return;
     }
     let (mine, theirs) = (random.pick(&mine).to_string(), random.pick(&theirs).to_string());
-    let kind = *random.pick(&["inner", "left", "semi", "anti"]);
+    let kind = *random.pick(&["inner", "left", "full", "semi", "anti"]);
     let alias = format!("j{at}");
-    let _ = writeln!(body, "      - join: {other}\n        match: {{ {mine}: {theirs} }}");
+    let pairs = if random.chance(8) { String::new() } else { format!("{mine}: {theirs}") };
+    let _ = writeln!(body, "      - join: {other}\n        match: {{ {pairs} }}");
     let _ = writeln!(body, "        as: {alias}\n        kind: {kind}");
-    let grows = kind == "inner" || kind == "semi";
+    let is_asof = (kind == "inner" || kind == "left") && random.chance(35);
+    let is_asof = is_asof && asof(random, fields, other_fields, body);
+    let grows = (kind == "inner" || kind == "semi") && !is_asof;
     *saying = union(*saying, if grows { Saying::Facts } else { Saying::Changes });
     *saying = union(*saying, *other_saying);
-    if random.chance(25) {
-        let plain = of_type(other_fields, "int64");
-        if let (Some(theirs), true) = (plain.first(), kind == "semi" || kind == "anti") {
-            let _ = writeln!(body, "        where: {alias}.{theirs} > 1");
+    if random.chance(35)
+        && let Some(theirs) = of_type(other_fields, "int64").first()
+    {
+        let condition = *random.pick(&["{} > 1", "{} % 2 == 0", "12 / {} > 3.0"]);
+        let condition = condition.replace("{}", &format!("{alias}.{theirs}"));
+        let _ = writeln!(body, "        where: {condition}");
+    }
+    if kind == "semi" || kind == "anti" {
+        return;
+    }
+    let lifted = |ty: &str| {
+        if ty.starts_with("option<") { ty.to_owned() } else { format!("option<{ty}>") }
+    };
+    if kind == "full" {
+        for (_, ty) in fields.iter_mut() {
+            *ty = lifted(ty);
         }
     }
-    if kind == "inner" || kind == "left" {
-        // The right row becomes one plain field, so that later steps stay simple.
-        let (field, field_ty) = random.pick(other_fields).clone();
-        let name = format!("{alias}_{field}");
-        let _ = writeln!(body, "      - with:\n          {name}: {alias}.{field}");
-        let _ = writeln!(body, "      - drop: [{alias}]");
-        let lifted = match (kind, field_ty.starts_with("option<")) {
-            ("left", false) => format!("option<{field_ty}>"),
-            _ => field_ty,
-        };
-        fields.retain(|(other, _)| *other != name);
-        fields.push((name, lifted));
+    // The right row becomes one plain field, so that later steps stay simple.
+    let (field, field_ty) = random.pick(other_fields).clone();
+    let name = format!("{alias}_{field}");
+    let _ = writeln!(body, "      - with:\n          {name}: {alias}.{field}");
+    let _ = writeln!(body, "      - drop: [{alias}]");
+    let ty = if kind == "inner" { field_ty } else { lifted(&field_ty) };
+    fields.retain(|(other, _)| *other != name);
+    fields.push((name, ty));
+}
+
+/// `asof` over two fields of one type; false if there are none.
+fn asof(random: &mut Random, fields: &Fields, others: &Fields, body: &mut String) -> bool {
+    let ty = *random.pick(&["int64", "decimal<2>"]);
+    let mut mine = of_type(fields, ty);
+    mine.extend(of_type(fields, &format!("option<{ty}>")));
+    let mut theirs = of_type(others, ty);
+    theirs.extend(of_type(others, &format!("option<{ty}>")));
+    if mine.is_empty() || theirs.is_empty() {
+        return false;
+    }
+    let (time, of) = (random.pick(&mine), random.pick(&theirs));
+    let _ = writeln!(body, "        asof: {{ time: {time}, of: {of} }}");
+    true
+}
+
+/// A row for each element of a list that is made of the row's fields.
+fn unnest(random: &mut Random, fields: &mut Fields, body: &mut String, at: usize) {
+    let mut lists: Vec<(String, &str)> = vec![("'[1, 1, 2]'".to_owned(), "int64")];
+    for (name, ty) in fields.iter() {
+        match ty.as_str() {
+            "int64" => {
+                lists.push((format!("'[{name}, {name} + 1, 2]'"), "int64"));
+                lists.push((format!("filter([{name}, 1], v -> 6 / v > 2.0)"), "int64"));
+            }
+            "string" => lists.push((format!("split({name}, \"b\")"), "string")),
+            _ => {}
+        }
+    }
+    let (list, ty) = random.pick(&lists).clone();
+    let replaced = random.pick(fields).0.clone();
+    let name = if random.chance(30) { replaced } else { format!("u{at}") };
+    let _ = writeln!(body, "      - unnest:\n          {name}: {list}");
+    match fields.iter_mut().find(|(other, _)| *other == name) {
+        Some((_, replaced)) => ty.clone_into(replaced),
+        None => fields.push((name, ty.to_owned())),
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_operators::{Aggregate, AggregateFunction, Expr, ExprKind, eval};
 use arqon_plan::{
-    Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, Latest, LoopId, Operator,
-    Order, Route, Session, Stage, StageKind, Step, Ties, Top, TopicPlan, Window,
+    Asof, Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, Latest, LoopId,
+    Operator, Order, Route, Session, Stage, StageKind, Step, Ties, Top, TopicPlan, Window,
 };
 use arqon_types::{Change, Discipline, Row, TopicName, Type, Value};
 
@@ -361,8 +361,11 @@ impl Evaluation {
                 arms[arm.idx].clone()
             }
             Operator::Join(join) => {
-                let right_types = plan.steps[step.inputs[1].index()].schema.fields.len();
-                self.join(node, join, &input(0), &input(1), right_types)
+                let widths = [0, 1].map(|at| {
+                    let side: &Step = &plan.steps[step.inputs[at].index()];
+                    side.schema.fields.len()
+                });
+                self.join(node, join, [&input(0), &input(1)], widths)
             }
             Operator::Group(group) => self.group(node, group, &input(0)),
             Operator::Distinct => {
@@ -481,6 +484,17 @@ impl Evaluation {
                         add(&mut output, values, *diff);
                     }
                 }
+                StageKind::Unnest(list) => {
+                    let Some(values) = self.values(node, std::slice::from_ref(list), row, *diff)
+                    else {
+                        continue;
+                    };
+                    let Value::List(elements) = &values[0] else { continue };
+                    for (position, element) in (0..).zip(elements.iter()) {
+                        let more = [Value::Int(position), element.clone()];
+                        add(&mut output, row.iter().cloned().chain(more).collect(), *diff);
+                    }
+                }
             }
         }
         output
@@ -523,42 +537,72 @@ impl Evaluation {
         &mut self,
         node: &str,
         join: &Join,
-        left: &Collection,
-        right: &Collection,
-        n_right: usize,
+        [left, right]: [&Collection; 2],
+        [n_left, n_right]: [usize; 2],
     ) -> Collection {
         let left = self.keyed(node, &join.left_key, left);
         let right = self.keyed(node, &join.right_key, right);
+        let left = self.timed(node, join.asof.as_ref().map(|asof| &asof.left), left);
+        let right = self.timed(node, join.asof.as_ref().map(|asof| &asof.right), right);
         let mut output = Collection::new();
-        for (left_key, left_row, left_diff) in &left {
-            let mut matched = false;
-            for (right_key, right_row, right_diff) in &right {
+        let mut right_matched = vec![false; right.len()];
+        for (time, (left_key, left_row, left_diff)) in &left {
+            // Right rows that match, with their times.
+            let mut hits: Vec<(&Value, &Row, i64)> = Vec::new();
+            for (at, (of, (right_key, right_row, right_diff))) in right.iter().enumerate() {
                 let both: Row = left_row.iter().chain(right_row.iter()).cloned().collect();
                 let hit = left_key == right_key
                     && !left_key.contains(&Value::None)
+                    && join.asof.as_ref().is_none_or(|asof| is_before(asof, of, time))
                     && join.residual.as_ref().is_none_or(|residual| {
                         self.holds(node, residual, &both, left_diff * right_diff) == Some(true)
                     });
                 if hit {
-                    matched = true;
-                    if matches!(join.kind, JoinKind::Inner | JoinKind::Left) {
-                        let row = joined(join.output, left_row, Some(right_row), n_right);
-                        add(&mut output, row, left_diff * right_diff);
-                    }
+                    right_matched[at] = true;
+                    hits.push((of, right_row, *right_diff));
                 }
             }
-            let alone = match join.kind {
-                JoinKind::Inner => None,
-                JoinKind::Left if matched => None,
-                JoinKind::Left => Some(joined(join.output, left_row, None, n_right)),
-                JoinKind::Semi => matched.then(|| left_row.clone()),
-                JoinKind::Anti => (!matched).then(|| left_row.clone()),
+            let matched = !hits.is_empty();
+            if join.asof.is_some() {
+                let last = hits.iter().max_by_key(|(of, row, _)| (*of, *row)).copied();
+                hits = last.map(|(of, row, _)| (of, row, 1)).into_iter().collect();
+            }
+            for (_, right_row, right_diff) in hits.iter().filter(|_| join.kind.pairs_up()) {
+                let row = joined(join.output, left_row, Some(right_row), n_right);
+                add(&mut output, row, left_diff * right_diff);
+            }
+            let comes_alone = match join.kind {
+                JoinKind::Inner => false,
+                JoinKind::Left | JoinKind::Full | JoinKind::Anti => !matched,
+                JoinKind::Semi => matched,
             };
-            if let Some(row) = alone {
-                add(&mut output, row, *left_diff);
+            if comes_alone {
+                add(&mut output, joined(join.output, left_row, None, n_right), *left_diff);
+            }
+        }
+        for ((_, (_, row, diff)), matched) in right.iter().zip(right_matched) {
+            if join.kind == JoinKind::Full && !matched {
+                let nones: Row = std::iter::repeat_n(Value::None, n_left).collect();
+                add(&mut output, joined(join.output, &nones, Some(row), n_right), *diff);
             }
         }
         output
+    }
+
+    /// The rows with their times; those whose time fails are errors.
+    fn timed(
+        &mut self,
+        node: &str,
+        time: Option<&Expr>,
+        rows: Vec<(Row, Row, i64)>,
+    ) -> Vec<(Value, (Row, Row, i64))> {
+        let mut timed = Vec::new();
+        for (key, row, diff) in rows {
+            let exprs: Vec<Expr> = time.cloned().into_iter().collect();
+            let Some(values) = self.values(node, &exprs, &row, diff) else { continue };
+            timed.push((values.first().cloned().unwrap_or(Value::None), (key, row, diff)));
+        }
+        timed
     }
 
     fn group(&mut self, node: &str, group: &Group, rows: &Collection) -> Collection {
@@ -684,6 +728,19 @@ fn compare(top: &Top, a: &Row, b: &Row) -> std::cmp::Ordering {
         }
     }
     std::cmp::Ordering::Equal
+}
+
+/// Whether a right row of the time `of` may be the latest at `time`.
+fn is_before(asof: &Asof, of: &Value, time: &Value) -> bool {
+    let distance = match (of, time) {
+        (Value::None, _) | (_, Value::None) => return false,
+        (Value::Timestamp(of), Value::Timestamp(time)) => i128::from(*time) - i128::from(*of),
+        (Value::Date(of), Value::Date(time)) => {
+            (i128::from(*time) - i128::from(*of)) * 86_400_000_000_000
+        }
+        (of, time) => return of <= time,
+    };
+    distance >= 0 && asof.within.is_none_or(|within| distance <= i128::from(within))
 }
 
 fn joined(output: JoinOutput, left: &Row, right: Option<&Row>, n_right: usize) -> Row {

@@ -244,7 +244,14 @@ fn law(verb: &Verb) -> &'static str {
         Verb::Where(_) | Verb::Project(_) | Verb::Route(_) | Verb::Arm(_) => {
             "linear: each change by itself, a retraction as the row that it takes back"
         }
+        Verb::Unnest(_) => {
+            "linear: a row stands for its elements, a retraction takes all of them back"
+        }
+        Verb::Join(join) if join.asof.is_some() => {
+            "by key: a change moves the latest match of those left rows only whose match it is"
+        }
         Verb::Join(join) => match join.kind {
+            JoinKind::Full => "bilinear, and a row of either side stands alone without a match",
             JoinKind::Inner => {
                 "bilinear: a change of one side meets the rows of the other side that match it"
             }

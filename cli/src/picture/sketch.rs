@@ -231,6 +231,9 @@ fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
                 format!("drop {}", gone.join(", "))
             }
         },
+        Verb::Unnest(unnest) => {
+            format!("unnest {}", names(0).get(unnest.field).copied().unwrap_or("?"))
+        }
         Verb::Join(join) => {
             let right = plan.inputs(id).find(|wire| wire.wire.port == Port::Right);
             let other = right.map_or("nothing", |wire| plan.label(wire.from));
@@ -238,6 +241,7 @@ fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
             match join.kind {
                 JoinKind::Inner => format!("join {other}"),
                 JoinKind::Left => format!("left join {other}"),
+                JoinKind::Full => format!("full join {other}"),
                 JoinKind::Semi => format!("semi join {other}"),
                 JoinKind::Anti => format!("anti join {other}"),
             }

@@ -67,6 +67,7 @@ impl PlanBuilder {
             Verb::From
             | Verb::Where(_)
             | Verb::Project(_)
+            | Verb::Unnest(_)
             | Verb::Join(_)
             | Verb::Group(_)
             | Verb::Distinct

@@ -364,6 +364,17 @@ pub struct Map {
     pub stages: Vec<Stage>,
 }
 
+impl StageKind {
+    /// How many columns the stage yields of so many.
+    pub fn width(&self, n_columns: usize) -> usize {
+        match self {
+            Self::Filter(_) => n_columns,
+            Self::Project(fields) => fields.len(),
+            Self::Unnest(_) => n_columns + 2,
+        }
+    }
+}
+
 /// A stage of a [`Map`], with its own address for counters and error rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
@@ -381,6 +392,9 @@ pub enum StageKind {
     Filter(Expr),
     /// The new row, all expressions over the old one.
     Project(Vec<Expr>),
+    /// For each element of this list, or option of a list: the row, then the element's position
+    /// (int64, from 0), then the element. Rows without elements count as filtered.
+    Unnest(Expr),
 }
 
 /// The first true condition takes the row.
@@ -410,8 +424,21 @@ pub struct Join {
     pub right_key: Vec<Expr>,
     /// `bool` over the left columns followed by the right columns; part of the match.
     pub residual: Option<Expr>,
+    /// Of the right rows that match only the latest one counts. For inner and left joins.
+    pub asof: Option<Box<Asof>>,
     /// How the right row appears in the output.
     pub output: JoinOutput,
+}
+
+/// The latest right row at or before a time: of equal times the greatest row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asof {
+    /// The time over the left row, an option; `none` matches nothing.
+    pub left: Expr,
+    /// The time over the right row, of the same type.
+    pub right: Expr,
+    /// How much earlier the right row may be, in nanoseconds.
+    pub within: Option<i64>,
 }
 
 /// Kinds of join.
@@ -422,19 +449,40 @@ pub enum JoinKind {
     Inner,
     /// As inner, and each left row without a match once, its right side `none`.
     Left,
+    /// As left, and each right row without a match once, its left side `none`.
+    Full,
     /// Left rows with a match, at their own multiplicity.
     Semi,
     /// Left rows without a match.
     Anti,
 }
 
+impl JoinKind {
+    /// Whether pairs of rows come out, not left rows alone.
+    pub fn pairs_up(self) -> bool {
+        match self {
+            Self::Inner | Self::Left | Self::Full => true,
+            Self::Semi | Self::Anti => false,
+        }
+    }
+
+    /// Whether a row may come out without its left, and without its right side.
+    pub fn may_miss(self) -> [bool; 2] {
+        match self {
+            Self::Inner | Self::Semi | Self::Anti => [false, false],
+            Self::Left => [false, true],
+            Self::Full => [true, true],
+        }
+    }
+}
+
 /// How the right row appears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JoinOutput {
-    /// Left fields, then right fields (each an option for a left join).
+    /// Left fields, then right fields; those of a side that may be missing are options.
     Flat,
-    /// Left fields, then one struct of the right fields (an optional struct for a left join).
+    /// Left fields, then one struct of the right fields, likewise.
     Nested,
     /// Left fields only (semi, anti).
     LeftOnly,

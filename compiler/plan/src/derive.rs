@@ -182,6 +182,12 @@ impl Plan {
                 declared_key: keys::project_declared(input, &projection.fields),
                 ..same()
             },
+            Verb::Unnest(unnest) => Facts {
+                keys: Vec::new(),
+                declared_key: keys::unnest_declared(input, unnest.field),
+                extent: extent::unnest(&input.extent),
+                ..same()
+            },
             Verb::Call(call) => Facts {
                 windows: windows::project(input, &call.keep),
                 keys: keys::project(&input.keys, &call.keep),
@@ -200,7 +206,10 @@ impl Plan {
                     .find(|wire| wire.wire.port == Port::Main)
                     .map_or(0, |wire| wire.wire.schema.fields.len());
                 let unique = keys::UniqueSides::of(join, input, right);
-                let grows = matches!(join.kind, JoinKind::Inner | JoinKind::Semi);
+                // The latest right row of an asof join may be replaced by a later one.
+                let grows =
+                    matches!(join.kind, JoinKind::Inner | JoinKind::Semi) && join.asof.is_none();
+                let [misses_left, _] = join.kind.may_miss();
                 let (state, windows) =
                     match windows::join(join, (input, right), n_left, &step.address) {
                         Some((state, windows)) => (state, Some(windows)),
@@ -212,7 +221,7 @@ impl Plan {
                         Some(_) | None => appended_only(&[input, right], grows),
                     }),
                     keys: keys::join(join, (&input.keys, &right.keys), unique, n_left),
-                    declared_key: input.declared_key.clone(),
+                    declared_key: input.declared_key.clone().filter(|_| !misses_left),
                     extent: extent::join(join.kind, (input, right), unique, &step.address),
                     state,
                     windows,

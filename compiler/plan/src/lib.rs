@@ -26,9 +26,9 @@ pub use artifact::{
 pub use builder::PlanBuilder;
 pub use codec::CodecError;
 pub use dataflow::{
-    Arm, Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, Latest, Loop, LoopId,
-    MARK, Map, Operator, Order, Output, PLACE_FIELD, Release, Route, Session, SortKey, Stage,
-    StageKind, Step, StepId, Ties, Top, TopicPlan, Variable, Window, n_places,
+    Arm, Asof, Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, Latest, Loop,
+    LoopId, MARK, Map, Operator, Order, Output, PLACE_FIELD, Release, Route, Session, SortKey,
+    Stage, StageKind, Step, StepId, Ties, Top, TopicPlan, Variable, Window, n_places,
 };
 pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, difference};
 pub use facts::{Extent, Facts, Held, State};
@@ -42,6 +42,6 @@ pub use verify::{EXPRESSION_DEPTH_MAX, VerifyError, Violation, verify};
 pub use vertex::{
     Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, LoopVariable, Merge,
     Port, Projection, ProjectionWord, Retain, Right, Role, RouteStep, Side, TextRange, Topic,
-    TopicOrigin, TopicRanges, Verb, Vertex, VertexId, Via, WindowFrame, WindowStep, Wire,
+    TopicOrigin, TopicRanges, Unnest, Verb, Vertex, VertexId, Via, WindowFrame, WindowStep, Wire,
     WithinStep,
 };

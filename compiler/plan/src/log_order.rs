@@ -87,6 +87,7 @@ fn keeps_order(verb: &Verb) -> bool {
         Verb::From
         | Verb::Where(_)
         | Verb::Project(_)
+        | Verb::Unnest(_)
         | Verb::Route(_)
         | Verb::Arm(_)
         | Verb::Carries(_)

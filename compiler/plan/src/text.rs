@@ -4,6 +4,7 @@
 mod expression;
 mod window;
 
+use arqon_operators::{Expr, ExprKind};
 use arqon_types::{Edge, Field, Schema, format_duration};
 
 use crate::dataflow::{
@@ -145,6 +146,10 @@ pub fn verb_text(plan: &Plan, id: VertexId, step: &FlowStep) -> String {
         }
         Verb::Where(condition) => format!("where {}", expression_text(condition, &input)),
         Verb::Project(projection) => projection_text(projection, &input, &step.schema),
+        Verb::Unnest(unnest) => {
+            let name = step.schema.fields.get(unnest.field).map_or("?", |it| it.name.as_str());
+            format!("unnest {}", computed(name, &expression_text(&unnest.list, &input)))
+        }
         Verb::Join(join) => {
             let right = plan.inputs(id).find(|wire| wire.wire.port == Port::Right);
             let other = right.map_or("nothing", |wire| plan.label(wire.from));
@@ -344,9 +349,8 @@ fn computed(name: &str, text: &str) -> String {
 
 fn projection_text(projection: &Projection, input: &[String], schema: &Schema) -> String {
     let fields = schema.fields.iter().zip(&projection.fields);
-    let text = |(field, expr): (&Field, &arqon_operators::Expr)| {
-        computed(&field.name, &expression_text(expr, input))
-    };
+    let text =
+        |(field, expr): (&Field, &Expr)| computed(&field.name, &expression_text(expr, input));
     match projection.word {
         ProjectionWord::Select | ProjectionWord::Distinct => {
             format!("select {}", fields.map(text).collect::<Vec<_>>().join(", "))
@@ -376,6 +380,7 @@ fn join_text(
     let kind = match join.kind {
         JoinKind::Inner => "join",
         JoinKind::Left => "left join",
+        JoinKind::Full => "full join",
         JoinKind::Semi => "semi join",
         JoinKind::Anti => "anti join",
     };
@@ -394,6 +399,14 @@ fn join_text(
     };
     let prefix = alias.map_or_else(|| format!("{other}."), |alias| format!("{alias}."));
     let named = alias.map_or_else(String::new, |alias| format!(" as {alias}"));
+    let asof = join.asof.as_ref().map_or_else(String::new, |asof| {
+        let at = expression_text(unlifted(&asof.left), left);
+        let of = expression_text(unlifted(&asof.right), right);
+        let within = asof
+            .within
+            .map_or_else(String::new, |nanos| format!(" within {}", format_duration(nanos)));
+        format!(" asof {of} at {at}{within}")
+    });
     let residual = join.residual.as_ref().map_or_else(String::new, |residual| {
         let both: Vec<String> = left
             .iter()
@@ -402,7 +415,15 @@ fn join_text(
             .collect();
         format!(" where {}", expression_text(residual, &both))
     });
-    format!("{kind} {other}{named} on {on}{residual}")
+    format!("{kind} {other}{named} on {on}{asof}{residual}")
+}
+
+/// The value that an expression only makes an option of.
+fn unlifted(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Cast(of) if of.ty == *expr.ty.required() => of,
+        _ => expr,
+    }
 }
 
 fn group_text(group: &Group, input: &[String], schema: &Schema) -> String {
@@ -534,7 +555,7 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
 
 /// The parts of a stateful step's key, as people read them.
 fn key_names(step: &Step, input: &[String]) -> Vec<String> {
-    let texts = |exprs: &[arqon_operators::Expr]| -> Vec<String> {
+    let texts = |exprs: &[Expr]| -> Vec<String> {
         exprs.iter().map(|expr| expression_text(expr, input)).collect()
     };
     match &step.operator {
@@ -570,9 +591,8 @@ fn stage_lines(stages: &[Stage], mut names: Vec<String>, schema: &Schema, out: &
             StageKind::Filter(condition) => format!("where {}", expression_text(condition, &names)),
             StageKind::Project(fields) => {
                 // Only the last projection's names are the schema's; between them stand numbers.
-                let is_last = !stages[idx + 1..]
-                    .iter()
-                    .any(|later| matches!(later.kind, StageKind::Project(_)));
+                let is_last =
+                    stages[idx + 1..].iter().all(|it| matches!(it.kind, StageKind::Filter(_)));
                 let new: Vec<String> = (0..fields.len())
                     .map(|column| match schema.fields.get(column) {
                         Some(field) if is_last => field.name.clone(),
@@ -586,6 +606,11 @@ fn stage_lines(stages: &[Stage], mut names: Vec<String>, schema: &Schema, out: &
                     .collect();
                 names = new;
                 format!("select {}", parts.join(", "))
+            }
+            StageKind::Unnest(list) => {
+                let text = format!("unnest {}", expression_text(list, &names));
+                names.extend(["$position".to_owned(), "$element".to_owned()]);
+                text
             }
         };
         out.line(1, format!("{}  {text}", stage.address));

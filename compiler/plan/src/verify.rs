@@ -9,8 +9,8 @@
 //! 4. **Expressions**: a column lies within the rows that come in and has their type; a local
 //!    lies within its lambda; a literal is a value of its type; operands of `and`, `or`, `not`
 //!    and conditions are `bool`; nothing nests deeper than [`EXPRESSION_DEPTH_MAX`].
-//! 5. **Stages**: filters are `bool`; each stage reads what the one before yields; the last one
-//!    yields the step's schema.
+//! 5. **Stages**: filters are `bool`; what is unnested is a list; each stage reads what the one
+//!    before yields; the last one yields the step's schema.
 //! 6. **Routes**: only arms read a route, an arm reads nothing else, and each arm's label exists.
 //! 7. **Keys**: both sides of a join have as many keys, of equal types save options; a `unique`
 //!    and a `latest` have a key, within their rows.
@@ -440,6 +440,14 @@ impl<'a> Verifier<'a> {
                     }
                     columns = fields.iter().map(|field| field.ty.clone()).collect();
                 }
+                StageKind::Unnest(list) => {
+                    self.expression(list, &columns);
+                    columns.push(Type::Int64);
+                    match list.ty.required() {
+                        Type::List(element) => columns.push((**element).clone()),
+                        other => self.require(false, || format!("elements of {other}")),
+                    }
+                }
             }
         }
         self.require(!map.stages.is_empty(), || "a map without stages".into());
@@ -467,15 +475,37 @@ impl<'a> Verifier<'a> {
             let both: Vec<Type> = left_types.iter().chain(&right_types).cloned().collect();
             self.condition(residual, &both);
         }
-        let adds = matches!(join.kind, JoinKind::Inner | JoinKind::Left);
+        if let Some(asof) = &join.asof {
+            self.expression(&asof.left, &left_types);
+            self.expression(&asof.right, &right_types);
+            let (one, other) = (&asof.left.ty, &asof.right.ty);
+            self.require(one == other && one.is_option(), || {
+                format!("the times of an asof join are {one} and {other}, not one option")
+            });
+            self.require(matches!(join.kind, JoinKind::Inner | JoinKind::Left), || {
+                "asof is for inner and left joins".into()
+            });
+            let is_bounded = matches!(one.required(), Type::Timestamp | Type::Date);
+            self.require(asof.within.is_none() || is_bounded, || {
+                format!("`within` bounds times, not {one}")
+            });
+        }
         let left_only = join.output == JoinOutput::LeftOnly;
-        self.require(adds != left_only, || "semi and anti add nothing, the others do".into());
-        let optional = |ty: Type| if join.kind == JoinKind::Left { ty.optional() } else { ty };
-        let mut types = left_types;
+        self.require(join.kind.pairs_up() != left_only, || {
+            "semi and anti add nothing, the others do".into()
+        });
+        let [misses_left, misses_right] = join.kind.may_miss();
+        let side = |types: Vec<Type>, may_miss: bool| {
+            let optional = |ty: Type| if may_miss { ty.optional() } else { ty };
+            types.into_iter().map(optional).collect::<Vec<Type>>()
+        };
+        let mut types = side(left_types, misses_left);
         match join.output {
             JoinOutput::LeftOnly => {}
-            JoinOutput::Flat => types.extend(right_types.into_iter().map(optional)),
-            JoinOutput::Nested => types.push(optional(Type::Struct(right.fields.clone()))),
+            JoinOutput::Flat => types.extend(side(right_types, misses_right)),
+            JoinOutput::Nested => {
+                types.extend(side(vec![Type::Struct(right.fields.clone())], misses_right));
+            }
         }
         self.yields(&types, schema);
     }

@@ -205,6 +205,8 @@ pub enum Verb {
     Where(Expr),
     /// `select`, `with`, `drop`, and the fields of a `distinct`.
     Project(Projection),
+    /// `unnest`
+    Unnest(Unnest),
     /// `join`; the other side comes by a [`Port::Right`] wire.
     Join(Join),
     /// `group`
@@ -302,6 +304,15 @@ pub struct Projection {
     pub word: ProjectionWord,
     /// One per field of the new row, over the old one.
     pub fields: Vec<Expr>,
+}
+
+/// A row for each element of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unnest {
+    /// The list, or an option of one, over the old row.
+    pub list: Expr,
+    /// The field of the new row that has the element: in the place of a field, or the last.
+    pub field: usize,
 }
 
 /// The words that make a projection.

@@ -54,7 +54,9 @@ fn takes_back(of: usize, verb: &Verb) -> Option<&'static str> {
     match verb {
         Verb::Group(_) => Some("group"),
         Verb::Top(_) => Some("top"),
+        Verb::Join(join) if join.asof.is_some() => Some("asof"),
         Verb::Join(join) => match join.kind {
+            JoinKind::Full => Some("kind: full"),
             JoinKind::Left => Some("kind: left"),
             JoinKind::Anti => Some("kind: anti"),
             JoinKind::Inner | JoinKind::Semi => None,
@@ -66,6 +68,7 @@ fn takes_back(of: usize, verb: &Verb) -> Option<&'static str> {
         Verb::From
         | Verb::Where(_)
         | Verb::Project(_)
+        | Verb::Unnest(_)
         | Verb::Distinct
         | Verb::Variable(_)
         | Verb::Leave { .. }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
+use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_operators::{BinaryOp, Expr, ExprKind, common_type};
+use arqon_operators::{BinaryOp, Expr, ExprKind, TypeFault, common_type};
 use arqon_plan as plan;
 use arqon_types::Type;
 
@@ -50,26 +51,38 @@ impl Typer<'_> {
         let kind = match join.kind.node {
             ast::JoinKind::Inner => plan::JoinKind::Inner,
             ast::JoinKind::Left => plan::JoinKind::Left,
+            ast::JoinKind::Full => plan::JoinKind::Full,
             ast::JoinKind::Semi => plan::JoinKind::Semi,
             ast::JoinKind::Anti => plan::JoinKind::Anti,
         };
-        let (output, row) = match (kind, &join.alias) {
-            (plan::JoinKind::Semi | plan::JoinKind::Anti, _) => {
-                (plan::JoinOutput::LeftOnly, Some(Arc::clone(left)))
+        let asof = match &join.asof {
+            None => None,
+            Some(asof) => {
+                let typed = self.asof(asof, &join.kind, left, right);
+                complete &= typed.is_some();
+                typed
             }
-            (plan::JoinKind::Inner | plan::JoinKind::Left, Some(alias)) => {
+        };
+        let (output, row) = match &join.alias {
+            _ if !kind.pairs_up() => (plan::JoinOutput::LeftOnly, Some(Arc::clone(left))),
+            Some(alias) => {
                 let row = self.nested_row(alias, kind, left, right, join);
                 (plan::JoinOutput::Nested, row)
             }
-            (plan::JoinKind::Inner | plan::JoinKind::Left, None) => {
-                (plan::JoinOutput::Flat, self.flat_row(kind, left, right, join))
-            }
+            None => (plan::JoinOutput::Flat, self.flat_row(kind, left, right, join)),
         };
         let verb = match (input, &row) {
             (Some(input), Some(_)) if complete && left.fields().is_some() => Verb::Join {
                 input,
                 input_span: join.source.span,
-                join: plan::Join { kind, left_key, right_key, residual, output },
+                join: plan::Join {
+                    kind,
+                    left_key,
+                    right_key,
+                    residual,
+                    asof: asof.map(Box::new),
+                    output,
+                },
             },
             _ => Verb::Unknown,
         };
@@ -106,6 +119,65 @@ impl Typer<'_> {
         Some((keyed(left_expr, &common), keyed(right_expr, &common)))
     }
 
+    /// `asof`: the times of both sides as options of one type.
+    fn asof(
+        &mut self,
+        asof: &ast::Asof,
+        kind: &Spanned<ast::JoinKind>,
+        left: &RowType,
+        right: &RowType,
+    ) -> Option<plan::Asof> {
+        if !matches!(kind.node, ast::JoinKind::Inner | ast::JoinKind::Left) {
+            self.report.push(
+                Diagnostic::new(
+                    names::ASOF,
+                    asof.span,
+                    "`asof` gives each left row the latest right row, so it belongs to `inner` \
+                     and `left` joins",
+                )
+                .secondary(kind.span, "this is the kind of the join")
+                .help("write `kind: left`, or leave `asof` out"),
+            );
+            return None;
+        }
+        let time = self.expression(&asof.time, &Scope::Row(left), None);
+        let of = self.expression(&asof.of, &Scope::Row(right), None);
+        let (time, of) = (time?, of?);
+        let operands = [Operand::new(asof.time.span, &time), Operand::new(asof.of.span, &of)];
+        for (at, typed) in [&time, &of].into_iter().enumerate() {
+            if !is_moment(typed.expr.ty.required()) {
+                let fault = TypeFault::mismatch(&typed.expr, at, "`asof`", "a time or a number");
+                self.type_fault(&fault, operands[at].span, &operands);
+                return None;
+            }
+        }
+        let Some(common) = common_type(time.expr.ty.required(), of.expr.ty.required()) else {
+            let wanted = time.expr.ty.required().to_string();
+            let fault = TypeFault::mismatch(&of.expr, 1, "`of`", &wanted);
+            self.type_fault(&fault, asof.of.span, &operands);
+            return None;
+        };
+        if let Some(within) = &asof.within
+            && !matches!(common, Type::Timestamp | Type::Date)
+        {
+            self.report.push(
+                Diagnostic::new(
+                    names::ASOF,
+                    within.span,
+                    format!("`within` is a time, and `{}` is {common}", self.text(asof.time.span)),
+                )
+                .help("leave `within` out, or bound the numbers with `where`"),
+            );
+            return None;
+        }
+        let common = common.optional();
+        let lifted = |typed: TypedExpr| {
+            arqon_operators::coerce(typed.expr, &common).expect("the common type takes both sides")
+        };
+        let within = asof.within.as_ref().map(|within| within.node);
+        Some(plan::Asof { left: lifted(time), right: lifted(of), within })
+    }
+
     fn nested_row(
         &mut self,
         alias: &ast::Name,
@@ -126,11 +198,10 @@ impl Typer<'_> {
             self.report.push(fault.help("give the other side another name"));
             return None;
         }
-        let ty = right.fields().map(Type::Struct).map(|ty| match kind {
-            plan::JoinKind::Left => ty.optional(),
-            plan::JoinKind::Inner | plan::JoinKind::Semi | plan::JoinKind::Anti => ty,
-        });
-        let mut columns = left.columns.clone();
+        let [misses_left, misses_right] = kind.may_miss();
+        let ty = right.fields().map(Type::Struct);
+        let ty = if misses_right { ty.map(Type::optional) } else { ty };
+        let mut columns = side(left, misses_left);
         let origin = Origin { span: join.source.span, kind: OriginKind::Joined };
         columns.push(Column {
             name: Arc::from(alias.as_str()),
@@ -172,16 +243,23 @@ impl Typer<'_> {
                 .push(fault.help("give the other side a name, as in `as: c`, and write `c.…`"));
             return None;
         }
-        let mut columns = left.columns.clone();
-        columns.extend(right.columns.iter().map(|column| {
-            let mut column = column.clone();
-            if kind == plan::JoinKind::Left {
-                column.ty = column.ty.map(Type::optional);
-            }
-            column
-        }));
+        let [misses_left, misses_right] = kind.may_miss();
+        let mut columns = side(left, misses_left);
+        columns.extend(side(right, misses_right));
         Some(Arc::new(RowType { columns, open: left.open || right.open }))
     }
+}
+
+/// The columns of a side, as options where the side may be missing.
+fn side(row: &RowType, may_miss: bool) -> Vec<Column> {
+    let column = |column: &Column| {
+        let mut column = column.clone();
+        if may_miss {
+            column.ty = column.ty.map(Type::optional);
+        }
+        column
+    };
+    row.columns.iter().map(column).collect()
 }
 
 /// A literal takes the type of the other side.
@@ -191,6 +269,19 @@ fn beside(typed: &TypedExpr, other: &Type) -> Expr {
     }
     arqon_operators::coerce(typed.expr.clone(), other.required())
         .unwrap_or_else(|_| typed.expr.clone())
+}
+
+/// Whether rows can be before and after one another by values of this type.
+fn is_moment(ty: &Type) -> bool {
+    matches!(
+        ty,
+        Type::Timestamp
+            | Type::Date
+            | Type::Duration
+            | Type::Int64
+            | Type::Float64
+            | Type::Decimal(_)
+    )
 }
 
 /// A key of type `common`, or an option of it.

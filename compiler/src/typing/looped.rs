@@ -70,6 +70,7 @@ impl Typer<'_> {
             | ast::StepKind::Select(_)
             | ast::StepKind::With(_)
             | ast::StepKind::Drop(_)
+            | ast::StepKind::Unnest(_)
             | ast::StepKind::Join(_)
             | ast::StepKind::Group(_)
             | ast::StepKind::Distinct(_)

@@ -637,6 +637,7 @@ fn type_step(
         ast::StepKind::Select(fields) => typer.select_step(fields, row, target),
         ast::StepKind::With(fields) => typer.with_step(fields, row, target),
         ast::StepKind::Drop(fields) => typer.drop_step(fields, row),
+        ast::StepKind::Unnest(field) => typer.unnest_step(field, row),
         ast::StepKind::Group(group) => typer.group_step(group, row),
         ast::StepKind::Distinct(fields) => typer.distinct_step(fields.as_deref(), row),
         ast::StepKind::Top(top) => typer.top_step(top, row),
@@ -677,6 +678,7 @@ fn first_step_towards_sink(steps: &[ast::Step]) -> usize {
         | ast::StepKind::Distinct(None) => true,
         ast::StepKind::Select(_)
         | ast::StepKind::With(_)
+        | ast::StepKind::Unnest(_)
         | ast::StepKind::Join(_)
         | ast::StepKind::Group(_)
         | ast::StepKind::Loop(_)

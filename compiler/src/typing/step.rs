@@ -7,10 +7,11 @@ use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::expr as syntax;
-use arqon_operators::{Expr, ExprKind};
+use arqon_operators::{Expr, ExprKind, TypeFault};
 use arqon_plan as plan;
 use arqon_types::{Type, Value};
 
+use super::fault::Operand;
 use super::scope::Scope;
 use super::typer::Typer;
 use crate::row_type::{Column, Origin, OriginKind, RowType};
@@ -134,6 +135,36 @@ impl Typer<'_> {
         }
         let verb = match (exprs, new_exprs) {
             (Some(exprs), Some(_)) => Verb::Project(ProjectVerb::With, exprs),
+            _ => Verb::Unknown,
+        };
+        (verb, Arc::new(RowType { columns, open: row.open }))
+    }
+
+    /// `unnest`: the element stands in the place of the field of its name, or last.
+    pub(super) fn unnest_step(&mut self, field: &ast::NamedExpr, row: &Arc<RowType>) -> Made {
+        let typed = self.expression(&field.value, &Scope::Row(row), None);
+        let element = typed.as_ref().and_then(|typed| match typed.expr.ty.required() {
+            Type::List(element) => Some((**element).clone()),
+            _ => None,
+        });
+        if let (Some(typed), None) = (&typed, &element) {
+            let operand = Operand::new(field.value.span, typed);
+            let fault = TypeFault::mismatch(&typed.expr, 0, "`unnest`", "a list");
+            self.type_fault(&fault, field.value.span, &[operand]);
+        }
+        let origin = Origin { span: field.value.span, kind: OriginKind::Computed };
+        let column = Column::new(field.name.as_str(), element.clone(), Some(origin));
+        let mut columns = row.columns.clone();
+        let at = row.position(field.name.as_str()).unwrap_or(columns.len());
+        if at == columns.len() {
+            columns.push(column);
+        } else {
+            columns[at] = column;
+        }
+        let verb = match (typed, element) {
+            (Some(typed), Some(_)) if !row.open => {
+                Verb::Unnest(plan::Unnest { list: typed.expr, field: at })
+            }
             _ => Verb::Unknown,
         };
         (verb, Arc::new(RowType { columns, open: row.open }))

@@ -224,7 +224,11 @@ pub(super) fn time_after(time: EventTime, verb: &Verb) -> EventTime {
         Verb::Project(_, exprs) | Verb::Distinct { fields: Some(exprs) } => copied(exprs),
         Verb::Group { group, .. } => copied(&group.keys),
         Verb::Call(call) => copied(&call.keep),
+        Verb::Unnest(unnest) if unnest.field == at => EventTime::Missing,
+        // The fields of a row that may be missing are options.
+        Verb::Join { join, .. } if join.kind.may_miss()[0] => EventTime::Missing,
         Verb::Where(_)
+        | Verb::Unnest(_)
         | Verb::Join { .. }
         | Verb::Distinct { fields: None }
         | Verb::Top(_)

@@ -139,6 +139,8 @@ pub enum StepKind {
     With(Vec<NamedExpr>),
     /// `drop:`.
     Drop(Vec<Name>),
+    /// `unnest:`, with the name of the element.
+    Unnest(NamedExpr),
     /// `join:`.
     Join(Join),
     /// `group:`.
@@ -186,6 +188,21 @@ pub struct Join {
     pub alias: Option<Name>,
     /// `where:`, part of the match.
     pub condition: Option<Expr>,
+    /// `asof:`.
+    pub asof: Option<Asof>,
+}
+
+/// `asof:`, the latest right row at or before a time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Asof {
+    /// The key, at its place.
+    pub span: Span,
+    /// `time:`, over the rows so far.
+    pub time: Expr,
+    /// `of:`, over the rows of the other side.
+    pub of: Expr,
+    /// `within:`, in nanoseconds.
+    pub within: Option<Spanned<i64>>,
 }
 
 /// One pair of `match:`, equal on both sides.
@@ -197,13 +214,15 @@ pub struct MatchPair {
     pub right: Expr,
 }
 
-/// Kinds of join in this version.
+/// Kinds of join.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JoinKind {
     /// Rows that match.
     Inner,
     /// All left rows, with the right row as an option.
     Left,
+    /// All rows of both sides, each side as an option.
+    Full,
     /// Left rows that have a match.
     Semi,
     /// Left rows that have none.

@@ -49,13 +49,18 @@ impl Step {
         match &self.kind {
             StepKind::Where(condition) => visit(condition),
             StepKind::Select(fields) | StepKind::With(fields) => values(fields, visit),
+            StepKind::Unnest(field) => visit(&field.value),
             StepKind::Distinct(fields) => values(fields.as_deref().unwrap_or_default(), visit),
             StepKind::Join(join) => {
                 for pair in join.pairs.iter().flat_map(|pairs| &pairs.node) {
                     visit(&pair.left);
                     visit(&pair.right);
                 }
-                join.condition.iter().for_each(visit);
+                join.condition.iter().for_each(&mut *visit);
+                if let Some(asof) = &join.asof {
+                    visit(&asof.time);
+                    visit(&asof.of);
+                }
             }
             StepKind::Group(group) => {
                 values(&group.keys, visit);

@@ -3,6 +3,7 @@
 use super::reader::Fields;
 use super::reader::Item;
 use super::reader::Reader;
+use crate::ast::Asof;
 use crate::ast::Join;
 use crate::ast::JoinKind;
 use crate::ast::MatchPair;
@@ -13,33 +14,39 @@ impl<'a> Reader<'a> {
     /// `join:` with `match`, `as`, `kind`, `where`.
     pub(crate) fn join(&mut self, item: Item<'a>, fields: &Fields<'a>) -> Option<Join> {
         let source = self.reference(item.value);
-        if let Some(asof) = fields.get("asof") {
-            self.not_available(asof.span, "`asof`");
-        }
         let kind = self.join_kind(item, fields);
         let pairs = self.require(fields, "match").and_then(|item| self.pairs(item));
         let alias = fields
             .value("as")
             .and_then(|value| self.name(value, NameRule::Identifier, "joined row"));
         let condition = fields.value("where").map(|value| self.expression(value));
-        if fields.get("asof").is_some() {
+        let asof = match fields.get("asof") {
+            Some(asof) => Some(self.asof(asof)?),
+            None => None,
+        };
+        Some(Join { source: source?, kind: kind?, pairs, alias, condition, asof })
+    }
+
+    /// `asof: { time: …, of: …, within: 5m }`.
+    fn asof(&mut self, item: Item<'a>) -> Option<Asof> {
+        let fields = self.fields(item.value, "`asof`", item.span, &["time", "of", "within"])?;
+        let time = self.require(&fields, "time").map(|item| self.expression(item.value));
+        let of = self.require(&fields, "of").map(|item| self.expression(item.value));
+        let within = fields.value("within").map(|value| self.duration(value));
+        if within == Some(None) {
             return None;
         }
-        Some(Join { source: source?, kind: kind?, pairs, alias, condition })
+        Some(Asof { span: item.span, time: time?, of: of?, within: within.flatten() })
     }
 
     fn join_kind(&mut self, item: Item<'a>, fields: &Fields<'a>) -> Option<Spanned<JoinKind>> {
         let Some(value) = fields.value("kind") else {
             return Some(Spanned::new(JoinKind::Inner, item.span));
         };
-        if self.scalar(value).is_some_and(|scalar| scalar.text == "full") {
-            let span = self.inner_span(value);
-            self.not_available(span, "a `full` join");
-            return None;
-        }
         let words = [
             ("inner", JoinKind::Inner),
             ("left", JoinKind::Left),
+            ("full", JoinKind::Full),
             ("semi", JoinKind::Semi),
             ("anti", JoinKind::Anti),
         ];

@@ -9,6 +9,7 @@ use crate::ast::BranchCondition;
 use crate::ast::Call;
 use crate::ast::Direction;
 use crate::ast::Group;
+use crate::ast::NamedExpr;
 use crate::ast::OrderBy;
 use crate::ast::Step;
 use crate::ast::StepKind;
@@ -44,7 +45,7 @@ const VERBS: &[Verb] = &[
     verb("select", &[]),
     verb("with", &[]),
     verb("drop", &[]),
-    later("unnest", &[]),
+    verb("unnest", &[]),
     verb("join", &["match", "as", "kind", "where", "asof"]),
     verb("group", &["agg", "where"]),
     verb("distinct", &[]),
@@ -191,6 +192,7 @@ impl<'a> Reader<'a> {
                 let names = self.names(id, NameRule::Identifier, "field")?;
                 self.not_empty(names, item, "`drop` names no field").map(StepKind::Drop)
             }
+            "unnest" => self.unnest(item).map(StepKind::Unnest),
             "join" => self.join(item, fields).map(StepKind::Join),
             "group" => self.group(item, fields).map(StepKind::Group),
             "distinct" => {
@@ -221,6 +223,26 @@ impl<'a> Reader<'a> {
             self.empty(item.span, message);
         }
         (!list.is_empty()).then_some(list)
+    }
+
+    /// `unnest: { name: list }`, or the path of a list, whose last name the element gets.
+    fn unnest(&mut self, item: Item<'a>) -> Option<NamedExpr> {
+        let mut named = self.named_exprs(item.value, "list")?;
+        let n_written = self.map(item.value).map_or(named.len(), |items| items.len());
+        if n_written == 0 {
+            self.empty(item.span, "`unnest` names no list");
+        } else if let [_, second, ..] = named.as_slice() {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::WRONG_SHAPE,
+                    second.name.span,
+                    "`unnest` takes one list at a time",
+                )
+                .help("put the second list into an `unnest` step of its own"),
+            );
+            return None;
+        }
+        named.pop()
     }
 
     fn group(&mut self, item: Item<'a>, fields: &Fields<'a>) -> Option<Group> {

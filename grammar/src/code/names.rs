@@ -295,6 +295,16 @@ codes! {
         wrong: "flow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m }\n      - drop: [window_start, window_end]\n      - window: { tumble: 1h }\n",
         mended: "flow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m }\n  b:\n    from: bids\n    do:\n      - window: { tumble: 1h }\n",
     }
+    ASOF = "E0252" {
+        title: "`asof` where it has no meaning",
+        explanation: "`asof: { time: at, of: at, within: 5m }` gives each left row the latest right \
+            row at or before its time, or none. So it belongs to `inner` and `left` joins: `semi` \
+            and `anti` only ask whether there is any, and in a `full` join every right row comes \
+            out. `within` bounds how much earlier the right row may be, so the times are \
+            timestamps or dates; how far numbers may be apart, `where` says.",
+        wrong: "- join: prices\n  match: { symbol: symbol }\n  as: p\n  kind: semi\n  asof: { time: at, of: at }\n",
+        mended: "- join: prices\n  match: { symbol: symbol }\n  as: p\n  kind: left\n  asof: { time: at, of: at }\n",
+    }
     LOOP_STEP = "E0258" {
         title: "a step that cannot be repeated",
         explanation: "A loop repeats its steps within one epoch until nothing changes. Steps that \

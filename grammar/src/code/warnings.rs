@@ -34,6 +34,16 @@ codes! {
         wrong: "flow:\n  paid:\n    from: orders\n    do:\n      - where: paid\n",
         mended: "flow:\n  paid:\n    from: orders\n    do:\n      - where: paid\n    to: paid_orders\n",
     }
+    CROSS_PRODUCT = "W0206" {
+        title: "every row beside every row",
+        explanation: "`match: {}` joins each left row with each right row. That is what one wants \
+            where one of the sides is a single row, as of `group: []`, which then stands beside \
+            each row as a scalar would. Of two larger sides the result, and the work for every \
+            change, grows with the product. Say what belongs together in `match`, or let `where` \
+            say which pairs count.",
+        wrong: "- join: customers\n  match: {}\n  as: c\n",
+        mended: "- join: customers\n  match: { customer: id }\n  as: c\n",
+    }
     GROWING_TOPIC = "W0301" {
         title: "a topic that holds every event",
         explanation: "A topic that carries `delta` keeps its rows, so that a late subscriber can \

@@ -20,10 +20,12 @@ use arqon_operators::Place;
 use arqon_plan::JoinKind;
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 
+use crate::asof::AsofShape;
 use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment};
 use crate::group::{GroupShape, is_tick};
 use crate::join::JoinShape;
 use crate::latest::LatestShape;
+use crate::ordered::{packed, split_order};
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::session::SessionShape;
 use crate::source::push_packed;
@@ -243,111 +245,225 @@ fn join_keyed<'scope, T: Moment>(
         .join_core(right.arrange_by_key(), |_, left, right| Some((left.clone(), right.clone())))
 }
 
-/// A left row together with its key: equal rows under different keys have different matches, and
-/// a row need not hold the columns that its key was made of.
+/// A row together with its key: equal rows under different keys have different matches, and a row
+/// need not hold the columns that its key was made of.
 fn with_key(key: &PackedRow, row: &PackedRow) -> PackedRow {
     let n_key = u32::try_from(key.len()).expect("keys are below 4 GiB");
-    let mut left = PackedRow::new();
-    left.push_bytes(&n_key.to_be_bytes());
-    left.push_bytes(key.as_bytes());
-    left.push_bytes(row.as_bytes());
-    left
+    let mut keyed = PackedRow::new();
+    keyed.push_bytes(&n_key.to_be_bytes());
+    keyed.push_bytes(key.as_bytes());
+    keyed.push_bytes(row.as_bytes());
+    keyed
 }
 
 /// The row of [`with_key`].
-fn without_key(left: &PackedRow) -> PackedRow {
-    let (n_key, rest) = left.as_bytes().split_at(KEY_LENGTH_BYTES);
+fn without_key(keyed: &PackedRow) -> &[u8] {
+    let (n_key, rest) = keyed.as_bytes().split_at(KEY_LENGTH_BYTES);
     let n_key = u32::from_be_bytes(n_key.try_into().expect("the length has four bytes"));
-    let mut row = PackedRow::new();
-    row.push_bytes(&rest[n_key as usize..]);
-    row
+    &rest[n_key as usize..]
 }
 
-/// Joins of all kinds: pairs are judged by the residual, and the left rows of pairs that pass
-/// decide who has a match.
+/// Rows with their keys, still under their keys.
+fn all_with_key<T: Moment>(rows: KeyedRows<'_, T>) -> KeyedCollection<'_, T> {
+    let rows: KeyedCollection<'_, T> = rows.as_collection();
+    rows.map(|(key, row)| {
+        let keyed = with_key(&key, &row);
+        (key, keyed)
+    })
+}
+
+/// Rows under themselves, and those of them that have a match.
+fn matched<'scope, T: Moment>(
+    rows: KeyedCollection<'scope, T>,
+    matching: KeyedRows<'scope, T>,
+) -> [KeyedCollection<'scope, T>; 2] {
+    let rows = rows.map(|(_, row)| (row.clone(), row));
+    let reduction: Reduction = Box::new(|_, values, out| {
+        if values.iter().map(|(_, n)| n).sum::<i64>() > 0 {
+            out.push((PackedRow::new(), 1));
+        }
+    });
+    // Each once, whatever it matches.
+    let once = reduce_named(matching.as_collection(), "Matched", reduction);
+    let with_match = join_keyed(rows.clone(), once).map(|(row, _)| (row.clone(), row));
+    [rows, with_match]
+}
+
+/// Joins of all kinds: pairs are judged by the residual, and the rows of pairs that pass decide
+/// who has a match.
 pub(crate) fn join<'scope, T: Moment>(
     left: KeyedRows<'scope, T>,
     right: KeyedRows<'scope, T>,
     shape: &JoinShape,
     meter: &Meter,
 ) -> Batches<'scope, T> {
-    let left: KeyedCollection<'scope, T> = left.as_collection();
-    let left = left.map(|(key, row)| {
-        let left = with_key(&key, &row);
-        (key, left)
-    });
-    let pairs = join_keyed(left.clone(), right.as_collection());
-    let (joined, matching) = judge(pairs.inner, shape.clone(), meter.clone());
-    if shape.kind() == JoinKind::Inner {
-        return joined;
-    }
-    // Left rows under themselves as key, and those among them that have a match, each once.
-    let left_rows = left.map(|(_, row)| (row.clone(), row));
-    let reduction: Reduction = Box::new(|_, values, out| {
-        if values.iter().map(|(_, n)| n).sum::<i64>() > 0 {
-            out.push((PackedRow::new(), 1));
-        }
-    });
-    let matched = reduce_named(matching.as_collection(), "Matched", reduction);
-    let with_match = join_keyed(left_rows.clone(), matched).map(|(row, _)| (row.clone(), row));
+    let (left, right) = (all_with_key(left), all_with_key(right));
+    let pairs = join_keyed(left.clone(), right.clone());
+    let Judged { joined, left: left_matching, right: right_matching } =
+        judge(pairs.inner, Judge::Residual, shape.clone(), meter.clone());
+    let alone = |rows: KeyedCollection<'scope, T>, side: Side| {
+        let by = Judge::Residual;
+        rows_alone(rows.inner, side, (shape.clone(), by), meter.clone())
+    };
     match shape.kind() {
         JoinKind::Inner => joined,
-        JoinKind::Semi => left_alone(with_match.inner, shape.clone(), meter.clone()),
+        JoinKind::Semi => {
+            let [_, with_match] = matched(left, left_matching);
+            alone(with_match, Side::Left)
+        }
         JoinKind::Anti | JoinKind::Left => {
-            let without = left_rows.concat(with_match.negate());
-            let alone = left_alone(without.inner, shape.clone(), meter.clone());
+            let [rows, with_match] = matched(left, left_matching);
+            let alone = alone(rows.concat(with_match.negate()), Side::Left);
             if shape.kind() == JoinKind::Left { joined.concat(alone) } else { alone }
+        }
+        JoinKind::Full => {
+            let [rows, with_match] = matched(left, left_matching);
+            let left_alone = alone(rows.concat(with_match.negate()), Side::Left);
+            let [rows, with_match] = matched(right, right_matching);
+            let right_alone = alone(rows.concat(with_match.negate()), Side::Right);
+            joined.concat(left_alone).concat(right_alone)
         }
     }
 }
 
-/// Finished pairs that pass the residual, and the left rows of these pairs.
+/// The asof join: of the pairs that the times admit and that pass the residual, each left row
+/// keeps the one with the last right row.
+pub(crate) fn join_asof<'scope, T: Moment>(
+    left: KeyedRows<'scope, T>,
+    right: KeyedRows<'scope, T>,
+    (shape, asof): (&JoinShape, AsofShape),
+    meter: &Meter,
+) -> Batches<'scope, T> {
+    let left = all_with_key(left);
+    let pairs = join_keyed(left.clone(), all_with_key(right));
+    let Judged { left: admitted, .. } =
+        judge(pairs.inner, Judge::Asof(asof), shape.clone(), meter.clone());
+    let reduction: Reduction = Box::new(|_, values, out| {
+        let last = values.iter().rev().find(|(_, n)| *n > 0);
+        out.extend(last.map(|(right, _)| ((*right).clone(), 1)));
+    });
+    let latest = reduce_named(admitted.as_collection(), "Latest", reduction);
+    let rows = left.map(|(_, row)| (row.clone(), row));
+    let pairs = join_keyed(rows.clone(), latest);
+    let with_match = pairs.clone().map(|(left, _)| (left.clone(), left));
+    let joined = judge(pairs.inner, Judge::Chosen, shape.without_residual(), meter.clone()).joined;
+    if shape.kind() == JoinKind::Inner {
+        return joined;
+    }
+    let without = rows.concat(with_match.negate());
+    let all = (shape.clone(), Judge::Chosen);
+    joined.concat(rows_alone(without.inner, Side::Left, all, meter.clone()))
+}
+
+/// Which side of a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// What decides whether a pair counts.
+#[derive(Debug, Clone)]
+enum Judge {
+    /// The residual; the values are rows.
+    Residual,
+    /// The times, then the residual; the values are rows in the order of their times.
+    Asof(AsofShape),
+    /// All pairs count; the values are likewise ordered.
+    Chosen,
+}
+
+impl Judge {
+    fn admits(&self, left: &PackedRow, right: &PackedRow) -> bool {
+        match self {
+            Self::Residual | Self::Chosen => true,
+            Self::Asof(asof) => {
+                asof.admits(&packed(without_key(left)), &packed(without_key(right)))
+            }
+        }
+    }
+
+    /// The row of a value.
+    fn row(&self, keyed: &PackedRow) -> PackedRow {
+        let value = packed(without_key(keyed));
+        match self {
+            Self::Residual => value,
+            Self::Asof(_) | Self::Chosen => packed(split_order(&value).1),
+        }
+    }
+}
+
+/// Finished pairs that count, and the rows of these pairs: left rows (with the right row beside
+/// them for an asof join), right rows for a full join.
+struct Judged<'scope, T: Moment> {
+    joined: Batches<'scope, T>,
+    left: KeyedRows<'scope, T>,
+    right: KeyedRows<'scope, T>,
+}
+
 fn judge<T: Moment>(
     pairs: KeyedRows<'_, T>,
+    by: Judge,
     shape: JoinShape,
     meter: Meter,
-) -> (Batches<'_, T>, KeyedRows<'_, T>) {
+) -> Judged<'_, T> {
     let mut builder = OperatorBuilder::new("Judge".to_owned(), pairs.scope());
     let mut input = builder.new_input(pairs, Pipeline);
     let (joined, joined_stream) = builder.new_output::<Batch<T>>();
-    let (matching, matching_stream) = builder.new_output::<Vec<Keyed<T>>>();
+    let (left, left_stream) = builder.new_output::<Vec<Keyed<T>>>();
+    let (right, right_stream) = builder.new_output::<Vec<Keyed<T>>>();
     let mut joined = OutputBuilder::<T, NoopBuilder<Batch<T>>>::from(joined);
-    let mut matching = OutputBuilder::<T, CapacityContainerBuilder<Vec<Keyed<T>>>>::from(matching);
+    let mut sides =
+        [left, right].map(OutputBuilder::<T, CapacityContainerBuilder<Vec<Keyed<T>>>>::from);
+    let is_asof = matches!(by, Judge::Asof(_));
+    let wanted = match (shape.kind(), &by) {
+        (_, Judge::Asof(_)) => [true, false],
+        (_, Judge::Chosen) | (JoinKind::Inner, _) => [false, false],
+        (JoinKind::Left | JoinKind::Semi | JoinKind::Anti, _) => [true, false],
+        (JoinKind::Full, _) => [true, true],
+    };
     builder.build(move |capabilities| {
         drop(capabilities);
         move |_| {
             input.for_each(|capability, rows| {
-                let mut times: BTreeMap<T, (Vec<PackedRow>, _)> = BTreeMap::new();
+                let mut times: BTreeMap<T, (Vec<[PackedRow; 2]>, _)> = BTreeMap::new();
                 for ((left, right), time, diff) in rows.drain(..) {
-                    let (lefts, pairs) =
+                    if !by.admits(&left, &right) {
+                        continue;
+                    }
+                    let (keyed, pairs) =
                         times.entry(time).or_insert_with(|| (Vec::new(), shape.no_pairs()));
-                    shape.push(pairs, &without_key(&left), Some(&right), diff);
-                    lefts.push(left);
+                    let (left_row, right_row) = (by.row(&left), by.row(&right));
+                    let (left_row, right_row) = (left_row.as_bytes(), right_row.as_bytes());
+                    shape.push(pairs, Some(left_row), Some(right_row), diff);
+                    keyed.push([left, right]);
                 }
-                for (time, (lefts, pairs)) in times {
-                    meter.count(time.epoch(), |counts| counts.touched += lefts.len() as u64);
+                for (time, (keyed, pairs)) in times {
+                    meter.count(time.epoch(), |counts| counts.touched += keyed.len() as u64);
                     let selected = shape.judge(&pairs, |fault, row, diff| {
                         meter.fault(time.epoch(), fault, row, diff);
                     });
-                    if shape.kind() != JoinKind::Inner {
-                        let capability = capability.delayed(&time, 1);
-                        let all = 0..lefts.len();
-                        let passing: Vec<usize> = match &selected {
-                            None => all.collect(),
-                            Some(selected) => selected.iter().map(|at| *at as usize).collect(),
+                    let all = || (0..keyed.len()).collect();
+                    let passing: Vec<usize> = selected.as_ref().map_or_else(all, |selected| {
+                        selected.iter().map(|at| *at as usize).collect()
+                    });
+                    for (side, output) in sides.iter_mut().enumerate().filter(|it| wanted[it.0]) {
+                        let capability = capability.delayed(&time, side + 1);
+                        let beside = |at: usize| {
+                            if is_asof { keyed[at][1].clone() } else { PackedRow::new() }
                         };
-                        matching.activate().session(&capability).give_iterator(
-                            passing.into_iter().map(|at| {
-                                (
-                                    (lefts[at].clone(), PackedRow::new()),
-                                    time.clone(),
-                                    pairs.diffs()[at],
-                                )
-                            }),
-                        );
+                        output.activate().session(&capability).give_iterator(passing.iter().map(
+                            |at| {
+                                let row = (keyed[*at][side].clone(), beside(*at));
+                                (row, time.clone(), pairs.diffs()[*at])
+                            },
+                        ));
+                    }
+                    if is_asof || !shape.kind().pairs_up() {
+                        continue;
                     }
                     let batch = shape.finish(JoinShape::keep(pairs, selected.as_deref()));
-                    if shape.emits_pairs() && !batch.is_empty() {
+                    if !batch.is_empty() {
                         meter.count(time.epoch(), |counts| counts.output.add_all(&batch.diffs));
                         let capability = capability.delayed(&time, 0);
                         joined
@@ -359,18 +475,29 @@ fn judge<T: Moment>(
             });
         }
     });
-    (joined_stream, matching_stream)
+    Judged { joined: joined_stream, left: left_stream, right: right_stream }
 }
 
-/// Left rows without a right side, in the form of the output.
-fn left_alone<T: Moment>(rows: KeyedRows<'_, T>, shape: JoinShape, meter: Meter) -> Batches<'_, T> {
-    rows.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "LeftAlone", move |_, _| {
+/// Rows of a side without the other one, in the form of the output.
+fn rows_alone<T: Moment>(
+    rows: KeyedRows<'_, T>,
+    side: Side,
+    (shape, by): (JoinShape, Judge),
+    meter: Meter,
+) -> Batches<'_, T> {
+    rows.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Alone", move |_, _| {
         move |input, output| {
             input.for_each(|capability, rows| {
                 let mut times = BTreeMap::new();
                 for ((row, _), time, diff) in rows.drain(..) {
                     let pairs = times.entry(time).or_insert_with(|| shape.no_pairs());
-                    shape.push(pairs, &without_key(&row), None, diff);
+                    let row = by.row(&row);
+                    let row = Some(row.as_bytes());
+                    let [left, right] = match side {
+                        Side::Left => [row, None],
+                        Side::Right => [None, row],
+                    };
+                    shape.push(pairs, left, right, diff);
                 }
                 for (time, pairs) in times {
                     let batch = shape.finish(pairs);

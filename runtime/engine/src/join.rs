@@ -1,6 +1,6 @@
-//! Equi-joins: pairs of rows with equal keys, and left rows with or without a match.
+//! Equi-joins: pairs of rows with equal keys, and rows of a side with or without a match.
 //!
-//! A left row matches if the multiplicities of the right rows that pair with it sum above 0.
+//! A row matches if the multiplicities of the other side's rows that pair with it sum above 0.
 //! Pairs are bilinear: the changes of a key are `dL x R + (L + dL) x dR`.
 
 use std::collections::BTreeMap;
@@ -33,8 +33,8 @@ pub(crate) struct JoinShape {
 #[derive(Debug)]
 pub(crate) struct Pairs {
     rows: ColumnBatch,
-    /// Whether the row has a right side; its right fields are defaults if not.
-    matched: Vec<bool>,
+    /// Whether the row has its left and its right side; the fields of a missing one are defaults.
+    present: [Vec<bool>; 2],
 }
 
 impl JoinShape {
@@ -52,8 +52,8 @@ impl JoinShape {
         }
     }
 
-    /// The keys of both sides. Left rows with `none` in the key stay where rows without a match
-    /// count; right rows with `none` never come, so that nothing matches them.
+    /// The keys of both sides. Rows with `none` in the key match nothing; they stay where rows
+    /// without a match count.
     pub(crate) fn keys(join: &Join) -> (KeyShape, KeyShape) {
         let types: Vec<Type> =
             join.left_key
@@ -63,19 +63,19 @@ impl JoinShape {
                     if right.ty.is_option() { left.ty.clone().optional() } else { left.ty.clone() }
                 })
                 .collect();
-        let none = match join.kind {
-            JoinKind::Inner | JoinKind::Semi => NoneInKey::Drop,
-            JoinKind::Left | JoinKind::Anti => NoneInKey::Value,
+        let [left_none, right_none] = match join.kind {
+            JoinKind::Inner | JoinKind::Semi => [NoneInKey::Drop, NoneInKey::Drop],
+            JoinKind::Left | JoinKind::Anti => [NoneInKey::Value, NoneInKey::Drop],
+            JoinKind::Full => [NoneInKey::Apart(0), NoneInKey::Apart(1)],
         };
         (
-            KeyShape { formulas: Formula::all(&join.left_key), types: types.clone(), none },
-            KeyShape { formulas: Formula::all(&join.right_key), types, none: NoneInKey::Drop },
+            KeyShape {
+                formulas: Formula::all(&join.left_key),
+                types: types.clone(),
+                none: left_none,
+            },
+            KeyShape { formulas: Formula::all(&join.right_key), types, none: right_none },
         )
-    }
-
-    /// Whether pairs are part of the output.
-    pub(crate) fn emits_pairs(&self) -> bool {
-        matches!(self.kind, JoinKind::Inner | JoinKind::Left)
     }
 
     /// Which join it is.
@@ -83,36 +83,45 @@ impl JoinShape {
         self.kind
     }
 
+    /// Whether some pairs do not count although their keys are equal.
+    pub(crate) fn has_residual(&self) -> bool {
+        self.residual.is_some()
+    }
+
+    /// The same join where all pairs count.
+    pub(crate) fn without_residual(&self) -> Self {
+        Self { residual: None, ..self.clone() }
+    }
+
     /// No pairs.
     pub(crate) fn no_pairs(&self) -> Pairs {
         let types: Vec<Type> = self.left_types.iter().chain(&self.right_types).cloned().collect();
-        Pairs { rows: ColumnBatch::empty(&types), matched: Vec::new() }
+        Pairs { rows: ColumnBatch::empty(&types), present: [Vec::new(), Vec::new()] }
     }
 
-    /// Appends a left row with its right row, or without.
+    /// Appends a row of which one side may be missing; bytes after a side's fields are not read.
     pub(crate) fn push(
         &self,
         pairs: &mut Pairs,
-        left: &PackedRow,
-        right: Option<&PackedRow>,
+        left: Option<&[u8]>,
+        right: Option<&[u8]>,
         diff: i64,
     ) {
         let (left_columns, right_columns) = pairs.rows.columns.split_at_mut(self.left_types.len());
-        let mut bytes = left.as_bytes();
-        for (column, ty) in left_columns.iter_mut().zip(&self.left_types) {
-            column.push_packed(&mut bytes, ty);
-        }
-        match right {
-            Some(right) => {
-                let mut bytes = right.as_bytes();
-                for (column, ty) in right_columns.iter_mut().zip(&self.right_types) {
-                    column.push_packed(&mut bytes, ty);
+        let sides =
+            [(left_columns, &self.left_types, left), (right_columns, &self.right_types, right)];
+        for ((columns, types, row), present) in sides.into_iter().zip(&mut pairs.present) {
+            present.push(row.is_some());
+            match row {
+                Some(mut bytes) => {
+                    for (column, ty) in columns.iter_mut().zip(types) {
+                        column.push_packed(&mut bytes, ty);
+                    }
                 }
+                None => columns.iter_mut().for_each(Column::push_default),
             }
-            None => right_columns.iter_mut().for_each(Column::push_default),
         }
         pairs.rows.diffs.push(diff);
-        pairs.matched.push(right.is_some());
     }
 
     /// The pairs that satisfy the residual, or none of this where there is no residual; faults
@@ -137,7 +146,9 @@ impl JoinShape {
         match selected {
             Some(selected) if selected.len() < pairs.len() => Pairs {
                 rows: pairs.rows.gather(selected),
-                matched: selected.iter().map(|at| pairs.matched[*at as usize]).collect(),
+                present: pairs
+                    .present
+                    .map(|side| selected.iter().map(|at| side[*at as usize]).collect()),
             },
             Some(_) | None => pairs,
         }
@@ -145,22 +156,25 @@ impl JoinShape {
 
     /// The rows as the step's schema has them.
     pub(crate) fn finish(&self, pairs: Pairs) -> ColumnBatch {
-        let Pairs { rows: ColumnBatch { mut columns, diffs }, matched } = pairs;
-        let right = columns.split_off(self.left_types.len());
-        let is_left = self.kind == JoinKind::Left;
-        let wrap = |column: Column| match column {
-            option @ Column::Option { .. } => option,
-            plain => Column::Option { present: matched.clone(), values: Box::new(plain) },
+        let Pairs { rows: ColumnBatch { columns: mut left, diffs }, present } = pairs;
+        let right = left.split_off(self.left_types.len());
+        let [left_present, right_present] = present;
+        let [misses_left, misses_right] = self.kind.may_miss();
+        let right = match self.output {
+            JoinOutput::LeftOnly => Vec::new(),
+            JoinOutput::Flat => right,
+            JoinOutput::Nested => vec![Column::Struct { len: diffs.len(), fields: right }],
         };
-        match self.output {
-            JoinOutput::LeftOnly => {}
-            JoinOutput::Flat if is_left => columns.extend(right.into_iter().map(wrap)),
-            JoinOutput::Flat => columns.extend(right),
-            JoinOutput::Nested => {
-                let nested = Column::Struct { len: diffs.len(), fields: right };
-                columns.push(if is_left { wrap(nested) } else { nested });
-            }
-        }
+        let wrap = |columns: Vec<Column>, may_miss: bool, present: &[bool]| {
+            let wrap = |column: Column| match column {
+                plain if !may_miss => plain,
+                option @ Column::Option { .. } => option,
+                plain => Column::Option { present: present.to_vec(), values: Box::new(plain) },
+            };
+            columns.into_iter().map(wrap).collect::<Vec<Column>>()
+        };
+        let mut columns = wrap(left, misses_left, &left_present);
+        columns.extend(wrap(right, misses_right, &right_present));
         ColumnBatch { columns, diffs }
     }
 }
@@ -173,7 +187,7 @@ impl Pairs {
 
     /// How many.
     pub(crate) fn len(&self) -> usize {
-        self.matched.len()
+        self.rows.len()
     }
 }
 
@@ -182,21 +196,39 @@ pub(crate) fn pick(schema: &Schema, fields: &[usize]) -> Schema {
     Schema::new(&schema.name, fields.iter().map(|at| schema.fields[*at].clone()).collect())
 }
 
+/// How often a pair is there whose rows are there so often.
+///
+/// # Panics
+/// Beyond 2^63, where no answer would be right: the dataflow stops and says so.
+pub(crate) fn product(n: i64, m: i64) -> i64 {
+    n.checked_mul(m).unwrap_or_else(|| panic!("{n} times {m} copies of a joined row"))
+}
+
 /// Both sides of one key.
 #[derive(Debug, Default)]
 struct Sides {
     left: Multiset,
     right: Multiset,
-    /// The sum of the right multiplicities.
+    /// The sums of the multiplicities.
+    n_left: i64,
     n_right: i64,
 }
+
+/// For a residual where matches count: how many rows of the other side each row matches.
+#[derive(Debug, Default)]
+struct Matches {
+    left: BTreeMap<PackedRow, i64>,
+    right: BTreeMap<PackedRow, i64>,
+}
+
+/// How a pair changes the matches of its left and of its right row, if it counts.
+type Effect = [Option<(PackedRow, i64)>; 2];
 
 /// The join as a hash operator.
 #[derive(Debug)]
 pub(crate) struct JoinLogic {
     sides: PackedMap<Sides>,
-    /// For a residual where matches count: the sum of the matching right rows, per left row.
-    matches: PackedMap<BTreeMap<PackedRow, i64>>,
+    matches: PackedMap<Matches>,
     work: JoinWork,
     open: OpenKeys,
 }
@@ -222,6 +254,15 @@ impl JoinLogic {
     }
 }
 
+/// Whether rows without a match come out, and those with one, by themselves.
+fn comes_alone(kind: JoinKind, has_match: bool) -> bool {
+    match kind {
+        JoinKind::Inner => false,
+        JoinKind::Left | JoinKind::Anti | JoinKind::Full => !has_match,
+        JoinKind::Semi => has_match,
+    }
+}
+
 impl JoinWork {
     /// Sends what has gathered; inner pairs meet the residual here.
     fn flush(&mut self, out: &mut Emitter) {
@@ -233,146 +274,190 @@ impl JoinWork {
         out.batch(self.shape.finish(pairs));
     }
 
-    fn push(&mut self, left: &PackedRow, right: Option<&PackedRow>, diff: i64, out: &mut Emitter) {
+    fn push(&mut self, sides: [Option<&PackedRow>; 2], diff: i64, out: &mut Emitter) {
+        let [left, right] = sides.map(|side| side.map(PackedRow::as_bytes));
         self.shape.push(&mut self.pairs, left, right, diff);
         if self.pairs.len() >= BATCH_ROWS {
             self.flush(out);
         }
     }
 
-    /// Pairs go out as they are, and a left row's fate hangs on its key alone.
+    /// Pairs go out as they are, and a row's fate hangs on its key alone.
     fn update_by_key(
         &mut self,
         sides: &mut Sides,
         [left, right]: [&[Delta]; 2],
         out: &mut Emitter,
     ) {
-        let had = sides.n_right > 0;
-        sides.n_right += right.iter().map(|delta| delta.1).sum::<i64>();
-        let has = sides.n_right > 0;
         let kind = self.shape.kind;
-        if self.shape.emits_pairs() {
+        let had = [sides.n_left > 0, sides.n_right > 0];
+        sides.n_left += left.iter().map(|delta| delta.1).sum::<i64>();
+        sides.n_right += right.iter().map(|delta| delta.1).sum::<i64>();
+        let has = [sides.n_left > 0, sides.n_right > 0];
+        if kind.pairs_up() {
             for ((_, left), diff) in left {
-                sides.right.for_each(|right, n| self.push(left, Some(right), diff * n, out));
+                sides.right.for_each(|right, n| {
+                    self.push([Some(left), Some(right)], product(*diff, n), out);
+                });
                 out.counts.touched += sides.right.len() as u64;
             }
         }
-        // Whether a left row is in the part that hangs on matches, before and now.
-        let (was_in, is_in) = match kind {
-            JoinKind::Inner => (false, false),
-            JoinKind::Left | JoinKind::Anti => (!had, !has),
-            JoinKind::Semi => (had, has),
-        };
-        if was_in && !is_in {
-            out.counts.touched += sides.left.len() as u64;
-            sides.left.for_each(|left, n| self.push(left, None, -n, out));
-        }
-        for ((_, value), diff) in left {
-            sides.left.add(value, *diff);
-        }
-        if is_in && !was_in {
-            out.counts.touched += sides.left.len() as u64;
-            sides.left.for_each(|left, n| self.push(left, None, n, out));
-        } else if is_in {
-            for ((_, left), diff) in left {
-                self.push(left, None, *diff, out);
-            }
-        }
-        if self.shape.emits_pairs() {
+        let was_and_is = [comes_alone(kind, had[1]), comes_alone(kind, has[1])];
+        self.alone(was_and_is, (&mut sides.left, left), |row| [Some(row), None], out);
+        if kind.pairs_up() {
             for ((_, right), diff) in right {
-                sides.left.for_each(|left, n| self.push(left, Some(right), n * diff, out));
+                sides.left.for_each(|left, n| {
+                    self.push([Some(left), Some(right)], product(n, *diff), out);
+                });
                 out.counts.touched += sides.left.len() as u64;
             }
         }
-        for ((_, value), diff) in right {
-            sides.right.add(value, *diff);
+        let was_and_is = if kind == JoinKind::Full { [!had[0], !has[0]] } else { [false, false] };
+        self.alone(was_and_is, (&mut sides.right, right), |row| [None, Some(row)], out);
+    }
+
+    /// Applies the changes of a side, and sends what changes of the rows that come alone.
+    fn alone(
+        &mut self,
+        [was_in, is_in]: [bool; 2],
+        (rows, deltas): (&mut Multiset, &[Delta]),
+        sides: impl Fn(&PackedRow) -> [Option<&PackedRow>; 2],
+        out: &mut Emitter,
+    ) {
+        if was_in && !is_in {
+            out.counts.touched += rows.len() as u64;
+            rows.for_each(|row, n| self.push(sides(row), -n, out));
+        }
+        for ((_, value), diff) in deltas {
+            rows.add(value, *diff);
+        }
+        if is_in && !was_in {
+            out.counts.touched += rows.len() as u64;
+            rows.for_each(|row, n| self.push(sides(row), n, out));
+        } else if is_in {
+            for ((_, row), diff) in deltas {
+                self.push(sides(row), *diff, out);
+            }
         }
     }
 
-    /// The residual decides pair by pair, and a left row's fate hangs on its own matches.
+    /// The residual decides pair by pair, and a row's fate hangs on its own matches.
     fn update_by_pair(
         &mut self,
         sides: &mut Sides,
-        matches: &mut BTreeMap<PackedRow, i64>,
+        matches: &mut Matches,
         [left, right]: [&[Delta]; 2],
         out: &mut Emitter,
     ) {
+        let is_full = self.shape.kind == JoinKind::Full;
+        let before = [
+            multiplicities(&sides.left, left, right),
+            if is_full { multiplicities(&sides.right, right, left) } else { BTreeMap::new() },
+        ];
+        let (candidates, mut effects) = self.candidates(sides, [left, right]);
+        out.counts.touched += candidates.len() as u64;
+        let selected =
+            self.shape.judge(&candidates, |fault, row, diff| out.fault(fault, row, diff));
+        let counted =
+            [matches_of(&before[0], &matches.left), matches_of(&before[1], &matches.right)];
+        for at in selected.iter().flatten() {
+            let [of_left, of_right] = std::mem::take(&mut effects[*at as usize]);
+            for (effect, matches) in
+                [(of_left, &mut matches.left), (of_right.filter(|_| is_full), &mut matches.right)]
+            {
+                if let Some((row, n)) = effect {
+                    *matches.entry(row).or_insert(0) += n;
+                }
+            }
+        }
+        if self.shape.kind.pairs_up() {
+            out.batch(self.shape.finish(JoinShape::keep(candidates, selected.as_deref())));
+        }
+        let [before_left, before_right] = before;
+        let [counted_left, counted_right] = counted;
+        let held = (&sides.left, &mut matches.left);
+        self.fates(before_left, &counted_left, held, |row| [Some(row), None], out);
+        let held = (&sides.right, &mut matches.right);
+        self.fates(before_right, &counted_right, held, |row| [None, Some(row)], out);
+    }
+
+    /// Applies the changes of both sides; all pairs that may change, and beside each of them how
+    /// it changes the matches of its left and of its right row, if it counts.
+    fn candidates(&self, sides: &mut Sides, [left, right]: [&[Delta]; 2]) -> (Pairs, Vec<Effect>) {
         let mut candidates = self.shape.no_pairs();
-        // Beside each candidate: the left row whose matches it changes, and by how much.
-        let mut effects: Vec<Option<(PackedRow, i64)>> = Vec::new();
+        let mut effects = Vec::new();
+        let mut push = |left: &PackedRow, right: &PackedRow, diff: i64| {
+            let (left, right) = (left.as_bytes(), right.as_bytes());
+            self.shape.push(&mut candidates, Some(left), Some(right), diff);
+        };
         for ((_, left), diff) in left {
             let is_new = sides.left.multiplicity(left) == 0;
             sides.right.for_each(|right, n| {
-                self.shape.push(&mut candidates, left, Some(right), diff * n);
-                effects.push(is_new.then(|| (left.clone(), n)));
+                push(left, right, product(*diff, n));
+                let of_left = is_new.then(|| (left.clone(), n));
+                effects.push([of_left, Some((right.clone(), *diff))]);
             });
         }
-        let before: BTreeMap<PackedRow, i64> = if right.is_empty() {
-            left.iter().map(|((_, row), _)| (row.clone(), sides.left.multiplicity(row))).collect()
-        } else {
-            let mut before = BTreeMap::new();
-            sides.left.for_each(|row, n| {
-                before.insert(row.clone(), n);
-            });
-            for ((_, row), _) in left {
-                before.entry(row.clone()).or_insert(0);
-            }
-            before
-        };
         for ((_, value), diff) in left {
             sides.left.add(value, *diff);
         }
         for ((_, right), diff) in right {
+            let is_new = sides.right.multiplicity(right) == 0;
             sides.left.for_each(|left, n| {
-                self.shape.push(&mut candidates, left, Some(right), n * diff);
-                effects.push(Some((left.clone(), *diff)));
+                push(left, right, product(n, *diff));
+                let of_right = is_new.then(|| (right.clone(), n));
+                effects.push([Some((left.clone(), *diff)), of_right]);
             });
         }
         for ((_, value), diff) in right {
             sides.right.add(value, *diff);
         }
-        out.counts.touched += candidates.len() as u64;
-        let selected =
-            self.shape.judge(&candidates, |fault, row, diff| out.fault(fault, row, diff));
-        let n_matches_before: Vec<i64> =
-            before.keys().map(|row| matches.get(row).copied().unwrap_or(0)).collect();
-        for at in selected.iter().flatten() {
-            if let Some((row, n)) = effects[*at as usize].take() {
-                *matches.entry(row).or_insert(0) += n;
-            }
-        }
-        if self.shape.emits_pairs() {
-            out.batch(self.shape.finish(JoinShape::keep(candidates, selected.as_deref())));
-        }
-        for ((row, n_before), n_matches_before) in before.into_iter().zip(n_matches_before) {
-            let n_now = sides.left.multiplicity(&row);
+        (candidates, effects)
+    }
+
+    /// Sends what changes of the rows of a side that come alone; `before` are the rows that may
+    /// change with their multiplicities, `counted` the matches that they had.
+    fn fates(
+        &mut self,
+        before: BTreeMap<PackedRow, i64>,
+        counted: &[i64],
+        (rows, matches): (&Multiset, &mut BTreeMap<PackedRow, i64>),
+        sides: impl Fn(&PackedRow) -> [Option<&PackedRow>; 2],
+        out: &mut Emitter,
+    ) {
+        let kind = self.shape.kind;
+        for ((row, n_before), n_matches_before) in before.into_iter().zip(counted) {
+            let n_now = rows.multiplicity(&row);
             let n_matches = matches.get(&row).copied().unwrap_or(0);
             if n_now == 0 || n_matches == 0 {
                 matches.remove(&row);
             }
-            let share = |n: i64, n_matches: i64| match self.shape.kind {
-                JoinKind::Semi => {
-                    if n_matches > 0 {
-                        n
-                    } else {
-                        0
-                    }
-                }
-                JoinKind::Left | JoinKind::Anti => {
-                    if n_matches > 0 {
-                        0
-                    } else {
-                        n
-                    }
-                }
-                JoinKind::Inner => 0,
+            let share = |n: i64, n_matches: i64| {
+                if comes_alone(kind, n_matches > 0) { n } else { 0 }
             };
-            let diff = share(n_now, n_matches) - share(n_before, n_matches_before);
+            let diff = share(n_now, n_matches) - share(n_before, *n_matches_before);
             if diff != 0 {
-                self.push(&row, None, diff, out);
+                self.push(sides(&row), diff, out);
             }
         }
     }
+}
+
+/// The rows of a side that may change with their multiplicities: all of them where the other side
+/// changes.
+fn multiplicities(rows: &Multiset, deltas: &[Delta], others: &[Delta]) -> BTreeMap<PackedRow, i64> {
+    let mut all: BTreeMap<PackedRow, i64> =
+        deltas.iter().map(|((_, row), _)| (row.clone(), rows.multiplicity(row))).collect();
+    if !others.is_empty() {
+        rows.for_each(|row, n| {
+            all.insert(row.clone(), n);
+        });
+    }
+    all
+}
+
+fn matches_of(rows: &BTreeMap<PackedRow, i64>, matches: &BTreeMap<PackedRow, i64>) -> Vec<i64> {
+    rows.keys().map(|row| matches.get(row).copied().unwrap_or(0)).collect()
 }
 
 impl KeyLogic<2> for JoinLogic {
@@ -383,10 +468,10 @@ impl KeyLogic<2> for JoinLogic {
         }
         let sides = self.sides.get_mut(key).expect("it was just made sure of");
         out.counts.held += deltas.iter().flat_map(|side| side.iter()).map(|d| d.1).sum::<i64>();
-        if self.work.shape.residual.is_some() && self.work.shape.kind != JoinKind::Inner {
+        if self.work.shape.has_residual() && self.work.shape.kind != JoinKind::Inner {
             let mut matches = self.matches.remove(key).unwrap_or_default();
             self.work.update_by_pair(sides, &mut matches, deltas, out);
-            if !matches.is_empty() {
+            if !matches.left.is_empty() || !matches.right.is_empty() {
                 self.matches.insert(key.clone(), matches);
             }
         } else {

@@ -31,6 +31,9 @@ pub(crate) enum NoneInKey {
     Value,
     /// It matches nothing, so the row goes nowhere.
     Drop,
+    /// It matches nothing, and the row stays: under a key that only rows of its own side have,
+    /// which ends in this byte.
+    Apart(u8),
 }
 
 impl KeyShape {
@@ -133,16 +136,20 @@ fn pack_keys(key: &KeyShape, rows: &ColumnBatch, faults: &mut Faults) -> Vec<Opt
     (0..rows.len())
         .map(|row_idx| {
             let mut packed = PackedRow::new();
+            let mut has_none = false;
             for ((column, formula), ty) in columns.iter().zip(&key.formulas).zip(&key.types) {
-                if let (NoneInKey::Drop, Column::Option { present, .. }) = (key.none, &**column)
-                    && !present[row_idx]
-                {
-                    return None;
+                if let Column::Option { present, .. } = &**column {
+                    has_none |= !present[row_idx];
                 }
                 if ty.is_option() && !formula.ty().is_option() {
                     packed.push_bytes(&[1]);
                 }
                 packed.push_cell(column, row_idx, formula.ty());
+            }
+            match key.none {
+                NoneInKey::Drop if has_none => return None,
+                NoneInKey::Apart(side) if has_none => packed.push_bytes(&[side]),
+                NoneInKey::Value | NoneInKey::Drop | NoneInKey::Apart(_) => {}
             }
             Some(packed)
         })

@@ -26,10 +26,11 @@ use arqon_plan::{DataflowPlan, Join, LoopId, Operator, Step, StepId, Variable};
 use arqon_types::{ColumnBatch, PackedRow, Schema, Type, Value};
 
 use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top};
+use crate::asof::{AsofShape, pack_sides};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment, Round};
 use crate::group::GroupShape;
 use crate::join::{JoinShape, pick};
-use crate::keyed::{KeyShape, PackValue, key_rows, pack_columns, pack_fields, pack_nothing};
+use crate::keyed::{KeyShape, PackValue, key_rows, pack_columns, pack_nothing};
 use crate::map::{count_through, render_map};
 use crate::narrow::NarrowPlan;
 use crate::recorder::Meter;
@@ -233,11 +234,14 @@ impl<'inner> Walk<'inner, '_, '_> {
         let right = pick(&self.schema(step.inputs[1]), right_fields);
         let shape = JoinShape::new(join, &left, &right);
         let (left_key, right_key) = JoinShape::keys(join);
-        let left_value = pack_fields(left_fields.clone(), left.types());
-        let right_value = pack_fields(right_fields.clone(), right.types());
+        let sides = [(left_fields.clone(), left.types()), (right_fields.clone(), right.types())];
+        let [left_value, right_value] = pack_sides(join, sides);
         let left = self.key(step.inputs[0], left_key, left_value, &meter);
         let right = self.key(step.inputs[1], right_key, right_value, &meter);
-        arrangement::join(left, right, &shape, &meter)
+        match join.asof.as_deref().map(AsofShape::new) {
+            Some(asof) => arrangement::join_asof(left, right, (&shape, asof), &meter),
+            None => arrangement::join(left, right, &shape, &meter),
+        }
     }
 
     /// How many loops there are around, this one included.

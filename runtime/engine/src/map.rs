@@ -7,7 +7,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use arqon_plan::{Map, StageKind};
-use arqon_types::{ColumnBatch, Schema};
+use arqon_types::{Column, ColumnBatch, Schema};
 
 use crate::batch::{Batch, Batches, Moment};
 use crate::evaluate::{Faults, Formula};
@@ -45,6 +45,7 @@ pub(crate) fn render_map<'scope, T: Moment>(
 enum Work {
     Filter(Formula),
     Project(Vec<Formula>),
+    Unnest(Formula),
 }
 
 impl Work {
@@ -52,6 +53,7 @@ impl Work {
         match kind {
             StageKind::Filter(condition) => Self::Filter(Formula::new(condition)),
             StageKind::Project(exprs) => Self::Project(Formula::all(exprs)),
+            StageKind::Unnest(list) => Self::Unnest(Formula::new(list)),
         }
     }
 }
@@ -103,6 +105,17 @@ fn run_stages(
                     passage.select(&sound);
                 }
             }
+            Work::Unnest(list) => {
+                let lists = list.column(&rows, &mut faults);
+                passage.refuse(meter, &faults);
+                let Elements { row_of, positions, items, without } = elements(&lists, &faults);
+                passage.select(&row_of);
+                let mut unnested = ColumnBatch::clone(&passage.rows);
+                unnested.columns.extend([Column::Int(positions), items]);
+                passage.rows = Rc::new(unnested);
+                count_unnested(meter, epoch, &rows, &passage.rows, (&faults, &without));
+                continue;
+            }
         }
         meter.count(epoch, |counts| {
             let (mut input, mut output, mut errors) =
@@ -119,6 +132,69 @@ fn run_stages(
         });
     }
     passage.rows
+}
+
+/// The elements of the lists of all rows, one after another.
+struct Elements {
+    /// The row of each element.
+    row_of: Vec<u32>,
+    /// Where each stands in its list, from 0.
+    positions: Vec<i64>,
+    items: Column,
+    /// The sound rows without elements.
+    without: Vec<u32>,
+}
+
+/// Takes lists, or options of lists, apart; rows in `faults` have none.
+fn elements(lists: &Column, faults: &Faults) -> Elements {
+    let (present, lists) = match lists {
+        Column::Option { present, values } => (Some(present), &**values),
+        plain => (None, plain),
+    };
+    let Column::List { ends, items } = lists else { panic!("only lists are unnested") };
+    let mut row_of = Vec::new();
+    let mut positions = Vec::new();
+    let mut selection: Vec<u32> = Vec::new();
+    let mut without = Vec::new();
+    let mut start = 0;
+    for (row_idx, end) in (0_u32..).zip(ends) {
+        let range = std::mem::replace(&mut start, *end)..*end;
+        if faults.contains_key(&row_idx) {
+            continue;
+        }
+        let is_there = present.is_none_or(|present| present[row_idx as usize]);
+        if range.is_empty() || !is_there {
+            without.push(row_idx);
+            continue;
+        }
+        for (position, item) in (0..).zip(range) {
+            row_of.push(row_idx);
+            positions.push(position);
+            selection.push(item);
+        }
+    }
+    Elements { row_of, positions, items: items.gather(&selection), without }
+}
+
+/// What came in has elements, has none, or is an error; what goes out are elements.
+fn count_unnested(
+    meter: &Meter,
+    epoch: u64,
+    before: &ColumnBatch,
+    after: &ColumnBatch,
+    (faults, without): (&Faults, &[u32]),
+) {
+    meter.count(epoch, |counts| {
+        counts.input.add_all(&before.diffs);
+        counts.output.add_all(&after.diffs);
+        for at in without {
+            counts.filtered.add(before.diffs[*at as usize]);
+        }
+        for at in faults.keys() {
+            counts.errors.add(before.diffs[*at as usize]);
+        }
+        counts.touched += (before.len() + after.len()) as u64;
+    });
 }
 
 impl Passage<'_> {

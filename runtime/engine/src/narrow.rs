@@ -10,9 +10,7 @@
 use std::collections::BTreeMap;
 
 use arqon_operators::{Aggregate, Expr, ExprKind};
-use arqon_plan::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, StageKind, StepId,
-};
+use arqon_plan::{Asof, DataflowPlan, Group, Join, JoinOutput, Map, Operator, StageKind, StepId};
 use arqon_types::{Field, Schema, Type};
 
 use crate::needs::{Needs, children_mut, kept_needs, needs, stays};
@@ -184,6 +182,18 @@ impl Read<'_> {
                     layout = next;
                     *exprs = kept;
                 }
+                StageKind::Unnest(list) => {
+                    *list = remap(list, &layout, &types);
+                    let element = match list.ty.required() {
+                        Type::List(element) => (**element).clone(),
+                        other => panic!("elements of {other}"),
+                    };
+                    for ty in [Type::Int64, element] {
+                        layout.push(Some(Slot { at: types.len(), fields: None }));
+                        types.push(ty);
+                    }
+                    has_projected = true;
+                }
             }
         }
         if !has_projected {
@@ -225,15 +235,20 @@ fn rewrite_join(
         left_key: join.left_key.iter().map(|key| left.remap(key)).collect(),
         right_key: join.right_key.iter().map(|key| right.remap(key)).collect(),
         residual: join.residual.as_ref().map(|residual| remap(residual, &pair, &pair_types)),
+        asof: join.asof.as_ref().map(|asof| {
+            let (left, right) = (left.remap(&asof.left), right.remap(&asof.right));
+            Box::new(Asof { left, right, within: asof.within })
+        }),
         ..join.clone()
     };
-    let is_left = join.kind == JoinKind::Left;
+    let [misses_left, misses_right] = join.kind.may_miss();
+    let optional = |ty: Type, may_miss: bool| if may_miss { ty.optional() } else { ty };
     let (layout, right_fields) = match join.output {
         JoinOutput::LeftOnly => (left_layout, Vec::new()),
         JoinOutput::Flat => {
             let named = |(at, slot): (usize, &Option<Slot>)| {
                 let field = &right_fields[slot.as_ref()?.at - offset];
-                let ty = if is_left { field.ty.clone().optional() } else { field.ty.clone() };
+                let ty = optional(field.ty.clone(), misses_right);
                 Some(Field::new(&schema.fields[at].name, ty))
             };
             let fields = pair.iter().enumerate().skip(n_left).filter_map(named).collect();
@@ -245,12 +260,14 @@ fn rewrite_join(
                 .collect();
             let mut layout = left_layout;
             layout.push(Some(Slot { at: offset, fields: Some(fields) }));
-            let nested = Type::Struct(right_fields);
-            let ty = if is_left { nested.optional() } else { nested };
+            let ty = optional(Type::Struct(right_fields), misses_right);
             (layout, vec![Field::new(&schema.fields[n_left].name, ty)])
         }
     };
-    let fields = left_fields.into_iter().chain(right_fields).collect();
+    let left_fields = left_fields
+        .into_iter()
+        .map(|field| Field::new(&field.name, optional(field.ty, misses_left)));
+    let fields = left_fields.chain(right_fields).collect();
     (rewritten, [left_kept, right_kept], Schema::new(&schema.name, fields), layout)
 }
 

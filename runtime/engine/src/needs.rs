@@ -62,6 +62,10 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
                 let [mut left_needs, mut right_needs] = kept_needs(join, n_left, n_right, &needs);
                 join.left_key.iter().for_each(|key| collect(key, &mut left_needs));
                 join.right_key.iter().for_each(|key| collect(key, &mut right_needs));
+                if let Some(asof) = &join.asof {
+                    collect(&asof.left, &mut left_needs);
+                    collect(&asof.right, &mut right_needs);
+                }
                 add_all(&mut outputs[left], &left_needs);
                 add_all(&mut outputs[right], &right_needs);
             }
@@ -107,10 +111,8 @@ fn add_all(needs: &mut Needs, more: &Needs) {
 fn map_needs(map: &Map, n_columns: usize, output: Needs) -> (Needs, Vec<Needs>) {
     let mut before = vec![n_columns];
     for stage in &map.stages {
-        before.push(match &stage.kind {
-            StageKind::Filter(_) => *before.last().expect("the input's width stands first"),
-            StageKind::Project(exprs) => exprs.len(),
-        });
+        let width = *before.last().expect("the input's width stands first");
+        before.push(stage.kind.width(width));
     }
     let mut needs = output;
     let mut stages = Vec::new();
@@ -119,6 +121,11 @@ fn map_needs(map: &Map, n_columns: usize, output: Needs) -> (Needs, Vec<Needs>) 
             StageKind::Filter(condition) => {
                 let mut input = needs.clone();
                 collect(condition, &mut input);
+                input
+            }
+            StageKind::Unnest(list) => {
+                let mut input = needs[..*n_columns].to_vec();
+                collect(list, &mut input);
                 input
             }
             StageKind::Project(exprs) => {
@@ -177,6 +184,10 @@ pub(crate) fn kept_needs(join: &Join, n_left: usize, n_right: usize, output: &Ne
                 *need = Need::Whole;
             }
         }
+    }
+    if join.asof.is_some() {
+        // Of right rows of one time all fields decide which is the last.
+        pair[n_left..].fill(Need::Whole);
     }
     let right = pair.split_off(n_left);
     [pair, right]

@@ -12,13 +12,14 @@ use timely::dataflow::operators::{Concatenate, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use arqon_plan::{
-    Closing, DataflowPlan, Join, Loop, LoopId, Operator, Release, Session, Step, StepId,
+    Closing, DataflowPlan, Join, Loop, LoopId, Operator, Release, Session, StageKind, Step, StepId,
 };
 use arqon_types::{PackedRow, TopicName};
 
 use crate::arrangement::{
     self, reduce_distinct, reduce_groups, reduce_latest, reduce_sessions, reduce_top, reduce_unique,
 };
+use crate::asof::{AsofLogic, AsofShape, pack_sides};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows, Round};
 use crate::distinct::DistinctLogic;
 use crate::error_feed::ErrorFeed;
@@ -27,7 +28,7 @@ use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
-use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
+use crate::keyed::{KeyShape, PackValue, key_rows, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
 use crate::looped::{Surroundings, members, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
@@ -105,7 +106,7 @@ impl Counters {
                 Operator::Map(map) => map
                     .stages
                     .iter()
-                    .map(|stage| layout.add(&step.node, &stage.address, CounterKind::Stateless))
+                    .map(|stage| layout.add(&step.node, &stage.address, stage_counter(&stage.kind)))
                     .collect(),
                 Operator::Union
                 | Operator::Route(_)
@@ -117,7 +118,7 @@ impl Counters {
                     vec![layout.add(&step.node, &step.address, CounterKind::Stateless)]
                 }
                 Operator::Window(_) => {
-                    vec![layout.add(&step.node, &step.address, CounterKind::Windowed)]
+                    vec![layout.add(&step.node, &step.address, CounterKind::Multiplying)]
                 }
                 Operator::Join(_)
                 | Operator::Group(_)
@@ -134,6 +135,14 @@ impl Counters {
             })
             .collect();
         Self { layout, topics, steps }
+    }
+}
+
+/// How the rows of a stage are counted.
+fn stage_counter(kind: &StageKind) -> CounterKind {
+    match kind {
+        StageKind::Filter(_) | StageKind::Project(_) => CounterKind::Stateless,
+        StageKind::Unnest(_) => CounterKind::Multiplying,
     }
 }
 
@@ -582,10 +591,21 @@ impl<'scope> Walk<'scope, '_> {
         let shape = JoinShape::new(join, &left, &right);
         let (left_key, right_key) = JoinShape::keys(join);
         let open = self.open_keys(idx, &left_key);
-        let left =
-            self.key(step, 0, left_key, pack_fields(left_fields.clone(), left.types()), &meter);
-        let right =
-            self.key(step, 1, right_key, pack_fields(right_fields.clone(), right.types()), &meter);
+        let sides = [(left_fields.clone(), left.types()), (right_fields.clone(), right.types())];
+        let [left_value, right_value] = pack_sides(join, sides);
+        let left = self.key(step, 0, left_key, left_value, &meter);
+        let right = self.key(step, 1, right_key, right_value, &meter);
+        if let Some(asof) = join.asof.as_deref().map(AsofShape::new) {
+            return match self.backend {
+                Backend::Arrangements => {
+                    arrangement::join_asof(left, right, (&shape, asof), &meter)
+                }
+                Backend::Hash => {
+                    let logic = AsofLogic::new((shape, asof), open);
+                    self.stateful(idx, "Asof", [left, right], logic, meter)
+                }
+            };
+        }
         match self.backend {
             Backend::Arrangements => arrangement::join(left, right, &shape, &meter),
             Backend::Hash => {

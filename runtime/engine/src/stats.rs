@@ -41,8 +41,9 @@ impl Count {
 /// What one epoch did at a step or at a stage of a map.
 ///
 /// At stateless steps `input = output + filtered + errors + late`, in changes and in net (a route's
-/// output is the sum over its arms; a window that hops puts a row out several times). At stateful
-/// steps what came in, less what was released, is what is held.
+/// output is the sum over its arms; a window that hops puts a row out several times; of an `unnest`
+/// the output are the elements). At stateful steps what came in, less what was released, is what is
+/// held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// What came in.
@@ -88,9 +89,10 @@ pub enum CounterKind {
     Source,
     /// A step or stage that only hands rows on.
     Stateless,
-    /// A window: it hands a row on once for each window of its own that is open, and none that is
-    /// late.
-    Windowed,
+    /// A step or stage without state that puts a row out once or several times, if it is not
+    /// filtered, late or an error: a window, once for each of the row's windows that is open; an
+    /// `unnest`, once for each element.
+    Multiplying,
     /// A step that holds rows, or what it computed of them.
     Stateful,
 }

@@ -1,19 +1,16 @@
 //! The first rows of each group in an order.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use arqon_plan::{Order, SortKey, Ties, Top};
-use arqon_types::{Column, ColumnBatch, PackedRow, Type, Value};
+use arqon_plan::{SortKey, Ties, Top};
+use arqon_types::{PackedRow, Type, Value};
 
-use crate::evaluate::{Faults, Formula};
-use crate::keyed::{PackValue, pack_columns};
+use crate::evaluate::Formula;
+use crate::keyed::PackValue;
 use crate::open::OpenKeys;
+use crate::ordered::{pack_ordered, split_order};
 use crate::source::PackedMap;
 use crate::stateful::{Delta, Emitter, KeyLogic, consolidate_deltas};
-
-/// Bytes at the end of an ordered row that say how long its order part is.
-const SUFFIX_BYTES: usize = 4;
 
 /// What both back ends need to know about a top step.
 #[derive(Debug, Clone)]
@@ -39,33 +36,10 @@ impl TopShape {
         }
     }
 
-    /// Packs rows so that their bytes are in the step's order: sort keys, the descending ones
-    /// complemented, then all fields, then the length of the first part.
+    /// Packs rows in the step's order: by its keys, then by all fields.
     pub(crate) fn pack_value(&self) -> PackValue {
-        let by: Vec<(Formula, Order)> =
-            self.by.iter().map(|key| (Formula::new(&key.expr), key.order)).collect();
-        let types = self.types.clone();
-        Box::new(move |batch: &ColumnBatch, faults: &mut Faults| {
-            let columns: Vec<Cow<'_, Column>> =
-                by.iter().map(|(formula, _)| formula.column(batch, faults)).collect();
-            (0..batch.len())
-                .map(|row_idx| {
-                    let mut packed = PackedRow::new();
-                    for (column, (formula, order)) in columns.iter().zip(&by) {
-                        let start = packed.len();
-                        packed.push_cell(column, row_idx, formula.ty());
-                        match order {
-                            Order::Ascending => {}
-                            Order::Descending => packed.complement_from(start),
-                        }
-                    }
-                    let n_order = u32::try_from(packed.len()).expect("sort keys are below 4 GiB");
-                    packed.push_bytes(pack_columns(&batch.columns, &types, row_idx).as_bytes());
-                    packed.push_bytes(&n_order.to_be_bytes());
-                    packed
-                })
-                .collect()
-        })
+        let by = self.by.iter().map(|key| (Formula::new(&key.expr), key.order)).collect();
+        pack_ordered(by, (0..self.types.len()).collect(), self.types.clone())
     }
 
     /// The chosen rows of one group, whose rows come in the step's order.
@@ -116,13 +90,6 @@ impl TopShape {
 
 fn signed(n: u64) -> i64 {
     i64::try_from(n).expect("multiplicities are below 2^63")
-}
-
-fn split_order(packed: &PackedRow) -> (&[u8], &[u8]) {
-    let bytes = packed.as_bytes();
-    let (bytes, suffix) = bytes.split_at(bytes.len() - SUFFIX_BYTES);
-    let n_order = u32::from_be_bytes(suffix.try_into().expect("the suffix has four bytes"));
-    bytes.split_at(n_order as usize)
 }
 
 fn ranked(row: &[u8], rank: Option<u64>) -> PackedRow {

@@ -11,7 +11,9 @@ use arqon_engine::{
     StartError, TopicInput,
 };
 use arqon_operators::{AggregateFunction, Expr};
-use arqon_plan::{DataflowPlan, Group, Map, Operator, Stage, StageKind};
+use arqon_plan::{
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Stage, StageKind,
+};
 use arqon_types::{Change, ColumnBatch, Discipline, Epoch, ErrorRow, Row, Schema, Type, Value};
 
 use naive::{
@@ -342,6 +344,43 @@ fn a_panic_in_a_worker_stops_the_dataflow_and_says_why() {
             assert!(reason.contains("a condition is a bool"), "{reason}");
             let finished = dataflow.finish().unwrap_err();
             assert_eq!(finished.reason, reason);
+        });
+    }
+}
+
+#[test]
+fn more_copies_of_a_row_than_can_be_counted_stop_the_dataflow() {
+    let flat = |n: usize| {
+        let names: Vec<String> = (0..n).map(|at| format!("f{at}")).collect();
+        let fields: Vec<(&str, Type)> = names.iter().map(|it| (&**it, Type::Int64)).collect();
+        schema(&fields)
+    };
+    let mut plan = PlanBuilder::new();
+    let source = plan.source(topic("in", &pair_schema(), Discipline::Delta, &[]));
+    let key = || vec![column(0, Type::Int64)];
+    let beside = || Join {
+        kind: JoinKind::Inner,
+        left_key: key(),
+        right_key: key(),
+        residual: None,
+        asof: None,
+        output: JoinOutput::Flat,
+    };
+    let twice = plan.step("twice", Operator::Join(beside()), &[source, source], flat(4));
+    let thrice = plan.step("thrice", Operator::Join(beside()), &[twice, source], flat(6));
+    plan.output("out", thrice);
+    let plan = plan.build();
+    for backend in [BackendChoice::Hash, BackendChoice::Arrangements] {
+        let plan = plan.clone();
+        within_a_minute(move || {
+            let options = EngineOptions { n_workers: 1, backend };
+            let dataflow = Dataflow::start(plan, options, |_| {}).unwrap();
+            let copies = vec![Change::Diff { row: pair(1, 1), diff: i64::from(i32::MAX) }];
+            let input = EpochInput { epoch: Epoch(1), topics: vec![rows_input("in", copies)] };
+            // The failure may be seen at once or at the end.
+            let _ = dataflow.feed(input);
+            let reason = dataflow.finish().unwrap_err().reason;
+            assert!(reason.contains("copies") || reason.contains("overflow"), "{reason}");
         });
     }
 }

@@ -133,20 +133,24 @@ fn join_plan(kind: JoinKind, output: JoinOutput, residual: bool, keyed: bool) ->
         let sum =
             binary(BinaryOp::Add, column(2, Type::Int64), column(6, Type::Int64), Type::Int64);
         let residual = residual.then(|| binary(BinaryOp::Greater, sum, literal(0), Type::Bool));
-        let join = Join { kind, left_key, right_key, residual, output };
+        let join = Join { kind, left_key, right_key, residual, asof: None, output };
         let right_fields = row_schema().fields;
         let mut out = row_schema();
+        let [misses_left, misses_right] = kind.may_miss();
+        let side = |ty: Type, may_miss: bool| if may_miss { ty.optional() } else { ty };
+        for field in &mut out.fields {
+            field.ty = side(field.ty.clone(), misses_left);
+        }
         match output {
             JoinOutput::LeftOnly => {}
             JoinOutput::Flat => {
                 for field in right_fields {
-                    let ty = if kind == JoinKind::Left { field.ty.optional() } else { field.ty };
+                    let ty = side(field.ty, misses_right);
                     out.fields.push(Field::new(format!("right_{}", field.name), ty));
                 }
             }
             JoinOutput::Nested => {
-                let nested = Type::Struct(right_fields);
-                let ty = if kind == JoinKind::Left { nested.optional() } else { nested };
+                let ty = side(Type::Struct(right_fields), misses_right);
                 out.fields.push(Field::new("right", ty));
             }
         }
@@ -283,6 +287,7 @@ fn chain_plan(kind: JoinKind, second: JoinOutput) -> DataflowPlan {
             left_key: vec![column(1, Type::Int64.optional())],
             right_key: vec![column(0, Type::Int64)],
             residual: Some(residual),
+            asof: None,
             output: JoinOutput::Nested,
         };
         let first = plan.step("first", Operator::Join(first), &[left, right], out.clone());
@@ -304,6 +309,7 @@ fn chain_plan(kind: JoinKind, second: JoinOutput) -> DataflowPlan {
             left_key: vec![column(0, Type::Int64)],
             right_key: vec![column(0, Type::Int64)],
             residual: None,
+            asof: None,
             output: second,
         };
         let right_fields = row_schema().fields;
@@ -442,6 +448,8 @@ proptest! {
             Just((JoinKind::Inner, JoinOutput::Nested)),
             Just((JoinKind::Left, JoinOutput::Flat)),
             Just((JoinKind::Left, JoinOutput::Nested)),
+            Just((JoinKind::Full, JoinOutput::Flat)),
+            Just((JoinKind::Full, JoinOutput::Nested)),
             Just((JoinKind::Semi, JoinOutput::LeftOnly)),
             Just((JoinKind::Anti, JoinOutput::LeftOnly)),
         ],

@@ -314,13 +314,13 @@ fn conservation(subject: Subject<'_>, messages: &[Message]) -> Result<Option<Vio
                     )
                 })
             }
-            CounterKind::Windowed => {
-                let refused = counts.late.changes + counts.errors.changes;
-                let n_on_time = counts.input.changes.checked_sub(refused);
-                (n_on_time.is_none_or(|n| counts.output.changes < n)).then(|| {
+            CounterKind::Multiplying => {
+                let refused = counts.filtered.changes + counts.late.changes + counts.errors.changes;
+                let n_kept = counts.input.changes.checked_sub(refused);
+                (n_kept.is_none_or(|n| counts.output.changes < n)).then(|| {
                     format!(
-                        "`{address}` takes {} changes, and {refused} are late or errors, but only \
-                         {} go on",
+                        "`{address}` takes {} changes, and {refused} are filtered, late or errors, \
+                         but only {} go on",
                         counts.input.changes, counts.output.changes
                     )
                 })

@@ -78,13 +78,31 @@ pub(crate) fn join(
     unique: UniqueSides,
     address: &str,
 ) -> Extent {
+    let (left, right) = (&left.extent, &right.extent);
+    let product = || Extent::product([left.clone(), right.clone()].into_iter(), address);
     match kind {
-        JoinKind::Semi | JoinKind::Anti => left.extent.clone(),
-        JoinKind::Inner | JoinKind::Left if unique.right => left.extent.clone(),
-        JoinKind::Inner if unique.left => right.extent.clone(),
-        JoinKind::Inner | JoinKind::Left => {
-            Extent::product([left.extent.clone(), right.extent.clone()].into_iter(), address)
+        JoinKind::Semi | JoinKind::Anti => left.clone(),
+        JoinKind::Inner | JoinKind::Left if unique.right => left.clone(),
+        JoinKind::Inner if unique.left => right.clone(),
+        JoinKind::Inner => product(),
+        // Rows without a match come out once.
+        JoinKind::Left => Extent::sum([product(), left.clone()].into_iter(), address),
+        JoinKind::Full if unique.left || unique.right => {
+            Extent::sum([left.clone(), right.clone()].into_iter(), address)
         }
+        JoinKind::Full => {
+            Extent::sum([product(), left.clone(), right.clone()].into_iter(), address)
+        }
+    }
+}
+
+/// A row for each element of a list in the rows.
+pub(crate) fn unnest(input: &Extent) -> Extent {
+    match input {
+        Extent::Rows(_) | Extent::Bounded(_) => {
+            Extent::Bounded(format!("elements({})", input.text()).into())
+        }
+        Extent::Unbounded(_) | Extent::Unknown => input.clone(),
     }
 }
 

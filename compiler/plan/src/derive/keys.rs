@@ -61,6 +61,14 @@ pub(crate) fn project_declared(
     Some((*topic, keys.pop()?))
 }
 
+/// The declared key of the events, if it does not stand in the field that an element replaces.
+pub(crate) fn unnest_declared(input: &Facts, field: usize) -> Option<(VertexId, Vec<ColumnPath>)> {
+    input
+        .declared_key
+        .clone()
+        .filter(|(_, key)| key.iter().all(|path| path.first() != Some(&field)))
+}
+
 /// On which sides of a join a row is met by at most one row of the other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UniqueSides {
@@ -78,7 +86,7 @@ impl UniqueSides {
         };
         Self {
             left: names_key(&left.keys, &join.left_key),
-            right: names_key(&right.keys, &join.right_key),
+            right: join.asof.is_some() || names_key(&right.keys, &join.right_key),
         }
     }
 }
@@ -104,14 +112,14 @@ pub(crate) fn join(
     };
     match join.kind {
         JoinKind::Semi | JoinKind::Anti => left.to_vec(),
-        JoinKind::Inner | JoinKind::Left => {
+        JoinKind::Inner | JoinKind::Left | JoinKind::Full => {
             let right: Vec<Vec<ColumnPath>> =
                 right.iter().map(|key| key.iter().map(right_path).collect()).collect();
             let mut keys = Vec::new();
-            if unique.right {
+            if unique.right && join.kind != JoinKind::Full {
                 keys.extend_from_slice(left);
             }
-            // A left join's unmatched rows all have none on the right.
+            // The rows without a match all have none on the other side.
             if unique.left && join.kind == JoinKind::Inner {
                 keys.extend_from_slice(&right);
             }

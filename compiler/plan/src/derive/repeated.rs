@@ -131,6 +131,10 @@ impl Origins<'_> {
                 let (first, rest) = path.split_first()?;
                 self.computed(at, projection.fields.get(*first)?, rest)
             }
+            Verb::Unnest(unnest) => {
+                let is_element = *path.first()? == unnest.field;
+                if is_element { None } else { self.trace(self.input(at, &Port::Main)?.from, path) }
+            }
             Verb::Group(group) => {
                 let (first, rest) = path.split_first()?;
                 self.computed(at, group.keys.get(*first)?, rest)

@@ -228,9 +228,10 @@ pub(super) fn join(
     };
     let open = match join.kind {
         JoinKind::Semi | JoinKind::Anti => together(left, right),
-        JoinKind::Inner | JoinKind::Left => {
-            let mut bounds = left.bounds.clone();
-            // The right bounds of a left row without a match are none.
+        JoinKind::Inner | JoinKind::Left | JoinKind::Full => {
+            // The bounds of a side that is missing are none.
+            let [misses_left, _] = join.kind.may_miss();
+            let mut bounds = if misses_left { Vec::new() } else { left.bounds.clone() };
             if join.kind == JoinKind::Inner {
                 bounds.extend(right.bounds.iter().map(moved));
             }

@@ -92,6 +92,7 @@ pub(crate) fn join() -> Join {
         left_key: vec![Expr::column(1, Type::Int64)],
         right_key: vec![Expr::column(0, Type::Int64)],
         residual: None,
+        asof: None,
         output: JoinOutput::Nested,
     }
 }

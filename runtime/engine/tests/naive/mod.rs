@@ -328,6 +328,7 @@ impl Oracle<'_> {
                                 .map(|expr| eval(expr, &row))
                                 .collect::<Result<_, _>>()
                                 .map(Some),
+                            StageKind::Unnest(_) => panic!("a row stays one row here"),
                         };
                         match result {
                             Ok(Some(next)) => row = next,
@@ -430,10 +431,13 @@ impl Oracle<'_> {
         let mut pair_schema = self.schema(step, 0).clone();
         pair_schema.fields.extend(self.schema(step, 1).fields.iter().cloned());
         let n_right = self.schema(step, 1).fields.len();
+        let nones = |n: usize| (0..n).map(|_| Value::None);
+        assert_eq!(join.asof, None, "times are tested by the law of the house");
+        let mut right_has_match = vec![false; right.len()];
         let mut rows = Relation::new();
         for (left_key, left_row, n_left) in &left {
             let mut has_match = false;
-            for (right_key, right_row, n) in &right {
+            for (at, (right_key, right_row, n)) in right.iter().enumerate() {
                 if left_key != right_key || left_key.contains(&Value::None) {
                     continue;
                 }
@@ -448,7 +452,8 @@ impl Oracle<'_> {
                     }
                 }
                 has_match = true;
-                if matches!(join.kind, JoinKind::Inner | JoinKind::Left) {
+                right_has_match[at] = true;
+                if join.kind.pairs_up() {
                     let joined = match join.output {
                         JoinOutput::Flat => pair,
                         JoinOutput::Nested => {
@@ -464,14 +469,24 @@ impl Oracle<'_> {
                 (JoinKind::Semi, true) | (JoinKind::Anti, false) => {
                     add(&mut rows, left_row.clone(), *n_left);
                 }
-                (JoinKind::Left, false) => {
+                (JoinKind::Left | JoinKind::Full, false) => {
                     let n_none = if join.output == JoinOutput::Flat { n_right } else { 1 };
-                    let nones = (0..n_none).map(|_| Value::None);
-                    add(&mut rows, left_row.iter().cloned().chain(nones).collect(), *n_left);
+                    let alone = left_row.iter().cloned().chain(nones(n_none)).collect();
+                    add(&mut rows, alone, *n_left);
                 }
                 (JoinKind::Inner, _)
                 | (JoinKind::Semi, false)
-                | (JoinKind::Anti | JoinKind::Left, true) => {}
+                | (JoinKind::Anti | JoinKind::Left | JoinKind::Full, true) => {}
+            }
+        }
+        let n_left = self.schema(step, 0).fields.len();
+        for ((_, row, n), has_match) in right.iter().zip(right_has_match) {
+            if join.kind == JoinKind::Full && !has_match {
+                let row = match join.output {
+                    JoinOutput::Nested => vec![Value::Struct(row.to_vec().into())],
+                    JoinOutput::Flat | JoinOutput::LeftOnly => row.to_vec(),
+                };
+                add(&mut rows, nones(n_left).chain(row).collect(), *n);
             }
         }
         rows
