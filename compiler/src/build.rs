@@ -446,6 +446,9 @@ impl<'r> Building<'r, '_> {
             if let Verb::Join { input, input_span, .. } = &step.verb {
                 let (input, span) = (*input, *input_span);
                 self.inputs.push(Pending { input, to: vertex, port: Port::Right, span });
+            } else if let Some((id, span)) = step.operator {
+                let input = Input::Operator(id);
+                self.inputs.push(Pending { input, to: vertex, port: Port::Right, span });
             }
             if is_call {
                 self.call_wires(step, vertex);

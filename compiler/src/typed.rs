@@ -190,6 +190,8 @@ pub(crate) struct TypedStep {
     pub(crate) span: Span,
     /// What it does.
     pub(crate) verb: Verb,
+    /// An operator that a join names, where a topic should stand: the check on bypasses reports it.
+    pub(crate) operator: Option<(OperatorId, Span)>,
     /// The rows that come out.
     pub(crate) row: Arc<RowType>,
 }

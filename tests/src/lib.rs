@@ -5,4 +5,6 @@
 pub mod random;
 pub mod oracle;
 pub mod generator;
+pub mod topologies;
+pub mod corpus;
 pub mod updates;

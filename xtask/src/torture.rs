@@ -65,6 +65,15 @@ const RUNS: &[Run] = &[
         test: "the_sum_of_the_deltas_is_the_recomputation",
     },
     Run {
+        name: "bypass",
+        about: "plans and circuits with one bypass put in: found under its code, at its place, with a \
+                way that is there; and no alarm without one",
+        cases: 1_000,
+        package: "arqon-tests",
+        target: "bypass",
+        test: "every_seeded_bypass_is_found",
+    },
+    Run {
         name: "C04",
         about: "frame headers that claim 2^63 bytes: closed with 1009, memory grows by less than \
                 1 MiB",

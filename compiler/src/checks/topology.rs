@@ -23,27 +23,49 @@ use super::span;
 pub use proof::no_bypass_proof;
 
 pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
-    let mut found: Vec<(TextRange, Diagnostic)> = Vec::new();
+    breaches(plan).into_iter().map(|breach| breach.diagnostic).collect()
+}
+
+/// A rule that is broken, and the wires that break it, in the order in which rows take them.
+struct Breach<'p> {
+    place: TextRange,
+    diagnostic: Diagnostic,
+    wires: Vec<WireRef<'p>>,
+}
+
+/// All breaches, in the order of the file.
+fn breaches(plan: &Plan) -> Vec<Breach<'_>> {
+    let mut found: Vec<Breach<'_>> = Vec::new();
     let chains = operator_chains(plan);
     for wire in plan.wires() {
         // A wire of a chain from operator to operator is reported with the chain.
-        let is_chained = chains.iter().any(|(_, ends)| ends.contains(&wire.wire.range));
+        let is_chained = chains.iter().any(|chain| chain.ends().contains(&wire.wire.range));
         if is_chained && !matches!(plan.vertex(wire.from), Vertex::Client(_)) {
             continue;
         }
         if let Some(diagnostic) = bypass(plan, &wire) {
-            found.push((wire.wire.range, diagnostic));
+            found.push(Breach { place: wire.wire.range, diagnostic, wires: vec![wire] });
         }
     }
-    found.extend(chains.into_iter().map(|(fault, [_, range])| (range, fault)));
+    found.extend(chains);
     for (id, endpoint) in plan.endpoints().filter(|(_, endpoint)| !endpoint.declared) {
-        found.push((endpoint.range, undeclared(plan, id, endpoint)));
+        let wires = plan.inputs(id).chain(plan.outputs(id)).take(1).collect();
+        let diagnostic = undeclared(plan, id, endpoint);
+        found.push(Breach { place: endpoint.range, diagnostic, wires });
     }
     for (id, topic) in plan.topics() {
         found.extend(second_writer(plan, id, topic));
     }
-    found.sort_by_key(|(range, _)| *range);
-    found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+    found.sort_by_key(|breach| breach.place);
+    found
+}
+
+impl Breach<'_> {
+    /// The places of the first and the last wire.
+    fn ends(&self) -> [TextRange; 2] {
+        let place = |wire: Option<&WireRef<'_>>| wire.map_or(self.place, |wire| wire.wire.range);
+        [place(self.wires.first()), place(self.wires.last())]
+    }
 }
 
 /// Rules 1 and 2: what a single wire may not join.
@@ -83,10 +105,10 @@ fn bypass(plan: &Plan, wire: &WireRef<'_>) -> Option<Diagnostic> {
     }
 }
 
-/// Ways from operator to operator over steps alone, each with the places of its two ends.
-fn operator_chains(plan: &Plan) -> Vec<(Diagnostic, [TextRange; 2])> {
+/// Ways from operator to operator over steps alone.
+fn operator_chains(plan: &Plan) -> Vec<Breach<'_>> {
     let is_operator = |id: VertexId| matches!(plan.vertex(id), Vertex::Endpoint(_));
-    let mut found: Vec<(Diagnostic, [TextRange; 2])> = Vec::new();
+    let mut found: Vec<Breach<'_>> = Vec::new();
     for (id, one) in plan.endpoints() {
         for first in plan.outputs(id) {
             if !matches!(plan.vertex(first.to), Vertex::Step(_)) {
@@ -96,12 +118,15 @@ fn operator_chains(plan: &Plan) -> Vec<(Diagnostic, [TextRange; 2])> {
                 !matches!(plan.vertex(wire.to), Vertex::Topic(_) | Vertex::Client(_))
             };
             let way = shortest(plan, first.to, is_operator, over_steps);
-            let Some(last) = way.as_ref().and_then(|way| way.last()) else { continue };
+            let Some(way) = way else { continue };
+            let Some(&last) = way.last() else { continue };
             let Vertex::Endpoint(other) = plan.vertex(last.to) else { continue };
             let ends = [first.wire.range, last.wire.range];
-            if one.declared && other.declared && !found.iter().any(|(_, it)| *it == ends) {
-                let fault = operators_joined(last, one, other);
-                found.push((fault.secondary(span(ends[0]), "what it answers is read here"), ends));
+            if one.declared && other.declared && !found.iter().any(|chain| chain.ends() == ends) {
+                let diagnostic = operators_joined(&last, one, other)
+                    .secondary(span(ends[0]), "what it answers is read here");
+                let wires = std::iter::once(first).chain(way).collect();
+                found.push(Breach { place: ends[1], diagnostic, wires });
             }
         }
     }
@@ -267,7 +292,7 @@ fn undeclared(plan: &Plan, id: VertexId, endpoint: &Endpoint) -> Diagnostic {
 }
 
 /// Rule 4: who else writes the topic.
-fn second_writer(plan: &Plan, id: VertexId, topic: &Topic) -> Vec<(TextRange, Diagnostic)> {
+fn second_writer<'p>(plan: &'p Plan, id: VertexId, topic: &Topic) -> Vec<Breach<'p>> {
     let shared = match topic.origin {
         TopicOrigin::Declared => topic.shared,
         TopicOrigin::Jobs { .. } => true,
@@ -276,7 +301,7 @@ fn second_writer(plan: &Plan, id: VertexId, topic: &Topic) -> Vec<(TextRange, Di
     if shared {
         return Vec::new();
     }
-    let mut writers: Vec<(TextRange, String)> = Vec::new();
+    let mut writers: Vec<(WireRef<'p>, String)> = Vec::new();
     let mut known: BTreeSet<String> = BTreeSet::new();
     for wire in plan.inputs(id) {
         let own = match (&topic.origin, plan.vertex(wire.from)) {
@@ -288,7 +313,7 @@ fn second_writer(plan: &Plan, id: VertexId, topic: &Topic) -> Vec<(TextRange, Di
         let is_bypass = bypass(plan, &wire).is_some();
         let writer = writer(plan, &wire);
         if !is_bypass && known.insert(writer.clone()) {
-            writers.push((wire.wire.range, if own { String::new() } else { writer }));
+            writers.push((wire, if own { String::new() } else { writer }));
         }
     }
     let has_owner = !matches!(topic.origin, TopicOrigin::Declared);
@@ -296,9 +321,12 @@ fn second_writer(plan: &Plan, id: VertexId, topic: &Topic) -> Vec<(TextRange, Di
         .iter()
         .enumerate()
         .filter(|(at, (_, writer))| !writer.is_empty() && (has_owner || 0 < *at))
-        .map(|(_, (range, writer))| {
+        .map(|(_, (wire, writer))| {
+            let place = wire.wire.range;
             let first = match (&topic.origin, writers.first()) {
-                (TopicOrigin::Declared, Some((range, first))) => Some((*range, first.clone())),
+                (TopicOrigin::Declared, Some((wire, first))) => {
+                    Some((wire.wire.range, first.clone()))
+                }
                 (TopicOrigin::Results { operator }, _) => {
                     Some((topic.ranges.name, format!("operator `{operator}`")))
                 }
@@ -307,7 +335,8 @@ fn second_writer(plan: &Plan, id: VertexId, topic: &Topic) -> Vec<(TextRange, Di
                 }
                 (TopicOrigin::Declared | TopicOrigin::Jobs { .. }, _) => None,
             };
-            (*range, written_twice(topic, *range, writer, first))
+            let diagnostic = written_twice(topic, place, writer, first);
+            Breach { place, diagnostic, wires: vec![*wire] }
         })
         .collect()
 }

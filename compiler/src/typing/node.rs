@@ -543,6 +543,17 @@ impl Steps<'_> {
         for (idx, step) in self.ast.iter().enumerate() {
             let address = format!("{}[{idx}]", self.address);
             let wanted = self.target.filter(|_| n_target_from <= idx);
+            let mut operator = None;
+            let other = match &step.kind {
+                ast::StepKind::Join(join) => {
+                    let other = joined.next().flatten();
+                    if let Some(Input::Operator(id)) = other {
+                        operator = Some((id, join.source.span));
+                    }
+                    other
+                }
+                _ => None,
+            };
             let (verb, after) = match &step.kind {
                 _ if self.is_repeated && !typer.may_repeat(step) => {
                     (Verb::Unknown, RowType::unknown())
@@ -550,9 +561,7 @@ impl Steps<'_> {
                 ast::StepKind::Loop(repeated) => {
                     type_step_loop(repeated, step.verb, &address, &row, joined, rows, typer)
                 }
-                ast::StepKind::Join(join) => {
-                    type_join(join, joined.next().flatten(), &row, rows, typer)
-                }
+                ast::StepKind::Join(join) => type_join(join, other, &row, rows, typer),
                 _ => {
                     let timed = Timed { row: &row, time, untimed: self.untimed };
                     type_step(step, timed, wanted, rows, typer)
@@ -576,7 +585,7 @@ impl Steps<'_> {
                 after
             };
             row = Arc::clone(&after);
-            steps.push(TypedStep { address, span: step.verb, verb, row: after });
+            steps.push(TypedStep { address, span: step.verb, verb, operator, row: after });
         }
         (steps, row, time)
     }
@@ -844,7 +853,13 @@ fn type_chain(
                 .map_or(Verb::Unknown, Verb::Where);
             let step_address = address.clone();
             let span = condition.span;
-            steps.push(TypedStep { address: step_address, span, verb, row: Arc::clone(&row) });
+            steps.push(TypedStep {
+                address: step_address,
+                span,
+                verb,
+                operator: None,
+                row: Arc::clone(&row),
+            });
         }
         let sinks = topic
             .and_then(|topic| {

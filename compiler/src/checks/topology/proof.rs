@@ -4,27 +4,44 @@ use std::fmt::Write as _;
 
 use arqon_plan::{Plan, Port, Side, TopicOrigin, Vertex, VertexId, WireRef};
 
-use super::check;
+use super::{Breach, breaches};
 use crate::checks::paths::{drawn, shortest};
 
 /// Rule by rule, what was looked at and what holds; at the end, the verdict.
 ///
 /// The text lists the wires of every client and operator, the ways from clients to operators
 /// with the topics on them, and the writers of every topic, so that a reader can check it by
-/// hand against the picture of the circuit.
+/// hand against the picture of the circuit. Of each breach it draws the way on which rows come to
+/// it, from a client where one leads there.
 pub fn no_bypass_proof(plan: &Plan) -> String {
     let mut text = String::new();
-    let faults = check(plan);
-    let verdict = if faults.is_empty() { "holds" } else { "does NOT hold" };
+    let found = breaches(plan);
+    let verdict = if found.is_empty() { "holds" } else { "does NOT hold" };
     line(&mut text, format_args!("no bypass in `{}`: {verdict}", plan.circuit));
     clients(plan, &mut text);
     operators(plan, &mut text);
     ways(plan, &mut text);
     writers(plan, &mut text);
-    for fault in &faults {
-        line(&mut text, format_args!("\n  VIOLATED [{}] {}", fault.code, fault.message));
+    for breach in &found {
+        let Breach { diagnostic, .. } = breach;
+        line(&mut text, format_args!("\n  VIOLATED [{}] {}", diagnostic.code, diagnostic.message));
+        if !breach.wires.is_empty() {
+            line(&mut text, format_args!("     way: {}", drawn(plan, &way(plan, breach))));
+        }
     }
     text
+}
+
+/// The wires of a breach behind the shortest way from a client to the first of them.
+fn way<'p>(plan: &'p Plan, breach: &Breach<'p>) -> Vec<WireRef<'p>> {
+    let start = breach.wires.first().map(|wire| wire.from);
+    let is_client = |id: VertexId| matches!(plan.vertex(id), Vertex::Client(_));
+    let before = start.filter(|start| !is_client(*start)).and_then(|start| {
+        let clients = plan.vertices().map(|(id, _)| id).filter(|id| is_client(*id));
+        let ways = clients.filter_map(|client| shortest(plan, client, |at| at == start, |_| true));
+        ways.min_by_key(Vec::len)
+    });
+    before.into_iter().flatten().chain(breach.wires.iter().copied()).collect()
 }
 
 fn clients(plan: &Plan, text: &mut String) {
