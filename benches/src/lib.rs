@@ -4,6 +4,7 @@
 //! times, and only ratios of one round are compared.
 
 pub mod data;
+pub mod large;
 pub mod sample;
 pub mod handwritten;
 pub mod product;

@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Eval(EvalArguments),
     /// Write circuits in canonical form, their comments kept
     Fmt(FmtArguments),
+    /// Serve an editor with the language server protocol, over stdin and stdout
+    Lsp(LspArguments),
     /// Explain a diagnostic code at length, or a part of a circuit
     Explain(ExplainArguments),
     /// Draw a circuit
@@ -185,6 +187,15 @@ pub(crate) struct FmtArguments {
     /// Print what would change, change nothing, and end with 1 if anything would
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LspArguments {
+    /// Over stdin and stdout, as always; some editors say so
+    #[arg(long, hide = true)]
+    pub(crate) stdio: bool,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
 }
 
 /// What `check` can prove in print.

@@ -43,6 +43,7 @@ pub(crate) fn options(global: &GlobalArguments, compiler: &CompilerArguments) ->
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
         keep_passes: false,
+        keep_facts: false,
     };
     CompileOptions { compiler, root }
 }

@@ -57,6 +57,13 @@ impl Root {
     }
 }
 
+impl Root {
+    /// The root itself, without links.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
 impl Loader for Root {
     fn load(&mut self, path: &str) -> Result<String, LoadFault> {
         let unreadable = |error: std::io::Error| LoadFault::Unreadable(error.to_string());

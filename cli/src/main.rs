@@ -21,6 +21,7 @@ mod check;
 mod difference;
 mod init;
 mod fmt;
+mod lsp;
 mod run;
 mod examples;
 mod token;
@@ -74,6 +75,7 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Init(command) => init::init(command, console),
         Command::Diff(command) => difference::diff(command, &arguments.global, console),
         Command::Fmt(command) => fmt::fmt(command, console),
+        Command::Lsp(command) => lsp::lsp(command, &arguments.global),
         Command::Test(command) => examples::test(command, &arguments.global, console),
         Command::Run(command) => run::run(command, &arguments.global, console),
         Command::Token(command) => token::token(command, console),

@@ -15,6 +15,7 @@ use arqon_plan::{DataflowPlan, Plan, verify};
 use crate::build::{Used, build};
 use crate::checks::{Unbounded, plan_errors, plan_warnings};
 use crate::example::{TestPlan, type_tests};
+use crate::facts::{Facts, Notes};
 use crate::fuse::fuse;
 use crate::lower::lower;
 use crate::marks::trace_marks;
@@ -57,6 +58,8 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// The names of its profiles.
     pub profiles: Vec<String>,
+    /// What editors ask about places, if the options ask for it.
+    pub facts: Facts,
     /// The texts that all places are in: the circuit's own, then those it imports.
     pub sources: Sources,
 }
@@ -89,6 +92,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
             not_honoured: Vec::new(),
             diagnostics: report.into_sorted(),
             profiles: Vec::new(),
+            facts: Facts::default(),
             sources,
         };
     };
@@ -98,7 +102,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     leave_idle_operators(&mut circuit, &sources);
     let file_name = main.name;
     let places = Places::of(&sources);
-    let Front { resolved, mut flow, used, tests } = front(&circuit, options, &places, &mut report);
+    let Front { resolved, mut flow, used, tests, notes } = front(&circuit, options, &places, &mut report);
     let marks = trace_marks(&resolved, &mut flow, &mut report);
     let plan = build(&resolved, &flow, &used, &sources);
     check(&resolved, &plan, options, &mut report);
@@ -119,6 +123,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         not_honoured: not_honoured(&resolved, &flow),
         diagnostics: report.into_sorted(),
         profiles: circuit.profiles.iter().map(|profile| profile.name.node.clone()).collect(),
+        facts: notes.map_or_else(Facts::default, |notes| Facts::new(circuit, notes)),
         sources,
     }
 }
@@ -140,6 +145,7 @@ struct Front<'a> {
     flow: Flow,
     used: Used,
     tests: Vec<TestPlan>,
+    notes: Option<Notes>,
 }
 
 /// Names and types. What the first round finds out about the dimensions of tensors is put in
@@ -155,7 +161,9 @@ fn front<'a>(
         let mut round = report.clone();
         let resolved = resolve(circuit, options, &found, &mut round);
         let mut typer = Typer::new(&resolved.functions, &resolved.params, places, &mut round);
+        typer.notes = options.keep_facts.then(Notes::default);
         let flow = type_flow(&resolved, &mut typer);
+        let notes = typer.notes.take();
         let symbols = typer.symbols.found();
         let mut used = Used {
             functions: std::mem::take(&mut typer.used_functions),
@@ -165,7 +173,7 @@ fn front<'a>(
         let tests = type_tests(&resolved, &flow, places, &mut round);
         if symbols.is_empty() || round.has_errors() {
             *report = round;
-            return Front { resolved, flow, used, tests };
+            return Front { resolved, flow, used, tests, notes };
         }
         found.extend(symbols);
     }

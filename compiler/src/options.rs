@@ -17,4 +17,6 @@ pub struct Options {
     pub allow_unbounded: bool,
     /// Keep the steps as each pass leaves them, for people to look at.
     pub keep_passes: bool,
+    /// Whether what editors ask about places is noted.
+    pub keep_facts: bool,
 }

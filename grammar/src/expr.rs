@@ -330,3 +330,39 @@ impl fmt::Display for Literal {
         }
     }
 }
+
+impl Expr {
+    /// Hands the expression and every part of it to `visit`, the whole before its parts.
+    pub fn for_each<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        visit(self);
+        match &self.kind {
+            ExprKind::Literal(_) | ExprKind::Name(_) | ExprKind::Error => {}
+            ExprKind::Field { base, .. } => base.for_each(visit),
+            ExprKind::Index { base, index } => {
+                base.for_each(visit);
+                index.for_each(visit);
+            }
+            ExprKind::Call { arguments, .. } => {
+                for argument in arguments {
+                    argument.value.for_each(visit);
+                }
+            }
+            ExprKind::Lambda { body, .. } => body.for_each(visit),
+            ExprKind::List(items) => {
+                for item in items {
+                    item.for_each(visit);
+                }
+            }
+            ExprKind::Unary { operand, .. } => operand.for_each(visit),
+            ExprKind::Binary { left, right, .. } => {
+                left.for_each(visit);
+                right.for_each(visit);
+            }
+            ExprKind::If { condition, consequence, alternative } => {
+                condition.for_each(visit);
+                consequence.for_each(visit);
+                alternative.for_each(visit);
+            }
+        }
+    }
+}

@@ -4,7 +4,9 @@
 //! offered. It says less than the reader does: names are not looked up, expressions not parsed.
 
 use crate::circuit::tables;
+use crate::name;
 use crate::name::NameRule;
+use crate::span::Span;
 
 /// What may stand at a place.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,6 +34,62 @@ pub enum Shape {
     },
     /// One of these.
     Either(Vec<Shape>),
+}
+
+/// What a name may look like, by what it names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Naming {
+    /// Topics and circuits: parts with dots between them.
+    Dotted,
+    /// Nodes, labels, operators: one part.
+    Plain,
+    /// Schemas, fields, parameters, functions.
+    Identifier,
+}
+
+/// The keys of a circuit, in their order.
+pub fn circuit_keys() -> &'static [&'static str] {
+    tables::CIRCUIT_KEYS
+}
+
+/// The keys of a topic.
+pub fn topic_keys() -> &'static [&'static str] {
+    tables::TOPIC_KEYS
+}
+
+/// The keys of an operator.
+pub fn operator_keys() -> &'static [&'static str] {
+    tables::OPERATOR_KEYS
+}
+
+/// The ways to reach an implementation.
+pub fn transport_keys() -> &'static [&'static str] {
+    tables::TRANSPORT_KEYS
+}
+
+/// The keys of a node.
+pub fn node_keys() -> &'static [&'static str] {
+    tables::NODE_KEYS
+}
+
+/// The keys of a test's step.
+pub fn test_step_keys() -> &'static [&'static str] {
+    tables::TEST_STEP_KEYS
+}
+
+/// All verbs, each with the keys that stand beside it.
+pub fn verbs() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    tables::verbs()
+}
+
+/// Whether a name keeps to its rule, and is none of the bus's own.
+pub fn is_name(naming: Naming, text: &str) -> bool {
+    let rule = match naming {
+        Naming::Dotted => NameRule::Dotted,
+        Naming::Plain => NameRule::Plain,
+        Naming::Identifier => NameRule::Identifier,
+    };
+    name::check(rule, "name", text, Span::default()).is_ok() && !name::is_reserved(text)
 }
 
 /// What a circuit file is.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Programs of the benches crate, in the order of docs/MEASURED.md.
-const PROGRAMS: &[&str] = &["engine", "compile"];
+const PROGRAMS: &[&str] = &["engine", "compile", "check", "editor"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
@@ -24,6 +24,10 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
         if arguments.program.as_deref().is_some_and(|wanted| wanted != *program) {
             continue;
         }
+        // `check` measures the command itself, which is built beside the program.
+        if *program == "check" {
+            passed &= cargo(root, &["build", "--quiet", "--release", "-p", "arqon"])?;
+        }
         let status = Command::new("cargo")
             .args(["run", "--quiet", "--release", "-p", "arqon-benches", "--bin", program, "--"])
             .args(&arguments.arguments)
@@ -33,4 +37,9 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
         passed &= status.success();
     }
     Ok(passed)
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Result<bool, String> {
+    let status = Command::new("cargo").args(arguments).current_dir(root).status();
+    status.map(|status| status.success()).map_err(|error| format!("cargo: {error}"))
 }

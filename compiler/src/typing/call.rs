@@ -26,6 +26,9 @@ impl Typer<'_> {
         let name = function.as_str();
         if let Some(known) = self.functions.get(name).copied() {
             self.used_functions.insert(name.to_owned());
+            if let Some(notes) = &mut self.notes {
+                notes.declaration(function.span, known.ast.name.span);
+            }
             return self.put_in(&known, function, arguments, span, scope);
         }
         let Some(parameters) = arqon_operators::function_parameters(name) else {
@@ -385,7 +388,12 @@ impl Typer<'_> {
         let args = typed.into_iter().map(|typed| typed.expr).collect();
         let place = self.places.place(ast.span);
         match arqon_operators::aggregate(name, args, filter?, is_empty_group, place) {
-            Ok(aggregate) => Some(aggregate),
+            Ok(aggregate) => {
+                if let Some(notes) = &mut self.notes {
+                    notes.typed(ast.span, &aggregate.ty);
+                }
+                Some(aggregate)
+            }
             Err(mut fault) => {
                 let is_count = fault.kind == arqon_operators::FaultKind::ArgumentCount;
                 let span = if is_count { function.span } else { ast.span };

@@ -74,6 +74,21 @@ impl Typer<'_> {
         scope: &Scope<'_>,
         wanted: Option<&Type>,
     ) -> Option<TypedExpr> {
+        let typed = self.infer_kind(ast, scope, wanted);
+        if let (Some(notes), Some(typed)) = (&mut self.notes, &typed) {
+            // What a function's parameter stands for is declared somewhere else each time.
+            let origin = typed.origin.filter(|_| self.n_bodies == 0);
+            notes.expression(ast, &typed.expr.ty, origin);
+        }
+        typed
+    }
+
+    fn infer_kind(
+        &mut self,
+        ast: &syntax::Expr,
+        scope: &Scope<'_>,
+        wanted: Option<&Type>,
+    ) -> Option<TypedExpr> {
         match &ast.kind {
             syntax::ExprKind::Literal(literal) => self.literal(literal, ast.span),
             syntax::ExprKind::Name(name) => self.name(name, ast.span, scope),
@@ -188,6 +203,9 @@ impl Typer<'_> {
         }
         if let Some(param) = self.params.get(name) {
             self.used_params.insert(name.to_owned());
+            if let Some(notes) = &mut self.notes {
+                notes.declaration(span, param.span);
+            }
             return self.literal(&param.value.clone(), span);
         }
         let candidates: Vec<&str> =

@@ -8,6 +8,7 @@ use arqon_grammar::code::names;
 use arqon_operators::Expr;
 
 use super::symbols::Symbols;
+use crate::facts::Notes;
 use crate::places::Places;
 use crate::report::Report;
 use crate::resolve::{Functions, Params};
@@ -31,6 +32,8 @@ pub(crate) struct Typer<'a> {
     pub(super) outer_call: Span,
     /// Parts that functions have put into the expression so far.
     pub(super) n_parts: usize,
+    /// What editors ask for; noted only where it is asked for.
+    pub(crate) notes: Option<Notes>,
     /// Functions that some expression calls.
     pub(crate) used_functions: BTreeSet<String>,
     /// Parameters that some expression names.
@@ -55,6 +58,7 @@ impl<'a> Typer<'a> {
             n_bodies: 0,
             outer_call: Span::default(),
             n_parts: 0,
+            notes: None,
             used_functions: BTreeSet::new(),
             used_params: BTreeSet::new(),
         }

@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("runtime/engine", 3),
     ("runtime/shield", 3),
     ("runtime/server", 4),
+    ("editor", 4),
     ("cli", 5),
     ("tests", 6),
     ("benches", 6),
@@ -60,6 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "xtask"]),
     ("layout-rs", &["cli"]),
     ("similar", &["cli"]),
+    ("lsp-types", &["editor"]),
     ("tpchgen", &["xtask"]),
     ("nexmark", &["xtask"]),
 ];

@@ -1,0 +1,377 @@
+//! What may be written at the cursor.
+//!
+//! The place comes from the text alone (`cursor`), the names and rows from the last analysis that
+//! could read the circuit, so that a line in the middle of being written is served.
+
+use arqon_grammar::TYPE_WORDS;
+use arqon_grammar::vocabulary;
+use arqon_operators::{
+    aggregate_names, aggregate_signature_text, function_names, signature_text,
+};
+use arqon_plan::{Plan, Vertex};
+use arqon_types::{Field, Type};
+
+use crate::analysis::Analysis;
+use crate::cursor::{Cursor, Part, Place, cursor};
+use crate::names::Kind as NameKind;
+use crate::words;
+
+/// A word that may be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// The word.
+    pub(crate) label: String,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Its type, signature or meaning.
+    pub(crate) detail: Option<String>,
+}
+
+/// What a candidate is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A key of a map, to be followed by a colon.
+    Key,
+    /// A word of a closed set.
+    Word,
+    /// A topic.
+    Topic,
+    /// A node.
+    Node,
+    /// A record type.
+    Schema,
+    /// A type of the language.
+    Type,
+    /// A field of a row.
+    Field,
+    /// A function.
+    Function,
+    /// A parameter.
+    Constant,
+    /// An operator.
+    Operator,
+}
+
+/// The candidates at a byte of `text`, and where the word that they replace begins.
+pub(crate) fn complete(
+    text: &str,
+    offset: usize,
+    analysis: Option<&Analysis>,
+) -> (usize, Vec<Candidate>) {
+    let found = cursor(text, offset);
+    let request = Request { cursor: &found, analysis };
+    let candidates = request.candidates();
+    let before = &text[..offset];
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    // Names on the bus have dots; in an expression only what stands behind the last one is new.
+    let has_dots = candidates.iter().any(|it| matches!(it.kind, Kind::Topic | Kind::Node))
+        || request.is_dotted_key();
+    let word = before.trim_end_matches(|c: char| is_word(c) || (has_dots && c == '.'));
+    (word.len(), candidates)
+}
+
+struct Request<'a> {
+    cursor: &'a Cursor,
+    analysis: Option<&'a Analysis>,
+}
+
+impl Request<'_> {
+    fn candidates(&self) -> Vec<Candidate> {
+        let names = self.cursor.names();
+        match (self.cursor.place.clone(), names.as_slice()) {
+            (Place::Nothing, _) => Vec::new(),
+            (Place::Key, []) => self.keys(vocabulary::circuit_keys(), words::section),
+            (Place::Key, ["topics", _]) => self.keys(vocabulary::topic_keys(), words::topic_key),
+            (Place::Key, ["operators", _]) => self.keys(vocabulary::operator_keys(), |_| None),
+            (Place::Key, ["operators", _, "via", _]) => {
+                self.keys(vocabulary::transport_keys(), |_| None)
+            }
+            (Place::Key, ["flow", _]) => self.keys(vocabulary::node_keys(), |_| None),
+            (Place::Key, ["access", _]) => self.keys(&["publish", "subscribe", "execute"], |_| None),
+            (Place::Key, ["profiles", _]) => self.keys(&["use", "params", "limits"], |_| None),
+            (Place::Key | Place::Item(_), ["tests", _, "-"]) => {
+                self.keys(vocabulary::test_step_keys(), |_| None)
+            }
+            (Place::Key, ["tests", _, "-", "send" | "expect"]) => self.named(&[NameKind::Topic]),
+            (Place::Key, ["tests", _, "-", "send" | "expect", topic, ..]) => {
+                self.fields_of(topic, Kind::Key)
+            }
+            (place, ["flow", node, ..]) if step_of(&names).is_some() => {
+                let behind = step_of(&names).map_or(names.len(), |at| at + 1);
+                match &names[behind..] {
+                    [] => self.step_keys(),
+                    [word, rest @ ..] => self.step_value(&place, node, word, rest),
+                }
+            }
+            (Place::Value(_) | Place::Item(_), path) => self.value(path),
+            (Place::Key, _) => Vec::new(),
+        }
+    }
+
+    /// Whether the keys here are names with dots.
+    fn is_dotted_key(&self) -> bool {
+        let names = self.cursor.names();
+        self.cursor.place == Place::Key
+            && matches!(names.as_slice(), ["tests", _, "-", "send" | "expect"])
+    }
+
+    /// Values outside of steps.
+    fn value(&self, path: &[&str]) -> Vec<Candidate> {
+        let on_bus = [NameKind::Topic, NameKind::Node, NameKind::Label];
+        match path {
+            ["schemas", _, ..] => self.types(),
+            ["topics", _, "schema"] => self.types(),
+            ["topics", _, "carries"] => of_words(&["events", "full", "delta"]),
+            ["topics", _, "edge"] => of_words(&["in", "out", "both"]),
+            ["topics", _, "control" | "shared" | "durable"] => of_words(&["true", "false"]),
+            ["topics", _, "check"] => of_words(&["none"]),
+            ["topics", topic, "key" | "time", ..] => self.fields_of(topic, Kind::Field),
+            ["flow", _, "from", ..] => self.named(&on_bus),
+            ["flow", _, "to", ..] => self.named(&[NameKind::Topic]),
+            ["routes", "-"] => self.named(&on_bus),
+            ["access", _, "publish" | "subscribe", ..] => self.named(&[NameKind::Topic]),
+            ["access", _, "execute", ..] => self.named(&[NameKind::Operator]),
+            ["operators", name, "use"] => self.implementations(name),
+            ["profiles", _, "use", name] => self.implementations(name),
+            _ => Vec::new(),
+        }
+    }
+
+    /// At the beginning of a step its verb, behind it what stands beside the verb.
+    fn step_keys(&self) -> Vec<Candidate> {
+        let written = |key: &str| self.cursor.beside.iter().any(|(other, _)| other == key);
+        let verb = vocabulary::verbs().find(|(name, companions)| {
+            written(name)
+                && self.cursor.beside.iter().all(|(key, _)| key == name || companions.contains(&key.as_str()))
+        });
+        match verb {
+            Some((_, companions)) => self.keys(companions, |_| None),
+            None => {
+                let verbs: Vec<&str> = vocabulary::verbs().map(|(name, _)| name).collect();
+                self.keys(&verbs, words::verb)
+            }
+        }
+    }
+
+    /// The value of a verb or of what stands beside one.
+    fn step_value(&self, place: &Place, node: &str, word: &str, rest: &[&str]) -> Vec<Candidate> {
+        let rows = self.rows(node);
+        let is_key = *place == Place::Key;
+        match (word, rest) {
+            ("join", []) => self.named(&[NameKind::Topic, NameKind::Node, NameKind::Label]),
+            ("kind", _) => of_words(&["inner", "left", "full", "semi", "anti"]),
+            ("ties", _) => of_words(&["cut", "all"]),
+            ("carries", _) => of_words(&["events", "full", "delta"]),
+            ("call", []) => self.named(&[NameKind::Operator]),
+            ("errors" | "control" | "metrics", _) => self.named(&[NameKind::Topic]),
+            ("as" | "rank", _) => Vec::new(),
+            ("match", _) if is_key => fields(&rows.before, Kind::Key),
+            ("match", _) => self.expression(place, &rows.other, &rows, false),
+            ("drop" | "distinct", _) => fields(&rows.before, Kind::Field),
+            ("agg", [_, ..]) => self.expression(place, &rows.before, &rows, true),
+            _ if is_key => Vec::new(),
+            _ => {
+                let mut visible = rows.before.clone();
+                if rows.alias.is_none() {
+                    visible.extend(rows.other.clone());
+                }
+                if word == "where" && rows.is_group {
+                    visible.clone_from(&rows.after);
+                }
+                self.expression(place, &visible, &rows, false)
+            }
+        }
+    }
+
+    /// What may stand in an expression over rows of these fields.
+    fn expression(
+        &self,
+        place: &Place,
+        visible: &[Field],
+        rows: &Rows,
+        aggregates: bool,
+    ) -> Vec<Candidate> {
+        let (Place::Value(before) | Place::Item(before)) = place else { return Vec::new() };
+        if before.matches('"').count() % 2 == 1 {
+            return Vec::new();
+        }
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+        let start = before.trim_end_matches(is_word).len();
+        let path = &before[start..];
+        if path.starts_with(|c: char| c.is_ascii_digit()) {
+            return Vec::new();
+        }
+        if let Some((base, _)) = path.rsplit_once('.') {
+            return inner_fields(base, visible, rows);
+        }
+        let mut found = fields(visible, Kind::Field);
+        found.extend(rows.alias.iter().map(|alias| candidate(alias, Kind::Field, None)));
+        found.extend(self.of_kind(NameKind::Param, Kind::Constant));
+        found.extend(self.of_kind(NameKind::Function, Kind::Function));
+        if aggregates {
+            let signature = |name: &str| aggregate_signature_text(name).map(str::to_owned);
+            found.extend(aggregate_names().map(|it| candidate(it, Kind::Function, signature(it))));
+        }
+        let signature = |name: &str| signature_text(name).map(str::to_owned);
+        found.extend(function_names().map(|it| candidate(it, Kind::Function, signature(it))));
+        found.extend(of_words(&["and", "or", "not", "in", "if", "then", "else", "none", "true", "false"]));
+        found
+    }
+
+    /// The rows around the step of the cursor.
+    fn rows(&self, node: &str) -> Rows {
+        let mut rows = Rows::default();
+        let Some(analysis) = self.analysis else { return rows };
+        let Some(plan) = analysis.plan() else { return rows };
+        let idx = self.cursor.path.iter().find_map(|part| match part {
+            Part::Item(idx) => Some(*idx),
+            Part::Key(..) => None,
+        });
+        let idx = idx.unwrap_or(0);
+        let address = |idx: usize| format!("{node}[{idx}]");
+        let row = |address: &str| analysis.step(address).map(|id| schema_of(plan, id));
+        // A step that is new has none of its own yet: the last one before it counts.
+        let before = (0..idx).rev().find_map(|idx| row(&address(idx)));
+        rows.before = before.or_else(|| row(node)).unwrap_or_default();
+        rows.after = row(&address(idx)).unwrap_or_else(|| rows.before.clone());
+        let step = step_of(&self.cursor.names()).and_then(|at| self.cursor.path.get(at + 1));
+        let beside = match step {
+            Some(Part::Key(_, beside)) => beside,
+            Some(Part::Item(_)) | None => &self.cursor.beside,
+        };
+        let written = |key: &str| beside.iter().find(|(other, _)| other == key).map(|(_, it)| it);
+        rows.is_group = written("group").is_some();
+        if let Some(other) = written("join") {
+            rows.alias = written("as").cloned();
+            rows.other = fields_on_bus(analysis, other);
+        }
+        rows
+    }
+
+    fn keys(&self, known: &[&str], meaning: impl Fn(&str) -> Option<&'static str>) -> Vec<Candidate> {
+        let written = |key: &&&str| self.cursor.beside.iter().any(|(other, _)| other == **key);
+        known
+            .iter()
+            .filter(|key| !written(key))
+            .map(|key| candidate(key, Kind::Key, meaning(key).map(str::to_owned)))
+            .collect()
+    }
+
+    fn named(&self, kinds: &[NameKind]) -> Vec<Candidate> {
+        let kind = |kind: NameKind| match kind {
+            NameKind::Topic => Kind::Topic,
+            NameKind::Node | NameKind::Label => Kind::Node,
+            NameKind::Schema => Kind::Schema,
+            NameKind::Function => Kind::Function,
+            NameKind::Param => Kind::Constant,
+            NameKind::Operator => Kind::Operator,
+        };
+        let mut found: Vec<Candidate> =
+            kinds.iter().flat_map(|it| self.of_kind(*it, kind(*it))).collect();
+        if kinds.contains(&NameKind::Topic) {
+            let topics = |operator: Candidate| {
+                ["jobs", "results"]
+                    .map(|part| candidate(&format!("{}.{part}", operator.label), Kind::Topic, None))
+            };
+            found.extend(self.of_kind(NameKind::Operator, Kind::Operator).into_iter().flat_map(topics));
+        }
+        found
+    }
+
+    fn of_kind(&self, name_kind: NameKind, kind: Kind) -> Vec<Candidate> {
+        let declared = self.analysis.iter().flat_map(|analysis| &analysis.occurrences);
+        let declared = declared.filter(|it| it.is_declaration && it.kind == name_kind);
+        declared.map(|it| candidate(&it.name, kind, None)).collect()
+    }
+
+    fn types(&self) -> Vec<Candidate> {
+        let mut found = self.of_kind(NameKind::Schema, Kind::Schema);
+        found.extend(TYPE_WORDS.iter().map(|word| candidate(word, Kind::Type, None)));
+        found
+    }
+
+    fn fields_of(&self, topic: &str, kind: Kind) -> Vec<Candidate> {
+        self.analysis.map(|it| fields(&fields_on_bus(it, topic), kind)).unwrap_or_default()
+    }
+
+    fn implementations(&self, operator: &str) -> Vec<Candidate> {
+        let circuit = self.analysis.and_then(|analysis| analysis.facts.circuit.as_ref());
+        let operators = circuit.iter().flat_map(|circuit| &circuit.operators);
+        operators
+            .filter(|known| known.name.node == operator)
+            .flat_map(|known| &known.via)
+            .map(|via| candidate(via.name.as_str(), Kind::Word, None))
+            .collect()
+    }
+}
+
+/// Where in a path the item is that is a step: the innermost one of a `do` or a `loop`.
+fn step_of(names: &[&str]) -> Option<usize> {
+    let is_step = |at: &usize| names[*at] == "-" && matches!(names[at - 1], "do" | "loop");
+    (1..names.len()).rev().find(is_step)
+}
+
+/// The rows around a step.
+#[derive(Debug, Default)]
+struct Rows {
+    before: Vec<Field>,
+    after: Vec<Field>,
+    /// Of a join the other side, and its name.
+    other: Vec<Field>,
+    alias: Option<String>,
+    is_group: bool,
+}
+
+/// The fields of what a path leads to.
+fn inner_fields(base: &str, visible: &[Field], rows: &Rows) -> Vec<Candidate> {
+    let mut parts = base.split('.');
+    let first = parts.next().unwrap_or("");
+    let mut inner = if rows.alias.as_deref() == Some(first) {
+        rows.other.clone()
+    } else {
+        match visible.iter().find(|field| field.name == first) {
+            Some(field) => struct_fields(&field.ty),
+            None => return Vec::new(),
+        }
+    };
+    for part in parts {
+        let Some(field) = inner.iter().find(|field| field.name == part) else { return Vec::new() };
+        inner = struct_fields(&field.ty);
+    }
+    fields(&inner, Kind::Field)
+}
+
+fn struct_fields(ty: &Type) -> Vec<Field> {
+    match ty.required() {
+        Type::Struct(inner) => inner.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// The rows of a topic, or of a node.
+fn fields_on_bus(analysis: &Analysis, name: &str) -> Vec<Field> {
+    let Some(plan) = analysis.plan() else { return Vec::new() };
+    let node = name.rsplit_once('.').map_or(name, |(node, _)| node);
+    let id = plan.named(name).or_else(|| analysis.node(node));
+    id.map(|id| schema_of(plan, id)).unwrap_or_default()
+}
+
+fn schema_of(plan: &Plan, id: arqon_plan::VertexId) -> Vec<Field> {
+    match plan.vertex(id) {
+        Vertex::Topic(topic) => topic.schema.fields.clone(),
+        Vertex::Step(step) => step.schema.fields.clone(),
+        Vertex::Client(_) | Vertex::Endpoint(_) => Vec::new(),
+    }
+}
+
+fn fields(fields: &[Field], kind: Kind) -> Vec<Candidate> {
+    fields.iter().map(|it| candidate(&it.name, kind, Some(it.ty.to_string()))).collect()
+}
+
+fn of_words(words: &[&str]) -> Vec<Candidate> {
+    words.iter().map(|word| candidate(word, Kind::Word, None)).collect()
+}
+
+fn candidate(label: &str, kind: Kind, detail: Option<String>) -> Candidate {
+    Candidate { label: label.to_owned(), kind, detail }
+}

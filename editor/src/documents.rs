@@ -1,0 +1,194 @@
+//! The open documents, and the texts that their imports are read from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use arqon_compiler::Options;
+use arqon_grammar::{LoadFault, Loader, Main, NoFiles};
+use lsp_types::Uri;
+
+use crate::analysis::Analysis;
+use crate::text::Lines;
+use crate::uri::{path_of, uri_of};
+use crate::workspace::{ImportRoot, Workspace};
+
+/// An open document.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// Where the editor has it.
+    pub(crate) uri: Uri,
+    /// What is in the editor now.
+    pub(crate) text: Rc<str>,
+    /// The editor's count of changes.
+    pub(crate) version: i32,
+    /// Its lines.
+    pub(crate) lines: Lines,
+    /// What the compiler calls it.
+    name: String,
+    path: Option<PathBuf>,
+    /// What is known of the text; none after a change.
+    analysis: Option<Analysis>,
+    /// The last analysis of a text with readable structure, if the present one has none.
+    last_readable: Option<Analysis>,
+}
+
+impl Document {
+    fn new(uri: Uri, version: i32, text: &str) -> Self {
+        let path = path_of(&uri);
+        let name =
+            path.as_ref().map_or_else(|| uri.as_str().to_owned(), |it| it.display().to_string());
+        let lines = Lines::new(text);
+        Self {
+            uri,
+            text: Rc::from(text),
+            version,
+            lines,
+            name,
+            path,
+            analysis: None,
+            last_readable: None,
+        }
+    }
+
+    /// What is known of it; [`Documents::analyse`] has seen to it.
+    pub(crate) fn analysis(&self) -> Option<&Analysis> {
+        self.analysis.as_ref()
+    }
+
+    /// What is known of it, or was known when it could be read last.
+    pub(crate) fn readable(&self) -> Option<&Analysis> {
+        self.analysis.as_ref().filter(|it| it.is_readable()).or(self.last_readable.as_ref())
+    }
+
+    /// The URI of a file of its circuit.
+    pub(crate) fn uri_of(&self, name: &str) -> Option<Uri> {
+        if name == self.name { Some(self.uri.clone()) } else { uri_of(Path::new(name)) }
+    }
+
+    fn forget(&mut self) {
+        if let Some(analysis) = self.analysis.take().filter(Analysis::is_readable) {
+            self.last_readable = Some(analysis);
+        }
+    }
+
+    fn imports(&self, path: &Path) -> bool {
+        let analysis = self.analysis.as_ref();
+        let mut files = analysis.iter().flat_map(|it| it.compiled.sources.files().iter().skip(1));
+        files.any(|file| Path::new(&file.name) == path)
+    }
+}
+
+/// All open documents, by their URI.
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    open: BTreeMap<String, Document>,
+}
+
+impl Documents {
+    /// The document of that URI.
+    pub(crate) fn get(&self, uri: &Uri) -> Option<&Document> {
+        self.open.get(uri.as_str())
+    }
+
+    /// A document is open from now on, with this text.
+    pub(crate) fn open(&mut self, uri: Uri, version: i32, text: &str) {
+        let document = Document::new(uri.clone(), version, text);
+        let path = document.path.clone();
+        self.open.insert(uri.as_str().to_owned(), document);
+        self.forget_importers(path.as_deref());
+    }
+
+    /// Another text of an open document.
+    pub(crate) fn change(&mut self, uri: &Uri, version: i32, text: &str) {
+        let Some(document) = self.open.get_mut(uri.as_str()) else { return };
+        document.forget();
+        document.text = Rc::from(text);
+        document.lines = Lines::new(text);
+        document.version = version;
+        let path = document.path.clone();
+        self.forget_importers(path.as_deref());
+    }
+
+    /// A document is closed; the file counts again.
+    pub(crate) fn close(&mut self, uri: &Uri) {
+        let path = self.open.remove(uri.as_str()).and_then(|document| document.path);
+        self.forget_importers(path.as_deref());
+    }
+
+    /// Files beside the documents have changed.
+    pub(crate) fn forget_all(&mut self) {
+        self.open.values_mut().for_each(Document::forget);
+    }
+
+    fn forget_importers(&mut self, path: Option<&Path>) {
+        let Some(path) = path else { return };
+        self.open.values_mut().filter(|it| it.imports(path)).for_each(Document::forget);
+    }
+
+    /// A document whose present text has not been analysed.
+    pub(crate) fn unknown(&self) -> Option<Uri> {
+        let mut unknown = self.open.values().filter(|document| document.analysis.is_none());
+        unknown.next().map(|document| document.uri.clone())
+    }
+
+    /// Sees to it that a document is analysed; false if it was.
+    pub(crate) fn analyse(&mut self, uri: &Uri, workspace: &dyn Workspace) -> bool {
+        let Some(document) = self.open.get(uri.as_str()) else { return false };
+        if document.analysis.is_some() {
+            return false;
+        }
+        let options = workspace.options();
+        let root = document.path.as_deref().and_then(|path| workspace.root(path));
+        let analysis = match root {
+            Some(root) => self.in_folder(document, root, &options),
+            None => {
+                let main = Main::alone(&document.name, &document.text);
+                Analysis::new(main, &mut NoFiles, &options)
+            }
+        };
+        if let Some(document) = self.open.get_mut(uri.as_str()) {
+            if analysis.is_readable() {
+                document.last_readable = None;
+            }
+            document.analysis = Some(analysis);
+        }
+        true
+    }
+
+    /// Nothing is known of a document, and nothing is to be found out about its present text.
+    pub(crate) fn give_up(&mut self, uri: &Uri) {
+        if let Some(document) = self.open.get_mut(uri.as_str()) {
+            document.analysis = Some(Analysis::nothing(&document.name));
+        }
+    }
+
+    fn in_folder(&self, document: &Document, root: ImportRoot, options: &Options) -> Analysis {
+        let ImportRoot { name, path, folder, loader } = root;
+        let texts = self
+            .open
+            .values()
+            .filter_map(|it| Some((it.path.clone()?, Rc::clone(&it.text))))
+            .collect();
+        let mut loader = OpenFirst { folder, loader, texts };
+        let main =
+            Main { name: &document.name, text: &document.text, path: &path, root: &name };
+        Analysis::new(main, &mut loader, options)
+    }
+}
+
+/// Imports from the editor's own texts first, then from the files.
+struct OpenFirst {
+    folder: PathBuf,
+    loader: Box<dyn Loader>,
+    texts: BTreeMap<PathBuf, Rc<str>>,
+}
+
+impl Loader for OpenFirst {
+    fn load(&mut self, path: &str) -> Result<String, LoadFault> {
+        match self.texts.get(&self.folder.join(path)) {
+            Some(text) => Ok(text.to_string()),
+            None => self.loader.load(path),
+        }
+    }
+}
