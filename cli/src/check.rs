@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use arqon_compiler::no_bypass_proof;
-use arqon_grammar::diagnostic::sort;
+use arqon_compiler::{no_bypass_proof, with_profiles};
 
 use crate::arguments::{CheckArguments, GlobalArguments, Property};
 use crate::circuit::{Circuit, CompileOptions, compile_source, options};
@@ -83,7 +82,7 @@ fn check_one(
 ) -> Result<Checked, Failure> {
     let source = Source::read(path)?;
     if !arguments.fix {
-        let circuit = with_profiles(&source, options)?;
+        let circuit = with_each_profile(&source, options)?;
         let proof = circuit.compiled.plan.as_ref().filter(|_| {
             arguments.explain == Some(Property::NoBypass) && !circuit.findings.has_errors()
         });
@@ -157,28 +156,18 @@ fn report(
     Ok(unreadable.map_or(exit, |unreadable| exit.and(unreadable)))
 }
 
-/// A circuit as it is written, and with each of its profiles, unless one was chosen: what a
-/// profile alone brings about is told with its name.
-fn with_profiles(source: &Source, options: &CompileOptions) -> Result<Circuit, Failure> {
+/// A circuit as it is written, and with each of its profiles, unless one was chosen.
+fn with_each_profile(source: &Source, options: &CompileOptions) -> Result<Circuit, Failure> {
     let mut circuit = compile_source(source, options)?;
     if options.compiler.profile.is_some() {
         return Ok(circuit);
     }
-    for profile in std::mem::take(&mut circuit.compiled.profiles) {
+    let plain = std::mem::take(&mut circuit.findings.diagnostics);
+    circuit.findings.diagnostics = with_profiles(plain, &circuit.compiled.profiles, |profile| {
         let mut options = options.clone();
-        options.compiler.profile = Some(profile.clone());
-        for mut found in compile_source(source, &options)?.findings.diagnostics {
-            let is_known =
-                circuit.findings.diagnostics.iter().any(|known| {
-                    known.code == found.code && known.primary.span == found.primary.span
-                });
-            if !is_known {
-                found.notes.push(format!("with the profile `{profile}`"));
-                circuit.findings.diagnostics.push(found);
-            }
-        }
-    }
-    sort(&mut circuit.findings.diagnostics);
+        options.compiler.profile = Some(profile.to_owned());
+        Ok(compile_source(source, &options)?.findings.diagnostics)
+    })?;
     Ok(circuit)
 }
 

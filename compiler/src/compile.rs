@@ -102,7 +102,8 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     leave_idle_operators(&mut circuit, &sources);
     let file_name = main.name;
     let places = Places::of(&sources);
-    let Front { resolved, mut flow, used, tests, notes } = front(&circuit, options, &places, &mut report);
+    let Front { resolved, mut flow, used, tests, notes } =
+        front(&circuit, options, &places, &mut report);
     let marks = trace_marks(&resolved, &mut flow, &mut report);
     let plan = build(&resolved, &flow, &used, &sources);
     check(&resolved, &plan, options, &mut report);

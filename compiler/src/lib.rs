@@ -32,6 +32,7 @@ mod runnable;
 mod build;
 mod checks;
 mod compile;
+mod profiles;
 mod filter;
 
 pub use checks::{Unbounded, no_bypass_proof, plan_errors, plan_warnings};
@@ -40,4 +41,5 @@ pub use example::{Law, TestExample, TestInput, TestOutput, TestPlan};
 pub use facts::Facts;
 pub use filter::{compile_aggregate, compile_expression, compile_filter};
 pub use options::Options;
+pub use profiles::with_profiles;
 pub use runnable::NotRunnable;

@@ -6,10 +6,7 @@ use arqon_grammar::{Diagnostic, Span, apply_fixes};
 use crate::analysis::Analysis;
 
 /// The diagnostics with a fix in the circuit itself that touch a range.
-pub(crate) fn fixes(
-    analysis: &Analysis,
-    range: Span,
-) -> impl Iterator<Item = (&Diagnostic, &Fix)> {
+pub(crate) fn fixes(analysis: &Analysis, range: Span) -> impl Iterator<Item = (&Diagnostic, &Fix)> {
     let touches = move |span: Span| span.start <= range.end && range.start <= span.end;
     analysis.diagnostics.iter().filter_map(move |diagnostic| {
         let fix = diagnostic.fix.as_ref()?;

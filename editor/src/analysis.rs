@@ -1,10 +1,11 @@
 //! A text with all that is known of it; a broken text as far as it can be read.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
-use arqon_compiler::{Compiled, Facts, Options, compile_with};
+use arqon_compiler::{Compiled, Facts, Options, compile_with, with_profiles};
 use arqon_grammar::{Diagnostic, Loader, Main, NoFiles, Span};
-use arqon_plan::{Plan, VertexId};
+use arqon_plan::{FlowStep, Plan, VertexId};
 
 use crate::names::{Occurrence, occurrences};
 
@@ -22,6 +23,8 @@ pub(crate) struct Analysis {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The last vertex of each address, `revenue` or `revenue[1]`.
     steps: BTreeMap<String, VertexId>,
+    /// The last vertex of each verb, by its place.
+    verbs: BTreeMap<u32, (Span, VertexId)>,
 }
 
 impl Analysis {
@@ -29,7 +32,16 @@ impl Analysis {
     pub(crate) fn new(main: Main<'_>, loader: &mut dyn Loader, options: &Options) -> Self {
         let options = &Options { keep_facts: true, ..options.clone() };
         let mut compiled = compile_with(main, loader, options);
-        let diagnostics = std::mem::take(&mut compiled.diagnostics);
+        let mut diagnostics = std::mem::take(&mut compiled.diagnostics);
+        if options.profile.is_none() {
+            let profiles = std::mem::take(&mut compiled.profiles);
+            let Ok(found) = with_profiles(diagnostics, &profiles, |profile| {
+                let profile = Some(profile.to_owned());
+                let options = Options { profile, keep_facts: false, ..options.clone() };
+                Ok::<_, Infallible>(compile_with(main, loader, &options).diagnostics)
+            });
+            diagnostics = found;
+        }
         if compiled.facts.circuit.is_none()
             && let Some(first) = diagnostics.first()
             && let Some(mended) = without_odd_lines(main, first.primary.span, loader, options)
@@ -39,8 +51,9 @@ impl Analysis {
         }
         let facts = std::mem::take(&mut compiled.facts);
         let steps = compiled.plan.as_ref().map(addresses).unwrap_or_default();
+        let verbs = compiled.plan.as_ref().map(verbs).unwrap_or_default();
         let occurrences = occurrences(&facts);
-        Self { compiled, facts, occurrences, diagnostics, steps }
+        Self { compiled, facts, occurrences, diagnostics, steps, verbs }
     }
 
     /// What is known of a text that the compiler fails on.
@@ -64,13 +77,25 @@ impl Analysis {
         self.steps.get(address).copied()
     }
 
-    /// The vertex of the last step of a node.
+    /// The vertex of the last step of a node, or of what a loop names `node.name`.
     pub(crate) fn node(&self, name: &str) -> Option<VertexId> {
-        let circuit = self.facts.circuit.as_ref()?;
-        let node = circuit.flow.iter().find(|node| node.name.node == name)?;
-        let last = node.steps.len().checked_sub(1);
-        last.and_then(|idx| self.step(&format!("{name}[{idx}]"))).or_else(|| self.step(name))
+        let of_steps = (0..).map_while(|idx| self.step(&format!("{name}[{idx}]")));
+        of_steps.last().or_else(|| self.step(name))
     }
+
+    /// The verb at an offset, and the vertex whose rows leave its step.
+    pub(crate) fn verb(&self, offset: u32) -> Option<(Span, VertexId)> {
+        let (_, found) = self.verbs.range(..=offset).next_back()?;
+        (offset <= found.0.end).then_some(*found)
+    }
+}
+
+fn verbs(plan: &Plan) -> BTreeMap<u32, (Span, VertexId)> {
+    let of_step = |(id, step): (VertexId, &FlowStep)| {
+        let span = Span::new(step.range.start, step.range.end);
+        step.address.ends_with(']').then_some((span.start, (span, id)))
+    };
+    plan.steps().filter_map(of_step).collect()
 }
 
 fn addresses(plan: &Plan) -> BTreeMap<String, VertexId> {

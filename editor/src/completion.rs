@@ -5,15 +5,13 @@
 
 use arqon_grammar::TYPE_WORDS;
 use arqon_grammar::vocabulary;
-use arqon_operators::{
-    aggregate_names, aggregate_signature_text, function_names, signature_text,
-};
-use arqon_plan::{Plan, Vertex};
+use arqon_operators::{aggregate_names, aggregate_signature_text, function_names, signature_text};
 use arqon_types::{Field, Type};
 
 use crate::analysis::Analysis;
-use crate::cursor::{Cursor, Part, Place, cursor};
-use crate::names::Kind as NameKind;
+use crate::cursor::{Cursor, Place, StepPlace, cursor};
+use crate::names::{Kind as NameKind, written};
+use crate::rows::{Rows, fields_on_bus, rows};
 use crate::words;
 
 /// A word that may be written.
@@ -70,6 +68,13 @@ pub(crate) fn complete(
     (word.len(), candidates)
 }
 
+/// Whether an expression may hold aggregates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aggregates {
+    Shown,
+    Hidden,
+}
+
 struct Request<'a> {
     cursor: &'a Cursor,
     analysis: Option<&'a Analysis>,
@@ -86,9 +91,8 @@ impl Request<'_> {
             (Place::Key, ["operators", _, "via", _]) => {
                 self.keys(vocabulary::transport_keys(), |_| None)
             }
-            (Place::Key, ["flow", _]) => self.keys(vocabulary::node_keys(), |_| None),
-            (Place::Key, ["access", _]) => self.keys(&["publish", "subscribe", "execute"], |_| None),
-            (Place::Key, ["profiles", _]) => self.keys(&["use", "params", "limits"], |_| None),
+            (Place::Key, ["access", _]) => self.keys(vocabulary::role_keys(), |_| None),
+            (Place::Key, ["profiles", _]) => self.keys(vocabulary::profile_keys(), |_| None),
             (Place::Key | Place::Item(_), ["tests", _, "-"]) => {
                 self.keys(vocabulary::test_step_keys(), |_| None)
             }
@@ -96,16 +100,56 @@ impl Request<'_> {
             (Place::Key, ["tests", _, "-", "send" | "expect", topic, ..]) => {
                 self.fields_of(topic, Kind::Key)
             }
-            (place, ["flow", node, ..]) if step_of(&names).is_some() => {
-                let behind = step_of(&names).map_or(names.len(), |at| at + 1);
-                match &names[behind..] {
-                    [] => self.step_keys(),
-                    [word, rest @ ..] => self.step_value(&place, node, word, rest),
-                }
-            }
+            (place, ["flow", _, ..]) => self.flow(&place, &names),
             (Place::Value(_) | Place::Item(_), path) => self.value(path),
             (Place::Key, _) => Vec::new(),
         }
+    }
+
+    /// Within a node: its own keys and values, or those of a step.
+    fn flow(&self, place: &Place, names: &[&str]) -> Vec<Candidate> {
+        if let Some(step) = self.cursor.step() {
+            return match &names[step.behind..] {
+                [] => self.step_keys(),
+                [word, rest @ ..] => self.step_value(place, &step, word, rest),
+            };
+        }
+        let behind = self.cursor.node().map_or(names.len(), |(_, behind)| behind);
+        match (&names[behind..], *place == Place::Key) {
+            ([], true) => self.keys(vocabulary::node_keys(), words::node_key),
+            (["loop"], true) => self.keys(vocabulary::node_loop_keys(), words::loop_key),
+            (["loop", "next"], true) => self.locals(Kind::Key),
+            (["loop", "next", _], true) => self.keys(&["from", "merge"], words::loop_key),
+            (["from", ..] | ["loop", "let", _, ..] | ["loop", "next", _, "from", ..], false) => {
+                self.sources()
+            }
+            (["loop", "next", _, "merge"], false) => of_words(&["distinct"]),
+            (["loop", "next", _, "merge"], true) => self.keys(&["min", "max", "by"], |_| None),
+            (["out"], false) => self.locals(Kind::Node),
+            (["to", ..], false) => self.named(&[NameKind::Topic]),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a node or a join may read.
+    fn sources(&self) -> Vec<Candidate> {
+        let mut found = self.locals(Kind::Node);
+        found.extend(self.named(&[NameKind::Topic, NameKind::Node, NameKind::Label]));
+        found
+    }
+
+    /// The variables and nodes of the loops around the place.
+    fn locals(&self, kind: Kind) -> Vec<Candidate> {
+        let Some((node, _)) = self.cursor.node() else { return Vec::new() };
+        let declared = self.analysis.iter().flat_map(|analysis| &analysis.occurrences);
+        let is_around = |name: &str| {
+            let owner = name.rsplit_once('.').map_or("", |(owner, _)| owner);
+            node.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        declared
+            .filter(|it| it.is_declaration && it.kind == NameKind::Local && is_around(&it.name))
+            .map(|it| candidate(written(it.kind, &it.name), kind, None))
+            .collect()
     }
 
     /// Whether the keys here are names with dots.
@@ -117,7 +161,6 @@ impl Request<'_> {
 
     /// Values outside of steps.
     fn value(&self, path: &[&str]) -> Vec<Candidate> {
-        let on_bus = [NameKind::Topic, NameKind::Node, NameKind::Label];
         match path {
             ["schemas", _, ..] => self.types(),
             ["topics", _, "schema"] => self.types(),
@@ -126,9 +169,10 @@ impl Request<'_> {
             ["topics", _, "control" | "shared" | "durable"] => of_words(&["true", "false"]),
             ["topics", _, "check"] => of_words(&["none"]),
             ["topics", topic, "key" | "time", ..] => self.fields_of(topic, Kind::Field),
-            ["flow", _, "from", ..] => self.named(&on_bus),
-            ["flow", _, "to", ..] => self.named(&[NameKind::Topic]),
-            ["routes", "-"] => self.named(&on_bus),
+            ["functions", _] => {
+                self.expression(&self.cursor.place, &[], &Rows::default(), Aggregates::Hidden)
+            }
+            ["routes", "-"] => self.named(&[NameKind::Topic, NameKind::Node, NameKind::Label]),
             ["access", _, "publish" | "subscribe", ..] => self.named(&[NameKind::Topic]),
             ["access", _, "execute", ..] => self.named(&[NameKind::Operator]),
             ["operators", name, "use"] => self.implementations(name),
@@ -142,23 +186,39 @@ impl Request<'_> {
         let written = |key: &str| self.cursor.beside.iter().any(|(other, _)| other == key);
         let verb = vocabulary::verbs().find(|(name, companions)| {
             written(name)
-                && self.cursor.beside.iter().all(|(key, _)| key == name || companions.contains(&key.as_str()))
+                && self
+                    .cursor
+                    .beside
+                    .iter()
+                    .all(|(key, _)| key == name || companions.contains(&key.as_str()))
         });
-        match verb {
-            Some((_, companions)) => self.keys(companions, |_| None),
-            None => {
-                let verbs: Vec<&str> = vocabulary::verbs().map(|(name, _)| name).collect();
-                self.keys(&verbs, words::verb)
-            }
+        if let Some((_, companions)) = verb {
+            return self.keys(companions, words::companion);
         }
+        let verbs: Vec<&str> = vocabulary::verbs().map(|(name, _)| name).collect();
+        self.keys(&verbs, words::verb)
     }
 
     /// The value of a verb or of what stands beside one.
-    fn step_value(&self, place: &Place, node: &str, word: &str, rest: &[&str]) -> Vec<Candidate> {
-        let rows = self.rows(node);
+    fn step_value(
+        &self,
+        place: &Place,
+        step: &StepPlace,
+        word: &str,
+        rest: &[&str],
+    ) -> Vec<Candidate> {
+        let rows = self.analysis.map(|it| rows(self.cursor, step, it)).unwrap_or_default();
         let is_key = *place == Place::Key;
         match (word, rest) {
-            ("join", []) => self.named(&[NameKind::Topic, NameKind::Node, NameKind::Label]),
+            ("join", []) => self.sources(),
+            ("window", []) if is_key => self.keys(vocabulary::window_keys(), words::companion),
+            ("within", []) if is_key => self.keys(vocabulary::within_keys(), words::companion),
+            ("loop", []) if is_key => self.keys(vocabulary::step_loop_keys(), words::loop_key),
+            ("merge", []) if is_key => self.keys(&["min", "max", "by"], |_| None),
+            ("merge", []) => of_words(&["distinct"]),
+            ("merge", _) | ("loop", ["merge", ..]) => fields(&rows.before, Kind::Field),
+            ("exact" | "final", _) | ("loop", ["exact"]) => of_words(&["true", "false"]),
+            ("window", ["final"]) => of_words(&["true", "false"]),
             ("kind", _) => of_words(&["inner", "left", "full", "semi", "anti"]),
             ("ties", _) => of_words(&["cut", "all"]),
             ("carries", _) => of_words(&["events", "full", "delta"]),
@@ -166,9 +226,9 @@ impl Request<'_> {
             ("errors" | "control" | "metrics", _) => self.named(&[NameKind::Topic]),
             ("as" | "rank", _) => Vec::new(),
             ("match", _) if is_key => fields(&rows.before, Kind::Key),
-            ("match", _) => self.expression(place, &rows.other, &rows, false),
+            ("match", _) => self.expression(place, &rows.other, &rows, Aggregates::Hidden),
             ("drop" | "distinct", _) => fields(&rows.before, Kind::Field),
-            ("agg", [_, ..]) => self.expression(place, &rows.before, &rows, true),
+            ("agg", [_, ..]) => self.expression(place, &rows.before, &rows, Aggregates::Shown),
             _ if is_key => Vec::new(),
             _ => {
                 let mut visible = rows.before.clone();
@@ -178,7 +238,7 @@ impl Request<'_> {
                 if word == "where" && rows.is_group {
                     visible.clone_from(&rows.after);
                 }
-                self.expression(place, &visible, &rows, false)
+                self.expression(place, &visible, &rows, Aggregates::Hidden)
             }
         }
     }
@@ -189,7 +249,7 @@ impl Request<'_> {
         place: &Place,
         visible: &[Field],
         rows: &Rows,
-        aggregates: bool,
+        aggregates: Aggregates,
     ) -> Vec<Candidate> {
         let (Place::Value(before) | Place::Item(before)) = place else { return Vec::new() };
         if before.matches('"').count() % 2 == 1 {
@@ -208,47 +268,23 @@ impl Request<'_> {
         found.extend(rows.alias.iter().map(|alias| candidate(alias, Kind::Field, None)));
         found.extend(self.of_kind(NameKind::Param, Kind::Constant));
         found.extend(self.of_kind(NameKind::Function, Kind::Function));
-        if aggregates {
+        if aggregates == Aggregates::Shown {
             let signature = |name: &str| aggregate_signature_text(name).map(str::to_owned);
             found.extend(aggregate_names().map(|it| candidate(it, Kind::Function, signature(it))));
         }
         let signature = |name: &str| signature_text(name).map(str::to_owned);
         found.extend(function_names().map(|it| candidate(it, Kind::Function, signature(it))));
-        found.extend(of_words(&["and", "or", "not", "in", "if", "then", "else", "none", "true", "false"]));
+        found.extend(of_words(&[
+            "and", "or", "not", "in", "if", "then", "else", "none", "true", "false",
+        ]));
         found
     }
 
-    /// The rows around the step of the cursor.
-    fn rows(&self, node: &str) -> Rows {
-        let mut rows = Rows::default();
-        let Some(analysis) = self.analysis else { return rows };
-        let Some(plan) = analysis.plan() else { return rows };
-        let idx = self.cursor.path.iter().find_map(|part| match part {
-            Part::Item(idx) => Some(*idx),
-            Part::Key(..) => None,
-        });
-        let idx = idx.unwrap_or(0);
-        let address = |idx: usize| format!("{node}[{idx}]");
-        let row = |address: &str| analysis.step(address).map(|id| schema_of(plan, id));
-        // A step that is new has none of its own yet: the last one before it counts.
-        let before = (0..idx).rev().find_map(|idx| row(&address(idx)));
-        rows.before = before.or_else(|| row(node)).unwrap_or_default();
-        rows.after = row(&address(idx)).unwrap_or_else(|| rows.before.clone());
-        let step = step_of(&self.cursor.names()).and_then(|at| self.cursor.path.get(at + 1));
-        let beside = match step {
-            Some(Part::Key(_, beside)) => beside,
-            Some(Part::Item(_)) | None => &self.cursor.beside,
-        };
-        let written = |key: &str| beside.iter().find(|(other, _)| other == key).map(|(_, it)| it);
-        rows.is_group = written("group").is_some();
-        if let Some(other) = written("join") {
-            rows.alias = written("as").cloned();
-            rows.other = fields_on_bus(analysis, other);
-        }
-        rows
-    }
-
-    fn keys(&self, known: &[&str], meaning: impl Fn(&str) -> Option<&'static str>) -> Vec<Candidate> {
+    fn keys(
+        &self,
+        known: &[&str],
+        meaning: impl Fn(&str) -> Option<&'static str>,
+    ) -> Vec<Candidate> {
         let written = |key: &&&str| self.cursor.beside.iter().any(|(other, _)| other == **key);
         known
             .iter()
@@ -260,7 +296,7 @@ impl Request<'_> {
     fn named(&self, kinds: &[NameKind]) -> Vec<Candidate> {
         let kind = |kind: NameKind| match kind {
             NameKind::Topic => Kind::Topic,
-            NameKind::Node | NameKind::Label => Kind::Node,
+            NameKind::Node | NameKind::Label | NameKind::Local => Kind::Node,
             NameKind::Schema => Kind::Schema,
             NameKind::Function => Kind::Function,
             NameKind::Param => Kind::Constant,
@@ -273,7 +309,9 @@ impl Request<'_> {
                 ["jobs", "results"]
                     .map(|part| candidate(&format!("{}.{part}", operator.label), Kind::Topic, None))
             };
-            found.extend(self.of_kind(NameKind::Operator, Kind::Operator).into_iter().flat_map(topics));
+            found.extend(
+                self.of_kind(NameKind::Operator, Kind::Operator).into_iter().flat_map(topics),
+            );
         }
         found
     }
@@ -305,23 +343,6 @@ impl Request<'_> {
     }
 }
 
-/// Where in a path the item is that is a step: the innermost one of a `do` or a `loop`.
-fn step_of(names: &[&str]) -> Option<usize> {
-    let is_step = |at: &usize| names[*at] == "-" && matches!(names[at - 1], "do" | "loop");
-    (1..names.len()).rev().find(is_step)
-}
-
-/// The rows around a step.
-#[derive(Debug, Default)]
-struct Rows {
-    before: Vec<Field>,
-    after: Vec<Field>,
-    /// Of a join the other side, and its name.
-    other: Vec<Field>,
-    alias: Option<String>,
-    is_group: bool,
-}
-
 /// The fields of what a path leads to.
 fn inner_fields(base: &str, visible: &[Field], rows: &Rows) -> Vec<Candidate> {
     let mut parts = base.split('.');
@@ -345,22 +366,6 @@ fn struct_fields(ty: &Type) -> Vec<Field> {
     match ty.required() {
         Type::Struct(inner) => inner.clone(),
         _ => Vec::new(),
-    }
-}
-
-/// The rows of a topic, or of a node.
-fn fields_on_bus(analysis: &Analysis, name: &str) -> Vec<Field> {
-    let Some(plan) = analysis.plan() else { return Vec::new() };
-    let node = name.rsplit_once('.').map_or(name, |(node, _)| node);
-    let id = plan.named(name).or_else(|| analysis.node(node));
-    id.map(|id| schema_of(plan, id)).unwrap_or_default()
-}
-
-fn schema_of(plan: &Plan, id: arqon_plan::VertexId) -> Vec<Field> {
-    match plan.vertex(id) {
-        Vertex::Topic(topic) => topic.schema.fields.clone(),
-        Vertex::Step(step) => step.schema.fields.clone(),
-        Vertex::Client(_) | Vertex::Endpoint(_) => Vec::new(),
     }
 }
 

@@ -36,7 +36,55 @@ pub(crate) enum Place {
     Nothing,
 }
 
+/// The step that a path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StepPlace {
+    /// What stands before the index in its address: its node, or the loop around it.
+    pub(crate) base: String,
+    /// Which step of those it is.
+    pub(crate) idx: usize,
+    /// Where in the path the step's own keys begin.
+    pub(crate) behind: usize,
+}
+
 impl Cursor {
+    /// The address of the innermost node around the place, as it is in plans, and where in the
+    /// path its own keys begin.
+    pub(crate) fn node(&self) -> Option<(String, usize)> {
+        let names = self.names();
+        let ["flow", node, ..] = names.as_slice() else { return None };
+        let mut address = (*node).to_owned();
+        let mut behind = 2;
+        while let ["loop", "flow", inner, ..] = &names[behind..] {
+            address = format!("{address}.{inner}");
+            behind += 3;
+        }
+        Some((address, behind))
+    }
+
+    /// The innermost step around the place.
+    pub(crate) fn step(&self) -> Option<StepPlace> {
+        let (base, start) = self.node()?;
+        let ["do", "-", ..] = self.names()[start..] else { return None };
+        let mut step = StepPlace { base, idx: self.item(start + 1)?, behind: start + 2 };
+        loop {
+            let item = match self.names()[step.behind..] {
+                ["loop", "-", ..] => step.behind + 1,
+                ["loop", "do", "-", ..] => step.behind + 2,
+                _ => return Some(step),
+            };
+            let base = format!("{}[{}]", step.base, step.idx);
+            step = StepPlace { base, idx: self.item(item)?, behind: item + 1 };
+        }
+    }
+
+    fn item(&self, at: usize) -> Option<usize> {
+        match self.path.get(at) {
+            Some(Part::Item(idx)) => Some(*idx),
+            Some(Part::Key(..)) | None => None,
+        }
+    }
+
     /// The names of the path; items are `-`.
     pub(crate) fn names(&self) -> Vec<&str> {
         self.path
@@ -121,7 +169,8 @@ impl Scan {
     }
 
     fn content(&mut self, rest: &str, column: usize) -> Place {
-        if let Some(item) = rest.strip_prefix('-').filter(|it| it.is_empty() || it.starts_with(' ')) {
+        if let Some(item) = rest.strip_prefix('-').filter(|it| it.is_empty() || it.starts_with(' '))
+        {
             self.close(column, true);
             match self.levels.last_mut() {
                 Some(Level { indent: Some(indent), kind: Kind::List { n_items } })
@@ -129,7 +178,9 @@ impl Scan {
                 {
                     *n_items += 1;
                 }
-                _ => self.levels.push(Level { indent: Some(column), kind: Kind::List { n_items: 1 } }),
+                _ => self
+                    .levels
+                    .push(Level { indent: Some(column), kind: Kind::List { n_items: 1 } }),
             }
             let inner = item.trim_start_matches(' ');
             if inner.is_empty() {
@@ -178,15 +229,17 @@ impl Scan {
         if self.is_item_at(column) {
             return Place::Item(rest.to_owned());
         }
-        let continues = self.levels.iter().rev().find_map(|level| match (&level.kind, level.indent) {
-            (Kind::Map { entries, .. }, Some(indent)) if indent < column => {
-                Some(entries.last().is_some_and(|(_, value)| !value.is_empty()))
-            }
-            _ => None,
-        });
-        let is_sibling = self.levels.iter().any(|level| {
-            level.indent == Some(column) && matches!(level.kind, Kind::Map { .. })
-        });
+        let continues =
+            self.levels.iter().rev().find_map(|level| match (&level.kind, level.indent) {
+                (Kind::Map { entries, .. }, Some(indent)) if indent < column => {
+                    Some(entries.last().is_some_and(|(_, value)| !value.is_empty()))
+                }
+                _ => None,
+            });
+        let is_sibling = self
+            .levels
+            .iter()
+            .any(|level| level.indent == Some(column) && matches!(level.kind, Kind::Map { .. }));
         if continues == Some(true) && !is_sibling {
             let (rest, _) = without_comment(rest);
             let whole = match self.levels.last() {
@@ -359,7 +412,7 @@ fn unquoted(text: &str) -> &str {
 
 /// A value without the comment behind it, and whether there is one.
 fn without_comment(value: &str) -> (&str, bool) {
-    let is_outside = |at: &usize| value[..*at].matches('"').count() % 2 == 0;
+    let is_outside = |at: &usize| value[..*at].matches('"').count().is_multiple_of(2);
     match value.match_indices(" #").map(|(at, _)| at).find(is_outside) {
         Some(at) => (value[..at].trim_end(), true),
         None => (value, value.starts_with('#')),
@@ -436,6 +489,9 @@ mod tests {
             place("flow:\n  n:\n    do:\n      - where: a == 1\n          and b‸"),
             "flow n do - where | value \"a == 1 and b\""
         );
-        assert_eq!(place("flow:\n  n:\n    do:\n      - where: x == \"a: b‸"), "flow n do - where | value \"x == \\\"a: b\"");
+        assert_eq!(
+            place("flow:\n  n:\n    do:\n      - where: x == \"a: b‸"),
+            "flow n do - where | value \"x == \\\"a: b\""
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use arqon_plan::{Plan, Topic, VertexId, Vertex, state_text};
-use arqon_types::{Field, Schema, Type};
+use arqon_plan::{Plan, Topic, Vertex, VertexId, state_text};
+use arqon_types::{Field, Type};
 
 /// The fields in braces, cut where they would pass `characters`.
 pub(crate) fn row(fields: &[Field], characters: usize) -> String {
@@ -20,11 +20,11 @@ pub(crate) fn row(fields: &[Field], characters: usize) -> String {
     text
 }
 
-/// One field a line.
-pub(crate) fn fields(fields: &[Field]) -> String {
+/// One field a line, each behind `indent`.
+fn lines(fields: &[Field], indent: &str) -> String {
     let mut text = String::new();
     for field in fields {
-        let _ = writeln!(text, "{}: {}", field.name, field.ty);
+        let _ = writeln!(text, "{indent}{}: {}", field.name, field.ty);
     }
     text
 }
@@ -46,7 +46,7 @@ pub(crate) fn topic(plan: &Plan, id: VertexId, topic: &Topic) -> String {
         "**topic** `{}`: {}\n\n{}\n\nholds {held}",
         topic.name.as_str(),
         facts.join(", "),
-        code(&format!("{}:\n{}", topic.schema.name, indented(&topic.schema)))
+        code(&format!("{}:\n{}", topic.schema.name, lines(&topic.schema.fields, "  ")))
     )
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn step(plan: &Plan, id: VertexId) -> String {
     format!(
         "`{}` gives {carried}{key}\n\n{}\n\nholds {}",
         step.address,
-        code(&fields(&step.schema.fields)),
+        code(&lines(&step.schema.fields, "")),
         state_text(plan, &facts.state)
     )
 }
@@ -78,14 +78,8 @@ pub(crate) fn ty(name: &str, ty: &Type) -> String {
     match ty.required() {
         Type::Struct(inner) if ty.to_string().chars().count() > 60 => {
             let kind = if ty.is_option() { " option of" } else { "" };
-            let body: String =
-                inner.iter().map(|field| format!("  {}: {}\n", field.name, field.ty)).collect();
-            code(&format!("{name}:{kind}\n{body}"))
+            code(&format!("{name}:{kind}\n{}", lines(inner, "  ")))
         }
         _ => code(&format!("{name}: {ty}")),
     }
-}
-
-fn indented(schema: &Schema) -> String {
-    schema.fields.iter().map(|field| format!("  {}: {}\n", field.name, field.ty)).collect()
 }

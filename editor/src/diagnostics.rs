@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use arqon_grammar::diagnostic::Severity;
 use arqon_grammar::sources::SourceFile;
 use arqon_grammar::{Diagnostic, Sources, Span};
-use lsp_types::{
-    DiagnosticRelatedInformation, DiagnosticSeverity, Location, NumberOrString, Uri,
-};
+use lsp_types::{DiagnosticRelatedInformation, DiagnosticSeverity, Location, NumberOrString, Uri};
 
 use crate::text::Lines;
 
@@ -74,9 +72,9 @@ pub(crate) fn convert(
     places: &Places<'_>,
 ) -> Option<(Uri, lsp_types::Diagnostic)> {
     let Location { uri, range } = places.location(diagnostic.primary.span)?;
-    let related: Vec<DiagnosticRelatedInformation> = diagnostic
-        .secondary
-        .iter()
+    let labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary);
+    let related: Vec<DiagnosticRelatedInformation> = labels
+        .filter(|label| !label.message.is_empty())
         .filter_map(|label| {
             let location = places.location(label.span)?;
             Some(DiagnosticRelatedInformation { location, message: label.message.clone() })

@@ -92,7 +92,7 @@ impl Documents {
     }
 
     /// A document is open from now on, with this text.
-    pub(crate) fn open(&mut self, uri: Uri, version: i32, text: &str) {
+    pub(crate) fn open(&mut self, uri: &Uri, version: i32, text: &str) {
         let document = Document::new(uri.clone(), version, text);
         let path = document.path.clone();
         self.open.insert(uri.as_str().to_owned(), document);
@@ -140,12 +140,11 @@ impl Documents {
         }
         let options = workspace.options();
         let root = document.path.as_deref().and_then(|path| workspace.root(path));
-        let analysis = match root {
-            Some(root) => self.in_folder(document, root, &options),
-            None => {
-                let main = Main::alone(&document.name, &document.text);
-                Analysis::new(main, &mut NoFiles, &options)
-            }
+        let analysis = if let Some(root) = root {
+            self.in_folder(document, root, &options)
+        } else {
+            let main = Main::alone(&document.name, &document.text);
+            Analysis::new(main, &mut NoFiles, &options)
         };
         if let Some(document) = self.open.get_mut(uri.as_str()) {
             if analysis.is_readable() {
@@ -171,8 +170,7 @@ impl Documents {
             .filter_map(|it| Some((it.path.clone()?, Rc::clone(&it.text))))
             .collect();
         let mut loader = OpenFirst { folder, loader, texts };
-        let main =
-            Main { name: &document.name, text: &document.text, path: &path, root: &name };
+        let main = Main { name: &document.name, text: &document.text, path: &path, root: &name };
         Analysis::new(main, &mut loader, options)
     }
 }

@@ -24,8 +24,8 @@ pub(crate) fn hints(analysis: &Analysis, start: u32, end: u32) -> Vec<Hint> {
     // The parts of one step share its address: the last one's rows are those that leave it.
     let mut steps: BTreeMap<(u32, &str), (VertexId, &FlowStep)> = BTreeMap::new();
     for (id, step) in plan.steps() {
-        let is_route = step.node.starts_with("routes[");
-        if !is_route && start <= step.range.start && step.range.start <= end {
+        let is_step = step.address.ends_with(']') && !step.node.starts_with("routes[");
+        if is_step && start <= step.range.start && step.range.start <= end {
             steps.insert((step.range.start, &step.address), (id, step));
         }
     }

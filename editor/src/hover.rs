@@ -1,14 +1,17 @@
 //! What is known of the thing under the cursor, in Markdown.
 
+use std::fmt::Write as _;
+
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::expr::ExprKind;
-use arqon_operators::{aggregate_signature_text, signature_text};
 use arqon_plan::Vertex;
 
 use crate::analysis::Analysis;
+use crate::cursor::{Cursor, Place, cursor};
 use crate::describe;
 use crate::names::{self, Kind, Occurrence};
+use crate::reference;
 use crate::words;
 
 /// What to show, and for which place.
@@ -22,21 +25,12 @@ pub(crate) fn hover(analysis: &Analysis, offset: u32) -> Option<(Span, String)> 
     {
         return Some((occurrence.span, text));
     }
-    if let Some((address, step)) = step_at(circuit, offset) {
-        let verb = step.verb.slice(analysis.compiled.sources.text());
-        let meaning = words::verb(verb).unwrap_or("a step of the flow");
-        let plan = analysis.plan()?;
-        let rows = analysis.step(&address).map(|id| describe::step(plan, id));
-        let text = format!("**{verb}**: {meaning}\n\n{}", rows.unwrap_or_default());
-        return Some((step.verb, text));
-    }
-    let (span, ty) = analysis.facts.expression_at(offset)?;
-    let text = span.slice(analysis.compiled.sources.text());
-    let first = text.lines().next().unwrap_or("");
-    Some((span, describe::ty(first, ty)))
+    verb(analysis, offset)
+        .or_else(|| expression(analysis, offset))
+        .or_else(|| written(analysis, circuit, offset))
 }
 
-/// The signature of a function of the language whose name stands there.
+/// What the reference says of the function whose name stands there, unless it is the circuit's own.
 fn function_call(circuit: &ast::Circuit, offset: u32) -> Option<(Span, String)> {
     let mut found = None;
     circuit.for_each_expression(&mut |expr| {
@@ -46,29 +40,106 @@ fn function_call(circuit: &ast::Circuit, offset: u32) -> Option<(Span, String)> 
         expr.for_each(&mut |part| {
             let ExprKind::Call { function, .. } = &part.kind else { return };
             let is_there = function.span.start <= offset && offset <= function.span.end;
-            let name = function.as_str();
-            let is_own = circuit.functions.iter().any(|it| it.name.node == name);
-            let signatures: Vec<&str> = [signature_text(name), aggregate_signature_text(name)]
-                .into_iter()
-                .flatten()
-                .collect();
-            if is_there && !is_own && !signatures.is_empty() {
-                found = Some((function.span, describe::code(&signatures.join("\n"))));
+            let is_own = circuit.functions.iter().any(|it| it.name.node == function.node);
+            if is_there && !is_own {
+                found = reference::function(function.as_str()).map(|text| (function.span, text));
             }
         });
     });
     found
 }
 
-/// The step whose verb stands there, with its address.
-fn step_at(circuit: &ast::Circuit, offset: u32) -> Option<(String, &ast::Step)> {
-    let after = circuit.flow.partition_point(|node| node.name.span.start <= offset);
-    let node = circuit.flow.get(after.checked_sub(1)?)?;
-    let is_there = |step: &ast::Step| {
-        step.verb != step.span && step.verb.start <= offset && offset <= step.verb.end
-    };
-    let idx = node.steps.iter().position(is_there)?;
-    Some((format!("{}[{idx}]", node.name.node), &node.steps[idx]))
+/// The step whose verb stands there.
+fn verb(analysis: &Analysis, offset: u32) -> Option<(Span, String)> {
+    let (span, id) = analysis.verb(offset)?;
+    let verb = span.slice(analysis.compiled.sources.text());
+    let meaning = words::verb(verb)?;
+    let rows = describe::step(analysis.plan()?, id);
+    Some((span, format!("**{verb}**: {meaning}\n\n{rows}")))
+}
+
+fn expression(analysis: &Analysis, offset: u32) -> Option<(Span, String)> {
+    let (span, ty) = analysis.facts.expression_at(offset)?;
+    let text = span.slice(analysis.compiled.sources.text());
+    let first = text.lines().next().unwrap_or("");
+    Some((span, describe::ty(first, ty)))
+}
+
+/// A field that a step adds, or a word of the language.
+fn written(analysis: &Analysis, circuit: &ast::Circuit, offset: u32) -> Option<(Span, String)> {
+    let text = analysis.compiled.sources.main_text();
+    let span = word_at(text, offset)?;
+    let word = span.slice(text);
+    let found = field(analysis, circuit, span, word).or_else(|| {
+        let at = cursor(text, span.start as usize);
+        let meaning = meaning(&at, word)?;
+        Some(format!("**{word}**: {meaning}"))
+    });
+    found.map(|text| (span, text))
+}
+
+/// A field of the rows that leave the step around a word, if its key is one.
+fn field(analysis: &Analysis, circuit: &ast::Circuit, span: Span, word: &str) -> Option<String> {
+    let step = step_around(&circuit.flow, span)?;
+    let (_, id) = analysis.verb(step.verb.start)?;
+    let Vertex::Step(vertex) = analysis.plan()?.vertex(id) else { return None };
+    let field = vertex.schema.fields.iter().find(|field| field.name == word)?;
+    Some(describe::ty(word, &field.ty))
+}
+
+/// The innermost step around a place.
+fn step_around(flow: &[ast::Node], span: Span) -> Option<&ast::Step> {
+    fn among(steps: &[ast::Step], span: Span) -> Option<&ast::Step> {
+        let step =
+            steps.iter().find(|it| it.span.start <= span.start && span.end <= it.span.end)?;
+        match &step.kind {
+            ast::StepKind::Loop(looped) => among(&looped.body, span).or(Some(step)),
+            _ => Some(step),
+        }
+    }
+    flow.iter().find_map(|node| {
+        let repeated = node.repeated.as_ref().and_then(|it| step_around(&it.flow, span));
+        repeated.or_else(|| among(&node.steps, span))
+    })
+}
+
+/// What a key, or a word behind one, means at its place.
+fn meaning(at: &Cursor, word: &str) -> Option<&'static str> {
+    let names = at.names();
+    if let Place::Value(_) = at.place {
+        return words::word(names.last()?, word);
+    }
+    match names.as_slice() {
+        [] => words::section(word),
+        ["topics", _] => words::topic_key(word),
+        ["operators", _] | ["operators", _, "via", _] => words::operator_key(word),
+        ["flow", _, ..] => {
+            let (_, behind) = at.node()?;
+            match &names[behind..] {
+                [] => words::node_key(word),
+                ["loop"] | ["loop", "next", _] => words::loop_key(word),
+                _ => match names[at.step()?.behind..] {
+                    [] => words::verb(word).or_else(|| words::companion(word)),
+                    ["loop"] => words::loop_key(word),
+                    ["window" | "within"] => words::companion(word),
+                    _ => None,
+                },
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The word around an offset.
+fn word_at(text: &str, offset: u32) -> Option<Span> {
+    let offset = offset as usize;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let before = text.get(..offset)?;
+    let start = before.trim_end_matches(is_word).len();
+    let rest = &text[offset..];
+    let end = offset + rest.len() - rest.trim_start_matches(is_word).len();
+    let number = |at: usize| u32::try_from(at).ok();
+    (start < end).then_some(Span::new(number(start)?, number(end)?))
 }
 
 fn named(analysis: &Analysis, circuit: &ast::Circuit, it: &Occurrence) -> Option<String> {
@@ -82,6 +153,10 @@ fn named(analysis: &Analysis, circuit: &ast::Circuit, it: &Occurrence) -> Option
                 Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => None,
             }
         }
+        Kind::Local => {
+            let rows = describe::step(plan, analysis.node(&it.name)?);
+            Some(format!("`{}` **of a loop**\n\n{rows}", names::written(it.kind, &it.name)))
+        }
         Kind::Node => {
             let rows = describe::step(plan, analysis.node(&it.name)?);
             Some(format!("**node** `{}`\n\n{rows}", it.name))
@@ -93,12 +168,11 @@ fn named(analysis: &Analysis, circuit: &ast::Circuit, it: &Occurrence) -> Option
         }
         Kind::Schema => {
             let schema = circuit.schemas.iter().find(|schema| schema.name.node == it.name)?;
-            let fields: String = schema
-                .fields
-                .iter()
-                .map(|field| format!("  {}: {}\n", field.name.node, source(field.ty.span)))
-                .collect();
-            Some(format!("**schema**\n\n{}", describe::code(&format!("{}:\n{fields}", it.name))))
+            let mut text = format!("{}:\n", it.name);
+            for field in &schema.fields {
+                let _ = writeln!(text, "  {}: {}", field.name.node, source(field.ty.span));
+            }
+            Some(format!("**schema**\n\n{}", describe::code(&text)))
         }
         Kind::Function => {
             let function = circuit.functions.iter().find(|known| known.name.node == it.name)?;

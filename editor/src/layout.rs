@@ -23,8 +23,13 @@ pub(crate) fn difference(before: &str, after: &str) -> Vec<TextEdit> {
         (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());
     let n_first = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let rest = old.len().min(new.len()) - n_first;
-    let n_last =
-        old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(old, new)| old == new).count();
+    let n_last = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take(rest)
+        .take_while(|(old, new)| old == new)
+        .count();
     let start: usize = old[..n_first].iter().map(|line| line.len()).sum();
     let end = before.len() - old[old.len() - n_last..].iter().map(|it| it.len()).sum::<usize>();
     let range = Lines::new(before).range(before, start, end);

@@ -15,6 +15,8 @@ mod cursor;
 mod names;
 mod analysis;
 mod describe;
+mod rows;
+mod reference;
 mod diagnostics;
 mod hover;
 mod completion;

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Operator,
     /// A label of a route; its name is `node.label`.
     Label,
+    /// A variable or a node within the loop of a node; its name is `node.variable`.
+    Local,
 }
 
 /// One place where something is named.
@@ -82,13 +84,23 @@ pub(crate) fn at(occurrences: &[Occurrence], offset: u32) -> Option<&Occurrence>
     occurrences[..before].iter().rev().find(|it| offset <= it.span.end)
 }
 
+/// A name as it is written where it stands.
+pub(crate) fn written(kind: Kind, name: &str) -> &str {
+    match kind {
+        Kind::Label | Kind::Local => name.rsplit_once('.').map_or(name, |(_, last)| last),
+        Kind::Topic | Kind::Node | Kind::Schema | Kind::Function | Kind::Param | Kind::Operator => {
+            name
+        }
+    }
+}
+
 struct Collector<'a> {
     kinds: BTreeMap<&'a str, Kind>,
     schemas: BTreeSet<&'a str>,
     functions: BTreeSet<&'a str>,
     params: BTreeMap<&'a str, Span>,
-    /// Names within the loops around the place.
-    locals: BTreeSet<String>,
+    /// Names within the loops around the place, each with its whole name.
+    locals: BTreeMap<String, String>,
     found: Vec<Occurrence>,
 }
 
@@ -105,16 +117,14 @@ impl<'a> Collector<'a> {
             schemas: circuit.schemas.iter().map(|it| it.name.as_str()).collect(),
             functions: circuit.functions.iter().map(|it| it.name.as_str()).collect(),
             params: circuit.params.iter().map(|it| (it.name.as_str(), it.name.span)).collect(),
-            locals: BTreeSet::new(),
+            locals: BTreeMap::new(),
             found: Vec::new(),
         }
     }
 
     fn push(&mut self, kind: Kind, span: Span, name: &str, is_declaration: bool) {
         // A name written with escapes has no place of its own length.
-        let written = name.rsplit_once('.').map_or(name, |(_, label)| label);
-        let length = if kind == Kind::Label { written.len() } else { name.len() };
-        if span.len() as usize == length {
+        if span.len() as usize == written(kind, name).len() {
             self.found.push(Occurrence { span, kind, name: name.to_owned(), is_declaration });
         }
     }
@@ -205,29 +215,35 @@ impl<'a> Collector<'a> {
     fn node(&mut self, node: &ast::Node) {
         self.declared(Kind::Node, &node.name);
         if let Some(repeated) = &node.repeated {
-            self.repeated(repeated);
+            self.repeated(node.name.as_str(), repeated);
         }
         self.parts(node);
     }
 
     /// The loop of a node. What it names within itself has no name outside.
-    fn repeated(&mut self, repeated: &ast::NodeLoop) {
+    fn repeated(&mut self, owner: &str, repeated: &ast::NodeLoop) {
         for start in repeated.variables.iter().flat_map(|variable| &variable.start) {
             self.reference(start);
         }
-        let variables = repeated.variables.iter().map(|variable| variable.name.node.clone());
-        let nodes = repeated.flow.iter().map(|node| node.name.node.clone());
         let outside = self.locals.clone();
-        self.locals.extend(variables.chain(nodes));
-        for next in repeated.variables.iter().flat_map(|variable| &variable.next) {
-            self.reference(next);
+        let variables = repeated.variables.iter().map(|variable| &variable.name);
+        for name in variables.chain(repeated.flow.iter().map(|node| &node.name)) {
+            let whole = format!("{owner}.{}", name.node);
+            self.push(Kind::Local, name.span, &whole, true);
+            self.locals.insert(name.node.clone(), whole);
+        }
+        for variable in &repeated.variables {
+            for name in variable.again.iter().chain(&variable.next) {
+                self.reference(name);
+            }
         }
         for node in &repeated.flow {
             if let Some(inner) = &node.repeated {
-                self.repeated(inner);
+                self.repeated(&format!("{owner}.{}", node.name.node), inner);
             }
             self.parts(node);
         }
+        repeated.out.iter().for_each(|out| self.reference(out));
         self.locals = outside;
     }
 
@@ -262,7 +278,7 @@ impl<'a> Collector<'a> {
     }
 
     fn label(&mut self, node: &str, label: &str, span: Span, is_declaration: bool) {
-        if self.locals.contains(node) {
+        if self.locals.contains_key(node) {
             return;
         }
         self.push(Kind::Label, span, &format!("{node}.{label}"), is_declaration);
@@ -295,6 +311,8 @@ impl<'a> Collector<'a> {
             | ast::StepKind::Group(_)
             | ast::StepKind::Distinct(_)
             | ast::StepKind::Top(_)
+            | ast::StepKind::Window(_)
+            | ast::StepKind::Within(_)
             | ast::StepKind::Carries(_)
             | ast::StepKind::Error => {}
         }
@@ -314,8 +332,10 @@ impl<'a> Collector<'a> {
     /// A topic, a node, an operator; or `owner.part`, of which both are named.
     fn reference(&mut self, name: &ast::Name) {
         let first = name.node.split('.').next().unwrap_or("");
-        if self.locals.contains(first) {
-            return;
+        if let Some(whole) = self.locals.get(first).cloned() {
+            let end = name.span.start + u32::try_from(first.len()).unwrap_or(0);
+            let span = Span::new(name.span.start, end.min(name.span.end));
+            return self.push(Kind::Local, span, &whole, false);
         }
         if let Some(kind) = self.kinds.get(name.as_str()).copied() {
             self.used(kind, name);

@@ -74,43 +74,76 @@ fn sections(circuit: &Circuit, text: &str) -> Vec<Entry> {
         Some(first.chars().take(DETAIL_CHARACTERS_MAX).collect::<String>())
     };
     vec![
-        section("params", circuit.params.iter().map(|param| {
-            let name = &param.name;
-            entry(name.as_str(), slice(param.value.span), Picture::Constant, name.span, param.value.span)
-        })),
-        section("schemas", circuit.schemas.iter().map(|schema| {
-            let fields = schema.fields.iter().map(|field| {
-                let name = &field.name;
-                entry(name.as_str(), slice(field.ty.span), Picture::Field, name.span, field.ty.span)
-            });
-            let name = &schema.name;
-            let whole = entry(name.as_str(), None, Picture::Schema, name.span, schema.span);
-            Entry { parts: fields.collect(), ..whole }
-        })),
-        section("functions", circuit.functions.iter().map(|function| {
-            let name = &function.name;
-            let body = function.body.span;
-            entry(name.as_str(), slice(body), Picture::Function, name.span, body)
-        })),
-        section("topics", circuit.topics.iter().map(|topic| {
-            let schema = topic.schema.as_ref().and_then(|ty| slice(ty.span));
-            let name = &topic.name;
-            entry(name.as_str(), schema, Picture::Topic, name.span, topic.span)
-        })),
-        section("operators", circuit.operators.iter().map(|operator| {
-            let contract = operator.contract.as_ref().and_then(|it| slice(it.span));
-            let name = &operator.name;
-            entry(name.as_str(), contract, Picture::Operator, name.span, operator.span)
-        })),
+        section(
+            "params",
+            circuit.params.iter().map(|param| {
+                let name = &param.name;
+                entry(
+                    name.as_str(),
+                    slice(param.value.span),
+                    Picture::Constant,
+                    name.span,
+                    param.value.span,
+                )
+            }),
+        ),
+        section(
+            "schemas",
+            circuit.schemas.iter().map(|schema| {
+                let fields = schema.fields.iter().map(|field| {
+                    let name = &field.name;
+                    entry(
+                        name.as_str(),
+                        slice(field.ty.span),
+                        Picture::Field,
+                        name.span,
+                        field.ty.span,
+                    )
+                });
+                let name = &schema.name;
+                let whole = entry(name.as_str(), None, Picture::Schema, name.span, schema.span);
+                Entry { parts: fields.collect(), ..whole }
+            }),
+        ),
+        section(
+            "functions",
+            circuit.functions.iter().map(|function| {
+                let name = &function.name;
+                let body = function.body.span;
+                entry(name.as_str(), slice(body), Picture::Function, name.span, body)
+            }),
+        ),
+        section(
+            "topics",
+            circuit.topics.iter().map(|topic| {
+                let schema = topic.schema.as_ref().and_then(|ty| slice(ty.span));
+                let name = &topic.name;
+                entry(name.as_str(), schema, Picture::Topic, name.span, topic.span)
+            }),
+        ),
+        section(
+            "operators",
+            circuit.operators.iter().map(|operator| {
+                let contract = operator.contract.as_ref().and_then(|it| slice(it.span));
+                let name = &operator.name;
+                entry(name.as_str(), contract, Picture::Operator, name.span, operator.span)
+            }),
+        ),
         section("flow", circuit.flow.iter().map(|it| node(it, text))),
-        section("access", circuit.access.iter().map(|role| {
-            let grants = role.publish.iter().chain(&role.subscribe).chain(&role.execute);
-            let span = grants.map(|grant| grant.target.span).fold(role.name.span, Span::to);
-            entry(role.name.as_str(), None, Picture::Role, role.name.span, span)
-        })),
-        section("tests", circuit.tests.iter().map(|test| {
-            entry(test.name.as_str(), None, Picture::Test, test.name.span, test.name.span)
-        })),
+        section(
+            "access",
+            circuit.access.iter().map(|role| {
+                let grants = role.publish.iter().chain(&role.subscribe).chain(&role.execute);
+                let span = grants.map(|grant| grant.target.span).fold(role.name.span, Span::to);
+                entry(role.name.as_str(), None, Picture::Role, role.name.span, span)
+            }),
+        ),
+        section(
+            "tests",
+            circuit.tests.iter().map(|test| {
+                entry(test.name.as_str(), None, Picture::Test, test.name.span, test.name.span)
+            }),
+        ),
     ]
 }
 

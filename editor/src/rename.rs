@@ -14,7 +14,7 @@ pub(crate) struct Refusal(pub(crate) String);
 /// What would be renamed at an offset, and how it is called now.
 pub(crate) fn prepare(analysis: &Analysis, offset: u32) -> Result<(Span, String), Refusal> {
     let found = renamable(analysis, offset)?;
-    Ok((found.span, last_name(found).to_owned()))
+    Ok((found.span, names::written(found.kind, &found.name).to_owned()))
 }
 
 /// All places that change.
@@ -38,8 +38,8 @@ pub(crate) fn rename(
 fn renamable(analysis: &Analysis, offset: u32) -> Result<&Occurrence, Refusal> {
     let Some(found) = names::at(&analysis.occurrences, offset) else {
         return Err(Refusal(
-            "only topics, nodes, schemas, functions, parameters, operators and labels have other \
-             names"
+            "only topics, nodes, schemas, functions, parameters, operators, labels and what a loop \
+             names have other names"
                 .to_owned(),
         ));
     };
@@ -58,46 +58,25 @@ fn renamable(analysis: &Analysis, offset: u32) -> Result<&Occurrence, Refusal> {
 }
 
 /// What has the new name already, where the two could be mistaken for each other.
-fn clash<'a>(
-    analysis: &'a Analysis,
-    found: &Occurrence,
-    new_name: &str,
-) -> Option<&'a Occurrence> {
-    let is_on_bus = |kind: Kind| matches!(kind, Kind::Topic | Kind::Node | Kind::Operator);
-    let full = match found.kind {
-        Kind::Label => {
-            let node = found.name.rsplit_once('.').map_or("", |(node, _)| node);
-            format!("{node}.{new_name}")
-        }
-        Kind::Topic
-        | Kind::Node
-        | Kind::Schema
-        | Kind::Function
-        | Kind::Param
-        | Kind::Operator => new_name.to_owned(),
-    };
+fn clash<'a>(analysis: &'a Analysis, found: &Occurrence, new_name: &str) -> Option<&'a Occurrence> {
+    let is_on_bus =
+        |kind: Kind| matches!(kind, Kind::Topic | Kind::Node | Kind::Operator | Kind::Local);
+    let node = found.name.rsplit_once('.').map_or("", |(node, _)| node);
     analysis.occurrences.iter().filter(|it| it.is_declaration).find(|it| {
-        let same_space = it.kind == found.kind || (is_on_bus(it.kind) && is_on_bus(found.kind));
-        same_space && it.name == full && it.name != found.name
+        // The labels of other nodes are others; a name within a loop hides one outside.
+        let same_space = match found.kind {
+            Kind::Label => it.kind == Kind::Label && it.name == format!("{node}.{new_name}"),
+            Kind::Topic | Kind::Node | Kind::Operator | Kind::Local => is_on_bus(it.kind),
+            Kind::Schema | Kind::Function | Kind::Param => it.kind == found.kind,
+        };
+        same_space && names::written(it.kind, &it.name) == new_name && it.name != found.name
     })
-}
-
-fn last_name(found: &Occurrence) -> &str {
-    match found.kind {
-        Kind::Label => found.name.rsplit_once('.').map_or(&found.name, |(_, label)| label),
-        Kind::Topic
-        | Kind::Node
-        | Kind::Schema
-        | Kind::Function
-        | Kind::Param
-        | Kind::Operator => &found.name,
-    }
 }
 
 fn naming(kind: Kind) -> Naming {
     match kind {
         Kind::Topic => Naming::Dotted,
-        Kind::Node | Kind::Operator | Kind::Label => Naming::Plain,
+        Kind::Node | Kind::Operator | Kind::Label | Kind::Local => Naming::Plain,
         Kind::Schema | Kind::Function | Kind::Param => Naming::Identifier,
     }
 }
@@ -111,5 +90,6 @@ fn noun(kind: Kind) -> &'static str {
         Kind::Param => "parameter",
         Kind::Operator => "operator",
         Kind::Label => "label",
+        Kind::Local => "name within a loop",
     }
 }

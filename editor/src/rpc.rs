@@ -77,18 +77,18 @@ impl Fault {
 /// # Errors
 /// If the input cannot be read.
 pub(crate) fn read(input: &mut impl BufRead) -> io::Result<Option<Incoming>> {
-    let Some(length) = read_headers(input)? else { return Ok(None) };
-    let Some(length) = length.filter(|length| *length <= BODY_BYTES_MAX) else {
-        let skipped = length.unwrap_or(0);
-        io::copy(&mut input.take(skipped), &mut io::sink())?;
-        let message = match length {
-            None => "a message without Content-Length".to_owned(),
-            Some(length) => {
-                format!("a message of {length} bytes, at most {BODY_BYTES_MAX} are read")
-            }
-        };
-        return Ok(Some(malformed(PARSE_ERROR, message)));
+    let length = match read_headers(input)? {
+        Headers::Length(length) => length,
+        Headers::NoLength => {
+            return Ok(Some(malformed(PARSE_ERROR, "a message without Content-Length")));
+        }
+        Headers::End => return Ok(None),
     };
+    if BODY_BYTES_MAX < length {
+        io::copy(&mut input.take(length), &mut io::sink())?;
+        let message = format!("a message of {length} bytes, at most {BODY_BYTES_MAX} are read");
+        return Ok(Some(malformed(PARSE_ERROR, message)));
+    }
     let mut body = Vec::new();
     input.take(length).read_to_end(&mut body)?;
     if (body.len() as u64) < length {
@@ -100,14 +100,23 @@ pub(crate) fn read(input: &mut impl BufRead) -> io::Result<Option<Incoming>> {
     }))
 }
 
-/// The length of the body; none at the end of the input, none within where no header says it.
-fn read_headers(input: &mut impl BufRead) -> io::Result<Option<Option<u64>>> {
+/// What stands before a body.
+enum Headers {
+    /// The bytes of the body.
+    Length(u64),
+    /// No header says how long it is.
+    NoLength,
+    /// The input has ended.
+    End,
+}
+
+fn read_headers(input: &mut impl BufRead) -> io::Result<Headers> {
     let mut length = None;
     let mut n_lines = 0;
     loop {
         let mut line = Vec::new();
         if input.take(HEADER_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
-            return Ok(None);
+            return Ok(Headers::End);
         }
         let line = String::from_utf8_lossy(&line).trim().to_owned();
         match line.split_once(':') {
@@ -115,7 +124,9 @@ fn read_headers(input: &mut impl BufRead) -> io::Result<Option<Option<u64>>> {
                 length = value.trim().parse().ok();
             }
             // An empty line ends the headers; between two messages it is nothing.
-            None if line.is_empty() && 0 < n_lines => return Ok(Some(length)),
+            None if line.is_empty() && 0 < n_lines => {
+                return Ok(length.map_or(Headers::NoLength, Headers::Length));
+            }
             Some(_) | None => {}
         }
         n_lines += usize::from(!line.is_empty());

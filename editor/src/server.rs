@@ -148,7 +148,7 @@ impl<W: Write> Server<'_, W> {
         rpc::write(&mut self.output, &message)
     }
 
-    fn tell(&mut self, method: &str, params: Value) -> io::Result<()> {
+    fn tell(&mut self, method: &str, params: &Value) -> io::Result<()> {
         let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         rpc::write(&mut self.output, &message)
     }
@@ -164,7 +164,7 @@ impl<W: Write> Server<'_, W> {
             "textDocument/didOpen" => {
                 if let Ok(it) = serde_json::from_value::<DidOpenTextDocumentParams>(params) {
                     let document = it.text_document;
-                    self.documents.open(document.uri, document.version, &document.text);
+                    self.documents.open(&document.uri, document.version, &document.text);
                 }
             }
             "textDocument/didChange" => {
@@ -240,9 +240,14 @@ impl<W: Write> Server<'_, W> {
             (Phase::Running, _) => {}
         }
         // A fault of ours costs this answer, and not the editor's session.
-        panic::catch_unwind(AssertUnwindSafe(|| self.respond(method, params))).unwrap_or_else(|_| {
-            Err(Fault::new(rpc::INTERNAL_ERROR, format!("a fault in arqon itself in `{method}`")))
-        })
+        panic::catch_unwind(AssertUnwindSafe(|| self.respond(method, params))).unwrap_or_else(
+            |_| {
+                Err(Fault::new(
+                    rpc::INTERNAL_ERROR,
+                    format!("a fault in arqon itself in `{method}`"),
+                ))
+            },
+        )
     }
 
     fn respond(&mut self, method: &str, params: Value) -> Answer {
@@ -264,11 +269,8 @@ impl<W: Write> Server<'_, W> {
                     server.highlight(&it.text_document_position_params)
                 })
             }
-            "textDocument/prepareRename" => {
-                self.with(params, |it: TextDocumentPositionParams, server| {
-                    server.prepare_rename(&it)
-                })
-            }
+            "textDocument/prepareRename" => self
+                .with(params, |it: TextDocumentPositionParams, server| server.prepare_rename(&it)),
             "textDocument/rename" => {
                 self.with(params, |it: RenameParams, server| server.rename(&it))
             }
@@ -319,18 +321,18 @@ impl<W: Write> Server<'_, W> {
             return Err(Fault::new(rpc::CONTENT_MODIFIED, "the text has changed"));
         }
         let document = self.document(uri)?;
-        let analysis = document.analysis().ok_or_else(|| {
-            Fault::new(rpc::INTERNAL_ERROR, "the text has not been analysed")
-        })?;
+        let analysis = document
+            .analysis()
+            .ok_or_else(|| Fault::new(rpc::INTERNAL_ERROR, "the text has not been analysed"))?;
         Ok((document, analysis))
     }
 
     fn at(&mut self, place: &TextDocumentPositionParams) -> Result<At<'_>, Fault> {
         let document = self.document(&place.text_document.uri)?;
         let offset = document.lines.offset(&document.text, place.position);
-        let analysis = document.analysis().ok_or_else(|| {
-            Fault::new(rpc::INTERNAL_ERROR, "the text has not been analysed")
-        })?;
+        let analysis = document
+            .analysis()
+            .ok_or_else(|| Fault::new(rpc::INTERNAL_ERROR, "the text has not been analysed"))?;
         Ok(At { document, analysis, offset: u32::try_from(offset).unwrap_or(u32::MAX) })
     }
 
@@ -517,7 +519,7 @@ impl<W: Write> Server<'_, W> {
             let Ok(file_uri) = Uri::from_str(&file) else { continue };
             let version = version.filter(|_| file_uri == *uri);
             let params = PublishDiagnosticsParams { uri: file_uri, diagnostics, version };
-            self.tell("textDocument/publishDiagnostics", to_value(&params))?;
+            self.tell("textDocument/publishDiagnostics", &to_value(&params))?;
         }
         Ok(())
     }

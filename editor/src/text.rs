@@ -16,11 +16,6 @@ impl Lines {
         Self { starts: std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect() }
     }
 
-    /// How many lines there are.
-    pub(crate) fn n_lines(&self) -> usize {
-        self.starts.len()
-    }
-
     /// The place of a byte; past the end counts as the end.
     pub(crate) fn position(&self, text: &str, offset: usize) -> Position {
         let mut offset = offset.min(text.len());
@@ -91,7 +86,10 @@ mod tests {
         assert_eq!((place.line, place.character), (0, 9));
         assert_eq!(lines.offset(text, place), x);
         assert_eq!(lines.position(text, 999), Position { line: 2, character: 0 });
-        assert_eq!(lines.offset(text, Position { line: 0, character: 99 }), text.find('\n').unwrap());
+        assert_eq!(
+            lines.offset(text, Position { line: 0, character: 99 }),
+            text.find('\n').unwrap()
+        );
         assert_eq!(lines.offset(text, Position { line: 99, character: 0 }), text.len());
         assert_eq!(lines.line_end(text, x + 2), text.find('\r').unwrap());
     }

@@ -67,6 +67,102 @@ pub(crate) fn topic_key(name: &str) -> Option<&'static str> {
     })
 }
 
+/// What a key of a node says.
+pub(crate) fn node_key(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "from" => "the topic, node or label that it reads; a list of them is a union",
+        "do" => "its steps, one verb each",
+        "to" => "the topic that its rows go to",
+        "loop" => "what is repeated until nothing changes",
+        "out" => "the variable of the loop whose rows the node goes on with",
+        _ => return None,
+    })
+}
+
+/// What a key within a loop says.
+pub(crate) fn loop_key(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "do" => "the steps of each round",
+        "let" => "the variables, and where they start",
+        "flow" => "the nodes of each round",
+        "next" => "what each variable is in the next round",
+        "from" => "what the variable is in the next round",
+        "merge" => "`distinct`, or the least or greatest row of each key",
+        "rounds" => "how many rounds there are at most",
+        "exact" => "whether the rows after `rounds` are meant as the result",
+        _ => return None,
+    })
+}
+
+/// What a key beside or within a verb says.
+pub(crate) fn companion(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "match" => "the pairs that are equal: `{ left expression: right expression }`",
+        "as" => "what the row of the other side is called",
+        "kind" => "inner, left, full, semi or anti",
+        "where" => "a condition; of a join a part of the match, of a group one on its result",
+        "asof" => "takes the latest row at or before a time",
+        "agg" => "the aggregates of each group",
+        "by" => "the order",
+        "per" => "the fields that each have their own",
+        "offset" => "how many rows are passed over first",
+        "ties" => "`cut` to the number, or `all` that are as good as the last",
+        "rank" => "a field for the place in the order",
+        "tumble" => "windows of this length, one behind the other",
+        "hop" => "windows of this length that overlap",
+        "every" => "from the beginning of one window to the next",
+        "session" => "windows that end when nothing comes for this long",
+        "time" => "the event time; the topic's own if it is not written",
+        "final" => "whether a window comes once, when it closes",
+        "last" => "how long a row stays",
+        "merge" | "rounds" | "exact" => return loop_key(name),
+        "job" => "what the operator is asked",
+        "keep" => "the fields that stay beside the result",
+        "errors" => "the topic of what fails",
+        _ => return None,
+    })
+}
+
+/// What a key of an operator says.
+pub(crate) fn operator_key(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "contract" => "the types of its jobs and results",
+        "via" => "its implementations",
+        "use" => "the implementation that runs",
+        "limits" => "how much of it runs",
+        "retry" => "how often a failed job is tried again",
+        "builtin" => "runs inside the server",
+        "remote" => "whoever advertises this",
+        "http" => "a worker behind a URL",
+        "process" => "a program that is started",
+        _ => return None,
+    })
+}
+
+/// What a word of a closed set says, behind its key.
+pub(crate) fn word(key: &str, name: &str) -> Option<&'static str> {
+    Some(match (key, name) {
+        ("carries", "events") => "facts that are appended, and never taken back",
+        ("carries", "full") => "the whole state of one key, by its last row; null deletes the key",
+        ("carries", "delta") => "changes only: rows that come and go",
+        ("edge", "in") => "clients may publish it",
+        ("edge", "out") => "clients may subscribe to it",
+        ("edge", "both") => "clients may publish it and subscribe to it",
+        ("kind", "inner") => "rows with a match",
+        ("kind", "left") => "all rows of the left, with none where there is no match",
+        ("kind", "full") => "all rows of both sides, with none where there is no match",
+        ("kind", "semi") => "rows with a match, and nothing of the other side",
+        ("kind", "anti") => "rows without a match",
+        ("ties", "cut") => "no more rows than asked for, by the fields that are left",
+        ("ties", "all") => "all rows that are as good as the last one",
+        ("full", "block") => "publishers wait",
+        ("full", "reject") => "more messages are refused",
+        ("full", "drop_oldest") => "the oldest message is dropped, and counted",
+        ("merge", "distinct") => "each row once",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use arqon_grammar::vocabulary;
@@ -75,14 +171,23 @@ mod tests {
 
     #[test]
     fn every_word_has_its_meaning() {
-        for (name, _) in vocabulary::verbs() {
+        let all = |keys: &[&str], meaning: fn(&str) -> Option<&'static str>| {
+            for key in keys {
+                assert!(meaning(key).is_some(), "{key}");
+            }
+        };
+        for (name, companions) in vocabulary::verbs() {
             assert!(verb(name).is_some(), "{name}");
+            all(companions, companion);
         }
-        for name in vocabulary::circuit_keys() {
-            assert!(section(name).is_some(), "{name}");
-        }
-        for name in vocabulary::topic_keys() {
-            assert!(topic_key(name).is_some(), "{name}");
-        }
+        all(vocabulary::circuit_keys(), section);
+        all(vocabulary::topic_keys(), topic_key);
+        all(vocabulary::node_keys(), node_key);
+        all(vocabulary::operator_keys(), operator_key);
+        all(vocabulary::transport_keys(), operator_key);
+        all(vocabulary::window_keys(), companion);
+        all(vocabulary::within_keys(), companion);
+        all(vocabulary::node_loop_keys(), loop_key);
+        all(vocabulary::step_loop_keys(), loop_key);
     }
 }

@@ -29,6 +29,9 @@ pub struct ImportRoot {
 
 impl fmt::Debug for ImportRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ImportRoot").field("folder", &self.folder).field("path", &self.path).finish()
+        f.debug_struct("ImportRoot")
+            .field("folder", &self.folder)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }

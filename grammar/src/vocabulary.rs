@@ -77,6 +77,36 @@ pub fn test_step_keys() -> &'static [&'static str] {
     tables::TEST_STEP_KEYS
 }
 
+/// The keys of what a role may do.
+pub fn role_keys() -> &'static [&'static str] {
+    tables::ROLE_KEYS
+}
+
+/// The keys of a profile.
+pub fn profile_keys() -> &'static [&'static str] {
+    tables::PROFILE_KEYS
+}
+
+/// The keys within `window: { … }`.
+pub fn window_keys() -> &'static [&'static str] {
+    tables::WINDOW_KEYS
+}
+
+/// The keys within `within: { … }`.
+pub fn within_keys() -> &'static [&'static str] {
+    tables::WITHIN_KEYS
+}
+
+/// The keys within the `loop: { … }` of a step.
+pub fn step_loop_keys() -> &'static [&'static str] {
+    tables::STEP_LOOP_KEYS
+}
+
+/// The keys within the `loop:` of a node.
+pub fn node_loop_keys() -> &'static [&'static str] {
+    tables::NODE_LOOP_KEYS
+}
+
 /// All verbs, each with the keys that stand beside it.
 pub fn verbs() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
     tables::verbs()

@@ -23,8 +23,7 @@ const N_KEYSTROKES: usize = 200;
 const URI: &str = "file:///large.yaml";
 
 fn main() -> ExitCode {
-    let wanted: usize =
-        std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5_000);
+    let wanted: usize = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5_000);
     let mut n_nodes = wanted / 6;
     while circuit(n_nodes).lines().count() < wanted {
         n_nodes += 1;
@@ -64,7 +63,10 @@ fn main() -> ExitCode {
         let start = Instant::now();
         editor.request("textDocument/inlayHint", &params);
         hints.push(start.elapsed().as_secs_f64() * 1e3);
-        editor.change(version + 1, &json!({ "range": { "start": typed, "end": behind }, "text": "" }));
+        editor.change(
+            version + 1,
+            &json!({ "range": { "start": typed, "end": behind }, "text": "" }),
+        );
         editor.diagnostics();
     }
     println!("## editor: a keystroke in {n_lines} lines, {} KB of YAML", text.len() / 1024);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use arqon_editor::message;
 use arqon_grammar::code::Code;
 use arqon_grammar::diagnostic::{Fix, Label};
 use arqon_grammar::sources::Lines;
@@ -79,24 +80,20 @@ fn result(diagnostic: &Diagnostic, lines: &Lines<'_>, places: &BTreeMap<&str, us
             },
         })
     };
-    let mut message = diagnostic.message.clone();
-    for line in diagnostic.help.iter().map(|help| format!("\nhelp: {help}")) {
-        message.push_str(&line);
-    }
-    for line in diagnostic.notes.iter().map(|note| format!("\nnote: {note}")) {
-        message.push_str(&line);
-    }
     let id = diagnostic.code.id();
     let mut result = json!({
         "ruleId": id,
         "ruleIndex": places[id],
         "level": level(diagnostic.code),
-        "message": { "text": message },
+        "message": { "text": message(diagnostic) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": artifact(diagnostic.primary.span),
             "region": region(diagnostic.primary.span),
         }}],
     });
+    if !diagnostic.primary.message.is_empty() {
+        result["locations"][0] = location(&diagnostic.primary);
+    }
     if !diagnostic.secondary.is_empty() {
         result["relatedLocations"] = diagnostic.secondary.iter().map(location).collect();
     }

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -18,14 +18,15 @@ pub(crate) struct Editor {
     messages: Receiver<Value>,
     next_id: i64,
     /// Notifications that nobody has asked for yet.
-    told: Vec<Value>,
+    pub(crate) told: Vec<Value>,
 }
 
 impl Editor {
-    /// Starts the server, without a word.
-    pub(crate) fn start(folder: &Path) -> Self {
+    /// Starts the server with flags, without a word.
+    pub(crate) fn start(folder: &Path, flags: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_arqon"))
             .args(["lsp", "--stdio"])
+            .args(flags)
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -47,10 +48,15 @@ impl Editor {
 
     /// Starts the server and says hello.
     pub(crate) fn ready(folder: &Path) -> Self {
-        let mut editor = Self::start(folder);
-        let hello = editor.ask("initialize", json!({ "capabilities": {} }));
+        Self::ready_with(folder, &[])
+    }
+
+    /// Starts the server with flags and says hello.
+    pub(crate) fn ready_with(folder: &Path, flags: &[&str]) -> Self {
+        let mut editor = Self::start(folder, flags);
+        let hello = editor.ask("initialize", &json!({ "capabilities": {} }));
         assert_eq!(hello["result"]["serverInfo"]["name"], "arqon");
-        editor.tell("initialized", json!({}));
+        editor.tell("initialized", &json!({}));
         editor
     }
 
@@ -66,18 +72,18 @@ impl Editor {
         self.write(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
     }
 
-    pub(crate) fn tell(&mut self, method: &str, params: Value) {
+    pub(crate) fn tell(&mut self, method: &str, params: &Value) {
         self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params }));
     }
 
     /// The whole answer to a request.
-    pub(crate) fn ask(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn ask(&mut self, method: &str, params: &Value) -> Value {
         let id = self.post(method, params);
         self.answer_to(&json!(id))
     }
 
     /// Sends a request and does not wait.
-    pub(crate) fn post(&mut self, method: &str, params: Value) -> i64 {
+    pub(crate) fn post(&mut self, method: &str, params: &Value) -> i64 {
         self.next_id += 1;
         let id = self.next_id;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
@@ -96,20 +102,20 @@ impl Editor {
     }
 
     /// The result of a request that succeeds.
-    pub(crate) fn result(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn result(&mut self, method: &str, params: &Value) -> Value {
         let answer = self.ask(method, params);
         assert!(answer.get("error").is_none(), "{method}: {answer}");
         answer["result"].clone()
     }
 
-    pub(crate) fn next(&mut self) -> Value {
+    pub(crate) fn next(&self) -> Value {
         self.messages.recv_timeout(Duration::from_secs(60)).expect("the server answers")
     }
 
     /// Opens a text; what is found in it.
     pub(crate) fn open(&mut self, uri: &str, text: &str) -> Vec<Value> {
         let document = json!({ "uri": uri, "languageId": "yaml", "version": 1, "text": text });
-        self.tell("textDocument/didOpen", json!({ "textDocument": document }));
+        self.tell("textDocument/didOpen", &json!({ "textDocument": document }));
         self.found(uri, 1)
     }
 
@@ -118,7 +124,7 @@ impl Editor {
         let document = json!({ "uri": uri, "version": version });
         self.tell(
             "textDocument/didChange",
-            json!({ "textDocument": document, "contentChanges": [{ "text": text }] }),
+            &json!({ "textDocument": document, "contentChanges": [{ "text": text }] }),
         );
         self.found(uri, version)
     }
@@ -142,8 +148,8 @@ impl Editor {
 
     /// Says goodbye; the exit code.
     pub(crate) fn leave(mut self) -> Option<i32> {
-        assert_eq!(self.result("shutdown", Value::Null), Value::Null);
-        self.tell("exit", Value::Null);
+        assert_eq!(self.result("shutdown", &Value::Null), Value::Null);
+        self.tell("exit", &Value::Null);
         self.process.wait().unwrap().code()
     }
 

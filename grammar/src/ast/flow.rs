@@ -46,6 +46,8 @@ pub struct LoopVariable {
     pub name: Name,
     /// Where it starts; several names are a union. Empty when it could not be read.
     pub start: Vec<Name>,
+    /// Its name again in `next:`; `None` when it is missing there.
+    pub again: Option<Name>,
     /// What it is in the next round, a union; empty when it could not be read.
     pub next: Vec<Name>,
     /// `merge:`, distinct when it is not written.

@@ -15,8 +15,8 @@ use crate::diagnostic::Diagnostic;
 use crate::name::NameRule;
 use crate::suggest::suggest;
 
-const STEP_KEYS: &[&str] = &["do", "merge", "rounds", "exact"];
-const NODE_KEYS: &[&str] = &["let", "flow", "next", "rounds", "exact"];
+pub(crate) const STEP_KEYS: &[&str] = &["do", "merge", "rounds", "exact"];
+pub(crate) const NODE_KEYS: &[&str] = &["let", "flow", "next", "rounds", "exact"];
 
 impl<'a> Reader<'a> {
     /// `- loop: [steps]` with `merge`, `rounds` and `exact` beside it, or all of it in one map
@@ -198,9 +198,11 @@ impl<'a> Reader<'a> {
                     .help(format!("add `{}: {{ from: […], merge: distinct }}`", start.key)),
                 );
             }
+            let again = next.map(|next| Name { node: next.key.to_owned(), span: next.span });
             let (next, merge) = next.map_or((Vec::new(), None), |next| self.next(*next));
             variables.push(LoopVariable {
                 name,
+                again,
                 start: self.references(start.value, start.span).unwrap_or_default(),
                 next,
                 merge: merge.unwrap_or(Merge::Distinct),

@@ -3,6 +3,8 @@
 pub(crate) use super::CIRCUIT_KEYS;
 pub(crate) use super::example::STEP_KEYS as TEST_STEP_KEYS;
 pub(crate) use super::flow::NODE_KEYS;
+pub(crate) use super::looped::NODE_KEYS as NODE_LOOP_KEYS;
+pub(crate) use super::looped::STEP_KEYS as STEP_LOOP_KEYS;
 pub(crate) use super::operator::CIRCUIT_LIMITS;
 pub(crate) use super::operator::JOB_CAPS;
 pub(crate) use super::operator::MESSAGE_CAPS;
@@ -18,6 +20,8 @@ pub(crate) use super::topic::EDGES;
 pub(crate) use super::topic::QUEUE_FULL;
 pub(crate) use super::topic::QUEUE_KEYS;
 pub(crate) use super::topic::TOPIC_KEYS;
+pub(crate) use super::window::WINDOW_KEYS;
+pub(crate) use super::window::WITHIN_KEYS;
 
 /// The words of a closed set.
 pub(crate) fn words<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {

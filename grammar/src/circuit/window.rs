@@ -12,7 +12,11 @@ use crate::expr::Expr;
 use crate::span::Spanned;
 
 /// What stands inside of `window: { … }`.
-const WINDOW_KEYS: &[&str] = &["tumble", "hop", "every", "session", "per", "time", "final"];
+pub(crate) const WINDOW_KEYS: &[&str] =
+    &["tumble", "hop", "every", "session", "per", "time", "final"];
+
+/// What stands inside of `within: { … }`.
+pub(crate) const WITHIN_KEYS: &[&str] = &["time", "last"];
 
 /// The words that say which windows.
 const KINDS: [&str; 3] = ["tumble", "hop", "session"];
@@ -119,7 +123,7 @@ impl<'a> Reader<'a> {
     pub(super) fn within(&mut self, item: Item<'a>) -> Option<Within> {
         let what = "a stretch of time, as in `{ last: 24h }`";
         self.expect_map(item.value, what)?;
-        let fields = self.fields(item.value, "`within`", item.span, &["time", "last"])?;
+        let fields = self.fields(item.value, "`within`", item.span, WITHIN_KEYS)?;
         let time: Option<Expr> = fields.value("time").map(|value| self.expression(value));
         let last = self.require(&fields, "last")?;
         Some(Within { last: self.duration(last.value)?, time })

@@ -1,0 +1,73 @@
+//! The rows around a step that is being written.
+
+use arqon_plan::{Plan, Vertex, VertexId};
+use arqon_types::Field;
+
+use crate::analysis::Analysis;
+use crate::cursor::{Cursor, Part, StepPlace};
+
+/// The rows around a step.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// What comes into it.
+    pub(crate) before: Vec<Field>,
+    /// What leaves it.
+    pub(crate) after: Vec<Field>,
+    /// Of a join the other side.
+    pub(crate) other: Vec<Field>,
+    /// What a join calls the other side.
+    pub(crate) alias: Option<String>,
+    /// Whether it is a `group`, whose `where` is over its result.
+    pub(crate) is_group: bool,
+}
+
+/// The rows around the step of a cursor.
+pub(crate) fn rows(cursor: &Cursor, step: &StepPlace, analysis: &Analysis) -> Rows {
+    let mut rows = Rows::default();
+    let Some(plan) = analysis.plan() else { return rows };
+    let address = |idx: usize| format!("{}[{idx}]", step.base);
+    let row = |address: &str| analysis.step(address).map(|id| fields(plan, id));
+    // A step that is new has none of its own yet: the last one before it counts.
+    let before = (0..step.idx).rev().find_map(|idx| row(&address(idx)));
+    rows.before = before.or_else(|| row(&step.base)).unwrap_or_default();
+    rows.after = row(&address(step.idx)).unwrap_or_else(|| rows.before.clone());
+    let beside = match cursor.path.get(step.behind) {
+        Some(Part::Key(_, beside)) => beside,
+        Some(Part::Item(_)) | None => &cursor.beside,
+    };
+    let written = |key: &str| beside.iter().find(|(other, _)| other == key).map(|(_, it)| it);
+    rows.is_group = written("group").is_some();
+    if let Some(other) = written("join") {
+        rows.alias = written("as").cloned();
+        rows.other = local(cursor, other, analysis)
+            .map_or_else(|| fields_on_bus(analysis, other), |id| fields(plan, id));
+    }
+    rows
+}
+
+/// What a name within the loops around the place leads to, from the innermost one on.
+fn local(cursor: &Cursor, name: &str, analysis: &Analysis) -> Option<VertexId> {
+    let (mut owner, _) = cursor.node()?;
+    loop {
+        if let Some(id) = analysis.node(&format!("{owner}.{name}")) {
+            return Some(id);
+        }
+        owner = owner.rsplit_once('.')?.0.to_owned();
+    }
+}
+
+/// The rows of a topic, or of a node.
+pub(crate) fn fields_on_bus(analysis: &Analysis, name: &str) -> Vec<Field> {
+    let Some(plan) = analysis.plan() else { return Vec::new() };
+    let node = name.rsplit_once('.').map_or(name, |(node, _)| node);
+    let id = plan.named(name).or_else(|| analysis.node(name)).or_else(|| analysis.node(node));
+    id.map(|id| fields(plan, id)).unwrap_or_default()
+}
+
+fn fields(plan: &Plan, id: VertexId) -> Vec<Field> {
+    match plan.vertex(id) {
+        Vertex::Topic(topic) => topic.schema.fields.clone(),
+        Vertex::Step(step) => step.schema.fields.clone(),
+        Vertex::Client(_) | Vertex::Endpoint(_) => Vec::new(),
+    }
+}
