@@ -211,6 +211,8 @@ impl Request<'_> {
         let is_key = *place == Place::Key;
         match (word, rest) {
             ("join", []) => self.sources(),
+            ("asof", []) if is_key => self.keys(&["time", "of", "within"], |_| None),
+            ("asof", ["of"]) => self.expression(place, &rows.other, &rows, Aggregates::Hidden),
             ("window", []) if is_key => self.keys(vocabulary::window_keys(), words::companion),
             ("within", []) if is_key => self.keys(vocabulary::within_keys(), words::companion),
             ("loop", []) if is_key => self.keys(vocabulary::step_loop_keys(), words::loop_key),

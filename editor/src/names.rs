@@ -308,6 +308,7 @@ impl<'a> Collector<'a> {
             | ast::StepKind::Select(_)
             | ast::StepKind::With(_)
             | ast::StepKind::Drop(_)
+            | ast::StepKind::Unnest(_)
             | ast::StepKind::Group(_)
             | ast::StepKind::Distinct(_)
             | ast::StepKind::Top(_)

@@ -115,6 +115,8 @@ pub(crate) fn companion(name: &str) -> Option<&'static str> {
         "time" => "the event time; the topic's own if it is not written",
         "final" => "whether a window comes once, when it closes",
         "last" => "how long a row stays",
+        "of" => "the time of the other side",
+        "within" => "how far back it may be",
         "merge" | "rounds" | "exact" => return loop_key(name),
         "job" => "what the operator is asked",
         "keep" => "the fields that stay beside the result",
