@@ -159,8 +159,8 @@ mod tests {
     #[test]
     fn a_broken_line_hides_nothing_of_the_others() {
         let text = "arqon: 1\ncircuit: a\nschemas:\n  S: { x: int64 }\ntopics:\n  t: { schema: S, \
-            edge: in }\nflow:\n  n:\n    from: t\n    do:\n      - where: x > 1\n      - sel\n      \
-              y: [\n    to: t\n";
+            edge: in }\nflow:\n  n:\n    from: t\n    do:\n      \
+            - where: x > 1\n      - sel\n      y: [\n    to: t\n";
         let found = analyse(text);
         assert_eq!(found.diagnostics[0].code.id(), "E0001");
         assert!(found.is_readable());

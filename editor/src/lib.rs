@@ -29,6 +29,7 @@ mod layout;
 mod rpc;
 mod workspace;
 mod documents;
+mod protocol;
 mod server;
 
 pub use diagnostics::message;
