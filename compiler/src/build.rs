@@ -49,6 +49,7 @@ pub(crate) fn build(
         endpoints: Vec::new(),
         outputs: vec![Vec::new(); flow.nodes.len()],
         late: BTreeMap::new(),
+        late_topics: BTreeMap::new(),
         inputs: Vec::new(),
         errors: BTreeMap::new(),
         locals: BTreeMap::new(),
@@ -86,6 +87,8 @@ struct Building<'r, 'a> {
     outputs: Vec<Vec<(VertexId, Arc<Schema>)>>,
     /// What came too late for each node that judges rows, by its name.
     late: BTreeMap<&'r str, (VertexId, Arc<Schema>)>,
+    /// Late rows that a role may read.
+    late_topics: BTreeMap<&'r str, VertexId>,
     inputs: Vec<Pending>,
     errors: BTreeMap<String, VertexId>,
     /// The names within loops.
@@ -118,6 +121,17 @@ impl<'r> Building<'r, '_> {
                 self.error_topic(owner);
             }
         }
+        let grants = resolved.circuit.access.iter().flat_map(|role| &role.subscribe);
+        for grant in grants {
+            if let Some((node, before)) = self.granted_late(&grant.target.node)
+                && !self.late_topics.contains_key(node.name.as_str())
+                && let Ok(name) = TopicName::parse(&grant.target.node)
+            {
+                let schema = self.schema(before, &node.name);
+                let vertex = self.late_topic(name, &node.name, schema);
+                self.late_topics.insert(&node.name, vertex);
+            }
+        }
         for owner in self
             .flow
             .nodes
@@ -135,6 +149,31 @@ impl<'r> Building<'r, '_> {
                 self.builder.wire(ends, Port::Errors, &schema, range(topic.span));
             }
         }
+    }
+
+    /// The node whose late rows a grant names, and the rows before its window.
+    fn granted_late(&self, target: &str) -> Option<(&'r TypedNode, &'r Arc<RowType>)> {
+        let NodeId(id) = self.resolved.node_id(target.strip_suffix(".late")?)?;
+        let node = &self.flow.nodes[id];
+        Some((node, node.row_before(node.judging_step()?)))
+    }
+
+    fn late_topic(&mut self, name: TopicName, node: &str, schema: Arc<Schema>) -> VertexId {
+        self.builder.topic(plan::Topic {
+            name,
+            origin: plan::TopicOrigin::Late { node: node.to_owned() },
+            schema,
+            discipline: Discipline::Events,
+            key: Vec::new(),
+            time: None,
+            late: 0,
+            edge: Edge::None,
+            retain: None,
+            control: false,
+            shared: false,
+            verified: true,
+            ranges: plan::TopicRanges::default(),
+        })
     }
 
     fn error_topic(&mut self, node: &str) {
@@ -256,6 +295,9 @@ impl<'r> Building<'r, '_> {
                 let address = format!("{}.late", node.name);
                 let late = self.vertex(node, &address, verb, &schema, step.span);
                 self.builder.wire((at, late), Port::Main, &schema, range(step.span));
+                if let Some(topic) = self.late_topics.get(node.name.as_str()) {
+                    self.builder.wire((late, *topic), Port::Main, &schema, range(step.span));
+                }
                 self.late.insert(&node.name, (late, Arc::clone(&schema)));
             }
             (at, schema) = self.step(node, step, at, schema);

@@ -1,5 +1,7 @@
 //! Who puts rows into a topic: nodes of the flow, and those outside of it.
 
+use arqon_grammar::ast;
+
 use crate::resolve::Resolved;
 use crate::typed::{NodeId, TopicId};
 use crate::typing::Flow;
@@ -10,6 +12,18 @@ pub(crate) fn is_fed_from_outside(resolved: &Resolved<'_>, id: TopicId, n_writer
     let is_shared =
         topic.ast().is_some_and(|ast| ast.shared.as_ref().is_some_and(|shared| shared.node));
     n_writers == 0 || topic.edge.admits() || is_shared
+}
+
+/// How long the flow sees a row of a topic, by event time, in nanoseconds: the `retain` of a topic
+/// with a `time` to which only clients and files bring rows.
+pub(crate) fn expiry(resolved: &Resolved<'_>, id: TopicId, is_written: bool) -> Option<i64> {
+    let topic = resolved.topic(id);
+    let retain = topic.ast()?.retain.as_ref()?;
+    let length = match retain.node {
+        ast::Retain::Nanoseconds(length) => length,
+        ast::Retain::Bytes(_) | ast::Retain::Nothing => return None,
+    };
+    (topic.time.is_some() && !is_written && 0 < length).then_some(length)
 }
 
 /// Who writes each topic: the node, and which of its sinks.

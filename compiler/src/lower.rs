@@ -16,7 +16,7 @@ use arqon_plan::{
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
-use crate::feeds::{Writers, is_fed_from_outside, writers};
+use crate::feeds::{Writers, expiry, is_fed_from_outside, writers};
 use crate::keys::{Keys, output_keys, proves};
 use crate::marks::Marks;
 use crate::order::dependency_order;
@@ -53,6 +53,7 @@ pub(crate) fn lower(
         logs: vec![None; resolved.topics.len()],
         shaped: BTreeMap::new(),
         collections: vec![None; resolved.topics.len()],
+        whole: vec![None; resolved.topics.len()],
         errors: BTreeMap::new(),
         results: vec![Vec::new(); flow.nodes.len()],
         late: vec![None; flow.nodes.len()],
@@ -150,6 +151,8 @@ struct Lowering<'r, 'a> {
     shaped: BTreeMap<(StepId, Kept), StepId>,
     /// What a reader of each topic reads.
     collections: Vec<Option<StepId>>,
+    /// Of topics whose rows go after a time: all rows, for windows, which close by themselves.
+    whole: Vec<Option<StepId>>,
     /// The errors that are read.
     errors: BTreeMap<Owner, StepId>,
     /// What each node puts out: one step, or one per label.
@@ -489,6 +492,12 @@ impl Lowering<'_, '_> {
             let step = self.plain(step)?;
             self.outputs.push(Output { topic: topic.name.clone(), step });
         }
+        if let Some(length) = expiry(self.resolved, id, !self.writers[id.0].is_empty())
+            && self.is_read[id.0]
+        {
+            self.whole[id.0] = Some(step);
+            step = self.retained(id, step, length)?;
+        }
         self.collections[id.0] = Some(step);
         Some(())
     }
@@ -560,10 +569,17 @@ impl Lowering<'_, '_> {
     fn node_sources(&mut self, id: NodeId, node: &TypedNode) -> Option<StepId> {
         let mut inputs = Vec::with_capacity(node.sources.len());
         for source in &node.sources {
-            let input = self.input(source.input)?;
             let kept = Kept {
                 mark: self.marks.nodes.contains_key(&id.0),
                 places: self.placed.nodes[id.0] || 0 < self.placed.n_steps[id.0],
+            };
+            let whole = match source.input {
+                Input::Topic(TopicId(topic)) if kept.mark || kept.places => self.whole[topic],
+                _ => None,
+            };
+            let input = match whole {
+                Some(whole) => whole,
+                None => self.input(source.input)?,
             };
             let input = self.shaped(input, kept)?;
             inputs.push(self.node_source(node, source, input, &node.row_in)?);

@@ -13,7 +13,7 @@ use arqon_grammar::code::{discipline, names, warnings};
 use arqon_plan::WindowFrame;
 use arqon_types::{Discipline, TopicName};
 
-use crate::feeds::{Writers, is_fed_from_outside, writers};
+use crate::feeds::{Writers, expiry, is_fed_from_outside, writers};
 use crate::report::Report;
 use crate::resolve::Resolved;
 use crate::typed::{Input, NodeId, TopicId, TypedNode, Verb};
@@ -77,6 +77,15 @@ pub(crate) fn trace_marks(resolved: &Resolved<'_>, flow: &mut Flow, report: &mut
             Verb::Within(within) => within.topics = topics,
             _ => {}
         }
+    }
+    for node in &flow.nodes {
+        let reads = node.reads().into_iter().filter_map(|(input, _)| match input {
+            Input::Topic(id) => Some(id),
+            _ => None,
+        });
+        let expiring =
+            reads.filter(|id| expiry(resolved, *id, !writers[id.0].is_empty()).is_some());
+        marks.topics.extend(expiring.map(|id| id.0));
     }
     for (node, step) in refused {
         flow.nodes[node].steps[step].verb = Verb::Unknown;
@@ -292,7 +301,7 @@ fn idle_late(resolved: &Resolved<'_>, flow: &Flow, marks: &Marks, report: &mut R
         } else if !is_fed_from_outside(resolved, TopicId(id), writers[id].len()) {
             "its rows come from the flow, and were judged where they came in"
         } else if !marks.topics.contains(&id) {
-            "no `window` reads it"
+            "no `window` reads it, and it has no `retain`"
         } else {
             continue;
         };

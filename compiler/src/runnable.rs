@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 
+use crate::feeds::expiry;
 use crate::resolve::{Resolved, Topic, TopicOrigin};
 use crate::typed::{Input, TopicId, TypedNode, Verb};
 use crate::typing::Flow;
@@ -30,12 +31,14 @@ pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
     for (id, topic) in resolved.topics.iter().enumerate() {
         let id = TopicId(id);
         let is_read = read.contains(&id);
-        if let Some(retain) = expiring(topic).filter(|_| is_read) {
+        let is_expired = expiry(resolved, id, written.contains(&id)).is_some();
+        if let Some(retain) = expiring(topic).filter(|_| is_read && !is_expired) {
             found.push(NotRunnable {
                 span: retain,
                 message: format!(
-                    "`retain` of topic `{}` is checked, but this version does not expire rows, \
-                     and the flow reads the topic",
+                    "`retain` of topic `{}` is checked, but the flow reads the topic, and this \
+                     version lets rows go by event time only: as a duration, where clients publish \
+                     to a topic with a `time`",
                     topic.name
                 ),
             });

@@ -69,19 +69,23 @@ pub fn circuit(random: &mut Random) -> String {
     for (name, carries) in INPUTS {
         let key = if *carries == "full" { ", key: id" } else { "" };
         let is_timed = random.chance(75);
-        let time = if is_timed {
-            format!(", time: at, late: {}s", random.below(6))
-        } else {
-            String::new()
-        };
+        let is_retained = is_timed && random.chance(15);
+        let mut time = String::new();
+        if is_timed {
+            let _ = write!(time, ", time: at, late: {}s", random.below(6));
+        }
+        if is_retained {
+            let _ = write!(time, ", retain: {}s", 1 + random.below(12));
+        }
         let _ = writeln!(
             topics,
             "  {name}: {{ schema: Row, carries: {carries}{key}{time}, edge: in }}"
         );
+        let stays = *carries == "events" && !is_retained;
         nodes.push(Readable {
             name: (*name).to_owned(),
             fields: row(),
-            saying: if *carries == "events" { Saying::Placed } else { Saying::Changes },
+            saying: if stays { Saying::Placed } else { Saying::Changes },
             has_marks: true,
             is_timed,
             is_final: false,

@@ -20,6 +20,8 @@ use arqon_tests::updates::{Message, epochs, recut};
 use arqon_types::{Epoch, Value};
 
 const CASES: u64 = 500;
+/// Of circuits with windows, beside those among the others.
+const TIMED_CASES: u64 = 150;
 
 #[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
 fn setting(name: &str, default: u64) -> u64 {
@@ -33,6 +35,19 @@ fn the_sum_of_the_deltas_is_the_recomputation() {
     for seed in first..first + cases {
         case(seed);
     }
+}
+
+/// As the first law, over circuits that all have a window or a `within`.
+#[test]
+fn late_rows_are_late_however_epochs_are_cut() {
+    let first = setting("ARQON_SEED", 1);
+    let cases = setting("ARQON_CASES", TIMED_CASES);
+    let is_timed = |seed: &u64| {
+        let text = generator::circuit(&mut Random::new(*seed));
+        text.contains("- window:") || text.contains("- within:")
+    };
+    let timed = (first..).filter(is_timed).take(usize::try_from(cases).expect("few cases"));
+    timed.for_each(case);
 }
 
 #[test]

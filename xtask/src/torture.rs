@@ -74,6 +74,15 @@ const RUNS: &[Run] = &[
         test: "every_seeded_bypass_is_found",
     },
     Run {
+        name: "B02",
+        about: "random circuits with windows over late and out-of-order rows: as B01, and no cut into \
+                epochs, worker or back end has a say in who is late",
+        cases: 2_000,
+        package: "arqon-tests",
+        target: "law",
+        test: "late_rows_are_late_however_epochs_are_cut",
+    },
+    Run {
         name: "C04",
         about: "frame headers that claim 2^63 bytes: closed with 1009, memory grows by less than \
                 1 MiB",

@@ -277,7 +277,7 @@ impl Plan {
         if let [one] = inputs.as_slice() {
             return match one.discipline {
                 Some(carried) => Facts {
-                    discipline: Some(read_as(carried)),
+                    discipline: Some(read_as(carried, &one.extent)),
                     state: State::Stateless,
                     ..(*one).clone()
                 },
@@ -287,7 +287,11 @@ impl Plan {
         if inputs.is_empty() || inputs.iter().any(|input| input.discipline.is_none()) {
             return Facts::unknown();
         }
-        let all_events = inputs.iter().all(|input| input.discipline == Some(Discipline::Events));
+        let is_events = |input: &&Facts| {
+            let carried = input.discipline.map(|carried| read_as(carried, &input.extent));
+            carried == Some(Discipline::Events)
+        };
+        let all_events = inputs.iter().all(is_events);
         Facts {
             discipline: Some(if all_events { Discipline::Events } else { Discipline::Delta }),
             keys: Vec::new(),
@@ -329,11 +333,13 @@ impl Plan {
     }
 }
 
-/// What a node makes of what it reads: the states of a `full` topic become changes.
-fn read_as(carried: Discipline) -> Discipline {
-    match carried {
-        Discipline::Events => Discipline::Events,
-        Discipline::Full | Discipline::Delta => Discipline::Delta,
+/// What a node makes of what it reads: the states of a `full` topic become changes, and so do
+/// events that go after a time (`retain`).
+fn read_as(carried: Discipline, extent: &Extent) -> Discipline {
+    match (carried, extent) {
+        (Discipline::Events, Extent::Unbounded(_) | Extent::Unknown) => Discipline::Events,
+        (Discipline::Events, Extent::Rows(_) | Extent::Bounded(_))
+        | (Discipline::Full | Discipline::Delta, _) => Discipline::Delta,
     }
 }
 

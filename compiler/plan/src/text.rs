@@ -236,6 +236,7 @@ fn topic_lines(plan: &Plan, id: VertexId, topic: &Topic, out: &mut Lines) {
     match &topic.origin {
         TopicOrigin::Declared => {}
         TopicOrigin::Errors { node } => words.push(format!("errors of {node}")),
+        TopicOrigin::Late { node } => words.push(format!("late for {node}")),
         TopicOrigin::Jobs { operator } => words.push(format!("jobs of {operator}")),
         TopicOrigin::Results { operator } => words.push(format!("results of {operator}")),
     }

@@ -110,8 +110,10 @@ impl Topic {
     /// Whether clients may subscribe to it: an edge says so, and errors and results are there to
     /// be read.
     pub fn emits_to_clients(&self) -> bool {
-        let is_report =
-            matches!(self.origin, TopicOrigin::Errors { .. } | TopicOrigin::Results { .. });
+        let is_report = matches!(
+            self.origin,
+            TopicOrigin::Errors { .. } | TopicOrigin::Late { .. } | TopicOrigin::Results { .. }
+        );
         self.edge.emits() || is_report
     }
 
@@ -135,6 +137,11 @@ pub enum TopicOrigin {
     Declared,
     /// `<node>.errors`, there for every node.
     Errors {
+        /// The node.
+        node: String,
+    },
+    /// `<node>.late`, there for every node that judges rows by their event time.
+    Late {
         /// The node.
         node: String,
     },

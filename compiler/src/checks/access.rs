@@ -59,6 +59,7 @@ fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnosti
         (TopicOrigin::Jobs { operator }, _) => format!("the jobs of operator `{operator}`"),
         (TopicOrigin::Results { operator }, _) => format!("the results of operator `{operator}`"),
         (TopicOrigin::Errors { node }, _) => format!("the errors of node `{node}`"),
+        (TopicOrigin::Late { node }, _) => format!("what came too late for node `{node}`"),
     };
     let to = if verb == "publish" { "publish" } else { "subscribe" };
     let diagnostic = Diagnostic::new(

@@ -128,7 +128,12 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
                  `window_end` among its keys"
             ),
         })
-        .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"))
+        .help(match source.time {
+            Some(_) => format!("or say how long events count: `retain: 1h` on topic `{topic}`"),
+            None => format!(
+                "or say how long events count: `retain: 1h` on topic `{topic}`, with its `time`"
+            ),
+        })
         .note("`--allow unbounded` accepts it as it is")
 }
 

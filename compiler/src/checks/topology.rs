@@ -15,7 +15,9 @@ use std::collections::BTreeSet;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::topology;
-use arqon_plan::{Endpoint, Plan, Port, TextRange, Topic, TopicOrigin, Vertex, VertexId, WireRef};
+use arqon_plan::{
+    Endpoint, Plan, Port, TextRange, Topic, TopicOrigin, Verb, Vertex, VertexId, WireRef,
+};
 
 use super::paths::{name, shortest};
 use super::span;
@@ -296,7 +298,9 @@ fn second_writer<'p>(plan: &'p Plan, id: VertexId, topic: &Topic) -> Vec<Breach<
     let shared = match topic.origin {
         TopicOrigin::Declared => topic.shared,
         TopicOrigin::Jobs { .. } => true,
-        TopicOrigin::Errors { .. } | TopicOrigin::Results { .. } => false,
+        TopicOrigin::Errors { .. } | TopicOrigin::Late { .. } | TopicOrigin::Results { .. } => {
+            false
+        }
     };
     if shared {
         return Vec::new();
@@ -307,6 +311,7 @@ fn second_writer<'p>(plan: &'p Plan, id: VertexId, topic: &Topic) -> Vec<Breach<
         let own = match (&topic.origin, plan.vertex(wire.from)) {
             (TopicOrigin::Results { operator }, Vertex::Endpoint(it)) => it.name == *operator,
             (TopicOrigin::Errors { .. }, _) => wire.wire.port == Port::Errors,
+            (TopicOrigin::Late { .. }, Vertex::Step(step)) => matches!(step.verb, Verb::Late(_)),
             _ => false,
         };
         // Clients that reach it although no edge admits them are reported as that.
@@ -330,7 +335,7 @@ fn second_writer<'p>(plan: &'p Plan, id: VertexId, topic: &Topic) -> Vec<Breach<
                 (TopicOrigin::Results { operator }, _) => {
                     Some((topic.ranges.name, format!("operator `{operator}`")))
                 }
-                (TopicOrigin::Errors { node }, _) => {
+                (TopicOrigin::Errors { node } | TopicOrigin::Late { node }, _) => {
                     Some((topic.ranges.name, format!("node `{node}`")))
                 }
                 (TopicOrigin::Declared | TopicOrigin::Jobs { .. }, _) => None,
@@ -380,8 +385,9 @@ fn written_twice(
                 format!("or declare `{name}` with `shared: true`, if both are meant to write it"),
             )
         }
-        TopicOrigin::Errors { .. } | TopicOrigin::Jobs { .. } | TopicOrigin::Results { .. } => {
-            diagnostic.help("write a topic of the circuit's own")
-        }
+        TopicOrigin::Errors { .. }
+        | TopicOrigin::Late { .. }
+        | TopicOrigin::Jobs { .. }
+        | TopicOrigin::Results { .. } => diagnostic.help("write a topic of the circuit's own"),
     }
 }

@@ -87,9 +87,10 @@ fn unread_nodes(plan: &Plan) -> Vec<Diagnostic> {
     let leads_on = |id: &VertexId, node: &str| {
         plan.outputs(*id).any(|wire| match plan.vertex(wire.to) {
             Vertex::Step(step) => step.node != node,
-            Vertex::Topic(topic) => {
-                !matches!(topic.origin, TopicOrigin::Errors { .. } | TopicOrigin::Jobs { .. })
-            }
+            Vertex::Topic(topic) => !matches!(
+                topic.origin,
+                TopicOrigin::Errors { .. } | TopicOrigin::Late { .. } | TopicOrigin::Jobs { .. }
+            ),
             Vertex::Client(_) | Vertex::Endpoint(_) => true,
         })
     };

@@ -11,7 +11,7 @@ use arqon_plan::{
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
 use super::{Kept, Lowering, node_schema};
-use crate::typed::{NodeId, TypedNode, TypedStep};
+use crate::typed::{NodeId, TopicId, TypedNode, TypedStep};
 
 impl Lowering<'_, '_> {
     /// `<node>.late`, the rows that came after all their windows had closed; gives what the window
@@ -42,6 +42,12 @@ impl Lowering<'_, '_> {
         Some(at)
     }
 
+    /// Whether a role may subscribe to a topic of that name.
+    fn may_read(&self, name: &str) -> bool {
+        let roles = &self.resolved.circuit.access;
+        roles.iter().flat_map(|role| &role.subscribe).any(|grant| grant.target.node == name)
+    }
+
     /// The topics of late rows.
     pub(super) fn late_topics(&self) -> Vec<TopicPlan> {
         let topic = |(node, late): (&TypedNode, &Option<StepId>)| {
@@ -51,7 +57,7 @@ impl Lowering<'_, '_> {
                 discipline: Discipline::Events,
                 key: Vec::new(),
                 time: None,
-                edge: Edge::None,
+                edge: if self.may_read(&late_name(node)) { Edge::Out } else { Edge::None },
                 verified: true,
                 lateness: None,
             })
@@ -104,6 +110,29 @@ impl Lowering<'_, '_> {
         let time = Expr::column(bounds + 1, Type::Timestamp);
         let closing = Closing { time, slack, topics: window.topics.clone() };
         Some(self.push(made(Operator::Final(closing), windowed, schema)))
+    }
+
+    /// The rows of a topic for as long as it retains them.
+    pub(super) fn retained(&mut self, id: TopicId, rows: StepId, length: i64) -> Option<StepId> {
+        let topic = self.resolved.topic(id);
+        let name = topic.name.as_str().to_owned();
+        let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+        let marked = self.shaped(rows, Kept { mark: true, places: false })?;
+        let time = Expr::column(topic.time?, Type::Timestamp);
+        let frame = Frame::Own { length };
+        let judged = Window { frame, time: time.clone(), keeps_rows: false, keeps_mark: false };
+        let closing = Closing { time, slack: length, topics: vec![topic.name.clone()] };
+        let mut at = marked;
+        for operator in [Operator::Window(judged), Operator::Within(closing)] {
+            at = self.push(Step {
+                node: name.clone(),
+                address: name.clone(),
+                operator,
+                inputs: vec![at],
+                schema: schema.clone(),
+            });
+        }
+        Some(at)
     }
 
     pub(super) fn within(

@@ -162,7 +162,7 @@ fn has_owner(topic: &Topic) -> bool {
     match topic.origin {
         TopicOrigin::Declared => !topic.shared,
         TopicOrigin::Results { .. } => true,
-        TopicOrigin::Jobs { .. } | TopicOrigin::Errors { .. } => false,
+        TopicOrigin::Jobs { .. } | TopicOrigin::Errors { .. } | TopicOrigin::Late { .. } => false,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use arqon_plan::{Plan, Port, TopicOrigin, Vertex, VertexId, WireRef};
+use arqon_plan::{Plan, Port, TopicOrigin, Verb, Vertex, VertexId, WireRef};
 
 /// Whether a wire may stand in a circuit, whoever else writes where it ends.
 pub(crate) fn is_lawful(plan: &Plan, wire: &WireRef<'_>) -> bool {
@@ -13,7 +13,12 @@ pub(crate) fn is_lawful(plan: &Plan, wire: &WireRef<'_>) -> bool {
         }
         (Vertex::Topic(topic), Vertex::Client(_)) => {
             topic.edge.emits()
-                || matches!(topic.origin, TopicOrigin::Results { .. } | TopicOrigin::Errors { .. })
+                || matches!(
+                    topic.origin,
+                    TopicOrigin::Results { .. }
+                        | TopicOrigin::Errors { .. }
+                        | TopicOrigin::Late { .. }
+                )
         }
         (Vertex::Topic(topic), Vertex::Endpoint(endpoint)) => {
             endpoint.declared
@@ -37,12 +42,16 @@ pub(crate) fn quarrel<'p>(plan: &'p Plan, topic: VertexId) -> Vec<WireRef<'p>> {
     }
     let is_own = |wire: &WireRef<'_>| match &about.origin {
         TopicOrigin::Errors { .. } => wire.wire.port == Port::Errors,
+        TopicOrigin::Late { .. } => {
+            matches!(plan.vertex(wire.from), Vertex::Step(step) if matches!(step.verb, Verb::Late(_)))
+        }
         TopicOrigin::Declared | TopicOrigin::Jobs { .. } | TopicOrigin::Results { .. } => false,
     };
     let wires: Vec<WireRef<'p>> =
         plan.wires().filter(|wire| wire.to == topic && !is_own(wire)).collect();
     let writers: BTreeSet<String> = wires.iter().map(|wire| writer(plan, wire.from)).collect();
-    if writers.len() < 2 && !matches!(about.origin, TopicOrigin::Errors { .. }) {
+    let is_made = matches!(about.origin, TopicOrigin::Errors { .. } | TopicOrigin::Late { .. });
+    if writers.len() < 2 && !is_made {
         return Vec::new();
     }
     wires

@@ -17,6 +17,17 @@ use crate::vertex::{FlowStep, Vertex, VertexId, WindowFrame, WindowStep, WithinS
 
 /// What a `window` step makes of its input.
 pub(super) fn window(plan: &Plan, window: &WindowStep, input: &Facts, step: &FlowStep) -> Facts {
+    // Windows close by themselves: they see the events of a topic also after it lets them go.
+    let retained = window.topics.iter().filter_map(|name| plan.named(name.as_str())).find(|id| {
+        match plan.vertex(*id) {
+            Vertex::Topic(topic) => {
+                topic.discipline == Discipline::Events && topic.retain_text().is_some()
+            }
+            Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => false,
+        }
+    });
+    let whole = retained.map(|topic| Facts { extent: Extent::Unbounded(topic), ..input.clone() });
+    let input = whole.as_ref().unwrap_or(input);
     let start = step.schema.fields.len().saturating_sub(2);
     let (windows, bounds) = match &window.frame {
         WindowFrame::Aligned { size, every } => {

@@ -67,6 +67,7 @@ fn nature(plan: &Plan, id: VertexId) -> String {
         Vertex::Topic(topic) => match &topic.origin {
             TopicOrigin::Declared => format!("topic, edge: {}", topic.edge),
             TopicOrigin::Errors { node } => format!("topic, errors of `{node}`"),
+            TopicOrigin::Late { node } => format!("topic, late rows of `{node}`"),
             TopicOrigin::Jobs { operator } => format!("topic, jobs of `{operator}`"),
             TopicOrigin::Results { operator } => format!("topic, results of `{operator}`"),
         },
@@ -132,7 +133,10 @@ fn writers(plan: &Plan, text: &mut String) {
         let shared = match topic.origin {
             TopicOrigin::Jobs { .. } => " (shared: jobs)",
             TopicOrigin::Declared if topic.shared => " (shared)",
-            TopicOrigin::Declared | TopicOrigin::Errors { .. } | TopicOrigin::Results { .. } => "",
+            TopicOrigin::Declared
+            | TopicOrigin::Errors { .. }
+            | TopicOrigin::Late { .. }
+            | TopicOrigin::Results { .. } => "",
         };
         let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         lines.push(format!("{}{shared}: {names}", topic.name));
