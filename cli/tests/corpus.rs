@@ -123,13 +123,14 @@ fn right_circuits_have_their_plans_and_deltas() {
     let mut faults = Vec::new();
     for name in circuits("ok") {
         let file = format!("circuits/ok/{name}.yaml");
-        let output = arqon(&["compile", "--emit", "dataflow", &file]);
-        let planned = text(&output.stdout);
-        if name != "operators_planned" {
-            assert!(output.status.success(), "{name}: {}", text(&output.stderr));
-            let path = root().join(format!("circuits/ok/{name}.plan"));
-            faults.extend(golden(&path, &planned));
+        let mut output = arqon(&["compile", "--emit", "dataflow", &file]);
+        if !output.status.success() {
+            // What does not run here is planned all the same; the golden file tells the two apart.
+            output = arqon(&["compile", "--emit", "plan", &file]);
         }
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        let path = root().join(format!("circuits/ok/{name}.plan"));
+        faults.extend(golden(&path, &text(&output.stdout)));
         faults.extend(deltas(&name, &file));
     }
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n\n"));

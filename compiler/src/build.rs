@@ -19,8 +19,8 @@ use indexmap::IndexMap;
 use crate::resolve::{Resolved, Topic, TopicOrigin};
 use crate::row_type::RowType;
 use crate::typed::{
-    Input, LocalId, NodeId, NodeLoop, OperatorId, Owner, ProjectVerb, Rounds, StepLoop, TypedNode,
-    TypedSource, TypedStep, Verb,
+    Input, LocalId, NodeId, NodeLoop, OperatorId, Owner, ProjectVerb, Rounds, StepLoop, TopicId,
+    TypedKernel, TypedNode, TypedPort, TypedSource, TypedStep, Verb,
 };
 use crate::typing::Flow;
 
@@ -66,6 +66,9 @@ pub(crate) fn build(
     building.declarations(used, sources);
     building.builder.finish()
 }
+
+/// A named port: its name, the vertex that reads it, and the rows there.
+type PortEnd<'r> = (&'r str, VertexId, Arc<Schema>);
 
 /// A wire into a step, made when all nodes stand.
 struct Pending {
@@ -276,15 +279,19 @@ impl<'r> Building<'r, '_> {
 
     /// The vertices of a node; the last of them, and the rows there.
     fn node_steps(&mut self, node: &'r TypedNode) -> (VertexId, Arc<Schema>) {
+        let ports: Vec<PortEnd<'r>> = node.ports.iter().map(|port| self.port(node, port)).collect();
         let (mut at, mut schema) = if let Some(repeated) = &node.repeated {
             self.node_loop(node, repeated)
+        } else if let Some((_, at, schema)) = ports.first() {
+            // The ports are read each for itself; their taker is the first step.
+            (*at, Arc::clone(schema))
         } else {
             let schema = self.schema(&node.row_in, &node.name);
             let at = self.vertex(node, &node.name, plan::Verb::From, &schema, node.span);
             self.reads(&node.sources, at, &Port::Main);
             (at, schema)
         };
-        for step in &node.steps {
+        for (idx, step) in node.steps.iter().enumerate() {
             let topics = match &step.verb {
                 Verb::Window(window) => Some(&window.topics),
                 Verb::Within(within) => Some(&within.topics),
@@ -300,7 +307,8 @@ impl<'r> Building<'r, '_> {
                 }
                 self.late.insert(&node.name, (late, Arc::clone(&schema)));
             }
-            (at, schema) = self.step(node, step, at, schema);
+            let ports = if idx == 0 { ports.as_slice() } else { &[] };
+            (at, schema) = self.step(node, step, (at, schema), ports);
         }
         (at, schema)
     }
@@ -359,7 +367,7 @@ impl<'r> Building<'r, '_> {
         self.builder.wire((before, variable), Port::Main, &schema, span);
         let mut round = (variable, Arc::clone(&schema));
         for step in &repeated.body {
-            round = self.step(node, step, round.0, round.1);
+            round = self.step(node, step, round, &[]);
         }
         self.builder.wire((before, variable), Port::Next, &schema, span);
         self.builder.wire((round.0, variable), Port::Next, &round.1, span);
@@ -396,6 +404,15 @@ impl<'r> Building<'r, '_> {
         })
     }
 
+    /// The reading of a port's sources, `attn.from.q`.
+    fn port(&mut self, node: &'r TypedNode, port: &'r TypedPort) -> PortEnd<'r> {
+        let schema = self.schema(&port.row, &node.name);
+        let address = format!("{}.from.{}", node.name, port.name.node);
+        let vertex = self.vertex(node, &address, plan::Verb::From, &schema, port.name.span);
+        self.reads(&port.sources, vertex, &Port::Main);
+        (port.name.as_str(), vertex, schema)
+    }
+
     fn vertex(
         &mut self,
         node: &'r TypedNode,
@@ -413,13 +430,14 @@ impl<'r> Building<'r, '_> {
         })
     }
 
-    /// The vertices of one step after `at`; the last of them, and the rows there.
+    /// The vertices of one step after `at`, or after named ports; the last of them, and the rows
+    /// there.
     fn step(
         &mut self,
         node: &'r TypedNode,
         step: &'r TypedStep,
-        at: VertexId,
-        before: Arc<Schema>,
+        (at, before): (VertexId, Arc<Schema>),
+        ports: &[PortEnd<'_>],
     ) -> (VertexId, Arc<Schema>) {
         if let Verb::Loop(repeated) = &step.verb {
             return self.step_loop(node, step, repeated, (at, before));
@@ -478,13 +496,33 @@ impl<'r> Building<'r, '_> {
             }
             // A loop has a chain of its own.
             Verb::Loop(_) | Verb::Unknown => parts.push(plan::Verb::Unknown),
+            Verb::Kernel(kernel) => parts.push(plan::Verb::Kernel(kernel.step.clone())),
+            Verb::Wasm(wasm) => parts.push(plan::Verb::Wasm(wasm.clone())),
         }
         let mut at = at;
         let mut schema = before;
         for verb in parts {
             let is_call = matches!(verb, plan::Verb::Call(_));
             let vertex = self.vertex(node, &step.address, verb, &after, step.span);
-            self.builder.wire((at, vertex), Port::Main, &schema, range(step.span));
+            match &step.verb {
+                Verb::Kernel(kernel) if ports.is_empty() => {
+                    let name = kernel.step.ports.first().map_or("", |port| port.name.as_str());
+                    let port = Port::Named(name.to_owned());
+                    self.builder.wire((at, vertex), port, &schema, range(step.span));
+                }
+                _ if ports.is_empty() => {
+                    self.builder.wire((at, vertex), Port::Main, &schema, range(step.span));
+                }
+                _ => {
+                    for (name, from, schema) in ports {
+                        let port = Port::Named((*name).to_owned());
+                        self.builder.wire((*from, vertex), port, schema, range(step.span));
+                    }
+                }
+            }
+            if let Verb::Kernel(kernel) = &step.verb {
+                self.kernel_wires(kernel, vertex);
+            }
             if let Verb::Join { input, input_span, .. } = &step.verb {
                 let (input, span) = (*input, *input_span);
                 self.inputs.push(Pending { input, to: vertex, port: Port::Right, span });
@@ -499,6 +537,21 @@ impl<'r> Building<'r, '_> {
             schema = Arc::clone(&after);
         }
         (at, schema)
+    }
+
+    /// Modes come from the control topic, and what steps cost goes to the metrics topic.
+    fn kernel_wires(&mut self, kernel: &'r TypedKernel, vertex: VertexId) {
+        let resolved = self.resolved;
+        if let Some((TopicId(id), span)) = kernel.control {
+            let schema = self.schema(&resolved.topics[id].row, &resolved.topics[id].schema_name);
+            let ends = (self.topics[id], vertex);
+            self.builder.wire(ends, Port::Control, &schema, range(span));
+        }
+        if let Some((TopicId(id), span)) = kernel.metrics {
+            let schema = self.schema(&resolved.topics[id].row, &resolved.topics[id].schema_name);
+            let ends = (vertex, self.topics[id]);
+            self.builder.wire(ends, Port::Metrics, &schema, range(span));
+        }
     }
 
     /// Jobs go to the operator's topic, results come from it, failures go where `errors` says.
@@ -593,7 +646,8 @@ impl<'r> Building<'r, '_> {
             .iter()
             .filter_map(|topic| topic.schema.as_ref())
             .chain(circuit.schemas.iter().flat_map(|it| &it.fields).map(|field| &field.ty))
-            .chain(circuit.operators.iter().flat_map(contract_types));
+            .chain(circuit.operators.iter().flat_map(contract_types))
+            .chain(circuit.returned_types());
         for ty in types {
             named(ty, &mut schemas, &mut symbols);
         }

@@ -8,6 +8,7 @@ mod cycles;
 mod rounds;
 mod discipline;
 mod bounds;
+mod kernels;
 mod topology;
 mod access;
 mod products;
@@ -37,6 +38,7 @@ pub fn plan_errors(plan: &Plan, unbounded: Unbounded) -> Vec<Diagnostic> {
     if unbounded == Unbounded::Refused {
         found.extend(bounds::check(plan));
     }
+    found.extend(kernels::check(plan));
     found.extend(topology::check(plan));
     found.extend(access::check(plan));
     found

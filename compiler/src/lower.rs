@@ -705,7 +705,12 @@ impl Lowering<'_, '_> {
             }
             Verb::Carries(Discipline::Events | Discipline::Delta) => at,
             // Windows are lowered where their late rows are, too.
-            Verb::Window(_) | Verb::Within(_) | Verb::Call(_) | Verb::Unknown => return None,
+            Verb::Window(_)
+            | Verb::Within(_)
+            | Verb::Call(_)
+            | Verb::Kernel(_)
+            | Verb::Wasm(_)
+            | Verb::Unknown => return None,
         })
     }
 

@@ -202,6 +202,8 @@ fn word_of_state(verb: &Verb) -> Option<String> {
         Verb::Loop(_) => "`loop`",
         Verb::Carries(Discipline::Full) => "`carries: full`",
         Verb::Call(_) => "`call`",
+        Verb::Kernel(_) => "`kernel`",
+        Verb::Wasm(_) => "`wasm`",
     };
     Some(word.to_owned())
 }

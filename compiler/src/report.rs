@@ -130,6 +130,11 @@ impl Report {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
+    /// How many faults refuse the circuit so far.
+    pub(crate) fn n_errors(&self) -> usize {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
+    }
+
     /// All diagnostics, by place.
     pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
         let mut diagnostics = self.diagnostics;

@@ -7,7 +7,7 @@ mod implementations;
 mod operators;
 mod topics;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
@@ -15,7 +15,7 @@ use arqon_grammar::Span;
 use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_types::{Discipline, Edge, Field, TopicName};
+use arqon_types::{Discipline, Edge, Field, TopicName, Type};
 use indexmap::IndexMap;
 
 pub(crate) use constants::{Function, Functions, Params};
@@ -23,6 +23,8 @@ use dimensions::Dimensions;
 pub(crate) use dimensions::Found;
 pub(crate) use operators::Operator;
 pub(crate) use topics::{Topic, TopicOrigin, discipline};
+
+use schemas::Schemas;
 
 use crate::options::Options;
 use crate::report::Report;
@@ -52,6 +54,7 @@ pub(crate) struct Resolved<'a> {
     pub(crate) operator_topics: Vec<Vec<TopicId>>,
     operator_ids: IndexMap<&'a str, OperatorId>,
     names: IndexMap<String, Named>,
+    returned: BTreeMap<Span, Arc<RowType>>,
 }
 
 /// What a name of topics and nodes stands for.
@@ -59,6 +62,34 @@ pub(crate) struct Resolved<'a> {
 enum Named {
     Topic(TopicId),
     Node(NodeId),
+}
+
+/// What capsules of the flow return: types that stand in steps.
+fn returned_rows(
+    circuit: &ast::Circuit,
+    schemas: &Schemas<'_>,
+    report: &mut Report,
+) -> BTreeMap<Span, Arc<RowType>> {
+    let mut rows = BTreeMap::new();
+    for ty in circuit.returned_types() {
+        let put = schemas::resolve_type(ty, schemas, report);
+        if let Some(other) = put.ty.as_ref().filter(|ty| !matches!(ty, Type::Struct(_))) {
+            report.push(
+                Diagnostic::new(
+                    names::WRONG_TYPE,
+                    ty.span,
+                    format!("rows are of a schema, found `{other}`"),
+                )
+                .help("name a schema, or write the fields: `{ name: type }`"),
+            );
+        }
+        let origin = Origin { span: ty.span, kind: OriginKind::Declared };
+        let row = schemas::struct_fields(put).map_or_else(RowType::unknown, |fields| {
+            Arc::new(RowType::from_fields(&fields, Some(origin)))
+        });
+        rows.insert(ty.span, row);
+    }
+    rows
 }
 
 /// Looks up all declarations of a circuit. `found` is what is known of dimensions of tensors.
@@ -163,6 +194,7 @@ pub(crate) fn resolve<'a>(
     }
     let namespace =
         circuit.namespace.as_ref().map_or_else(|| name.clone(), |name| name.node.clone());
+    let returned = returned_rows(circuit, &schemas, report);
     let dimension_params = schemas.used_params();
     Resolved {
         circuit,
@@ -176,6 +208,7 @@ pub(crate) fn resolve<'a>(
         operator_topics,
         operator_ids,
         names: all_names,
+        returned,
     }
 }
 
@@ -350,6 +383,11 @@ impl<'a> Resolved<'a> {
             report.unknown(names::UNKNOWN_TOPIC, name.span, message, name.as_str(), topics);
         }
         known
+    }
+
+    /// The rows that a capsule returns, by where their type is written.
+    pub(crate) fn returned(&self, ty: &ast::TypeExpr) -> Arc<RowType> {
+        self.returned.get(&ty.span).map_or_else(RowType::unknown, Arc::clone)
     }
 
     /// The topic or node of that name, as the owner of its errors.

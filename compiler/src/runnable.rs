@@ -133,15 +133,19 @@ fn control(topic: &Topic<'_>) -> Option<Span> {
 /// Calls, and the topics through which operators get jobs and give results.
 fn operators_of(resolved: &Resolved<'_>, node: &TypedNode, found: &mut Vec<NotRunnable>) {
     for step in &node.steps {
-        if let Verb::Call(call) = &step.verb {
-            let name = &resolved.operator(call.operator).ast.name.node;
-            found.push(NotRunnable {
-                span: call.span,
-                message: format!(
-                    "`call: {name}` is checked and drawn, and does not run in this version"
-                ),
-            });
-        }
+        let (span, what) = match &step.verb {
+            Verb::Call(call) => {
+                let name = &resolved.operator(call.operator).ast.name.node;
+                (call.span, format!("`call: {name}`"))
+            }
+            Verb::Kernel(kernel) => {
+                (kernel.span, format!("`kernel: {}`", kernel.step.kernel.name()))
+            }
+            Verb::Wasm(wasm) => (step.span, format!("`wasm: {}`", wasm.capsule)),
+            _ => continue,
+        };
+        let message = format!("{what} is checked and drawn, and does not run in this version");
+        found.push(NotRunnable { span, message });
     }
     let sinks = node.sinks.iter().map(|sink| (Input::Topic(sink.topic), sink.span));
     for (input, span) in node.reads().into_iter().chain(sinks) {

@@ -93,10 +93,12 @@ pub(crate) struct TypedNode {
     pub(crate) span: Span,
     /// Whose errors its own are: the node's name; of an arrow the topic that it ends at.
     pub(crate) errors_of: String,
-    /// One, or a union of several.
+    /// One, or a union of several; none of a node with named ports.
     pub(crate) sources: Vec<TypedSource>,
     /// A loop in the place of sources.
     pub(crate) repeated: Option<NodeLoop>,
+    /// The named ports that its first step reads.
+    pub(crate) ports: Vec<TypedPort>,
     /// The rows that the first step sees.
     pub(crate) row_in: Arc<RowType>,
     /// In order.
@@ -125,6 +127,7 @@ impl TypedNode {
     fn collect_reads(&self, found: &mut Vec<(Input, Span)>) {
         let place = |source: &TypedSource| (source.input, source.span);
         found.extend(self.sources.iter().map(place));
+        found.extend(self.ports.iter().flat_map(|port| &port.sources).map(place));
         if let Some(repeated) = &self.repeated {
             let variables = repeated.variables.iter();
             found.extend(variables.flat_map(|it| it.start.iter().chain(&it.next)).map(place));
@@ -142,6 +145,17 @@ fn joined(steps: &[TypedStep], found: &mut Vec<(Input, Span)>) {
             _ => {}
         }
     }
+}
+
+/// A named port of a node.
+#[derive(Debug, Clone)]
+pub(crate) struct TypedPort {
+    /// Its name.
+    pub(crate) name: Name,
+    /// One, or a union of several.
+    pub(crate) sources: Vec<TypedSource>,
+    /// Its rows.
+    pub(crate) row: Arc<RowType>,
 }
 
 /// A topic that a node writes.
@@ -240,6 +254,10 @@ pub(crate) enum Verb {
     Carries(Discipline),
     /// `call`
     Call(TypedCall),
+    /// `kernel`
+    Kernel(TypedKernel),
+    /// `wasm`
+    Wasm(plan::WasmStep),
     /// Could not be typed; a diagnostic says why.
     Unknown,
 }
@@ -310,6 +328,19 @@ pub(crate) enum ProjectVerb {
     With,
     /// `drop`
     Drop,
+}
+
+/// A kernel with its topics.
+#[derive(Debug, Clone)]
+pub(crate) struct TypedKernel {
+    /// The kernel.
+    pub(crate) step: plan::KernelStep,
+    /// Where it is named.
+    pub(crate) span: Span,
+    /// The topic through which modes are asked for, and where it is named.
+    pub(crate) control: Option<(TopicId, Span)>,
+    /// The topic for what its steps cost, and where it is named.
+    pub(crate) metrics: Option<(TopicId, Span)>,
 }
 
 /// One job per row.

@@ -12,6 +12,8 @@ mod step;
 mod join;
 mod window;
 mod job;
+mod kernel;
+mod wasm;
 mod sink;
 mod looped;
 mod node;

@@ -8,6 +8,7 @@ mod flow;
 mod join;
 mod looped;
 mod window;
+mod kernel;
 mod step;
 mod operator;
 mod example;

@@ -29,9 +29,14 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
     )
 }
 
+/// A count: `100`, `5k`, `10M`.
+pub(crate) fn count(text: &str) -> Option<u64> {
+    scaled(text, &[("", 1), ("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)])
+}
+
 /// A count per time: `5k/s`, `100/h`.
 pub(crate) fn count_rate(text: &str) -> Option<Rate> {
-    rate(text, |count| scaled(count, &[("", 1), ("k", 1_000), ("M", 1_000_000)]))
+    rate(text, count)
 }
 
 /// Bytes per time: `40MiB/s`.

@@ -4,6 +4,7 @@
 //! what the compiler has typed. **Invariant:** nothing here knows a name of a circuit, a topic or
 //! a column; expressions speak of positions.
 
+mod itmd;
 mod function;
 mod expr;
 mod aggregate;
@@ -47,6 +48,10 @@ pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
 pub use fault::{FaultKind, TypeFault, Typed};
 pub use function::{Function, TensorFunction};
 pub use group::{GroupPlan, GroupState, LIST_ITEMS_MAX};
+pub use itmd::{
+    ArgumentSignature, FieldKind, FieldSignature, KERNEL_MODES, KERNELS, Kernel, KernelMode,
+    KernelOutput, OutputKind, OutputRows, PortSignature,
+};
 pub use literal::{adapt_number, adapt_string, number};
 pub use program::{Evaluated, Program, Selected};
 pub use signature::{

@@ -74,7 +74,9 @@ fn indented(text: &str, by: usize) -> String {
 fn circuits_on_the_page_compile() {
     for text in of_kind(&blocks(&page("CIRCUITS.md")), "yaml circuit") {
         let compiled = compiled(&text);
-        assert!(compiled.dataflow.is_some());
+        // What does not run in this version says so, and is planned all the same.
+        assert!(compiled.plan.is_some(), "{text}");
+        assert!(compiled.dataflow.is_some() || !compiled.not_runnable.is_empty(), "{text}");
     }
 }
 

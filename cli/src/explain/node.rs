@@ -285,6 +285,12 @@ fn law(verb: &Verb) -> &'static str {
         Verb::Call(_) => {
             "one job for each row; a retraction repeats the recorded result, taken back"
         }
+        Verb::Kernel(_) => {
+            "by differences of its own state: exactly, or within its error bound, as its mode is"
+        }
+        Verb::Wasm(_) => {
+            "linear: each change by itself, a retraction as what the capsule said of the row"
+        }
         Verb::Variable(_) => {
             "round by round: it begins with its seed, and grows by what its body adds"
         }

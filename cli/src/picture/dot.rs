@@ -16,6 +16,7 @@ pub(crate) fn draw(sketch: &Sketch) -> String {
             ShapeKind::EdgeTopic => ("cylinder", "#e0f2fe", "#0284c7"),
             ShapeKind::InnerTopic => ("cylinder", "#f1f5f9", "#94a3b8"),
             ShapeKind::Node => ("box", "#ffffff", "#6b7280"),
+            ShapeKind::Kernel => ("hexagon", "#dcfce7", "#16a34a"),
             ShapeKind::Operator => ("component", "#ffedd5", "#ea580c"),
         };
         // `\l` ends a line that stands left.

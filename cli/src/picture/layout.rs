@@ -72,6 +72,7 @@ fn assign_columns(sketch: &Sketch) -> Vec<usize> {
             ShapeKind::EdgeTopic
             | ShapeKind::InnerTopic
             | ShapeKind::Node
+            | ShapeKind::Kernel
             | ShapeKind::Operator => after[shape]
                 .iter()
                 .map(|it| late[*it].saturating_sub(1))

@@ -15,6 +15,7 @@ pub(crate) fn draw(sketch: &Sketch) -> String {
             ShapeKind::EdgeTopic => ("[(\"", "\")]", "edge"),
             ShapeKind::InnerTopic => ("[(\"", "\")]", "inner"),
             ShapeKind::Node => ("[\"", "\"]", "node"),
+            ShapeKind::Kernel => ("{{\"", "\"}}", "kernel"),
             ShapeKind::Operator => ("[[\"", "\"]]", "operator"),
         };
         lines.push(format!("  n{idx}{open}{text}{close}:::{class}"));
@@ -33,6 +34,7 @@ pub(crate) fn draw(sketch: &Sketch) -> String {
         ("edge", "#e0f2fe", "#0284c7"),
         ("inner", "#f1f5f9", "#94a3b8"),
         ("node", "#ffffff", "#6b7280"),
+        ("kernel", "#dcfce7", "#16a34a"),
         ("operator", "#ffedd5", "#ea580c"),
     ] {
         lines.push(format!("  classDef {class} fill:{fill},stroke:{line},color:#111827"));

@@ -1,10 +1,10 @@
 //! What is drawn: one shape per client, topic, node and operator, and the arrows between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_plan::{
     FlowStep, JoinKind, Merge, Order, Plan, Port, ProjectionWord, Side, Topic, TopicOrigin, Verb,
-    Vertex, VertexId, WindowFrame, WindowStep, expression_text,
+    Vertex, VertexId, WindowFrame, WindowStep, WireRef, expression_text,
 };
 use arqon_types::{Discipline, Edge, format_duration};
 
@@ -41,6 +41,8 @@ pub(crate) enum ShapeKind {
     InnerTopic,
     /// A node of the flow.
     Node,
+    /// A node that computes by a kernel or a capsule.
+    Kernel,
     /// An external operator.
     Operator,
     /// Clients that subscribe.
@@ -84,6 +86,7 @@ impl Sketch {
         let mut places: BTreeMap<VertexId, usize> = BTreeMap::new();
         let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
         let mut lines = node_lines(plan);
+        let computing = computing_nodes(plan);
         for side in [Some(Side::In), None, Some(Side::Out)] {
             for (id, vertex) in plan.vertices() {
                 let shape = match (vertex, side) {
@@ -113,7 +116,11 @@ impl Sketch {
                         }
                         nodes.insert(&step.node, sketch.shapes.len());
                         Shape {
-                            kind: ShapeKind::Node,
+                            kind: if computing.contains(step.node.as_str()) {
+                                ShapeKind::Kernel
+                            } else {
+                                ShapeKind::Node
+                            },
                             title: step.node.clone(),
                             lines: lines.remove(step.node.as_str()).unwrap_or_default(),
                         }
@@ -148,7 +155,7 @@ impl Sketch {
                     wire.wire.schema.name.clone()
                 },
                 discipline: wire.wire.discipline,
-                label: route_label(plan, wire.from),
+                label: port_label(plan, &wire).unwrap_or_else(|| route_label(plan, wire.from)),
                 delayed: is_delayed_topic || (wire.wire.port == Port::Results && comes_back),
             };
             let is_known = self.arrows.iter().rev().take(ARROWS_COMPARED).any(|known| {
@@ -159,6 +166,13 @@ impl Sketch {
             }
         }
     }
+}
+
+/// The nodes that hold a kernel or a capsule.
+fn computing_nodes(plan: &Plan) -> BTreeSet<&str> {
+    let steps = plan.steps().map(|(_, step)| step);
+    let computing = steps.filter(|step| matches!(step.verb, Verb::Kernel(_) | Verb::Wasm(_)));
+    computing.map(|step| step.node.as_str()).collect()
 }
 
 /// A topic of errors that nobody reads would only hide the others.
@@ -279,6 +293,8 @@ fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
             }
         }
         Verb::Leave { .. } => "end of loop".to_owned(),
+        Verb::Kernel(kernel) => format!("kernel {}", kernel.kernel.name()),
+        Verb::Wasm(wasm) => format!("wasm {}", wasm.capsule),
         Verb::Unknown => "?".to_owned(),
     })
 }
@@ -294,6 +310,19 @@ fn window_line(window: &WindowStep) -> String {
         WindowFrame::Session { gap, .. } => format!("session {}", format_duration(*gap)),
     };
     if window.is_final { format!("{frame}, final") } else { frame }
+}
+
+/// The port of a kernel that a wire ends at or begins at.
+fn port_label(plan: &Plan, wire: &WireRef<'_>) -> Option<String> {
+    match (&wire.wire.port, plan.vertex(wire.to)) {
+        (Port::Control, _) => Some("control".to_owned()),
+        (Port::Metrics, _) => Some("metrics".to_owned()),
+        (Port::Main, Vertex::Step(FlowStep { verb: Verb::From, address, node, .. })) => {
+            let port = address.strip_prefix(node.as_str())?.strip_prefix(".from.")?;
+            Some(port.to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn route_label(plan: &Plan, from: VertexId) -> String {

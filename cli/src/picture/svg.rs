@@ -70,6 +70,7 @@ impl Frame {
                 | ShapeKind::EdgeTopic
                 | ShapeKind::InnerTopic
                 | ShapeKind::Node
+                | ShapeKind::Kernel
                 | ShapeKind::Operator => layout.columns[arrow.from],
             };
             let label = text_width(&arrow.text(), LABEL_SIZE) + LABEL_MARGIN;
@@ -268,6 +269,7 @@ fn shape_box(out: &mut String, shape: &Shape, rect: &Rect) {
     let round = match shape.kind {
         ShapeKind::ClientIn | ShapeKind::ClientOut => height / 2.0,
         ShapeKind::EdgeTopic | ShapeKind::InnerTopic => 9.0,
+        ShapeKind::Kernel => 1.0,
         ShapeKind::Node | ShapeKind::Operator => 4.0,
     };
     put(
@@ -351,6 +353,7 @@ fn legend(out: &mut String, sketch: &Sketch, y: f64) {
         (ShapeKind::EdgeTopic, "edge topic"),
         (ShapeKind::InnerTopic, "inner topic"),
         (ShapeKind::Node, "node"),
+        (ShapeKind::Kernel, "kernel"),
         (ShapeKind::Operator, "operator"),
     ];
     for (kind, name) in kinds {
@@ -412,6 +415,7 @@ fn look(kind: ShapeKind) -> Look {
         ShapeKind::EdgeTopic => ("#e0f2fe", "#0284c7", "#0c4a6e"),
         ShapeKind::InnerTopic => ("#f1f5f9", "#94a3b8", "#334155"),
         ShapeKind::Node => ("#ffffff", "#6b7280", "#111827"),
+        ShapeKind::Kernel => ("#dcfce7", "#16a34a", "#14532d"),
         ShapeKind::Operator => ("#ffedd5", "#ea580c", "#7c2d12"),
     };
     Look { fill, line, text }

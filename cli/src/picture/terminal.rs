@@ -19,7 +19,12 @@ pub(crate) fn draw(sketch: &Sketch) -> String {
 fn in_order(sketch: &Sketch) -> Vec<usize> {
     let columns = super::layout::layout(sketch, &vec![1.0; sketch.shapes.len()], 1.0).columns;
     let mut order: Vec<usize> = (0..sketch.shapes.len())
-        .filter(|idx| matches!(sketch.shapes[*idx].kind, ShapeKind::Node | ShapeKind::Operator))
+        .filter(|idx| {
+            matches!(
+                sketch.shapes[*idx].kind,
+                ShapeKind::Node | ShapeKind::Kernel | ShapeKind::Operator
+            )
+        })
         .collect();
     order.sort_by_key(|idx| (columns[*idx], *idx));
     order
@@ -65,7 +70,15 @@ fn block(sketch: &Sketch, idx: usize, lines: &mut Vec<String>) {
     let content = std::iter::once(&shape.title).chain(&shape.lines);
     let inner = content.map(|line| line.chars().count()).max().unwrap_or(0).clamp(16, 34);
     let n_rows = (1 + shape.lines.len()).max(inputs.len()).max(outputs.len());
-    let edges = if shape.kind == ShapeKind::Operator { HEAVY } else { LIGHT };
+    let edges = match shape.kind {
+        ShapeKind::Operator => HEAVY,
+        ShapeKind::Kernel => DOUBLE,
+        ShapeKind::ClientIn
+        | ShapeKind::EdgeTopic
+        | ShapeKind::InnerTopic
+        | ShapeKind::Node
+        | ShapeKind::ClientOut => LIGHT,
+    };
     let [top_left, top_right, low_left, low_right, flat, upright] = edges;
     let bar = flat.to_string().repeat(inner + 2);
     lines.push(format!("{:LEFT$}{top_left}{bar}{top_right}", ""));
@@ -125,7 +138,7 @@ fn titled(shape: &Shape) -> String {
         ShapeKind::EdgeTopic => format!("◉ {}", shape.title),
         ShapeKind::InnerTopic => format!("○ {}", shape.title),
         ShapeKind::ClientIn | ShapeKind::ClientOut => format!("({})", shape.title),
-        ShapeKind::Node | ShapeKind::Operator => format!("▢ {}", shape.title),
+        ShapeKind::Node | ShapeKind::Kernel | ShapeKind::Operator => format!("▢ {}", shape.title),
     }
 }
 
@@ -146,4 +159,5 @@ const LEFT: usize = 30;
 
 /// Corners, then the flat and the upright line.
 const LIGHT: [char; 6] = ['╭', '╮', '╰', '╯', '─', '│'];
+const DOUBLE: [char; 6] = ['╔', '╗', '╚', '╝', '═', '║'];
 const HEAVY: [char; 6] = ['┏', '┓', '┗', '┛', '━', '┃'];

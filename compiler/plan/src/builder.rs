@@ -79,6 +79,8 @@ impl PlanBuilder {
             | Verb::Variable(_)
             | Verb::Leave { .. }
             | Verb::Call(_)
+            | Verb::Kernel(_)
+            | Verb::Wasm(_)
             | Verb::Unknown => step.node.clone(),
         };
         let id = self.add(Vertex::Step(step));

@@ -5,16 +5,19 @@
 //! second fault because of the first.
 
 mod keys;
-mod extent;
+pub(crate) mod extent;
 mod repeated;
 mod windows;
 
-use arqon_types::Discipline;
+use std::sync::Arc;
+
+use arqon_operators::OutputRows;
+use arqon_types::{Discipline, Schema, Value};
 
 use crate::dataflow::JoinKind;
 use crate::facts::{ColumnPath, Extent, Facts, Held, State, whole_columns};
 use crate::graph::Plan;
-use crate::vertex::{FlowStep, Port, Topic, Verb, Vertex, VertexId};
+use crate::vertex::{FlowStep, KernelStep, Port, Topic, Verb, Vertex, VertexId};
 
 impl Plan {
     /// What is known of a vertex and of the rows that leave it.
@@ -73,6 +76,7 @@ impl Plan {
             let discipline = facts.discipline.unwrap_or(Discipline::Delta);
             typed.push(match wire.wire.port {
                 Port::Errors => (Discipline::Delta, Vec::new()),
+                Port::Metrics => (Discipline::Events, Vec::new()),
                 Port::Publish => match self.vertex(wire.to) {
                     Vertex::Topic(topic) => (topic.discipline, topic.key.clone()),
                     Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => {
@@ -85,6 +89,7 @@ impl Plan {
                 | Port::Named(_)
                 | Port::Jobs
                 | Port::Results
+                | Port::Control
                 | Port::Subscribe => (discipline, facts.key().unwrap_or_default()),
             });
         }
@@ -164,7 +169,7 @@ impl Plan {
                 .map(|wire| known[wire.from.index()].as_ref().unwrap_or(&unknown))
         };
         let input = at(&Port::Main).unwrap_or(&unknown);
-        if input.discipline.is_none() && !matches!(step.verb, Verb::From) {
+        if input.discipline.is_none() && !matches!(step.verb, Verb::From | Verb::Kernel(_)) {
             return Facts::unknown();
         }
         let same = || Facts { state: State::Stateless, ..input.clone() };
@@ -195,6 +200,15 @@ impl Plan {
                 ..same()
             },
             Verb::Leave { .. } => same(),
+            // A capsule may put out any rows for one, and takes back what it put out.
+            Verb::Wasm(_) => Facts {
+                keys: Vec::new(),
+                declared_key: None,
+                extent: extent::capsule(&input.extent, &step.address),
+                windows: None,
+                ..same()
+            },
+            Verb::Kernel(kernel) => self.kernel_facts(id, step, kernel, known),
             Verb::Carries(discipline) => self.carries_facts(id, *discipline, input, &step.address),
             Verb::Join(join) => {
                 let right = at(&Port::Right).unwrap_or(&unknown);
@@ -299,6 +313,80 @@ impl Plan {
             extent: Extent::sum(inputs.iter().map(|input| input.extent.clone()), &step.address),
             state: State::Stateless,
             windows: windows::union(&inputs),
+        }
+    }
+
+    /// A kernel holds something of every row of its ports, and puts out rows with the key of the
+    /// port whose fields come along.
+    fn kernel_facts(
+        &self,
+        id: VertexId,
+        step: &FlowStep,
+        kernel: &KernelStep,
+        known: &[Option<Facts>],
+    ) -> Facts {
+        let unknown = Facts::unknown();
+        let ports: Vec<(&str, VertexId, &Facts)> = self
+            .inputs(id)
+            .filter_map(|wire| match &wire.wire.port {
+                Port::Named(name) => Some((
+                    name.as_str(),
+                    wire.from,
+                    known[wire.from.index()].as_ref().unwrap_or(&unknown),
+                )),
+                _ => None,
+            })
+            .collect();
+        if ports.is_empty() || ports.iter().any(|(_, _, facts)| facts.discipline.is_none()) {
+            return Facts::unknown();
+        }
+        let values: Vec<Value> = kernel.arguments.iter().map(|(_, value)| value.clone()).collect();
+        let output = kernel.kernel.output(&values);
+        let along = ports.iter().find(|(name, ..)| Some(*name) == output.along);
+        let keys = if let Some((_, from, facts)) = along {
+            keys::by_name(&facts.keys, &self.schema_of(*from), &step.schema)
+        } else {
+            // Of a graph's answers the vertex is the key, of a grid's the place.
+            let places = ["id", "x", "y"].iter().filter_map(|name| step.schema.position(name));
+            vec![places.map(|column| vec![column]).collect()]
+        };
+        let held = |name: &str| Held::Kernel(name.to_owned());
+        let unbounded = ports.iter().find_map(|(name, _, facts)| match facts.extent {
+            Extent::Unbounded(topic) => Some(State::Unbounded { topic, held: held(name) }),
+            _ => None,
+        });
+        let extents = ports.iter().map(|(_, _, facts)| facts.extent.clone());
+        let all = Extent::sum(extents, &step.address);
+        let extent = match (kernel.kernel.rows(&values), along) {
+            (_, Some((_, _, facts))) => facts.extent.clone(),
+            (OutputRows::Exactly(n_rows), None) => Extent::Rows(n_rows),
+            (OutputRows::PerInput(1), None) => all.clone(),
+            (OutputRows::PerInput(times), None) => {
+                let factors = [Extent::Rows(times), all.clone()];
+                Extent::product(factors.into_iter(), &step.address)
+            }
+        };
+        let state = unbounded.unwrap_or_else(|| match (&all, &extent) {
+            (Extent::Unknown, _) => State::Unknown,
+            // A grid is held whole, whichever of its cells were written.
+            (_, Extent::Rows(n_rows)) => State::Bounded(format!("{n_rows} rows").into()),
+            _ => State::Bounded(all.text()),
+        });
+        Facts {
+            discipline: Some(Discipline::Delta),
+            keys,
+            declared_key: None,
+            extent,
+            state,
+            windows: None,
+        }
+    }
+
+    fn schema_of(&self, id: VertexId) -> Arc<Schema> {
+        match self.vertex(id) {
+            Vertex::Step(step) => Arc::clone(&step.schema),
+            Vertex::Topic(topic) => Arc::clone(&topic.schema),
+            Vertex::Client(_) | Vertex::Endpoint(_) => Arc::new(Schema::new("", Vec::new())),
         }
     }
 

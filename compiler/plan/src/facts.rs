@@ -95,6 +95,8 @@ pub enum Held {
     Loop,
     /// Each row, in a session that never closes.
     Sessions,
+    /// Each row of this port of a kernel.
+    Kernel(String),
     /// Each row, for late subscribers.
     Topic,
 }

@@ -40,8 +40,8 @@ pub use text::{
 };
 pub use verify::{EXPRESSION_DEPTH_MAX, VerifyError, Violation, verify};
 pub use vertex::{
-    Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, LoopVariable, Merge,
-    Port, Projection, ProjectionWord, Retain, Right, Role, RouteStep, Side, TextRange, Topic,
-    TopicOrigin, TopicRanges, Unnest, Verb, Vertex, VertexId, Via, WindowFrame, WindowStep, Wire,
-    WithinStep,
+    Call, Client, Declaration, DeclarationKind, Emit, Endpoint, FlowStep, Grant, KernelPort,
+    KernelStep, LoopVariable, Merge, Port, Projection, ProjectionWord, Retain, Right, Role,
+    RouteStep, Side, TextRange, Topic, TopicOrigin, TopicRanges, Unnest, Verb, Vertex, VertexId,
+    Via, WasmStep, WindowFrame, WindowStep, Wire, WithinStep,
 };

@@ -93,6 +93,8 @@ fn keeps_order(verb: &Verb) -> bool {
         | Verb::Carries(_)
         // The results of a call are events with places of their own.
         | Verb::Call(_)
+        // So are what a capsule says to one row.
+        | Verb::Wasm(_)
         | Verb::Unknown => true,
         Verb::Join(_)
         | Verb::Group(_)
@@ -102,7 +104,8 @@ fn keeps_order(verb: &Verb) -> bool {
         | Verb::Leave { .. }
         | Verb::Window(_)
         | Verb::Within(_)
-        | Verb::Late(_) => false,
+        | Verb::Late(_)
+        | Verb::Kernel(_) => false,
     }
 }
 

@@ -11,11 +11,12 @@ use crate::dataflow::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, LoopId, Operator, Order, Stage, StageKind,
     Step, StepId, Ties, Top,
 };
+use crate::derive::extent::bytes_text;
 use crate::facts::{Held, State};
 use crate::graph::{FlowNode, Plan};
 use crate::vertex::{
-    Endpoint, FlowStep, Merge, Port, Projection, ProjectionWord, Right, Topic, TopicOrigin, Verb,
-    Vertex, VertexId,
+    Emit, Endpoint, FlowStep, KernelStep, Merge, Port, Projection, ProjectionWord, Right, Topic,
+    TopicOrigin, Verb, Vertex, VertexId, WasmStep,
 };
 
 pub use expression::expression_text;
@@ -122,6 +123,7 @@ pub fn state_text(plan: &Plan, state: &State) -> String {
                 | Held::Distinct
                 | Held::Loop
                 | Held::Sessions
+                | Held::Kernel(_)
                 | Held::Topic => format!("every row of {topic}, without bound"),
                 Held::Groups(keys) => {
                     format!("a group for every {} of {topic}, without bound", keys.join(", "))
@@ -202,8 +204,52 @@ pub fn verb_text(plan: &Plan, id: VertexId, step: &FlowStep) -> String {
                 if keep.is_empty() { String::new() } else { format!(" keep {}", keep.join(", ")) };
             format!("call {} {{ {} }}{keep}", call.operator, job.join(", "))
         }
+        Verb::Kernel(kernel) => kernel_text(kernel),
+        Verb::Wasm(wasm) => wasm_text(wasm),
         Verb::Unknown => "could not be typed".to_owned(),
     }
+}
+
+fn wasm_text(step: &WasmStep) -> String {
+    let limits = [
+        step.fuel.map(|fuel| format!("fuel {fuel}")),
+        step.memory_bytes.map(|bytes| format!("memory {}", bytes_text(bytes))),
+        step.time_nanos.map(|nanos| format!("time {}", format_duration(nanos))),
+        step.output_bytes.map(|bytes| format!("output {}", bytes_text(bytes))),
+    ];
+    let limits = limits.into_iter().flatten();
+    let words = [format!("wasm {}", step.capsule)].into_iter().chain(limits);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn kernel_text(step: &KernelStep) -> String {
+    let signature = step.kernel.arguments();
+    let arguments: Vec<String> = step
+        .arguments
+        .iter()
+        .zip(&signature)
+        .map(|((name, value), argument)| format!("{name}: {}", value.display(&argument.ty)))
+        .collect();
+    let modes: Vec<&str> = step.modes.iter().map(|mode| mode.name()).collect();
+    let emit = match step.emit {
+        Emit::Changed => "changed".to_owned(),
+        Emit::Pull => "pull".to_owned(),
+        Emit::All => "all".to_owned(),
+        Emit::Eps(eps) => format!("eps {}", eps.get()),
+    };
+    let mut text = format!(
+        "kernel {} {{ {} }} modes {} emit {emit}",
+        step.kernel.name(),
+        arguments.join(", "),
+        modes.join(", ")
+    );
+    if let Some(bound) = step.error_bound {
+        text.extend([" error ", &bound.get().to_string()]);
+    }
+    if let Some(nanos) = step.latency_nanos {
+        text.extend([" latency ", &format_duration(nanos)]);
+    }
+    text
 }
 
 #[derive(Default)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use arqon_operators::Expr;
-use arqon_types::{Discipline, Edge, Schema, TopicName};
+use arqon_operators::{Expr, Kernel, KernelMode};
+use arqon_types::{Discipline, Edge, Float, Schema, TopicName, Value};
 
 use crate::dataflow::{Frame, Group, Join, Order, Top};
 
@@ -246,6 +246,10 @@ pub enum Verb {
     },
     /// `call`; jobs leave by a [`Port::Jobs`] wire, results come by a [`Port::Results`] wire.
     Call(Call),
+    /// `kernel`; each of its inputs comes by a [`Port::Named`] wire.
+    Kernel(KernelStep),
+    /// `wasm`
+    Wasm(WasmStep),
     /// A step that could not be typed; a diagnostic says why, and the checks stay silent on it.
     Unknown,
 }
@@ -391,6 +395,63 @@ pub struct Call {
     pub keep: Vec<Expr>,
 }
 
+/// `kernel`: a numerical kernel that follows its inputs by differences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelStep {
+    /// Which.
+    pub kernel: Kernel,
+    /// All of its arguments, in the order of its signature.
+    pub arguments: Vec<(String, Value)>,
+    /// What it reads.
+    pub ports: Vec<KernelPort>,
+    /// The modes that it may take.
+    pub modes: Vec<KernelMode>,
+    /// Which rows it puts out.
+    pub emit: Emit,
+    /// The largest error of an output; none for an exact kernel.
+    pub error_bound: Option<Float>,
+    /// The longest that one step may take.
+    pub latency_nanos: Option<i64>,
+}
+
+/// What a kernel reads of one port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelPort {
+    /// The port.
+    pub name: String,
+    /// Where the fields of the port's signature stand in its rows; none for one that is not there.
+    pub fields: Vec<Option<usize>>,
+}
+
+/// Which rows of its output a kernel puts out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Emit {
+    /// Those whose own inputs changed.
+    Changed,
+    /// Those that are asked for.
+    Pull,
+    /// All of them.
+    All,
+    /// Those that are off by more than this.
+    Eps(Float),
+}
+
+/// `wasm`: a pure capsule over rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WasmStep {
+    /// The capsule's reference.
+    pub capsule: String,
+    /// Fuel for one row.
+    pub fuel: Option<u64>,
+    /// Memory.
+    pub memory_bytes: Option<u64>,
+    /// Time for one row.
+    pub time_nanos: Option<i64>,
+    /// What it may put out for one row.
+    pub output_bytes: Option<u64>,
+}
+
 /// An external operator: a worker that is reached over the bus only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -452,6 +513,10 @@ pub enum Port {
     Jobs,
     /// Results, from the operator to `<operator>.results` and on to the `call`.
     Results,
+    /// Modes that a meta-controller asks a kernel for.
+    Control,
+    /// What the steps of a kernel cost, to its metrics topic.
+    Metrics,
     /// A client publishes.
     Publish,
     /// A client subscribes.

@@ -151,7 +151,9 @@ pub(super) fn is_of_clients(port: &Port) -> bool {
         | Port::Named(_)
         | Port::Errors
         | Port::Jobs
-        | Port::Results => false,
+        | Port::Results
+        | Port::Control
+        | Port::Metrics => false,
     }
 }
 

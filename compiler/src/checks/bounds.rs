@@ -100,6 +100,10 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
             None,
         ),
         Held::Top => (format!("`top` at `{address}` holds every event of `{topic}`"), None),
+        Held::Kernel(port) => (
+            format!("`kernel` at `{address}` holds every event of `{topic}` (port `{port}`)"),
+            None,
+        ),
         Held::Topic => (format!("`{address}` holds every event of `{topic}`"), None),
     };
     let keyed = match source.key.as_slice() {
@@ -118,6 +122,11 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
         ));
     if let Some(remedy) = remedy {
         diagnostic = diagnostic.help(remedy);
+    }
+    if matches!(held, Held::Kernel(_)) {
+        return diagnostic
+            .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"))
+            .note("`--allow unbounded` accepts it as it is");
     }
     diagnostic
         .help(match source.time {

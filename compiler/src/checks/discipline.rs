@@ -130,8 +130,14 @@ fn sink(plan: &Plan, wire: &WireRef<'_>) -> Option<Diagnostic> {
     match wire.wire.port {
         Port::Main | Port::Right | Port::Next | Port::Named(_) => {}
         // Clients are held to the topic's discipline by the Spine, errors have a topic of their
-        // own, and a retracted job replays its result negated.
-        Port::Errors | Port::Jobs | Port::Results | Port::Publish | Port::Subscribe => return None,
+        // own, a retracted job replays its result negated, and what a step cost is a fact.
+        Port::Errors
+        | Port::Jobs
+        | Port::Results
+        | Port::Control
+        | Port::Metrics
+        | Port::Publish
+        | Port::Subscribe => return None,
     }
     let from = plan.facts(wire.from).discipline?;
     if topic.discipline != Discipline::Events || from == Discipline::Events {

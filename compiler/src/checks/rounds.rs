@@ -79,6 +79,8 @@ fn takes_back(of: usize, verb: &Verb) -> Option<&'static str> {
         | Verb::Window(_)
         | Verb::Within(_)
         | Verb::Late(_)
+        | Verb::Kernel(_)
+        | Verb::Wasm(_)
         | Verb::Unknown => None,
     }
 }

@@ -82,6 +82,8 @@ impl Typer<'_> {
             ast::StepKind::Route(_) => "route",
             ast::StepKind::Carries(_) => "carries",
             ast::StepKind::Call(_) => "call",
+            ast::StepKind::Kernel(_) => "kernel",
+            ast::StepKind::Wasm(_) => "wasm",
         };
         self.report.push(
             Diagnostic::new(

@@ -11,6 +11,7 @@ use arqon_grammar::code::names;
 use arqon_plan as plan;
 use arqon_types::error_schema;
 
+use super::kernel::PortRows;
 use super::scope::Scope;
 use super::sink::bypassed;
 use super::step::Made;
@@ -20,7 +21,7 @@ use crate::order::dependency_order;
 use crate::resolve::{Resolved, discipline, route_labels};
 use crate::row_type::{Origin, OriginKind, RowType};
 use crate::typed::{
-    EventTime, Input, LocalId, NodeId, NodeLoop, Owner, StepLoop, TypedNode, TypedSink,
+    EventTime, Input, LocalId, NodeId, NodeLoop, Owner, StepLoop, TypedNode, TypedPort, TypedSink,
     TypedSource, TypedStep, TypedVariable, Verb,
 };
 
@@ -38,6 +39,8 @@ struct Reads {
     sources: Vec<(Input, Span)>,
     /// Whether all of them are known.
     complete: bool,
+    /// The named ports, in the place of sources.
+    ports: Vec<(ast::Name, Reads)>,
     /// The other side of each join, also of those in loops, in the order of the file.
     joined: Vec<Option<Input>>,
     /// A loop in the place of sources.
@@ -56,6 +59,7 @@ impl Reads {
     /// Everything that is read, also within loops.
     fn all(&self) -> Vec<Input> {
         let mut all: Vec<Input> = self.sources.iter().map(|(input, _)| *input).collect();
+        all.extend(self.ports.iter().flat_map(|(_, reads)| reads.all()));
         all.extend(self.joined.iter().copied().flatten());
         if let Some(repeated) = &self.repeated {
             let variables = repeated.variables.iter().flat_map(|(_, reads)| reads);
@@ -219,23 +223,50 @@ fn read_names(node: &ast::Node, names: &mut Names<'_, '_>, typer: &mut Typer<'_>
             }
         }
         Some(ast::Source::Ports(ports)) => {
-            for name in ports.iter().flat_map(|port| &port.sources) {
-                let _ = read(name, typer);
+            for port in ports {
+                let mut of = Reads::default();
+                of.sources.extend(
+                    port.sources.iter().filter_map(|name| Some((read(name, typer)?, name.span))),
+                );
+                of.complete = of.sources.len() == port.sources.len();
+                reads.ports.push((port.name.clone(), of));
             }
-            let span = node.from.as_ref().map_or(node.name.span, |from| from.span);
-            typer.report.push(
-                Diagnostic::new(
-                    names::PORTS,
-                    span,
-                    format!("no step of node `{}` takes named ports", node.name.node),
-                )
-                .help("name one source or a union `[a, b]`, and bring in the other with `join`"),
-            );
             reads.complete = false;
+            if !takes_ports(node) {
+                reads.ports.clear();
+                no_ports(node, typer);
+            }
         }
     }
     joined_names(&node.steps, &mut |name| reads.joined.push(read(name, typer)));
     reads
+}
+
+/// Whether the first step reads named ports, or could not be read.
+fn takes_ports(node: &ast::Node) -> bool {
+    let first = node.steps.first().map(|step| &step.kind);
+    matches!(first, Some(ast::StepKind::Kernel(_) | ast::StepKind::Error))
+}
+
+/// Reports ports that no step takes.
+fn no_ports(node: &ast::Node, typer: &mut Typer<'_>) {
+    let span = node.from.as_ref().map_or(node.name.span, |from| from.span);
+    let kernel = node.steps.iter().find(|step| matches!(step.kind, ast::StepKind::Kernel(_)));
+    typer.report.push(match kernel {
+        Some(kernel) => Diagnostic::new(
+            names::PORTS,
+            kernel.verb,
+            "a `kernel` takes named ports as the first step of its node only",
+        )
+        .secondary(span, "the ports")
+        .help("let nodes of their own prepare the rows, and name those nodes at the ports"),
+        None => Diagnostic::new(
+            names::PORTS,
+            span,
+            format!("no step of node `{}` takes named ports", node.name.node),
+        )
+        .help("name one source or a union `[a, b]`, and bring in the other with `join`"),
+    });
 }
 
 /// Calls `read` for the other side of each join.
@@ -364,12 +395,19 @@ fn type_node(
         }
         _ => union(reads, rows, typer),
     };
+    let typed_port = |(name, of): &(ast::Name, Reads), typer: &mut Typer<'_>| {
+        let (sources, row) = union(of, rows, typer);
+        TypedPort { name: name.clone(), sources, row }
+    };
+    let ports: Vec<TypedPort> = reads.ports.iter().map(|port| typed_port(port, typer)).collect();
     let target = target_topic(node, rows.resolved);
     let steps = Steps {
         ast: &node.steps,
         address: place.name,
         target: target.as_deref(),
         is_repeated: place.name != place.owner,
+        ports: &ports,
+        from: node.from.as_ref().map_or(node.name.span, |from| from.span),
         time: rows.time_of_all(&sources),
         untimed: rows.untimed(&sources),
     };
@@ -388,6 +426,7 @@ fn type_node(
         errors_of: place.owner.to_owned(),
         sources,
         repeated,
+        ports,
         row_in,
         steps,
         row,
@@ -522,6 +561,10 @@ struct Steps<'s> {
     /// The row that the steps lead to, where it is known.
     target: Option<&'s RowType>,
     is_repeated: bool,
+    /// The named ports that the first of them reads.
+    ports: &'s [TypedPort],
+    /// Where the node names what it reads.
+    from: Span,
     /// The event time of the rows that come.
     time: EventTime,
     /// A topic that is read and has none.
@@ -562,6 +605,10 @@ impl Steps<'_> {
                     type_step_loop(repeated, step.verb, &address, &row, joined, rows, typer)
                 }
                 ast::StepKind::Join(join) => type_join(join, other, &row, rows, typer),
+                ast::StepKind::Kernel(kernel) => {
+                    let ports = if idx == 0 { self.ports } else { &[] };
+                    typer.kernel_step(kernel, &port_rows(ports, self.from, &row), rows.resolved)
+                }
                 _ => {
                     let timed = Timed { row: &row, time, untimed: self.untimed };
                     type_step(step, timed, wanted, rows, typer)
@@ -605,6 +652,8 @@ fn type_step_loop(
         address,
         target: Some(row),
         is_repeated: true,
+        ports: &[],
+        from: span,
         time: EventTime::Unknown,
         untimed: None,
     };
@@ -633,6 +682,20 @@ fn type_join(
     typer.join_step(join, joined, row, &right)
 }
 
+/// What a kernel reads: its named ports, or the rows that come down the node.
+fn port_rows(ports: &[TypedPort], from: Span, row: &Arc<RowType>) -> Vec<PortRows> {
+    if ports.is_empty() {
+        return vec![PortRows { name: None, from, span: from, row: Arc::clone(row) }];
+    }
+    let named = |port: &TypedPort| PortRows {
+        name: Some(port.name.clone()),
+        from,
+        span: port.sources.first().map_or(port.name.span, |source| source.span),
+        row: Arc::clone(&port.row),
+    };
+    ports.iter().map(named).collect()
+}
+
 fn type_step(
     step: &ast::Step,
     input: Timed<'_>,
@@ -657,10 +720,12 @@ fn type_step(
             (Verb::Carries(discipline(carried.node)), Arc::clone(row))
         }
         ast::StepKind::Call(call) => typer.call_step(call, row, rows.resolved),
-        // Both are typed where they stand, with the names that they read.
-        ast::StepKind::Join(_) | ast::StepKind::Loop(_) | ast::StepKind::Error => {
-            (Verb::Unknown, RowType::unknown())
-        }
+        ast::StepKind::Wasm(wasm) => typer.wasm_step(wasm, row, rows.resolved),
+        // These are typed where they stand, with the names that they read.
+        ast::StepKind::Join(_)
+        | ast::StepKind::Loop(_)
+        | ast::StepKind::Kernel(_)
+        | ast::StepKind::Error => (Verb::Unknown, RowType::unknown()),
     }
 }
 
@@ -694,6 +759,8 @@ fn first_step_towards_sink(steps: &[ast::Step]) -> usize {
         | ast::StepKind::Distinct(Some(_))
         | ast::StepKind::Route(_)
         | ast::StepKind::Call(_)
+        | ast::StepKind::Kernel(_)
+        | ast::StepKind::Wasm(_)
         | ast::StepKind::Error => false,
     };
     let n_kept = steps.iter().rev().take_while(|step| keeps_fields(step)).count();
@@ -878,6 +945,7 @@ fn type_chain(
                 .into_iter()
                 .collect(),
             repeated: None,
+            ports: Vec::new(),
             row_in: Arc::clone(&row),
             steps,
             time: chain_time(input, resolved, flow),

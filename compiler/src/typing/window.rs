@@ -237,7 +237,9 @@ pub(super) fn time_after(time: EventTime, verb: &Verb) -> EventTime {
         | Verb::Loop(_)
         | Verb::Route(_)
         | Verb::Carries(_) => time,
-        Verb::Unknown => EventTime::Unknown,
+        // The kernel says what its rows are, whatever came in.
+        Verb::Kernel(_) => EventTime::Missing,
+        Verb::Wasm(_) | Verb::Unknown => EventTime::Unknown,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Discipline;
 use super::Name;
+use super::TypeExpr;
 use super::Value;
 use crate::expr::Expr;
 use crate::span::Span;
@@ -163,6 +164,10 @@ pub enum StepKind {
     Carries(Spanned<Discipline>),
     /// `call:`.
     Call(Call),
+    /// `kernel:`.
+    Kernel(Kernel),
+    /// `wasm:`.
+    Wasm(Wasm),
     /// Could not be read, or is not available in this version; a diagnostic says so. The row
     /// after it is unknown.
     Error,
@@ -363,4 +368,75 @@ pub struct Call {
     pub keep: Vec<NamedExpr>,
     /// `errors:`, the topic for failed jobs.
     pub errors: Option<Name>,
+}
+
+/// `kernel:` and its companions.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Kernel {
+    /// The kernel's name.
+    pub name: Name,
+    /// `args:`; literals typed by the kernel, `=expression` over the circuit's parameters.
+    pub args: Vec<(Name, Value)>,
+    /// Where the arguments stand; the verb when they are not written.
+    pub args_span: Span,
+    /// `modes:`; none for all that the kernel has.
+    pub modes: Option<Spanned<Vec<Spanned<Mode>>>>,
+    /// `emit:`, changed when it is not written.
+    pub emit: Option<Spanned<Emit>>,
+    /// `bounds: { error }`, the largest error of an output.
+    pub error_bound: Option<Spanned<f64>>,
+    /// `bounds: { latency }`, of one step, in nanoseconds.
+    pub latency_bound: Option<Spanned<i64>>,
+    /// `control:`, the topic through which modes are asked for.
+    pub control: Option<Name>,
+    /// `metrics:`, the topic for what each step cost.
+    pub metrics: Option<Name>,
+}
+
+/// How a kernel follows its inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// `pass`: full application.
+    Pass,
+    /// `itmd`: the exact delta.
+    Itmd,
+    /// `rr`: reduced-rank reuse with a certified error.
+    Rr,
+}
+
+/// Which rows of its output a kernel puts out.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Emit {
+    /// `changed`: those whose own inputs changed.
+    Changed,
+    /// `pull`: those that are asked for.
+    Pull,
+    /// `all`: all of them, each step.
+    All,
+    /// `{ eps: x }`: those that are off by more than this.
+    Eps(f64),
+}
+
+/// `wasm:` and its companions.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wasm {
+    /// The capsule: `filters/denoise@2`, or its hash, `blake3:…`.
+    pub capsule: Spanned<String>,
+    /// `returns:`, what its rows are; those that come in when it is not written.
+    pub returns: Option<TypeExpr>,
+    /// `limits:`.
+    pub limits: Option<CapsuleLimits>,
+}
+
+/// What a capsule may use for one row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CapsuleLimits {
+    /// `fuel:`, in instructions or so.
+    pub fuel: Option<Spanned<u64>>,
+    /// `memory:`, in bytes.
+    pub memory: Option<Spanned<u64>>,
+    /// `time:`, in nanoseconds.
+    pub time: Option<Spanned<i64>>,
+    /// `output:`, in bytes.
+    pub output: Option<Spanned<u64>>,
 }

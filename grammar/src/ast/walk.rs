@@ -6,6 +6,7 @@ use super::NamedExpr;
 use super::Node;
 use super::Step;
 use super::StepKind;
+use super::TypeExpr;
 use super::Value;
 use super::ValueKind;
 use super::WindowKind;
@@ -24,6 +25,17 @@ impl Circuit {
         for condition in self.routes.iter().filter_map(|chain| chain.condition.as_ref()) {
             visit(condition);
         }
+    }
+}
+
+impl Circuit {
+    /// What the capsules of its flow return, as far as they say so.
+    pub fn returned_types(&self) -> impl Iterator<Item = &TypeExpr> {
+        let steps = self.flow.iter().flat_map(|node| &node.steps);
+        steps.filter_map(|step| match &step.kind {
+            StepKind::Wasm(wasm) => wasm.returns.as_ref(),
+            _ => None,
+        })
     }
 }
 
@@ -96,7 +108,10 @@ impl Step {
                 call.job.iter().for_each(|(_, value)| computed(value, visit));
                 values(&call.keep, visit);
             }
-            StepKind::Drop(_) | StepKind::Carries(_) | StepKind::Error => {}
+            StepKind::Kernel(kernel) => {
+                kernel.args.iter().for_each(|(_, value)| computed(value, visit));
+            }
+            StepKind::Drop(_) | StepKind::Wasm(_) | StepKind::Carries(_) | StepKind::Error => {}
         }
     }
 }

@@ -56,8 +56,8 @@ const VERBS: &[Verb] = &[
     verb("loop", &["merge", "rounds", "exact"]),
     verb("route", &[]),
     verb("call", &["job", "keep", "errors"]),
-    later("kernel", &["args", "modes", "bounds", "emit", "control", "metrics"]),
-    later("wasm", &["limits"]),
+    verb("kernel", &["args", "modes", "bounds", "emit", "control", "metrics"]),
+    verb("wasm", &["returns", "limits"]),
     verb("carries", &[]),
 ];
 
@@ -209,6 +209,8 @@ impl<'a> Reader<'a> {
             "within" => self.within(item).map(StepKind::Within),
             "route" => self.route_step(item).map(StepKind::Route),
             "call" => self.call(item, fields).map(StepKind::Call),
+            "kernel" => self.kernel(item, fields).map(StepKind::Kernel),
+            "wasm" => self.wasm(item, fields).map(StepKind::Wasm),
             "carries" => self.discipline(id).map(StepKind::Carries),
             // `VERBS` has no other available verb.
             _ => None,

@@ -78,6 +78,14 @@ codes! {
         wrong: "retry: { max: 1, backoff: [500ms, 2s] }\n",
         mended: "retry: { max: 2, backoff: [500ms, 2s] }\n",
     }
+    CAPSULE_LIMITS = "W0503" {
+        title: "a capsule without limits",
+        explanation: "A capsule sees no clock, file or network, and may still run for as long and \
+            take as much memory as the server lets any capsule. With `limits` its author says what \
+            one row may cost, and a row that would cost more is an error row.",
+        wrong: "- wasm: filters/denoise@2\n",
+        mended: "- wasm: filters/denoise@2\n  limits: { fuel: 10M, memory: 16MiB }\n",
+    }
     NOBODY_MAY_PUBLISH = "W0601" {
         title: "an edge topic that nobody may publish to",
         explanation: "Access is denied unless it is granted. The topic has `edge: in` or `both`, \

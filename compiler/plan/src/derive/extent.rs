@@ -268,6 +268,14 @@ fn holds_values(aggregate: &Aggregate) -> bool {
     }
 }
 
+/// A capsule puts out as many rows for one as it likes.
+pub(crate) fn capsule(input: &Extent, address: &str) -> Extent {
+    match input {
+        Extent::Rows(_) | Extent::Bounded(_) => Extent::Bounded(format!("rows({address})").into()),
+        Extent::Unbounded(_) | Extent::Unknown => input.clone(),
+    }
+}
+
 /// `distinct` holds a count for each distinct row.
 pub(crate) fn distinct(plan: &Plan, input: &Facts, schema: &Schema) -> (Extent, State) {
     let columns: Vec<Expr> = schema
@@ -313,7 +321,7 @@ impl Topic {
     }
 }
 
-fn bytes_text(bytes: u64) -> String {
+pub(crate) fn bytes_text(bytes: u64) -> String {
     let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.iter().find(|(_, size)| 0 < bytes && bytes.is_multiple_of(*size)) {
         Some((unit, size)) => format!("{}{unit}", bytes / size),

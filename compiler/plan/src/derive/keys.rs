@@ -1,6 +1,7 @@
 //! Which columns tell every two rows of a collection apart.
 
 use arqon_operators::{Expr, ExprKind};
+use arqon_types::Schema;
 
 use crate::dataflow::{Join, JoinKind, JoinOutput, Ties, Top};
 use crate::facts::{ColumnPath, Facts};
@@ -49,6 +50,20 @@ pub(crate) fn project(keys: &[Vec<ColumnPath>], fields: &[Expr]) -> Vec<Vec<Colu
     let copies: Vec<Option<ColumnPath>> = fields.iter().map(path_of).collect();
     let move_key = |key: &Vec<ColumnPath>| key.iter().map(|path| moved(path, &copies)).collect();
     keys.iter().filter_map(move_key).collect()
+}
+
+/// The keys whose columns come along under their names.
+pub(crate) fn by_name(
+    keys: &[Vec<ColumnPath>],
+    before: &Schema,
+    after: &Schema,
+) -> Vec<Vec<ColumnPath>> {
+    let moved = |path: &ColumnPath| -> Option<ColumnPath> {
+        let (column, rest) = path.split_first()?;
+        let now = after.position(&before.fields.get(*column)?.name)?;
+        Some(std::iter::once(now).chain(rest.iter().copied()).collect())
+    };
+    keys.iter().filter_map(|key| key.iter().map(moved).collect()).collect()
 }
 
 /// The declared key of the events, if the projection copies all of it.

@@ -139,8 +139,8 @@ impl Origins<'_> {
                 let (first, rest) = path.split_first()?;
                 self.computed(at, group.keys.get(*first)?, rest)
             }
-            // Windows do not stand in loops, and their bounds are computed.
-            Verb::Window(_) | Verb::Late(_) => None,
+            // These do not stand in loops, and what they yield is computed.
+            Verb::Window(_) | Verb::Late(_) | Verb::Kernel(_) | Verb::Wasm(_) => None,
             Verb::Top(_) => {
                 let input = self.input(at, &Port::Main)?;
                 let is_rank = path.first().is_none_or(|at| input.wire.schema.fields.len() <= *at);

@@ -1,0 +1,108 @@
+//! The topics beside a kernel: modes come from `control`, and what steps cost goes to `metrics`.
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::ast;
+use arqon_grammar::code::operators;
+use arqon_operators::KERNEL_MODES;
+use arqon_types::{Discipline, Type};
+
+use crate::resolve::Resolved;
+use crate::typed::TopicId;
+use crate::typing::typer::Typer;
+
+impl Typer<'_> {
+    /// The topic through which modes are asked for.
+    pub(super) fn control_topic(
+        &mut self,
+        name: &ast::Name,
+        resolved: &Resolved<'_>,
+    ) -> Option<TopicId> {
+        let id = resolved.written_topic(name, "`control` names", self.report)?;
+        let row = &resolved.topic(id).row;
+        if row.open {
+            return None;
+        }
+        let mode = row.position("mode").and_then(|at| row.columns[at].ty.as_ref());
+        let fits = matches!(mode, Some(Type::Enum(labels))
+            if labels.iter().all(|label| MODE_WORDS.contains(&label.as_str())));
+        if !fits {
+            self.report.push(
+                Diagnostic::new(
+                    operators::KERNEL_TOPIC,
+                    name.span,
+                    format!("topic `{}` does not ask for modes", name.node),
+                )
+                .secondary(resolved.topic(id).span, "declared here")
+                .help(format!("its rows need a field `mode: enum<{}>`", MODE_WORDS.join("|"))),
+            );
+            return None;
+        }
+        Some(id)
+    }
+
+    /// The topic for what each step cost: its fields are among those that kernels tell.
+    pub(super) fn metrics_topic(
+        &mut self,
+        name: &ast::Name,
+        resolved: &Resolved<'_>,
+    ) -> Option<TopicId> {
+        let id = resolved.written_topic(name, "`metrics` names", self.report)?;
+        let row = &resolved.topic(id).row;
+        if row.open {
+            return None;
+        }
+        if resolved.topic(id).discipline == Discipline::Delta {
+            self.report.push(
+                Diagnostic::new(
+                    operators::KERNEL_TOPIC,
+                    name.span,
+                    format!("topic `{}` carries `delta`, and metrics are facts", name.node),
+                )
+                .secondary(resolved.topic(id).span, "declared here")
+                .help("let it carry `events`, or `full` with a key"),
+            );
+            return None;
+        }
+        let known = metrics_fields();
+        for column in &row.columns {
+            let wanted = known.iter().find(|(known, _)| *known == &*column.name);
+            if wanted.is_some_and(|(_, ty)| column.ty.as_ref().is_none_or(|found| found == ty)) {
+                continue;
+            }
+            let mut fault = Diagnostic::new(
+                operators::KERNEL_TOPIC,
+                name.span,
+                match wanted {
+                    Some((field, ty)) => format!("`{field}` of a kernel's metrics is `{ty}`"),
+                    None => format!("a kernel's metrics have no `{}`", column.name),
+                },
+            );
+            if let Some(origin) = column.origin {
+                fault = fault.secondary(origin.span, "declared here");
+            }
+            let all: Vec<String> = known.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+            self.report.push(fault.help(format!("metrics are {}", all.join(", "))));
+            return None;
+        }
+        Some(id)
+    }
+}
+
+/// What a kernel tells of each step.
+fn metrics_fields() -> [(&'static str, Type); 9] {
+    let modes = KERNEL_MODES.map(|mode| mode.name().to_owned()).to_vec();
+    [
+        ("epoch", Type::Int64),
+        ("mode", Type::Enum(modes)),
+        ("churn", Type::Float64),
+        ("changed", Type::Int64),
+        ("emitted", Type::Int64),
+        ("error_bound", Type::Float64),
+        ("latency", Type::Duration),
+        ("refreshed", Type::Bool),
+        ("violated", Type::Bool),
+    ]
+}
+
+/// What a meta-controller may ask for.
+const MODE_WORDS: [&str; 4] = ["auto", "pass", "itmd", "rr"];
