@@ -111,6 +111,8 @@ fn draw(step: &ast::Step) -> String {
                 top.rank.as_ref().unwrap().node
             )
         }
+        ast::StepKind::Kernel(kernel) => format!("kernel {}", kernel.name.node),
+        ast::StepKind::Wasm(wasm) => format!("wasm {}", wasm.capsule.node),
         ast::StepKind::Window(window) => format!("window {:?}", window.kind.node),
         ast::StepKind::Within(within) => format!("within {}", within.last.node),
         ast::StepKind::Route(branches) => {

@@ -179,10 +179,30 @@ fn joins_are_checked() {
 fn what_comes_later_is_said_by_name() {
     check(
         "flow:\n  a:\n    from: t\n    do:\n      - window: { tumble: 1m }\n        \
-         final: true\n      - over: {}\n        with: { a: b }\n      - kernel: k\n        args: { a: 1 }\n    to: u\n",
+         final: true\n      - over: {}\n        with: { a: b }\n    to: u\n",
+        &["9:9-13 error[E0019]: `over` is part of the language and not available in this version"],
+    );
+}
+
+#[test]
+fn kernels_and_capsules_have_a_form() {
+    check_steps(
+        "- kernel: k\n  args: 3\n  modes: [pass, fast, pass]\n  emit: { eps: -1 }\n  bounds: { \
+         err: 1 }\n- wasm: ../x@1\n  limits: { fuel: lots }\n",
         &[
-            "9:9-13 error[E0019]: `over` is part of the language and not available in this version",
-            "11:9-15 error[E0019]: `kernel` is part of the language and not available in this version",
+            "8:15-16 error[E0013]: expected the map of a kernel's arguments, found a text",
+            "9:23-27 error[E0014]: `fast` is not a mode",
+            "  help: did you mean `pass`?",
+            "  help: it is one of `pass`, `itmd`, `rr`",
+            "9:29-33 error[E0009]: the same mode twice",
+            "  9:17-21: the first one",
+            "  help: leave one of them away",
+            "10:22-24 error[E0015]: `-1` is not a number above 0, as in `0.001`",
+            "11:19-22 error[E0011]: `bounds` has no key `err`",
+            "  help: did you mean `error`?",
+            "12:15-21 error[E0509]: `../x@1` is not a capsule, as in `filters/denoise@2` or `blake3:…`",
+            "  help: a version follows the path after `@`; a hash is 64 hexadecimal digits",
+            "13:25-29 error[E0015]: `lots` is not an amount of fuel, as in `500k` or `10M`",
         ],
     );
 }

@@ -190,6 +190,10 @@ fn check_steps(text: &str, steps: &[Step]) {
                 }
             }
             StepKind::Loop(repeated) => check_steps(text, &repeated.body),
+            StepKind::Kernel(kernel) => {
+                assert!(fits(text, kernel.name.span) && fits(text, kernel.args_span));
+            }
+            StepKind::Wasm(wasm) => assert!(fits(text, wasm.capsule.span)),
             StepKind::Drop(_)
             | StepKind::Join(_)
             | StepKind::Distinct(_)

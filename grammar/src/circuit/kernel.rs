@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
         let (mut error_bound, mut latency_bound) = (None, None);
         if let Some(bounds) = fields.get("bounds") {
             let known = ["error", "latency"];
-            let bounds = self.fields(bounds.value, "the bounds of a kernel", bounds.span, &known);
+            let bounds = self.fields(bounds.value, "`bounds`", bounds.span, &known);
             if let Some(bounds) = bounds {
                 error_bound = bounds.value("error").and_then(|value| self.tolerance(value));
                 latency_bound = bounds.value("latency").and_then(|value| self.duration(value));
@@ -107,6 +107,8 @@ impl<'a> Reader<'a> {
     /// `wasm:` and its companions.
     pub(crate) fn wasm(&mut self, item: Item<'a>, fields: &Fields<'a>) -> Option<Wasm> {
         let written = self.expect_text(item.value, CAPSULE)?;
+        let returns = fields.get("returns").map(|it| self.type_at(it.value, it.span, 1));
+        let limits = fields.get("limits").and_then(|limits| self.capsule_limits(limits));
         let capsule = Spanned::new(self.substitute(written.node, item.value), written.span);
         if !is_capsule(&capsule.node) {
             self.report(
@@ -117,16 +119,13 @@ impl<'a> Reader<'a> {
                 )
                 .help("a version follows the path after `@`; a hash is 64 hexadecimal digits"),
             );
-            return None;
         }
-        let returns = fields.get("returns").map(|it| self.type_at(it.value, it.span, 1));
-        let limits = fields.get("limits").and_then(|limits| self.capsule_limits(limits));
         Some(Wasm { capsule, returns, limits })
     }
 
     fn capsule_limits(&mut self, item: Item<'a>) -> Option<CapsuleLimits> {
         let known = ["fuel", "memory", "time", "output"];
-        let fields = self.fields(item.value, "limits of a capsule", item.span, &known)?;
+        let fields = self.fields(item.value, "`limits`", item.span, &known)?;
         let size = "a size, as in `16MiB`";
         Some(CapsuleLimits {
             fuel: fields.value("fuel").and_then(|value| self.fuel(value)),

@@ -148,7 +148,7 @@ codes! {
         title: "part of the language, and not available in this version",
         explanation: "What the file asks for is described by the language and is not yet built \
             into this version of ArqonBus. The rest of the file is checked as usual.",
-        wrong: "flow:\n  a:\n    from: t\n    do:\n      - wasm: capsules/clean@1\n    to: u\n",
+        wrong: "flow:\n  a:\n    from: t\n    do:\n      - over: { by: [x], with: { n: row_number() } }\n    to: u\n",
         mended: "flow:\n  a:\n    from: t\n    do:\n      - where: x > 0\n    to: u\n",
     }
     STEP_VERB = "E0020" {

@@ -195,6 +195,6 @@ fn what_cannot_be_read_is_refused() {
         assert!(!format_circuit(text).unwrap_err().is_empty(), "{text}");
     }
     let later =
-        "arqon: 1\ncircuit: ${NAME}\nflow:\n  n:\n    from: t\n    do:\n      - wasm:   x\n";
+        "arqon: 1\ncircuit: ${NAME}\nflow:\n  n:\n    from: t\n    do:\n      - over:   x\n";
     assert!(format_circuit(&later.replace("${NAME}", "a")).is_ok());
 }
