@@ -304,6 +304,12 @@ impl<'a> Collector<'a> {
                     self.reference(topic);
                 }
             }
+            ast::StepKind::Kernel(kernel) => {
+                for topic in kernel.control.iter().chain(&kernel.metrics) {
+                    self.reference(topic);
+                }
+            }
+            ast::StepKind::Wasm(wasm) => wasm.returns.iter().for_each(|ty| self.ty(ty)),
             ast::StepKind::Where(_)
             | ast::StepKind::Select(_)
             | ast::StepKind::With(_)
