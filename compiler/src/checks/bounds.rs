@@ -123,20 +123,17 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
     if let Some(remedy) = remedy {
         diagnostic = diagnostic.help(remedy);
     }
-    if matches!(held, Held::Kernel(_)) {
-        return diagnostic
-            .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"))
-            .note("`--allow unbounded` accepts it as it is");
-    }
-    diagnostic
-        .help(match source.time {
+    if !matches!(held, Held::Kernel(_)) {
+        diagnostic = diagnostic.help(match source.time {
             Some(_) => "or count in windows: a `window` before it, and `window_end` among its keys"
                 .to_owned(),
             None => format!(
                 "or count in windows: `time` on topic `{topic}`, a `window` before it, and \
                  `window_end` among its keys"
             ),
-        })
+        });
+    }
+    diagnostic
         .help(match source.time {
             Some(_) => format!("or say how long events count: `retain: 1h` on topic `{topic}`"),
             None => format!(
