@@ -471,6 +471,7 @@ impl<'r> Building<'r, '_> {
                 parts.push(plan::Verb::Distinct);
             }
             Verb::Top(top) => parts.push(plan::Verb::Top(top.clone())),
+            Verb::Over(over) => parts.push(plan::Verb::Over(over.clone())),
             Verb::Window(window) => parts.push(plan::Verb::Window(window.clone())),
             Verb::Within(within) => parts.push(plan::Verb::Within(within.clone())),
             Verb::Route(route) => {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use arqon_operators::{Expr, ExprKind};
-use arqon_plan::{Frame, Join, JoinKind, JoinOutput, Map, Operator, StageKind, Ties, Top, Window};
+use arqon_plan::{
+    Frame, Join, JoinKind, JoinOutput, Map, Operator, Over, OverKind, StageKind, Ties, Top, Window,
+};
 
 /// Candidate keys of a collection, each a set of column positions; none where nothing is known.
 /// The empty set says that there is at most one row in all.
@@ -39,6 +41,7 @@ pub(crate) fn output_keys(
             bounded(keys)
         }
         Operator::Top(top) => top_keys(top, input(), n_columns),
+        Operator::Over(over) => over_keys(over, input(), n_left),
         Operator::Latest(latest) => vec![latest.key.iter().copied().collect()],
         // What a variable keeps to is its loop's merge; `lower` knows it.
         Operator::Variable(_) | Operator::Next(_) => Keys::new(),
@@ -150,6 +153,15 @@ fn top_keys(top: &Top, mut keys: Keys, n_columns: usize) -> Keys {
         } else if top.rank {
             keys.push(per.iter().copied().chain([n_columns - 1]).collect());
         }
+    }
+    bounded(keys)
+}
+
+fn over_keys(over: &Over, mut keys: Keys, n_input: usize) -> Keys {
+    let per = plain_columns(&over.per);
+    let number = over.functions.iter().position(|it| it.kind == OverKind::RowNumber);
+    if let Some(number) = number.filter(|_| per.len() == over.per.len()) {
+        keys.push(per.into_iter().chain([n_input + number]).collect());
     }
     bounded(keys)
 }

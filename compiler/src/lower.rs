@@ -686,6 +686,7 @@ impl Lowering<'_, '_> {
                 self.push(made(Operator::Distinct, vec![input], schema))
             }
             Verb::Top(top) => self.push(made(Operator::Top(top.clone()), vec![at], schema)),
+            Verb::Over(over) => self.push(made(Operator::Over(over.clone()), vec![at], schema)),
             Verb::Route(route) => {
                 let schema = with_hidden(node_schema(node, before)?, &from);
                 self.push(made(Operator::Route(route.clone()), vec![at], schema))

@@ -199,6 +199,7 @@ fn word_of_state(verb: &Verb) -> Option<String> {
         Verb::Group { .. } => "`group`",
         Verb::Distinct { .. } => "`distinct`",
         Verb::Top(_) => "`top`",
+        Verb::Over(_) => "`over`",
         Verb::Loop(_) => "`loop`",
         Verb::Carries(Discipline::Full) => "`carries: full`",
         Verb::Call(_) => "`call`",

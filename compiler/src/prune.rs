@@ -133,6 +133,7 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Ve
         }
         Operator::Distinct
         | Operator::Top(_)
+        | Operator::Over(_)
         | Operator::Latest(_)
         | Operator::Unique { .. }
         | Operator::Variable(_)
@@ -320,6 +321,7 @@ impl Pruning {
             | Operator::Log(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Variable(_)
@@ -417,6 +419,7 @@ impl Pruning {
             | Operator::Join(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Errors(_)

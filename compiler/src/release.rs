@@ -6,8 +6,8 @@
 
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
-    DataflowPlan, Frame, Join, JoinKind, JoinOutput, Map, Operator, Release, StageKind, Step,
-    StepId, Window,
+    DataflowPlan, Frame, Join, JoinKind, JoinOutput, Map, Operator, Over, Release, StageKind, Step,
+    StepId, Top, Window,
 };
 use arqon_types::TopicName;
 
@@ -117,8 +117,8 @@ fn bounds(
             let found = among(inputs[0], &group.keys);
             (found.iter().map(at_key).collect(), found.into_iter().next())
         }
-        Operator::Top(top) => {
-            let found = among(inputs[0], &top.per).into_iter().next();
+        Operator::Top(Top { per, .. }) | Operator::Over(Over { per, .. }) => {
+            let found = among(inputs[0], per).into_iter().next();
             let bounds = if found.is_some() { inputs[0].to_vec() } else { Vec::new() };
             (bounds, found)
         }

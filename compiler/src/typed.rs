@@ -242,6 +242,8 @@ pub(crate) enum Verb {
     },
     /// `top`
     Top(plan::Top),
+    /// `over`
+    Over(plan::Over),
     /// `loop` over the rows so far.
     Loop(StepLoop),
     /// `window`

@@ -10,6 +10,7 @@ mod expression;
 mod call;
 mod step;
 mod join;
+mod over;
 mod window;
 mod job;
 mod kernel;

@@ -5,7 +5,10 @@
 
 use arqon_grammar::TYPE_WORDS;
 use arqon_grammar::vocabulary;
-use arqon_operators::{aggregate_names, aggregate_signature_text, function_names, signature_text};
+use arqon_operators::{
+    aggregate_names, aggregate_signature_text, along_order_names, along_order_signature_text,
+    function_names, signature_text,
+};
 use arqon_types::{Field, Type};
 
 use crate::analysis::Analysis;
@@ -215,6 +218,7 @@ impl Request<'_> {
             ("asof", ["of"]) => self.expression(place, &rows.other, &rows, Aggregates::Hidden),
             ("window", []) if is_key => self.keys(vocabulary::window_keys(), words::companion),
             ("within", []) if is_key => self.keys(vocabulary::within_keys(), words::companion),
+            ("over", []) if is_key => self.keys(vocabulary::over_keys(), words::companion),
             ("loop", []) if is_key => self.keys(vocabulary::step_loop_keys(), words::loop_key),
             ("merge", []) if is_key => self.keys(&["min", "max", "by"], |_| None),
             ("merge", []) => of_words(&["distinct"]),
@@ -231,6 +235,7 @@ impl Request<'_> {
             ("match", _) => self.expression(place, &rows.other, &rows, Aggregates::Hidden),
             ("drop" | "distinct", _) => fields(&rows.before, Kind::Field),
             ("agg", [_, ..]) => self.expression(place, &rows.before, &rows, Aggregates::Shown),
+            ("over", ["with", _, ..]) => self.along_order(place, &rows),
             _ if is_key => Vec::new(),
             _ => {
                 let mut visible = rows.before.clone();
@@ -243,6 +248,17 @@ impl Request<'_> {
                 self.expression(place, &visible, &rows, Aggregates::Hidden)
             }
         }
+    }
+
+    /// What may stand in a value along an order.
+    fn along_order(&self, place: &Place, rows: &Rows) -> Vec<Candidate> {
+        let mut found = self.expression(place, &rows.before, rows, Aggregates::Shown);
+        if !found.is_empty() {
+            let signature = |name: &str| along_order_signature_text(name).map(str::to_owned);
+            let functions = along_order_names();
+            found.extend(functions.map(|it| candidate(it, Kind::Function, signature(it))));
+        }
+        found
     }
 
     /// What may stand in an expression over rows of these fields.

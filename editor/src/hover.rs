@@ -121,7 +121,7 @@ fn meaning(at: &Cursor, word: &str) -> Option<&'static str> {
                 _ => match names[at.step()?.behind..] {
                     [] => words::verb(word).or_else(|| words::companion(word)),
                     ["loop"] => words::loop_key(word),
-                    ["window" | "within" | "asof"] => words::companion(word),
+                    ["window" | "within" | "asof" | "over"] => words::companion(word),
                     _ => None,
                 },
             }

@@ -318,6 +318,7 @@ impl<'a> Collector<'a> {
             | ast::StepKind::Group(_)
             | ast::StepKind::Distinct(_)
             | ast::StepKind::Top(_)
+            | ast::StepKind::Over(_)
             | ast::StepKind::Window(_)
             | ast::StepKind::Within(_)
             | ast::StepKind::Carries(_)

@@ -1,6 +1,6 @@
 //! What the reference says of a function: its signature, and values that a test computes.
 
-use arqon_operators::{aggregate_signature_text, signature_text};
+use arqon_operators::{aggregate_signature_text, along_order_signature_text, signature_text};
 
 /// The page that the examples stand on, in blocks of their own: a signature, then examples behind
 /// two blanks.
@@ -10,7 +10,8 @@ const PAGE: &str = include_str!("../../docs/CIRCUITS.md");
 pub(crate) fn function(name: &str) -> Option<String> {
     let function = signature_text(name);
     let aggregate = aggregate_signature_text(name).filter(|text| Some(*text) != function);
-    let signatures: Vec<&str> = function.into_iter().chain(aggregate).collect();
+    let signatures: Vec<&str> =
+        function.into_iter().chain(aggregate).chain(along_order_signature_text(name)).collect();
     if signatures.is_empty() {
         return None;
     }
@@ -31,7 +32,7 @@ fn examples(signature: &str) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use arqon_operators::{aggregate_names, function_names};
+    use arqon_operators::{aggregate_names, along_order_names, function_names};
 
     use super::*;
 
@@ -43,7 +44,7 @@ mod tests {
         for name in function_names() {
             assert!(function(name).unwrap().contains(" => "), "{name}");
         }
-        for name in aggregate_names() {
+        for name in aggregate_names().chain(along_order_names()) {
             assert!(function(name).is_some(), "{name}");
         }
         assert_eq!(function("no_such"), None);

@@ -105,6 +105,7 @@ pub(crate) fn companion(name: &str) -> Option<&'static str> {
         "agg" => "the aggregates of each group",
         "by" => "the order",
         "per" => "the fields that each have their own",
+        "with" => "the values along the order, a call each",
         "offset" => "how many rows are passed over first",
         "ties" => "`cut` to the number, or `all` that are as good as the last",
         "rank" => "a field for the place in the order",
@@ -189,6 +190,7 @@ mod tests {
         all(vocabulary::transport_keys(), operator_key);
         all(vocabulary::window_keys(), companion);
         all(vocabulary::within_keys(), companion);
+        all(vocabulary::over_keys(), companion);
         all(vocabulary::node_loop_keys(), loop_key);
         all(vocabulary::step_loop_keys(), loop_key);
     }

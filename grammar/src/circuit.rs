@@ -9,6 +9,7 @@ mod join;
 mod looped;
 mod window;
 mod kernel;
+mod over;
 mod step;
 mod operator;
 mod example;

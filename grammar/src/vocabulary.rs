@@ -97,6 +97,11 @@ pub fn within_keys() -> &'static [&'static str] {
     tables::WITHIN_KEYS
 }
 
+/// The keys within `over: { … }`.
+pub fn over_keys() -> &'static [&'static str] {
+    tables::OVER_KEYS
+}
+
 /// The keys within the `loop: { … }` of a step.
 pub fn step_loop_keys() -> &'static [&'static str] {
     tables::STEP_LOOP_KEYS

@@ -113,6 +113,15 @@ fn draw(step: &ast::Step) -> String {
         }
         ast::StepKind::Kernel(kernel) => format!("kernel {}", kernel.name.node),
         ast::StepKind::Wasm(wasm) => format!("wasm {}", wasm.capsule.node),
+        ast::StepKind::Over(over) => {
+            let by: Vec<String> = over
+                .by
+                .iter()
+                .flatten()
+                .map(|key| format!("{} {:?}", key.value, key.direction))
+                .collect();
+            format!("over {} by {} with {}", over.per[0], by.join(", "), named(&over.fields))
+        }
         ast::StepKind::Window(window) => format!("window {:?}", window.kind.node),
         ast::StepKind::Within(within) => format!("within {}", within.last.node),
         ast::StepKind::Route(branches) => {

@@ -176,15 +176,6 @@ fn joins_are_checked() {
 }
 
 #[test]
-fn what_comes_later_is_said_by_name() {
-    check(
-        "flow:\n  a:\n    from: t\n    do:\n      - window: { tumble: 1m }\n        \
-         final: true\n      - over: {}\n        with: { a: b }\n    to: u\n",
-        &["9:9-13 error[E0019]: `over` is part of the language and not available in this version"],
-    );
-}
-
-#[test]
 fn kernels_and_capsules_have_a_form() {
     check_steps(
         "- kernel: k\n  args: 3\n  modes: [pass, fast, pass]\n  emit: { eps: -1 }\n  bounds: { \

@@ -189,6 +189,11 @@ fn check_steps(text: &str, steps: &[Step]) {
                     check_expression(text, &field.value);
                 }
             }
+            StepKind::Over(over) => {
+                for field in &over.fields {
+                    check_expression(text, &field.value);
+                }
+            }
             StepKind::Loop(repeated) => check_steps(text, &repeated.body),
             StepKind::Kernel(kernel) => {
                 assert!(fits(text, kernel.name.span) && fits(text, kernel.args_span));

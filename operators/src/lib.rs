@@ -55,8 +55,8 @@ pub use itmd::{
 pub use literal::{adapt_number, adapt_string, number};
 pub use program::{Evaluated, Program, Selected};
 pub use signature::{
-    aggregate_names, aggregate_parameters, aggregate_signature_text, function_names,
-    function_parameters, signature_text,
+    aggregate_names, aggregate_parameters, aggregate_signature_text, along_order_names,
+    along_order_signature_text, function_names, function_parameters, signature_text,
 };
 pub use typing::{
     and, binary, coerce, common_type, default, field, if_else, in_expression, in_list, list, or,

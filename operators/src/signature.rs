@@ -407,6 +407,15 @@ const AGGREGATES: &[AggregateSignature] = &[
     aggregate("top", A::Top, &["x", "n"], 2, "top(x: T, n) -> list<T>; n is a constant"),
 ];
 
+/// What has a meaning along an order of rows only, and how it is called.
+const ALONG_ORDER: &[(&str, &str)] = &[
+    ("lag", "lag(x: T, n) -> option<T>, the value n rows before; n is 1 unless given"),
+    ("lead", "lead(x: T, n) -> option<T>, the value n rows after; n is 1 unless given"),
+    ("row_number", "row_number() -> int64, from 1; no two rows have the same"),
+    ("rank", "rank() -> int64, the first row_number of the rows that are equal in `by`"),
+    ("dense_rank", "dense_rank() -> int64, how many different values of `by` there are so far"),
+];
+
 pub(crate) fn find_function(name: &str) -> Option<&'static Signature> {
     FUNCTIONS.iter().find(|signature| signature.name == name)
 }
@@ -433,6 +442,16 @@ pub fn signature_text(name: &str) -> Option<&'static str> {
 /// One line on how an aggregate is called.
 pub fn aggregate_signature_text(name: &str) -> Option<&'static str> {
     find_aggregate(name).map(|signature| signature.text)
+}
+
+/// The names of the functions along an order of rows.
+pub fn along_order_names() -> impl Iterator<Item = &'static str> {
+    ALONG_ORDER.iter().map(|(name, _)| *name)
+}
+
+/// One line on how a function along an order is called.
+pub fn along_order_signature_text(name: &str) -> Option<&'static str> {
+    ALONG_ORDER.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// The parameters of a function by name, so that named arguments find their place.

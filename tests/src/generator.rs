@@ -242,7 +242,11 @@ fn step(
     body: &mut String,
     at: usize,
 ) {
-    match random.below(13) {
+    match random.below(14) {
+        13 => {
+            over(random, fields, body, at);
+            *saying = Saying::Changes;
+        }
         10 | 11 => {
             step_loop(random, nodes, fields, body, Within { margin: 6, is_free: false });
             *saying = Saying::Changes;
@@ -625,6 +629,58 @@ fn asof(random: &mut Random, fields: &Fields, others: &Fields, body: &mut String
     let (time, of) = (random.pick(&mine), random.pick(&theirs));
     let _ = writeln!(body, "        asof: {{ time: {time}, of: {of} }}");
     true
+}
+
+/// Values along an order of the rows.
+fn over(random: &mut Random, fields: &mut Fields, body: &mut String, at: usize) {
+    let by = random.pick(fields).0.clone();
+    let way = *random.pick(&["", " desc"]);
+    let mut options: Vec<(String, String)> = ["row_number()", "rank()", "dense_rank()", "count()"]
+        .map(|call| (call.to_owned(), "int64".to_owned()))
+        .to_vec();
+    for (name, ty) in fields.iter() {
+        let lifted = if ty.starts_with("option<") { ty.clone() } else { format!("option<{ty}>") };
+        options.push((format!("lag({name})"), lifted.clone()));
+        options.push((format!("lead({name}, 2)"), lifted));
+        options.push((format!("first({name})"), ty.clone()));
+        match ty.as_str() {
+            "int64" => {
+                options.push((format!("sum({name})"), ty.clone()));
+                options.push((format!("max({name})"), ty.clone()));
+                options.push((format!("min(12 / {name})"), "float64".to_owned()));
+                options.push((format!("sum({name}, where={name} > 1)"), ty.clone()));
+            }
+            "decimal<2>" => options.push((format!("avg({name})"), "float64".to_owned())),
+            "float64" => options.push((format!("sum({name})"), ty.clone())),
+            _ => {}
+        }
+    }
+    let is_ordered = !random.chance(20);
+    if is_ordered {
+        let _ = writeln!(body, "      - over:\n          by: [{by}{way}]");
+    } else {
+        let _ = writeln!(body, "      - over:");
+        options.retain(|(call, _)| {
+            ["sum(", "max(", "min(", "avg(", "count("].iter().any(|name| call.starts_with(name))
+        });
+    }
+    if random.chance(60) {
+        let _ = writeln!(body, "          per: [{}]", random.pick(fields).0);
+    }
+    let _ = writeln!(body, "          with:");
+    for idx in 0..=random.below(3) {
+        let (mut call, ty) = random.pick(&options).clone();
+        let takes_rows =
+            !["lag", "lead", "row", "rank", "dense"].iter().any(|name| call.starts_with(name));
+        if is_ordered && takes_rows && random.chance(40) {
+            let before = if call.ends_with("()") { "" } else { ", " };
+            call.truncate(call.len() - 1);
+            let _ = write!(call, "{before}rows={})", 1 + random.below(4));
+        }
+        let name = format!("o{at}_{idx}_{}", fields.len());
+        let _ = writeln!(body, "            {name}: {call}");
+        fields.push((name, ty));
+    }
 }
 
 /// A row for each element of a list that is made of the row's fields.

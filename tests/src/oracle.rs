@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use arqon_operators::{Aggregate, AggregateFunction, Expr, ExprKind, eval};
 use arqon_plan::{
     Asof, Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, Latest, LoopId,
-    Operator, Order, Route, Session, Stage, StageKind, Step, Ties, Top, TopicPlan, Window,
+    Operator, Order, Over, OverKind, Route, Session, SortKey, Stage, StageKind, Step, Ties, Top,
+    TopicPlan, Window,
 };
 use arqon_types::{Change, Discipline, Row, TopicName, Type, Value};
 
@@ -372,6 +373,7 @@ impl Evaluation {
                 input(0).into_iter().filter(|(_, n)| *n > 0).map(|(row, _)| (row, 1)).collect()
             }
             Operator::Top(top) => self.top(node, top, &input(0)),
+            Operator::Over(over) => self.over(node, over, &input(0)),
             Operator::Latest(latest) => last_rows(latest, &input(0)),
             Operator::Next(_) => input(0),
             Operator::Variable(_) | Operator::Leave(_) => panic!("a loop is repeated as a whole"),
@@ -641,7 +643,7 @@ impl Evaluation {
         }
         let mut output = Collection::new();
         for mut members in groups.into_values() {
-            members.sort_by(|a, b| compare(top, &a.0, &b.0).then_with(|| a.1.cmp(&b.1)));
+            members.sort_by(|a, b| compare(&top.by, &a.0, &b.0).then_with(|| a.1.cmp(&b.1)));
             let copies: Vec<(&Row, &Row)> = members
                 .iter()
                 .flat_map(|(order, row, diff)| (0..(*diff).max(0)).map(move |_| (order, row)))
@@ -666,6 +668,56 @@ impl Evaluation {
                         values.push(Value::Int(i64::try_from(rank + 1).expect("a small rank")));
                     }
                     add(&mut output, values.into(), 1);
+                }
+            }
+        }
+        output
+    }
+
+    fn over(&mut self, node: &str, over: &Over, rows: &Collection) -> Collection {
+        let mut groups: BTreeMap<Row, Vec<(Row, Row, i64)>> = BTreeMap::new();
+        let by: Vec<Expr> = over.by.iter().map(|key| key.expr.clone()).collect();
+        for (group, row, diff) in self.keyed(node, &over.per, rows) {
+            let Some(order) = self.values(node, &by, &row, diff) else { continue };
+            // A row of which something cannot be computed is no part of the order.
+            let is_sound = over.functions.iter().all(|function| {
+                let (filter, exprs) = match &function.kind {
+                    OverKind::Aggregate { aggregate, .. } => {
+                        (aggregate.filter.as_ref(), counted_of(aggregate))
+                    }
+                    other => (None, other.exprs()),
+                };
+                let counts = filter.map_or(Some(true), |it| self.holds(node, it, &row, diff));
+                let exprs: Vec<Expr> = exprs.into_iter().cloned().collect();
+                match counts {
+                    Some(true) => self.values(node, &exprs, &row, diff).is_some(),
+                    Some(false) => true,
+                    None => false,
+                }
+            });
+            if is_sound {
+                groups.entry(group).or_default().push((order, row, diff));
+            }
+        }
+        let mut output = Collection::new();
+        for mut members in groups.into_values() {
+            members.sort_by(|a, b| compare(&over.by, &a.0, &b.0).then_with(|| a.1.cmp(&b.1)));
+            let copies: Vec<(&Row, &Row)> = members
+                .iter()
+                .flat_map(|(order, row, diff)| (0..(*diff).max(0)).map(move |_| (order, row)))
+                .collect();
+            for (at, (_, row)) in copies.iter().enumerate() {
+                let mut values = row.to_vec();
+                let mut fault = None;
+                for function in &over.functions {
+                    match along(&function.kind, over.by.is_empty(), &copies, at) {
+                        Ok(value) => values.push(value),
+                        Err(code) => fault = fault.or(Some(code)),
+                    }
+                }
+                match fault {
+                    None => add(&mut output, values.into(), 1),
+                    Some(code) => self.fail(node, &code, 1),
                 }
             }
         }
@@ -716,8 +768,8 @@ fn late(window: &Window, rows: &Collection) -> Collection {
     output
 }
 
-fn compare(top: &Top, a: &Row, b: &Row) -> std::cmp::Ordering {
-    for (idx, key) in top.by.iter().enumerate() {
+fn compare(by: &[SortKey], a: &Row, b: &Row) -> std::cmp::Ordering {
+    for (idx, key) in by.iter().enumerate() {
         let order = a[idx].cmp(&b[idx]);
         let order = match key.order {
             Order::Ascending => order,
@@ -741,6 +793,50 @@ fn is_before(asof: &Asof, of: &Value, time: &Value) -> bool {
         (of, time) => return of <= time,
     };
     distance >= 0 && asof.within.is_none_or(|within| distance <= i128::from(within))
+}
+
+/// The value of a field along the order, at one of the copies.
+fn along(
+    kind: &OverKind,
+    is_unordered: bool,
+    copies: &[(&Row, &Row)],
+    at: usize,
+) -> Result<Value, String> {
+    let place = |n: usize| Value::Int(i64::try_from(n).expect("a small place"));
+    let distance = |n: &u64| usize::try_from(*n).expect("a small distance");
+    let value = |of: &Expr, at: Option<usize>| {
+        let copy = at.and_then(|at| copies.get(at));
+        copy.map_or(Value::None, |(_, row)| eval(of, row).expect("it was computed before"))
+    };
+    let orders = || copies[..=at].iter().map(|(order, _)| *order);
+    let first =
+        |rows: &Option<u64>| rows.map_or(0, |rows| (at + 1).saturating_sub(distance(&rows)));
+    Ok(match kind {
+        OverKind::Lag { of, n } => value(of, at.checked_sub(distance(n))),
+        OverKind::Lead { of, n } => value(of, at.checked_add(distance(n))),
+        OverKind::First { of, rows } => value(of, Some(first(rows))),
+        OverKind::RowNumber => place(at + 1),
+        OverKind::Rank => {
+            place(1 + orders().position(|order| order == copies[at].0).expect("itself"))
+        }
+        OverKind::DenseRank => place(orders().collect::<BTreeSet<&Row>>().len()),
+        OverKind::Aggregate { aggregate, rows } => {
+            let frame = if is_unordered { copies } else { &copies[first(rows)..=at] };
+            let members: Vec<(Row, i64)> =
+                frame.iter().map(|(_, row)| ((*row).clone(), 1)).collect();
+            return aggregated(aggregate, &members);
+        }
+    })
+}
+
+/// What is computed of each row for an aggregate: its arguments, where its filter lets the row
+/// count.
+fn counted_of(aggregate: &Aggregate) -> Vec<&Expr> {
+    use AggregateFunction as F;
+    match (aggregate.function, aggregate.args.as_slice()) {
+        (F::First | F::Last, [x, by]) => vec![by, x],
+        (_, args) => args.iter().take(1).collect(),
+    }
 }
 
 fn joined(output: JoinOutput, left: &Row, right: Option<&Row>, n_right: usize) -> Row {

@@ -267,6 +267,7 @@ fn law(verb: &Verb) -> &'static str {
             "by group: a change takes back the row of its group and puts the new one, exactly"
         }
         Verb::Distinct => "by row: the first copy comes, the last one goes",
+        Verb::Over(_) => "by group: a change moves the rows whose values along the order change",
         Verb::Top(_) => "by group: a change moves the rows at the cut of its group",
         Verb::Window(window) if window.is_final => {
             "held until the window closes, and said once; what comes later goes to `late`"

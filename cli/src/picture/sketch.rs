@@ -270,6 +270,10 @@ fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
         }
         Verb::Distinct => "distinct".to_owned(),
         Verb::Top(top) => format!("top {}", top.n),
+        Verb::Over(over) => {
+            let first = step.schema.fields.len().saturating_sub(over.functions.len());
+            format!("over: {}", names(first).join(", "))
+        }
         Verb::Window(window) => window_line(window),
         Verb::Within(within) => format!("within {}", format_duration(within.last)),
         Verb::Route(route) => {

@@ -72,6 +72,7 @@ impl PlanBuilder {
             | Verb::Group(_)
             | Verb::Distinct
             | Verb::Top(_)
+            | Verb::Over(_)
             | Verb::Window(_)
             | Verb::Within(_)
             | Verb::Route(_)

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use arqon_operators::{Aggregate, Expr, Place};
-use arqon_types::{Discipline, Edge, Schema, TopicName};
+use arqon_types::{Discipline, Edge, Schema, TopicName, Type};
 
 /// A step's place in [`DataflowPlan::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,6 +80,7 @@ impl DataflowPlan {
                 | Operator::Group(_)
                 | Operator::Distinct
                 | Operator::Top(_)
+                | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
                 | Operator::Window(_)
@@ -223,6 +224,8 @@ pub enum Operator {
     Distinct,
     /// One input.
     Top(Top),
+    /// Each row with values along an order. One input.
+    Over(Over),
     /// The last row of each key in log order. One input.
     Latest(Latest),
     /// Lets one row per key pass: the least; the others are error rows. One input.
@@ -514,6 +517,86 @@ pub struct Top {
     pub ties: Ties,
     /// Whether a last field with the rank (int64, from 1) is added.
     pub rank: bool,
+}
+
+/// Values along an order: each copy of a row counts as a row of its own. Rows stand in the order of
+/// `by`, and then of all fields ascending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Over {
+    /// The group; empty for one group of all rows.
+    pub per: Vec<Expr>,
+    /// The order; empty for rows without one, over which there are aggregates of the whole group
+    /// only.
+    pub by: Vec<SortKey>,
+    /// The fields that are added.
+    pub functions: Vec<OverFunction>,
+}
+
+/// One field of an [`Over`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverFunction {
+    /// What it is.
+    pub kind: OverKind,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// What a field along an order is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverKind {
+    /// The value so many rows before, or none.
+    Lag {
+        /// Over the row.
+        of: Expr,
+        /// How many.
+        n: u64,
+    },
+    /// The value so many rows after, or none.
+    Lead {
+        /// Over the row.
+        of: Expr,
+        /// How many.
+        n: u64,
+    },
+    /// The value of the first of the rows up to this one.
+    First {
+        /// Over the row.
+        of: Expr,
+        /// How many rows count, this one the last of them; all where none is said.
+        rows: Option<u64>,
+    },
+    /// The row's place, from 1.
+    RowNumber,
+    /// The place of the first row that is equal in `by`.
+    Rank,
+    /// How many different values of `by` there are up to the row's.
+    DenseRank,
+    /// Of the rows up to this one, or of all where there is no order.
+    Aggregate {
+        /// Over the row.
+        aggregate: Aggregate,
+        /// How many rows count, this one the last of them; all where none is said.
+        rows: Option<u64>,
+    },
+}
+
+impl OverKind {
+    /// What is computed of each row.
+    pub fn exprs(&self) -> Vec<&Expr> {
+        match self {
+            Self::Lag { of, .. } | Self::Lead { of, .. } | Self::First { of, .. } => vec![of],
+            Self::RowNumber | Self::Rank | Self::DenseRank => Vec::new(),
+            Self::Aggregate { aggregate, .. } => {
+                aggregate.args.iter().chain(&aggregate.filter).collect()
+            }
+        }
+    }
+
+    /// Whether the value depends on the order of the rows.
+    pub fn needs_order(&self) -> bool {
+        !matches!(self, Self::Aggregate { rows: None, .. })
+    }
 }
 
 /// One key of an order.

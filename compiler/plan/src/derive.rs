@@ -267,6 +267,17 @@ impl Plan {
                     windows: input.windows.clone(),
                 }
             }
+            Verb::Over(over) => {
+                let windows = windows::among(input, &over.per).and(input.windows.clone());
+                Facts {
+                    discipline: Some(windows::said_once(windows.as_ref())),
+                    keys: keys::over(over, &input.keys, step.schema.fields.len()),
+                    declared_key: input.declared_key.clone(),
+                    extent: input.extent.clone(),
+                    state: extent::all_rows_per(&over.per, input, Held::Over),
+                    windows,
+                }
+            }
             Verb::Top(top) => {
                 let (extent, state) = extent::top(top, input);
                 let windows = windows::among(input, &top.per).and(input.windows.clone());

@@ -97,6 +97,8 @@ pub enum Held {
     Sessions,
     /// Each row of this port of a kernel.
     Kernel(String),
+    /// Each row, since the values along the order are those of other rows.
+    Over,
     /// Each row, for late subscribers.
     Topic,
 }

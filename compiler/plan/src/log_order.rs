@@ -100,6 +100,7 @@ fn keeps_order(verb: &Verb) -> bool {
         | Verb::Group(_)
         | Verb::Distinct
         | Verb::Top(_)
+        | Verb::Over(_)
         | Verb::Variable(_)
         | Verb::Leave { .. }
         | Verb::Window(_)

@@ -8,8 +8,8 @@ use arqon_operators::{Expr, ExprKind};
 use arqon_types::{Edge, Field, Schema, format_duration};
 
 use crate::dataflow::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, LoopId, Operator, Order, Stage, StageKind,
-    Step, StepId, Ties, Top,
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, LoopId, Operator, Order, Over, OverFunction,
+    OverKind, SortKey, Stage, StageKind, Step, StepId, Ties, Top,
 };
 use crate::derive::extent::bytes_text;
 use crate::facts::{Held, State};
@@ -120,6 +120,7 @@ pub fn state_text(plan: &Plan, state: &State) -> String {
                 Held::JoinLeft
                 | Held::JoinRight
                 | Held::Top
+                | Held::Over
                 | Held::Distinct
                 | Held::Loop
                 | Held::Sessions
@@ -161,6 +162,7 @@ pub fn verb_text(plan: &Plan, id: VertexId, step: &FlowStep) -> String {
         Verb::Group(group) => group_text(group, &input, &step.schema),
         Verb::Distinct => "distinct".to_owned(),
         Verb::Top(top) => top_text(top, &input, &step.schema),
+        Verb::Over(over) => over_text(over, &input, &step.schema),
         Verb::Window(window) => window_step_text(window, &input),
         Verb::Within(within) => within_step_text(within, &input),
         Verb::Late(_) => "rows that came too late".to_owned(),
@@ -500,18 +502,8 @@ fn group_text(group: &Group, input: &[String], schema: &Schema) -> String {
 }
 
 fn top_text(top: &Top, input: &[String], schema: &Schema) -> String {
-    let by: Vec<String> = top
-        .by
-        .iter()
-        .map(|key| {
-            let text = expression_text(&key.expr, input);
-            match key.order {
-                Order::Ascending => text,
-                Order::Descending => format!("{text} desc"),
-            }
-        })
-        .collect();
-    let mut text = format!("top {} by {}", top.n, by.join(", "));
+    let by = order_text(&top.by, input);
+    let mut text = format!("top {} by {by}", top.n);
     if !top.per.is_empty() {
         let per: Vec<String> = top.per.iter().map(|per| expression_text(per, input)).collect();
         text = format!("{text} per {}", per.join(", "));
@@ -548,6 +540,51 @@ fn loop_text(plan: &DataflowPlan, of: LoopId) -> String {
     })
 }
 
+fn order_text(by: &[SortKey], input: &[String]) -> String {
+    let key = |key: &SortKey| {
+        let text = expression_text(&key.expr, input);
+        match key.order {
+            Order::Ascending => text,
+            Order::Descending => format!("{text} desc"),
+        }
+    };
+    by.iter().map(key).collect::<Vec<_>>().join(", ")
+}
+
+fn over_text(over: &Over, input: &[String], schema: &Schema) -> String {
+    let name = |idx: usize| schema.fields.get(idx).map_or("?", |field| field.name.as_str());
+    let function = |(idx, function): (usize, &OverFunction)| {
+        let text = |expr: &Expr| expression_text(expr, input);
+        let text = match &function.kind {
+            OverKind::Lag { of, n } => format!("lag({}, {n})", text(of)),
+            OverKind::Lead { of, n } => format!("lead({}, {n})", text(of)),
+            OverKind::First { of, rows } => last_rows(&format!("first({})", text(of)), *rows),
+            OverKind::RowNumber => "row_number()".to_owned(),
+            OverKind::Rank => "rank()".to_owned(),
+            OverKind::DenseRank => "dense_rank()".to_owned(),
+            OverKind::Aggregate { aggregate, rows } => {
+                last_rows(&expression::aggregate_text(aggregate, input), *rows)
+            }
+        };
+        format!("{}: {text}", name(input.len() + idx))
+    };
+    let functions: Vec<String> = over.functions.iter().enumerate().map(function).collect();
+    let per: Vec<String> = over.per.iter().map(|per| expression_text(per, input)).collect();
+    let per = if per.is_empty() { String::new() } else { format!(" per {}", per.join(", ")) };
+    let by = order_text(&over.by, input);
+    let by = if by.is_empty() { by } else { format!(" by {by}") };
+    format!("over{per}{by} with {}", functions.join(", "))
+}
+
+/// A call with one more argument: how many rows count.
+fn last_rows(call: &str, rows: Option<u64>) -> String {
+    match (rows, call.strip_suffix("()"), call.strip_suffix(')')) {
+        (Some(rows), Some(function), _) => format!("{function}(rows={rows})"),
+        (Some(rows), None, Some(call)) => format!("{call}, rows={rows})"),
+        (None, ..) | (Some(_), None, None) => call.to_owned(),
+    }
+}
+
 fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
     let at = |place: usize| {
         let input = step.inputs.get(place).and_then(|id| plan.steps.get(id.index()));
@@ -576,6 +613,7 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         Operator::Group(group) => group_text(group, &at(0), &step.schema),
         Operator::Distinct => "distinct".to_owned(),
         Operator::Top(top) => top_text(top, &at(0), &step.schema),
+        Operator::Over(over) => over_text(over, &at(0), &step.schema),
         Operator::Latest(latest) => format!("latest ({})", named(&step.schema, &latest.key)),
         Operator::Unique { key } => format!("unique ({})", named(&step.schema, key)),
         Operator::Errors(node) => format!("errors of {node}"),
@@ -609,6 +647,7 @@ fn key_names(step: &Step, input: &[String]) -> Vec<String> {
         Operator::Join(join) => texts(&join.left_key),
         Operator::Group(group) => texts(&group.keys),
         Operator::Top(top) => texts(&top.per),
+        Operator::Over(over) => texts(&over.per),
         Operator::Distinct => columns(&step.schema),
         Operator::Unique { key } => {
             key.iter().map(|column| named(&step.schema, &[*column])).collect()

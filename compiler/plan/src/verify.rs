@@ -32,12 +32,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use arqon_operators::{Expr, ExprKind, UnaryOp};
+use arqon_operators::{Aggregate, Expr, ExprKind, UnaryOp};
 use arqon_types::{Discipline, Schema, TopicName, Type, error_schema};
 
 use crate::dataflow::{
-    Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator,
-    Release, Session, StageKind, Step, Top, TopicPlan, Variable, Window,
+    Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator, Over,
+    OverKind, Release, Session, StageKind, Step, Top, TopicPlan, Variable, Window,
 };
 
 /// Deepest nesting of an expression.
@@ -177,6 +177,7 @@ impl<'a> Verifier<'a> {
                 | Operator::Group(_)
                 | Operator::Distinct
                 | Operator::Top(_)
+                | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
                 | Operator::Variable(_)
@@ -205,6 +206,7 @@ impl<'a> Verifier<'a> {
             | Operator::Group(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Variable(_)
@@ -280,6 +282,7 @@ impl<'a> Verifier<'a> {
                 self.yields(&types[0], &step.schema);
             }
             Operator::Top(top) => self.top(top, &types[0], &step.schema),
+            Operator::Over(over) => self.over(over, &types[0], &step.schema),
             Operator::Latest(latest) => {
                 let n_rest = types[0].len().saturating_sub(latest.n_places);
                 let (rest, places) = types[0].split_at(n_rest);
@@ -394,6 +397,7 @@ impl<'a> Verifier<'a> {
             Operator::Join(join) => of(&join.left_key),
             Operator::Group(group) => of(&group.keys),
             Operator::Top(top) => of(&top.per),
+            Operator::Over(over) => of(&over.per),
             Operator::Distinct => column(release.key),
             Operator::Unique { key } => key.get(release.key).and_then(|at| column(*at)),
             Operator::Source(_)
@@ -517,15 +521,19 @@ impl<'a> Verifier<'a> {
             types.push(key.ty.clone());
         }
         for aggregate in &group.aggregates {
-            for arg in &aggregate.args {
-                self.expression(arg, input);
-            }
-            if let Some(filter) = &aggregate.filter {
-                self.condition(filter, input);
-            }
+            self.aggregate(aggregate, input);
             types.push(aggregate.ty.clone());
         }
         self.yields(&types, schema);
+    }
+
+    fn aggregate(&mut self, aggregate: &Aggregate, input: &[Type]) {
+        for arg in &aggregate.args {
+            self.expression(arg, input);
+        }
+        if let Some(filter) = &aggregate.filter {
+            self.condition(filter, input);
+        }
     }
 
     fn top(&mut self, top: &Top, input: &[Type], schema: &Schema) {
@@ -538,6 +546,44 @@ impl<'a> Verifier<'a> {
         let mut types = input.to_vec();
         if top.rank {
             types.push(Type::Int64);
+        }
+        self.yields(&types, schema);
+    }
+
+    fn over(&mut self, over: &Over, input: &[Type], schema: &Schema) {
+        for per in &over.per {
+            self.expression(per, input);
+        }
+        for key in &over.by {
+            self.expression(&key.expr, input);
+        }
+        let mut types = input.to_vec();
+        for function in &over.functions {
+            let wanted = match &function.kind {
+                OverKind::Lag { of, .. } | OverKind::Lead { of, .. } => of.ty.clone().optional(),
+                OverKind::First { of, .. } => of.ty.clone(),
+                OverKind::RowNumber | OverKind::Rank | OverKind::DenseRank => Type::Int64,
+                OverKind::Aggregate { aggregate, .. } => aggregate.ty.clone(),
+            };
+            self.require(function.ty == wanted, || {
+                format!("a value of {} where {wanted} is wanted", function.ty)
+            });
+            self.require(!over.by.is_empty() || !function.kind.needs_order(), || {
+                "a value along an order, where there is no order".into()
+            });
+            match &function.kind {
+                OverKind::Aggregate { aggregate, rows } => {
+                    self.aggregate(aggregate, input);
+                    self.require(*rows != Some(0), || "an aggregate of no rows".into());
+                }
+                OverKind::First { of, rows } => {
+                    self.expression(of, input);
+                    self.require(*rows != Some(0), || "the first of no rows".into());
+                }
+                OverKind::Lag { of, .. } | OverKind::Lead { of, .. } => self.expression(of, input),
+                OverKind::RowNumber | OverKind::Rank | OverKind::DenseRank => {}
+            }
+            types.push(function.ty.clone());
         }
         self.yields(&types, schema);
     }
@@ -570,6 +616,7 @@ impl<'a> Verifier<'a> {
                 | Operator::Group(_)
                 | Operator::Distinct
                 | Operator::Top(_)
+                | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
                 | Operator::Window(_)
@@ -617,6 +664,7 @@ impl<'a> Verifier<'a> {
                 | Operator::Errors(_)
                 | Operator::Route(_)
                 | Operator::Arm(_)
+                | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
                 | Operator::Window(_)

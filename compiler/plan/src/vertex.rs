@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use arqon_operators::{Expr, Kernel, KernelMode};
 use arqon_types::{Discipline, Edge, Float, Schema, TopicName, Value};
 
-use crate::dataflow::{Frame, Group, Join, Order, Top};
+use crate::dataflow::{Frame, Group, Join, Order, Over, Top};
 
 /// A half-open byte range of the circuit file.
 #[derive(
@@ -222,6 +222,8 @@ pub enum Verb {
     Distinct,
     /// `top`
     Top(Top),
+    /// `over`
+    Over(Over),
     /// `route`; read by its [`Verb::Arm`] steps only.
     Route(RouteStep),
     /// The rows that one label of a `route` took, by the label's place; its address is

@@ -99,6 +99,7 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
             format!("`window` at `{address}` holds every event of `{topic}`: no session closes"),
             None,
         ),
+        Held::Over => (format!("`over` at `{address}` holds every event of `{topic}`"), None),
         Held::Top => (format!("`top` at `{address}` holds every event of `{topic}`"), None),
         Held::Kernel(port) => (
             format!("`kernel` at `{address}` holds every event of `{topic}` (port `{port}`)"),

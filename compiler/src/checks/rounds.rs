@@ -54,6 +54,7 @@ fn takes_back(of: usize, verb: &Verb) -> Option<&'static str> {
     match verb {
         Verb::Group(_) => Some("group"),
         Verb::Top(_) => Some("top"),
+        Verb::Over(_) => Some("over"),
         Verb::Join(join) if join.asof.is_some() => Some("asof"),
         Verb::Join(join) => match join.kind {
             JoinKind::Full => Some("kind: full"),

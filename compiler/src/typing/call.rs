@@ -158,6 +158,10 @@ impl Typer<'_> {
             self.aggregate_of_one_row(function);
             return;
         }
+        if arqon_operators::along_order_names().any(|known| known == name) {
+            self.no_order(function);
+            return;
+        }
         if LATER_FUNCTIONS.contains(&name) {
             self.report.push(Diagnostic::new(
                 yaml::NOT_AVAILABLE,
@@ -201,7 +205,7 @@ impl Typer<'_> {
     }
 
     /// The arguments in the order of the parameters; named ones find their place.
-    fn ordered<'t>(
+    pub(super) fn ordered<'t>(
         &mut self,
         function: &Spanned<String>,
         arguments: &'t [syntax::Argument],

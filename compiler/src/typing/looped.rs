@@ -81,6 +81,7 @@ impl Typer<'_> {
             ast::StepKind::Within(_) => "within",
             ast::StepKind::Route(_) => "route",
             ast::StepKind::Carries(_) => "carries",
+            ast::StepKind::Over(_) => "over",
             ast::StepKind::Call(_) => "call",
             ast::StepKind::Kernel(_) => "kernel",
             ast::StepKind::Wasm(_) => "wasm",

@@ -713,6 +713,7 @@ fn type_step(
         ast::StepKind::Group(group) => typer.group_step(group, row),
         ast::StepKind::Distinct(fields) => typer.distinct_step(fields.as_deref(), row),
         ast::StepKind::Top(top) => typer.top_step(top, row),
+        ast::StepKind::Over(over) => typer.over_step(over, row),
         ast::StepKind::Window(window) => typer.window_step(window, step.verb, input),
         ast::StepKind::Within(within) => typer.within_step(within, step.verb, input),
         ast::StepKind::Route(branches) => typer.route_step(branches, row),
@@ -756,6 +757,7 @@ fn first_step_towards_sink(steps: &[ast::Step]) -> usize {
         | ast::StepKind::Join(_)
         | ast::StepKind::Group(_)
         | ast::StepKind::Loop(_)
+        | ast::StepKind::Over(_)
         | ast::StepKind::Distinct(Some(_))
         | ast::StepKind::Route(_)
         | ast::StepKind::Call(_)

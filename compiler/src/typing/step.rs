@@ -252,56 +252,87 @@ impl Typer<'_> {
             Some(offset) => self.whole_number(offset, "`offset`"),
             None => Some(0),
         };
-        let mut complete = !top.by.is_empty();
-        let mut by = Vec::with_capacity(top.by.len());
-        for key in &top.by {
-            let order = match key.direction {
-                ast::Direction::Ascending => plan::Order::Ascending,
-                ast::Direction::Descending => plan::Order::Descending,
-            };
-            match self.expression(&key.value, &scope, None) {
-                Some(typed) => by.push(plan::SortKey { expr: typed.expr, order }),
-                None => complete = false,
-            }
-        }
-        let mut per = Vec::with_capacity(top.per.len());
-        for key in &top.per {
-            match self.expression(key, &scope, None) {
-                Some(typed) => per.push(typed.expr),
-                None => complete = false,
-            }
-        }
+        let by = self.order(&top.by, &scope);
+        let per = self.expressions(&top.per, &scope);
+        let mut complete = true;
         let ties = match top.ties.as_ref().map(|ties| ties.node) {
             None | Some(ast::Ties::Cut) => plan::Ties::Cut,
             Some(ast::Ties::All) => plan::Ties::All,
         };
         let mut result = Arc::clone(row);
         if let Some(rank) = &top.rank {
-            if let Some(at) = row.position(rank.as_str()) {
-                let mut fault = Diagnostic::new(
-                    names::FIELD_CLASH,
-                    rank.span,
-                    format!("the row has a field `{}` already", rank.node),
-                );
-                if let Some(origin) = row.columns[at].origin {
-                    fault = fault.secondary(origin.span, "this one");
-                }
-                self.report.push(fault.help("give the rank another name"));
-                complete = false;
-            } else {
-                let mut columns = row.columns.clone();
-                let origin = Origin { span: rank.span, kind: OriginKind::Computed };
-                columns.push(Column::new(rank.as_str(), Some(Type::Int64), Some(origin)));
-                result = Arc::new(RowType { columns, open: row.open });
+            match self.added(rank, Some(Type::Int64), rank.span, &result) {
+                Some(row) => result = row,
+                None => complete = false,
             }
         }
-        let verb = match (n, offset) {
-            (Some(n), Some(offset)) if complete => {
+        let verb = match (n, offset, by, per) {
+            (Some(n), Some(offset), Some(by), Some(per)) if complete => {
                 Verb::Top(plan::Top { n, offset, per, by, ties, rank: top.rank.is_some() })
             }
             _ => Verb::Unknown,
         };
         (verb, result)
+    }
+
+    /// The keys of an order; nothing if there is none or one has a fault.
+    pub(super) fn order(
+        &mut self,
+        by: &[ast::OrderBy],
+        scope: &Scope<'_>,
+    ) -> Option<Vec<plan::SortKey>> {
+        let mut keys = Some(Vec::with_capacity(by.len()));
+        for key in by {
+            let order = match key.direction {
+                ast::Direction::Ascending => plan::Order::Ascending,
+                ast::Direction::Descending => plan::Order::Descending,
+            };
+            let typed = self.expression(&key.value, scope, None);
+            keys = keys.zip(typed).map(|(mut keys, typed)| {
+                keys.push(plan::SortKey { expr: typed.expr, order });
+                keys
+            });
+        }
+        keys.filter(|keys| !keys.is_empty())
+    }
+
+    /// All of these expressions; nothing if one has a fault.
+    pub(super) fn expressions(
+        &mut self,
+        asts: &[syntax::Expr],
+        scope: &Scope<'_>,
+    ) -> Option<Vec<Expr>> {
+        let typed: Vec<Option<Expr>> = asts
+            .iter()
+            .map(|ast| self.expression(ast, scope, None).map(|typed| typed.expr))
+            .collect();
+        typed.into_iter().collect()
+    }
+
+    /// The row with one more field; nothing if it has one of the name, which is reported.
+    pub(super) fn added(
+        &mut self,
+        name: &ast::Name,
+        ty: Option<Type>,
+        computed: Span,
+        row: &Arc<RowType>,
+    ) -> Option<Arc<RowType>> {
+        if let Some(at) = row.position(name.as_str()) {
+            let mut fault = Diagnostic::new(
+                names::FIELD_CLASH,
+                name.span,
+                format!("the row has a field `{}` already", name.node),
+            );
+            if let Some(origin) = row.columns[at].origin {
+                fault = fault.secondary(origin.span, "this one");
+            }
+            self.report.push(fault.help("give the new field another name"));
+            return None;
+        }
+        let mut columns = row.columns.clone();
+        let origin = Origin { span: computed, kind: OriginKind::Computed };
+        columns.push(Column::new(name.as_str(), ty, Some(origin)));
+        Some(Arc::new(RowType { columns, open: row.open }))
     }
 
     /// A whole number that is known when the circuit is compiled.

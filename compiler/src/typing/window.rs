@@ -232,6 +232,7 @@ pub(super) fn time_after(time: EventTime, verb: &Verb) -> EventTime {
         | Verb::Join { .. }
         | Verb::Distinct { fields: None }
         | Verb::Top(_)
+        | Verb::Over(_)
         | Verb::Window(_)
         | Verb::Within(_)
         | Verb::Loop(_)

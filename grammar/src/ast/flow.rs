@@ -152,6 +152,8 @@ pub enum StepKind {
     Distinct(Option<Vec<NamedExpr>>),
     /// `top:`.
     Top(Top),
+    /// `over:`.
+    Over(Over),
     /// `loop:`.
     Loop(Loop),
     /// `window:`.
@@ -264,6 +266,17 @@ pub struct Top {
     pub ties: Option<Spanned<Ties>>,
     /// `rank:`, the field that receives the rank, from 1.
     pub rank: Option<Name>,
+}
+
+/// `over:`
+#[derive(Clone, PartialEq, Debug)]
+pub struct Over {
+    /// `by:`, if the rows have an order.
+    pub by: Option<Vec<OrderBy>>,
+    /// `per:`; empty for one group of all rows.
+    pub per: Vec<Expr>,
+    /// `with:`, the fields that are added.
+    pub fields: Vec<NamedExpr>,
 }
 
 /// One key of an order: `n desc`.

@@ -84,6 +84,11 @@ impl Step {
                 top.by.iter().map(|key| &key.value).for_each(&mut *visit);
                 top.per.iter().chain(&top.offset).for_each(visit);
             }
+            StepKind::Over(over) => {
+                over.by.iter().flatten().map(|key| &key.value).for_each(&mut *visit);
+                over.per.iter().for_each(&mut *visit);
+                values(&over.fields, visit);
+            }
             StepKind::Loop(looped) => {
                 looped.body.iter().for_each(|step| step.for_each_expression(visit));
                 looped.bounds.rounds.iter().for_each(visit);

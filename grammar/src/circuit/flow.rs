@@ -132,15 +132,6 @@ impl<'a> Reader<'a> {
         Some(Sink::Labels(labels.collect()))
     }
 
-    /// Reports what the language has and this version has not.
-    pub(crate) fn not_available(&mut self, span: Span, what: &str) {
-        self.report(Diagnostic::new(
-            code::yaml::NOT_AVAILABLE,
-            span,
-            format!("{what} is part of the language and not available in this version"),
-        ));
-    }
-
     /// Reports an empty list or map.
     pub(crate) fn empty(&mut self, span: Span, message: &str) {
         self.report(Diagnostic::new(code::yaml::EMPTY, span, message));

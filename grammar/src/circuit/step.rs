@@ -28,15 +28,10 @@ use crate::yaml::NodeId;
 struct Verb {
     name: &'static str,
     companions: &'static [&'static str],
-    is_available: bool,
 }
 
 const fn verb(name: &'static str, companions: &'static [&'static str]) -> Verb {
-    Verb { name, companions, is_available: true }
-}
-
-const fn later(name: &'static str, companions: &'static [&'static str]) -> Verb {
-    Verb { name, companions, is_available: false }
+    Verb { name, companions }
 }
 
 /// All verbs of the language.
@@ -50,7 +45,7 @@ const VERBS: &[Verb] = &[
     verb("group", &["agg", "where"]),
     verb("distinct", &[]),
     verb("top", &["by", "per", "offset", "ties", "rank"]),
-    later("over", &["per", "by", "with"]),
+    verb("over", &["per", "by", "with"]),
     verb("window", &["time", "final"]),
     verb("within", &[]),
     verb("loop", &["merge", "rounds", "exact"]),
@@ -61,9 +56,9 @@ const VERBS: &[Verb] = &[
     verb("carries", &[]),
 ];
 
-/// The verbs that are read, each with its companions.
+/// The verbs, each with its companions.
 pub(crate) fn verbs() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    VERBS.iter().filter(|verb| verb.is_available).map(|verb| (verb.name, verb.companions))
+    VERBS.iter().map(|verb| (verb.name, verb.companions))
 }
 
 /// Words of other languages whose value is written as that of our verb.
@@ -82,6 +77,7 @@ fn verb_habit(word: &str) -> Option<&'static str> {
         "group_by" | "groupby" | "aggregate" | "reduce" | "agg" => Some("group"),
         "dedup" | "dedupe" | "unique" => Some("distinct"),
         "sort" | "order" | "order_by" | "limit" | "take" | "head" => Some("top"),
+        "partition" | "running" | "analytic" => Some("over"),
         "flatten" | "explode" | "flat_map" => Some("unnest"),
         "lookup" | "merge" => Some("join"),
         "iterate" | "recurse" | "recursive" | "repeat" | "fixpoint" => Some("loop"),
@@ -115,10 +111,6 @@ impl<'a> Reader<'a> {
         };
         let Some((item, verb)) = self.verb(&items, span) else { return error };
         let step = |kind| Step { verb: item.span, span, kind };
-        if !verb.is_available {
-            self.not_available(item.span, &format!("`{}`", verb.name));
-            return step(StepKind::Error);
-        }
         let mut known = vec![verb.name];
         known.extend(verb.companions);
         let Some(fields) = self.fields(id, verb.name, item.span, &known) else { return error };
@@ -204,6 +196,7 @@ impl<'a> Reader<'a> {
                 Some(StepKind::Distinct(Some(named)))
             }
             "top" => self.top(item, fields).map(StepKind::Top),
+            "over" => self.over(item, fields).map(StepKind::Over),
             "loop" => self.step_loop(item, fields).map(StepKind::Loop),
             "window" => self.window(item, fields).map(StepKind::Window),
             "within" => self.within(item).map(StepKind::Within),
@@ -212,13 +205,18 @@ impl<'a> Reader<'a> {
             "kernel" => self.kernel(item, fields).map(StepKind::Kernel),
             "wasm" => self.wasm(item, fields).map(StepKind::Wasm),
             "carries" => self.discipline(id).map(StepKind::Carries),
-            // `VERBS` has no other available verb.
+            // `VERBS` has no other verb.
             _ => None,
         }
     }
 
     /// The list, when it has entries. One without any is reported, unless its entries have been.
-    fn not_empty<T>(&mut self, list: Vec<T>, item: Item<'a>, message: &str) -> Option<Vec<T>> {
+    pub(super) fn not_empty<T>(
+        &mut self,
+        list: Vec<T>,
+        item: Item<'a>,
+        message: &str,
+    ) -> Option<Vec<T>> {
         let n_written = self.list(item.value).map(<[NodeId]>::len);
         let n_written = n_written.or_else(|| self.map(item.value).map(|items| items.len()));
         if n_written == Some(0) {
@@ -288,7 +286,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `by:`, one or several of `expression`, `expression asc`, `expression desc`.
-    fn order(&mut self, id: NodeId) -> Vec<OrderBy> {
+    pub(super) fn order(&mut self, id: NodeId) -> Vec<OrderBy> {
         let items = self.items(id);
         let mut keys = Vec::with_capacity(items.len());
         for item in items {

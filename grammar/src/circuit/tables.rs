@@ -14,6 +14,7 @@ pub(crate) use super::operator::PROFILE_KEYS;
 pub(crate) use super::operator::RETRY_KEYS;
 pub(crate) use super::operator::ROLE_KEYS;
 pub(crate) use super::operator::TRANSPORT_KEYS;
+pub(crate) use super::over::OVER_KEYS;
 pub(crate) use super::step::verbs;
 pub(crate) use super::topic::DISCIPLINES;
 pub(crate) use super::topic::EDGES;

@@ -305,13 +305,30 @@ codes! {
         wrong: "- join: prices\n  match: { symbol: symbol }\n  as: p\n  kind: semi\n  asof: { time: at, of: at }\n",
         mended: "- join: prices\n  match: { symbol: symbol }\n  as: p\n  kind: left\n  asof: { time: at, of: at }\n",
     }
+    NOT_ALONG_ORDER = "E0253" {
+        title: "no value of a row beside other rows",
+        explanation: "Each entry of `with:` in an `over` is one call: of `lag`, `lead`, `first`, \
+            `row_number`, `rank` or `dense_rank`, or of an aggregate. What is computed from its \
+            result, or from the row alone, stands in a `with` step before or after the `over`.",
+        wrong: "- over:\n    per: [account]\n    by: [at]\n    with: { grown: balance - lag(balance) }\n",
+        mended: "- over:\n    per: [account]\n    by: [at]\n    with: { before: lag(balance) }\n- with: { grown: balance - before }\n",
+    }
+    NO_ORDER = "E0254" {
+        title: "a value along an order, where there is no order",
+        explanation: "`lag`, `lead`, `first(x)`, `row_number`, `rank`, `dense_rank` and `rows=` of \
+            an aggregate speak of rows before and after a row. They stand in `with:` of an `over` \
+            that says the order of its rows with `by:`. Without `by:` an `over` has aggregates of \
+            its whole group.",
+        wrong: "- over:\n    per: [account]\n    with: { before: lag(balance) }\n",
+        mended: "- over:\n    per: [account]\n    by: [at]\n    with: { before: lag(balance) }\n",
+    }
     LOOP_STEP = "E0258" {
         title: "a step that cannot be repeated",
         explanation: "A loop repeats its steps within one epoch until nothing changes. Steps that \
             compute with rows can be repeated: `where`, `select`, `with`, `drop`, `join`, \
             `distinct`, a `loop` within the loop, and over nodes outside also `group` and `top`. \
             What reaches beyond the epoch, or splits the flow, cannot: jobs for operators, \
-            conversions of what a topic carries, windows, `route`, and topics to write. It \
+            conversions of what a topic carries, windows, `over`, `route`, and topics to write. It \
             stands before or after the loop.",
         wrong: "- loop:\n    - join: edges\n      match: { id: src }\n      as: e\n    - select: { id: e.dst }\n    - carries: full\n",
         mended: "- loop:\n    - join: edges\n      match: { id: src }\n      as: e\n    - select: { id: e.dst }\n- carries: full\n",

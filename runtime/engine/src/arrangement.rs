@@ -20,6 +20,7 @@ use arqon_operators::Place;
 use arqon_plan::JoinKind;
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 
+use crate::along::{OverShape, Said};
 use crate::asof::AsofShape;
 use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment};
 use crate::group::{GroupShape, is_tick};
@@ -133,6 +134,24 @@ pub(crate) fn reduce_top<T: Moment>(
         out.extend(chosen.iter().map(|(row, n)| (row_of(row), *n)));
     });
     reduce(rows, "Top", reduction, types, meter)
+}
+
+/// Each row with values along an order.
+pub(crate) fn reduce_over(
+    rows: KeyedRows<'_>,
+    shape: OverShape,
+    types: Vec<Type>,
+    meter: Meter,
+) -> Batches<'_> {
+    let reduction: Reduction = Box::new(move |_, values, out| {
+        let copies = shape.copies(values.iter().map(|(row, n)| (*row, *n)));
+        let said = shape.say(&copies, 0..copies.len(), copies.first(), &mut shape.no_rows());
+        out.extend(said.into_iter().map(|(said, n)| match said {
+            Said::Row(row) => (row_of(&row), n),
+            Said::Fault(fault, row) => (fault_of(&fault, &row), n),
+        }));
+    });
+    reduce(rows, "Over", reduction, types, meter)
 }
 
 /// The last row of each key.

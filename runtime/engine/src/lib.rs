@@ -27,6 +27,8 @@ mod multiset;
 mod join;
 mod top;
 mod asof;
+mod along;
+mod over;
 mod latest;
 mod unique;
 mod hold;

@@ -214,6 +214,7 @@ impl<'inner> Walk<'inner, '_, '_> {
             | Operator::Errors(_)
             | Operator::Route(_)
             | Operator::Arm(_)
+            | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Window(_)

@@ -76,6 +76,7 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
             | Operator::Arm(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Variable(_)

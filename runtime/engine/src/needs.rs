@@ -81,6 +81,7 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
             | Operator::Arm(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Variable(_)

@@ -46,10 +46,20 @@ pub(crate) fn pack_ordered(by: OrderBy, fields: Vec<usize>, types: Vec<Type>) ->
 
 /// The order and the row of a value.
 pub(crate) fn split_order(value: &PackedRow) -> (&[u8], &[u8]) {
-    let bytes = value.as_bytes();
-    let (bytes, suffix) = bytes.split_at(bytes.len() - SUFFIX_BYTES);
-    let n_order = u32::from_be_bytes(suffix.try_into().expect("the suffix has four bytes"));
-    bytes.split_at(n_order as usize)
+    split_order_of(value.as_bytes())
+}
+
+/// The same of the value's bytes.
+pub(crate) fn split_order_of(value: &[u8]) -> (&[u8], &[u8]) {
+    let (bytes, n_order) = split_length(value);
+    bytes.split_at(n_order)
+}
+
+/// The bytes before a length at the end, and the length.
+pub(crate) fn split_length(bytes: &[u8]) -> (&[u8], usize) {
+    let (rest, suffix) = bytes.split_at(bytes.len() - SUFFIX_BYTES);
+    let n_bytes = u32::from_be_bytes(suffix.try_into().expect("the suffix has four bytes"));
+    (rest, n_bytes as usize)
 }
 
 /// The least bytes that are greater than all values of this order and of the orders before it.

@@ -100,7 +100,7 @@ pub(crate) struct Meter {
 }
 
 /// Why a row cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fault {
     /// A stable word.
     pub(crate) code: Cow<'static, str>,

@@ -16,8 +16,10 @@ use arqon_plan::{
 };
 use arqon_types::{PackedRow, TopicName};
 
+use crate::along::OverShape;
 use crate::arrangement::{
-    self, reduce_distinct, reduce_groups, reduce_latest, reduce_sessions, reduce_top, reduce_unique,
+    self, reduce_distinct, reduce_groups, reduce_latest, reduce_over, reduce_sessions, reduce_top,
+    reduce_unique,
 };
 use crate::asof::{AsofLogic, AsofShape, pack_sides};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows, Round};
@@ -35,6 +37,7 @@ use crate::map::{count_through, render_map};
 use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
 use crate::open::OpenKeys;
+use crate::over::OverLogic;
 use crate::recorder::{CounterId, Fault, Layout, Meter, Recorder};
 use crate::route::render_route;
 use crate::session::{SessionLogic, SessionShape};
@@ -124,6 +127,7 @@ impl Counters {
                 | Operator::Group(_)
                 | Operator::Distinct
                 | Operator::Top(_)
+                | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
                 | Operator::Leave(_)
@@ -437,6 +441,21 @@ impl<'scope> Walk<'scope, '_> {
                     Backend::Hash => {
                         let logic = TopLogic::new(shape, open);
                         self.stateful(idx, "Top", [rows], logic, only_meter())
+                    }
+                }
+            }
+            Operator::Over(over) => {
+                let shape = OverShape::new(over, inputs[0].schema.clone());
+                let key = KeyShape::plain(&over.per);
+                let open = self.open_keys(idx, &key);
+                let rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
+                match self.backend {
+                    Backend::Arrangements => {
+                        reduce_over(rows, shape, step.schema.types(), only_meter())
+                    }
+                    Backend::Hash => {
+                        let logic = OverLogic::new(shape, open);
+                        self.stateful(idx, "Over", [rows], logic, only_meter())
                     }
                 }
             }

@@ -39,6 +39,7 @@ pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
             | Operator::Group(_)
             | Operator::Distinct
             | Operator::Top(_)
+            | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
             | Operator::Errors(_)

@@ -299,15 +299,20 @@ pub(crate) fn distinct(plan: &Plan, input: &Facts, schema: &Schema) -> (Extent, 
 
 /// `top` holds all rows, since any may come to the top when those above it leave.
 pub(crate) fn top(top: &Top, input: &Facts) -> (Extent, State) {
-    let state = match (&input.extent, windows::among(input, &top.per)) {
-        (Extent::Unbounded(_), Some(open)) => State::Bounded(open.rows),
-        (Extent::Unbounded(topic), None) => State::Unbounded { topic: *topic, held: Held::Top },
-        (Extent::Unknown, _) => State::Unknown,
-        (Extent::Rows(_) | Extent::Bounded(_), _) => State::Bounded(input.extent.text()),
-    };
+    let state = all_rows_per(&top.per, input, Held::Top);
     let cut = matches!(top.ties, Ties::Cut) && top.per.is_empty();
     let extent = if cut { Extent::Rows(top.n) } else { input.extent.clone() };
     (extent, state)
+}
+
+/// What a step holds that keeps all rows, in groups that may go with their windows.
+pub(crate) fn all_rows_per(per: &[Expr], input: &Facts, held: Held) -> State {
+    match (&input.extent, windows::among(input, per)) {
+        (Extent::Unbounded(_), Some(open)) => State::Bounded(open.rows),
+        (Extent::Unbounded(topic), None) => State::Unbounded { topic: *topic, held },
+        (Extent::Unknown, _) => State::Unknown,
+        (Extent::Rows(_) | Extent::Bounded(_), _) => State::Bounded(input.extent.text()),
+    }
 }
 
 impl Topic {

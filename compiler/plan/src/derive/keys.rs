@@ -3,7 +3,7 @@
 use arqon_operators::{Expr, ExprKind};
 use arqon_types::Schema;
 
-use crate::dataflow::{Join, JoinKind, JoinOutput, Ties, Top};
+use crate::dataflow::{Join, JoinKind, JoinOutput, Over, OverKind, Ties, Top};
 use crate::facts::{ColumnPath, Facts};
 use crate::vertex::VertexId;
 
@@ -157,6 +157,23 @@ pub(crate) fn top(top: &Top, input: &[Vec<ColumnPath>], n_columns: usize) -> Vec
         if top.rank || top.n <= 1 {
             keys.push(per);
         }
+    }
+    capped(keys)
+}
+
+/// The keys of an `over`: those of its input, and the place in the group where it is told.
+pub(crate) fn over(
+    over: &Over,
+    input: &[Vec<ColumnPath>],
+    n_columns: usize,
+) -> Vec<Vec<ColumnPath>> {
+    let mut keys = input.to_vec();
+    let n_before = n_columns.saturating_sub(over.functions.len());
+    let number = over.functions.iter().position(|it| it.kind == OverKind::RowNumber);
+    let per: Option<Vec<ColumnPath>> = over.per.iter().map(path_of).collect();
+    if let (Some(mut per), Some(number)) = (per, number) {
+        per.push(vec![n_before + number]);
+        keys.push(per);
     }
     capped(keys)
 }

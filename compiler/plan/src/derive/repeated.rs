@@ -146,6 +146,12 @@ impl Origins<'_> {
                 let is_rank = path.first().is_none_or(|at| input.wire.schema.fields.len() <= *at);
                 if is_rank { None } else { self.trace(input.from, path) }
             }
+            Verb::Over(over) => {
+                let input = self.input(at, &Port::Main)?;
+                let n_before = step.schema.fields.len() - over.functions.len();
+                let is_added = path.first().is_none_or(|at| n_before <= *at);
+                if is_added { None } else { self.trace(input.from, path) }
+            }
             Verb::Join(join) => {
                 let left = self.input(at, &Port::Main)?;
                 let n_left = left.wire.schema.fields.len();

@@ -380,8 +380,8 @@ impl Oracle<'_> {
             Operator::Errors(node) => self.errors.get(node).cloned().unwrap_or_default(),
             Operator::Distinct => self.input(step, 0).into_keys().map(|row| (row, 1)).collect(),
             Operator::Top(top) => self.top(step, top),
-            Operator::Log(_) | Operator::Latest(_) => {
-                panic!("rows of a relation have no place in the log")
+            Operator::Log(_) | Operator::Latest(_) | Operator::Over(_) => {
+                panic!("the law of the house tests what depends on an order")
             }
             Operator::Variable(_) | Operator::Next(_) | Operator::Leave(_) => {
                 panic!("loops are held to the oracle of the laws")
