@@ -210,19 +210,17 @@ impl Tools<'_> {
 
     fn circuits(&self) -> Result<Tally, String> {
         let mut tally = Tally::default();
-        for (verb, folders) in [
-            ("check", &["circuits/ok", "circuits/demo", "circuits/bench"][..]),
-            ("test", &["circuits/ok", "circuits/demo"][..]),
+        for (verb, folders, more) in [
+            ("check", &["circuits/ok", "circuits/demo", "circuits/bench/tpch"][..], &[][..]),
+            // Nexmark's queries keep what is known of an auction or a person for good.
+            ("check", &["circuits/bench/nexmark"], &["--allow", "unbounded"]),
+            ("test", &["circuits/ok", "circuits/demo"], &[]),
         ] {
             for folder in folders {
                 self.present(folder)?;
             }
             let mut arqon = Command::new(self.arqon);
-            arqon.arg(verb).args(folders);
-            if verb == "check" {
-                // Nexmark's queries keep what is known of an auction or a person for good.
-                arqon.args(["--allow", "unbounded"]);
-            }
+            arqon.arg(verb).args(folders).args(more);
             tally.add(counted(self.root, &mut arqon, Count::One)?);
         }
         Ok(tally)
