@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use arqon_compiler::{Compiled, NotRunnable, Options, compile, compile_with};
+use arqon_compiler::{
+    Compiled, NotRunnable, Options, Rehearsal, Unanswered, compile, compile_with,
+};
 use arqon_grammar::Main;
 use arqon_plan::{ARTIFACT_BYTES_MAX, Artifact, DataflowPlan, decode, is_artifact};
 
@@ -95,6 +97,18 @@ impl Circuit {
         self.compiled.dataflow.clone().ok_or_else(|| {
             Failure::internal(format!("{file}: a circuit without errors has no steps"))
         })
+    }
+
+    /// The steps that tests run, and the outputs in which no row is to come: where operators,
+    /// kernels and capsules do not run, those with the answers of mocks.
+    ///
+    /// # Errors
+    /// As [`Self::runnable`].
+    pub(crate) fn testable(&self) -> Result<(DataflowPlan, &[Unanswered]), Failure> {
+        match &self.compiled.rehearsal {
+            Some(Rehearsal { dataflow, unanswered }) => Ok((dataflow.clone(), unanswered)),
+            None => Ok((self.runnable()?, &[])),
+        }
     }
 
     /// `file:line:column: why`, for each part.

@@ -12,11 +12,11 @@ mod junit;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use arqon_compiler::{TestExample, TestInput, TestOutput, TestPlan};
+use arqon_compiler::{ANSWERS, TestExample, TestInput, TestOutput, TestPlan, Unanswered};
 use arqon_engine::{BackendChoice, Changes, CounterKind, EngineOptions, EpochOutput, TopicInput};
 use arqon_operators::Place;
 use arqon_plan::DataflowPlan;
-use arqon_types::TopicName;
+use arqon_types::{Row, Schema, TopicName, Type, Value};
 use serde_json::json;
 
 use self::difference::difference;
@@ -53,15 +53,19 @@ pub(crate) fn test(
         for file in find(path)? {
             let circuit = compile_source(&Source::read(&file)?, &options)?;
             print_for_people(console, std::slice::from_ref(&circuit.findings));
-            match circuit.runnable() {
-                Ok(plan) => {
+            match circuit.testable() {
+                Ok((plan, unanswered)) => {
                     let name = circuit.findings.file();
                     for test in &circuit.compiled.tests {
-                        let outcome = run_test(&plan, test, name, cases)?;
+                        let bed = Bed { plan: &plan, unanswered, file: name };
+                        let outcome = run_test(bed, test, cases)?;
                         print_outcome(console, &outcome)?;
                         outcomes.push(outcome);
                     }
-                    if arguments.laws {
+                    if arguments.laws && circuit.compiled.rehearsal.is_some() {
+                        let why = "inputs are generated, and nothing answers its operators";
+                        console.note(&format!("note: no laws are tried of {name}: {why}\n"));
+                    } else if arguments.laws {
                         for outcome in laws(&plan, name, cases)? {
                             print_outcome(console, &outcome)?;
                             outcomes.push(outcome);
@@ -121,17 +125,22 @@ fn is_checked_only(circuit: &Circuit) -> bool {
     !circuit.findings.has_errors() && circuit.compiled.tests.is_empty()
 }
 
-fn run_test(
-    plan: &DataflowPlan,
-    test: &TestPlan,
-    file: &str,
-    cases: Cases,
-) -> Result<Outcome, Failure> {
+/// What tests of a circuit run on.
+#[derive(Clone, Copy)]
+struct Bed<'a> {
+    plan: &'a DataflowPlan,
+    unanswered: &'a [Unanswered],
+    file: &'a str,
+}
+
+fn run_test(bed: Bed<'_>, test: &TestPlan, cases: Cases) -> Result<Outcome, Failure> {
+    let Bed { plan, unanswered: _, file } = bed;
     let started = now();
     let mut faults = Vec::new();
     for n_workers in WORKERS {
         let outputs = run_examples(plan, test, n_workers)?;
         for (example, output) in test.examples.iter().zip(&outputs) {
+            unanswered(bed, example, output, &mut faults);
             compare(plan, example, output, &format!("{file}:"), n_workers, &mut faults);
         }
         if !faults.is_empty() {
@@ -155,6 +164,37 @@ fn run_examples(
     };
     let epochs = test.examples.iter().map(|example| example.send.iter().map(input).collect());
     play(plan, EngineOptions { n_workers, backend: BackendChoice::Auto }, epochs.collect())
+}
+
+/// Questions that no mock answered.
+fn unanswered(bed: Bed<'_>, example: &TestExample, output: &EpochOutput, faults: &mut Vec<Fault>) {
+    let Place { line, column } = example.place;
+    for asked in bed.unanswered {
+        let found = changes_of(&output.deltas, &asked.topic);
+        let what = asked.schema.fields.first().map_or("row", |field| &field.name);
+        for row in found.iter().filter(|(_, diff)| 0 < **diff).map(|(row, _)| row) {
+            faults.push(Fault {
+                place: format!("{}:{line}:{column}", bed.file),
+                message: format!("no mock answers a {what} of `{}`", asked.address),
+                detail: question(row, &asked.schema),
+            });
+        }
+    }
+}
+
+/// The fields of what was asked, as a test writes them.
+fn question(row: &Row, schema: &Schema) -> String {
+    let (Some(field), Some(value)) = (schema.fields.first(), row.0.first()) else {
+        return String::new();
+    };
+    let (Type::Struct(fields), Value::Struct(values)) = (&field.ty, value) else {
+        return String::new();
+    };
+    let parts = fields.iter().zip(values.iter()).filter(|(_, value)| **value != Value::None);
+    let parts: Vec<String> = parts
+        .map(|(field, value)| format!("{}: {}", field.name, value.display(&field.ty)))
+        .collect();
+    format!("{}: {{ {} }}", field.name, parts.join(", "))
 }
 
 fn compare(
@@ -213,7 +253,8 @@ fn compare(
 /// compiler's passes is no matter of the circuit's author.
 fn updates(output: &EpochOutput) -> u64 {
     let counted = output.stats.nodes.iter().filter(|node| match node.kind {
-        CounterKind::Source | CounterKind::Stateful => true,
+        // Answers of mocks are the test's own.
+        CounterKind::Source | CounterKind::Stateful => !node.node.starts_with(ANSWERS),
         CounterKind::Stateless | CounterKind::Multiplying => false,
     });
     counted.map(|node| node.counts.output.changes).sum()

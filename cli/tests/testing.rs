@@ -78,3 +78,68 @@ fn an_example_that_fails_shows_the_field_that_differs() {
     let junit = std::fs::read_to_string(scene.path("report.xml")).unwrap();
     assert!(junit.contains("failures=\"1\""), "{junit}");
 }
+
+/// Circuits whose operators, kernels and capsules are mocked by their own tests.
+const MOCKED: [&str; 2] = [
+    include_str!("../../circuits/ok/mocked_call.yaml"),
+    include_str!("../../circuits/ok/mocked_steps.yaml"),
+];
+
+#[test]
+fn mocks_answer_for_operators_kernels_and_capsules() {
+    let scene = Scene::new();
+    for (text, n_tests) in MOCKED.into_iter().zip([1, 2]) {
+        scene.write("mocked.yaml", text);
+        let ran = scene.arqon(&["test", "mocked.yaml"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(&format!("{n_tests} passed, 0 failed")), "{}", ran.stdout);
+        // Mocks are for tests alone.
+        let ran = scene.arqon(&["run", "mocked.yaml"]);
+        assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains("does not run in this version"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_expectation_of_a_mocked_circuit_can_fail() {
+    let scene = Scene::new();
+    for (text, right, wrong) in [
+        (MOCKED[0], "label: bird, n: 2", "label: bird, n: 3"),
+        (MOCKED[0], "depth: 3 }, result: { label: bird", "depth: 3 }, result: { label: cat"),
+        (MOCKED[1], "mocks: { attn: [] }", "mocks: { attn: [{ pos: 9, o: [1, 1] }] }"),
+        (MOCKED[1], "label: dog }]", "label: cow }]"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        scene.write("mocked.yaml", &text.replacen(right, wrong, 1));
+        let ran = scene.arqon(&["test", "mocked.yaml"]);
+        assert_eq!(ran.code, 1, "{right}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("changes otherwise"), "{right}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_row_that_no_mock_answers_fails_the_test() {
+    let scene = Scene::new();
+    for (text, right, wrong, said) in [
+        (
+            MOCKED[0],
+            "{ job: { level: 0.25, depth: 3 }",
+            "{ job: { level: 0.26, depth: 3 }",
+            ["no mock answers a job of `pulses[1]`", "job: { level: 0.25, depth: 3 }"],
+        ),
+        (
+            MOCKED[1],
+            "row: { stream: b, at: \"2026-01-01T00:00:00Z\", level: 0.5 }",
+            "row: { stream: b, at: \"2026-01-01T00:00:00Z\", level: 0.6 }",
+            ["no mock answers a row of `found[1]`", "row: { stream: b, at: 2026-01-01T00:00:00Z"],
+        ),
+    ] {
+        assert!(text.contains(right), "{right}");
+        scene.write("mocked.yaml", &text.replacen(right, wrong, 1));
+        let ran = scene.arqon(&["test", "mocked.yaml"]);
+        assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+        for said in said {
+            assert!(ran.stdout.contains(said), "{}", ran.stdout);
+        }
+    }
+}

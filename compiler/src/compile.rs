@@ -17,8 +17,9 @@ use crate::checks::{Unbounded, plan_errors, plan_warnings};
 use crate::example::{TestPlan, type_tests};
 use crate::facts::{Facts, Notes};
 use crate::fuse::fuse;
-use crate::lower::lower;
-use crate::marks::trace_marks;
+use crate::lower::{Answers, lower};
+use crate::marks::{Marks, trace_marks};
+use crate::mocks::Unanswered;
 use crate::options::Options;
 use crate::places::Places;
 use crate::prune::prune;
@@ -38,6 +39,15 @@ pub struct Pass {
     pub plan: DataflowPlan,
 }
 
+/// The steps with what tests say in the place of operators, kernels and capsules.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// The executable form.
+    pub dataflow: DataflowPlan,
+    /// Outputs in which no row is to come.
+    pub unanswered: Vec<Unanswered>,
+}
+
 /// What has become of a circuit.
 #[derive(Debug)]
 pub struct Compiled {
@@ -46,6 +56,9 @@ pub struct Compiled {
     pub plan: Option<Plan>,
     /// The executable form. None with errors, and for a circuit that calls operators.
     pub dataflow: Option<DataflowPlan>,
+    /// What tests run in the place of `dataflow`, where that is none only because this version
+    /// has no operators, kernels and capsules.
+    pub rehearsal: Option<Rehearsal>,
     /// The steps after each pass, if the options ask for them.
     pub passes: Vec<Pass>,
     /// The circuit's tests; those with a fault are left out.
@@ -86,6 +99,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         return Compiled {
             plan: None,
             dataflow: None,
+            rehearsal: None,
             passes: Vec::new(),
             tests: Vec::new(),
             not_runnable: Vec::new(),
@@ -111,13 +125,19 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     let dataflow = if report.has_errors() {
         None
     } else {
-        lower(&resolved, &flow, (&plan, &marks), file_name)
-            .map(|dataflow| passes(dataflow, &mut trace))
+        lower(&resolved, &flow, (&plan, &marks), (file_name, Answers::Missing))
+            .map(|(dataflow, _)| passes(dataflow, &mut trace))
     };
     let not_runnable = not_runnable(&resolved, &flow);
+    let waits_for_mocks =
+        !report.has_errors() && dataflow.is_none() && not_runnable.iter().all(|it| it.is_mockable);
+    let rehearsal = (waits_for_mocks && !tests.is_empty())
+        .then(|| rehearsal(&resolved, &flow, (&plan, &marks), file_name))
+        .flatten();
     Compiled {
         plan: Some(plan),
         dataflow,
+        rehearsal,
         passes: trace.passes,
         tests,
         not_runnable,
@@ -127,6 +147,17 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         facts: notes.map_or_else(Facts::default, |notes| Facts::new(circuit, notes)),
         sources,
     }
+}
+
+fn rehearsal(
+    resolved: &Resolved<'_>,
+    flow: &Flow,
+    known: (&Plan, &Marks),
+    file: &str,
+) -> Option<Rehearsal> {
+    let (dataflow, unanswered) = lower(resolved, flow, known, (file, Answers::Mocked))?;
+    let mut trace = Trace { passes: Vec::new(), is_kept: false };
+    Some(Rehearsal { dataflow: passes(dataflow, &mut trace), unanswered })
 }
 
 /// An imported operator is part of the circuit if the circuit names it; a library offers more

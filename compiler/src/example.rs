@@ -1,5 +1,7 @@
 //! The `tests:` of a circuit, typed: what is sent, what is expected, what it may cost.
 
+mod mocks;
+
 use arqon_grammar::Diagnostic;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
@@ -7,6 +9,7 @@ use arqon_grammar::code::yaml;
 use arqon_operators::Place;
 use arqon_types::{Change, Discipline, Field, Row, Schema, TopicName, error_schema};
 
+use self::mocks::{Said, mocked_names};
 use crate::feeds::is_fed_from_outside;
 use crate::places::Places;
 use crate::raw::typed_fields;
@@ -127,9 +130,10 @@ impl Tests<'_, '_> {
     fn test(&mut self, test: &ast::Test) -> Option<TestPlan> {
         let mut examples = Some(Vec::with_capacity(test.steps.len()));
         let mut laws = Vec::new();
+        let mut said = Said::default();
         for step in &test.steps {
             let typed = match step {
-                ast::TestStep::Example(example) => self.example(example),
+                ast::TestStep::Example(example) => self.example(example, &mut said),
                 ast::TestStep::Law(check) => {
                     let place = self.places.place(check.law.span);
                     laws.extend(self.law(check).map(|law| (law, place)));
@@ -171,17 +175,30 @@ impl Tests<'_, '_> {
                 Law::ALL.map(Law::name).to_vec(),
             );
         }
+        let asks = mocked_names(self);
+        if let Some(first) = asks.keys().next().filter(|_| law.is_some()) {
+            self.report.push(
+                Diagnostic::new(
+                    names::LAW_OF_MOCKS,
+                    name.span,
+                    format!("nothing answers `{first}` when inputs are generated"),
+                )
+                .help("give examples with `mocks` instead"),
+            );
+            return None;
+        }
         law
     }
 
-    fn example(&mut self, example: &ast::Example) -> Option<TestExample> {
+    fn example(&mut self, example: &ast::Example, said: &mut Said) -> Option<TestExample> {
+        let mocks = self.mocks(&example.mocks, said);
         let send: Vec<Option<TestInput>> =
             example.send.iter().map(|(topic, rows)| self.input(topic, rows)).collect();
         let expect: Vec<Option<TestOutput>> =
             example.expect.iter().map(|(topic, rows)| self.output(topic, rows)).collect();
         Some(TestExample {
             place: self.places.place(example.span),
-            send: send.into_iter().collect::<Option<_>>()?,
+            send: mocks?.into_iter().map(Some).chain(send).collect::<Option<_>>()?,
             expect: expect.into_iter().collect::<Option<_>>()?,
             updates: example
                 .cost

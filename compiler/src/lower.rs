@@ -4,6 +4,7 @@
 //! of what is written to it and what clients publish. A keyed topic lets one row per key pass.
 
 mod looped;
+mod mocks;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error
 use crate::feeds::{Writers, expiry, is_fed_from_outside, writers};
 use crate::keys::{Keys, output_keys, proves};
 use crate::marks::Marks;
+use crate::mocks::{Mocked, Unanswered};
 use crate::order::dependency_order;
 use crate::placed::{FullStep, Placed};
 use crate::resolve::Resolved;
@@ -28,16 +30,26 @@ use crate::typed::{
 };
 use crate::typing::Flow;
 
+use self::mocks::Mocks;
 use self::windows::marked;
 
-/// The dataflow plan of a circuit without faults; none if it calls an operator, since calls do
-/// not run in this version, or if its nodes stand in a circle.
+/// Who answers the calls, kernels and capsules of a circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// Nobody: they do not run in this version.
+    Missing,
+    /// The mocks of tests.
+    Mocked,
+}
+
+/// The dataflow plan of a circuit without faults; none if nobody answers what it asks, or if its
+/// nodes stand in a circle. With it what mocks leave unanswered.
 pub(crate) fn lower(
     resolved: &Resolved<'_>,
     flow: &Flow,
     (plan, marks): (&Plan, &Marks),
-    file: &str,
-) -> Option<DataflowPlan> {
+    (file, answers): (&str, Answers),
+) -> Option<(DataflowPlan, Vec<Unanswered>)> {
     let mut lowering = Lowering {
         resolved,
         flow,
@@ -57,6 +69,7 @@ pub(crate) fn lower(
         errors: BTreeMap::new(),
         results: vec![Vec::new(); flow.nodes.len()],
         late: vec![None; flow.nodes.len()],
+        mocks: (answers == Answers::Mocked).then(Mocks::default),
         writers: writers(resolved, flow),
         is_read: read_topics(resolved, flow),
     };
@@ -95,7 +108,9 @@ pub(crate) fn lower(
         .chain(granted.into_iter().map(Some))
         .collect::<Option<Vec<_>>>()?;
     topics.extend(lowering.late_topics());
-    Some(DataflowPlan {
+    let Mocks { topics: mocked, unanswered, .. } = lowering.mocks.unwrap_or_default();
+    topics.extend(mocked);
+    let dataflow = DataflowPlan {
         circuit: resolved.name.clone(),
         namespace: resolved.namespace.clone(),
         file: file.to_owned(),
@@ -104,7 +119,8 @@ pub(crate) fn lower(
         steps: lowering.steps,
         outputs: lowering.outputs,
         releases: Vec::new(),
-    })
+    };
+    Some((dataflow, unanswered))
 }
 
 /// Whether the topic is a control input, which its readers see one epoch later.
@@ -159,6 +175,8 @@ struct Lowering<'r, 'a> {
     results: Vec<Vec<StepId>>,
     /// The rows that came too late for each node that judges rows.
     late: Vec<Option<StepId>>,
+    /// What stands in for operators, kernels and capsules in a test.
+    mocks: Option<Mocks>,
     writers: Writers,
     /// Whether a node reads the topic.
     is_read: Vec<bool>,
@@ -188,8 +206,9 @@ impl Lowering<'_, '_> {
         for node in &self.flow.nodes {
             needs.push(node.reads().into_iter().flat_map(|(input, _)| place(input)).collect());
         }
-        for writers in &self.writers {
-            needs.push(writers.iter().map(|(NodeId(id), _)| *id).collect());
+        for (topic, writers) in self.writers.iter().enumerate() {
+            let nodes = writers.iter().map(|(NodeId(id), _)| *id);
+            needs.push(nodes.chain(self.callers(TopicId(topic))).collect());
         }
         needs
     }
@@ -467,9 +486,12 @@ impl Lowering<'_, '_> {
             }
             written.push(self.written(*node_id, *sink_idx, &schema)?);
         }
+        let told = self.told_to(id);
+        let is_told = !told.is_empty();
+        written.extend(told);
         let control = is_control(self.resolved, id);
         // Of a topic that nobody writes here or outside, and nobody reads, there is no collection.
-        let is_wanted = !writers.is_empty() || topic.edge.admits() || self.is_read[id.0];
+        let is_wanted = !writers.is_empty() || topic.edge.admits() || self.is_read[id.0] || is_told;
         if !control && is_wanted && is_fed_from_outside(self.resolved, id, writers.len()) {
             written.push(self.fed(id)?);
         }
@@ -488,7 +510,7 @@ impl Lowering<'_, '_> {
         {
             step = self.unique(step, &topic.key, label, schema);
         }
-        if !writers.is_empty() || topic.edge.emits() {
+        if !writers.is_empty() || topic.edge.emits() || is_told {
             let step = self.plain(step)?;
             self.outputs.push(Output { topic: topic.name.clone(), step });
         }
@@ -532,6 +554,8 @@ impl Lowering<'_, '_> {
         let node = &flow.nodes[id.0];
         let mut at = match &node.repeated {
             Some(repeated) => self.node_loop(node, repeated)?,
+            // The kernel reads them, or what stands in for it does not.
+            None if !node.ports.is_empty() => self.answers(Mocked::Step(id, 0))?,
             None => self.node_sources(id, node)?,
         };
         let mut row = Arc::clone(&node.row_in);
@@ -552,6 +576,9 @@ impl Lowering<'_, '_> {
                     at = self.late(id, step, at, (&within.time, frame))?;
                     self.within(node, step, at, within)?
                 }
+                Verb::Call(call) => self.mocked_call((id, idx), call, at)?,
+                Verb::Wasm(_) => self.mocked_capsule((id, idx), at)?,
+                Verb::Kernel(_) => self.answers(Mocked::Step(id, idx))?,
                 _ => self.step(node, step, at, &row)?,
             };
             if let Verb::Route(_) = &step.verb {
@@ -705,7 +732,7 @@ impl Lowering<'_, '_> {
                 self.step_loop(node, step, repeated, at)?
             }
             Verb::Carries(Discipline::Events | Discipline::Delta) => at,
-            // Windows are lowered where their late rows are, too.
+            // These are lowered where more is known of the node.
             Verb::Window(_)
             | Verb::Within(_)
             | Verb::Call(_)

@@ -20,6 +20,8 @@ pub struct NotRunnable {
     pub span: Span,
     /// Why: `` `call: nvm` is checked and drawn, and does not run in this version ``.
     pub message: String,
+    /// Whether a test can say what it would answer.
+    pub is_mockable: bool,
 }
 
 /// Parts without which the answers would be others; such a circuit does not run.
@@ -41,6 +43,7 @@ pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
                      to a topic with a `time`",
                     topic.name
                 ),
+                is_mockable: false,
             });
         }
         if let Some(control) = control(topic).filter(|_| is_read && written.contains(&id)) {
@@ -51,6 +54,7 @@ pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
                      flow writes back to its readers",
                     topic.name
                 ),
+                is_mockable: false,
             });
         }
     }
@@ -69,6 +73,7 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
         found.push(NotRunnable {
             span,
             message: format!("{what} is checked, and has no effect in this version"),
+            is_mockable: false,
         });
     };
     for (id, topic) in resolved.topics.iter().enumerate() {
@@ -145,7 +150,7 @@ fn operators_of(resolved: &Resolved<'_>, node: &TypedNode, found: &mut Vec<NotRu
             _ => continue,
         };
         let message = format!("{what} is checked and drawn, and does not run in this version");
-        found.push(NotRunnable { span, message });
+        found.push(NotRunnable { span, message, is_mockable: true });
     }
     let sinks = node.sinks.iter().map(|sink| (Input::Topic(sink.topic), sink.span));
     for (input, span) in node.reads().into_iter().chain(sinks) {
@@ -158,6 +163,7 @@ fn operators_of(resolved: &Resolved<'_>, node: &TypedNode, found: &mut Vec<NotRu
                     "topic `{}` belongs to an operator, and operators do not run in this version",
                     topic.name
                 ),
+                is_mockable: true,
             });
         }
     }

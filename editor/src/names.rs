@@ -329,6 +329,9 @@ impl<'a> Collector<'a> {
     fn test_step(&mut self, step: &ast::TestStep) {
         match step {
             ast::TestStep::Example(example) => {
+                for mock in &example.mocks {
+                    self.reference(&mock.name);
+                }
                 for (name, _) in example.send.iter().chain(&example.expect) {
                     self.reference(name);
                 }

@@ -26,6 +26,8 @@ pub enum TestStep {
 /// `send:`, `expect:` and `cost:`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Example {
+    /// `mocks:`, what operators, kernels and capsules answer from here on.
+    pub mocks: Vec<Mock>,
     /// `send:`, rows for topics, in order.
     pub send: Vec<(Name, Vec<TestRow>)>,
     /// `expect:`, all changes of each topic named, in any order.
@@ -34,6 +36,15 @@ pub struct Example {
     pub cost: Option<Cost>,
     /// The whole step.
     pub span: Span,
+}
+
+/// What stands in for an operator, a kernel or a capsule.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Mock {
+    /// The operator, the node, or the step: `pulses[1]`.
+    pub name: Spanned<String>,
+    /// Maps, typed by what they stand in for.
+    pub entries: Vec<Value>,
 }
 
 /// A row sent or expected. Its values are raw text, typed by the topic's schema.

@@ -9,6 +9,7 @@ use crate::ast::BoundComparison;
 use crate::ast::Cost;
 use crate::ast::Example;
 use crate::ast::LawCheck;
+use crate::ast::Mock;
 use crate::ast::Name;
 use crate::ast::Test;
 use crate::ast::TestChange;
@@ -52,19 +53,8 @@ impl<'a> Reader<'a> {
         let first = self.map(id).and_then(|items| items.first().copied());
         let owner = first.map_or(test.span, |item| item.span);
         let fields = self.fields(id, "a test step", owner, STEP_KEYS)?;
-        if let Some(mocks) = fields.get("mocks") {
-            self.report(
-                Diagnostic::new(
-                    code::yaml::NOT_AVAILABLE,
-                    mocks.span,
-                    "`mocks` is part of the language and not available in this version",
-                )
-                .help("operators do not run in this version, so there is no call to answer"),
-            );
-            return None;
-        }
         if let Some(law) = fields.get("law") {
-            for key in ["send", "expect", "cost"] {
+            for key in ["send", "expect", "cost", "mocks"] {
                 if let Some(other) = fields.get(key) {
                     self.report(
                         Diagnostic::new(
@@ -82,7 +72,9 @@ impl<'a> Reader<'a> {
             let law = self.name(law.value, NameRule::Plain, "law")?;
             return Some(TestStep::Law(LawCheck { law, within, span: fields.span }));
         }
-        if fields.get("send").is_none() && fields.get("expect").is_none() {
+        let mocks = fields.value("mocks").map(|value| self.mocks(value)).unwrap_or_default();
+        let keys = ["send", "expect", "mocks"];
+        if keys.iter().all(|key| fields.get(key).is_none()) {
             self.require(&fields, "send");
         }
         let send = fields.value("send").map(|value| self.rows_by_topic(value)).unwrap_or_default();
@@ -95,7 +87,23 @@ impl<'a> Reader<'a> {
                 .and_then(|value| self.quantity(value, "a bound, as in `\"<= 8\"`", bound));
             Some(Cost { updates })
         });
-        Some(TestStep::Example(Example { send, expect, cost, span: fields.span }))
+        Some(TestStep::Example(Example { mocks, send, expect, cost, span: fields.span }))
+    }
+
+    fn mocks(&mut self, id: NodeId) -> Vec<Mock> {
+        let what = "a map of operators, kernels and capsules, and what they answer";
+        let items = self.expect_map(id, what).unwrap_or_default();
+        let mut mocks = Vec::with_capacity(items.len());
+        for item in items {
+            let entries = self.expect_list(item.value, "a list of answers").unwrap_or_default();
+            let entries = entries.iter().filter_map(|entry| {
+                self.expect_map(*entry, "an answer, as in `{ job: { … }, result: { … } }`")?;
+                Some(self.value(*entry, Computing::NotHere))
+            });
+            let entries = entries.collect();
+            mocks.push(Mock { name: Spanned::new(item.key.to_owned(), item.span), entries });
+        }
+        mocks
     }
 
     fn rows_by_topic(&mut self, id: NodeId) -> Vec<(Name, Vec<TestRow>)> {

@@ -349,6 +349,29 @@ codes! {
         wrong: "flow:\n  reach:\n    loop:\n      let: { node: roots }\n      next: { nodes: { from: [roots, step] } }\n    out: node\n",
         mended: "flow:\n  reach:\n    loop:\n      let: { node: roots }\n      next: { node: { from: [roots, step] } }\n    out: node\n",
     }
+    UNKNOWN_MOCK = "E0262" {
+        title: "a mock of something that the flow does not have",
+        explanation: "`mocks:` in a test name the operators that the flow calls, and the nodes \
+            with a kernel or capsule; where a node has several of those, the step: `found[1]`. \
+            Steps that the engine runs itself are not mocked.",
+        wrong: "- mocks: { nmv: [{ job: { program_ref: a }, result: {} }] }\n",
+        mended: "- mocks: { nvm: [{ job: { program_ref: a }, result: {} }] }\n",
+    }
+    MOCK_TWICE = "E0263" {
+        title: "two mocks for one question",
+        explanation: "A job, or a row, is answered once in a test, and the same ever after: \
+            results are recorded, and a retraction takes back what was recorded. Mocks of a later \
+            step of the test add answers; only what a kernel puts out is said anew.",
+        wrong: "- mocks: { nvm: [{ job: { program_ref: a }, result: {} }, { job: { program_ref: a }, result: {} }] }\n",
+        mended: "- mocks: { nvm: [{ job: { program_ref: a }, result: {} }, { job: { program_ref: b }, result: {} }] }\n",
+    }
+    LAW_OF_MOCKS = "E0264" {
+        title: "a law of a circuit whose operators do not run",
+        explanation: "Laws are tried with generated inputs, so that no test can say what an \
+            operator, kernel or capsule answers to them. Examples with `mocks:` can.",
+        wrong: "tests:\n  any split:\n    - law: split\n",
+        mended: "tests:\n  one answer:\n    - mocks: { nvm: [{ job: { program_ref: a }, result: {} }] }\n      send: { pulses: [{ id: 1 }] }\n",
+    }
     UNKNOWN_LAW = "E0270" {
         title: "a law that nothing checks",
         explanation: "`law:` in a test names what is to hold for generated inputs: `batch` (many \

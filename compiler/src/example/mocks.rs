@@ -1,0 +1,269 @@
+//! Mocks of a test, typed: what each stands in for, and what it answers.
+
+use std::collections::BTreeMap;
+
+use arqon_grammar::Diagnostic;
+use arqon_grammar::Span;
+use arqon_grammar::ast;
+use arqon_grammar::code::{names, yaml};
+use arqon_types::{Change, Field, Row, TopicName, Type, Value};
+
+use super::{TestInput, Tests};
+use crate::mocks::Mocked;
+use crate::raw::typed_fields;
+use crate::typed::{NodeId, OperatorId, TypedNode, Verb};
+
+/// What the mocks of one test have said so far.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Where each question is answered.
+    answered: BTreeMap<(TopicName, Value), Span>,
+    /// What each kernel puts out.
+    rows: BTreeMap<TopicName, BTreeMap<Row, i64>>,
+}
+
+/// What can be mocked, by the name that a test gives it.
+pub(super) fn mocked_names(tests: &Tests<'_, '_>) -> BTreeMap<String, Mocked> {
+    let mut found = BTreeMap::new();
+    for (id, node) in tests.flow.nodes.iter().enumerate() {
+        let computing: Vec<usize> = (0..node.steps.len())
+            .filter(|idx| matches!(node.steps[*idx].verb, Verb::Kernel(_) | Verb::Wasm(_)))
+            .collect();
+        for idx in &computing {
+            let mocked = Mocked::Step(NodeId(id), *idx);
+            let name = if computing.len() == 1 { &node.name } else { &node.steps[*idx].address };
+            found.insert(name.clone(), mocked);
+        }
+        for step in &node.steps {
+            if let Verb::Call(call) = &step.verb {
+                let name = &tests.resolved.operator(call.operator).ast.name.node;
+                found.insert(name.clone(), Mocked::Operator(call.operator));
+            }
+        }
+    }
+    found
+}
+
+impl Tests<'_, '_> {
+    /// The answers that come with a step of a test.
+    pub(super) fn mocks(&mut self, mocks: &[ast::Mock], said: &mut Said) -> Option<Vec<TestInput>> {
+        let mut inputs = Some(Vec::with_capacity(mocks.len()));
+        for mock in mocks {
+            let typed = self.mock(mock, said);
+            inputs = inputs.zip(typed).map(|(mut inputs, input)| {
+                inputs.push(input);
+                inputs
+            });
+        }
+        inputs
+    }
+
+    fn mock(&mut self, mock: &ast::Mock, said: &mut Said) -> Option<TestInput> {
+        let mocked = self.mocked(mock)?;
+        let topic = mocked.topic();
+        let schema = mocked.answers(self.resolved, self.flow)?;
+        let is_kernel = match mocked {
+            Mocked::Operator(_) => false,
+            Mocked::Step(NodeId(id), idx) => {
+                matches!(self.flow.nodes[id].steps[idx].verb, Verb::Kernel(_))
+            }
+        };
+        let changes = if is_kernel {
+            let before = said.rows.entry(topic.clone()).or_default();
+            self.put_out(mock, &schema.fields, before)?
+        } else {
+            let mut changes = Some(Vec::with_capacity(mock.entries.len()));
+            for (at, entry) in mock.entries.iter().enumerate() {
+                let typed = match mocked {
+                    Mocked::Operator(id) => self.job_answer((mock, at), entry, id),
+                    Mocked::Step(..) => self.capsule_answer(mock, entry, &schema.fields),
+                };
+                let typed = typed.filter(|values| {
+                    self.is_first((topic.clone(), values[0].clone()), entry.span, said)
+                });
+                changes = changes.zip(typed).map(|(mut changes, values)| {
+                    changes.push(Change::Diff { row: Row::from(values), diff: 1 });
+                    changes
+                });
+            }
+            changes?
+        };
+        Some(TestInput { topic, changes })
+    }
+
+    fn mocked(&mut self, mock: &ast::Mock) -> Option<Mocked> {
+        let known = mocked_names(self);
+        if let Some(mocked) = known.get(mock.name.as_str()) {
+            return Some(*mocked);
+        }
+        // A step that could not be typed has been told of.
+        let is_unknown =
+            |node: &TypedNode| node.steps.iter().any(|step| matches!(step.verb, Verb::Unknown));
+        if self.flow.nodes.iter().any(is_unknown) {
+            return None;
+        }
+        self.report.unknown(
+            names::UNKNOWN_MOCK,
+            mock.name.span,
+            format!("the flow has no call, kernel or capsule `{}`", mock.name.node),
+            mock.name.as_str(),
+            known.keys().map(String::as_str),
+        );
+        None
+    }
+
+    /// Whether nothing has answered the same before.
+    fn is_first(&mut self, asked: (TopicName, Value), span: Span, said: &mut Said) -> bool {
+        let Some(first) = said.answered.insert(asked, span) else { return true };
+        self.report.push(
+            Diagnostic::new(names::MOCK_TWICE, span, "the same is answered before")
+                .secondary(first, "by this one")
+                .help("leave one of them away: an answer stays as it is for the whole test"),
+        );
+        false
+    }
+
+    /// `{ job: { … }, result: { … }, id: … }`
+    fn job_answer(
+        &mut self,
+        (mock, at): (&ast::Mock, usize),
+        entry: &ast::Value,
+        OperatorId(id): OperatorId,
+    ) -> Option<Vec<Value>> {
+        let contract = self.resolved.operators[id].contract.clone()?;
+        let [job, result, name] = self.parts(entry, ["job", "result", "id"])?;
+        let (job, result) = (self.needed(entry, "job", job), self.needed(entry, "result", result));
+        let operator = &mock.name.node;
+        let job = self.fields(job?, &contract.job, &format!("a job of operator `{operator}`"));
+        let what = format!("a result of operator `{operator}`");
+        let result = self.fields(result?, &contract.result, &what);
+        let id = match name.map(|name| &name.kind) {
+            None => format!("{operator}-{}", at + 1),
+            Some(ast::ValueKind::Scalar { text, .. }) => text.clone(),
+            Some(_) => {
+                self.report.push(
+                    Diagnostic::new(names::VALUE, entry.span, "the `id` of a job is a text")
+                        .help("write it as in `id: job-1`, or leave it away"),
+                );
+                return None;
+            }
+        };
+        let [job, result] = [job?, result?].map(|values| Value::Struct(values.into()));
+        Some(vec![job, result, Value::string(&id)])
+    }
+
+    /// `{ row: { … }, returns: [{ … }] }`
+    fn capsule_answer(
+        &mut self,
+        mock: &ast::Mock,
+        entry: &ast::Value,
+        fields: &[Field],
+    ) -> Option<Vec<Value>> {
+        let [row, returns] = self.parts(entry, ["row", "returns"])?;
+        let (row, returns) =
+            (self.needed(entry, "row", row), self.needed(entry, "returns", returns));
+        let (Type::Struct(before), Type::List(after)) = (&fields[0].ty, &fields[1].ty) else {
+            return None;
+        };
+        let Type::Struct(after) = after.as_ref() else { return None };
+        let row = self.fields(row?, before, &format!("a row that comes to `{}`", mock.name.node));
+        let what = format!("a row that `{}` returns", mock.name.node);
+        let returns = returns?;
+        let returned: Vec<Option<Value>> = match &returns.kind {
+            ast::ValueKind::List(rows) => rows.iter(),
+            _ => std::slice::from_ref(returns).iter(),
+        }
+        .map(|row| self.fields(row, after, &what).map(|values| Value::Struct(values.into())))
+        .collect();
+        let returned: Vec<Value> = returned.into_iter().collect::<Option<_>>()?;
+        Some(vec![Value::Struct(row?.into()), Value::List(returned.into())])
+    }
+
+    /// What a kernel puts out from this step of the test on, as changes of what it did before.
+    fn put_out(
+        &mut self,
+        mock: &ast::Mock,
+        fields: &[Field],
+        before: &mut BTreeMap<Row, i64>,
+    ) -> Option<Vec<Change>> {
+        let what = format!("a row that `{}` puts out", mock.name.node);
+        let typed: Vec<Option<Vec<Value>>> =
+            mock.entries.iter().map(|entry| self.fields(entry, fields, &what)).collect();
+        let mut now: BTreeMap<Row, i64> = BTreeMap::new();
+        for values in typed.into_iter().collect::<Option<Vec<_>>>()? {
+            *now.entry(Row::from(values)).or_insert(0) += 1;
+        }
+        let mut diffs = now.clone();
+        for (row, count) in std::mem::replace(before, now) {
+            *diffs.entry(row).or_insert(0) -= count;
+        }
+        diffs.retain(|_, diff| *diff != 0);
+        Some(diffs.into_iter().map(|(row, diff)| Change::Diff { row, diff }).collect())
+    }
+
+    /// The values under the keys of a mock.
+    fn parts<'v, const N: usize>(
+        &mut self,
+        entry: &'v ast::Value,
+        keys: [&str; N],
+    ) -> Option<[Option<&'v ast::Value>; N]> {
+        let ast::ValueKind::Map(entries) = &entry.kind else { return None };
+        let mut complete = true;
+        for (name, _) in entries.iter().filter(|(name, _)| !keys.contains(&name.as_str())) {
+            complete = false;
+            self.report.unknown(
+                yaml::UNKNOWN_KEY,
+                name.span,
+                format!("a mock has no key `{}` here", name.node),
+                name.as_str(),
+                keys,
+            );
+        }
+        let value = |key| entries.iter().find(|(name, _)| name.node == key).map(|(_, value)| value);
+        complete.then(|| keys.map(value))
+    }
+
+    fn needed<'v>(
+        &mut self,
+        entry: &ast::Value,
+        key: &str,
+        value: Option<&'v ast::Value>,
+    ) -> Option<&'v ast::Value> {
+        if value.is_none() {
+            self.report.push(
+                Diagnostic::new(
+                    yaml::MISSING_KEY,
+                    entry.span,
+                    format!("a mock here needs `{key}`"),
+                )
+                .help(match key {
+                    "job" | "result" => "a mock of an operator is `{ job: { … }, result: { … } }`",
+                    _ => "a mock of a capsule is `{ row: { … }, returns: [{ … }] }`",
+                }),
+            );
+        }
+        value
+    }
+
+    fn fields(&mut self, value: &ast::Value, fields: &[Field], what: &str) -> Option<Vec<Value>> {
+        match &value.kind {
+            ast::ValueKind::Map(entries) => {
+                typed_fields(entries, fields, what, value.span, self.report)
+            }
+            ast::ValueKind::Error => None,
+            ast::ValueKind::Scalar { .. }
+            | ast::ValueKind::List(_)
+            | ast::ValueKind::Computed(_) => {
+                self.report.push(
+                    Diagnostic::new(
+                        names::VALUE,
+                        value.span,
+                        format!("{what} is a map of its fields"),
+                    )
+                    .help("write `{ field: value }`"),
+                );
+                None
+            }
+        }
+    }
+}

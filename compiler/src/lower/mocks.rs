@@ -1,0 +1,253 @@
+//! Calls, kernels and capsules of a circuit that is tested. A call is a join of its jobs with the
+//! answers of the test, a capsule one of its rows; of a kernel the test says what it puts out. So
+//! all of them stay incremental, and take back what is taken back before them.
+
+use std::collections::BTreeMap;
+
+use arqon_operators::{Expr, ExprKind};
+use arqon_plan::{
+    Join, JoinKind, JoinOutput, Operator, Output, PLACE_FIELD, StageKind, Step, StepId, TopicPlan,
+    n_places,
+};
+use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
+
+use super::with_hidden;
+use super::{Label, Lowering, all_columns, hidden_of, n_hidden, node_schema, project, stage};
+use crate::mocks::{Mocked, Unanswered, unanswered_topic};
+use crate::resolve::TopicOrigin;
+use crate::typed::{NodeId, TopicId, TypedCall, TypedNode, Verb};
+
+/// What the tested steps have that others have not.
+#[derive(Debug, Default)]
+pub(super) struct Mocks {
+    pub(super) topics: Vec<TopicPlan>,
+    pub(super) unanswered: Vec<Unanswered>,
+    sources: BTreeMap<TopicName, StepId>,
+    /// What comes to the topics of operators, a step for each call.
+    told: BTreeMap<TopicId, Vec<StepId>>,
+}
+
+/// A question that each row asks.
+struct Question<'a> {
+    mocked: Mocked,
+    /// The step that asks.
+    place: (NodeId, usize),
+    label: Label<'a>,
+    /// What goes past the answer, over the row.
+    kept: Vec<Expr>,
+    /// Over the row.
+    asks: Expr,
+    /// What is asked: `job` or `row`.
+    what: &'static str,
+}
+
+impl Lowering<'_, '_> {
+    /// The answers to a step, as rows. None where no test answers.
+    pub(super) fn answers(&mut self, mocked: Mocked) -> Option<StepId> {
+        let topic = mocked.topic();
+        if let Some(known) = self.mocks.as_ref()?.sources.get(&topic) {
+            return Some(*known);
+        }
+        let schema = mocked.answers(self.resolved, self.flow)?;
+        let step = self.push(Step {
+            node: topic.to_string(),
+            address: topic.to_string(),
+            operator: Operator::Source(topic.clone()),
+            inputs: Vec::new(),
+            schema: schema.clone(),
+        });
+        let mocks = self.mocks.as_mut()?;
+        mocks.topics.push(delta_topic(topic.clone(), schema, Edge::In));
+        mocks.sources.insert(topic, step);
+        Some(step)
+    }
+
+    /// `call`: the kept fields, the result, and the job's id.
+    pub(super) fn mocked_call(
+        &mut self,
+        (id, idx): (NodeId, usize),
+        call: &TypedCall,
+        at: StepId,
+    ) -> Option<StepId> {
+        let contract = self.resolved.operator(call.operator).contract.clone()?;
+        let flow = self.flow;
+        let node = &flow.nodes[id.0];
+        let label = Label { node: &node.errors_of, address: &node.steps[idx].address };
+        let n_kept = call.keep.len();
+        let (asked, met) = self.met(
+            at,
+            Question {
+                mocked: Mocked::Operator(call.operator),
+                place: (id, idx),
+                label,
+                kept: call.keep.clone(),
+                asks: structure(call.job.clone(), contract.job.clone()),
+                what: "job",
+            },
+        )?;
+        let columns = all_columns(&self.steps[met.index()].schema);
+        let n_asked = self.steps[asked.index()].schema.fields.len();
+        let (result, job_id) = (&columns[n_asked + 1], &columns[n_asked + 2]);
+        let sides = [(&columns[n_kept], &contract.job), (result, &contract.result)];
+        for (id, (of, fields)) in self.resolved.operator_topics[call.operator.0].iter().zip(sides) {
+            let topic = self.resolved.topic(*id);
+            let others = parts(of, fields).into_iter().zip(fields);
+            let others = others.filter(|(_, field)| field.name != "job_id").map(|(part, _)| part);
+            let exprs = std::iter::once(job_id.clone()).chain(others).collect();
+            let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+            let told = step(label, project(label.address, exprs), vec![met], schema);
+            let told = self.push(told);
+            self.mocks.as_mut()?.told.entry(*id).or_default().push(told);
+        }
+        let mut exprs = columns[..n_kept].to_vec();
+        exprs.extend([result.clone(), job_id.clone()]);
+        exprs.extend_from_slice(&columns[n_kept + 1..n_asked]);
+        let schema = node_schema(node, &node.steps[idx].row)?;
+        let schema = with_hidden(schema, &self.steps[at.index()].schema);
+        Some(self.push(step(label, project(label.address, exprs), vec![met], schema)))
+    }
+
+    /// `wasm`: the rows that come back of each one.
+    pub(super) fn mocked_capsule(
+        &mut self,
+        (id, idx): (NodeId, usize),
+        at: StepId,
+    ) -> Option<StepId> {
+        let flow = self.flow;
+        let node = &flow.nodes[id.0];
+        let label = Label { node: &node.errors_of, address: &node.steps[idx].address };
+        let from = self.steps[at.index()].schema.clone();
+        let n_columns = from.fields.len() - n_hidden(&from);
+        let row =
+            structure(all_columns(&from)[..n_columns].to_vec(), node.row_before(idx).fields()?);
+        let (asked, met) = self.met(
+            at,
+            Question {
+                mocked: Mocked::Step(id, idx),
+                place: (id, idx),
+                label,
+                kept: Vec::new(),
+                asks: row,
+                what: "row",
+            },
+        )?;
+        let schema = node_schema(node, &node.steps[idx].row)?;
+        let n_asked = self.steps[asked.index()].schema.fields.len();
+        let mut unnested = self.steps[met.index()].schema.clone();
+        let n_met = unnested.fields.len();
+        let list = Expr::column(n_asked + 1, unnested.fields[n_asked + 1].ty.clone());
+        let element = Type::Struct(schema.fields.clone());
+        unnested.fields.push(Field::new("position", Type::Int64));
+        unnested.fields.push(Field::new("element", element.clone()));
+        let unnest = stage(label.address, StageKind::Unnest(list));
+        let unnested = self.push(step(label, unnest, vec![met], unnested));
+        let mut exprs = parts(&Expr::column(n_met + 1, element), &schema.fields);
+        let hidden = &self.steps[met.index()].schema.fields[1..n_asked];
+        exprs.extend((1..).zip(hidden).map(|(at, field)| Expr::column(at, field.ty.clone())));
+        let mut schema = with_hidden(schema, &from);
+        // Rows of one event follow one another in the log.
+        let n_places = n_places(&from);
+        if 0 < n_places {
+            exprs.push(Expr::column(n_met, Type::Int64));
+            schema.fields.push(Field::new(format!("{PLACE_FIELD}{n_places}"), Type::Int64));
+        }
+        Some(self.push(step(label, project(label.address, exprs), vec![unnested], schema)))
+    }
+
+    /// What is asked, with what goes past it and the hidden columns; and the same with the answer
+    /// behind it. What nothing answers is an output of its own.
+    fn met(&mut self, at: StepId, question: Question<'_>) -> Option<(StepId, StepId)> {
+        let Question { mocked, place: (id, idx), label, kept, asks, what } = question;
+        let answers = self.answers(mocked)?;
+        let n_kept = kept.len();
+        let ty = asks.ty.clone();
+        let mut exprs = kept;
+        exprs.push(asks);
+        exprs.extend(hidden_of(&self.steps[at.index()].schema));
+        let field = |(at, expr): (usize, &Expr)| Field::new(format!("asked{at}"), expr.ty.clone());
+        let fields: Vec<Field> = exprs.iter().enumerate().map(field).collect();
+        let schema = Schema::new("asked", fields);
+        let asked = project(label.address, exprs);
+        let asked = self.push(step(label, asked, vec![at], schema.clone()));
+        let question = Expr::column(n_kept, ty.clone());
+        let join = |kind, output| {
+            Operator::Join(Join {
+                kind,
+                left_key: vec![question.clone()],
+                right_key: vec![Expr::column(0, ty.clone())],
+                residual: None,
+                asof: None,
+                output,
+            })
+        };
+        let mut both = schema.clone();
+        both.fields.extend(self.steps[answers.index()].schema.fields.iter().cloned());
+        let met = join(JoinKind::Inner, JoinOutput::Flat);
+        let met = self.push(step(label, met, vec![asked, answers], both));
+        let missed = join(JoinKind::Anti, JoinOutput::LeftOnly);
+        let missed = self.push(step(label, missed, vec![asked, answers], schema));
+        let schema = Schema::new("unanswered", vec![Field::new(what, ty.clone())]);
+        let alone = project(label.address, vec![question.clone()]);
+        let missed = self.push(step(label, alone, vec![missed], schema.clone()));
+        let topic = unanswered_topic(id, idx);
+        self.outputs.push(Output { topic: topic.clone(), step: missed });
+        let mocks = self.mocks.as_mut()?;
+        mocks.topics.push(delta_topic(topic.clone(), schema.clone(), Edge::Out));
+        mocks.unanswered.push(Unanswered { topic, address: label.address.to_owned(), schema });
+        Some((asked, met))
+    }
+
+    /// Nodes whose calls put rows into a topic of an operator.
+    pub(super) fn callers(&self, id: TopicId) -> Vec<usize> {
+        let (TopicOrigin::Jobs(operator) | TopicOrigin::Results(operator)) =
+            self.resolved.topic(id).origin
+        else {
+            return Vec::new();
+        };
+        let calls = |node: &TypedNode| {
+            let mut steps = node.steps.iter();
+            steps.any(|it| matches!(&it.verb, Verb::Call(call) if call.operator == operator))
+        };
+        (0..self.flow.nodes.len()).filter(|id| calls(&self.flow.nodes[*id])).collect()
+    }
+
+    /// What calls have put into a topic of an operator.
+    pub(super) fn told_to(&self, id: TopicId) -> Vec<StepId> {
+        let told = self.mocks.as_ref().and_then(|mocks| mocks.told.get(&id));
+        told.cloned().unwrap_or_default()
+    }
+}
+
+fn step(label: Label<'_>, operator: Operator, inputs: Vec<StepId>, schema: Schema) -> Step {
+    let (node, address) = (label.node.to_owned(), label.address.to_owned());
+    Step { node, address, operator, inputs, schema }
+}
+
+fn structure(exprs: Vec<Expr>, fields: Vec<Field>) -> Expr {
+    let place = exprs.first().map(|expr| expr.place).unwrap_or_default();
+    Expr { kind: ExprKind::Struct(exprs), ty: Type::Struct(fields), place }
+}
+
+/// The fields of a struct.
+fn parts(of: &Expr, fields: &[Field]) -> Vec<Expr> {
+    let part = |(idx, field): (usize, &Field)| Expr {
+        kind: ExprKind::Field { of: Box::new(of.clone()), idx },
+        ty: field.ty.clone(),
+        place: of.place,
+    };
+    fields.iter().enumerate().map(part).collect()
+}
+
+/// A topic that only a test sees, whose rows are trusted.
+fn delta_topic(name: TopicName, schema: Schema, edge: Edge) -> TopicPlan {
+    TopicPlan {
+        name,
+        schema,
+        discipline: Discipline::Delta,
+        key: Vec::new(),
+        time: None,
+        edge,
+        verified: false,
+        lateness: None,
+    }
+}

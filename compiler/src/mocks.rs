@@ -1,0 +1,79 @@
+//! Mocks: what a test says in the place of operators, kernels and capsules. Their answers come in
+//! by topics of their own, which no circuit can name.
+
+use arqon_types::{Field, Schema, TopicName, Type};
+
+use crate::resolve::Resolved;
+use crate::typed::{NodeId, OperatorId, Verb};
+use crate::typing::Flow;
+
+/// What a mock stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mocked {
+    /// All calls of an operator.
+    Operator(OperatorId),
+    /// A kernel or capsule: its node, and the place of the step there.
+    Step(NodeId, usize),
+}
+
+/// Questions that no mock answers: an output of the steps that are tested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The topic of the output.
+    pub topic: TopicName,
+    /// Who asks: `pulses[1]`.
+    pub address: String,
+    /// What its rows are: a `job`, or a `row`.
+    pub schema: Schema,
+}
+
+/// What the names of all topics of answers begin with.
+pub const ANSWERS: &str = "system.mocks.";
+
+impl Mocked {
+    /// The topic that its answers come in by.
+    pub(crate) fn topic(self) -> TopicName {
+        named(&match self {
+            Self::Operator(OperatorId(id)) => format!("{ANSWERS}o{id}"),
+            Self::Step(NodeId(id), step) => format!("{ANSWERS}n{id}.s{step}"),
+        })
+    }
+
+    /// What the rows of that topic are: a job with its result and id, a row with what a capsule
+    /// returns of it, or what a kernel puts out. None if it is no such step.
+    pub(crate) fn answers(self, resolved: &Resolved<'_>, flow: &Flow) -> Option<Schema> {
+        let fields = match self {
+            Self::Operator(id) => {
+                let contract = resolved.operator(id).contract.as_ref()?;
+                vec![
+                    Field::new("job", Type::Struct(contract.job.clone())),
+                    Field::new("result", Type::Struct(contract.result.clone())),
+                    Field::new("id", Type::String),
+                ]
+            }
+            Self::Step(NodeId(id), idx) => {
+                let node = &flow.nodes[id];
+                let step = node.steps.get(idx)?;
+                let after = step.row.fields()?;
+                match &step.verb {
+                    Verb::Kernel(_) => after,
+                    Verb::Wasm(_) => vec![
+                        Field::new("row", Type::Struct(node.row_before(idx).fields()?)),
+                        Field::new("returns", Type::List(Box::new(Type::Struct(after)))),
+                    ],
+                    _ => return None,
+                }
+            }
+        };
+        Some(Schema::new("answers", fields))
+    }
+}
+
+/// The topic of what no mock answers a step.
+pub(crate) fn unanswered_topic(NodeId(node): NodeId, step: usize) -> TopicName {
+    named(&format!("system.unanswered.n{node}.s{step}"))
+}
+
+fn named(name: &str) -> TopicName {
+    TopicName::parse(name).expect("short, and of letters and digits")
+}
