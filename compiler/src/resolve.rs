@@ -15,6 +15,7 @@ use arqon_grammar::Span;
 use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
+use arqon_grammar::suggest::{is_misspelt, suggest};
 use arqon_types::{Discipline, Edge, Field, TopicName, Type};
 use indexmap::IndexMap;
 
@@ -314,10 +315,10 @@ impl<'a> Resolved<'a> {
                 (Some(Named::Node(id)), "late") if self.judges(*id) => {
                     return Some(Input::Late(*id));
                 }
-                (Some(Named::Node(id)), label) => {
+                (Some(Named::Node(id)), label) if !self.is_near_a_topic(*id, name) => {
                     return self.label(*id, label, name.span, report);
                 }
-                (Some(Named::Topic(_)) | None, _) => {}
+                (Some(_) | None, _) => {}
             }
         }
         let message = format!("{reader} reads unknown {} `{}`", kind_word(name), name.node);
@@ -334,6 +335,14 @@ impl<'a> Resolved<'a> {
     /// Whether the name is a topic's or a node's.
     pub(crate) fn is_taken(&self, name: &str) -> bool {
         self.names.contains_key(name)
+    }
+
+    /// Whether a topic is misspelt that begins as a node without labels is called.
+    fn is_near_a_topic(&self, NodeId(id): NodeId, name: &ast::Name) -> bool {
+        let topics = self.topics.iter().map(|topic| topic.name.as_str());
+        let near = suggest(name.as_str(), topics);
+        route_labels(&self.circuit.flow[id]).is_empty()
+            && near.is_some_and(|near| is_misspelt(name.as_str(), near))
     }
 
     fn label(&self, id: NodeId, label: &str, span: Span, report: &mut Report) -> Option<Input> {

@@ -148,8 +148,8 @@ codes! {
         title: "part of the language, and not available in this version",
         explanation: "What the file asks for is described by the language and is not yet built \
             into this version of ArqonBus. The rest of the file is checked as usual.",
-        wrong: "flow:\n  a:\n    from: t\n    do:\n      - over: { by: [x], with: { n: row_number() } }\n    to: u\n",
-        mended: "flow:\n  a:\n    from: t\n    do:\n      - where: x > 0\n    to: u\n",
+        wrong: "tests:\n  the answer is settled:\n    - law: split\n      within: 1e-6\n",
+        mended: "tests:\n  the answer is settled:\n    - law: split\n",
     }
     STEP_VERB = "E0020" {
         title: "a step has exactly one verb",
