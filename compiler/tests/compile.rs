@@ -89,8 +89,8 @@ fn choices_from_outside_are_applied() {
 #[test]
 fn what_does_not_run_says_so() {
     let text = "arqon: 1\ncircuit: shop\nschemas:\n  Order: { id: int64 }\ntopics:\n  orders: \
-                { schema: Order, edge: in, retain: 1d }\n  seen: { schema: Order, edge: out, \
-                retain: 2d }\nflow:\n  a: { from: orders, to: seen }\n";
+                { schema: Order, edge: in, retain: 64KiB }\n  seen: { schema: Order, \
+                carries: delta, edge: out, retain: 2d }\nflow:\n  a: { from: orders, to: seen }\n";
     let compiled = compiled(text);
     assert!(!compiled.has_errors());
     let told = |parts: &[NotRunnable]| -> Vec<String> {
@@ -98,8 +98,9 @@ fn what_does_not_run_says_so() {
     };
     assert_eq!(
         told(&compiled.not_runnable),
-        ["1d: `retain` of topic `orders` is checked, but this version does not expire rows, and \
-          the flow reads the topic"]
+        ["64KiB: `retain` of topic `orders` is checked, but the flow reads the topic, and this \
+          version lets rows go by event time only: as a duration, where clients publish to a topic \
+          with a `time`"]
     );
     assert_eq!(
         told(&compiled.not_honoured),

@@ -465,7 +465,7 @@ fn fields_clash() {
   help: give this one another name, as in `{ other: id }`
 37:15-21 error[E0218]: the row has a field `amount` already
   4:40-58: this one
-  help: give the rank another name
+  help: give the new field another name
 44:16-18 error[E0218]: both sides of the join have a field `id`
   help: give the other side a name, as in `as: c`, and write `c.…`
 ",

@@ -122,6 +122,14 @@ pub(crate) fn companion(name: &str) -> Option<&'static str> {
         "job" => "what the operator is asked",
         "keep" => "the fields that stay beside the result",
         "errors" => "the topic of what fails",
+        "args" => "what the kernel computes with",
+        "modes" => "how it may be computed",
+        "bounds" => "how far off and how late it may be",
+        "emit" => "which of its changes come out",
+        "control" => "the topic that chooses the mode",
+        "metrics" => "the topic of its own measures",
+        "limits" => "how much it may use",
+        "returns" => "the fields of the rows that it gives",
         _ => return None,
     })
 }

@@ -46,8 +46,7 @@ pub fn format_circuit(text: &str) -> Result<String, Vec<Diagnostic>> {
     let Some(document) = document else { return Err(diagnostics.finish()) };
     let (circuit, found) = lower(text, &document, &ParseOptions::default(), diagnostics);
     let is_fault = |diagnostic: &Diagnostic| {
-        diagnostic.is_error()
-            && ![code::yaml::NOT_AVAILABLE, code::yaml::MISSING_VARIABLE].contains(&diagnostic.code)
+        diagnostic.is_error() && diagnostic.code != code::yaml::MISSING_VARIABLE
     };
     let Some(circuit) = circuit.filter(|_| !found.iter().any(is_fault)) else {
         return Err(found.into_iter().filter(is_fault).collect());
