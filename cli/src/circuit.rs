@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use arqon_compiler::{
-    Compiled, NotRunnable, Options, Rehearsal, Unanswered, compile, compile_with,
+    Compiled, NotRunnable, Options, Purpose, Rehearsal, Unanswered, compile, compile_with,
 };
 use arqon_grammar::Main;
 use arqon_plan::{ARTIFACT_BYTES_MAX, Artifact, DataflowPlan, decode, is_artifact};
@@ -45,7 +45,7 @@ pub(crate) fn options(global: &GlobalArguments, compiler: &CompilerArguments) ->
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
         keep_passes: false,
-        keep_facts: false,
+        purpose: Purpose::Run,
     };
     CompileOptions { compiler, root }
 }

@@ -447,6 +447,25 @@ fn odd_messages_do_not_end_it() {
 }
 
 #[test]
+fn a_question_right_behind_a_change_swallows_no_diagnostics() {
+    let scene = Scene::new();
+    let uri = "file:///a.yaml";
+    let mut editor = Editor::ready(&scene.path(""));
+    editor.open(uri, SHOP);
+    let faulty = SHOP.replace("amount > 0", "amuont > 0");
+    for (version, text, n_found) in [(2, faulty.as_str(), 1), (3, SHOP, 0)] {
+        editor.tell(
+            "textDocument/didChange",
+            &json!({ "textDocument": { "uri": uri, "version": version },
+                "contentChanges": [{ "text": text }] }),
+        );
+        editor.result("textDocument/hover", &place(uri, text, "sta‸tus =="));
+        assert_eq!(editor.found(uri, version).len(), n_found);
+    }
+    assert_eq!(editor.leave(), Some(0));
+}
+
+#[test]
 fn it_ends_when_its_editor_does() {
     let scene = Scene::new();
     assert_eq!(Editor::ready(&scene.path("")).vanish(), Some(1));

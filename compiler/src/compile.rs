@@ -20,7 +20,7 @@ use crate::fuse::fuse;
 use crate::lower::{Answers, lower};
 use crate::marks::{Marks, trace_marks};
 use crate::mocks::Unanswered;
-use crate::options::Options;
+use crate::options::{Options, Purpose};
 use crate::places::Places;
 use crate::prune::prune;
 use crate::quotas::{check_quotas, quota_warnings};
@@ -54,7 +54,7 @@ pub struct Compiled {
     /// The typed graph; of a circuit with faults as far as it is known. None if the text has no
     /// readable structure.
     pub plan: Option<Plan>,
-    /// The executable form. None with errors, and for a circuit that calls operators.
+    /// The executable form. None with errors, for a circuit that calls operators, and for editors.
     pub dataflow: Option<DataflowPlan>,
     /// What tests run in the place of `dataflow`, where that is none only because this version
     /// has no operators, kernels and capsules.
@@ -122,15 +122,17 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     let plan = build(&resolved, &flow, &used, &sources);
     check(&resolved, &plan, options, &mut report);
     let mut trace = Trace { passes: Vec::new(), is_kept: options.keep_passes };
-    let dataflow = if report.has_errors() {
+    let dataflow = if report.has_errors() || options.purpose == Purpose::Edit {
         None
     } else {
         lower(&resolved, &flow, (&plan, &marks), (file_name, Answers::Missing))
             .map(|(dataflow, _)| passes(dataflow, &mut trace))
     };
     let not_runnable = not_runnable(&resolved, &flow);
-    let waits_for_mocks =
-        !report.has_errors() && dataflow.is_none() && not_runnable.iter().all(|it| it.is_mockable);
+    let waits_for_mocks = !report.has_errors()
+        && dataflow.is_none()
+        && options.purpose == Purpose::Run
+        && not_runnable.iter().all(|it| it.is_mockable);
     let rehearsal = (waits_for_mocks && !tests.is_empty())
         .then(|| rehearsal(&resolved, &flow, (&plan, &marks), file_name))
         .flatten();
@@ -193,7 +195,7 @@ fn front<'a>(
         let mut round = report.clone();
         let resolved = resolve(circuit, options, &found, &mut round);
         let mut typer = Typer::new(&resolved.functions, &resolved.params, places, &mut round);
-        typer.notes = options.keep_facts.then(Notes::default);
+        typer.notes = (options.purpose == Purpose::Edit).then(Notes::default);
         let flow = type_flow(&resolved, &mut typer);
         let notes = typer.notes.take();
         let symbols = typer.symbols.found();

@@ -42,6 +42,6 @@ pub use example::{Law, TestExample, TestInput, TestOutput, TestPlan};
 pub use facts::Facts;
 pub use filter::{compile_aggregate, compile_expression, compile_filter};
 pub use mocks::{ANSWERS, Unanswered};
-pub use options::Options;
+pub use options::{Options, Purpose};
 pub use profiles::with_profiles;
 pub use runnable::NotRunnable;

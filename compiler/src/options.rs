@@ -17,6 +17,17 @@ pub struct Options {
     pub allow_unbounded: bool,
     /// Keep the steps as each pass leaves them, for people to look at.
     pub keep_passes: bool,
-    /// Whether what editors ask about places is noted.
-    pub keep_facts: bool,
+    /// What the result is for.
+    pub purpose: Purpose,
+}
+
+/// What a compiled circuit is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// It runs.
+    #[default]
+    Run,
+    /// It is edited: what is known of places is noted, and no steps are made of the plan. The
+    /// diagnostics are the same.
+    Edit,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use arqon_compiler::{Compiled, Facts, Options, compile_with, with_profiles};
+use arqon_compiler::{Compiled, Facts, Options, Purpose, compile_with, with_profiles};
 use arqon_grammar::{Diagnostic, Loader, Main, NoFiles, Span};
 use arqon_plan::{FlowStep, Plan, VertexId};
 
@@ -30,14 +30,14 @@ pub(crate) struct Analysis {
 impl Analysis {
     /// Reads and compiles a circuit.
     pub(crate) fn new(main: Main<'_>, loader: &mut dyn Loader, options: &Options) -> Self {
-        let options = &Options { keep_facts: true, ..options.clone() };
+        let options = &Options { purpose: Purpose::Edit, ..options.clone() };
         let mut compiled = compile_with(main, loader, options);
         let mut diagnostics = std::mem::take(&mut compiled.diagnostics);
         if options.profile.is_none() {
             let profiles = std::mem::take(&mut compiled.profiles);
             let Ok(found) = with_profiles(diagnostics, &profiles, |profile| {
                 let profile = Some(profile.to_owned());
-                let options = Options { profile, keep_facts: false, ..options.clone() };
+                let options = Options { profile, ..options.clone() };
                 Ok::<_, Infallible>(compile_with(main, loader, &options).diagnostics)
             });
             diagnostics = found;

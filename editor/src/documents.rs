@@ -29,8 +29,12 @@ pub(crate) struct Document {
     path: Option<PathBuf>,
     /// What is known of the text; none after a change.
     analysis: Option<Analysis>,
+    /// Whether the editor has been told what was found in it.
+    is_told: bool,
     /// The last analysis of a text with readable structure, if the present one has none.
     last_readable: Option<Analysis>,
+    /// What nobody asks for any more; to let go of it takes a while.
+    outdated: Vec<Analysis>,
 }
 
 impl Document {
@@ -47,7 +51,9 @@ impl Document {
             name,
             path,
             analysis: None,
+            is_told: false,
             last_readable: None,
+            outdated: Vec::new(),
         }
     }
 
@@ -67,9 +73,14 @@ impl Document {
     }
 
     fn forget(&mut self) {
-        if let Some(analysis) = self.analysis.take().filter(Analysis::is_readable) {
-            self.last_readable = Some(analysis);
-        }
+        self.is_told = false;
+        let Some(analysis) = self.analysis.take() else { return };
+        let outdated = if analysis.is_readable() {
+            self.last_readable.replace(analysis)
+        } else {
+            Some(analysis)
+        };
+        self.outdated.extend(outdated);
     }
 
     fn imports(&self, path: &Path) -> bool {
@@ -126,10 +137,17 @@ impl Documents {
         self.open.values_mut().filter(|it| it.imports(path)).for_each(Document::forget);
     }
 
-    /// A document whose present text has not been analysed.
-    pub(crate) fn unknown(&self) -> Option<Uri> {
-        let mut unknown = self.open.values().filter(|document| document.analysis.is_none());
-        unknown.next().map(|document| document.uri.clone())
+    /// A document of whose present text the editor has not been told what was found.
+    pub(crate) fn untold(&self) -> Option<Uri> {
+        let mut untold = self.open.values().filter(|document| !document.is_told);
+        untold.next().map(|document| document.uri.clone())
+    }
+
+    /// The editor is told now.
+    pub(crate) fn told(&mut self, uri: &Uri) {
+        if let Some(document) = self.open.get_mut(uri.as_str()) {
+            document.is_told = true;
+        }
     }
 
     /// Sees to it that a document is analysed; false if it was.
@@ -148,11 +166,16 @@ impl Documents {
         };
         if let Some(document) = self.open.get_mut(uri.as_str()) {
             if analysis.is_readable() {
-                document.last_readable = None;
+                document.outdated.extend(document.last_readable.take());
             }
             document.analysis = Some(analysis);
         }
         true
+    }
+
+    /// Lets go of what nobody asks for any more, when there is time.
+    pub(crate) fn discard_outdated(&mut self) {
+        self.open.values_mut().for_each(|document| document.outdated.clear());
     }
 
     /// Nothing is known of a document, and nothing is to be found out about its present text.

@@ -105,10 +105,13 @@ impl<W: Write> Server<'_, W> {
             let message = match self.queue.pop_front() {
                 Some(message) => message,
                 None if self.publish_next()? => continue,
-                None => match self.receiver.recv() {
-                    Ok(message) => message,
-                    Err(_) => return Ok(self.ending()),
-                },
+                None => {
+                    self.documents.discard_outdated();
+                    match self.receiver.recv() {
+                        Ok(message) => message,
+                        Err(_) => return Ok(self.ending()),
+                    }
+                }
             };
             match message {
                 Incoming::Notification { method, .. } if method == "exit" => {
@@ -306,9 +309,7 @@ impl<W: Write> Server<'_, W> {
     /// The document of that URI, analysed.
     fn document(&mut self, uri: &Uri) -> Result<&Document, Fault> {
         self.documents.analyse(uri, self.workspace);
-        self.documents.get(uri).ok_or_else(|| {
-            Fault::new(rpc::INVALID_PARAMS, format!("`{}` is not open", uri.as_str()))
-        })
+        self.documents.get(uri).ok_or_else(|| not_open(uri))
     }
 
     /// A document with its analysis, unless its text could not be read at all or has changed
@@ -341,7 +342,13 @@ impl<W: Write> Server<'_, W> {
     }
 
     fn completion(&mut self, place: &TextDocumentPositionParams) -> Answer {
-        let document = self.document(&place.text_document.uri)?;
+        let uri = &place.text_document.uri;
+        // What was known a letter ago will do: the editor waits for this with every letter.
+        let is_known = self.documents.get(uri).is_some_and(|it| it.readable().is_some());
+        if !is_known {
+            self.document(uri)?;
+        }
+        let document = self.documents.get(uri).ok_or_else(|| not_open(uri))?;
         let text = &document.text;
         let offset = document.lines.offset(text, place.position);
         let (start, candidates) = complete(text, offset, document.readable());
@@ -467,9 +474,10 @@ impl<W: Write> Server<'_, W> {
         Ok(to_value(&found))
     }
 
-    /// Analyses one document that has changed and shows what was found; false if there is none.
+    /// Shows what was found in one document that has changed; false if there is none.
     fn publish_next(&mut self) -> io::Result<bool> {
-        let Some(uri) = self.documents.unknown() else { return Ok(false) };
+        let Some(uri) = self.documents.untold() else { return Ok(false) };
+        self.documents.told(&uri);
         let analysed = panic::catch_unwind(AssertUnwindSafe(|| {
             self.documents.analyse(&uri, self.workspace);
         }));
@@ -539,6 +547,10 @@ impl At<'_> {
         let uri_of = |name: &str| self.document.uri_of(name);
         Places::new(&self.analysis.compiled.sources, &uri_of).location(span)
     }
+}
+
+fn not_open(uri: &Uri) -> Fault {
+    Fault::new(rpc::INVALID_PARAMS, format!("`{}` is not open", uri.as_str()))
 }
 
 fn refused(rename::Refusal(message): rename::Refusal) -> Fault {
