@@ -159,6 +159,8 @@ pub(crate) enum Emission {
     Json,
     /// The JSON Schema of circuit files, for editors
     Schema,
+    /// The rows of topics as protobuf messages
+    Proto,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use crate::arguments::{CompileArguments, Emission, GlobalArguments};
 use crate::circuit::{Circuit, compile_source, options};
 use crate::console::{Console, OutputFormat, Style};
 use crate::exit::{Exit, Failure};
+use crate::messages;
 use crate::picture;
 use crate::report::{print_as_result, print_for_people};
 use crate::schema;
@@ -83,6 +84,7 @@ fn emit(circuit: &Circuit, emission: Emission) -> Result<String, Failure> {
         Emission::Mermaid => picture::mermaid(plan),
         Emission::Svg => picture::svg(plan),
         Emission::Schema => schema::document(),
+        Emission::Proto => messages::document(plan),
         Emission::Json => {
             // A circuit that calls operators has a graph, and no steps in this version.
             let document = json!({ "plan": plan, "dataflow": circuit.compiled.dataflow });

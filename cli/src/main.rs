@@ -15,6 +15,7 @@ mod diff;
 mod fix;
 mod picture;
 mod schema;
+mod messages;
 mod compile;
 mod graph;
 mod check;

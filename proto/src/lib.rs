@@ -10,6 +10,7 @@ mod row_read;
 mod row_write;
 mod body;
 mod row_proto;
+mod row_schema;
 #[rustfmt::skip]
 #[expect(clippy::pedantic, unreachable_pub, unnameable_types, reason = "generated code")]
 mod wire;
@@ -33,6 +34,7 @@ pub use frame::{
 pub use limits::{DIFF_MAX, HEADER_BYTES_MAX, HEADERS_MAX};
 pub use row_error::RowError;
 pub use row_read::{RowCodec, decode_value};
+pub use row_schema::{MessageOf, message_name, proto_file};
 pub use row_write::{Int64Form, encode_value};
 pub use scalar::parse_text;
 

@@ -140,7 +140,8 @@ impl Scope {
         let name = self.unique(hint);
         self.inner.push(format!("enum {name} {{"));
         for (place, label) in labels.iter().enumerate() {
-            let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+            let plain =
+                |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
             let label: String = format!("{name}_{label}").chars().map(plain).collect();
             let label = self.unique(&label);
             self.inner.push(format!("  {label} = {place};"));

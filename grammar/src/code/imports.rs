@@ -50,7 +50,8 @@ codes! {
             enums, messages, `repeated`, `optional`, `oneof`, maps with text keys, and \
             `google.protobuf.Timestamp`, `Duration` and the wrappers such as `StringValue` have \
             counterparts; groups, maps with other keys, `Any`, `Struct` and types that no file \
-            declares have none.",
+            declares have none. A comment `// arqon: timestamp` behind a field says which type of \
+            circuits it carries, and must be one that it can.",
         wrong: "message Frame { map<int32, string> names = 1; }\n",
         mended: "message Frame { map<string, string> names = 1; }\n",
     }

@@ -29,6 +29,8 @@ pub(super) struct ProtoFile {
     pub(super) descriptor: FileDescriptorProto,
     /// Places among all texts, by the path of the part.
     places: BTreeMap<Vec<i32>, Span>,
+    /// Types of circuits, `// arqon: timestamp`, behind the fields at these paths.
+    notes: BTreeMap<Vec<i32>, Spanned<String>>,
     span: Span,
 }
 
@@ -47,7 +49,7 @@ impl ProtoFile {
             start.saturating_add(u32::try_from(column).unwrap_or(0)).min(span.end)
         };
         let locations = descriptor.source_code_info.iter().flat_map(|info| &info.location);
-        let places = locations
+        let places: BTreeMap<Vec<i32>, Span> = locations
             .filter_map(|location| {
                 let place = match location.span.as_slice() {
                     [line, from, to] => Span::new(at(*line, *from), at(*line, *to)),
@@ -59,7 +61,16 @@ impl ProtoFile {
                 Some((location.path.clone(), place))
             })
             .collect();
-        Ok(Self { descriptor, places, span })
+        let is_field = |path: &[i32]| {
+            matches!(path, [tag::FILE_MESSAGE, .., tag::MESSAGE_FIELD, _])
+                && path.len().is_multiple_of(2)
+        };
+        let notes = places
+            .iter()
+            .filter(|(path, _)| is_field(path))
+            .filter_map(|(path, place)| Some((path.clone(), note_behind(text, *place, span)?)))
+            .collect();
+        Ok(Self { descriptor, places, notes, span })
     }
 
     /// The files that it imports, without those of protobuf itself.
@@ -74,10 +85,25 @@ impl ProtoFile {
             .collect()
     }
 
+    /// The type of circuits that is written behind a field.
+    pub(super) fn note(&self, path: &[i32]) -> Option<&Spanned<String>> {
+        self.notes.get(path)
+    }
+
     /// The place of a part; the whole file if it is not known.
     pub(super) fn place(&self, path: &[i32]) -> Span {
         self.places.get(path).copied().unwrap_or(Span::empty(self.span.start))
     }
+}
+
+/// The type in a comment `// arqon: …` on the line on which a field ends.
+fn note_behind(text: &str, field: Span, file: Span) -> Option<Spanned<String>> {
+    let rest = Span::new(field.end, file.end).slice(text);
+    let line = rest.split(['\n', '\r']).next()?;
+    let comment = line.trim_start_matches([' ', '\t', ';']).strip_prefix("//")?;
+    let written = comment.trim_start().strip_prefix("arqon:")?.trim();
+    let start = field.end + offset(line.rfind(written)?);
+    Some(Spanned::new(written.to_owned(), Span::new(start, start + offset(written.len()))))
 }
 
 /// The path of an import, without the statement around it.

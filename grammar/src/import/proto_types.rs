@@ -24,6 +24,7 @@ use crate::ast::TypeExpr;
 use crate::ast::TypeKind;
 use crate::code::imports::PROTO_TYPE;
 use crate::code::yaml as codes;
+use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
 use crate::limits::FIELDS_MAX;
 use crate::name;
@@ -31,6 +32,8 @@ use crate::name::NameRule;
 use crate::span::Span;
 use crate::span::Spanned;
 use crate::suggest::suggest;
+use crate::type_syntax;
+use crate::yaml::Offsets;
 
 /// The schemas of all messages. With `is_incomplete` a file is missing, and types that nobody
 /// declares are passed over.
@@ -194,7 +197,45 @@ impl Types {
             }
         };
         let name = Spanned::new(field.name().to_owned(), place);
-        Field { name, ty: TypeExpr { kind, span }, unit: None }
+        let ty = TypeExpr { kind, span };
+        let ty = match at.file.note(path) {
+            Some(note) => self.noted(at, field, note, &ty),
+            None => ty,
+        };
+        Field { name, ty, unit: None }
+    }
+
+    /// The protobuf type of one value; of a map that of a value in it.
+    fn single(&self, at: &Scope<'_>, field: &FieldDescriptorProto) -> Type {
+        let mut named = candidates(&at.full, field.type_name());
+        match named.find_map(|name| self.known.get(&name)) {
+            Some(Known::Map { value, .. }) => value.r#type(),
+            Some(Known::Message(_) | Known::Enum(_)) | None => field.r#type(),
+        }
+    }
+
+    /// The type that a comment behind the field says, if the field can carry its values.
+    fn noted(
+        &mut self,
+        at: &Scope<'_>,
+        field: &FieldDescriptorProto,
+        note: &Spanned<String>,
+        plain: &TypeExpr,
+    ) -> TypeExpr {
+        let mut faults = Collector::default();
+        let ty = type_syntax::parse(&note.node, &Offsets::Shifted(note.span.start), &mut faults);
+        self.faults.extend(faults.finish());
+        let is_faulty = matches!(ty.kind, TypeKind::Error) || matches!(plain.kind, TypeKind::Error);
+        if is_faulty || carries(&plain.kind, self.single(at, field), &ty.kind) {
+            return ty;
+        }
+        let text = format!("this field cannot carry `{}`", note.node);
+        self.faults.push(
+            Diagnostic::new(PROTO_TYPE, note.span, text)
+                .secondary(plain.span, "its own type")
+                .help("`arqon compile --emit proto` shows how each type is carried"),
+        );
+        TypeExpr { kind: TypeKind::Error, span: ty.span }
     }
 
     /// The type of one value of the field.
@@ -292,6 +333,36 @@ impl Types {
         let near = suggest(&short(written), names.iter().map(String::as_str)).map(str::to_owned);
         let text = format!("no protobuf file declares a message or enum `{written}`");
         self.faults.push(Diagnostic::new(PROTO_TYPE, span, text).did_you_mean(near.as_deref()));
+    }
+}
+
+/// Whether a protobuf field, by itself of type `plain`, carries values of `wanted` on the wire.
+fn carries(plain: &TypeKind, single: Type, wanted: &TypeKind) -> bool {
+    match (plain, wanted) {
+        (TypeKind::List(item), TypeKind::List(wanted)) => match &wanted.kind {
+            TypeKind::List(_) | TypeKind::Map(_) | TypeKind::Option(_) => {
+                matches!(item.kind, TypeKind::Named(_))
+            }
+            wanted => carries(&item.kind, single, wanted),
+        },
+        // Entries that are declared as messages of their own.
+        (TypeKind::List(item), TypeKind::Map(_)) => matches!(item.kind, TypeKind::Named(_)),
+        (TypeKind::Map(value), TypeKind::Map(wanted)) => carries(&value.kind, single, &wanted.kind),
+        (TypeKind::Option(inner), TypeKind::Option(wanted)) => match &wanted.kind {
+            TypeKind::List(_) | TypeKind::Map(_) => matches!(inner.kind, TypeKind::Named(_)),
+            wanted => carries(&inner.kind, single, wanted),
+        },
+        // An absent message is none.
+        (TypeKind::Named(_), TypeKind::Option(wanted)) => {
+            matches!(wanted.kind, TypeKind::List(_) | TypeKind::Map(_))
+        }
+        (TypeKind::Enum(labels), TypeKind::Enum(wanted)) => labels.len() == wanted.len(),
+        (TypeKind::Named(_), TypeKind::Tensor { .. }) => true,
+        (TypeKind::Named(name), TypeKind::Named(wanted)) => name == wanted,
+        (TypeKind::Int64, TypeKind::Date) => single == Type::Int32,
+        (TypeKind::Int64, TypeKind::Timestamp | TypeKind::Duration) => single == Type::Int64,
+        (TypeKind::String, TypeKind::Decimal { .. }) | (TypeKind::Bytes, TypeKind::Uuid) => true,
+        (plain, wanted) => std::mem::discriminant(plain) == std::mem::discriminant(wanted),
     }
 }
 
