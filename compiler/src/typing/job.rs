@@ -7,7 +7,7 @@ use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::code::operators;
 use arqon_operators::Expr;
-use arqon_types::{Field, Type};
+use arqon_types::{Field, Type, error_schema};
 
 use super::fault::Operand;
 use super::scope::Scope;
@@ -16,7 +16,7 @@ use super::typer::Typer;
 use crate::raw::typed_value;
 use crate::resolve::Resolved;
 use crate::row_type::{Column, Origin, OriginKind, RowType};
-use crate::typed::{TypedCall, Verb};
+use crate::typed::{TopicId, TypedCall, Verb};
 
 impl Typer<'_> {
     /// `call`
@@ -41,10 +41,7 @@ impl Typer<'_> {
                 ));
             }
         }
-        let errors = call
-            .errors
-            .as_ref()
-            .map(|name| resolved.written_topic(name, "`errors` names", self.report));
+        let errors = call.errors.as_ref().map(|name| self.failures(call, name, resolved));
         let Some(id) = resolved.operator_id(call.operator.as_str()) else {
             self.report.unknown(
                 operators::UNKNOWN_OPERATOR,
@@ -80,6 +77,19 @@ impl Typer<'_> {
             _ => Verb::Unknown,
         };
         (verb, row)
+    }
+
+    /// The topic for failed jobs, whose rows are error rows.
+    fn failures(
+        &mut self,
+        call: &ast::Call,
+        name: &ast::Name,
+        resolved: &Resolved<'_>,
+    ) -> Option<TopicId> {
+        let id = resolved.written_topic(name, "`errors` names", self.report)?;
+        let row = RowType::from_fields(&error_schema().fields, None);
+        let writer = format!("failed jobs of `{}`", call.operator.node);
+        self.fit(&writer, &row, resolved.topic(id), name.span).map(|_| id)
     }
 
     /// The job's fields in the order of the contract.
