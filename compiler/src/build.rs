@@ -102,6 +102,17 @@ struct Building<'r, 'a> {
 }
 
 impl<'r> Building<'r, '_> {
+    /// As [`Building::schema`]; shared with the rows before where nothing has changed.
+    fn schema_after(
+        &mut self,
+        before: &Arc<Schema>,
+        node: &'r TypedNode,
+        step: &TypedStep,
+    ) -> Arc<Schema> {
+        let is_same = before.name == node.name && step.row.has_fields(&before.fields);
+        if is_same { Arc::clone(before) } else { self.schema(&step.row, &node.name) }
+    }
+
     fn schema(&mut self, row: &Arc<RowType>, name: &'r str) -> Arc<Schema> {
         // Row types live as long as the flow does, so their addresses tell them apart.
         let key = (Arc::as_ptr(row) as usize, name);
@@ -442,7 +453,7 @@ impl<'r> Building<'r, '_> {
         if let Verb::Loop(repeated) = &step.verb {
             return self.step_loop(node, step, repeated, (at, before));
         }
-        let after = self.schema(&step.row, &node.name);
+        let after = self.schema_after(&before, node, step);
         let mut parts: Vec<plan::Verb> = Vec::with_capacity(2);
         match &step.verb {
             Verb::Where(condition) => parts.push(plan::Verb::Where(condition.clone())),

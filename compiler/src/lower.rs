@@ -50,14 +50,17 @@ pub(crate) fn lower(
     (plan, marks): (&Plan, &Marks),
     (file, answers): (&str, Answers),
 ) -> Option<(DataflowPlan, Vec<Unanswered>)> {
+    // Most verbs become one step, and most topics a source or an output.
+    let n_steps =
+        flow.nodes.iter().map(|node| node.steps.len() + 1).sum::<usize>() + resolved.topics.len();
     let mut lowering = Lowering {
         resolved,
         flow,
         loops: Vec::new(),
         around: Vec::new(),
         locals: BTreeMap::new(),
-        steps: Vec::new(),
-        keys: Vec::new(),
+        steps: Vec::with_capacity(n_steps),
+        keys: Vec::with_capacity(n_steps),
         outputs: Vec::new(),
         placed: Placed::new(resolved, flow, plan),
         marks,
@@ -258,7 +261,7 @@ impl Lowering<'_, '_> {
             address,
             operator: Operator::Errors(name.to_owned()),
             inputs: Vec::new(),
-            schema: error_schema(),
+            schema: Arc::new(error_schema()),
         });
         self.errors.insert(owner, step);
         step
@@ -357,7 +360,7 @@ impl Lowering<'_, '_> {
             let columns: Vec<usize> =
                 (0..step.schema.fields.len()).filter(|at| is_kept(*at)).collect();
             let fields = columns.iter().map(|at| step.schema.fields[*at].clone()).collect();
-            let schema = Schema::new(step.schema.name.clone(), fields);
+            let schema = Arc::new(Schema::new(step.schema.name.clone(), fields));
             let column = |(at, field): (&usize, &Field)| Expr::column(*at, field.ty.clone());
             let exprs = columns.iter().zip(&schema.fields).map(column).collect();
             let (mut node, address) = (step.node.clone(), step.address.clone());
@@ -381,8 +384,9 @@ impl Lowering<'_, '_> {
         let step = &self.steps[id.index()];
         let mut exprs = all_columns(&step.schema);
         exprs.resize(exprs.len() + wanted - n_places, Expr::literal(Value::Int(0), Type::Int64));
-        let mut schema = step.schema.clone();
-        schema.fields.truncate(schema.fields.len() - n_places);
+        let mut schema = Arc::clone(&step.schema);
+        let fields = &mut Arc::make_mut(&mut schema).fields;
+        fields.truncate(fields.len() - n_places);
         let (node, address) = (step.node.clone(), step.address.clone());
         let operator = project(&address, exprs);
         let schema = placed_schema(schema, wanted);
@@ -394,13 +398,13 @@ impl Lowering<'_, '_> {
         &mut self,
         inputs: Vec<StepId>,
         (node, address): (&str, &str),
-        schema: &Schema,
+        schema: &Arc<Schema>,
     ) -> StepId {
         if let [one] = inputs.as_slice() {
             return *one;
         }
         let n_places = inputs.iter().map(|id| self.n_places(*id)).max().unwrap_or(0);
-        let schema = schema.clone();
+        let schema = Arc::clone(schema);
         let schema = if self.has_mark(inputs[0]) { marked(schema) } else { schema };
         let inputs = inputs.into_iter().map(|id| self.padded(id, n_places)).collect();
         self.push(Step {
@@ -418,7 +422,7 @@ impl Lowering<'_, '_> {
         input: StepId,
         key: &[usize],
         label: Label<'_>,
-        schema: Schema,
+        schema: Arc<Schema>,
     ) -> Option<StepId> {
         let input = self.shaped(input, Kept { mark: false, places: true })?;
         let n_places = self.n_places(input);
@@ -432,7 +436,13 @@ impl Lowering<'_, '_> {
     }
 
     /// The rows, one for each key, where that is not proved; the others are error rows.
-    fn unique(&mut self, input: StepId, key: &[usize], label: Label<'_>, schema: Schema) -> StepId {
+    fn unique(
+        &mut self,
+        input: StepId,
+        key: &[usize],
+        label: Label<'_>,
+        schema: Arc<Schema>,
+    ) -> StepId {
         if proves(&self.keys[input.index()], key) {
             return input;
         }
@@ -463,9 +473,9 @@ impl Lowering<'_, '_> {
     }
 
     /// What the rows of a topic's source are, with their mark if they carry one.
-    fn topic_schema(&self, id: TopicId) -> Option<Schema> {
+    fn topic_schema(&self, id: TopicId) -> Option<Arc<Schema>> {
         let topic = self.resolved.topic(id);
-        let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+        let schema = Arc::new(Schema::new(topic.schema_name.clone(), topic.row.fields()?));
         Some(if self.marks.topics.contains(&id.0) { marked(schema) } else { schema })
     }
 
@@ -473,7 +483,7 @@ impl Lowering<'_, '_> {
     fn topic(&mut self, id: TopicId) -> Option<()> {
         let topic = self.resolved.topic(id);
         let name = topic.name.as_str();
-        let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+        let schema = Arc::new(Schema::new(topic.schema_name.clone(), topic.row.fields()?));
         let writers = self.writers[id.0].clone();
         let mut written = Vec::with_capacity(writers.len() + 1);
         let mut owner = name.to_owned();
@@ -525,7 +535,12 @@ impl Lowering<'_, '_> {
     }
 
     /// What a node writes to a topic, as rows of the topic.
-    fn written(&mut self, node_id: NodeId, sink_idx: usize, schema: &Schema) -> Option<StepId> {
+    fn written(
+        &mut self,
+        node_id: NodeId,
+        sink_idx: usize,
+        schema: &Arc<Schema>,
+    ) -> Option<StepId> {
         let node = &self.flow.nodes[node_id.0];
         let sink = &node.sinks[sink_idx];
         let mut result = *self.results[node_id.0].get(sink.label.unwrap_or(0))?;
@@ -539,7 +554,7 @@ impl Lowering<'_, '_> {
         let address = format!("{}.to", node.name);
         let from = &self.steps[result.index()].schema;
         let exprs = fields.iter().cloned().chain(hidden_of(from)).collect();
-        let schema = with_hidden(schema.clone(), from);
+        let schema = with_hidden(Arc::clone(schema), from);
         Some(self.push(Step {
             node: node.errors_of.clone(),
             operator: project(&address, exprs),
@@ -668,11 +683,11 @@ impl Lowering<'_, '_> {
         at: StepId,
         before: &Arc<RowType>,
     ) -> Option<StepId> {
-        let from = self.steps[at.index()].schema.clone();
-        let schema = node_schema(node, &step.row)?;
-        let hiding = || with_hidden(schema.clone(), &from);
+        let from = Arc::clone(&self.steps[at.index()].schema);
+        let schema = schema_after(&from, node, &step.row)?;
+        let hiding = || with_hidden(Arc::clone(&schema), &from);
         let address = step.address.clone();
-        let made = |operator: Operator, inputs: Vec<StepId>, schema: Schema| Step {
+        let made = |operator: Operator, inputs: Vec<StepId>, schema: Arc<Schema>| Step {
             node: node.errors_of.clone(),
             address: address.clone(),
             operator,
@@ -695,7 +710,7 @@ impl Lowering<'_, '_> {
             }
             Verb::Group { group, having } => {
                 let grouped =
-                    self.push(made(Operator::Group(group.clone()), vec![at], schema.clone()));
+                    self.push(made(Operator::Group(group.clone()), vec![at], Arc::clone(&schema)));
                 match having {
                     None => grouped,
                     Some(condition) => {
@@ -706,9 +721,11 @@ impl Lowering<'_, '_> {
             Verb::Distinct { fields } => {
                 let input = match fields {
                     None => at,
-                    Some(exprs) => {
-                        self.push(made(project(&address, exprs.clone()), vec![at], schema.clone()))
-                    }
+                    Some(exprs) => self.push(made(
+                        project(&address, exprs.clone()),
+                        vec![at],
+                        Arc::clone(&schema),
+                    )),
                 };
                 self.push(made(Operator::Distinct, vec![input], schema))
             }
@@ -748,17 +765,17 @@ impl Lowering<'_, '_> {
         &mut self,
         Unnest { list, field }: &Unnest,
         at: StepId,
-        made: impl Fn(Operator, Vec<StepId>, Schema) -> Step,
-        schema: Schema,
+        made: impl Fn(Operator, Vec<StepId>, Arc<Schema>) -> Step,
+        schema: Arc<Schema>,
     ) -> Option<StepId> {
         let before = &self.steps[at.index()].schema;
         let n_before = before.fields.len();
         let mut hidden = hidden_of(before);
         let n_places = n_places(before);
-        let mut unnested = before.clone();
+        let mut unnested = Arc::clone(before);
         let element = schema.fields.get(*field)?.ty.clone();
-        unnested.fields.push(Field::new("$position", Type::Int64));
-        unnested.fields.push(Field::new("$element", element));
+        let position = Field::new("$position", Type::Int64);
+        Arc::make_mut(&mut unnested).fields.extend([position, Field::new("$element", element)]);
         let exprs = schema.fields.iter().enumerate().map(|(column, new)| {
             let from = if column == *field { n_before + 1 } else { column };
             Expr::column(from, new.ty.clone())
@@ -767,7 +784,8 @@ impl Lowering<'_, '_> {
         let mut schema = with_hidden(schema, before);
         if n_places > 0 {
             hidden.push(Expr::column(n_before, Type::Int64));
-            schema.fields.push(Field::new(format!("{PLACE_FIELD}{n_places}"), Type::Int64));
+            let place = Field::new(format!("{PLACE_FIELD}{n_places}"), Type::Int64);
+            Arc::make_mut(&mut schema).fields.push(place);
         }
         exprs.extend(hidden);
         let step = made(stage("", StageKind::Unnest(list.clone())), vec![at], unnested);
@@ -788,15 +806,21 @@ impl Lowering<'_, '_> {
                 address: format!("{}.{}", step.address, label.node),
                 operator: Operator::Arm(Arm { idx }),
                 inputs: vec![route],
-                schema: schema.clone(),
+                schema: Arc::clone(&schema),
             })
         });
         Some(arms.collect())
     }
 }
 
-fn node_schema(node: &TypedNode, row: &RowType) -> Option<Schema> {
-    row.fields().map(|fields| Schema::new(node.name.clone(), fields))
+fn node_schema(node: &TypedNode, row: &RowType) -> Option<Arc<Schema>> {
+    row.fields().map(|fields| Arc::new(Schema::new(node.name.clone(), fields)))
+}
+
+/// As [`node_schema`]; shared with the rows before where nothing has changed.
+fn schema_after(before: &Arc<Schema>, node: &TypedNode, row: &RowType) -> Option<Arc<Schema>> {
+    let is_same = before.name == node.name && row.has_fields(&before.fields);
+    if is_same { Some(Arc::clone(before)) } else { node_schema(node, row) }
 }
 
 /// Which of the columns that are not the circuit's rows keep. The mark stands before the place.
@@ -814,8 +838,11 @@ struct Label<'a> {
 }
 
 /// The schema of the same rows with `n_places` columns for their place in the log.
-fn placed_schema(mut schema: Schema, n_places: usize) -> Schema {
-    schema.fields.extend((0..n_places).map(|at| {
+fn placed_schema(mut schema: Arc<Schema>, n_places: usize) -> Arc<Schema> {
+    if n_places == 0 {
+        return schema;
+    }
+    Arc::make_mut(&mut schema).fields.extend((0..n_places).map(|at| {
         let name = if at == 0 { PLACE_FIELD.to_owned() } else { format!("{PLACE_FIELD}{at}") };
         Field::new(name, Type::Int64)
     }));
@@ -829,14 +856,17 @@ fn n_hidden(schema: &Schema) -> usize {
 
 /// The columns of a row that are not the circuit's.
 fn hidden_of(schema: &Schema) -> Vec<Expr> {
-    let all = all_columns(schema);
-    all[all.len() - n_hidden(schema)..].to_vec()
+    let n_columns = schema.fields.len();
+    let hidden = n_columns - n_hidden(schema)..n_columns;
+    hidden.map(|at| Expr::column(at, schema.fields[at].ty.clone())).collect()
 }
 
 /// The schema, followed by the hidden columns of another one.
-fn with_hidden(mut schema: Schema, from: &Schema) -> Schema {
+fn with_hidden(mut schema: Arc<Schema>, from: &Schema) -> Arc<Schema> {
     let hidden = &from.fields[from.fields.len() - n_hidden(from)..];
-    schema.fields.extend_from_slice(hidden);
+    if !hidden.is_empty() {
+        Arc::make_mut(&mut schema).fields.extend_from_slice(hidden);
+    }
     schema
 }
 

@@ -7,6 +7,7 @@
 //! never change; error rows downstream show the columns that are left.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arqon_operators::{BinaryOp, Expr, ExprKind, Function, UnaryOp};
 use arqon_plan::{
@@ -19,7 +20,12 @@ use crate::walk::{for_each_child, for_each_child_mut};
 /// The same plan with narrower rows before joins and unions.
 pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
     let needs = needs(&plan);
-    let mut pruning = Pruning { steps: Vec::new(), layouts: Vec::new(), places: Vec::new() };
+    let n_steps = plan.steps.len();
+    let mut pruning = Pruning {
+        steps: Vec::with_capacity(n_steps),
+        layouts: Vec::with_capacity(n_steps),
+        places: Vec::with_capacity(n_steps),
+    };
     for (step, need) in plan.steps.into_iter().zip(&needs) {
         pruning.step(step, need);
     }
@@ -349,7 +355,7 @@ impl Pruning {
                     .map(|id| self.narrowed(*id, &columns, &step.node, &step.address))
                     .collect();
                 let fields = columns.iter().map(|&at| step.schema.fields[at].clone()).collect();
-                step.schema = Schema::new(step.schema.name.clone(), fields);
+                step.schema = Arc::new(Schema::new(step.schema.name.clone(), fields));
                 kept(need.len(), &columns)
             }
             Operator::Route(route) => {
@@ -461,17 +467,18 @@ impl Pruning {
             }
             other => panic!("{other:?} is no step of windows"),
         };
-        let added = step.schema.fields.split_off(n_handed_on);
-        step.schema.fields = columns
+        let schema = Arc::make_mut(&mut step.schema);
+        let added = schema.fields.split_off(n_handed_on);
+        schema.fields = columns
             .iter()
             .filter(|at| **at < n_handed_on)
-            .map(|at| step.schema.fields[*at].clone())
+            .map(|at| schema.fields[*at].clone())
             .collect();
         let mut layout = before;
         layout.truncate(n_handed_on);
         for field in added {
-            layout.push(Some(Place { column: step.schema.fields.len(), fields: None }));
-            step.schema.fields.push(field);
+            layout.push(Some(Place { column: schema.fields.len(), fields: None }));
+            schema.fields.push(field);
         }
         layout
     }
@@ -497,7 +504,7 @@ impl Pruning {
         let stage = Stage { address: address.to_owned(), kind: StageKind::Project(exprs) };
         // It stays with the node that it comes from, so that it can become one with its maps.
         let node = if from.node == node { node.to_owned() } else { from.node.clone() };
-        let schema = Schema::new(from.schema.name.clone(), fields);
+        let schema = Arc::new(Schema::new(from.schema.name.clone(), fields));
         self.push(Step {
             node,
             address: address.to_owned(),
@@ -671,14 +678,14 @@ fn stage_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Vec<Need>> {
 }
 
 /// The schema with these fields, each under the name that it had.
-fn rebuilt(old: &Schema, fields: Vec<Field>, layout: &Layout) -> Schema {
+fn rebuilt(old: &Schema, fields: Vec<Field>, layout: &Layout) -> Arc<Schema> {
     let mut schema = Schema::new(old.name.clone(), fields);
     for (at, place) in layout.iter().enumerate() {
         if let Some(place) = place {
             schema.fields[place.column].name.clone_from(&old.fields[at].name);
         }
     }
-    schema
+    Arc::new(schema)
 }
 
 /// Moves an expression to where its columns have gone.

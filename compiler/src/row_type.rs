@@ -103,6 +103,15 @@ impl RowType {
             .collect()
     }
 
+    /// Whether the row is known to have these fields.
+    pub(crate) fn has_fields(&self, fields: &[Field]) -> bool {
+        !self.open
+            && self.columns.len() == fields.len()
+            && self.columns.iter().zip(fields).all(|(column, field)| {
+                *column.name == *field.name && column.ty.as_ref() == Some(&field.ty)
+            })
+    }
+
     /// The fields that are known.
     pub(crate) fn known_schema(&self, name: &str) -> Schema {
         let fields = self

@@ -1,5 +1,7 @@
 //! The executable form of a circuit: steps in dependency order.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use arqon_operators::{Aggregate, Expr, Place};
@@ -194,8 +196,8 @@ pub struct Step {
     pub operator: Operator,
     /// Steps before this one.
     pub inputs: Vec<StepId>,
-    /// What its rows are.
-    pub schema: Schema,
+    /// What its rows are; steps that hand the same rows on share it.
+    pub schema: Arc<Schema>,
 }
 
 /// The closed set of operators.

@@ -122,7 +122,13 @@ impl Lowering<'_, '_> {
     }
 
     /// The end of the innermost loop.
-    fn leave(&mut self, node: &TypedNode, address: &str, rows: StepId, schema: Schema) -> StepId {
+    fn leave(
+        &mut self,
+        node: &TypedNode,
+        address: &str,
+        rows: StepId,
+        schema: Arc<Schema>,
+    ) -> StepId {
         let of = self.around.pop().expect("a loop was opened");
         self.push(Step {
             node: node.errors_of.clone(),
@@ -157,7 +163,7 @@ struct Turn<'t> {
     address: String,
     variable: Variable,
     merge: &'t Merge,
-    schema: Schema,
+    schema: Arc<Schema>,
 }
 
 impl Turn<'_> {
@@ -167,7 +173,7 @@ impl Turn<'_> {
             address: self.address.clone(),
             operator,
             inputs,
-            schema: self.schema.clone(),
+            schema: Arc::clone(&self.schema),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! **Invariant:** a mark is the last column of its rows, and goes with them through every step that
 //! [`crate::marks`] has found on the way to a window.
 
+use std::sync::Arc;
+
 use arqon_operators::Expr;
 use arqon_plan::{
     Closing, Frame, MARK, Operator, Output, Session, Step, StepId, TopicPlan, Window, WindowFrame,
@@ -27,7 +29,7 @@ impl Lowering<'_, '_> {
         let node = &self.flow.nodes[id.0];
         let idx = node.judging_step()?;
         let address = late_name(node);
-        let schema = Schema::new(&address, node.row_before(idx).fields()?);
+        let schema = Arc::new(Schema::new(&address, node.row_before(idx).fields()?));
         let window = Window { frame, time: time.clone(), keeps_rows: false, keeps_mark: false };
         debug_assert_eq!(node.steps[idx].address, step.address, "a node judges rows once");
         let late = self.push(Step {
@@ -53,7 +55,7 @@ impl Lowering<'_, '_> {
         let topic = |(node, late): (&TypedNode, &Option<StepId>)| {
             Some(TopicPlan {
                 name: TopicName::parse(&late_name(node)).ok()?,
-                schema: self.steps[(*late)?.index()].schema.clone(),
+                schema: Schema::clone(&self.steps[(*late)?.index()].schema),
                 discipline: Discipline::Events,
                 key: Vec::new(),
                 time: None,
@@ -74,7 +76,7 @@ impl Lowering<'_, '_> {
     ) -> Option<StepId> {
         let schema = node_schema(node, &step.row)?;
         let bounds = schema.fields.len() - 2;
-        let made = |operator: Operator, input: StepId, schema: Schema| Step {
+        let made = |operator: Operator, input: StepId, schema: Arc<Schema>| Step {
             node: node.errors_of.clone(),
             address: step.address.clone(),
             operator,
@@ -89,19 +91,20 @@ impl Lowering<'_, '_> {
         });
         let (windowed, slack) = match &window.frame {
             WindowFrame::Aligned { .. } => {
-                let schema = if keeps_mark { marked(schema.clone()) } else { schema.clone() };
+                let schema =
+                    if keeps_mark { marked(Arc::clone(&schema)) } else { Arc::clone(&schema) };
                 (self.push(made(judged, at, schema)), 0)
             }
             WindowFrame::Session { gap, per } => {
                 let row = Schema::new(&schema.name, schema.fields[..bounds].to_vec());
-                let on_time = self.push(made(judged, at, row));
+                let on_time = self.push(made(judged, at, Arc::new(row)));
                 let sessions = Operator::Session(Session {
                     per: per.clone(),
                     time: window.time.clone(),
                     gap: *gap,
                     topics: window.topics.clone(),
                 });
-                (self.push(made(sessions, on_time, schema.clone())), *gap)
+                (self.push(made(sessions, on_time, Arc::clone(&schema))), *gap)
             }
         };
         if !window.is_final {
@@ -116,7 +119,7 @@ impl Lowering<'_, '_> {
     pub(super) fn retained(&mut self, id: TopicId, rows: StepId, length: i64) -> Option<StepId> {
         let topic = self.resolved.topic(id);
         let name = topic.name.as_str().to_owned();
-        let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+        let schema = Arc::new(Schema::new(topic.schema_name.clone(), topic.row.fields()?));
         let marked = self.shaped(rows, Kept { mark: true, places: false })?;
         let time = Expr::column(topic.time?, Type::Timestamp);
         let frame = Frame::Own { length };
@@ -129,7 +132,7 @@ impl Lowering<'_, '_> {
                 address: name.clone(),
                 operator,
                 inputs: vec![at],
-                schema: schema.clone(),
+                schema: Arc::clone(&schema),
             });
         }
         Some(at)
@@ -149,7 +152,7 @@ impl Lowering<'_, '_> {
                 address: step.address.clone(),
                 operator,
                 inputs: vec![input],
-                schema: schema.clone(),
+                schema: Arc::clone(&schema),
             })
         };
         let frame = Frame::Own { length: within.last };
@@ -167,7 +170,7 @@ fn late_name(node: &TypedNode) -> String {
 }
 
 /// The schema of rows with their mark as last field.
-pub(super) fn marked(mut schema: Schema) -> Schema {
-    schema.fields.push(Field::new(MARK, Type::Int64));
+pub(super) fn marked(mut schema: Arc<Schema>) -> Arc<Schema> {
+    Arc::make_mut(&mut schema).fields.push(Field::new(MARK, Type::Int64));
     schema
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
@@ -171,7 +172,7 @@ pub(crate) fn reduce_latest(
 /// One row per key.
 pub(crate) fn reduce_unique<T: Moment>(
     rows: KeyedRows<'_, T>,
-    schema: Schema,
+    schema: Arc<Schema>,
     meter: Meter,
 ) -> Batches<'_, T> {
     let types = schema.types();

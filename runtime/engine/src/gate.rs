@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -24,7 +25,7 @@ use crate::stateful::{Delta, consolidate_deltas};
 /// A loop that may run out of rounds.
 pub(crate) struct Bounded {
     /// The key of each variable's overrun, and what its rows are.
-    pub(crate) variables: Vec<(PackedRow, Schema)>,
+    pub(crate) variables: Vec<(PackedRow, Arc<Schema>)>,
     /// What is said then.
     pub(crate) fault: Fault,
     /// Where it is said.

@@ -1,6 +1,7 @@
 //! On the way to a stateful operator: rows are projected to a packed key and a packed value.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -96,7 +97,7 @@ pub(crate) fn pack_columns(columns: &[Column], types: &[Type], row_idx: usize) -
 /// Evaluates keys and values; rows with a fault go to the node's errors.
 pub(crate) fn key_rows<T: Moment>(
     input: Batches<'_, T>,
-    schema: Schema,
+    schema: Arc<Schema>,
     key: KeyShape,
     value: PackValue,
     meter: Meter,

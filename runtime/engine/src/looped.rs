@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use differential_dataflow::dynamic::feedback_summary;
@@ -142,7 +143,7 @@ impl<'inner> Walk<'inner, '_, '_> {
         (self.around.meters)(idx).swap_remove(0)
     }
 
-    fn schema(&self, id: StepId) -> Schema {
+    fn schema(&self, id: StepId) -> Arc<Schema> {
         self.around.narrow.plan.steps[id.index()].schema.clone()
     }
 

@@ -1,6 +1,7 @@
 //! Stateless stages, fused into one operator and evaluated column by column.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -19,7 +20,7 @@ use crate::stats::Count;
 /// An error row shows the row as it came to the step, whose fields have names.
 pub(crate) fn render_map<'scope, T: Moment>(
     input: Batches<'scope, T>,
-    input_schema: Schema,
+    input_schema: Arc<Schema>,
     map: &Map,
     meters: Vec<Meter>,
 ) -> Batches<'scope, T> {

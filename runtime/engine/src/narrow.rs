@@ -8,6 +8,7 @@
 //! join: it shows the fields that are left.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arqon_operators::{Aggregate, Expr, ExprKind};
 use arqon_plan::{Asof, DataflowPlan, Group, Join, JoinOutput, Map, Operator, StageKind, StepId};
@@ -53,7 +54,7 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
         let (operator, schema, layout) = match &step.operator {
             Operator::Map(map) => {
                 let (map, schema, layout) = inputs[0].map(map, needs, &step.schema);
-                (Operator::Map(map), schema, layout)
+                (Operator::Map(map), Arc::new(schema), layout)
             }
             Operator::Join(join) => {
                 let n_left = plan.steps[step.inputs[0].index()].schema.fields.len();
@@ -61,7 +62,7 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
                     rewrite_join(join, n_left, &inputs, needs, &step.schema);
                 let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
                 narrowed.joins.insert(id, keep);
-                (Operator::Join(rewritten), schema, layout)
+                (Operator::Join(rewritten), Arc::new(schema), layout)
             }
             Operator::Group(group) => (
                 Operator::Group(inputs[0].group(group)),

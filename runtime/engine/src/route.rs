@@ -1,6 +1,7 @@
 //! A route: each row goes to the first arm whose condition is true.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -17,7 +18,7 @@ use crate::recorder::{Meter, row_text};
 /// Renders a route; the result has a stream per condition, and one more for the rest.
 pub(crate) fn render_route<'scope>(
     input: Batches<'scope>,
-    schema: Schema,
+    schema: Arc<Schema>,
     route: &Route,
     meter: Meter,
 ) -> Vec<Batches<'scope>> {

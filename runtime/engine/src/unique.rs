@@ -1,6 +1,7 @@
 //! One row per key: the least passes, the others are error rows until it is alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arqon_operators::Place;
 use arqon_types::{PackedRow, Schema};
@@ -44,14 +45,14 @@ pub(crate) fn duplicate() -> Fault {
 /// Unique keys as a hash operator.
 #[derive(Debug)]
 pub(crate) struct UniqueLogic {
-    schema: Schema,
+    schema: Arc<Schema>,
     keys: PackedMap<BTreeMap<PackedRow, i64>>,
     open: OpenKeys,
 }
 
 impl UniqueLogic {
     /// No rows, of `schema`; `open` are the keys that go when their windows close.
-    pub(crate) fn new(schema: Schema, open: OpenKeys) -> Self {
+    pub(crate) fn new(schema: Arc<Schema>, open: OpenKeys) -> Self {
         Self { schema, keys: PackedMap::default(), open }
     }
 }

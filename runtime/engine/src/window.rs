@@ -1,6 +1,7 @@
 //! Windows of single rows: each row meets its own mark, and goes into the windows that are open.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -17,7 +18,7 @@ use crate::recorder::{Fault, Meter, row_text};
 /// Rows once for each window of theirs that is open, with its bounds.
 pub(crate) fn render_window<'scope>(
     input: Batches<'scope>,
-    schema: Schema,
+    schema: Arc<Schema>,
     window: &Window,
     meter: Meter,
 ) -> Batches<'scope> {
