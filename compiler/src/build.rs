@@ -456,14 +456,14 @@ impl<'r> Building<'r, '_> {
         let after = self.schema_after(&before, node, step);
         let mut parts: Vec<plan::Verb> = Vec::with_capacity(2);
         match &step.verb {
-            Verb::Where(condition) => parts.push(plan::Verb::Where(condition.clone())),
+            Verb::Where(condition) => parts.push(plan::Verb::Where(Arc::clone(condition))),
             Verb::Project(word, fields) => {
                 let word = match word {
                     ProjectVerb::Select => plan::ProjectionWord::Select,
                     ProjectVerb::With => plan::ProjectionWord::With,
                     ProjectVerb::Drop => plan::ProjectionWord::Drop,
                 };
-                let fields = fields.clone();
+                let fields = Arc::clone(fields);
                 parts.push(plan::Verb::Project(plan::Projection { word, fields }));
             }
             Verb::Unnest(unnest) => parts.push(plan::Verb::Unnest(unnest.clone())),

@@ -696,7 +696,7 @@ impl Lowering<'_, '_> {
         };
         Some(match &step.verb {
             Verb::Where(condition) => {
-                self.push(made(filter(&address, condition.clone()), vec![at], hiding()))
+                self.push(made(filter(&address, Expr::clone(condition)), vec![at], hiding()))
             }
             Verb::Project(_, exprs) => {
                 let exprs = exprs.iter().cloned().chain(hidden_of(&from)).collect();
@@ -714,7 +714,7 @@ impl Lowering<'_, '_> {
                 match having {
                     None => grouped,
                     Some(condition) => {
-                        self.push(made(filter(&address, condition.clone()), vec![grouped], schema))
+                        self.push(made(filter(&address, Expr::clone(condition)), vec![grouped], schema))
                     }
                 }
             }
@@ -722,7 +722,7 @@ impl Lowering<'_, '_> {
                 let input = match fields {
                     None => at,
                     Some(exprs) => self.push(made(
-                        project(&address, exprs.clone()),
+                        project(&address, exprs.to_vec()),
                         vec![at],
                         Arc::clone(&schema),
                     )),

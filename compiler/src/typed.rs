@@ -214,9 +214,9 @@ pub(crate) struct TypedStep {
 #[derive(Debug, Clone)]
 pub(crate) enum Verb {
     /// `where`
-    Where(Expr),
+    Where(Arc<Expr>),
     /// `select`, `with`, `drop`: the new row over the old one.
-    Project(ProjectVerb, Vec<Expr>),
+    Project(ProjectVerb, Arc<[Expr]>),
     /// `unnest`: the list, and the field of the new row that has the element.
     Unnest(plan::Unnest),
     /// `join` with the other side.
@@ -233,12 +233,12 @@ pub(crate) enum Verb {
         /// The aggregation.
         group: plan::Group,
         /// `where:`
-        having: Option<Expr>,
+        having: Option<Arc<Expr>>,
     },
     /// `distinct`, after the projection to its fields.
     Distinct {
         /// The fields, unless `all`.
-        fields: Option<Vec<Expr>>,
+        fields: Option<Arc<[Expr]>>,
     },
     /// `top`
     Top(plan::Top),

@@ -397,7 +397,7 @@ fn computed(name: &str, text: &str) -> String {
 }
 
 fn projection_text(projection: &Projection, input: &[String], schema: &Schema) -> String {
-    let fields = schema.fields.iter().zip(&projection.fields);
+    let fields = schema.fields.iter().zip(projection.fields.iter());
     let text =
         |(field, expr): (&Field, &Expr)| computed(&field.name, &expression_text(expr, input));
     match projection.word {

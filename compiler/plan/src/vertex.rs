@@ -209,7 +209,7 @@ pub enum Verb {
     /// Reads the node's inputs, all of one schema; multiplicities add. First of every node.
     From,
     /// `where`, and the `where` on a group's result.
-    Where(Expr),
+    Where(Arc<Expr>),
     /// `select`, `with`, `drop`, and the fields of a `distinct`.
     Project(Projection),
     /// `unnest`
@@ -316,7 +316,7 @@ pub struct Projection {
     /// As the user wrote it.
     pub word: ProjectionWord,
     /// One per field of the new row, over the old one.
-    pub fields: Vec<Expr>,
+    pub fields: Arc<[Expr]>,
 }
 
 /// A row for each element of a list.

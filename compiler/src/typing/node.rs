@@ -919,7 +919,7 @@ fn type_chain(
         if let Some(condition) = &chain.condition {
             let verb = typer
                 .condition(condition, &Scope::Row(&row), "`when`")
-                .map_or(Verb::Unknown, Verb::Where);
+                .map_or(Verb::Unknown, |it| Verb::Where(it.into()));
             let step_address = address.clone();
             let span = condition.span;
             steps.push(TypedStep {

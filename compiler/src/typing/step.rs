@@ -25,7 +25,7 @@ impl Typer<'_> {
     pub(super) fn where_step(&mut self, condition: &syntax::Expr, row: &Arc<RowType>) -> Made {
         let verb = self
             .condition(condition, &Scope::Row(row), "`where`")
-            .map_or(Verb::Unknown, Verb::Where);
+            .map_or(Verb::Unknown, |it| Verb::Where(it.into()));
         (verb, Arc::clone(row))
     }
 
@@ -37,7 +37,7 @@ impl Typer<'_> {
         target: Option<&RowType>,
     ) -> Made {
         let (result, exprs) = self.fields(fields, row, target);
-        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Select, exprs));
+        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Select, exprs.into()));
         (verb, Arc::new(result))
     }
 
@@ -134,7 +134,7 @@ impl Typer<'_> {
             }
         }
         let verb = match (exprs, new_exprs) {
-            (Some(exprs), Some(_)) => Verb::Project(ProjectVerb::With, exprs),
+            (Some(exprs), Some(_)) => Verb::Project(ProjectVerb::With, exprs.into()),
             _ => Verb::Unknown,
         };
         (verb, Arc::new(RowType { columns, open: row.open }))
@@ -193,7 +193,7 @@ impl Typer<'_> {
                 .map(|(expr, _)| expr)
                 .collect()
         });
-        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Drop, exprs));
+        let verb = exprs.map_or(Verb::Unknown, |exprs: Vec<Expr>| Verb::Project(ProjectVerb::Drop, exprs.into()));
         (verb, Arc::new(RowType { columns, open: row.open }))
     }
 
@@ -223,7 +223,7 @@ impl Typer<'_> {
         };
         let verb = match (keys, aggregates, having) {
             (Some(keys), Some(aggregates), Some(having)) => {
-                Verb::Group { group: plan::Group { keys, aggregates }, having }
+                Verb::Group { group: plan::Group { keys, aggregates }, having: having.map(Arc::new) }
             }
             _ => Verb::Unknown,
         };
@@ -240,7 +240,7 @@ impl Typer<'_> {
             return (Verb::Distinct { fields: None }, Arc::clone(row));
         };
         let (result, exprs) = self.fields(fields, row, None);
-        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Distinct { fields: Some(exprs) });
+        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Distinct { fields: Some(exprs.into()) });
         (verb, Arc::new(result))
     }
 
