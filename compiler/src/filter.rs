@@ -65,7 +65,7 @@ mod tests {
             "Order",
             vec![
                 Field::new("amount", Type::Decimal(2)),
-                Field::new("status", Type::Enum(vec!["open".into(), "paid".into()])),
+                Field::new("status", Type::Enum(vec!["open".into(), "paid".into()].into())),
             ],
         );
         let found = match compile_filter(text, &schema) {

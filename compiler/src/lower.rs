@@ -713,9 +713,11 @@ impl Lowering<'_, '_> {
                     self.push(made(Operator::Group(group.clone()), vec![at], Arc::clone(&schema)));
                 match having {
                     None => grouped,
-                    Some(condition) => {
-                        self.push(made(filter(&address, Expr::clone(condition)), vec![grouped], schema))
-                    }
+                    Some(condition) => self.push(made(
+                        filter(&address, Expr::clone(condition)),
+                        vec![grouped],
+                        schema,
+                    )),
                 }
             }
             Verb::Distinct { fields } => {

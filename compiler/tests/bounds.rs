@@ -210,7 +210,7 @@ fn a_delta_topic_of_events_is_warned_of() {
     let rows = [("id", Type::Int64), ("page", Type::String), ("mobile", Type::Bool)];
     let kept = Verb::Project(Projection {
         word: ProjectionWord::Select,
-        fields: vec![id(), page(), mobile()],
+        fields: vec![id(), page(), mobile()].into(),
     });
     let plan = circuit(as_events, kept, &rows);
     let mut builder = PlanBuilder::from(plan);

@@ -83,7 +83,7 @@ pub fn adapt_string(text: &str, wanted: &Type, place: Place) -> Typed {
                 let message = format!("`{text}` is no label of {}", wanted.required());
                 let mut fault = TypeFault::new(FaultKind::UnknownLabel, place, message)
                     .with_help(format!("the labels are {}", labels.join(", ")))
-                    .with_candidates(text, labels.clone());
+                    .with_candidates(text, labels.to_vec());
                 fault.expected = Some(wanted.required().to_string());
                 return Err(fault);
             };
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn strings_become_labels_but_not_times() {
         let at = Place::default();
-        let status = Type::Enum(vec!["open".into(), "paid".into()]);
+        let status = Type::Enum(vec!["open".into(), "paid".into()].into());
         let (value, ty) = value_and_type(adapt_string("paid", &status, at));
         assert_eq!((value, ty), (Value::Enum(1), status.clone()));
         let fault = adapt_string("payed", &status.optional(), at).unwrap_err();

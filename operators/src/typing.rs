@@ -661,8 +661,8 @@ mod tests {
     #[test]
     fn comparisons_are_total_for_equality_and_lift_for_order() {
         use BinaryOp::{Equal, Less};
-        let status = Type::Enum(vec!["open".into(), "paid".into()]);
-        let other = Type::Enum(vec!["paid".into()]);
+        let status = Type::Enum(vec!["open".into(), "paid".into()].into());
+        let other = Type::Enum(vec!["paid".into()].into());
         let at = Place::default();
         check(binary(Equal, col(Type::Int64.optional()), col(Type::Int64), at), "bool");
         check(binary(Less, col(Type::Int64.optional()), col(Type::Int64), at), "option<bool>");

@@ -16,7 +16,7 @@ fn order_schema() -> Schema {
         vec![
             Field::new("id", Type::Int64),
             Field::new("amount", Type::Decimal(2)),
-            Field::new("status", Type::Enum(labels)),
+            Field::new("status", Type::Enum(labels.into())),
             Field::new("note", Type::String.optional()),
             Field::new("tags", Type::List(Box::new(Type::Float64))),
             Field::new(

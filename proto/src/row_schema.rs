@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn names_never_clash() {
-        let labels = || Type::Enum(vec!["a-b".to_owned(), "a_b".to_owned()]);
+        let labels = || Type::Enum(vec!["a-b".to_owned(), "a_b".to_owned()].into());
         let schema = Schema::new(
             "Row",
             vec![

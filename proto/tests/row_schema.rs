@@ -19,7 +19,7 @@ fn map(ty: Type) -> Type {
 }
 
 fn schema() -> Schema {
-    let labels = || Type::Enum(["open", "paid"].map(str::to_owned).to_vec());
+    let labels = || Type::Enum(["open", "paid"].map(str::to_owned).to_vec().into());
     let line = Type::Struct(vec![
         Field::new("item", Type::String),
         Field::new("price", Type::Decimal(2)),

@@ -522,7 +522,7 @@ mod tests {
             Type::Float64,
             Type::Decimal(2),
             Type::Uuid,
-            Type::Enum(vec!["x".into(), "y".into(), "z".into()]),
+            Type::Enum(vec!["x".into(), "y".into(), "z".into()].into()),
             Type::String,
             Type::String.optional(),
             Type::List(Box::new(Type::String)),

@@ -1,6 +1,7 @@
 //! Types and schemas, and how they are written.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +33,9 @@ pub enum Type {
     Duration,
     /// 128 bits, ordered as their text.
     Uuid,
-    /// One of these labels, ordered by declaration.
-    Enum(Vec<String>),
+    /// One of these labels, ordered by declaration. Types are copied for every column and
+    /// expression, so the labels are shared.
+    Enum(Arc<[String]>),
     /// Any number of one type.
     List(Box<Type>),
     /// Values of one type under strings, sorted by them.

@@ -3,6 +3,7 @@
 //! all of them stay incremental, and take back what is taken back before them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
@@ -54,7 +55,7 @@ impl Lowering<'_, '_> {
             address: topic.to_string(),
             operator: Operator::Source(topic.clone()),
             inputs: Vec::new(),
-            schema: schema.clone(),
+            schema: Arc::new(schema.clone()),
         });
         let mocks = self.mocks.as_mut()?;
         mocks.topics.push(delta_topic(topic.clone(), schema, Edge::In));
@@ -95,7 +96,7 @@ impl Lowering<'_, '_> {
             let others = others.filter(|(_, field)| field.name != "job_id").map(|(part, _)| part);
             let exprs = std::iter::once(job_id.clone()).chain(others).collect();
             let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
-            let told = step(label, project(label.address, exprs), vec![met], schema);
+            let told = step(label, project(label.address, exprs), vec![met], schema.into());
             let told = self.push(told);
             self.mocks.as_mut()?.told.entry(*id).or_default().push(told);
         }
@@ -133,14 +134,14 @@ impl Lowering<'_, '_> {
         )?;
         let schema = node_schema(node, &node.steps[idx].row)?;
         let n_asked = self.steps[asked.index()].schema.fields.len();
-        let mut unnested = self.steps[met.index()].schema.clone();
+        let mut unnested = Schema::clone(&self.steps[met.index()].schema);
         let n_met = unnested.fields.len();
         let list = Expr::column(n_asked + 1, unnested.fields[n_asked + 1].ty.clone());
         let element = Type::Struct(schema.fields.clone());
         unnested.fields.push(Field::new("position", Type::Int64));
         unnested.fields.push(Field::new("element", element.clone()));
         let unnest = stage(label.address, StageKind::Unnest(list));
-        let unnested = self.push(step(label, unnest, vec![met], unnested));
+        let unnested = self.push(step(label, unnest, vec![met], unnested.into()));
         let mut exprs = parts(&Expr::column(n_met + 1, element), &schema.fields);
         let hidden = &self.steps[met.index()].schema.fields[1..n_asked];
         exprs.extend((1..).zip(hidden).map(|(at, field)| Expr::column(at, field.ty.clone())));
@@ -149,7 +150,8 @@ impl Lowering<'_, '_> {
         let n_places = n_places(&from);
         if 0 < n_places {
             exprs.push(Expr::column(n_met, Type::Int64));
-            schema.fields.push(Field::new(format!("{PLACE_FIELD}{n_places}"), Type::Int64));
+            let place = Field::new(format!("{PLACE_FIELD}{n_places}"), Type::Int64);
+            Arc::make_mut(&mut schema).fields.push(place);
         }
         Some(self.push(step(label, project(label.address, exprs), vec![unnested], schema)))
     }
@@ -168,7 +170,7 @@ impl Lowering<'_, '_> {
         let fields: Vec<Field> = exprs.iter().enumerate().map(field).collect();
         let schema = Schema::new("asked", fields);
         let asked = project(label.address, exprs);
-        let asked = self.push(step(label, asked, vec![at], schema.clone()));
+        let asked = self.push(step(label, asked, vec![at], schema.clone().into()));
         let question = Expr::column(n_kept, ty.clone());
         let join = |kind, output| {
             Operator::Join(Join {
@@ -183,12 +185,12 @@ impl Lowering<'_, '_> {
         let mut both = schema.clone();
         both.fields.extend(self.steps[answers.index()].schema.fields.iter().cloned());
         let met = join(JoinKind::Inner, JoinOutput::Flat);
-        let met = self.push(step(label, met, vec![asked, answers], both));
+        let met = self.push(step(label, met, vec![asked, answers], both.into()));
         let missed = join(JoinKind::Anti, JoinOutput::LeftOnly);
-        let missed = self.push(step(label, missed, vec![asked, answers], schema));
+        let missed = self.push(step(label, missed, vec![asked, answers], schema.into()));
         let schema = Schema::new("unanswered", vec![Field::new(what, ty.clone())]);
         let alone = project(label.address, vec![question.clone()]);
-        let missed = self.push(step(label, alone, vec![missed], schema.clone()));
+        let missed = self.push(step(label, alone, vec![missed], schema.clone().into()));
         let topic = unanswered_topic(id, idx);
         self.outputs.push(Output { topic: topic.clone(), step: missed });
         let mocks = self.mocks.as_mut()?;
@@ -218,7 +220,7 @@ impl Lowering<'_, '_> {
     }
 }
 
-fn step(label: Label<'_>, operator: Operator, inputs: Vec<StepId>, schema: Schema) -> Step {
+fn step(label: Label<'_>, operator: Operator, inputs: Vec<StepId>, schema: Arc<Schema>) -> Step {
     let (node, address) = (label.node.to_owned(), label.address.to_owned());
     Step { node, address, operator, inputs, schema }
 }

@@ -37,7 +37,8 @@ impl Typer<'_> {
         target: Option<&RowType>,
     ) -> Made {
         let (result, exprs) = self.fields(fields, row, target);
-        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Select, exprs.into()));
+        let verb =
+            exprs.map_or(Verb::Unknown, |exprs| Verb::Project(ProjectVerb::Select, exprs.into()));
         (verb, Arc::new(result))
     }
 
@@ -193,7 +194,9 @@ impl Typer<'_> {
                 .map(|(expr, _)| expr)
                 .collect()
         });
-        let verb = exprs.map_or(Verb::Unknown, |exprs: Vec<Expr>| Verb::Project(ProjectVerb::Drop, exprs.into()));
+        let verb = exprs.map_or(Verb::Unknown, |exprs: Vec<Expr>| {
+            Verb::Project(ProjectVerb::Drop, exprs.into())
+        });
         (verb, Arc::new(RowType { columns, open: row.open }))
     }
 
@@ -222,9 +225,10 @@ impl Typer<'_> {
             Some(condition) => self.condition(condition, &Scope::Row(&result), "`where`").map(Some),
         };
         let verb = match (keys, aggregates, having) {
-            (Some(keys), Some(aggregates), Some(having)) => {
-                Verb::Group { group: plan::Group { keys, aggregates }, having: having.map(Arc::new) }
-            }
+            (Some(keys), Some(aggregates), Some(having)) => Verb::Group {
+                group: plan::Group { keys, aggregates },
+                having: having.map(Arc::new),
+            },
             _ => Verb::Unknown,
         };
         (verb, result)
@@ -240,7 +244,8 @@ impl Typer<'_> {
             return (Verb::Distinct { fields: None }, Arc::clone(row));
         };
         let (result, exprs) = self.fields(fields, row, None);
-        let verb = exprs.map_or(Verb::Unknown, |exprs| Verb::Distinct { fields: Some(exprs.into()) });
+        let verb =
+            exprs.map_or(Verb::Unknown, |exprs| Verb::Distinct { fields: Some(exprs.into()) });
         (verb, Arc::new(result))
     }
 

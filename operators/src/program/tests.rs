@@ -21,7 +21,7 @@ fn ints() -> Type {
 }
 
 fn status() -> Type {
-    Type::Enum(vec!["open".into(), "paid".into(), "void".into()])
+    Type::Enum(vec!["open".into(), "paid".into(), "void".into()].into())
 }
 
 fn plane() -> Type {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use arqon_operators::{Expr, GroupPlan, GroupState};
 use arqon_plan::{Order, Over, OverKind};
@@ -20,7 +21,7 @@ use crate::recorder::{Fault, packed_text};
 #[derive(Debug, Clone)]
 pub(crate) struct OverShape {
     by: Vec<(Expr, Order)>,
-    schema: Schema,
+    schema: Arc<Schema>,
     /// What is computed of each row, function by function.
     computed: Vec<Expr>,
     functions: Vec<(Along, Type)>,
@@ -113,7 +114,7 @@ fn count(n: u64) -> usize {
 
 impl OverShape {
     /// The shape of `over` over rows of `schema`.
-    pub(crate) fn new(over: &Over, schema: Schema) -> Self {
+    pub(crate) fn new(over: &Over, schema: Arc<Schema>) -> Self {
         let by = over.by.iter().map(|key| (key.expr.clone(), key.order)).collect();
         let mut shape =
             Self { by, schema, computed: Vec::new(), functions: Vec::new(), frames: Vec::new() };

@@ -164,7 +164,7 @@ mod tests {
             (Type::Bool, "yes"),
             (Type::Decimal(2), "0.005"),
             (Type::Timestamp, "2026-01-01"),
-            (Type::Enum(vec!["open".into()]), "shut"),
+            (Type::Enum(vec!["open".into()].into()), "shut"),
             (Type::List(Box::new(Type::Int64)), "1;2"),
             (Type::Int64.optional(), "NA"),
         ] {

@@ -22,7 +22,7 @@ fn schema() -> Schema {
         Type::Date,
         Type::Duration,
         Type::Uuid,
-        Type::Enum(vec!["open".into(), "paid".into()]),
+        Type::Enum(vec!["open".into(), "paid".into()].into()),
         Type::List(Box::new(Type::Float64.optional())),
         Type::Struct(vec![
             Field::new("a", Type::String),

@@ -24,7 +24,7 @@ pub(crate) fn orders() -> Arc<Schema> {
             ("id", Type::Int64),
             ("customer", Type::Int64),
             ("amount", Type::Decimal(2)),
-            ("status", Type::Enum(vec!["open".into(), "paid".into()])),
+            ("status", Type::Enum(vec!["open".into(), "paid".into()].into())),
         ],
     )
 }
@@ -131,7 +131,7 @@ pub(crate) fn plan(carries: Discipline) -> Plan {
         builder.step(step("revenue", address, verb, schema))
     };
     let from = add("revenue", Verb::From, &orders());
-    let filter = add("revenue[0]", Verb::Where(paid()), &orders());
+    let filter = add("revenue[0]", Verb::Where(paid().into()), &orders());
     let join = add("revenue[1]", Verb::Join(join()), &joined());
     let group = add("revenue[2]", Verb::Group(group()), &revenue());
     let range = TextRange { start: 7, end: 9 };
@@ -169,7 +169,7 @@ pub(crate) fn dataflow() -> DataflowPlan {
         address: address.into(),
         operator,
         inputs: inputs.iter().copied().map(StepId).collect(),
-        schema: (*schema).clone(),
+        schema,
     };
     let filter = Stage { address: "revenue[0]".into(), kind: StageKind::Filter(paid()) };
     DataflowPlan {

@@ -93,7 +93,7 @@ fn metrics_fields() -> [(&'static str, Type); 9] {
     let modes = KERNEL_MODES.map(|mode| mode.name().to_owned()).to_vec();
     [
         ("epoch", Type::Int64),
-        ("mode", Type::Enum(modes)),
+        ("mode", Type::Enum(modes.into())),
         ("churn", Type::Float64),
         ("changed", Type::Int64),
         ("emitted", Type::Int64),

@@ -93,7 +93,7 @@ impl PlanBuilder {
             address: address.to_owned(),
             operator,
             inputs: inputs.to_vec(),
-            schema,
+            schema: schema.into(),
         });
         StepId(u32::try_from(self.0.steps.len() - 1).unwrap())
     }
