@@ -53,7 +53,7 @@ fn measure(arqon: &Path, folder: &Path, n_files: usize) -> std::io::Result<()> {
         all.push(time(&mut Command::new(arqon), folder)?);
     }
     let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    println!("## check: {n_files} files, {} KB of YAML each", text.len() / 1024);
+    println!("### check: {n_files} files, {} KB of YAML each", text.len() / 1024);
     println!();
     println!("| cores | median ms |");
     println!("| --- | --- |");

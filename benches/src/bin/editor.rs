@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         );
         editor.diagnostics();
     }
-    println!("## editor: a keystroke in {n_lines} lines, {} KB of YAML", text.len() / 1024);
+    println!("### editor: a keystroke in {n_lines} lines, {} KB of YAML", text.len() / 1024);
     println!();
     println!("| answer | p50 ms | p99 ms |");
     println!("| --- | --- | --- |");
