@@ -7,4 +7,5 @@ pub mod oracle;
 pub mod generator;
 pub mod topologies;
 pub mod corpus;
+pub mod mutation;
 pub mod updates;

@@ -83,6 +83,41 @@ const RUNS: &[Run] = &[
         test: "late_rows_are_late_however_epochs_are_cut",
     },
     Run {
+        name: "fuzz-yaml",
+        about: "texts made of the corpus by seeded damage: a circuit with its canonical form and \
+                artifact, or told why not",
+        cases: 20_000,
+        package: "arqon-tests",
+        target: "fuzzed",
+        test: "any_text_is_a_circuit_or_told_why_not",
+    },
+    Run {
+        name: "fuzz-expression",
+        about: "expressions likewise: typed and computed over two rows, or told why not",
+        cases: 1_000_000,
+        package: "arqon-tests",
+        target: "fuzzed",
+        test: "any_text_is_an_expression_or_told_why_not",
+    },
+    Run {
+        name: "fuzz-artifact",
+        about: "bodies of artifacts likewise, under a right hash: read and written the same, or \
+                refused",
+        cases: 100_000,
+        package: "arqon-tests",
+        target: "fuzzed",
+        test: "any_bytes_are_an_artifact_or_told_why_not",
+    },
+    Run {
+        name: "H03",
+        about: "circuits of so many megabytes, of forty shapes: each is checked in under 3 s, or \
+                refused by a named limit",
+        cases: 10,
+        package: "arqon",
+        target: "large",
+        test: "ten_megabytes_of_any_shape_are_answered_in_time",
+    },
+    Run {
         name: "C04",
         about: "frame headers that claim 2^63 bytes: closed with 1009, memory grows by less than \
                 1 MiB",

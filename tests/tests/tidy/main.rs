@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("runtime/server", 4),
     ("editor", 4),
     ("cli", 5),
+    ("tests/fuzzed", 5),
     ("tests", 6),
     ("benches", 6),
     ("xtask", 6),
