@@ -681,11 +681,14 @@ impl<'r> Building<'r, '_> {
             let is_used = used.functions.contains(function.name.as_str());
             add(plan::DeclarationKind::Function, &function.name, is_used);
         }
+        let mut in_functions = BTreeSet::new();
+        for function in &circuit.functions {
+            names_in(&function.body, &mut in_functions);
+        }
         for param in &circuit.params {
             let name = param.name.as_str();
-            let is_used = used.params.contains(name)
-                || symbols.contains(name)
-                || circuit.functions.iter().any(|function| names_in(&function.body, name));
+            let is_used =
+                used.params.contains(name) || symbols.contains(name) || in_functions.contains(name);
             add(plan::DeclarationKind::Param, &param.name, is_used);
         }
     }
@@ -806,24 +809,38 @@ fn named<'t>(
     }
 }
 
-/// Whether a function's body names something.
-fn names_in(expr: &syntax::Expr, name: &str) -> bool {
+/// The names that an expression reads, those of its own lambdas too.
+fn names_in<'e>(expr: &'e syntax::Expr, found: &mut BTreeSet<&'e str>) {
     match &expr.kind {
-        syntax::ExprKind::Name(found) => found == name,
-        syntax::ExprKind::Literal(_) | syntax::ExprKind::Error => false,
-        syntax::ExprKind::Field { base, .. } => names_in(base, name),
-        syntax::ExprKind::Index { base, index } => names_in(base, name) || names_in(index, name),
-        syntax::ExprKind::Call { arguments, .. } => {
-            arguments.iter().any(|argument| names_in(&argument.value, name))
+        syntax::ExprKind::Name(name) => {
+            found.insert(name);
         }
-        syntax::ExprKind::Lambda { body, .. } => names_in(body, name),
-        syntax::ExprKind::List(items) => items.iter().any(|item| names_in(item, name)),
-        syntax::ExprKind::Unary { operand, .. } => names_in(operand, name),
+        syntax::ExprKind::Literal(_) | syntax::ExprKind::Error => {}
+        syntax::ExprKind::Field { base, .. } => names_in(base, found),
+        syntax::ExprKind::Index { base, index } => {
+            names_in(base, found);
+            names_in(index, found);
+        }
+        syntax::ExprKind::Call { arguments, .. } => {
+            for argument in arguments {
+                names_in(&argument.value, found);
+            }
+        }
+        syntax::ExprKind::Lambda { body, .. } => names_in(body, found),
+        syntax::ExprKind::List(items) => {
+            for item in items {
+                names_in(item, found);
+            }
+        }
+        syntax::ExprKind::Unary { operand, .. } => names_in(operand, found),
         syntax::ExprKind::Binary { left, right, .. } => {
-            names_in(left, name) || names_in(right, name)
+            names_in(left, found);
+            names_in(right, found);
         }
         syntax::ExprKind::If { condition, consequence, alternative } => {
-            [condition, consequence, alternative].into_iter().any(|part| names_in(part, name))
+            for part in [condition, consequence, alternative] {
+                names_in(part, found);
+            }
         }
     }
 }

@@ -278,7 +278,52 @@ fn report_scalar(
     if let Some(reason) = &fault.reason {
         diagnostic = diagnostic.note(reason.clone());
     }
+    if let Some((help, meant)) = meant_scalar(text, ty) {
+        diagnostic = diagnostic.help(help);
+        if let Some(meant) = meant {
+            let title = format!("write `{meant}`");
+            diagnostic = diagnostic.fix(span, meant, title);
+        }
+    }
     report.push(diagnostic);
+}
+
+/// What a scalar in another language's form is here, and how it is written if that is certain.
+fn meant_scalar(text: &str, ty: &Type) -> Option<(String, Option<String>)> {
+    let inner = match ty {
+        Type::Option(inner) => inner,
+        other => other,
+    };
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    match inner {
+        Type::Int64 if text.starts_with("0x") => {
+            let number = i64::from_str_radix(&text[2..], 16).ok()?.to_string();
+            Some((format!("numbers are decimal: it is `{number}`"), Some(number)))
+        }
+        Type::Int64 | Type::Float64 | Type::Float32 | Type::Decimal(_) if text.contains('_') => {
+            let number: String = text.chars().filter(|c| *c != '_').collect();
+            let is_number = number.parse::<f64>().is_ok();
+            is_number.then(|| ("a value has no `_` between its digits".to_owned(), Some(number)))
+        }
+        Type::Float64 | Type::Float32 if text.trim_start_matches(['-', '+']) == ".inf" => {
+            let meant = if text.starts_with('-') { "-Infinity" } else { "Infinity" };
+            Some((format!("it is written `{meant}`"), None))
+        }
+        Type::Float64 | Type::Float32 if text.eq_ignore_ascii_case(".nan") => {
+            Some(("it is written `NaN`".to_owned(), Some("NaN".to_owned())))
+        }
+        Type::Bool if ["yes", "on", "y", "1"].contains(&text.to_ascii_lowercase().as_str()) => {
+            Some(("it is `true` or `false`".to_owned(), Some("true".to_owned())))
+        }
+        Type::Bool if ["no", "off", "n", "0"].contains(&text.to_ascii_lowercase().as_str()) => {
+            Some(("it is `true` or `false`".to_owned(), Some("false".to_owned())))
+        }
+        Type::List(_) if is_plain => {
+            Some((format!("a list stands in brackets: `[{text}]`"), Some(format!("[{text}]"))))
+        }
+        Type::Map(_) => Some(("a map is written `{ key: value }`".to_owned(), None)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use arqon_grammar::code::Code;
 use arqon_grammar::code::names;
 use arqon_grammar::code::operators;
 use arqon_grammar::code::yaml;
+use arqon_grammar::diagnostic::limited;
 use arqon_grammar::suggest::{is_misspelt, suggest};
 
 /// The diagnostics of one run, in the order in which they were found.
@@ -20,6 +21,8 @@ pub(crate) struct Report {
     has_duplicates: bool,
     /// Where the reader of the file has found faults, by place.
     unreadable: Vec<Span>,
+    /// Whether the reader has refused the name of a function, or of a parameter of one.
+    has_lost_functions: bool,
     /// Whether an import is missing that may declare what seems to be unknown.
     expects_unknown: bool,
     /// Where faults of the command line are shown; nothing there is to be changed.
@@ -33,7 +36,10 @@ impl Report {
             faults.iter().filter(|fault| fault.is_error()).map(|it| it.primary.span).collect();
         unreadable.sort_unstable();
         let has_duplicates = faults.iter().any(|fault| fault.code == yaml::DUPLICATE_KEY);
-        let mut report = Self { has_duplicates, unreadable, ..Self::default() };
+        let has_lost_functions = faults
+            .iter()
+            .any(|fault| fault.code == yaml::NAME_SHAPE && fault.message.ends_with("function"));
+        let mut report = Self { has_duplicates, unreadable, has_lost_functions, ..Self::default() };
         for fault in faults {
             report.push(fault);
         }
@@ -44,6 +50,26 @@ impl Report {
     /// could not be read may declare them.
     pub(crate) fn expect_unknown_names(&mut self) {
         self.expects_unknown = true;
+    }
+
+    /// Whether a function of the circuit is unknown because of its name or parameters.
+    pub(crate) fn has_lost_functions(&self) -> bool {
+        self.has_lost_functions
+    }
+
+    /// How many were found so far.
+    pub(crate) fn len(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// Changes those that were found after the first `from`.
+    pub(crate) fn revise(&mut self, from: usize, change: impl Fn(&mut Diagnostic)) {
+        for mut diagnostic in self.diagnostics.split_off(from.min(self.diagnostics.len())) {
+            let key = |it: &Diagnostic| (it.code.id(), it.primary.span, it.message.clone());
+            self.seen.remove(&key(&diagnostic));
+            change(&mut diagnostic);
+            self.push(diagnostic);
+        }
     }
 
     /// Whether the reader has found a fault within `span`, so that a part of it is not known.
@@ -135,11 +161,9 @@ impl Report {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
     }
 
-    /// All diagnostics, by place.
+    /// All diagnostics, by place, up to the limit of a run.
     pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
-        let mut diagnostics = self.diagnostics;
-        diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code.id()));
-        diagnostics
+        limited(self.diagnostics)
     }
 }
 

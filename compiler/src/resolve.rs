@@ -322,14 +322,20 @@ impl<'a> Resolved<'a> {
             }
         }
         let message = format!("{reader} reads unknown {} `{}`", kind_word(name), name.node);
-        report.unknown(
-            names::UNKNOWN_SOURCE,
-            name.span,
-            message,
-            name.as_str(),
-            self.names.keys().chain(locals.iter().map(|(known, _)| known)).map(String::as_str),
-        );
+        let late = self.late_topics(name);
+        let known = self.names.keys().chain(locals.iter().map(|(known, _)| known)).chain(&late);
+        let known = known.map(String::as_str);
+        report.unknown(names::UNKNOWN_SOURCE, name.span, message, name.as_str(), known);
         None
+    }
+
+    /// The topics of late rows, if the name could be meant to be one of them.
+    fn late_topics(&self, name: &ast::Name) -> Vec<String> {
+        if !name.node.contains('.') {
+            return Vec::new();
+        }
+        let nodes = self.circuit.flow.iter().filter(|node| node.steps.iter().any(judges));
+        nodes.map(|node| format!("{}.late", node.name.node)).collect()
     }
 
     /// Whether the name is a topic's or a node's.
@@ -369,7 +375,7 @@ impl<'a> Resolved<'a> {
             span,
             message,
             label,
-            labels.iter().map(Spanned::as_str),
+            labels.iter().map(Spanned::as_str).chain(self.judges(id).then_some("late")),
         );
         None
     }

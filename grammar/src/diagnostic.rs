@@ -243,6 +243,24 @@ impl Collector {
     }
 }
 
+/// The diagnostics of one run in order of the file, at most so many as [`DIAGNOSTICS_MAX`]:
+/// errors before warnings, and the last one says how many are left out.
+pub fn limited(mut all: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let in_order = |it: &Diagnostic| (it.primary.span, it.code.id());
+    let n_left_out = all.len().saturating_sub(DIAGNOSTICS_MAX);
+    if 0 < n_left_out {
+        all.sort_by_key(|it| (it.severity, in_order(it)));
+        all.truncate(DIAGNOSTICS_MAX);
+    }
+    all.sort_by_key(in_order);
+    if let Some(last) = all.last_mut()
+        && 0 < n_left_out
+    {
+        last.notes.push(format!("{n_left_out} more diagnostics are not shown"));
+    }
+    all
+}
+
 /// Orders diagnostics as they stand in the file; equal places keep the order of finding.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span.start, diagnostic.severity));

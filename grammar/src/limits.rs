@@ -9,6 +9,9 @@ pub const YAML_NODES_MAX: usize = 2_000_000;
 /// Most nodes of one flow (`E0007`).
 pub const FLOW_NODES_MAX: usize = 50_000;
 
+/// Longest `flow:`, in bytes (`E0007`).
+pub const FLOW_BYTES_MAX: usize = 3 * 1024 * 1024;
+
 /// Deepest nesting of lists and maps in one file (`E0008`).
 pub const YAML_DEPTH_MAX: usize = 64;
 

@@ -60,6 +60,22 @@ pub(crate) fn energy(text: &str) -> Option<u64> {
     }
 }
 
+/// A duration whose unit is a word, as the language writes it: `1 day` is `1d`.
+pub(crate) fn spelt_duration(text: &str) -> Option<String> {
+    let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, unit) = text.split_at(n_digits);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        unit @ ("ms" | "s" | "m" | "h" | "d") => unit.to_owned(),
+        "msec" | "millisecond" | "milliseconds" => "ms".to_owned(),
+        "sec" | "secs" | "second" | "seconds" => "s".to_owned(),
+        "min" | "mins" | "minute" | "minutes" => "m".to_owned(),
+        "hr" | "hrs" | "hour" | "hours" => "h".to_owned(),
+        "day" | "days" => "d".to_owned(),
+        _ => return None,
+    };
+    (0 < n_digits).then(|| format!("{digits}{unit}"))
+}
+
 fn rate(text: &str, count: impl Fn(&str) -> Option<u64>) -> Option<Rate> {
     let (count_text, unit) = text.split_once('/')?;
     let per_nanos = match unit.trim() {

@@ -3,7 +3,7 @@
 /// The candidate nearest to `name`, or none when no candidate is near enough.
 ///
 /// Near enough: at most a third of the longer name's letters differ (and at least one may), where
-/// two swapped neighbours count once; else equal but for case; else the same parts in another
+/// two swapped neighbours count once; else one is the beginning of the other; else equal but for case; else the same parts in another
 /// order (`id_user` for `user_id`); else the last part of one candidate only (`orders` for
 /// `shop.orders`). Ties go to the first candidate.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -68,8 +68,19 @@ fn nearness(name: &str, candidate: &str) -> Option<usize> {
             return Some(distance);
         }
     }
+    if is_beginning(name, candidate) || is_beginning(candidate, name) {
+        return Some(NAME_DISTANCE_MAX);
+    }
     (parts(name).len() > 1 && parts(name) == parts(candidate)).then_some(NAME_DISTANCE_MAX)
 }
+
+/// Whether a word of some length begins the other: `late` in `lateness`.
+fn is_beginning(one: &str, other: &str) -> bool {
+    BEGINNING_BYTES_MIN <= one.len() && other.starts_with(one) && !other.contains(['.', '_'])
+}
+
+/// Shortest word that is taken for the beginning of another.
+const BEGINNING_BYTES_MIN: usize = 4;
 
 /// The words of a name, in order of the alphabet.
 fn parts(name: &str) -> Vec<&str> {

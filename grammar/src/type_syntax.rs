@@ -327,7 +327,8 @@ impl<'a> TypeParser<'a> {
     fn optional(&self, ty: &TypeExpr) -> Box<Diagnostic> {
         let at = self.offsets.span(self.at, self.at + 1);
         let written = self.text[..self.at].trim_end();
-        let inner = written.rfind('<').map_or(written, |open| &written[open + 1..]).trim();
+        let start = written.len().saturating_sub(ty.span.len() as usize);
+        let inner = written.get(start..).unwrap_or(written).trim();
         let whole = Span::new(ty.span.start, at.end);
         Box::new(
             Diagnostic::new(

@@ -6,6 +6,7 @@
 //! of a file costs heap, never stack.
 
 mod characters;
+mod lines;
 mod fault;
 mod offsets;
 mod split;

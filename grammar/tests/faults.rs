@@ -89,7 +89,7 @@ fn words_and_quantities_are_checked() {
             "  help: it is one of `true`, `false`",
             "  fix 8:13-16: write `true` -> true",
             "9:11-12 error[E0015]: `5` is not a duration, as in `500ms` or `1h30m`",
-            "  help: is its unit missing?",
+            "  help: is its unit missing? as in `5s`, `5m` or `5h`",
             "10:13-20 error[E0015]: `3 weeks` is not a duration, a size or `none`, as in `30d` or \
              `256MiB`",
             "11:19-23 error[E0015]: `many` is not a whole number, as in `64`",
@@ -260,9 +260,10 @@ fn operators_and_access_are_checked() {
             "5:54-61 error[E0012]: a process needs `command`",
             "6:3-4 error[E0012]: an operator needs `contract`",
             "6:3-4 error[E0012]: an operator needs `via`",
-            "8:5-11 error[E0023]: `a => b` is not the name of a topic or node",
+            "8:7-9 error[E0023]: `=>` is written `->`",
             "  help: a route is `from -> to`, with any number of arrows, and may end in \
              `when condition`",
+            "  fix 8:7-9: write `->` -> ->",
             "9:5-6 error[E0023]: a route leads from one to another",
             "  help: write `from -> to`",
             "10:10-11 error[E0016]: `B` cannot name a topic or node",

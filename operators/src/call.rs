@@ -134,7 +134,12 @@ impl Call<'_, '_> {
             (idx, Arg::Value(expr)) => Ok((idx, expr)),
             (idx, Arg::Lambda { place, .. }) => {
                 let message = format!("`{}` takes no function here", self.name);
-                Err(TypeFault::new(FaultKind::Mismatch, place, message).at_operand(idx))
+                let mut fault = TypeFault::new(FaultKind::Mismatch, place, message).at_operand(idx);
+                fault.help = Some(format!(
+                    "the function comes behind the list: `{}(list, x -> …)`",
+                    self.name
+                ));
+                Err(fault)
             }
         }
     }

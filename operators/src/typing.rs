@@ -467,7 +467,20 @@ pub fn in_expression(of: Expr, list: Expr, place: Place) -> Typed {
 /// struct.
 pub fn field(of: Expr, name: &str, place: Place) -> Typed {
     let Type::Struct(fields) = of.ty.required() else {
-        return Err(TypeFault::mismatch(&of, 0, format!("`.{name}`"), "a struct"));
+        let mut fault = TypeFault::mismatch(&of, 0, format!("`.{name}`"), "a struct");
+        fault.help = match (of.ty.required(), name) {
+            (
+                Type::List(_) | Type::String | Type::Map(_) | Type::Bytes,
+                "length" | "len" | "size" | "count",
+            ) => Some("the length is `len(x)`".to_owned()),
+            (Type::Map(_), _) => Some(format!("the value of a key is `x[\"{name}\"]`, an option")),
+            (Type::Tensor(_), "shape") => Some("the sizes are `shape(x)`".to_owned()),
+            (Type::Timestamp | Type::Date, "year" | "month" | "day" | "hour" | "minute") => {
+                Some(format!("it is `{name}(x)`"))
+            }
+            _ => None,
+        };
+        return Err(fault);
     };
     let Some(idx) = fields.iter().position(|field| field.name == name) else {
         let known: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();

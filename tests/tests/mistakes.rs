@@ -1,13 +1,14 @@
 //! Seeded mistakes: what people write wrong, and whether they are told where, what and how to go on.
 //!
 //! `circuits/mistakes/NAME.yaml` is a circuit without faults; each line of `NAME.txt` is one
-//! mistake in it. All places must be right, 95 % of the codes, and 90 % of the help.
+//! mistake in it. All places must be right, 95 % of the codes, and 90 % of the help; where a change
+//! is proposed that a machine may make, it is made, and the circuit must have no fault then.
 
 use std::fs;
 use std::path::PathBuf;
 
-use arqon_compiler::{Options, compile};
-use arqon_grammar::Diagnostic;
+use arqon_compiler::{Options, compile_with};
+use arqon_grammar::{Diagnostic, LoadFault, Loader, Main, apply_fixes};
 
 struct Mistake {
     line: String,
@@ -18,12 +19,24 @@ struct Mistake {
     help: String,
 }
 
+/// The files beside the circuits.
+struct Files;
+
+impl Loader for Files {
+    fn load(&mut self, path: &str) -> Result<String, LoadFault> {
+        let near = ["units.yaml"].map(str::to_owned).to_vec();
+        fs::read_to_string(folder().join(path)).map_err(|_| LoadFault::Missing { near })
+    }
+}
+
 /// How a mistake was told.
 #[derive(Default)]
 struct Told {
     place: bool,
     code: bool,
     help: bool,
+    /// Whether the change that a machine may make mends it; none if there is no such change.
+    fix: Option<bool>,
 }
 
 fn folder() -> PathBuf {
@@ -36,7 +49,7 @@ fn mistakes(name: &str) -> Vec<Mistake> {
     lines
         .map(|line| {
             let parts: Vec<String> =
-                line.split(" | ").map(|part| part.replace('~', "\n")).collect();
+                line.split(" | ").map(|part| part.replace('~', "\n").replace('⇥', "\t")).collect();
             let [code, find, replace, place, help] = parts.try_into().unwrap_or_else(|_| {
                 panic!("{name}.txt: five parts a line: {line}");
             });
@@ -46,7 +59,8 @@ fn mistakes(name: &str) -> Vec<Mistake> {
 }
 
 fn errors(text: &str) -> Vec<Diagnostic> {
-    let compiled = compile(text, "mistake.yaml", &Options::default());
+    let main = Main::alone("mistake.yaml", text);
+    let compiled = compile_with(main, &mut Files, &Options::default());
     compiled.diagnostics.into_iter().filter(Diagnostic::is_error).collect()
 }
 
@@ -70,6 +84,23 @@ fn helps(fault: &Diagnostic, wanted: &str) -> bool {
     all.chain([&fault.message]).any(|line| line.contains(wanted))
 }
 
+/// Whether the text has no fault after the change that a diagnostic proposes, and the changes that
+/// are proposed then.
+fn mends(text: &str, fault: &Diagnostic) -> bool {
+    let mut text = apply_fixes(text, std::slice::from_ref(fault)).text;
+    for _ in 0..ROUNDS_MAX {
+        let faults = errors(&text);
+        if faults.is_empty() {
+            return true;
+        }
+        text = apply_fixes(&text, &faults).text;
+    }
+    false
+}
+
+/// Most rounds of changes; two texts in one expression are two of them.
+const ROUNDS_MAX: usize = 4;
+
 fn judge(circuit: &str, mistake: &Mistake, misses: &mut Vec<String>) -> Told {
     let places: Vec<usize> = circuit.match_indices(&mistake.find).map(|(at, _)| at).collect();
     let [at] = places.as_slice() else {
@@ -83,8 +114,9 @@ fn judge(circuit: &str, mistake: &Mistake, misses: &mut Vec<String>) -> Told {
         place: !here.is_empty(),
         code: here.iter().any(|fault| fault.code.id() == mistake.code),
         help: here.iter().any(|fault| helps(fault, &mistake.help)),
+        fix: here.iter().find(|fault| fault.fix.is_some()).map(|fault| mends(&text, fault)),
     };
-    if !(told.place && told.code && told.help) {
+    if !(told.place && told.code && told.help) || told.fix == Some(false) {
         let found: Vec<String> = faults.iter().map(|fault| fault.brief(&text)).collect();
         misses.push(format!("{}\n{}\n", mistake.line, found.join("\n")));
     }
@@ -96,6 +128,7 @@ fn judge(circuit: &str, mistake: &Mistake, misses: &mut Vec<String>) -> Told {
 fn mistakes_are_told_where_what_and_how_to_mend_them() {
     let mut misses = Vec::new();
     let (mut n_all, mut n_places, mut n_codes, mut n_helps) = (0, 0, 0, 0);
+    let (mut n_fixes, mut n_mending) = (0, 0);
     let mut names: Vec<String> = fs::read_dir(folder())
         .expect("the folder is there")
         .map(|entry| entry.expect("readable").path())
@@ -114,12 +147,16 @@ fn mistakes_are_told_where_what_and_how_to_mend_them() {
             n_places += usize::from(told.place);
             n_codes += usize::from(told.code);
             n_helps += usize::from(told.help);
+            n_fixes += usize::from(told.fix.is_some());
+            n_mending += usize::from(told.fix == Some(true));
         }
     }
     let misses = misses.join("\n");
     println!("{misses}\n{n_all} mistakes: place {n_places}, code {n_codes}, help {n_helps}");
-    assert!(n_all >= 200, "only {n_all} mistakes");
+    println!("{n_fixes} changes by machine: {n_mending} mend the circuit");
+    assert!(n_all >= 320, "only {n_all} mistakes");
     assert_eq!(n_places, n_all, "every place is right:\n{misses}");
+    assert!(n_fixes >= 100 && n_mending * 100 >= n_fixes * 95, "{n_mending} of {n_fixes} mend");
     assert!(n_codes * 100 >= n_all * 95, "{n_codes} of {n_all} codes");
     assert!(n_helps * 100 >= n_all * 90, "{n_helps} of {n_all} helps");
 }

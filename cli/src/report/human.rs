@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use annotate_snippets::{
+    Annotation, AnnotationKind, Element, Group, Level, Origin, Patch, Renderer, Snippet,
+};
 use arqon_grammar::diagnostic::{Label, Severity};
-use arqon_grammar::sources::SourceFile;
+use arqon_grammar::sources::{Lines, SourceFile};
 use arqon_grammar::{Diagnostic, Sources, Span};
 
 use super::Findings;
@@ -25,22 +27,27 @@ fn render_those(
     is_shown: impl Fn(&Diagnostic) -> bool,
 ) -> String {
     let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
+    let lines = findings.sources.lines();
     let mut text = String::new();
     for diagnostic in findings.diagnostics.iter().filter(|diagnostic| is_shown(diagnostic)) {
-        text.push_str(&renderer.render(&groups(diagnostic, &findings.sources)));
+        text.push_str(&renderer.render(&groups(diagnostic, &findings.sources, &lines)));
         text.push_str("\n\n");
     }
     text
 }
 
-fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Group<'a>> {
+fn groups<'a>(
+    diagnostic: &'a Diagnostic,
+    sources: &'a Sources,
+    lines: &Lines<'a>,
+) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(&diagnostic.message).id(diagnostic.code.id());
     let mut main = Group::with_title(title);
-    for snippet in snippets(diagnostic, sources) {
+    for snippet in snippets(diagnostic, sources, lines) {
         main = main.element(snippet);
     }
     for note in &diagnostic.notes {
@@ -52,22 +59,32 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Group<'a>
     let mut groups = vec![main];
     if let Some(fix) = &diagnostic.fix {
         let file = sources.file(fix.span);
-        let window = Window::around(&spans_in(diagnostic, sources, file), sources, file);
-        let patch = Patch::new(window.range(fix.span), &fix.replacement);
-        let snippet = Snippet::source(window.text)
-            .line_start(window.line_start)
-            .path(file.name.as_str())
-            .patch(patch);
-        groups.push(Group::with_title(Level::HELP.secondary_title(&fix.title)).element(snippet));
+        let mut window = Window::around(&spans_in(diagnostic, sources, file), lines, sources, file);
+        if window.is_large() {
+            window = Window::around(&[fix.span], lines, sources, file);
+        }
+        let group = Group::with_title(Level::HELP.secondary_title(&fix.title));
+        groups.push(if window.is_large() {
+            group.element(origin(fix.span, lines))
+        } else {
+            let patch = Patch::new(window.range(fix.span), &fix.replacement);
+            let snippet = Snippet::source(window.text)
+                .line_start(window.line_start)
+                .path(file.name.as_str())
+                .patch(patch);
+            group.element(snippet)
+        });
     }
     groups
 }
 
-/// One snippet for each file with a label, that of the primary one first.
+/// One snippet for each file with a label, that of the primary one first; where a label is far from
+/// the others, one for each label.
 fn snippets<'a>(
     diagnostic: &'a Diagnostic,
     sources: &'a Sources,
-) -> Vec<Snippet<'a, Annotation<'a>>> {
+    lines: &Lines<'a>,
+) -> Vec<Element<'a>> {
     let primary = (AnnotationKind::Primary, &diagnostic.primary);
     let secondary = diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label));
     let labels: Vec<(AnnotationKind, &Label)> = std::iter::once(primary).chain(secondary).collect();
@@ -78,19 +95,32 @@ fn snippets<'a>(
             files.push(file);
         }
     }
-    let snippet = |file: &'a SourceFile| {
-        let window = Window::around(&spans_in(diagnostic, sources, file), sources, file);
+    let mut elements = Vec::new();
+    for file in files {
         let own = labels.iter().filter(|(_, label)| sources.file(label.span) == file);
-        let annotations = own.map(|&(kind, label)| {
-            let annotation = kind.span(window.range(label.span));
-            if label.message.is_empty() { annotation } else { annotation.label(&label.message) }
-        });
-        Snippet::source(window.text)
-            .line_start(window.line_start)
-            .path(file.name.as_str())
-            .annotations(annotations)
-    };
-    files.into_iter().map(snippet).collect()
+        let own: Vec<(AnnotationKind, &Label)> = own.copied().collect();
+        let window = Window::around(&spans_in(diagnostic, sources, file), lines, sources, file);
+        if !window.is_large() {
+            elements.push(window.snippet(&file.name, &own).into());
+            continue;
+        }
+        for label in own {
+            let window = Window::around(&[label.1.span], lines, sources, file);
+            elements.push(if window.is_large() {
+                origin(label.1.span, lines).into()
+            } else {
+                window.snippet(&file.name, &[label]).into()
+            });
+        }
+    }
+    elements
+}
+
+/// A place alone, where its line is too long to be shown.
+fn origin<'a>(span: Span, lines: &Lines<'a>) -> Origin<'a> {
+    let (file, position) = lines.start(span);
+    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Origin::path(file).line(number(position.line)).char_column(number(position.column))
 }
 
 /// The places of a diagnostic in one file.
@@ -109,7 +139,7 @@ struct Window<'t> {
 }
 
 impl<'t> Window<'t> {
-    fn around(spans: &[Span], sources: &'t Sources, file: &SourceFile) -> Self {
+    fn around(spans: &[Span], lines: &Lines<'t>, sources: &'t Sources, file: &SourceFile) -> Self {
         let whole = sources.text_of(file);
         let first = file.span.start as usize;
         let mut start = whole.len();
@@ -127,8 +157,29 @@ impl<'t> Window<'t> {
             .position(|byte| *byte == b'\n')
             .map_or(whole.len(), |at| last + at);
         let end = if bytes[..end].ends_with(b"\r") && end > last { end - 1 } else { end };
-        let line_start = 1 + whole[..start].matches('\n').count();
-        Self { text: &whole[start..end.max(start)], start: start + first, line_start }
+        let text = &whole[start..end.max(start)];
+        let start = start + first;
+        let (_, position) = lines.start(Span::empty(u32::try_from(start).unwrap_or(u32::MAX)));
+        Self { text, start, line_start: usize::try_from(position.line).unwrap_or(usize::MAX) }
+    }
+
+    fn is_large(&self) -> bool {
+        WINDOW_BYTES_MAX < self.text.len()
+    }
+
+    fn snippet<'l>(
+        &self,
+        path: &'t str,
+        labels: &[(AnnotationKind, &'l Label)],
+    ) -> Snippet<'t, Annotation<'t>>
+    where
+        'l: 't,
+    {
+        let annotations = labels.iter().map(|&(kind, label)| {
+            let annotation = kind.span(self.range(label.span));
+            if label.message.is_empty() { annotation } else { annotation.label(&label.message) }
+        });
+        Snippet::source(self.text).line_start(self.line_start).path(path).annotations(annotations)
     }
 
     /// The span within the window; moved to ends of characters, which it has in our own texts.
@@ -144,6 +195,9 @@ impl<'t> Window<'t> {
         start..within(span.end).max(start)
     }
 }
+
+/// Longest stretch of a file that is shown for one diagnostic.
+const WINDOW_BYTES_MAX: usize = 128 << 10;
 
 #[cfg(test)]
 mod tests {

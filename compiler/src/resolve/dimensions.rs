@@ -84,10 +84,10 @@ impl<'a> Dimensions<'a> {
         report.push(
             Diagnostic::new(
                 names::DIMENSION,
-                dim.span,
+                param.span,
                 format!("the parameter `{name}` is no size of a tensor"),
             )
-            .secondary(param.span, "declared here")
+            .secondary(dim.span, "a size of this tensor")
             .help(format!("a size is a whole number from 0 to {TENSOR_ELEMENTS_MAX}")),
         );
         None

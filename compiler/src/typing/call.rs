@@ -180,6 +180,12 @@ impl Typer<'_> {
             self.infer_all(arguments, scope);
             return;
         }
+        if self.report.has_lost_functions() {
+            // One of the functions that could not be read is meant.
+            self.infer_all(arguments, scope);
+            return;
+        }
+        let n_before = self.report.len();
         let mut candidates: Vec<&str> = Vec::new();
         for known in arqon_operators::function_names() {
             candidates.push(known);
@@ -192,6 +198,13 @@ impl Typer<'_> {
             name,
             candidates,
         );
+        self.report.revise(n_before, |fault| {
+            if fault.help.is_empty() {
+                fault
+                    .help
+                    .push("declare it under `functions:`, or `import` a file that does".to_owned());
+            }
+        });
         self.infer_all(arguments, scope);
     }
 
@@ -282,10 +295,15 @@ impl Typer<'_> {
         let parameters: Vec<&str> = known.ast.params.iter().map(Spanned::as_str).collect();
         let ordered = self.ordered(function, arguments, &parameters)?;
         if ordered.len() != parameters.len() {
+            // Without parameters it was meant to have some.
+            let (place, other, label) = match parameters.as_slice() {
+                [] => (known.ast.name.span, function.span, "called here"),
+                _ => (function.span, known.ast.name.span, "declared here"),
+            };
             self.report.push(
                 Diagnostic::new(
                     names::WRONG_ARGUMENTS,
-                    function.span,
+                    place,
                     format!(
                         "function `{}` takes {} {}, found {}",
                         function.node,
@@ -294,7 +312,14 @@ impl Typer<'_> {
                         ordered.len()
                     ),
                 )
-                .secondary(known.ast.name.span, "declared here"),
+                .secondary(other, label)
+                .help(match parameters.as_slice() {
+                    [] => format!(
+                        "declare its parameters, as in `{}(x): …`, or call `{}()`",
+                        function.node, function.node
+                    ),
+                    _ => format!("call `{}({})`", function.node, parameters.join(", ")),
+                }),
             );
             return None;
         }
@@ -320,11 +345,45 @@ impl Typer<'_> {
             n_locals: self.n_locals,
         };
         self.n_bodies += 1;
+        let n_before = self.report.len();
         let typed = self.infer(&known.ast.body, &inner, None);
         self.n_bodies -= 1;
+        if typed.is_none() {
+            let given = parameters.iter().copied().zip(ordered.iter().map(|given| given.span));
+            let given: Vec<(&str, Span)> = given.collect();
+            self.blame_arguments(n_before, function.as_str(), &given);
+        }
         let typed = typed?;
         let expr = self.bounded(typed.expr)?;
         Some(TypedExpr { expr, origin: None, parts: typed.parts })
+    }
+
+    /// A type that does not fit in a function's body is the fault of the argument, where the call
+    /// gives one for it: that is what must change, and the body shows why.
+    fn blame_arguments(&mut self, n_before: usize, function: &str, given: &[(&str, Span)]) {
+        let places = self.places;
+        self.report.revise(n_before, |fault| {
+            if ![names::WRONG_TYPE, names::NOT_BOOL].contains(&fault.code) {
+                return;
+            }
+            let labels = std::iter::once(&fault.primary).chain(&fault.secondary);
+            let argument = labels.into_iter().find_map(|label| {
+                let text = places.slice(label.span);
+                let is_of = |parameter: &str| {
+                    text == parameter || label.message.starts_with(&format!("`{parameter}` "))
+                };
+                given.iter().find(|(parameter, _)| is_of(parameter)).map(|(_, span)| *span)
+            });
+            if let Some(argument) = argument {
+                let label = format!("in `{function}`: {}", fault.primary.message);
+                let place = fault.primary.span;
+                let label = label.trim_end_matches(": ").to_owned();
+                *fault = std::mem::replace(fault, Diagnostic::new(fault.code, argument, ""))
+                    .secondary(place, label);
+                fault.primary.span = argument;
+                fault.primary.message = String::new();
+            }
+        });
     }
 
     /// An entry of `agg:`: one aggregate over the rows of a group.

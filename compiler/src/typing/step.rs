@@ -377,6 +377,24 @@ impl Typer<'_> {
         );
     }
 
+    /// Whether a branch holds a word that is `else` elsewhere, or nearly; it is reported then.
+    fn is_misspelt_else(&mut self, condition: &syntax::Expr, row: &RowType) -> bool {
+        let syntax::ExprKind::Name(name) = &condition.kind else { return false };
+        let is_known = row.position(name).is_some() || self.params.contains_key(name.as_str());
+        let words = ["els", "esle", "elese", "otherwise", "default", "rest", "others"];
+        if is_known || !words.contains(&name.as_str()) {
+            return false;
+        }
+        let message =
+            format!("no field is called `{name}`, and the label of all other rows is `else`");
+        self.report.push(
+            Diagnostic::new(names::UNKNOWN_FIELD, condition.span, message)
+                .help("write `else`")
+                .fix(condition.span, "else", "write `else`"),
+        );
+        true
+    }
+
     /// `route`
     pub(super) fn route_step(&mut self, branches: &[ast::Branch], row: &Arc<RowType>) -> Made {
         let mut conditions = Vec::with_capacity(branches.len());
@@ -385,6 +403,11 @@ impl Typer<'_> {
         for branch in branches {
             match &branch.condition {
                 ast::BranchCondition::When(condition) => {
+                    if self.is_misspelt_else(condition, row) {
+                        rest = Some(condition.span);
+                        complete = false;
+                        continue;
+                    }
                     if let Some(rest) = rest {
                         self.report.push(
                             Diagnostic::new(

@@ -343,11 +343,22 @@ impl<'a> Reader<'a> {
                 format!("`{}` is not {what}", text.node),
             );
             let is_bare = text.node.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-            self.report(if is_bare && !COUNTS.contains(&what) {
-                diagnostic.help("is its unit missing?")
-            } else {
-                diagnostic
-            });
+            let is_time = what.contains("duration");
+            self.report(
+                if let Some(meant) = quantity::spelt_duration(text.node).filter(|_| is_time) {
+                    let title = format!("write `{meant}`");
+                    diagnostic.help(format!("it is `{meant}`")).fix(text.span, meant, title)
+                } else if is_bare && is_time {
+                    let number = text.node;
+                    diagnostic.help(format!(
+                        "is its unit missing? as in `{number}s`, `{number}m` or `{number}h`"
+                    ))
+                } else if is_bare && !COUNTS.contains(&what) {
+                    diagnostic.help("is its unit missing?")
+                } else {
+                    diagnostic
+                },
+            );
         }
         Some(Spanned::new(value?, text.span))
     }
@@ -382,7 +393,8 @@ impl<'a> Reader<'a> {
                 .help("it is one of `true`, `false`")
                 .fix(span, meant, format!("write `{meant}`")),
             );
-            return None;
+            // What it means is known, so that nothing else is amiss.
+            return Some(Spanned::new(meant == "true", span));
         }
         self.word(id, "a truth value", &[("true", true), ("false", false)])
     }

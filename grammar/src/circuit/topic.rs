@@ -168,6 +168,9 @@ impl<'a> Reader<'a> {
 }
 
 fn route_fault(span: Span, name: &str) -> Diagnostic {
+    if let Some(fault) = route_habit(span, name) {
+        return fault;
+    }
     let message = if name.is_empty() {
         "the name of a topic or node is missing here".to_owned()
     } else {
@@ -175,6 +178,33 @@ fn route_fault(span: Span, name: &str) -> Diagnostic {
     };
     Diagnostic::new(code::yaml::ROUTE_SYNTAX, span, message)
         .help("a route is `from -> to`, with any number of arrows, and may end in `when condition`")
+}
+
+/// Words and arrows of other languages in a route, with what they are here.
+fn route_habit(span: Span, name: &str) -> Option<Diagnostic> {
+    let fault = |at: usize, length: usize, message: String, meant: &str| {
+        let start = span.start + u32::try_from(at).unwrap_or(u32::MAX);
+        let place = Span::new(start, start + u32::try_from(length).unwrap_or(0));
+        Diagnostic::new(code::yaml::ROUTE_SYNTAX, place, message)
+            .help("a route is `from -> to`, with any number of arrows, and may end in `when condition`")
+            .fix(place, meant, format!("write `{meant}`"))
+    };
+    for (word, meant) in [("if", "when"), ("where", "when"), ("to", "->")] {
+        if let Some(at) = name.find(&format!(" {word} ")) {
+            let message = format!("`{word}` in a route is written `{meant}`");
+            return Some(fault(at + 1, word.len(), message, meant));
+        }
+    }
+    for arrow in ["=>", "~>"] {
+        if let Some(at) = name.find(arrow) {
+            return Some(fault(at, arrow.len(), format!("`{arrow}` is written `->`"), "->"));
+        }
+    }
+    // The first dashes of a long arrow; its end has parted the names.
+    let dashes = name.len() - name.trim_end_matches('-').len();
+    let at = name.len() - dashes;
+    (0 < dashes)
+        .then(|| fault(at, dashes + 2, format!("`{}->` is written `->`", &name[at..]), "->"))
 }
 
 /// A topic of which only the name is known. It is there, so that its readers find it.

@@ -25,13 +25,33 @@ impl<'a> Reader<'a> {
     /// `window:`; `beside` are its companions.
     pub(super) fn window(&mut self, item: Item<'a>, beside: &Fields<'a>) -> Option<Window> {
         let what = "a window, as in `{ tumble: 1m }`";
-        self.expect_map(item.value, what)?;
+        self.length_alone(item, "tumble", what)?;
         let inside = self.fields(item.value, "a window", item.span, WINDOW_KEYS)?;
         let kind = self.window_kind(&inside);
         let time = self.once("time", &inside, beside).map(|time| self.expression(time.value));
         let is_final = self.once("final", &inside, beside);
         let is_final = is_final.and_then(|is_final| self.boolean(is_final.value));
         Some(Window { kind: kind?, time, is_final })
+    }
+
+    /// Wants a map; a length without one is put in its key.
+    fn length_alone(&mut self, item: Item<'a>, key: &str, what: &str) -> Option<()> {
+        let length = self.scalar(item.value).map(|scalar| scalar.text.to_string());
+        match length.filter(|text| text.starts_with(|c: char| c.is_ascii_digit())) {
+            Some(length) => {
+                let span = self.inner_span(item.value);
+                let meant = format!("{{ {key}: {length} }}");
+                let message = format!("expected {what}, found a length");
+                let title = format!("write `{meant}`");
+                self.report(
+                    Diagnostic::new(code::yaml::WRONG_SHAPE, span, message)
+                        .help(title.clone())
+                        .fix(span, meant, title),
+                );
+                None
+            }
+            None => self.expect_map(item.value, what).map(|_| ()),
+        }
     }
 
     /// A key that may stand inside of `window` or beside it, and not twice.
@@ -89,7 +109,18 @@ impl<'a> Reader<'a> {
         let read = match kind.key {
             "tumble" => WindowKind::Tumble { size: length? },
             "hop" => {
-                let every = self.require(fields, "every")?;
+                let Some(every) = fields.get("every") else {
+                    let fault = Diagnostic::new(
+                        code::yaml::MISSING_KEY,
+                        kind.span,
+                        "a window that hops needs `every`",
+                    );
+                    self.report(fault.help(
+                        "say how often one begins, as in `every: 10s`; windows that do not overlap \
+                         are `tumble`",
+                    ));
+                    return None;
+                };
                 WindowKind::Hop { every: self.duration(every.value)?, size: length? }
             }
             _ => {
@@ -122,7 +153,7 @@ impl<'a> Reader<'a> {
     /// `within:`.
     pub(super) fn within(&mut self, item: Item<'a>) -> Option<Within> {
         let what = "a stretch of time, as in `{ last: 24h }`";
-        self.expect_map(item.value, what)?;
+        self.length_alone(item, "last", what)?;
         let fields = self.fields(item.value, "`within`", item.span, WITHIN_KEYS)?;
         let time: Option<Expr> = fields.value("time").map(|value| self.expression(value));
         let last = self.require(&fields, "last")?;

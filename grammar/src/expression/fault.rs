@@ -59,8 +59,11 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     let span = source.span(token.start, token.end);
     let word = text(source, token);
     if !wants_operator {
+        let is_power =
+            word == "*" && index.checked_sub(1).is_some_and(|at| text(source, tokens[at]) == "*");
         let diagnostic = syntax(span, format!("a value is expected, found `{word}`"))
-            .help_if(operand_help(word));
+            .help_if(operand_help(word))
+            .help_if(is_power.then_some("a power is `pow(x, y)`"));
         let is_before_number = tokens
             .get(index + 1)
             .is_some_and(|next| next.kind == TokenKind::Number && next.start == token.end);
@@ -83,7 +86,16 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     }
     let diagnostic = syntax(span, format!("an operator is expected, found `{word}`"));
     if word == "," && before.is_some_and(|before| before.kind == TokenKind::Number) {
-        return diagnostic.help("digits are grouped by `_`: `1_000`");
+        let digits = |token: Token| text(source, token);
+        let fraction = tokens.get(index + 1).filter(|next| next.kind == TokenKind::Number);
+        return match (before, fraction) {
+            (Some(before), Some(fraction)) => diagnostic.help(format!(
+                "a number has a decimal point: `{}.{}`; its digits are grouped by `_`: `1_000`",
+                digits(before),
+                digits(*fraction)
+            )),
+            _ => diagnostic.help("digits are grouped by `_`: `1_000`"),
+        };
     }
     if let Some(written) = upper_case_word(word) {
         return diagnostic.fix(span, written, format!("write `{written}`"));

@@ -241,7 +241,16 @@ impl<'a> Scan<'a, '_> {
             TokenKind::Unknown if self.skip_variable(token) => {}
             TokenKind::Unknown => {
                 let message = format!("`{}` has no meaning in an expression", self.text(token));
-                self.push(code::expression::SYNTAX, token, message);
+                let help = match self.text(token) {
+                    ";" => Some("leave it away: an expression ends with its line"),
+                    "@" => Some("tensors are multiplied by `matmul(a, b)`"),
+                    "^" => Some("a power is `pow(x, y)`"),
+                    _ => None,
+                };
+                let span = self.source.span(token.start, token.end);
+                let mut fault = Diagnostic::new(code::expression::SYNTAX, span, message);
+                fault.help.extend(help.map(str::to_owned));
+                self.diagnostics.push(fault);
             }
             TokenKind::Open | TokenKind::Close | TokenKind::Comma => {}
         }

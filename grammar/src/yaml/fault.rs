@@ -21,6 +21,9 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
     let span = character_span(text, at);
     let found = span.slice(text);
     let syntax = |message: String| Diagnostic::new(code::yaml::SYNTAX, span, message);
+    if let Some(cause) = super::lines::cause(text, start, at, error.kind()) {
+        return cause;
+    }
     match error.kind() {
         ErrorKind::RecursionLimitExceeded => too_deep(span),
         ErrorKind::DirectiveDisallowed => Diagnostic::new(
@@ -167,6 +170,17 @@ fn quoted(
 /// A bracket or text where `{ }` or `[ ]` wants a comma.
 fn separator(text: &str, at: usize, span: Span) -> Diagnostic {
     match text[at..].chars().next() {
+        Some('[') if text[at..].starts_with("[]") => {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let start = text[..at].trim_end_matches(is_word).len();
+            let meant = format!("list<{}>", &text[start..at]);
+            let offset = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+            let whole = Span::new(offset(start), offset(at + 2));
+            let title = format!("write `{meant}`");
+            Diagnostic::new(code::yaml::TYPE_SYNTAX, span, "a list type is not written with `[]`")
+                .help(title.clone())
+                .fix(whole, meant, title)
+        }
         Some('[' | '{') => {
             let message = "inside `{ }` and `[ ]` a bracket ends the value before it";
             let diagnostic = Diagnostic::new(code::expression::SPLIT, span, message)

@@ -19,6 +19,9 @@ impl Builder<'_, '_> {
     /// that the expression is checked like any other.
     pub(super) fn mend_splits(&mut self, open: &mut Open) {
         let step = if open.is_map { 2 } else { 1 };
+        if open.is_map {
+            self.mend_entries(open);
+        }
         let mut at = step - 1;
         while at < open.children.len() {
             if let Some(n_fragments) = self.fragments(&open.children[at..], step) {
@@ -32,6 +35,8 @@ impl Builder<'_, '_> {
     /// How many further entries belong to the value at the front.
     fn fragments(&self, children: &[NodeId], step: usize) -> Option<usize> {
         let first = *children.first()?;
+        let brackets = if is_open_type(self.plain(first)?) { ANGLES } else { ROUND };
+        let open_brackets = |text: &str| open_brackets(text, brackets);
         let mut depth = open_brackets(self.plain(first)?);
         if depth <= 0 {
             return None;
@@ -53,6 +58,58 @@ impl Builder<'_, '_> {
         None
     }
 
+    /// Keys without a value that are none: the digits behind a decimal comma, and `key:value`
+    /// without its blank. They are reported and left out.
+    fn mend_entries(&mut self, open: &mut Open) {
+        let mut at = 0;
+        while at + 1 < open.children.len() {
+            let (key, value) = (open.children[at], open.children[at + 1]);
+            let before = at.checked_sub(1).map(|before| open.children[before]);
+            let is_alone = self.document.node(value).span.is_empty();
+            let fault = if is_alone { self.no_entry(key, before) } else { None };
+            if let Some(fault) = fault {
+                self.diagnostics.push(fault);
+                open.children.drain(at..at + 2);
+            } else {
+                at += 2;
+            }
+        }
+    }
+
+    fn no_entry(&self, key: NodeId, before: Option<NodeId>) -> Option<Diagnostic> {
+        let text = self.plain(key)?;
+        let span = self.document.node(key).span;
+        let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if is_digits(text) {
+            let before = before?;
+            let whole = self.plain(before)?;
+            if !is_digits(whole.strip_prefix('-').unwrap_or(whole)) {
+                return None;
+            }
+            let number = self.document.node(before).span.to(span);
+            let message =
+                format!("the comma ends the value here, so that `{text}` is no part of it");
+            return Some(
+                Diagnostic::new(code::yaml::SYNTAX, span, message)
+                    .help("a number has a decimal point")
+                    .fix(number, format!("{whole}.{text}"), format!("write `{whole}.{text}`")),
+            );
+        }
+        let (name, value) = text.split_once(':')?;
+        let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+        if name.is_empty() || !name.chars().all(is_key) || value.starts_with(['/', ':']) {
+            return None;
+        }
+        let at = span.start + u32::try_from(name.len()).ok()?;
+        let colon = Span::new(at, at + 1);
+        let message = format!("the `:` behind `{name}` has no blank after it");
+        Some(
+            Diagnostic::new(code::yaml::SYNTAX, colon, message)
+                .help(format!("an entry is `{name}: value`, with a blank after the colon"))
+                .fix(colon, ": ", "put a blank there"),
+        )
+    }
+
     fn plain(&self, id: NodeId) -> Option<&str> {
         match &self.document.node(id).content {
             Content::Scalar(scalar) if scalar.style == ScalarStyle::Plain => Some(&scalar.text),
@@ -70,6 +127,22 @@ impl Builder<'_, '_> {
         let whole = span.slice(self.text).trim_end();
         let span = Span::new(span.start, span.start + u32::try_from(whole.len()).unwrap_or(0));
         let brackets = if is_map { "{ }" } else { "[ ]" };
+        if is_open_type(self.plain(*first).unwrap_or_default()) {
+            let (help, meant) = meant_type(whole);
+            self.diagnostics.push(
+                Diagnostic::new(
+                    code::yaml::TYPE_SYNTAX,
+                    span,
+                    format!("inside `{brackets}` the comma cuts `{whole}` into pieces"),
+                )
+                .help(help)
+                .fix(span, meant, "write it without a comma"),
+            );
+            let node = &mut self.document.nodes[first.0 as usize];
+            node.span = span;
+            node.content = Content::Refused;
+            return;
+        }
         self.diagnostics.push(
             Diagnostic::new(
                 code::expression::SPLIT,
@@ -85,20 +158,46 @@ impl Builder<'_, '_> {
     }
 }
 
+/// Brackets of calls, and those of types.
+const ROUND: (u8, u8) = (b'(', b')');
+const ANGLES: (u8, u8) = (b'<', b'>');
+
+/// Whether a value begins like a type whose argument goes on behind a comma: `map<string`.
+fn is_open_type(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let rest = text.trim_start_matches(is_word);
+    rest.len() < text.len() && rest.starts_with('<') && 0 < open_brackets(text, ANGLES)
+}
+
+/// What a type with commas means: keys of maps are always strings, and the dimensions of a tensor
+/// are joined by `x`.
+fn meant_type(whole: &str) -> (&'static str, String) {
+    let joined: String = whole.chars().filter(|c| !c.is_whitespace()).collect();
+    if joined.starts_with("tensor<") {
+        return ("the dimensions of a tensor are joined by `x`", joined.replace(',', "x"));
+    }
+    match joined.split_once("map<string,") {
+        Some((before, after)) => {
+            ("the keys of a map are strings: it is `map<T>`", format!("{before}map<{after}"))
+        }
+        None => ("a type has one argument in `<` `>`", joined.replace(',', "|")),
+    }
+}
+
 /// A text in YAML's single quotes.
 pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Round brackets opened and not closed in a text, those within double quotes aside.
-fn open_brackets(text: &str) -> i32 {
+/// Brackets opened and not closed in a text, those within double quotes aside.
+fn open_brackets(text: &str, (open, close): (u8, u8)) -> i32 {
     let mut depth = 0;
     let mut in_quotes = false;
     for byte in text.bytes() {
         match byte {
             b'"' => in_quotes = !in_quotes,
-            b'(' if !in_quotes => depth += 1,
-            b')' if !in_quotes => depth -= 1,
+            it if it == open && !in_quotes => depth += 1,
+            it if it == close && !in_quotes => depth -= 1,
             _ => {}
         }
     }
