@@ -4,8 +4,8 @@
 ///
 /// Near enough: at most a third of the longer name's letters differ (and at least one may), where
 /// two swapped neighbours count once; else one is the beginning of the other; else equal but for
-/// case; else the same parts in another order (`id_user` for `user_id`); else the last part of one candidate only (`orders` for
-/// `shop.orders`). Ties go to the first candidate.
+/// case; else the same parts in another order (`id_user` for `user_id`); else the last part of one
+/// candidate only (`orders` for `shop.orders`). Ties go to the first candidate.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
     let mut ending: Option<&str> = None;
