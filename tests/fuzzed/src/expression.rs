@@ -55,7 +55,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
         ("f", Type::Float64),
         ("g", Type::Float32),
         ("b", Type::Bool),
-        ("status", Type::Enum(labels)),
+        ("status", Type::Enum(labels.into())),
         ("at", Type::Timestamp),
         ("day", Type::Date),
         ("span", Type::Duration),
