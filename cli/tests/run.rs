@@ -66,8 +66,8 @@ fn what_has_no_effect_is_noted_and_what_would_lie_is_refused() {
     scene.write(
         "kept.yaml",
         &format!(
-            "{head}topics:\n  a: {{ schema: R, edge: in, retain: 1h }}\n  b: {{ schema: R, edge: \
-             out }}\nflow: {{ n: {{ from: a, to: b }} }}\naccess: {{ w: {{ publish: [a] }} }}\n"
+            "{head}topics:\n  a: {{ schema: R, edge: in, retain: 1h }}\n  b: {{ schema: R, \
+             carries: delta, edge: out }}\nflow: {{ n: {{ from: a, to: b }} }}\naccess: {{ w: {{ publish: [a] }} }}\n"
         ),
     );
     let refused = scene.arqon(&["run", "kept.yaml", "--until-idle"]);

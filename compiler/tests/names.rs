@@ -148,6 +148,7 @@ fn unknown_functions() {
       - where: rms(region) > 0.5
 ",
         "15:16-22 error[E0206]: unknown function `lenght`
+  help: declare it under `functions:`, or `import` a file that does
 16:20-26 error[E0210]: `rms` wants a tensor of numbers, found string
   here: this is `string`
   5:26-40: `region` is declared `string`
@@ -308,6 +309,7 @@ flow:
 ",
         "17:16-19 error[E0213]: function `net` takes 2 arguments, found 1
   12:3-6: declared here
+  help: call `net(price, off)`
 18:28-30 error[E0213]: `net` has no argument `of`
   help: did you mean `off`?
 19:41-47 error[E0213]: `digits` is given twice

@@ -254,7 +254,7 @@ impl Typer<'_> {
     }
 
     fn no_call_along_order(&mut self, ast: &syntax::Expr) {
-        let message = format!("`{}` is no value along an order", self.text(ast.span));
+        let message = format!("`{}` is no value along an order", self.line(ast.span));
         self.report.push(Diagnostic::new(names::NOT_ALONG_ORDER, ast.span, message).help(
             "an entry of `with:` in an `over` is one call such as `lag(x)`, `row_number()` or \
              `sum(x)`; compute with its result in a `with` step after it",
@@ -263,7 +263,7 @@ impl Typer<'_> {
 
     /// A value along an order in an `over` that has none.
     fn lacks_order(&mut self, ast: &syntax::Expr) {
-        let message = format!("`{}` wants an order of the rows", self.text(ast.span));
+        let message = format!("`{}` wants an order of the rows", self.line(ast.span));
         self.report.push(
             Diagnostic::new(names::NO_ORDER, ast.span, message)
                 .help("say the order beside `with:`, as in `by: [at]`"),

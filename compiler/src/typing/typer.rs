@@ -69,6 +69,11 @@ impl<'a> Typer<'a> {
         self.places.slice(span)
     }
 
+    /// The text of a place for a message: on one line, however it was laid out.
+    pub(crate) fn line(&self, span: Span) -> String {
+        self.text(span).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// The expression that a function's body has become, unless it has grown too large.
     pub(super) fn bounded(&mut self, expr: Expr) -> Option<Expr> {
         let (n_parts, depth) = measure(&expr);

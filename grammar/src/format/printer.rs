@@ -220,10 +220,9 @@ impl<'a> Printer<'a> {
                 // A comment between key and value has no place of its own there.
                 let mut comment = self.trailing(head.end);
                 leading.extend(self.flush(start, indent));
-                let body = self.scalar(head, value, indent);
                 self.last = end;
                 comment = comment.or_else(|| self.trailing(end));
-                (body, comment)
+                self.scalar(head, value, indent, comment)
             }
             Content::List(_) | Content::Map(_) => self.collection(head, value, indent),
             Content::Tagged { .. } | Content::Refused => (Body::Below(head.text, Vec::new()), None),
@@ -231,8 +230,17 @@ impl<'a> Printer<'a> {
         Entry { leading, has_blank, body, comment }
     }
 
-    fn scalar(&self, head: Head, value: NodeId, indent: usize) -> Body {
-        let Some(written) = self.written(value) else { return Body::Below(head.text, Vec::new()) };
+    /// A scalar, and the comment that is left for its first line.
+    fn scalar(
+        &self,
+        head: Head,
+        value: NodeId,
+        indent: usize,
+        comment: Option<Trailing>,
+    ) -> (Body, Option<Trailing>) {
+        let Some(written) = self.written(value) else {
+            return (Body::Below(head.text, Vec::new()), comment);
+        };
         let start = self.document.node(value).span.start as usize;
         let before = &self.text[head.end..start];
         let is_below = before.contains('\n') && !head.is_dash;
@@ -241,16 +249,20 @@ impl<'a> Printer<'a> {
             let (first, mut rest) = written.lines(below);
             if is_below {
                 rest.insert(0, Line::new(below, first));
-                return Body::Below(head.text, rest);
+                return (Body::Below(head.text, rest), comment);
             }
-            return Body::Below(format!("{} {first}", head.text), rest);
+            // Behind the first line of a text it would end the text there.
+            if let Some(last) = rest.last_mut() {
+                last.comment = comment;
+            }
+            return (Body::Below(format!("{} {first}", head.text), rest), None);
         };
         let is_long = LINE_CHARACTERS_MAX < indent + width(&head.text) + 1 + width(&text);
         if is_below && is_long {
-            return Body::Below(head.text, vec![Line::new(below, text)]);
+            return (Body::Below(head.text, vec![Line::new(below, text)]), comment);
         }
         let stands = self.stands(before, start);
-        one_line(head, Inline { text, cells: Vec::new() }, stands)
+        (one_line(head, Inline { text, cells: Vec::new() }, stands), comment)
     }
 
     fn block_of_text(
