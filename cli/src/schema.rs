@@ -36,6 +36,7 @@ pub(crate) fn document() -> String {
 fn rendered(shape: &Shape) -> Value {
     match shape {
         Shape::Any => json!({}),
+        Shape::Nothing => json!({ "type": "null" }),
         Shape::Scalar(about) => {
             json!({ "type": ["string", "number", "boolean"], "description": about })
         }

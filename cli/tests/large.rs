@@ -70,16 +70,16 @@ const SHAPES: &[Shape] = &[
     ("misspelt fields", "E0205", misspelt_fields),
     ("parameters and functions", "ok", parameters_and_functions),
     ("topics twice", "E0009", topics_twice),
-    ("imports", "E0034", |n| {
+    ("imports", "E0030", |n| {
         repeated(n, "arqon: 1\ncircuit: a\nimport:\n", |at| format!("  - lab/part_{at}.yaml\n"))
     }),
     ("no UTF-8", "E0003", |n| vec![0xFE; n]),
     ("zeros", "E0002", |n| vec![0; n]),
     ("blanks", "E0006", |n| vec![b' '; n]),
     ("empty lines", "E0006", |n| vec![b'\n'; n]),
-    ("tabs", "E0001", |n| repeated(n, "arqon: 1\n", |_| "\t".to_owned())),
+    ("tabs", "E0012", |n| repeated(n, "arqon: 1\n", |_| "\t".to_owned())),
     ("braces", "E0008", |n| vec![b'{'; n]),
-    ("quotes", "E0001", |n| vec![b'"'; n]),
+    ("quotes", "E0118", |n| vec![b'"'; n]),
 ];
 
 const HEAD: &str = "arqon: 1\ncircuit: large\nschemas:\n  Row: { id: int64, x: float64 }\n";

@@ -13,6 +13,8 @@ use crate::span::Span;
 pub enum Shape {
     /// Anything.
     Any,
+    /// No value, as in `over:`.
+    Nothing,
     /// A text, number or truth value: one scalar of YAML, whatever its notation.
     Scalar(&'static str),
     /// A scalar that keeps to this regular expression.
@@ -234,11 +236,25 @@ fn node() -> Shape {
 /// A step: its verb, and the companions of that verb.
 fn step((verb, companions): (&'static str, &'static [&'static str])) -> Shape {
     let keys: Vec<&'static str> = std::iter::once(verb).chain(companions.iter().copied()).collect();
+    if verb == "over" {
+        return over(&keys);
+    }
     object("a step", &keys, &[verb], |key| match (verb, key) {
         ("where", _) | (_, "where") => Shape::Scalar("a condition"),
         ("carries", _) => Shape::Words(tables::words(tables::DISCIPLINES)),
         _ => Shape::Any,
     })
+}
+
+/// The parts of `over` stand in it, or beside it where it has no value.
+fn over(keys: &[&'static str]) -> Shape {
+    let parts = || object("values along an order", tables::OVER_KEYS, &["with"], |_| Shape::Any);
+    let within = object("a step", &["over"], &["over"], |_| parts());
+    let beside = object("a step", keys, &["over", "with"], |key| match key {
+        "over" => Shape::Nothing,
+        _ => Shape::Any,
+    });
+    Shape::Either(vec![within, beside])
 }
 
 fn role() -> Shape {
