@@ -1,5 +1,7 @@
 //! Limits and caps: that each lets something through, and that each decides something.
 
+use std::collections::BTreeMap;
+
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::Spanned;
@@ -81,9 +83,10 @@ fn check_nothing(limits: &Limits, report: &mut Report) {
 }
 
 fn check_twice(role: &Role, right: &str, grants: &[Grant], report: &mut Report) {
-    for (at, grant) in grants.iter().enumerate() {
-        let first = grants[..at].iter().find(|first| first.target.node == grant.target.node);
-        if let Some(first) = first {
+    let mut known: BTreeMap<&str, &Grant> = BTreeMap::new();
+    for grant in grants {
+        let first = *known.entry(&grant.target.node).or_insert(grant);
+        if !std::ptr::eq(first, grant) {
             report.push(
                 Diagnostic::new(
                     warnings::GRANTED_TWICE,

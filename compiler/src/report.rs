@@ -171,4 +171,4 @@ impl Report {
 const LISTED_MAX: usize = 8;
 
 /// Most names for which the nearest candidate is looked up.
-const SUGGESTIONS_MAX: usize = 200;
+pub(crate) const SUGGESTIONS_MAX: usize = 200;

@@ -9,22 +9,29 @@ use arqon_plan::{Grant, Plan, Port, Right, Role, Topic, TopicOrigin, Vertex};
 use arqon_types::Edge;
 
 use super::span;
+use crate::report::SUGGESTIONS_MAX;
 
 pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
     let grants = plan.roles.iter().flat_map(|role| role.grants.iter().map(move |it| (role, it)));
-    grants.filter_map(|(role, grant)| refused(plan, role, grant)).collect()
+    let mut n_suggestions = 0;
+    grants.filter_map(|(role, grant)| refused(plan, role, grant, &mut n_suggestions)).collect()
 }
 
 /// What is wrong with one entry. Nodes, operators and inner topics in it are the bypass check's
 /// to report.
-fn refused(plan: &Plan, role: &Role, grant: &Grant) -> Option<Diagnostic> {
+fn refused(
+    plan: &Plan,
+    role: &Role,
+    grant: &Grant,
+    n_suggestions: &mut usize,
+) -> Option<Diagnostic> {
     let (verb, allowed): (&str, fn(&Topic) -> bool) = match grant.right {
         Right::Publish => ("publish", Topic::admits_clients),
         Right::Subscribe => ("subscribe", Topic::emits_to_clients),
         Right::Execute => return None,
     };
     let Some(target) = plan.named(&grant.target) else {
-        return (!is_errors_of(plan, grant)).then(|| unknown(plan, role, grant));
+        return (!is_errors_of(plan, grant)).then(|| unknown(plan, role, grant, n_suggestions));
     };
     match plan.vertex(target) {
         Vertex::Topic(topic) if !topic.is_inner() && !allowed(topic) => {
@@ -40,16 +47,19 @@ fn is_errors_of(plan: &Plan, grant: &Grant) -> bool {
     grant.right == Right::Subscribe && owner.is_some_and(|owner| plan.named(owner).is_some())
 }
 
-fn unknown(plan: &Plan, role: &Role, grant: &Grant) -> Diagnostic {
-    let topics: Vec<&str> = plan.topics().map(|(_, topic)| topic.name.as_str()).collect();
-    let near = suggest(&grant.target, topics.iter().copied());
-    Diagnostic::new(
+fn unknown(plan: &Plan, role: &Role, grant: &Grant, n_suggestions: &mut usize) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
         access::UNKNOWN_TOPIC,
         span(grant.range),
         format!("role `{}` names unknown topic `{}`", role.name, grant.target),
-    )
-    .did_you_mean(near)
-    .fix_name(span(grant.range), &grant.target, near, topics)
+    );
+    *n_suggestions += 1;
+    if SUGGESTIONS_MAX < *n_suggestions {
+        return diagnostic;
+    }
+    let topics: Vec<&str> = plan.topics().map(|(_, topic)| topic.name.as_str()).collect();
+    let near = suggest(&grant.target, topics.iter().copied());
+    diagnostic.did_you_mean(near).fix_name(span(grant.range), &grant.target, near, topics)
 }
 
 fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnostic {
