@@ -173,21 +173,8 @@ impl<'r> Building<'r, '_> {
     }
 
     fn late_topic(&mut self, name: TopicName, node: &str, schema: Arc<Schema>) -> VertexId {
-        self.builder.topic(plan::Topic {
-            name,
-            origin: plan::TopicOrigin::Late { node: node.to_owned() },
-            schema,
-            discipline: Discipline::Events,
-            key: Vec::new(),
-            time: None,
-            late: 0,
-            edge: Edge::None,
-            retain: None,
-            control: false,
-            shared: false,
-            verified: true,
-            ranges: plan::TopicRanges::default(),
-        })
+        let origin = plan::TopicOrigin::Late { node: node.to_owned() };
+        self.builder.topic(made_topic(name, origin, schema, Discipline::Events))
     }
 
     fn error_topic(&mut self, node: &str) {
@@ -195,21 +182,9 @@ impl<'r> Building<'r, '_> {
             return;
         }
         let Ok(name) = TopicName::parse(&format!("{node}.errors")) else { return };
-        let vertex = self.builder.topic(plan::Topic {
-            name,
-            origin: plan::TopicOrigin::Errors { node: node.to_owned() },
-            schema: Arc::new(error_schema()),
-            discipline: Discipline::Delta,
-            key: Vec::new(),
-            time: None,
-            late: 0,
-            edge: Edge::None,
-            retain: None,
-            control: false,
-            shared: false,
-            verified: true,
-            ranges: plan::TopicRanges::default(),
-        });
+        let origin = plan::TopicOrigin::Errors { node: node.to_owned() };
+        let schema = Arc::new(error_schema());
+        let vertex = self.builder.topic(made_topic(name, origin, schema, Discipline::Delta));
         self.errors.insert(node.to_owned(), vertex);
     }
 
@@ -660,8 +635,16 @@ impl<'r> Building<'r, '_> {
             .chain(circuit.schemas.iter().flat_map(|it| &it.fields).map(|field| &field.ty))
             .chain(circuit.operators.iter().flat_map(contract_types))
             .chain(circuit.returned_types());
-        for ty in types {
-            named(ty, &mut schemas, &mut symbols);
+        for part in types.flat_map(ast::TypeExpr::parts) {
+            if let ast::TypeKind::Named(name) = &part.kind {
+                schemas.insert(name.as_str());
+            }
+            if let ast::TypeKind::Tensor { dims, .. } = &part.kind {
+                symbols.extend(dims.iter().filter_map(|dim| match &dim.node {
+                    ast::Dimension::Symbol(symbol) => Some(symbol.as_str()),
+                    ast::Dimension::Fixed(_) | ast::Dimension::Unknown => None,
+                }));
+            }
         }
         // What is declared for others is used by them.
         let is_offered = |name: &ast::Name| circuit.is_library || !sources.is_main(name.span);
@@ -691,6 +674,30 @@ impl<'r> Building<'r, '_> {
                 used.params.contains(name) || symbols.contains(name) || in_functions.contains(name);
             add(plan::DeclarationKind::Param, &param.name, is_used);
         }
+    }
+}
+
+/// A topic that is there for a node, without being declared.
+fn made_topic(
+    name: TopicName,
+    origin: plan::TopicOrigin,
+    schema: Arc<Schema>,
+    discipline: Discipline,
+) -> plan::Topic {
+    plan::Topic {
+        name,
+        origin,
+        schema,
+        discipline,
+        key: Vec::new(),
+        time: None,
+        late: 0,
+        edge: Edge::None,
+        retain: None,
+        control: false,
+        shared: false,
+        verified: true,
+        ranges: plan::TopicRanges::default(),
     }
 }
 
@@ -765,47 +772,6 @@ fn contract_types(operator: &ast::Operator) -> Vec<&ast::TypeExpr> {
     match operator.contract.as_ref().map(|contract| &contract.node) {
         Some(ast::Contract::Own { job, result }) => job.iter().chain(result.iter()).collect(),
         Some(ast::Contract::Named { .. }) | None => Vec::new(),
-    }
-}
-
-/// The schemas and the dimension symbols that a type names.
-fn named<'t>(
-    ty: &'t ast::TypeExpr,
-    schemas: &mut BTreeSet<&'t str>,
-    symbols: &mut BTreeSet<&'t str>,
-) {
-    match &ty.kind {
-        ast::TypeKind::Named(name) => {
-            schemas.insert(name);
-        }
-        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
-            named(inner, schemas, symbols);
-        }
-        ast::TypeKind::Struct(fields) => {
-            for field in fields {
-                named(&field.ty, schemas, symbols);
-            }
-        }
-        ast::TypeKind::Tensor { dims, .. } => {
-            for dim in dims {
-                if let ast::Dimension::Symbol(symbol) = &dim.node {
-                    symbols.insert(symbol);
-                }
-            }
-        }
-        ast::TypeKind::Bool
-        | ast::TypeKind::Int64
-        | ast::TypeKind::Float32
-        | ast::TypeKind::Float64
-        | ast::TypeKind::Decimal { .. }
-        | ast::TypeKind::String
-        | ast::TypeKind::Bytes
-        | ast::TypeKind::Timestamp
-        | ast::TypeKind::Duration
-        | ast::TypeKind::Date
-        | ast::TypeKind::Uuid
-        | ast::TypeKind::Enum(_)
-        | ast::TypeKind::Error => {}
     }
 }
 

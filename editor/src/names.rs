@@ -174,41 +174,20 @@ impl<'a> Collector<'a> {
     }
 
     fn ty(&mut self, ty: &ast::TypeExpr) {
-        match &ty.kind {
-            ast::TypeKind::Named(name) => {
-                if self.schemas.contains(name.as_str()) {
-                    self.push(Kind::Schema, ty.span, name, false);
+        for part in ty.parts() {
+            if let ast::TypeKind::Named(name) = &part.kind
+                && self.schemas.contains(name.as_str())
+            {
+                self.push(Kind::Schema, part.span, name, false);
+            }
+            let ast::TypeKind::Tensor { dims, .. } = &part.kind else { continue };
+            for dim in dims {
+                if let ast::Dimension::Symbol(name) = &dim.node
+                    && self.params.contains_key(name.as_str())
+                {
+                    self.push(Kind::Param, dim.span, name, false);
                 }
             }
-            ast::TypeKind::List(inner)
-            | ast::TypeKind::Map(inner)
-            | ast::TypeKind::Option(inner) => self.ty(inner),
-            ast::TypeKind::Struct(fields) => self.fields(fields),
-            ast::TypeKind::Tensor { dims, .. } => {
-                for dim in dims {
-                    match &dim.node {
-                        ast::Dimension::Symbol(name) if self.params.contains_key(name.as_str()) => {
-                            self.push(Kind::Param, dim.span, name, false);
-                        }
-                        ast::Dimension::Symbol(_)
-                        | ast::Dimension::Fixed(_)
-                        | ast::Dimension::Unknown => {}
-                    }
-                }
-            }
-            ast::TypeKind::Bool
-            | ast::TypeKind::Int64
-            | ast::TypeKind::Float32
-            | ast::TypeKind::Float64
-            | ast::TypeKind::Decimal { .. }
-            | ast::TypeKind::String
-            | ast::TypeKind::Bytes
-            | ast::TypeKind::Timestamp
-            | ast::TypeKind::Duration
-            | ast::TypeKind::Date
-            | ast::TypeKind::Uuid
-            | ast::TypeKind::Enum(_)
-            | ast::TypeKind::Error => {}
         }
     }
 

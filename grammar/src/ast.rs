@@ -120,6 +120,44 @@ pub struct TypeExpr {
     pub span: Span,
 }
 
+impl TypeExpr {
+    /// The type and all types within it, in the order of the text.
+    pub fn parts(&self) -> Vec<&TypeExpr> {
+        let mut parts = Vec::new();
+        self.collect_parts(&mut parts);
+        parts
+    }
+
+    fn collect_parts<'t>(&'t self, parts: &mut Vec<&'t TypeExpr>) {
+        parts.push(self);
+        match &self.kind {
+            TypeKind::List(inner) | TypeKind::Map(inner) | TypeKind::Option(inner) => {
+                inner.collect_parts(parts);
+            }
+            TypeKind::Struct(fields) => {
+                for field in fields {
+                    field.ty.collect_parts(parts);
+                }
+            }
+            TypeKind::Bool
+            | TypeKind::Int64
+            | TypeKind::Float32
+            | TypeKind::Float64
+            | TypeKind::Decimal { .. }
+            | TypeKind::String
+            | TypeKind::Bytes
+            | TypeKind::Timestamp
+            | TypeKind::Duration
+            | TypeKind::Date
+            | TypeKind::Uuid
+            | TypeKind::Enum(_)
+            | TypeKind::Tensor { .. }
+            | TypeKind::Named(_)
+            | TypeKind::Error => {}
+        }
+    }
+}
+
 /// The forms of a type. All types of the language are read; which of them this version can
 /// compute with is the compiler's to say.
 #[derive(Clone, PartialEq, Debug)]

@@ -61,11 +61,8 @@ pub(crate) fn resolve_schemas<'a>(
         .schemas
         .iter()
         .map(|schema| {
-            let mut named = Vec::new();
-            for field in &schema.fields {
-                named_schemas(&field.ty, &mut named);
-            }
-            named.iter().filter_map(|name| ids.get(name).copied()).collect()
+            let named = schema.fields.iter().flat_map(|field| named_schemas(&field.ty));
+            named.filter_map(|(name, _)| ids.get(name).copied()).collect()
         })
         .collect();
     let found = dependency_order(&needs);
@@ -106,7 +103,8 @@ fn report_cycle(circuit: &ast::Circuit, cycle: &[usize], report: &mut Report) {
     let span = circuit.schemas[cycle[0]]
         .fields
         .iter()
-        .find_map(|field| named_span(&field.ty, next.as_str()))
+        .flat_map(|field| named_schemas(&field.ty))
+        .find_map(|(name, span)| (name == next.as_str()).then_some(span))
         .unwrap_or(first.span);
     let names: Vec<String> =
         cycle.iter().map(|&id| format!("`{}`", circuit.schemas[id].name.node)).collect();
@@ -121,59 +119,12 @@ fn report_cycle(circuit: &ast::Circuit, cycle: &[usize], report: &mut Report) {
     );
 }
 
-fn named_schemas<'t>(ty: &'t ast::TypeExpr, names: &mut Vec<&'t str>) {
-    match &ty.kind {
-        ast::TypeKind::Named(name) => names.push(name),
-        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
-            named_schemas(inner, names);
-        }
-        ast::TypeKind::Struct(fields) => {
-            for field in fields {
-                named_schemas(&field.ty, names);
-            }
-        }
-        ast::TypeKind::Bool
-        | ast::TypeKind::Int64
-        | ast::TypeKind::Float32
-        | ast::TypeKind::Float64
-        | ast::TypeKind::Decimal { .. }
-        | ast::TypeKind::String
-        | ast::TypeKind::Bytes
-        | ast::TypeKind::Timestamp
-        | ast::TypeKind::Duration
-        | ast::TypeKind::Date
-        | ast::TypeKind::Uuid
-        | ast::TypeKind::Enum(_)
-        | ast::TypeKind::Tensor { .. }
-        | ast::TypeKind::Error => {}
-    }
-}
-
-fn named_span(ty: &ast::TypeExpr, name: &str) -> Option<Span> {
-    match &ty.kind {
-        ast::TypeKind::Named(found) if found == name => Some(ty.span),
-        ast::TypeKind::List(inner) | ast::TypeKind::Map(inner) | ast::TypeKind::Option(inner) => {
-            named_span(inner, name)
-        }
-        ast::TypeKind::Struct(fields) => {
-            fields.iter().find_map(|field| named_span(&field.ty, name))
-        }
-        ast::TypeKind::Bool
-        | ast::TypeKind::Int64
-        | ast::TypeKind::Float32
-        | ast::TypeKind::Float64
-        | ast::TypeKind::Decimal { .. }
-        | ast::TypeKind::String
-        | ast::TypeKind::Bytes
-        | ast::TypeKind::Timestamp
-        | ast::TypeKind::Duration
-        | ast::TypeKind::Date
-        | ast::TypeKind::Uuid
-        | ast::TypeKind::Enum(_)
-        | ast::TypeKind::Tensor { .. }
-        | ast::TypeKind::Named(_)
-        | ast::TypeKind::Error => None,
-    }
+/// The schemas that a type names, each with its place.
+fn named_schemas(ty: &ast::TypeExpr) -> impl Iterator<Item = (&str, Span)> {
+    ty.parts().into_iter().filter_map(|part| {
+        let ast::TypeKind::Named(name) = &part.kind else { return None };
+        Some((name.as_str(), part.span))
+    })
 }
 
 /// The row of `fields`, and how many parts its type has.
