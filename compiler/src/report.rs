@@ -16,7 +16,7 @@ use arqon_grammar::suggest::{is_misspelt, suggest};
 pub(crate) struct Report {
     diagnostics: Vec<Diagnostic>,
     seen: BTreeSet<(&'static str, Span, String)>,
-    n_suggestions: usize,
+    suggestions: Suggestions,
     /// Whether a name is declared twice, so that another one may be missing.
     has_duplicates: bool,
     /// Where the reader of the file has found faults, by place.
@@ -140,15 +140,13 @@ impl Report {
         });
     }
 
-    /// The candidate nearest to `name`; none after [`SUGGESTIONS_MAX`] of them, since a long list
-    /// of faults must not cost the square of the file's length.
+    /// The candidate nearest to `name`, within the budget of the run.
     pub(crate) fn suggestion<'n>(
         &mut self,
         name: &str,
         candidates: impl IntoIterator<Item = &'n str>,
     ) -> Option<&'n str> {
-        self.n_suggestions += 1;
-        if SUGGESTIONS_MAX < self.n_suggestions { None } else { suggest(name, candidates) }
+        self.suggestions.nearest(name, candidates)
     }
 
     /// Whether anything refuses the circuit.
@@ -167,8 +165,26 @@ impl Report {
     }
 }
 
+/// A budget of suggestions: a long list of faults must not cost the square of the file's length.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Suggestions {
+    n_sought: usize,
+}
+
+impl Suggestions {
+    /// The candidate nearest to `name`; none after [`SUGGESTIONS_MAX`] of them.
+    pub(crate) fn nearest<'n>(
+        &mut self,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        self.n_sought += 1;
+        if SUGGESTIONS_MAX < self.n_sought { None } else { suggest(name, candidates) }
+    }
+}
+
 /// Most candidates that are listed when none is near.
 const LISTED_MAX: usize = 8;
 
 /// Most names for which the nearest candidate is looked up.
-pub(crate) const SUGGESTIONS_MAX: usize = 200;
+const SUGGESTIONS_MAX: usize = 200;

@@ -15,7 +15,7 @@ use arqon_grammar::Span;
 use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_grammar::suggest::{is_misspelt, suggest};
+use arqon_grammar::suggest::is_misspelt;
 use arqon_types::{Discipline, Edge, Field, TopicName, Type};
 use indexmap::IndexMap;
 
@@ -345,10 +345,8 @@ impl<'a> Resolved<'a> {
 
     /// Whether a topic is misspelt that begins as a node without labels is called.
     fn is_near_a_topic(&self, NodeId(id): NodeId, name: &ast::Name) -> bool {
-        let topics = self.topics.iter().map(|topic| topic.name.as_str());
-        let near = suggest(name.as_str(), topics);
         route_labels(&self.circuit.flow[id]).is_empty()
-            && near.is_some_and(|near| is_misspelt(name.as_str(), near))
+            && self.topics.iter().any(|topic| is_misspelt(name.as_str(), topic.name.as_str()))
     }
 
     fn label(&self, id: NodeId, label: &str, span: Span, report: &mut Report) -> Option<Input> {

@@ -4,17 +4,16 @@ use std::collections::BTreeSet;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::{access, warnings};
-use arqon_grammar::suggest::suggest;
 use arqon_plan::{Grant, Plan, Port, Right, Role, Topic, TopicOrigin, Vertex};
 use arqon_types::Edge;
 
 use super::span;
-use crate::report::SUGGESTIONS_MAX;
+use crate::report::Suggestions;
 
 pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
     let grants = plan.roles.iter().flat_map(|role| role.grants.iter().map(move |it| (role, it)));
-    let mut n_suggestions = 0;
-    grants.filter_map(|(role, grant)| refused(plan, role, grant, &mut n_suggestions)).collect()
+    let mut suggestions = Suggestions::default();
+    grants.filter_map(|(role, grant)| refused(plan, role, grant, &mut suggestions)).collect()
 }
 
 /// What is wrong with one entry. Nodes, operators and inner topics in it are the bypass check's
@@ -23,7 +22,7 @@ fn refused(
     plan: &Plan,
     role: &Role,
     grant: &Grant,
-    n_suggestions: &mut usize,
+    suggestions: &mut Suggestions,
 ) -> Option<Diagnostic> {
     let (verb, allowed): (&str, fn(&Topic) -> bool) = match grant.right {
         Right::Publish => ("publish", Topic::admits_clients),
@@ -31,7 +30,7 @@ fn refused(
         Right::Execute => return None,
     };
     let Some(target) = plan.named(&grant.target) else {
-        return (!is_errors_of(plan, grant)).then(|| unknown(plan, role, grant, n_suggestions));
+        return (!is_errors_of(plan, grant)).then(|| unknown(plan, role, grant, suggestions));
     };
     match plan.vertex(target) {
         Vertex::Topic(topic) if !topic.is_inner() && !allowed(topic) => {
@@ -47,19 +46,16 @@ fn is_errors_of(plan: &Plan, grant: &Grant) -> bool {
     grant.right == Right::Subscribe && owner.is_some_and(|owner| plan.named(owner).is_some())
 }
 
-fn unknown(plan: &Plan, role: &Role, grant: &Grant, n_suggestions: &mut usize) -> Diagnostic {
-    let diagnostic = Diagnostic::new(
+fn unknown(plan: &Plan, role: &Role, grant: &Grant, suggestions: &mut Suggestions) -> Diagnostic {
+    let topics = || plan.topics().map(|(_, topic)| topic.name.as_str());
+    let near = suggestions.nearest(&grant.target, topics());
+    Diagnostic::new(
         access::UNKNOWN_TOPIC,
         span(grant.range),
         format!("role `{}` names unknown topic `{}`", role.name, grant.target),
-    );
-    *n_suggestions += 1;
-    if SUGGESTIONS_MAX < *n_suggestions {
-        return diagnostic;
-    }
-    let topics: Vec<&str> = plan.topics().map(|(_, topic)| topic.name.as_str()).collect();
-    let near = suggest(&grant.target, topics.iter().copied());
-    diagnostic.did_you_mean(near).fix_name(span(grant.range), &grant.target, near, topics)
+    )
+    .did_you_mean(near)
+    .fix_name(span(grant.range), &grant.target, near, topics())
 }
 
 fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnostic {
