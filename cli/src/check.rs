@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arqon_compiler::{no_bypass_proof, with_profiles};
 
@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure};
 use crate::fix::mend;
 use crate::parallel::in_parallel;
 use crate::report::{Findings, Tally, count, print_as_result};
-use crate::source::{Source, find};
+use crate::source::{Source, find_all};
 
 /// What has become of a circuit.
 struct Checked {
@@ -44,14 +44,7 @@ pub(crate) fn check(
 ) -> Result<Exit, Failure> {
     refuse_odd_flags(arguments, console)?;
     let options = options(global, &arguments.compiler);
-    let paths: Vec<Result<PathBuf, Failure>> = arguments
-        .paths
-        .iter()
-        .flat_map(|path| match find(path) {
-            Ok(found) => found.into_iter().map(Ok).collect(),
-            Err(failure) => vec![Err(failure)],
-        })
-        .collect();
+    let paths = find_all(&arguments.paths);
     let checked = in_parallel(&paths, "circuits", console, |path| match path {
         Ok(path) => check_one(path, arguments, &options, console),
         Err(failure) => Err(failure.clone()),

@@ -11,7 +11,7 @@ use crate::diff::unified;
 use crate::exit::{Exit, Failure};
 use crate::parallel::in_parallel;
 use crate::report::{Findings, Tally, count, print_as_result};
-use crate::source::{Source, find};
+use crate::source::{Source, find_all};
 
 /// A circuit in canonical form.
 struct Formatted {
@@ -39,14 +39,7 @@ impl Formatted {
 /// A [`Failure`] if stdout cannot be written. What cannot be read is reported; the rest is
 /// formatted all the same.
 pub(crate) fn fmt(arguments: &FmtArguments, console: Console) -> Result<Exit, Failure> {
-    let paths: Vec<Result<PathBuf, Failure>> = arguments
-        .paths
-        .iter()
-        .flat_map(|path| match find(path) {
-            Ok(found) => found.into_iter().map(Ok).collect(),
-            Err(failure) => vec![Err(failure)],
-        })
-        .collect();
+    let paths = find_all(&arguments.paths);
     let formatted = in_parallel(&paths, "circuits", console, |path| match path {
         Ok(path) => format_one(path, arguments.check),
         Err(failure) => Err(failure.clone()),

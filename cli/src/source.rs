@@ -66,6 +66,17 @@ impl Source {
     }
 }
 
+/// The circuit files of all paths; what cannot be read stands in its place.
+pub(crate) fn find_all(paths: &[PathBuf]) -> Vec<Result<PathBuf, Failure>> {
+    paths
+        .iter()
+        .flat_map(|path| match find(path) {
+            Ok(found) => found.into_iter().map(Ok).collect(),
+            Err(failure) => vec![Err(failure)],
+        })
+        .collect()
+}
+
 /// All circuits at or under `path`: a file itself, of a directory every YAML file whose first key
 /// is `arqon`, by name. Hidden directories and links are passed over.
 ///
