@@ -617,20 +617,33 @@ impl Evaluation {
         }
         let mut output = Collection::new();
         for (key, members) in groups {
-            let mut values = key.to_vec();
-            let mut fault = None;
-            for aggregate in &group.aggregates {
-                match aggregated(aggregate, &members) {
-                    Ok(value) => values.push(value),
-                    Err(code) => fault = fault.or(Some(code)),
-                }
-            }
-            match fault {
-                None => add(&mut output, values.into(), 1),
-                Some(code) => self.fail(node, &code, 1),
-            }
+            let aggregates = &group.aggregates;
+            let new = aggregates.iter().map(|aggregate| aggregated(aggregate, &members));
+            self.completed(node, &key, new, &mut output);
         }
         output
+    }
+
+    /// Adds the row with its new values, or its first fault.
+    fn completed(
+        &mut self,
+        node: &str,
+        row: &Row,
+        new: impl Iterator<Item = Result<Value, String>>,
+        output: &mut Collection,
+    ) {
+        let mut values = row.to_vec();
+        let mut fault = None;
+        for value in new {
+            match value {
+                Ok(value) => values.push(value),
+                Err(code) => fault = fault.or(Some(code)),
+            }
+        }
+        match fault {
+            None => add(output, values.into(), 1),
+            Some(code) => self.fail(node, &code, 1),
+        }
     }
 
     fn top(&mut self, node: &str, top: &Top, rows: &Collection) -> Collection {
@@ -707,18 +720,9 @@ impl Evaluation {
                 .flat_map(|(order, row, diff)| (0..(*diff).max(0)).map(move |_| (order, row)))
                 .collect();
             for (at, (_, row)) in copies.iter().enumerate() {
-                let mut values = row.to_vec();
-                let mut fault = None;
-                for function in &over.functions {
-                    match along(&function.kind, over.by.is_empty(), &copies, at) {
-                        Ok(value) => values.push(value),
-                        Err(code) => fault = fault.or(Some(code)),
-                    }
-                }
-                match fault {
-                    None => add(&mut output, values.into(), 1),
-                    Some(code) => self.fail(node, &code, 1),
-                }
+                let is_whole = over.by.is_empty();
+                let new = over.functions.iter().map(|it| along(&it.kind, is_whole, &copies, at));
+                self.completed(node, row, new, &mut output);
             }
         }
         output
