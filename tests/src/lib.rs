@@ -8,4 +8,5 @@ pub mod generator;
 pub mod topologies;
 pub mod corpus;
 pub mod mutation;
+pub mod token;
 pub mod updates;

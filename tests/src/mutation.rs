@@ -120,6 +120,18 @@ const PIECES: &[&str] = &[
     "decimal<2>",
     "int64",
     "arqon: 1\n",
+    "&",
+    "!x",
+    "|",
+    ">",
+    "?",
+    "<<",
+    "and ",
+    "in",
+    "if",
+    "then",
+    "\\x",
+    "9999999999999999999999999999999999999999",
 ];
 
 /// `bytes` after one to four changes, some of them with parts of `other`.
@@ -163,4 +175,10 @@ fn swap_lines(random: &mut Random, made: &mut Vec<u8>) {
     let (one, other) = (random.below(lines.len()), random.below(lines.len()));
     lines.swap(one, other);
     *made = lines.join(&b'\n');
+}
+
+/// Up to `longest` pieces, one behind the other.
+pub fn pieces(random: &mut Random, longest: usize) -> String {
+    let length = random.below(longest + 1);
+    (0..length).map(|_| *random.pick(PIECES)).collect()
 }

@@ -8,13 +8,17 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use arqon_plan::Artifact;
-use arqon_tests::mutation::mutated;
+use arqon_tests::mutation::{mutated, pieces};
 use arqon_tests::random::Random;
 use arqon_tests::{corpus, generator};
 
 /// Longest time of one case, in the development build and beside other work: it catches what is
 /// endless or quadratic, not what is slow.
 const CASE_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// How many cases are made of pieces alone, and of how many pieces.
+const PIECES_PERCENT: usize = 5;
+const PIECES_MAX: usize = 12;
 
 #[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
 fn setting(name: &str, default: u64) -> u64 {
@@ -46,7 +50,11 @@ fn drive(cases: u64, seeds: &[Vec<u8>], body: fn(&[u8])) {
     for seed in first..first + setting("ARQON_CASES", cases) {
         let mut random = Random::new(seed);
         let (one, other) = (random.pick(seeds), random.pick(seeds));
-        let bytes = mutated(&mut random, one, other);
+        let bytes = if random.chance(PIECES_PERCENT) {
+            pieces(&mut random, PIECES_MAX).into_bytes()
+        } else {
+            mutated(&mut random, one, other)
+        };
         let case = Case { seed, bytes: &bytes };
         let start = Instant::now();
         body(&bytes);

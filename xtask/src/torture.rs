@@ -118,6 +118,15 @@ const RUNS: &[Run] = &[
         test: "ten_megabytes_of_any_shape_are_answered_in_time",
     },
     Run {
+        name: "H15",
+        about: "circuits of the corpus with one token deleted, misspelt, renamed, swapped or \
+                duplicated: the same meaning, another one, or an error at the changed line in 90 %",
+        cases: 5_000,
+        package: "arqon-tests",
+        target: "mutants",
+        test: "one_changed_token_is_told_at_its_line",
+    },
+    Run {
         name: "C04",
         about: "frame headers that claim 2^63 bytes: closed with 1009, memory grows by less than \
                 1 MiB",

@@ -1,8 +1,10 @@
 //! Bytes as a circuit file: the whole compiler, the canonical form and the artifact.
 
 use arqon_compiler::{Compiled, Options, compile};
-use arqon_grammar::{Diagnostic, decode, format_circuit};
+use arqon_grammar::{Diagnostic, ParseOptions, decode, format_circuit, parse_circuit};
 use arqon_plan::Artifact;
+
+use crate::tree::assert_flow_places;
 
 /// Reads the bytes as `arqon check`, `fmt` and `compile` do.
 ///
@@ -14,6 +16,12 @@ pub fn circuit(bytes: &[u8]) {
     assert_places(&text, &faults);
     if !faults.is_empty() {
         return;
+    }
+    let (tree, faults) = parse_circuit(&text, &ParseOptions::default());
+    assert_places(&text, &faults);
+    match tree {
+        Some(tree) => assert_flow_places(&text, &tree),
+        None => assert!(faults.iter().any(Diagnostic::is_error), "neither a tree nor a reason"),
     }
     let compiled = compile(&text, "fuzzed.yaml", &options());
     assert_places(compiled.sources.text(), &compiled.diagnostics);

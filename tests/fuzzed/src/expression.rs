@@ -10,6 +10,7 @@ use arqon_types::{
 };
 
 use crate::circuit::assert_places;
+use crate::tree::assert_expression_places;
 
 /// Reads the bytes as an expression over a row with a field of every type.
 ///
@@ -18,8 +19,10 @@ use crate::circuit::assert_places;
 /// end in a value or an error.
 pub fn expression(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let (_, faults) = parse_expression(&text);
+    let (expr, faults) = parse_expression(&text);
     assert_places(&text, &faults);
+    assert_expression_places(&text, &expr);
+    assert_eq!(expr.is_error(), !faults.is_empty(), "refused with a reason, or read");
     if !faults.is_empty() {
         return;
     }

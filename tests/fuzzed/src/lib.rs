@@ -4,6 +4,7 @@
 //! functions with seeded mutations on a stable toolchain. A function returns when all holds and
 //! panics when something does not.
 
+mod tree;
 mod circuit;
 mod expression;
 mod artifact;
