@@ -120,8 +120,8 @@ impl Report {
         if self.expects_unknown && may_be_imported.contains(&code) {
             return;
         }
-        let candidates: Vec<&str> = candidates.into_iter().collect();
-        let near = self.suggestion(name, candidates.iter().copied());
+        let candidates = self.suggestions.candidates(candidates);
+        let near = suggest(name, candidates.iter().copied());
         let declared = [names::UNKNOWN_TYPE, names::UNKNOWN_SOURCE, names::UNKNOWN_TOPIC];
         let is_misspelt = near.is_some_and(|near| is_misspelt(name, near));
         if self.has_duplicates && declared.contains(&code) && !is_misspelt {
@@ -146,7 +146,15 @@ impl Report {
         name: &str,
         candidates: impl IntoIterator<Item = &'n str>,
     ) -> Option<&'n str> {
-        self.suggestions.nearest(name, candidates)
+        suggest(name, self.candidates(candidates))
+    }
+
+    /// Names to compare an unknown one with, within the budget of the run; then none.
+    pub(crate) fn candidates<'n>(
+        &mut self,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Vec<&'n str> {
+        self.suggestions.candidates(names)
     }
 
     /// Whether anything refuses the circuit.
@@ -168,23 +176,26 @@ impl Report {
 /// A budget of suggestions: a long list of faults must not cost the square of the file's length.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Suggestions {
-    n_sought: usize,
+    n_compared: usize,
 }
 
 impl Suggestions {
-    /// The candidate nearest to `name`; none after [`SUGGESTIONS_MAX`] of them.
-    pub(crate) fn nearest<'n>(
+    /// Names to compare an unknown one with; none after [`COMPARED_MAX`] of them.
+    pub(crate) fn candidates<'n>(
         &mut self,
-        name: &str,
-        candidates: impl IntoIterator<Item = &'n str>,
-    ) -> Option<&'n str> {
-        self.n_sought += 1;
-        if SUGGESTIONS_MAX < self.n_sought { None } else { suggest(name, candidates) }
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Vec<&'n str> {
+        if COMPARED_MAX <= self.n_compared {
+            return Vec::new();
+        }
+        let names: Vec<&str> = names.into_iter().collect();
+        self.n_compared += names.len();
+        names
     }
 }
 
 /// Most candidates that are listed when none is near.
 const LISTED_MAX: usize = 8;
 
-/// Most names for which the nearest candidate is looked up.
-const SUGGESTIONS_MAX: usize = 200;
+/// Most names that unknown ones are compared with: some tenths of a second.
+const COMPARED_MAX: usize = 200_000;

@@ -22,11 +22,14 @@ use crate::code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
 use crate::expression::Known;
+use crate::limits::SECTION_ENTRIES_MAX;
+use crate::limits::SECTIONS_BYTES_MAX;
 use crate::name::NameRule;
 use crate::name::is_reserved;
 use crate::span::Span;
 use crate::span::Spanned;
 use crate::yaml;
+use crate::yaml::Content;
 use crate::yaml::NodeId;
 use reader::Fields;
 use reader::Item;
@@ -121,7 +124,7 @@ impl<'a> Reader<'a> {
         let first = self.map(root).and_then(|items| items.first().copied());
         let owner = first.map_or(Span::empty(self.span(root).start), |item| item.span);
         let fields = self.fields(root, "a circuit", owner, CIRCUIT_KEYS)?;
-        self.bounded_flow(fields.get("flow"))?;
+        self.bounded(&fields)?;
         let mut circuit = Circuit::default();
         self.version(&fields, first, &mut circuit);
         circuit.is_library = is_library(&fields);
@@ -164,6 +167,46 @@ impl<'a> Reader<'a> {
             circuit.tests = self.tests(value);
         }
         Some(circuit)
+    }
+
+    /// Nothing if a section has more entries, or all have more text, than is read; then nothing
+    /// of the circuit is.
+    fn bounded(&mut self, fields: &Fields<'a>) -> Option<()> {
+        let mut n_bytes = 0;
+        for item in CIRCUIT_KEYS.iter().filter_map(|key| fields.get(key)) {
+            let (n_entries, is_text) = match &self.document.node(item.value).content {
+                Content::Map(entries) => (entries.len(), false),
+                Content::List(items) => (items.len(), false),
+                Content::Scalar(_) | Content::Tagged { .. } | Content::Refused => (0, true),
+            };
+            if SECTION_ENTRIES_MAX < n_entries {
+                let message = format!(
+                    "`{}` has {n_entries} entries; it may have {SECTION_ENTRIES_MAX}",
+                    item.key
+                );
+                return self.too_large(item.span, message);
+            }
+            if !is_text && item.key != "tests" {
+                n_bytes += self.span(item.value).len() as usize;
+            }
+            if SECTIONS_BYTES_MAX < n_bytes {
+                let message = format!(
+                    "up to the end of `{}` the sections have {n_bytes} bytes; without `tests` \
+                     they may have {SECTIONS_BYTES_MAX}",
+                    item.key
+                );
+                return self.too_large(item.span, message);
+            }
+        }
+        Some(())
+    }
+
+    fn too_large(&mut self, span: Span, message: String) -> Option<()> {
+        self.report(
+            Diagnostic::new(code::yaml::TOO_LARGE, span, message)
+                .help("let several circuits share topics, each with a part of the flow"),
+        );
+        None
     }
 
     /// `import:`, one path or a list of them.

@@ -161,6 +161,11 @@ impl Importer<'_> {
         if self.is_known(import, path) {
             return;
         }
+        // Counted by what was asked for: files that are not there cost time as well.
+        if IMPORT_FILES_MAX < self.known.len() - 1 {
+            let limit = format!("a circuit has at most {IMPORT_FILES_MAX} imported files");
+            return self.beyond(import, limit);
+        }
         let text = match self.load(path) {
             Ok(text) => text,
             Err(fault) => return self.refuse(load_fault(import, &fault)),
@@ -201,12 +206,10 @@ impl Importer<'_> {
     fn add(&mut self, import: &Spanned<String>, path: &str, text: &str) -> Option<Span> {
         let limit = if FILE_BYTES_MAX < text.len() {
             format!("it has {} bytes, at most {FILE_BYTES_MAX} are read", text.len())
-        } else if IMPORT_FILES_MAX < self.sources.files().len() {
-            format!("a circuit has at most {IMPORT_FILES_MAX} imported files")
         } else if IMPORT_DEPTH_MAX < self.chain.len() {
             format!("imports nest at most {IMPORT_DEPTH_MAX} deep")
-        } else if IMPORT_BYTES_MAX < self.sources.text().len() + text.len() {
-            format!("all files of a circuit have at most {IMPORT_BYTES_MAX} bytes together")
+        } else if IMPORT_BYTES_MAX < self.n_imported_bytes() + text.len() {
+            format!("all imported files have at most {IMPORT_BYTES_MAX} bytes together")
         } else {
             let name = match self.root.trim_end_matches('/') {
                 "" if self.root.is_empty() => path.to_owned(),
@@ -214,9 +217,17 @@ impl Importer<'_> {
             };
             return Some(self.sources.add(&name, text));
         };
+        self.beyond(import, limit);
+        None
+    }
+
+    fn beyond(&mut self, import: &Spanned<String>, limit: String) {
         let message = format!("the import `{}` is beyond a limit", import.node);
         self.refuse(Diagnostic::new(codes::IMPORT_LIMIT, import.span, message).note(limit));
-        None
+    }
+
+    fn n_imported_bytes(&self) -> usize {
+        self.sources.text().len() - self.sources.main_text().len()
     }
 
     fn circuit(&mut self, span: Span) {

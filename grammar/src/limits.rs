@@ -6,11 +6,11 @@ pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most YAML nodes in one file (`E0007`).
 pub const YAML_NODES_MAX: usize = 2_000_000;
 
-/// Most nodes of one flow (`E0007`).
-pub const FLOW_NODES_MAX: usize = 50_000;
+/// Most entries of one section: nodes of the flow, topics, schemas, functions (`E0007`).
+pub const SECTION_ENTRIES_MAX: usize = 50_000;
 
-/// Longest `flow:`, in bytes (`E0007`).
-pub const FLOW_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Most bytes of all sections but `tests`, whose rows cost little (`E0007`).
+pub const SECTIONS_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Deepest nesting of lists and maps in one file (`E0008`).
 pub const YAML_DEPTH_MAX: usize = 64;
@@ -21,8 +21,8 @@ pub const IMPORT_FILES_MAX: usize = 256;
 /// Longest chain of files that import each other (`E0034`).
 pub const IMPORT_DEPTH_MAX: usize = 16;
 
-/// Most bytes of a circuit and all that it imports (`E0034`).
-pub const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes of all files that a circuit imports (`E0034`).
+pub const IMPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Longest expression, in bytes (`E0102`).
 pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;

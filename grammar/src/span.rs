@@ -33,7 +33,13 @@ pub struct Position {
 #[derive(Clone, Debug)]
 pub struct LineIndex {
     starts: Vec<u32>,
+    /// Places within long lines, each with the characters of the line before it: whoever asks for
+    /// a thousand columns of one line of megabytes does not read it a thousand times.
+    marks: Vec<(u32, u32)>,
 }
+
+/// Distance of the marks in a line. Up to that many bytes are counted for one column.
+const MARK_BYTES: usize = 4096;
 
 impl Span {
     /// The range from `start` up to, and without, `end`.
@@ -96,11 +102,20 @@ impl Spanned<String> {
 impl LineIndex {
     /// Reads where the lines of `text` begin. Cost: one pass over the bytes.
     pub fn new(text: &str) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let starts = std::iter::once(0)
-            .chain(breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX)))
-            .collect();
-        Self { starts }
+        let (mut starts, mut marks) = (vec![0], Vec::new());
+        let mut start = 0;
+        for line in text.as_bytes().split_inclusive(|byte| *byte == b'\n') {
+            let mut n_chars = 0;
+            for (idx, piece) in line.chunks_exact(MARK_BYTES).enumerate() {
+                n_chars += count_chars(piece);
+                marks.push((offset(start + (idx + 1) * MARK_BYTES), offset(n_chars)));
+            }
+            start += line.len();
+            if line.ends_with(b"\n") {
+                starts.push(offset(start));
+            }
+        }
+        Self { starts, marks }
     }
 
     /// Line and column of a byte offset of `text`, the text this index was built from.
@@ -108,11 +123,13 @@ impl LineIndex {
     /// An offset past the end counts as the end; a byte order mark takes no column.
     pub fn position(&self, text: &str, offset: u32) -> Position {
         let line = self.starts.partition_point(|start| *start <= offset).max(1);
-        let start = self.starts[line - 1] as usize;
+        let start = self.starts[line - 1];
         let end = (offset as usize).min(text.len());
-        let before = text.as_bytes().get(start..end).unwrap_or_default();
-        // Bytes that begin a character: all but the continuation bytes of UTF-8.
-        let mut n_chars = before.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+        let n_marks = self.marks.partition_point(|(at, _)| *at as usize <= end);
+        let mark = self.marks[..n_marks].last().filter(|(at, _)| start < *at);
+        let (counted, n_counted) = mark.copied().unwrap_or((start, 0));
+        let before = text.as_bytes().get(counted as usize..end).unwrap_or_default();
+        let mut n_chars = n_counted as usize + count_chars(before);
         if line == 1 && text.starts_with('\u{feff}') && 0 < n_chars {
             n_chars -= 1;
         }
@@ -126,6 +143,16 @@ impl LineIndex {
     pub fn range(&self, text: &str, span: Span) -> (Position, Position) {
         (self.position(text, span.start), self.position(text, span.end))
     }
+}
+
+/// Bytes that begin a character: all but the continuation bytes of UTF-8.
+fn count_chars(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+}
+
+/// Texts are far below 4 GiB.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -145,6 +172,20 @@ mod tests {
         assert_eq!(at("bb"), (2, 1));
         assert_eq!(at("x"), (2, 9));
         assert_eq!(index.position(text, 99_999), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn columns_of_long_lines_count_characters_too() {
+        let long = "aµ\u{1F600}".repeat(3 * MARK_BYTES);
+        let just = "x".repeat(MARK_BYTES - 1);
+        let text = format!("short\n{long}\n{just}\nbb: x{just}x");
+        let index = LineIndex::new(&text);
+        let (mut line, mut column) = (1, 1);
+        for (at, c) in text.char_indices() {
+            let found = index.position(&text, u32::try_from(at).unwrap());
+            assert_eq!((found.line, found.column), (line, column), "at {at}");
+            (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use arqon_grammar::ast::{Circuit, TypeKind};
-use arqon_grammar::limits::{IMPORT_DEPTH_MAX, IMPORT_FILES_MAX};
+use arqon_grammar::limits::{IMPORT_BYTES_MAX, IMPORT_DEPTH_MAX, IMPORT_FILES_MAX};
 use arqon_grammar::{
     LoadFault, Loader, Main, NoFiles, ParseOptions, Reading, Spanned, read_circuit,
 };
@@ -109,7 +109,7 @@ fn a_chain_and_a_number_of_files_end_at_their_limits() {
 
 #[test]
 fn a_large_text_is_not_taken() {
-    let large = format!("arqon: 1\nschemas: {{}}\n# {}\n", "x".repeat(15 << 20));
+    let large = format!("arqon: 1\nschemas: {{}}\n# {}\n", "x".repeat(IMPORT_BYTES_MAX / 4 - 64));
     let mut files = Files::default();
     let mut text = "arqon: 1\ncircuit: a\nimport:\n".to_owned();
     for at in 0..5 {

@@ -64,7 +64,7 @@ fn groups<'a>(
             window = Window::around(&[fix.span], lines, sources, file);
         }
         let group = Group::with_title(Level::HELP.secondary_title(&fix.title));
-        groups.push(if window.is_large() {
+        groups.push(if window.is_large() || window.is_wide() {
             group.element(origin(fix.span, lines))
         } else {
             let patch = Patch::new(window.range(fix.span), &fix.replacement);
@@ -150,12 +150,16 @@ impl<'t> Window<'t> {
         }
         let bytes = whole.as_bytes();
         let last = end.min(whole.len());
+        // Nobody looks further than where the window is too large anyway.
+        let least = boundary(whole, start.saturating_sub(WINDOW_BYTES_MAX + 1));
+        let most = boundary(whole, last + WINDOW_BYTES_MAX + 4).max(last);
         // Line breaks are ASCII, so both ends are ends of characters.
-        let start = bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let end = bytes[last..]
+        let start = bytes[least..start]
             .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(whole.len(), |at| last + at);
+            .rposition(|byte| *byte == b'\n')
+            .map_or(least, |at| least + at + 1);
+        let end =
+            bytes[last..most].iter().position(|byte| *byte == b'\n').map_or(most, |at| last + at);
         let end = if bytes[..end].ends_with(b"\r") && end > last { end - 1 } else { end };
         let text = &whole[start..end.max(start)];
         let start = start + first;
@@ -165,6 +169,11 @@ impl<'t> Window<'t> {
 
     fn is_large(&self) -> bool {
         WINDOW_BYTES_MAX < self.text.len()
+    }
+
+    /// Whether a line is too long for a change, of which whole lines are drawn.
+    fn is_wide(&self) -> bool {
+        self.text.lines().any(|line| LINE_BYTES_MAX < line.len())
     }
 
     fn snippet<'l>(
@@ -184,20 +193,27 @@ impl<'t> Window<'t> {
 
     /// The span within the window; moved to ends of characters, which it has in our own texts.
     fn range(&self, span: Span) -> Range<usize> {
-        let within = |offset: u32| {
-            let mut at = (offset as usize).saturating_sub(self.start).min(self.text.len());
-            while !self.text.is_char_boundary(at) {
-                at -= 1;
-            }
-            at
-        };
+        let within =
+            |offset: u32| boundary(self.text, (offset as usize).saturating_sub(self.start));
         let start = within(span.start);
         start..within(span.end).max(start)
     }
 }
 
+/// The last end of a character up to `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
 /// Longest stretch of a file that is shown for one diagnostic.
 const WINDOW_BYTES_MAX: usize = 128 << 10;
+
+/// Longest line that is drawn whole.
+const LINE_BYTES_MAX: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::{access, warnings};
+use arqon_grammar::suggest::suggest;
 use arqon_plan::{Grant, Plan, Port, Right, Role, Topic, TopicOrigin, Vertex};
 use arqon_types::Edge;
 
@@ -13,7 +14,11 @@ use crate::report::Suggestions;
 pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
     let grants = plan.roles.iter().flat_map(|role| role.grants.iter().map(move |it| (role, it)));
     let mut suggestions = Suggestions::default();
-    grants.filter_map(|(role, grant)| refused(plan, role, grant, &mut suggestions)).collect()
+    let mut seen = BTreeSet::new();
+    grants
+        .filter(|(role, grant)| seen.insert((&role.name, grant.right, &grant.target)))
+        .filter_map(|(role, grant)| refused(plan, role, grant, &mut suggestions))
+        .collect()
 }
 
 /// What is wrong with one entry. Nodes, operators and inner topics in it are the bypass check's
@@ -47,15 +52,15 @@ fn is_errors_of(plan: &Plan, grant: &Grant) -> bool {
 }
 
 fn unknown(plan: &Plan, role: &Role, grant: &Grant, suggestions: &mut Suggestions) -> Diagnostic {
-    let topics = || plan.topics().map(|(_, topic)| topic.name.as_str());
-    let near = suggestions.nearest(&grant.target, topics());
+    let topics = suggestions.candidates(plan.topics().map(|(_, topic)| topic.name.as_str()));
+    let near = suggest(&grant.target, topics.iter().copied());
     Diagnostic::new(
         access::UNKNOWN_TOPIC,
         span(grant.range),
         format!("role `{}` names unknown topic `{}`", role.name, grant.target),
     )
     .did_you_mean(near)
-    .fix_name(span(grant.range), &grant.target, near, topics())
+    .fix_name(span(grant.range), &grant.target, near, topics)
 }
 
 fn direction(role: &Role, grant: &Grant, topic: &Topic, verb: &str) -> Diagnostic {

@@ -15,12 +15,14 @@ use std::collections::BTreeSet;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::topology;
+use arqon_grammar::suggest::suggest;
 use arqon_plan::{
     Endpoint, Plan, Port, TextRange, Topic, TopicOrigin, Verb, Vertex, VertexId, WireRef,
 };
 
 use super::paths::{name, shortest};
 use super::span;
+use crate::report::Suggestions;
 
 pub use proof::no_bypass_proof;
 
@@ -50,9 +52,10 @@ fn breaches(plan: &Plan) -> Vec<Breach<'_>> {
         }
     }
     found.extend(chains);
+    let mut suggestions = Suggestions::default();
     for (id, endpoint) in plan.endpoints().filter(|(_, endpoint)| !endpoint.declared) {
         let wires = plan.inputs(id).chain(plan.outputs(id)).take(1).collect();
-        let diagnostic = undeclared(plan, id, endpoint);
+        let diagnostic = undeclared(plan, (id, endpoint), &mut suggestions);
         found.push(Breach { place: endpoint.range, diagnostic, wires });
     }
     for (id, topic) in plan.topics() {
@@ -274,16 +277,20 @@ fn operators_joined(wire: &WireRef<'_>, one: &Endpoint, other: &Endpoint) -> Dia
 }
 
 /// Rule 3.
-fn undeclared(plan: &Plan, id: VertexId, endpoint: &Endpoint) -> Diagnostic {
+fn undeclared(
+    plan: &Plan,
+    (id, endpoint): (VertexId, &Endpoint),
+    suggestions: &mut Suggestions,
+) -> Diagnostic {
     let place = plan
         .inputs(id)
         .chain(plan.outputs(id))
         .map(|wire| wire.wire.range)
         .find(|range| range.start < range.end)
         .unwrap_or(endpoint.range);
-    let declared: Vec<&str> =
-        plan.endpoints().filter(|(_, it)| it.declared).map(|(_, it)| it.name.as_str()).collect();
-    let near = arqon_grammar::suggest::suggest(&endpoint.name, declared.iter().copied());
+    let declared = plan.endpoints().filter(|(_, it)| it.declared);
+    let declared = suggestions.candidates(declared.map(|(_, it)| it.name.as_str()));
+    let near = suggest(&endpoint.name, declared.iter().copied());
     Diagnostic::new(
         topology::UNDECLARED_OPERATOR,
         span(place),

@@ -7,6 +7,7 @@ use arqon_grammar::Span;
 use arqon_grammar::code::expression;
 use arqon_grammar::code::names;
 use arqon_grammar::expr as syntax;
+use arqon_grammar::suggest::suggest;
 use arqon_operators::{Arg, BinaryOp, Expr, ExprKind, UnaryOp};
 use arqon_types::{Type, Value, parse_date, parse_timestamp};
 
@@ -208,9 +209,9 @@ impl Typer<'_> {
             }
             return self.literal(&param.value.clone(), span);
         }
-        let candidates: Vec<&str> =
-            scope.names().into_iter().chain(self.params.keys().copied()).collect();
-        let near = self.report.suggestion(name, candidates.iter().copied());
+        let candidates =
+            self.report.candidates(scope.names().into_iter().chain(self.params.keys().copied()));
+        let near = suggest(name, candidates.iter().copied());
         if near.is_none() && self.places.is_quoted(span) {
             let whole = Span::new(span.start - 1, span.end + 1);
             self.report.push(

@@ -4,6 +4,7 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::code::Code;
 use arqon_grammar::code::names;
+use arqon_grammar::suggest::suggest;
 use arqon_operators::{FaultKind, TypeFault};
 use arqon_types::Type;
 
@@ -80,8 +81,8 @@ impl Typer<'_> {
             diagnostic = diagnostic.help(help.clone());
         }
         if let Some(unknown) = &fault.unknown {
-            let candidates = fault.candidates.iter().map(String::as_str);
-            let near = self.report.suggestion(unknown, candidates.clone());
+            let candidates = self.report.candidates(fault.candidates.iter().map(String::as_str));
+            let near = suggest(unknown, candidates.iter().copied());
             let place = self.name_at(primary, unknown);
             diagnostic = diagnostic.did_you_mean(near).fix_name(place, unknown, near, candidates);
         }

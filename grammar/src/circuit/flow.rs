@@ -11,8 +11,6 @@ use crate::ast::Step;
 use crate::ast::StepKind;
 use crate::code;
 use crate::diagnostic::Diagnostic;
-use crate::limits::FLOW_BYTES_MAX;
-use crate::limits::FLOW_NODES_MAX;
 use crate::name::NameRule;
 use crate::span::Span;
 use crate::span::Spanned;
@@ -27,24 +25,6 @@ fn unknown_node(name: Name, span: Span) -> Node {
 }
 
 impl<'a> Reader<'a> {
-    /// Nothing if the flow has more nodes than are read; then the circuit is not read at all.
-    pub(crate) fn bounded_flow(&mut self, flow: Option<Item<'a>>) -> Option<()> {
-        let n_nodes = flow.and_then(|item| self.map(item.value)).map_or(0, |items| items.len());
-        let n_bytes = flow.map_or(0, |item| self.span(item.value).len() as usize);
-        let is_over = FLOW_NODES_MAX < n_nodes || FLOW_BYTES_MAX < n_bytes;
-        let Some(flow) = flow.filter(|_| is_over) else { return Some(()) };
-        let message = if FLOW_NODES_MAX < n_nodes {
-            format!("the flow has {n_nodes} nodes; it may have {FLOW_NODES_MAX}")
-        } else {
-            format!("the flow has {n_bytes} bytes; it may have {FLOW_BYTES_MAX}")
-        };
-        self.report(
-            Diagnostic::new(code::yaml::TOO_LARGE, flow.span, message)
-                .help("let several circuits share topics, each with a part of the flow"),
-        );
-        None
-    }
-
     /// `flow:`.
     pub(crate) fn flow(&mut self, id: NodeId) -> Vec<Node> {
         let items = self.expect_map(id, "a map of nodes").unwrap_or_default();

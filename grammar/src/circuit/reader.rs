@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::ast::Name;
 use crate::code;
@@ -224,16 +225,18 @@ impl<'a> Reader<'a> {
             return None;
         };
         let mut meant = Vec::new();
-        let written: Vec<&str> = items.iter().map(|item| item.key).collect();
-        items.retain(|item| {
-            let is_known = known.contains(&item.key);
-            if !is_known {
+        let is_known = |item: &Item<'_>| known.contains(&item.key);
+        if !items.iter().all(is_known) {
+            let written: BTreeSet<&str> = items.iter().map(|item| item.key).collect();
+            for item in items.iter().filter(|item| !is_known(item)) {
                 let near = suggest(item.key, known.iter().copied());
                 meant.extend(near.map(|near| (near.to_owned(), *item)));
-                self.report(unknown_key(what, *item, known, &written));
+                // A key that is there already cannot be what was meant.
+                let free = near.filter(|near| !written.contains(near));
+                self.report(unknown_key(what, *item, known, (near, free)));
             }
-            is_known
-        });
+            items.retain(is_known);
+        }
         Some(Fields { what, owner, items, meant, span: self.span(id) })
     }
 
@@ -476,22 +479,22 @@ pub(crate) const ROW_COUNT: &str = "a count, as in `+1` or `-1`";
 /// Quantities without units.
 const COUNTS: [&str; 2] = [WHOLE_NUMBER, ROW_COUNT];
 
-/// A key that is not one of `known`, in a map with the keys `written`.
-fn unknown_key(what: &str, item: Item<'_>, known: &[&str], written: &[&str]) -> Diagnostic {
+/// A key that is not one of `known`; `near` is the nearest of them, `free` the same unless it is
+/// written in the map as well.
+fn unknown_key(
+    what: &str,
+    item: Item<'_>,
+    known: &[&str],
+    (near, free): (Option<&str>, Option<&str>),
+) -> Diagnostic {
     let diagnostic = Diagnostic::new(
         code::yaml::UNKNOWN_KEY,
         item.span,
         format!("{what} has no key `{}`", item.key),
     );
-    if let Some(near) = suggest(item.key, known.iter().copied()) {
-        // A key that is there already cannot be what was meant.
-        let free = Some(near).filter(|near| !written.contains(near));
-        return diagnostic.did_you_mean(Some(near)).fix_name(
-            item.span,
-            item.key,
-            free,
-            known.iter().copied(),
-        );
+    if near.is_some() {
+        let known = known.iter().copied();
+        return diagnostic.did_you_mean(near).fix_name(item.span, item.key, free, known);
     }
     let all: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
     diagnostic.help(format!("its keys are {}", all.join(", ")))

@@ -52,9 +52,10 @@ codes! {
     }
     TOO_LARGE = "E0007" {
         title: "the file is larger than a circuit may be",
-        explanation: "A circuit file has at most 16 MB and 2,000,000 YAML nodes, and a flow at most \
-            50,000 nodes and 3 MB. Data does not belong into the circuit: read it with `--input`, \
-            or publish it.",
+        explanation: "A circuit file has at most 16 MB and 2,000,000 YAML nodes, each of its \
+            sections at most 50,000 entries, and all but `tests` together at most 3 MB. Data does \
+            not belong into the circuit: read it with `--input`, or publish it. A larger flow is \
+            several circuits, which share topics.",
         wrong: "(a file of 17 MB)",
         mended: "(a smaller file)",
     }
