@@ -110,7 +110,7 @@ const RUNS: &[Run] = &[
     },
     Run {
         name: "H03",
-        about: "circuits of so many megabytes, of forty shapes: each is checked in under 3 s, or \
+        about: "circuits of so many megabytes, of many shapes: each is checked in under 3 s, or \
                 refused by a named limit",
         cases: 10,
         package: "arqon",
