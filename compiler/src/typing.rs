@@ -16,8 +16,11 @@ mod job;
 mod kernel;
 mod wasm;
 mod sink;
+mod reads;
+mod rows;
 mod looped;
 mod node;
+mod chain;
 
 pub(crate) use node::{Flow, type_flow};
 pub(crate) use scope::Scope;

@@ -1,4 +1,6 @@
-//! What a loop says beside its steps: how rows are merged, how the rounds end, what may repeat.
+//! Loops: their variables and nodes, how rows are merged, how the rounds end, what may repeat.
+
+use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
@@ -6,9 +8,13 @@ use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_plan as plan;
 
+use super::node::{NodePlace, type_node};
+use super::reads::{LoopReads, Reads};
+use super::rows::{Rows, plain_sources, same_fields, union};
 use super::typer::Typer;
+use crate::order::dependency_order;
 use crate::row_type::RowType;
-use crate::typed::Rounds;
+use crate::typed::{Input, NodeLoop, Rounds, TypedSource, TypedVariable};
 
 impl Typer<'_> {
     /// `merge`, over the rows of the loop; nothing after a fault.
@@ -114,3 +120,118 @@ impl Typer<'_> {
 
 /// Rounds of a loop that does not say how many it may have.
 const ROUNDS_DEFAULT: u64 = 10_000;
+
+/// The variables, nodes and rounds of a loop, and the rows that it goes on with.
+pub(super) fn type_loop(
+    ast: &ast::NodeLoop,
+    reads: &LoopReads,
+    place: NodePlace<'_>,
+    rows: &Rows<'_, '_>,
+    typer: &mut Typer<'_>,
+) -> (Option<NodeLoop>, Arc<RowType>) {
+    let mut started = Vec::with_capacity(reads.variables.len());
+    for (id, [start, _]) in &reads.variables {
+        let (start, row) = union(start, rows, typer);
+        rows.locals.borrow_mut().insert(*id, Arc::clone(&row));
+        started.push((start, row));
+    }
+    let position = |input: Input| match input {
+        Input::Local(id) => reads.nodes.iter().position(|(known, _)| *known == id),
+        Input::Topic(_)
+        | Input::Node(_)
+        | Input::Label(..)
+        | Input::Errors(_)
+        | Input::Late(_)
+        | Input::Operator(_) => None,
+    };
+    let needs: Vec<Vec<usize>> = reads
+        .nodes
+        .iter()
+        .map(|(_, reads)| reads.all().into_iter().filter_map(position).collect())
+        .collect();
+    let mut nodes = Vec::with_capacity(reads.nodes.len());
+    for at in dependency_order(&needs).order {
+        let (id, reads) = &reads.nodes[at];
+        let name = format!("{}.{}", place.name, ast.flow[at].name.node);
+        let place = NodePlace { name: &name, owner: place.owner };
+        let node = type_node(&ast.flow[at], reads, place, rows, typer);
+        rows.locals.borrow_mut().insert(*id, Arc::clone(&node.row));
+        nodes.push((*id, node));
+    }
+    let mut variables = Vec::with_capacity(started.len());
+    for ((it, (id, [_, next])), (start, row)) in
+        ast.variables.iter().zip(&reads.variables).zip(started)
+    {
+        let merge = typer.merge(&it.merge, &row).unwrap_or(plan::Merge::Distinct);
+        let next = next_sources(it, next, &row, rows, typer);
+        variables.push(TypedVariable { id: *id, name: it.name.clone(), row, start, next, merge });
+    }
+    let rounds = typer.rounds(&ast.bounds, ast.span);
+    let Some(out) = &ast.out else { return (None, RowType::unknown()) };
+    let Some(at) = variables.iter().position(|it| it.name.node == out.node) else {
+        typer.report.unknown(
+            names::LOOP_VARIABLE,
+            out.span,
+            format!("the loop has no variable `{}`", out.node),
+            out.as_str(),
+            variables.iter().map(|it| it.name.as_str()),
+        );
+        return (None, RowType::unknown());
+    };
+    let row = Arc::clone(&variables[at].row);
+    (Some(NodeLoop { variables, nodes, rounds, out: (at, out.span) }), row)
+}
+
+/// What a variable is in the next round, with the fields of the variable.
+fn next_sources(
+    variable: &ast::LoopVariable,
+    reads: &Reads,
+    row: &RowType,
+    rows: &Rows<'_, '_>,
+    typer: &mut Typer<'_>,
+) -> Vec<TypedSource> {
+    let mut typed = plain_sources(&reads.sources);
+    for source in &mut typed {
+        let what = format!("`{}`", typer.text(source.span));
+        let of = (format!("variable `{}`", variable.name.node), variable.name.span);
+        source.columns = round_columns(&what, source.span, row, &rows.row(source.input), of, typer);
+    }
+    typed
+}
+
+/// Which columns of a round's rows stand for those of the loop; `None` when they stand in order,
+/// or do not fit, which is reported.
+pub(super) fn round_columns(
+    what: &str,
+    span: Span,
+    row: &RowType,
+    round: &RowType,
+    (of, of_span): (String, Span),
+    typer: &mut Typer<'_>,
+) -> Option<Vec<usize>> {
+    if row.open || round.open {
+        return None;
+    }
+    match same_fields(row, round) {
+        Ok(columns) => {
+            let in_order = columns.iter().enumerate().all(|(at, column)| at == *column);
+            if in_order { None } else { Some(columns) }
+        }
+        Err(difference) => {
+            let names: Vec<&str> = row.names().collect();
+            let mut fault = Diagnostic::new(
+                names::LOOP_ROWS,
+                span,
+                format!("{what} yields other rows than {of}: {}", difference.words),
+            )
+            .secondary(of_span, "begins here");
+            for place in difference.places {
+                fault = fault.secondary(place, "declared or computed here");
+            }
+            typer.report.push(
+                fault.help(format!("let each round end with the fields `{}`", names.join("`, `"))),
+            );
+            None
+        }
+    }
+}
