@@ -1,7 +1,8 @@
 //! The engine beside hand-written differential dataflow: load and latency of small deltas.
 //!
-//! `cargo xtask bench engine [--rows N] [--repeat N]`. Sides run in turn, one worker each; printed
-//! are medians, and for the ratios the least and the greatest of a round.
+//! `cargo xtask bench engine [--rows N] [--repeat N] [--side TEXT]`. Sides run in turn, one worker
+//! each; printed are medians, and for the ratios the least and the greatest of a round. `--side`
+//! leaves those whose name has TEXT, as under a profiler.
 
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
@@ -38,27 +39,39 @@ const JOIN: &[Side] = &[
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let Some((n_rows, n_repeats)) = settings(&args) else {
-        println!("usage: engine [--rows N] [--repeat N]");
+    let Some(Settings { n_rows, n_repeats, side }) = settings(&args) else {
+        println!("usage: engine [--rows N] [--repeat N] [--side TEXT]");
         return ExitCode::from(2);
     };
     let aggregate = Size { n_rows, epoch_rows: 65_536, n_rounds: 400 };
     let join = Size { n_rows: n_rows / 2, epoch_rows: 32_768, n_rounds: 400 };
-    let good = table("aggregate", AGGREGATE, aggregate, n_repeats)
-        & table("join and aggregate", JOIN, join, n_repeats);
+    let sides = |all: &[Side]| -> Vec<Side> {
+        all.iter().filter(|(name, _)| name.contains(&side)).copied().collect()
+    };
+    let good = table("aggregate", &sides(AGGREGATE), aggregate, n_repeats)
+        & table("join and aggregate", &sides(JOIN), join, n_repeats);
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn settings(args: &[String]) -> Option<(u64, usize)> {
-    let (mut n_rows, mut n_repeats) = (1_000_000, 5);
+struct Settings {
+    n_rows: u64,
+    n_repeats: usize,
+    /// What the name of a side contains.
+    side: String,
+}
+
+fn settings(args: &[String]) -> Option<Settings> {
+    let mut settings = Settings { n_rows: 1_000_000, n_repeats: 5, side: String::new() };
     for pair in args.chunks(2) {
         match pair {
-            [name, value] if name == "--rows" => n_rows = value.parse().ok()?,
-            [name, value] if name == "--repeat" => n_repeats = value.parse().ok()?,
+            [name, value] if name == "--rows" => settings.n_rows = value.parse().ok()?,
+            [name, value] if name == "--repeat" => settings.n_repeats = value.parse().ok()?,
+            [name, value] if name == "--side" => settings.side.clone_from(value),
             _ => return None,
         }
     }
-    (n_rows >= 10_000 && n_repeats > 0).then_some((n_rows, n_repeats))
+    let is_known = AGGREGATE.iter().any(|(name, _)| name.contains(&settings.side));
+    (settings.n_rows >= 10_000 && settings.n_repeats > 0 && is_known).then_some(settings)
 }
 
 /// Runs all sides in turn and prints their figures; false if their answers differ.

@@ -161,11 +161,13 @@ impl KeyLogic<1> for GroupLogic {
 
     fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
         let shape = &self.shape;
-        if !self.groups.contains_key(key) {
-            self.groups.insert(key.clone(), Held { state: shape.empty(), said: None });
+        let Held { state, said } = if let Some(held) = self.groups.get_mut(key) {
+            held
+        } else {
             self.open.add(key);
-        }
-        let Held { state, said } = self.groups.get_mut(key).expect("it was just made sure of");
+            let held = || Held { state: shape.empty(), said: None };
+            self.groups.entry(key.clone()).or_insert_with(held)
+        };
         let columns: Vec<&Column> = self.columns.iter().collect();
         for ((_, value), diff) in deltas {
             if is_tick(value) {

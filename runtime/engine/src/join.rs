@@ -462,11 +462,12 @@ fn matches_of(rows: &BTreeMap<PackedRow, i64>, matches: &BTreeMap<PackedRow, i64
 
 impl KeyLogic<2> for JoinLogic {
     fn update(&mut self, key: &PackedRow, deltas: [&[Delta]; 2], out: &mut Emitter) {
-        if !self.sides.contains_key(key) {
-            self.sides.insert(key.clone(), Sides::default());
+        let sides = if let Some(sides) = self.sides.get_mut(key) {
+            sides
+        } else {
             self.open.add(key);
-        }
-        let sides = self.sides.get_mut(key).expect("it was just made sure of");
+            self.sides.entry(key.clone()).or_default()
+        };
         out.counts.held += deltas.iter().flat_map(|side| side.iter()).map(|d| d.1).sum::<i64>();
         if self.work.shape.has_residual() && self.work.shape.kind != JoinKind::Inner {
             let mut matches = self.matches.remove(key).unwrap_or_default();

@@ -202,7 +202,10 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
 /// Sorts, adds up equal rows and drops what cancels.
 pub(crate) fn consolidate_deltas(rows: &mut Vec<Delta>) {
     if rows.len() > 1 {
-        rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        // Most keys differ in their prefixes, which are compared without a call.
+        rows.sort_unstable_by(|((a, a_value), _), ((b, b_value), _)| {
+            (a.prefix().cmp(&b.prefix())).then_with(|| (a, a_value).cmp(&(b, b_value)))
+        });
         let mut kept = 0;
         for at in 1..rows.len() {
             if rows[at].0 == rows[kept].0 {
