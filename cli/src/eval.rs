@@ -138,7 +138,9 @@ fn declared(text: &str) -> Result<Schema, Findings> {
     let topic =
         compiled.plan.as_ref().and_then(|plan| plan.topics().map(|(_, topic)| topic).next());
     match topic {
-        Some(topic) if faults.is_empty() => Ok(Schema::new("row", topic.schema.fields.clone())),
+        Some(topic) if faults.is_empty() => {
+            Ok(Schema { name: "row".to_owned(), ..(*topic.schema).clone() })
+        }
         _ => Err(Findings::new(Sources::new("--schema", text), faults)),
     }
 }

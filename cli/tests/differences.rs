@@ -73,6 +73,35 @@ fn artifacts_and_machines_are_served_alike() {
 }
 
 #[test]
+fn publishers_cannot_follow_another_unit() {
+    let scene = Scene::new();
+    for (name, at) in [
+        ("none", "timestamp"),
+        ("ms", "{ type: timestamp, unit: ms }"),
+        ("s", "{ type: timestamp, unit: s }"),
+    ] {
+        let text = format!(
+            "arqon: 1\ncircuit: a\nschemas: {{ Sent: {{ at: {at} }} }}\ntopics:\n  \
+             t: {{ schema: {{ sent: Sent }}, edge: in }}\naccess: {{ w: {{ publish: [t] }} }}\n"
+        );
+        scene.write(&format!("{name}.yaml"), &text);
+    }
+    let told = |was: &str, now: &str| {
+        let ran = scene.arqon(&["diff", &format!("{was}.yaml"), &format!("{now}.yaml")]);
+        (ran.code, ran.stdout)
+    };
+    let (code, text) = told("none", "ms");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("integers of the field `sent.at` are accepted, in ms"), "{text}");
+    let (code, text) = told("ms", "s");
+    assert_eq!(code, 5, "{text}");
+    assert!(text.contains("the field `sent.at` are read in s instead of ms"), "{text}");
+    let (code, text) = told("ms", "none");
+    assert_eq!(code, 5, "{text}");
+    assert!(text.contains("`sent.at`, in ms, are accepted no more"), "{text}");
+}
+
+#[test]
 fn a_circuit_with_errors_is_not_compared() {
     let scene = Scene::new();
     scene.write("bad.yaml", "arqon: 1\ncircuit: a\nflow: { n: { from: nothing } }\n");

@@ -141,6 +141,10 @@ fn completion_knows_the_place() {
     };
     let put = |old: &str, new: &str| SHOP.replace(old, new);
     at(&format!("{SHOP}fun‸"), &["functions", "routes"], &["flow", "schemas", "where"]);
+    let tick = "schemas:\n  Tick: { at: { type: timestamp, ‸ } }\n";
+    at(&put("schemas:\n", tick), &["unit"], &["type", "topics", "key"]);
+    let tick = "schemas:\n  Tick: { at: { type: timestamp, unit: ‸ } }\n";
+    at(&put("schemas:\n", tick), &["s", "ms", "us", "ns"], &["string"]);
     at(&put("- where: status", "- ‸where: status"), &["where", "join", "top"], &["flow", "match"]);
     at(&put("        as: c", "        k‸"), &["kind", "as", "where"], &["match", "join", "agg"]);
     at(

@@ -11,7 +11,9 @@ schemas:
   Line: { item: string, price: decimal<2> }
   Order:
     id: int64
-    at: timestamp
+    at: { type: timestamp, unit: ms }
+    seen: { type: list<option<timestamp>>, unit: s }
+    times: { at: { type: timestamp, unit: us } }
     day: date
     took: duration
     key: uuid
@@ -44,10 +46,10 @@ fn emitted_messages_are_imported_as_they_were() {
     for part in [
         "package shop;",
         "// shop.orders\nmessage Order {",
-        "  int64 at = 2;  // arqon: timestamp",
-        "  int32 day = 3;  // arqon: date",
-        "  map<string, int32> by_name = 9;  // arqon: map<date>",
-        "  repeated float scores = 12;\n",
+        "  int64 at = 2;  // arqon: { type: timestamp, unit: ms }",
+        "  int32 day = 5;  // arqon: date",
+        "  map<string, int32> by_name = 11;  // arqon: map<date>",
+        "  repeated float scores = 14;\n",
         "// shop.sums\nmessage ShopSums {",
     ] {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");

@@ -2,7 +2,7 @@
 //!
 //! Large values (pulse programs, audio, frames) travel by reference or as lists of numbers.
 
-use arqon_types::{Field, Type};
+use arqon_types::{Field, TimeUnits, Type};
 
 /// What an operator takes and gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,18 @@ pub(crate) struct Contract {
     pub(crate) job: Vec<Field>,
     /// The fields of a result.
     pub(crate) result: Vec<Field>,
+    /// In which units timestamps of a job may be integers where values are written.
+    pub(crate) job_units: TimeUnits,
+    /// The same of a result.
+    pub(crate) result_units: TimeUnits,
+}
+
+impl Contract {
+    /// A contract whose timestamps are texts.
+    fn new(job: Vec<Field>, result: Vec<Field>) -> Self {
+        let units = TimeUnits::default;
+        Self { job, result, job_units: units(), result_units: units() }
+    }
 }
 
 /// The known contract of this name and version.
@@ -34,58 +46,58 @@ pub(crate) fn builtin_name(contract: &str) -> Option<&str> {
 }
 
 fn nvm() -> Contract {
-    Contract {
-        job: vec![
+    Contract::new(
+        vec![
             Field::new("program_ref", optional(Type::String)),
             Field::new("program", optional(Type::String)),
             Field::new("input_data", optional(numbers())),
             Field::new("constraints", optional(constraints())),
             Field::new("metadata", optional(texts())),
         ],
-        result: vec![
+        vec![
             Field::new("frame", numbers()),
             Field::new("snr", Type::Float64),
             Field::new("runtime_ms", Type::Int64),
             Field::new("energy_joules", optional(Type::Float64)),
         ],
-    }
+    )
 }
 
 fn bowlnet() -> Contract {
-    Contract {
-        job: vec![
+    Contract::new(
+        vec![
             Field::new("operator_set", Type::String),
             Field::new("mode", choice(&["online_stream", "batch"])),
             Field::new("input_audio_ref", optional(Type::String)),
             Field::new("frame", optional(numbers())),
             Field::new("output_topics", optional(texts())),
         ],
-        result: vec![
+        vec![
             Field::new("features", numbers()),
             Field::new("label", optional(Type::String)),
             Field::new("confidence", optional(Type::Float64)),
         ],
-    }
+    )
 }
 
 fn qml() -> Contract {
-    Contract {
-        job: vec![
+    Contract::new(
+        vec![
             Field::new("features", numbers()),
             Field::new("model_ref", optional(Type::String)),
             Field::new("shots", optional(Type::Int64)),
         ],
-        result: vec![
+        vec![
             Field::new("label", Type::String),
             Field::new("confidence", optional(Type::Float64)),
             Field::new("scores", optional(numbers())),
         ],
-    }
+    )
 }
 
 fn helios() -> Contract {
-    Contract {
-        job: vec![
+    Contract::new(
+        vec![
             Field::new("action", choice(&["compile_transform", "apply_transform"])),
             Field::new("transform_ref", optional(Type::String)),
             Field::new("transform", optional(Type::String)),
@@ -93,14 +105,14 @@ fn helios() -> Contract {
             Field::new("input", optional(numbers())),
             Field::new("constraints", optional(constraints())),
         ],
-        result: vec![
+        vec![
             Field::new("transform_ref", optional(Type::String)),
             Field::new("output", optional(numbers())),
             Field::new("mode", choice(&["pass", "itmd", "rr"])),
             Field::new("churn", optional(Type::Float64)),
             Field::new("error", optional(Type::Float64)),
         ],
-    }
+    )
 }
 
 fn constraints() -> Type {

@@ -7,12 +7,12 @@ use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::code::yaml;
 use arqon_operators::Place;
-use arqon_types::{Change, Discipline, Field, Row, Schema, TopicName, error_schema};
+use arqon_types::{Change, Discipline, Row, Schema, TopicName, error_schema};
 
 use self::mocks::{Said, mocked_names};
 use crate::feeds::is_fed_from_outside;
 use crate::places::Places;
-use crate::raw::typed_fields;
+use crate::raw::{Wanted, typed_fields};
 use crate::report::Report;
 use crate::resolve::{Resolved, TopicOrigin};
 use crate::typed::{NodeId, TopicId};
@@ -225,16 +225,16 @@ impl Tests<'_, '_> {
             );
             return None;
         }
-        let fields = topic.row.fields()?;
+        let schema = topic.schema()?;
         let changes: Vec<Option<Change>> =
-            rows.iter().map(|row| self.change(id, row, &fields)).collect();
+            rows.iter().map(|row| self.change(id, row, &schema)).collect();
         Some(TestInput {
             topic: topic.name.clone(),
             changes: changes.into_iter().collect::<Option<_>>()?,
         })
     }
 
-    fn change(&mut self, id: TopicId, row: &ast::TestRow, fields: &[Field]) -> Option<Change> {
+    fn change(&mut self, id: TopicId, row: &ast::TestRow, schema: &Schema) -> Option<Change> {
         let topic = self.resolved.topic(id);
         let mut wrong = |message: String, help: &str| {
             self.report.push(Diagnostic::new(names::TEST_CHANGE, row.span, message).help(help));
@@ -258,38 +258,39 @@ impl Tests<'_, '_> {
                 None
             }
             (Discipline::Events, ast::TestChange::Plain) => {
-                self.row(row, fields, id).map(Change::Insert)
+                self.row(row, schema, id).map(Change::Insert)
             }
             (Discipline::Full, ast::TestChange::Plain) => {
-                self.row(row, fields, id).map(Change::Upsert)
+                self.row(row, schema, id).map(Change::Upsert)
             }
             (Discipline::Full, ast::TestChange::Delete) => {
-                let key: Vec<Field> =
-                    topic.key.iter().filter_map(|&at| fields.get(at).cloned()).collect();
+                let key = topic.key.iter().filter_map(|&at| schema.fields.get(at).cloned());
+                let key = Schema { fields: key.collect(), ..schema.clone() };
                 self.row(row, &key, id).map(Change::Delete)
             }
             (Discipline::Delta, ast::TestChange::Plain) => {
-                self.row(row, fields, id).map(|row| Change::Diff { row, diff: 1 })
+                self.row(row, schema, id).map(|row| Change::Diff { row, diff: 1 })
             }
             (Discipline::Delta, ast::TestChange::Signed(0)) => {
                 wrong("a change of 0 changes nothing".to_owned(), "leave the row away");
                 None
             }
             (Discipline::Delta, ast::TestChange::Signed(diff)) => {
-                self.row(row, fields, id).map(|row| Change::Diff { row, diff })
+                self.row(row, schema, id).map(|row| Change::Diff { row, diff })
             }
         }
     }
 
-    fn row(&mut self, row: &ast::TestRow, fields: &[Field], id: TopicId) -> Option<Row> {
+    fn row(&mut self, row: &ast::TestRow, schema: &Schema, id: TopicId) -> Option<Row> {
         let what = format!("a row of `{}`", self.resolved.topic(id).name);
-        self.named_row(row, fields, &what)
+        self.named_row(row, schema, &what)
     }
 
-    fn named_row(&mut self, row: &ast::TestRow, fields: &[Field], what: &str) -> Option<Row> {
+    fn named_row(&mut self, row: &ast::TestRow, schema: &Schema, what: &str) -> Option<Row> {
         match &row.row.kind {
             ast::ValueKind::Map(entries) => {
-                typed_fields(entries, fields, what, row.row.span, self.report).map(Row::from)
+                let wanted = Wanted { ty: &*schema.fields, units: &schema.units, what };
+                typed_fields(entries, wanted, row.row.span, self.report).map(Row::from)
             }
             ast::ValueKind::Error => None,
             ast::ValueKind::Scalar { .. }
@@ -329,7 +330,7 @@ impl Tests<'_, '_> {
                     continue;
                 }
             };
-            let typed = self.named_row(row, &schema.fields, &what);
+            let typed = self.named_row(row, &schema, &what);
             updates = updates.zip(typed).map(|(mut updates, row)| {
                 updates.push((row, diff));
                 updates
@@ -374,6 +375,6 @@ impl Tests<'_, '_> {
             );
             return None;
         }
-        Some(Schema::new(topic.schema_name.clone(), topic.row.fields()?))
+        topic.schema()
     }
 }

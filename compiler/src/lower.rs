@@ -99,7 +99,7 @@ pub(crate) fn lower(
             let late = || ast.and_then(|ast| ast.late.as_ref()).map_or(0, |late| late.node);
             Some(TopicPlan {
                 name: topic.name.clone(),
-                schema: Schema::new(topic.schema_name.clone(), topic.row.fields()?),
+                schema: topic.schema()?,
                 discipline: topic.discipline,
                 key: topic.key.clone(),
                 time: topic.time,
@@ -475,7 +475,7 @@ impl Lowering<'_, '_> {
     /// What the rows of a topic's source are, with their mark if they carry one.
     fn topic_schema(&self, id: TopicId) -> Option<Arc<Schema>> {
         let topic = self.resolved.topic(id);
-        let schema = Arc::new(Schema::new(topic.schema_name.clone(), topic.row.fields()?));
+        let schema = Arc::new(topic.schema()?);
         Some(if self.marks.topics.contains(&id.0) { marked(schema) } else { schema })
     }
 
@@ -483,7 +483,7 @@ impl Lowering<'_, '_> {
     fn topic(&mut self, id: TopicId) -> Option<()> {
         let topic = self.resolved.topic(id);
         let name = topic.name.as_str();
-        let schema = Arc::new(Schema::new(topic.schema_name.clone(), topic.row.fields()?));
+        let schema = Arc::new(topic.schema()?);
         let writers = self.writers[id.0].clone();
         let mut written = Vec::with_capacity(writers.len() + 1);
         let mut owner = name.to_owned();

@@ -7,53 +7,73 @@ use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_types::{
-    Dimension, Elements, Field, Tensor, TensorType, Type, Value, parse_base64, parse_date,
-    parse_decimal, parse_duration, parse_timestamp, shape_text,
+    Dimension, Elements, Field, Tensor, TensorType, TimeUnit, TimeUnits, Type, Value, parse_base64,
+    parse_date, parse_decimal, parse_duration, parse_timestamp, shape_text,
 };
 
 use crate::report::Report;
 
-/// The value as `ty`; `what` names it in diagnostics: `` `amount` ``.
+/// What is to be read.
+#[derive(Debug)]
+pub(crate) struct Wanted<'w, T: ?Sized> {
+    /// Its type, or the fields of a row.
+    pub(crate) ty: &'w T,
+    /// In which units its timestamps may be integers.
+    pub(crate) units: &'w TimeUnits,
+    /// What it is called in diagnostics: `` `amount` ``.
+    pub(crate) what: &'w str,
+}
+
+impl<T: ?Sized> Clone for Wanted<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Wanted<'_, T> {}
+
+/// The value as the type that is wanted.
 pub(crate) fn typed_value(
     value: &ast::Value,
-    ty: &Type,
-    what: &str,
+    wanted: Wanted<'_, Type>,
     report: &mut Report,
 ) -> Option<Value> {
+    let Wanted { ty, units, what } = wanted;
     if let Type::Option(inner) = ty {
         return if value.is_none() {
             Some(Value::None)
         } else {
-            typed_value(value, inner, what, report)
+            typed_value(value, Wanted { ty: inner, ..wanted }, report)
         };
     }
     match (&value.kind, ty) {
         (ast::ValueKind::Error | ast::ValueKind::Computed(_), _) => None,
         (ast::ValueKind::List(items), Type::List(inner)) => {
+            let wanted = Wanted { ty: &**inner, ..wanted };
             let typed: Vec<Option<Value>> =
-                items.iter().map(|item| typed_value(item, inner, what, report)).collect();
+                items.iter().map(|item| typed_value(item, wanted, report)).collect();
             Some(Value::List(typed.into_iter().collect::<Option<Arc<[Value]>>>()?))
         }
         (ast::ValueKind::Map(entries), Type::Struct(fields)) => {
-            typed_fields(entries, fields, what, value.span, report)
+            typed_fields(entries, Wanted { ty: fields, units, what }, value.span, report)
                 .map(|values| Value::Struct(values.into()))
         }
         (ast::ValueKind::Map(entries), Type::Map(inner)) => {
             let typed: Vec<Option<(Arc<str>, Value)>> = entries
                 .iter()
                 .map(|(key, value)| {
-                    let what = format!("`{}`", key.node);
-                    Some((key.as_str().into(), typed_value(value, inner, &what, report)?))
+                    let wanted = Wanted { ty: &**inner, units, what: &format!("`{}`", key.node) };
+                    Some((key.as_str().into(), typed_value(value, wanted, report)?))
                 })
                 .collect();
             Some(Value::map(typed.into_iter().collect::<Option<Vec<_>>>()?))
         }
         (_, Type::Tensor(tensor)) => typed_tensor(value, tensor, what, report),
         (ast::ValueKind::Scalar { text, .. }, _) if !value.is_none() => {
-            match read_scalar(text, ty) {
+            match read_scalar(text, ty, units.own()) {
                 Ok(value) => Some(value),
                 Err(fault) => {
-                    report_scalar(text, ty, what, value.span, &fault, report);
+                    report_scalar(text, wanted, value.span, &fault, report);
                     None
                 }
             }
@@ -155,11 +175,11 @@ fn gather(
 /// The entries of a map as the fields of a row or struct, in the order of the fields.
 pub(crate) fn typed_fields(
     entries: &[(ast::Name, ast::Value)],
-    fields: &[Field],
-    what: &str,
+    wanted: Wanted<'_, [Field]>,
     span: Span,
     report: &mut Report,
 ) -> Option<Vec<Value>> {
+    let Wanted { ty: fields, units, what } = wanted;
     let mut values: Vec<Option<Value>> = vec![None; fields.len()];
     let mut complete = true;
     for (name, value) in entries {
@@ -174,7 +194,12 @@ pub(crate) fn typed_fields(
             complete = false;
             continue;
         };
-        values[at] = typed_value(value, &fields[at].ty, &format!("`{}`", name.node), report);
+        let wanted = Wanted {
+            ty: &fields[at].ty,
+            units: units.field(name.as_str()),
+            what: &format!("`{}`", name.node),
+        };
+        values[at] = typed_value(value, wanted, report);
         complete &= values[at].is_some();
     }
     if !complete {
@@ -207,7 +232,7 @@ struct ScalarFault {
     reason: Option<String>,
 }
 
-fn read_scalar(text: &str, ty: &Type) -> Result<Value, ScalarFault> {
+fn read_scalar(text: &str, ty: &Type, unit: Option<TimeUnit>) -> Result<Value, ScalarFault> {
     let because = |reason: String| ScalarFault { reason: Some(reason) };
     let plain = || ScalarFault { reason: None };
     match ty {
@@ -226,9 +251,16 @@ fn read_scalar(text: &str, ty: &Type) -> Result<Value, ScalarFault> {
         Type::Bytes => parse_base64(text)
             .map(|bytes| Value::Bytes(bytes.into()))
             .ok_or_else(|| because("bytes are written in base64".to_owned())),
-        Type::Timestamp => {
-            parse_timestamp(text).map(Value::Timestamp).map_err(|error| because(error.to_string()))
-        }
+        Type::Timestamp => match (text.parse::<i64>(), unit) {
+            (Ok(count), Some(unit)) => unit
+                .nanoseconds(count)
+                .map(Value::Timestamp)
+                .ok_or_else(|| because(format!("{count} {unit} is out of the range of timestamp"))),
+            (Ok(_), None) => Err(plain()),
+            (Err(_), _) => parse_timestamp(text)
+                .map(Value::Timestamp)
+                .map_err(|error| because(error.to_string())),
+        },
         Type::Date => parse_date(text).map(Value::Date).map_err(|error| because(error.to_string())),
         Type::Duration => {
             parse_duration(text).map(Value::Duration).map_err(|error| because(error.to_string()))
@@ -241,7 +273,7 @@ fn read_scalar(text: &str, ty: &Type) -> Result<Value, ScalarFault> {
             .map(Value::Enum)
             .ok_or_else(plain),
         Type::List(_) | Type::Map(_) | Type::Tensor(_) | Type::Struct(_) => Err(plain()),
-        Type::Option(inner) => read_scalar(text, inner),
+        Type::Option(inner) => read_scalar(text, inner, unit),
     }
 }
 
@@ -257,8 +289,7 @@ fn read_uuid(text: &str) -> Option<u128> {
 
 fn report_scalar(
     text: &str,
-    ty: &Type,
-    what: &str,
+    Wanted { ty, what, .. }: Wanted<'_, Type>,
     span: Span,
     fault: &ScalarFault,
     report: &mut Report,
@@ -278,7 +309,9 @@ fn report_scalar(
     if let Some(reason) = &fault.reason {
         diagnostic = diagnostic.note(reason.clone());
     }
-    if let Some((help, meant)) = meant_scalar(text, ty) {
+    // What was read and is too large has been explained.
+    let is_explained = fault.reason.is_some() && *ty.required() == Type::Timestamp;
+    if let Some((help, meant)) = meant_scalar(text, ty).filter(|_| !is_explained) {
         diagnostic = diagnostic.help(help);
         if let Some(meant) = meant {
             let title = format!("write `{meant}`");
@@ -320,6 +353,14 @@ fn meant_scalar(text: &str, ty: &Type) -> Option<(String, Option<String>)> {
         }
         Type::List(_) if is_plain => {
             Some((format!("a list stands in brackets: `[{text}]`"), Some(format!("[{text}]"))))
+        }
+        Type::Timestamp if text.parse::<i64>().is_ok() => {
+            let unit = text.parse().map_or(TimeUnit::Nanoseconds, TimeUnit::guess);
+            let help = format!(
+                "write it as 2026-01-01T00:00:00Z, or declare the field as \
+                 `{{ type: timestamp, unit: {unit} }}`"
+            );
+            Some((help, None))
         }
         Type::Map(_) => Some(("a map is written `{ key: value }`".to_owned(), None)),
         _ => None,

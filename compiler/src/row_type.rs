@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arqon_grammar::Span;
-use arqon_types::{Field, Schema, Type};
+use arqon_types::{Field, Schema, TimeUnits, Type};
 
 /// The fields of a row, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct RowType {
     pub(crate) columns: Vec<Column>,
     /// Whether there may be fields that are not known, after a fault.
     pub(crate) open: bool,
+    /// In which units a declared row's timestamps may be integers.
+    pub(crate) units: TimeUnits,
 }
 
 /// One field of a row.
@@ -68,9 +70,14 @@ impl OriginKind {
 }
 
 impl RowType {
+    /// A row of these columns.
+    pub(crate) fn new(columns: Vec<Column>, open: bool) -> Self {
+        Self { columns, open, units: TimeUnits::default() }
+    }
+
     /// A row of which nothing is known.
     pub(crate) fn unknown() -> Arc<Self> {
-        Arc::new(Self { columns: Vec::new(), open: true })
+        Arc::new(Self::new(Vec::new(), true))
     }
 
     /// The columns of a schema that has no text behind it.
@@ -79,7 +86,7 @@ impl RowType {
             .iter()
             .map(|field| Column::new(&field.name, Some(field.ty.clone()), origin))
             .collect();
-        Self { columns, open: false }
+        Self::new(columns, false)
     }
 
     /// Where the column of that name stands.
@@ -119,7 +126,7 @@ impl RowType {
             .iter()
             .filter_map(|column| column.ty.clone().map(|ty| Field::new(&*column.name, ty)))
             .collect();
-        Schema::new(name, fields)
+        Schema::new(name, fields).with_units(self.units.clone())
     }
 }
 

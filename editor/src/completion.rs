@@ -94,6 +94,9 @@ impl Request<'_> {
             (Place::Key, ["operators", _, "via", _]) => {
                 self.keys(vocabulary::transport_keys(), |_| None)
             }
+            (Place::Key, ["schemas", _, _, ..]) => {
+                self.keys(vocabulary::field_keys(), words::field_key)
+            }
             (Place::Key, ["access", _]) => self.keys(vocabulary::role_keys(), |_| None),
             (Place::Key, ["profiles", _]) => self.keys(vocabulary::profile_keys(), |_| None),
             (Place::Key | Place::Item(_), ["tests", _, "-"]) => {
@@ -165,6 +168,7 @@ impl Request<'_> {
     /// Values outside of steps.
     fn value(&self, path: &[&str]) -> Vec<Candidate> {
         match path {
+            ["schemas", _, _, .., "unit"] => of_words(&vocabulary::time_units()),
             ["schemas", _, ..] => self.types(),
             ["topics", _, "schema"] => self.types(),
             ["topics", _, "carries"] => of_words(&["events", "full", "delta"]),

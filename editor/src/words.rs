@@ -134,6 +134,15 @@ pub(crate) fn companion(name: &str) -> Option<&'static str> {
     })
 }
 
+/// What a key of a field with a unit says.
+pub(crate) fn field_key(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "type" => "a timestamp, or an option, list or map of them",
+        "unit" => "what an integer counts where a timestamp is read",
+        _ => return None,
+    })
+}
+
 /// What a key of an operator says.
 pub(crate) fn operator_key(name: &str) -> Option<&'static str> {
     Some(match name {

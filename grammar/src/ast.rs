@@ -111,6 +111,14 @@ pub enum TimeUnit {
     Nanoseconds,
 }
 
+/// The units by their words.
+pub const TIME_UNITS: [(&str, TimeUnit); 4] = [
+    ("s", TimeUnit::Seconds),
+    ("ms", TimeUnit::Milliseconds),
+    ("us", TimeUnit::Microseconds),
+    ("ns", TimeUnit::Nanoseconds),
+];
+
 /// A type as written.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TypeExpr {

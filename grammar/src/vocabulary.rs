@@ -3,6 +3,7 @@
 //! Made from the tables by which the reader itself decides, so a key that is read is a key that is
 //! offered. It says less than the reader does: names are not looked up, expressions not parsed.
 
+use crate::ast::TIME_UNITS;
 use crate::circuit::tables;
 use crate::name;
 use crate::name::NameRule;
@@ -114,6 +115,16 @@ pub fn node_loop_keys() -> &'static [&'static str] {
     tables::NODE_LOOP_KEYS
 }
 
+/// The keys of a field with a unit of time.
+pub fn field_keys() -> &'static [&'static str] {
+    &["type", "unit"]
+}
+
+/// The units in which integers stand for timestamps.
+pub fn time_units() -> Vec<&'static str> {
+    tables::words(&TIME_UNITS)
+}
+
 /// All verbs, each with the keys that stand beside it.
 pub fn verbs() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
     tables::verbs()
@@ -138,7 +149,7 @@ pub fn circuit_file() -> Shape {
         "description" => Shape::Scalar("free text"),
         "params" => params(),
         "import" => one_or_more(Shape::Scalar("a path, as in `lab/schemas.yaml`")),
-        "schemas" => names(NameRule::Identifier, names(NameRule::Identifier, Shape::Any)),
+        "schemas" => names(NameRule::Identifier, names(NameRule::Identifier, field())),
         "functions" => {
             Shape::Map(None, Box::new(Shape::Scalar("an expression over the parameters")))
         }
@@ -194,6 +205,17 @@ fn truth() -> Shape {
 
 fn params() -> Shape {
     names(NameRule::Identifier, Shape::Scalar("a number, duration, date, truth value or text"))
+}
+
+fn field() -> Shape {
+    Shape::Either(vec![
+        Shape::Scalar("a type, as in `decimal<2>`"),
+        object("a timestamp that may be an integer", field_keys(), field_keys(), |key| match key {
+            "unit" => Shape::Words(time_units()),
+            _ => Shape::Scalar("`timestamp`, or an option, list or map of it"),
+        }),
+        names(NameRule::Identifier, Shape::Any),
+    ])
 }
 
 fn topic() -> Shape {

@@ -28,7 +28,8 @@ impl BodyCodec {
             schema.fields[place].clone()
         };
         let key_schema =
-            Schema::new(format!("the key of {}", schema.name), key.iter().map(field).collect());
+            Schema::new(format!("the key of {}", schema.name), key.iter().map(field).collect())
+                .with_units(schema.units.clone());
         Self { keys: RowCodec::new(key_schema), rows: RowCodec::new(schema), discipline }
     }
 
@@ -61,7 +62,7 @@ impl BodyCodec {
     /// # Errors
     /// [`RowError`] names the field and the reason.
     pub fn decode(&self, json: &str) -> Result<Change, RowError> {
-        let ctx = ReadContext::default();
+        let ctx = ReadContext::new(&self.rows.schema().units);
         match run(json, BodySeed { codec: self, batch: None, ctx: &ctx }) {
             Ok(body) => Ok(body.expect("without a batch every body is returned")),
             Err(error) => Err(ctx.into_error(&error)),
@@ -78,7 +79,7 @@ impl BodyCodec {
         batch: &mut ColumnBatch,
     ) -> Result<Option<Change>, RowError> {
         let n_rows = batch.len();
-        let ctx = ReadContext::default();
+        let ctx = ReadContext::new(&self.rows.schema().units);
         let read = run(json, BodySeed { codec: self, batch: Some(&mut *batch), ctx: &ctx });
         read.map_err(|error| {
             batch.columns.iter_mut().for_each(|column| column.truncate(n_rows));
@@ -235,7 +236,7 @@ impl Visitor<'_> for KeySeed<'_, '_> {
             "$row" => Ok(BodyKey::Row),
             "$epoch" => Ok(BodyKey::Epoch),
             _ => {
-                let Schema { name: schema, fields } = self.codec.rows.schema();
+                let Schema { name: schema, fields, .. } = self.codec.rows.schema();
                 FieldSeed { name: schema, fields, hint: 0, ctx: self.ctx }
                     .visit_str(name)
                     .map(BodyKey::Field)

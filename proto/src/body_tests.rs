@@ -2,7 +2,7 @@
 
 use arqon_types::{
     Change, ColumnBatch, Dimension, Discipline, ElementType, Elements, Field, Row, Schema, Tensor,
-    TensorType, Type, Value,
+    TensorType, TimeUnit, TimeUnits, Type, Value,
 };
 use proptest::prelude::*;
 
@@ -48,14 +48,14 @@ fn rows_are_read_and_written_with_all_digits() {
 
 #[test]
 fn numbers_and_strings_are_both_accepted_and_exact() {
-    let decimal = |json| decode_value(json, &Type::Decimal(2)).unwrap();
+    let decimal = |json| decode_value(json, &Type::Decimal(2), TimeUnits::none()).unwrap();
     assert_eq!(decimal("30"), Value::Decimal(3000));
     assert_eq!(decimal("0.1"), Value::Decimal(10));
     assert_eq!(decimal("90071992547409.93"), Value::Decimal(9_007_199_254_740_993));
     assert_eq!(decimal("\"1.5e1\""), Value::Decimal(1500));
-    assert_eq!(decode_value("\"-7\"", &Type::Int64), Ok(Value::Int(-7)));
-    assert_eq!(decode_value("3", &Type::Float64), Ok(Value::float(3.0)));
-    assert_eq!(decode_value("0.1", &Type::Float64), Ok(Value::float(0.1)));
+    assert_eq!(decode_value("\"-7\"", &Type::Int64, TimeUnits::none()), Ok(Value::Int(-7)));
+    assert_eq!(decode_value("3", &Type::Float64, TimeUnits::none()), Ok(Value::float(3.0)));
+    assert_eq!(decode_value("0.1", &Type::Float64, TimeUnits::none()), Ok(Value::float(0.1)));
 }
 
 #[test]
@@ -122,9 +122,9 @@ fn faults_name_the_field_and_the_reason() {
 #[test]
 fn deep_nesting_is_refused() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let fault = decode_value(&deep, &Type::Float64).unwrap_err();
+    let fault = decode_value(&deep, &Type::Float64, TimeUnits::none()).unwrap_err();
     assert_eq!(fault.reason, "expects float64, found a list");
-    let fault = decode_value(&deep, &Type::Int64).unwrap_err();
+    let fault = decode_value(&deep, &Type::Int64, TimeUnits::none()).unwrap_err();
     assert_eq!(fault.reason, "expects int64, found sequence");
     let codec = RowCodec::new(order_schema());
     for field in ["id", "tags", "place", "$row"] {
@@ -311,5 +311,53 @@ proptest! {
         if let Ok(change) = codec.decode(&json) {
             panic!("{json} has not all fields, yet is {change:?}");
         }
+    }
+}
+
+#[test]
+fn integers_are_times_where_the_field_says_what_they_count() {
+    let inner = Type::Struct(vec![Field::new("at", Type::Timestamp)]);
+    let fields = vec![
+        Field::new("at", Type::Timestamp),
+        Field::new("plain", Type::Timestamp.optional()),
+        Field::new("parts", Type::List(Box::new(inner))),
+    ];
+    let mut units = TimeUnits::default();
+    let mut within = TimeUnits::default();
+    within.insert("at", TimeUnits::of(TimeUnit::Seconds));
+    units.insert("at", TimeUnits::of(TimeUnit::Milliseconds));
+    units.insert("parts", within);
+    let schema = Schema::new("Tick", fields).with_units(units);
+    let codec = BodyCodec::new(schema, Discipline::Full, &["at".to_owned()]);
+
+    let written = r#"{"at":1500,"parts":[{"at":1},{"at":"2"},{"at":"1970-01-01T00:00:03Z"}]}"#;
+    let row = codec.rows().decode(written).unwrap();
+    let text = r#"{"at":"1970-01-01T00:00:01.5Z","plain":null,"parts":[{"at":"1970-01-01T00:00:01Z"},{"at":"1970-01-01T00:00:02Z"},{"at":"1970-01-01T00:00:03Z"}]}"#;
+    assert_eq!(codec.rows().to_json(&row), text);
+    assert_eq!(codec.decode(written), Ok(Change::Upsert(row.clone())));
+    let mut batch = ColumnBatch::empty(codec.rows().types());
+    assert_eq!(codec.decode_into(written, &mut batch), Ok(None));
+    assert_eq!(batch.row(0, codec.rows().types()), row);
+    let key = Row::from(vec![Value::Timestamp(1_500_000_000)]);
+    assert_eq!(codec.decode(r#"{"$delete":{"at":1500}}"#), Ok(Change::Delete(key)));
+
+    let reason = |json: &str| codec.decode(json).unwrap_err().to_string();
+    assert_eq!(
+        reason(r#"{"at":1,"plain":1767225600000,"parts":[]}"#),
+        "field `plain` expects timestamp, found the integer 1767225600000; write it as \
+         2026-01-01T00:00:00Z, or declare the field as { type: timestamp, unit: ms }"
+    );
+    for (at, why) in [
+        (
+            "9223372036855",
+            "field `at` does not fit: 9223372036855 ms is out of the range of timestamp",
+        ),
+        (
+            "18446744073709551615",
+            "field `at` does not fit: 18446744073709551615 is out of the range of timestamp",
+        ),
+        ("1.5", "field `at` expects timestamp, found floating point `1.5`"),
+    ] {
+        assert_eq!(reason(&format!(r#"{{"at":{at},"parts":[]}}"#)), why);
     }
 }

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 
+use arqon_types::{TimeUnit, TimeUnits};
+
 /// A row that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", if field.is_empty() { String::new() } else { format!("field `{field}` ") })]
@@ -44,13 +46,29 @@ pub(crate) enum PathStep<'s> {
 /// Where a reader stands, and the fault it met.
 ///
 /// Steps are left only on success, so that after a fault the path still says where it was.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ReadContext<'s> {
+    units: &'s TimeUnits,
     path: RefCell<Vec<PathStep<'s>>>,
     fault: RefCell<Option<RowError>>,
 }
 
 impl<'s> ReadContext<'s> {
+    /// At a row or value whose timestamps may be integers in these units.
+    pub(crate) fn new(units: &'s TimeUnits) -> Self {
+        Self { units, path: RefCell::default(), fault: RefCell::default() }
+    }
+
+    /// The unit of integers here.
+    pub(crate) fn unit(&self) -> Option<TimeUnit> {
+        let path = self.path.borrow();
+        let within = path.iter().fold(self.units, |units, step| match step {
+            PathStep::Field(name) => units.field(name),
+            PathStep::Item(_) | PathStep::Key(_) => units,
+        });
+        within.own()
+    }
+
     pub(crate) fn enter(&self, step: PathStep<'s>) {
         self.path.borrow_mut().push(step);
     }

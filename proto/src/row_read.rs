@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arqon_types::{Column, ColumnBatch, Field, Row, Schema, Type, Value};
+use arqon_types::{Column, ColumnBatch, Field, Row, Schema, TimeUnits, Type, Value};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::row_error::{PathStep, ReadContext, RowError};
-use crate::scalar::{Scalar, scalar_from_digits, scalar_from_string};
+use crate::scalar::{Scalar, scalar_from_digits, scalar_from_string, timestamp_from_integer};
 use crate::tensor_read::read_tensor;
 
 /// Reads and writes rows of one schema as JSON objects.
@@ -46,7 +46,7 @@ impl RowCodec {
     /// # Errors
     /// [`RowError`] names the field and the reason.
     pub fn decode(&self, json: &str) -> Result<Row, RowError> {
-        let ctx = ReadContext::default();
+        let ctx = ReadContext::new(&self.schema.units);
         run(json, self.seed(&ctx)).map(Row::from).map_err(|error| ctx.into_error(&error))
     }
 
@@ -61,7 +61,7 @@ impl RowCodec {
         batch: &mut ColumnBatch,
     ) -> Result<(), RowError> {
         let n_rows = batch.len();
-        let ctx = ReadContext::default();
+        let ctx = ReadContext::new(&self.schema.units);
         let cells = RowCells { schema: &self.schema, columns: &mut batch.columns, n_rows };
         match run(json, CellsSeed { cells, ctx: &ctx }) {
             Ok(()) => {
@@ -80,12 +80,13 @@ impl RowCodec {
     }
 }
 
-/// Reads one JSON text as a value of `ty`, for instance a list in a CSV cell.
+/// Reads one JSON text as a value of `ty`, for instance a list in a CSV cell; its timestamps may be
+/// integers in these units.
 ///
 /// # Errors
 /// [`RowError`] with the path below the value.
-pub fn decode_value(json: &str, ty: &Type) -> Result<Value, RowError> {
-    let ctx = ReadContext::default();
+pub fn decode_value(json: &str, ty: &Type, units: &TimeUnits) -> Result<Value, RowError> {
+    let ctx = ReadContext::new(units);
     run(json, ValueSeed { ty, ctx: &ctx }).map_err(|error| ctx.into_error(&error))
 }
 
@@ -464,15 +465,24 @@ impl<'de> DeserializeSeed<'de> for ScalarSeed<'_, '_> {
 }
 
 impl ScalarSeed<'_, '_> {
+    /// Reads the content of a JSON string.
+    fn scalar_from_text<'de, E: serde::de::Error>(
+        &self,
+        text: Cow<'de, str>,
+    ) -> Result<Scalar<'de>, E> {
+        let unit = if *self.ty == Type::Timestamp { self.ctx.unit() } else { None };
+        scalar_from_string(text, self.ty, unit).map_err(|reason| self.ctx.fail(reason))
+    }
+
     /// Reads a number, or a string that holds one, from its JSON text.
     fn scalar_from_raw<'de>(&self, raw: &'de str) -> Result<Scalar<'de>, String> {
         match raw.as_bytes().first() {
             Some(b'"') if !raw.contains('\\') => {
-                scalar_from_string(Cow::Borrowed(&raw[1..raw.len() - 1]), self.ty)
+                scalar_from_string(Cow::Borrowed(&raw[1..raw.len() - 1]), self.ty, None)
             }
             Some(b'"') => {
                 let text: String = serde_json::from_str(raw).map_err(|error| error.to_string())?;
-                scalar_from_string(Cow::Owned(text), self.ty)
+                scalar_from_string(Cow::Owned(text), self.ty, None)
             }
             Some(b'0'..=b'9' | b'-') => scalar_from_digits(raw, self.ty),
             Some(b'{') => Err(format!("expects {}, found an object", self.ty)),
@@ -499,6 +509,8 @@ impl<'de> Visitor<'de> for ScalarSeed<'_, '_> {
     fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
         match self.ty {
             Type::Int64 => Ok(Scalar::Int(number)),
+            Type::Timestamp => timestamp_from_integer(number, self.ctx.unit())
+                .map_err(|reason| self.ctx.fail(reason)),
             _ => Err(E::invalid_type(serde::de::Unexpected::Signed(number), &self)),
         }
     }
@@ -506,15 +518,16 @@ impl<'de> Visitor<'de> for ScalarSeed<'_, '_> {
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
         match (self.ty, i64::try_from(number)) {
             (Type::Int64, Ok(number)) => Ok(Scalar::Int(number)),
-            (Type::Int64, Err(_)) => {
-                Err(self.ctx.fail(format!("does not fit: {number} is out of the range of int64")))
+            (Type::Timestamp, Ok(number)) => self.visit_i64(number),
+            (ty @ (Type::Int64 | Type::Timestamp), Err(_)) => {
+                Err(self.ctx.fail(format!("does not fit: {number} is out of the range of {ty}")))
             }
             _ => Err(E::invalid_type(serde::de::Unexpected::Unsigned(number), &self)),
         }
     }
 
     fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        scalar_from_string(Cow::Borrowed(text), self.ty).map_err(|reason| self.ctx.fail(reason))
+        self.scalar_from_text(Cow::Borrowed(text))
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -522,7 +535,7 @@ impl<'de> Visitor<'de> for ScalarSeed<'_, '_> {
     }
 
     fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Self::Value, E> {
-        scalar_from_string(Cow::Owned(text), self.ty).map_err(|reason| self.ctx.fail(reason))
+        self.scalar_from_text(Cow::Owned(text))
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use arqon_types::{Field, Schema, Type};
+use arqon_types::{Field, Schema, TimeUnits, Type};
 
 /// A schema with the topics whose rows are of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub fn proto_file(package: &str, messages: &[MessageOf<'_>]) -> String {
     for MessageOf { name, schema, about } in messages {
         text.push_str("\n// ");
         text.push_str(about);
-        for line in message(name, &schema.fields) {
+        for line in message(name, &schema.fields, &schema.units) {
             text.push('\n');
             text.push_str(&line);
         }
@@ -51,7 +51,7 @@ pub fn message_name(name: &str) -> String {
 }
 
 /// The lines of a message.
-fn message(name: &str, fields: &[Field]) -> Vec<String> {
+fn message(name: &str, fields: &[Field], units: &TimeUnits) -> Vec<String> {
     let mut scope = Scope { taken: BTreeSet::new(), inner: Vec::new() };
     for field in fields {
         scope.taken.insert(field.name.clone());
@@ -62,8 +62,13 @@ fn message(name: &str, fields: &[Field]) -> Vec<String> {
     }
     let mut body = Vec::new();
     for (field, tag) in fields.iter().zip(1..) {
-        let ty = scope.field(&field.ty, &message_name(&field.name));
-        let note = note(&field.ty).map(|ty| format!("  // arqon: {ty}")).unwrap_or_default();
+        let units = units.field(&field.name);
+        let ty = scope.field(&field.ty, units, &message_name(&field.name));
+        let note = match (note(&field.ty), units.own()) {
+            (Some(ty), Some(unit)) => format!("  // arqon: {{ type: {ty}, unit: {unit} }}"),
+            (Some(ty), None) => format!("  // arqon: {ty}"),
+            (None, _) => String::new(),
+        };
         body.push(format!("{ty} {} = {tag};{note}", field.name));
     }
     let mut lines = vec![format!("message {name} {{")];
@@ -80,31 +85,35 @@ struct Scope {
 
 impl Scope {
     /// A field's type with its label; what it needs is declared by a name like `hint`.
-    fn field(&mut self, ty: &Type, hint: &str) -> String {
+    fn field(&mut self, ty: &Type, units: &TimeUnits, hint: &str) -> String {
         match ty {
-            Type::Option(inner) if is_repeated(inner) => self.wrapped(hint, inner),
-            Type::Option(inner) => format!("optional {}", self.single(inner, hint)),
+            Type::Option(inner) if is_repeated(inner) => self.wrapped(hint, inner, units),
+            Type::Option(inner) => format!("optional {}", self.single(inner, units, hint)),
             Type::List(inner) if needs_wrapper(inner) => {
-                format!("repeated {}", self.wrapped(hint, inner))
+                format!("repeated {}", self.wrapped(hint, inner, units))
             }
-            Type::List(inner) => format!("repeated {}", self.single(inner, hint)),
+            Type::List(inner) => format!("repeated {}", self.single(inner, units, hint)),
             Type::Map(inner) if needs_wrapper(inner) => {
                 let entry =
                     [Field::new("key", Type::String), Field::new("value", (**inner).clone())];
-                format!("repeated {}", self.declare(hint, &entry))
+                let mut entry_units = TimeUnits::default();
+                entry_units.insert("value", units.clone());
+                format!("repeated {}", self.declare(hint, &entry, &entry_units))
             }
-            Type::Map(inner) => format!("map<string, {}>", self.single(inner, hint)),
-            ty => self.single(ty, hint),
+            Type::Map(inner) => format!("map<string, {}>", self.single(inner, units, hint)),
+            ty => self.single(ty, units, hint),
         }
     }
 
     /// A message with the value in field 1.
-    fn wrapped(&mut self, hint: &str, inner: &Type) -> String {
-        self.declare(hint, &[Field::new("value", inner.clone())])
+    fn wrapped(&mut self, hint: &str, inner: &Type, units: &TimeUnits) -> String {
+        let mut value = TimeUnits::default();
+        value.insert("value", units.clone());
+        self.declare(hint, &[Field::new("value", inner.clone())], &value)
     }
 
     /// A value that is neither option, list nor map.
-    fn single(&mut self, ty: &Type, hint: &str) -> String {
+    fn single(&mut self, ty: &Type, units: &TimeUnits, hint: &str) -> String {
         let word = match ty {
             Type::Bool => "bool",
             Type::Int64 | Type::Timestamp | Type::Duration => "int64",
@@ -114,7 +123,7 @@ impl Scope {
             Type::Decimal(_) | Type::String => "string",
             Type::Bytes | Type::Uuid => "bytes",
             Type::Enum(labels) => return self.enumeration(hint, labels),
-            Type::Struct(fields) => return self.declare(hint, fields),
+            Type::Struct(fields) => return self.declare(hint, fields, units),
             Type::Tensor(_) => {
                 let name = self.unique(hint);
                 self.inner.push(format!(
@@ -129,9 +138,9 @@ impl Scope {
         word.to_owned()
     }
 
-    fn declare(&mut self, hint: &str, fields: &[Field]) -> String {
+    fn declare(&mut self, hint: &str, fields: &[Field], units: &TimeUnits) -> String {
         let name = self.unique(hint);
-        self.inner.extend(message(&name, fields));
+        self.inner.extend(message(&name, fields, units));
         name
     }
 

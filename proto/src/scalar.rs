@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use arqon_types::{
-    Column, Float, Type, Value, parse_base64, parse_date, parse_decimal, parse_duration,
-    parse_timestamp,
+    Column, Float, TimeUnit, TimeUnits, Type, Value, parse_base64, parse_date, parse_decimal,
+    parse_duration, parse_timestamp,
 };
 
 use crate::row_error::RowError;
@@ -70,19 +70,23 @@ impl Scalar<'_> {
 
 /// Reads a bare text, as a CSV cell holds it, as a value of `ty`.
 ///
-/// Lists, maps, tensors and structs are JSON and not
-/// read here; an option's text is its present value.
+/// Lists, maps, tensors and structs are JSON and not read here; an option's text is its present
+/// value, and a timestamp may be an integer in its unit.
 ///
 /// # Errors
 /// [`RowError`] with an empty field that says why the text is no such value.
-pub fn parse_text(text: &str, ty: &Type) -> Result<Value, RowError> {
-    scalar_from_text(Cow::Borrowed(text), ty.required())
+pub fn parse_text(text: &str, ty: &Type, units: &TimeUnits) -> Result<Value, RowError> {
+    scalar_from_text(Cow::Borrowed(text), ty.required(), units.own())
         .map(Scalar::into_value)
         .map_err(|reason| RowError::new("", reason))
 }
 
 /// Reads the content of a JSON string as a value of `ty`.
-pub(crate) fn scalar_from_string<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Scalar<'a>, String> {
+pub(crate) fn scalar_from_string<'a>(
+    text: Cow<'a, str>,
+    ty: &Type,
+    unit: Option<TimeUnit>,
+) -> Result<Scalar<'a>, String> {
     match ty {
         Type::Bool => Err(format!("expects bool, found the string {text:?}")),
         Type::Float32 | Type::Float64 => special_float(&text).map(Scalar::Float).ok_or_else(|| {
@@ -91,7 +95,7 @@ pub(crate) fn scalar_from_string<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Sc
                      only \"NaN\", \"Infinity\" and \"-Infinity\" are written as strings"
             )
         }),
-        _ => scalar_from_text(text, ty),
+        _ => scalar_from_text(text, ty, unit),
     }
 }
 
@@ -113,7 +117,39 @@ pub(crate) fn special_float(word: &str) -> Option<f64> {
     }
 }
 
-fn scalar_from_text<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Scalar<'a>, String> {
+/// Reads an integer as a time in the field's unit.
+pub(crate) fn timestamp_from_integer(
+    number: i64,
+    unit: Option<TimeUnit>,
+) -> Result<Scalar<'static>, String> {
+    let Some(unit) = unit else {
+        let unit = TimeUnit::guess(number);
+        return Err(format!(
+            "expects timestamp, found the integer {number}; write it as 2026-01-01T00:00:00Z, or \
+             declare the field as {{ type: timestamp, unit: {unit} }}"
+        ));
+    };
+    unit.nanoseconds(number)
+        .map(Scalar::Timestamp)
+        .ok_or_else(|| format!("does not fit: {number} {unit} is out of the range of timestamp"))
+}
+
+fn timestamp_from_text(text: &str, unit: Option<TimeUnit>) -> Result<Scalar<'static>, String> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return parse_timestamp(text).map(Scalar::Timestamp).map_err(reason);
+    }
+    match text.parse() {
+        Ok(number) => timestamp_from_integer(number, unit),
+        Err(_) => Err(format!("does not fit: {text} is out of the range of timestamp")),
+    }
+}
+
+fn scalar_from_text<'a>(
+    text: Cow<'a, str>,
+    ty: &Type,
+    unit: Option<TimeUnit>,
+) -> Result<Scalar<'a>, String> {
     match ty {
         Type::Bool => match text.as_ref() {
             "true" => Ok(Scalar::Bool(true)),
@@ -130,7 +166,7 @@ fn scalar_from_text<'a>(text: Cow<'a, str>, ty: &Type) -> Result<Scalar<'a>, Str
         Type::Bytes => parse_base64(&text)
             .map(Scalar::Bytes)
             .ok_or_else(|| format!("expects bytes in base64, found {text:?}")),
-        Type::Timestamp => parse_timestamp(&text).map(Scalar::Timestamp).map_err(reason),
+        Type::Timestamp => timestamp_from_text(&text, unit),
         Type::Date => parse_date(&text).map(Scalar::Date).map_err(reason),
         Type::Duration => parse_duration(&text).map(Scalar::Duration).map_err(reason),
         Type::Uuid => uuid::Uuid::try_parse(&text)

@@ -7,6 +7,7 @@ mod epoch;
 mod float;
 mod decimal;
 mod time;
+mod unit;
 mod bytes;
 mod tensor;
 mod ty;
@@ -40,4 +41,5 @@ pub use time::{
     parse_timestamp,
 };
 pub use ty::{Field, Schema, Type};
+pub use unit::{TimeUnit, TimeUnits};
 pub use value::Value;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::TensorType;
+use crate::unit::TimeUnits;
 
 /// The type of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,6 +72,8 @@ pub struct Schema {
     pub name: String,
     /// In declaration order.
     pub fields: Vec<Field>,
+    /// In which units integers are read where the fields hold timestamps.
+    pub units: TimeUnits,
 }
 
 impl Type {
@@ -145,9 +148,15 @@ impl fmt::Display for Type {
 }
 
 impl Schema {
-    /// A schema of `name` and `fields`.
+    /// A schema of `name` and `fields`, whose timestamps are texts.
     pub fn new(name: impl Into<String>, fields: Vec<Field>) -> Self {
-        Self { name: name.into(), fields }
+        Self { name: name.into(), fields, units: TimeUnits::default() }
+    }
+
+    /// The same, whose timestamps may be integers in these units.
+    #[must_use]
+    pub fn with_units(self, units: TimeUnits) -> Self {
+        Self { units, ..self }
     }
 
     /// Where the field of that name stands.

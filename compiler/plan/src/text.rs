@@ -106,7 +106,11 @@ pub fn step_text(plan: &DataflowPlan, id: StepId) -> String {
 
 /// `Revenue { region: string, orders: int64 }`
 pub fn schema_text(schema: &Schema) -> String {
-    format!("{} {}", schema.name, fields_text(&schema.fields))
+    let units = schema.units.paths().into_iter();
+    let units: Vec<String> = units.map(|(path, unit)| format!("{path} in {unit}")).collect();
+    let integers = if units.is_empty() { "" } else { ", integers of " };
+    let fields = fields_text(&schema.fields);
+    format!("{} {fields}{integers}{}", schema.name, units.join(", "))
 }
 
 /// What a vertex holds, as people read it: `stateless`, or a formula.

@@ -6,11 +6,11 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::{names, yaml};
-use arqon_types::{Change, Field, Row, TopicName, Type, Value};
+use arqon_types::{Change, Field, Row, TimeUnits, TopicName, Type, Value};
 
 use super::{TestInput, Tests};
 use crate::mocks::Mocked;
-use crate::raw::typed_fields;
+use crate::raw::{Wanted, typed_fields};
 use crate::typed::{NodeId, OperatorId, TypedNode, Verb};
 
 /// What the mocks of one test have said so far.
@@ -134,9 +134,10 @@ impl Tests<'_, '_> {
         let [job, result, name] = self.parts(entry, ["job", "result", "id"])?;
         let (job, result) = (self.needed(entry, "job", job), self.needed(entry, "result", result));
         let operator = &mock.name.node;
-        let job = self.fields(job?, &contract.job, &format!("a job of operator `{operator}`"));
+        let what = format!("a job of operator `{operator}`");
+        let job = self.fields(job?, (&contract.job, &contract.job_units), &what);
         let what = format!("a result of operator `{operator}`");
-        let result = self.fields(result?, &contract.result, &what);
+        let result = self.fields(result?, (&contract.result, &contract.result_units), &what);
         let id = match name.map(|name| &name.kind) {
             None => format!("{operator}-{}", at + 1),
             Some(ast::ValueKind::Scalar { text, .. }) => text.clone(),
@@ -166,14 +167,19 @@ impl Tests<'_, '_> {
             return None;
         };
         let Type::Struct(after) = after.as_ref() else { return None };
-        let row = self.fields(row?, before, &format!("a row that comes to `{}`", mock.name.node));
+        let row = self.fields(
+            row?,
+            (before, TimeUnits::none()),
+            &format!("a row that comes to `{}`", mock.name.node),
+        );
         let what = format!("a row that `{}` returns", mock.name.node);
         let returns = returns?;
         let returned: Vec<Option<Value>> = match &returns.kind {
             ast::ValueKind::List(rows) => rows.iter(),
             _ => std::slice::from_ref(returns).iter(),
         }
-        .map(|row| self.fields(row, after, &what).map(|values| Value::Struct(values.into())))
+        .map(|row| self.fields(row, (after, TimeUnits::none()), &what))
+        .map(|row| row.map(|values| Value::Struct(values.into())))
         .collect();
         let returned: Vec<Value> = returned.into_iter().collect::<Option<_>>()?;
         Some(vec![Value::Struct(row?.into()), Value::List(returned.into())])
@@ -187,8 +193,11 @@ impl Tests<'_, '_> {
         before: &mut BTreeMap<Row, i64>,
     ) -> Option<Vec<Change>> {
         let what = format!("a row that `{}` puts out", mock.name.node);
-        let typed: Vec<Option<Vec<Value>>> =
-            mock.entries.iter().map(|entry| self.fields(entry, fields, &what)).collect();
+        let typed: Vec<Option<Vec<Value>>> = mock
+            .entries
+            .iter()
+            .map(|entry| self.fields(entry, (fields, TimeUnits::none()), &what))
+            .collect();
         let mut now: BTreeMap<Row, i64> = BTreeMap::new();
         for values in typed.into_iter().collect::<Option<Vec<_>>>()? {
             *now.entry(Row::from(values)).or_insert(0) += 1;
@@ -245,10 +254,15 @@ impl Tests<'_, '_> {
         value
     }
 
-    fn fields(&mut self, value: &ast::Value, fields: &[Field], what: &str) -> Option<Vec<Value>> {
+    fn fields(
+        &mut self,
+        value: &ast::Value,
+        (ty, units): (&[Field], &TimeUnits),
+        what: &str,
+    ) -> Option<Vec<Value>> {
         match &value.kind {
             ast::ValueKind::Map(entries) => {
-                typed_fields(entries, fields, what, value.span, self.report)
+                typed_fields(entries, Wanted { ty, units, what }, value.span, self.report)
             }
             ast::ValueKind::Error => None,
             ast::ValueKind::Scalar { .. }

@@ -95,7 +95,7 @@ impl Lowering<'_, '_> {
             let others = parts(of, fields).into_iter().zip(fields);
             let others = others.filter(|(_, field)| field.name != "job_id").map(|(part, _)| part);
             let exprs = std::iter::once(job_id.clone()).chain(others).collect();
-            let schema = Schema::new(topic.schema_name.clone(), topic.row.fields()?);
+            let schema = topic.schema()?;
             let told = step(label, project(label.address, exprs), vec![met], schema.into());
             let told = self.push(told);
             self.mocks.as_mut()?.told.entry(*id).or_default().push(told);

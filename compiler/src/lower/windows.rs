@@ -119,7 +119,7 @@ impl Lowering<'_, '_> {
     pub(super) fn retained(&mut self, id: TopicId, rows: StepId, length: i64) -> Option<StepId> {
         let topic = self.resolved.topic(id);
         let name = topic.name.as_str().to_owned();
-        let schema = Arc::new(Schema::new(topic.schema_name.clone(), topic.row.fields()?));
+        let schema = Arc::new(topic.schema()?);
         let marked = self.shaped(rows, Kept { mark: true, places: false })?;
         let time = Expr::column(topic.time?, Type::Timestamp);
         let frame = Frame::Own { length };

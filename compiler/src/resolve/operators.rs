@@ -177,7 +177,7 @@ fn resolve_contract(
             (contract.map(Arc::new), full)
         }
         ast::Contract::Own { job, result } => {
-            let mut side = |ty: &Option<ast::TypeExpr>, what: &str| -> Option<Vec<Field>> {
+            let mut side = |ty: &Option<ast::TypeExpr>, what: &str| {
                 let ty = ty.as_ref()?;
                 let put = resolve_type(ty, schemas, report);
                 if let Some(other) = put.ty.as_ref().filter(|ty| !matches!(ty, Type::Struct(_))) {
@@ -187,11 +187,14 @@ fn resolve_contract(
                         format!("the {what} of a contract is a schema, found `{other}`"),
                     ));
                 }
-                struct_fields(put)
+                let units = put.units.clone();
+                struct_fields(put).zip(Some(units))
             };
             let job = side(job, "job");
             let result = side(result, "result");
-            let contract = job.zip(result).map(|(job, result)| Contract { job, result });
+            let contract = job.zip(result).map(|((job, job_units), (result, result_units))| {
+                Contract { job, result, job_units, result_units }
+            });
             (contract.map(Arc::new), String::new())
         }
     }

@@ -7,9 +7,8 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_grammar::code::yaml;
 use arqon_grammar::type_habit;
-use arqon_types::{Field, Type};
+use arqon_types::{Field, TimeUnit, TimeUnits, Type};
 use indexmap::IndexMap;
 
 use super::dimensions::Dimensions;
@@ -46,6 +45,8 @@ pub(crate) struct PutIn {
     pub(crate) ty: Option<Type>,
     /// Its fields with their places, if it is a struct or an option of one.
     pub(crate) parts: Option<Arc<RowType>>,
+    /// The units of the timestamps within it.
+    pub(crate) units: TimeUnits,
     n_parts: usize,
 }
 
@@ -136,14 +137,17 @@ fn fields_row(
 ) -> (RowType, usize) {
     let mut n_parts = 0_usize;
     let mut columns = Vec::with_capacity(fields.len());
+    let mut units = TimeUnits::default();
     for field in fields {
         let put = put_in(&field.ty, schemas, ids, report);
-        if let Some(unit) = &field.unit {
-            report.push(Diagnostic::new(
-                yaml::NOT_AVAILABLE,
-                unit.span,
-                "`unit` is part of the language, and not available in this version",
-            ));
+        match &field.unit {
+            Some(unit) => {
+                if let Some(ty) = put.ty.as_ref().filter(|ty| !is_time(ty)) {
+                    unit_of_no_time(field, ty, report);
+                }
+                units.insert(field.name.as_str(), TimeUnits::of(time_unit(unit.node)));
+            }
+            None => units.insert(field.name.as_str(), put.units),
         }
         n_parts = n_parts.saturating_add(put.n_parts);
         let origin = Origin { span: field.name.span.to(field.ty.span), kind: OriginKind::Declared };
@@ -154,7 +158,44 @@ fn fields_row(
             parts: put.parts,
         });
     }
-    (RowType { columns, open: false }, n_parts)
+    (RowType { units, ..RowType::new(columns, false) }, n_parts)
+}
+
+/// Whether integers may stand for the values, or for the items in them.
+fn is_time(ty: &Type) -> bool {
+    match ty {
+        Type::List(inner) | Type::Map(inner) | Type::Option(inner) => is_time(inner),
+        ty => *ty == Type::Timestamp,
+    }
+}
+
+fn unit_of_no_time(field: &ast::Field, ty: &Type, report: &mut Report) {
+    let Some(unit) = &field.unit else { return };
+    let help = match ty.required() {
+        Type::Int64 => format!(
+            "integers that stand for times are `{{ type: timestamp, unit: {} }}`",
+            time_unit(unit.node)
+        ),
+        Type::Duration => "a duration names its unit in its text: `250ms`".to_owned(),
+        Type::Date => "a date is a text: `2026-01-31`".to_owned(),
+        _ => format!("write `{}: {ty}` without a unit", field.name.node),
+    };
+    let message = format!("`unit` is of timestamps, and `{}` is {ty}", field.name.node);
+    report.push(
+        Diagnostic::new(names::UNIT, unit.span, message)
+            .secondary(field.ty.span, "its type")
+            .help(help),
+    );
+}
+
+/// The syntax tree's unit in the words of the types.
+fn time_unit(written: ast::TimeUnit) -> TimeUnit {
+    match written {
+        ast::TimeUnit::Seconds => TimeUnit::Seconds,
+        ast::TimeUnit::Milliseconds => TimeUnit::Milliseconds,
+        ast::TimeUnit::Microseconds => TimeUnit::Microseconds,
+        ast::TimeUnit::Nanoseconds => TimeUnit::Nanoseconds,
+    }
 }
 
 /// `ids` holds schemas that stand in a circle and are not put in yet: naming them is silent.
@@ -164,7 +205,8 @@ fn put_in(
     ids: &IndexMap<&str, usize>,
     report: &mut Report,
 ) -> PutIn {
-    let plain = |ty: Type| PutIn { ty: Some(ty), parts: None, n_parts: 1 };
+    let units = TimeUnits::default;
+    let plain = |ty: Type| PutIn { ty: Some(ty), parts: None, units: units(), n_parts: 1 };
     match &ty.kind {
         ast::TypeKind::Bool => plain(Type::Bool),
         ast::TypeKind::Int64 => plain(Type::Int64),
@@ -185,18 +227,20 @@ fn put_in(
             PutIn {
                 ty: put.ty.map(|ty| Type::Map(Box::new(ty))),
                 parts: None,
+                units: put.units,
                 n_parts: put.n_parts.saturating_add(1),
             }
         }
         ast::TypeKind::Tensor { dims, element } => {
             let tensor = schemas.dimensions.put_in(dims, element.node, report);
-            PutIn { ty: tensor.map(Type::Tensor), parts: None, n_parts: 1 }
+            PutIn { ty: tensor.map(Type::Tensor), parts: None, units: units(), n_parts: 1 }
         }
         ast::TypeKind::List(inner) => {
             let put = put_in(inner, schemas, ids, report);
             PutIn {
                 ty: put.ty.map(|ty| Type::List(Box::new(ty))),
                 parts: None,
+                units: put.units,
                 n_parts: put.n_parts.saturating_add(1),
             }
         }
@@ -208,6 +252,7 @@ fn put_in(
             let (row, n_parts) = fields_row(fields, schemas, ids, report);
             PutIn {
                 ty: row.fields().map(Type::Struct),
+                units: row.units.clone(),
                 parts: Some(Arc::new(row)),
                 n_parts: n_parts.saturating_add(1),
             }
@@ -217,16 +262,17 @@ fn put_in(
                 PutIn {
                     ty: schema.row.fields().map(Type::Struct),
                     parts: Some(schema.row.clone()),
+                    units: schema.row.units.clone(),
                     n_parts: schema.n_parts.saturating_add(1),
                 }
             } else {
                 if !ids.contains_key(name.as_str()) {
                     unknown_type(name, ty.span, ids, schemas, report);
                 }
-                PutIn { ty: None, parts: None, n_parts: 1 }
+                PutIn { ty: None, parts: None, units: units(), n_parts: 1 }
             }
         }
-        ast::TypeKind::Error => PutIn { ty: None, parts: None, n_parts: 1 },
+        ast::TypeKind::Error => PutIn { ty: None, parts: None, units: units(), n_parts: 1 },
     }
 }
 

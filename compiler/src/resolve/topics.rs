@@ -6,7 +6,7 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_types::{Discipline, Edge, TopicName, Type};
+use arqon_types::{Discipline, Edge, Schema, TopicName, Type};
 
 use super::schemas::{Schemas, topic_row};
 use crate::report::Report;
@@ -48,6 +48,12 @@ pub(crate) enum TopicOrigin<'a> {
 }
 
 impl Topic<'_> {
+    /// Its rows, if all of their fields are known.
+    pub(crate) fn schema(&self) -> Option<Schema> {
+        let schema = Schema::new(self.schema_name.clone(), self.row.fields()?);
+        Some(schema.with_units(self.row.units.clone()))
+    }
+
     /// As written, unless it comes with an operator.
     pub(crate) fn ast(&self) -> Option<&ast::Topic> {
         match self.origin {

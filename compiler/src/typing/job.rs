@@ -7,13 +7,14 @@ use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::code::operators;
 use arqon_operators::Expr;
-use arqon_types::{Field, Type, error_schema};
+use arqon_types::{TimeUnits, Type, error_schema};
 
 use super::fault::Operand;
 use super::scope::Scope;
 use super::step::Made;
 use super::typer::Typer;
-use crate::raw::typed_value;
+use crate::contract::Contract;
+use crate::raw::{Wanted, typed_value};
 use crate::resolve::Resolved;
 use crate::row_type::{Column, Origin, OriginKind, RowType};
 use crate::typed::{TopicId, TypedCall, Verb};
@@ -26,7 +27,7 @@ impl Typer<'_> {
         row: &Arc<RowType>,
         resolved: &Resolved<'_>,
     ) -> Made {
-        let (RowType { mut columns, open }, keep) = self.fields(&call.keep, row, None);
+        let (RowType { mut columns, open, .. }, keep) = self.fields(&call.keep, row, None);
         for column in &columns {
             if matches!(&*column.name, "result" | "job") {
                 let span = call
@@ -50,12 +51,12 @@ impl Typer<'_> {
                 call.operator.as_str(),
                 resolved.operators.iter().map(|operator| operator.ast.name.as_str()),
             );
-            return (Verb::Unknown, Arc::new(RowType { columns, open: true }));
+            return (Verb::Unknown, Arc::new(RowType::new(columns, true)));
         };
         let Some(contract) = resolved.operator(id).contract.clone() else {
-            return (Verb::Unknown, Arc::new(RowType { columns, open: true }));
+            return (Verb::Unknown, Arc::new(RowType::new(columns, true)));
         };
-        let job = self.job(call, &contract.job, row);
+        let job = self.job(call, &contract, row);
         let written = resolved.operator(id).ast.contract.as_ref();
         let origin =
             written.map(|written| Origin { span: written.span, kind: OriginKind::Contract });
@@ -63,7 +64,7 @@ impl Typer<'_> {
         result.parts = Some(Arc::new(RowType::from_fields(&contract.result, origin)));
         columns.push(result);
         columns.push(Column::new("job", Some(Type::String), origin));
-        let row = Arc::new(RowType { columns, open });
+        let row = Arc::new(RowType::new(columns, open));
         let verb = match (job, keep, errors) {
             (Some(job), Some(keep), errors) if !matches!(errors, Some(None)) => {
                 Verb::Call(TypedCall {
@@ -93,7 +94,8 @@ impl Typer<'_> {
     }
 
     /// The job's fields in the order of the contract.
-    fn job(&mut self, call: &ast::Call, fields: &[Field], row: &RowType) -> Option<Vec<Expr>> {
+    fn job(&mut self, call: &ast::Call, contract: &Contract, row: &RowType) -> Option<Vec<Expr>> {
+        let Contract { job: fields, job_units: units, .. } = contract;
         let mut values: Vec<Option<Expr>> = vec![None; fields.len()];
         let mut complete = true;
         let mut misspelt = Vec::new();
@@ -114,7 +116,8 @@ impl Typer<'_> {
                 complete = false;
                 continue;
             };
-            values[at] = self.job_value(name, value, &fields[at].ty, row);
+            values[at] =
+                self.job_value(name, value, (&fields[at].ty, units.field(name.as_str())), row);
             complete &= values[at].is_some();
         }
         let missing: Vec<String> = fields
@@ -146,11 +149,12 @@ impl Typer<'_> {
         &mut self,
         name: &ast::Name,
         value: &ast::Value,
-        ty: &Type,
+        (ty, units): (&Type, &TimeUnits),
         row: &RowType,
     ) -> Option<Expr> {
         let ast::ValueKind::Computed(ast) = &value.kind else {
-            let literal = typed_value(value, ty, &format!("`{}`", name.node), self.report)?;
+            let wanted = Wanted { ty, units, what: &format!("`{}`", name.node) };
+            let literal = typed_value(value, wanted, self.report)?;
             let place = self.places.place(value.span);
             return Some(Expr { place, ..Expr::literal(literal, ty.clone()) });
         };

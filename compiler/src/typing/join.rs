@@ -209,7 +209,7 @@ impl Typer<'_> {
             origin: Some(origin),
             parts: Some(Arc::clone(right)),
         });
-        Some(Arc::new(RowType { columns, open: left.open }))
+        Some(Arc::new(RowType::new(columns, left.open)))
     }
 
     fn flat_row(
@@ -246,7 +246,7 @@ impl Typer<'_> {
         let [misses_left, misses_right] = kind.may_miss();
         let mut columns = side(left, misses_left);
         columns.extend(side(right, misses_right));
-        Some(Arc::new(RowType { columns, open: left.open || right.open }))
+        Some(Arc::new(RowType::new(columns, left.open || right.open)))
     }
 }
 

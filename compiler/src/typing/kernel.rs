@@ -12,12 +12,12 @@ use arqon_grammar::ast;
 use arqon_grammar::code::operators;
 use arqon_operators::{FieldKind, FieldSignature, KERNELS, Kernel, OutputKind};
 use arqon_plan as plan;
-use arqon_types::{Dimension, ElementType, Float, TensorType, Type, Value};
+use arqon_types::{Dimension, ElementType, Float, TensorType, TimeUnits, Type, Value};
 
 use super::scope::Scope;
 use super::step::Made;
 use super::typer::Typer;
-use crate::raw::typed_value;
+use crate::raw::{Wanted, typed_value};
 use crate::resolve::Resolved;
 use crate::row_type::{Column, Origin, OriginKind, RowType};
 use crate::typed::{TypedKernel, Verb};
@@ -153,7 +153,9 @@ impl Typer<'_> {
         ty: &Type,
     ) -> Option<Value> {
         let ast::ValueKind::Computed(computed) = &value.kind else {
-            return typed_value(value, ty, &format!("`{}`", name.node), self.report);
+            let what = format!("`{}`", name.node);
+            let wanted = Wanted { ty, units: TimeUnits::none(), what: &what };
+            return typed_value(value, wanted, self.report);
         };
         let nothing = RowType::default();
         let typed = self.expression(computed, &Scope::Row(&nothing), Some(ty))?;
@@ -234,7 +236,7 @@ fn output_row(
         columns.retain(|column| &*column.name != name);
         columns.push(Column::new(name, Some(ty), Some(origin)));
     }
-    Some(Arc::new(RowType { columns, open: false }))
+    Some(Arc::new(RowType::new(columns, false)))
 }
 
 fn emission(emit: ast::Emit) -> plan::Emit {

@@ -206,7 +206,7 @@ impl Steps<'_> {
             }
             // What could not be read may have named further fields.
             let after = if typer.report.is_unreadable(step.span) && !after.open {
-                Arc::new(RowType { columns: after.columns.clone(), open: true })
+                Arc::new(RowType::new(after.columns.clone(), true))
             } else {
                 after
             };

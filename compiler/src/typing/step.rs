@@ -68,7 +68,7 @@ impl Typer<'_> {
                 columns.push(column);
             }
         }
-        (RowType { columns, open }, exprs)
+        (RowType::new(columns, open), exprs)
     }
 
     fn report_twice(&mut self, name: &ast::Name, first: Span) {
@@ -138,7 +138,7 @@ impl Typer<'_> {
             (Some(exprs), Some(_)) => Verb::Project(ProjectVerb::With, exprs.into()),
             _ => Verb::Unknown,
         };
-        (verb, Arc::new(RowType { columns, open: row.open }))
+        (verb, Arc::new(RowType::new(columns, row.open)))
     }
 
     /// `unnest`: the element stands in the place of the field of its name, or last.
@@ -168,7 +168,7 @@ impl Typer<'_> {
             }
             _ => Verb::Unknown,
         };
-        (verb, Arc::new(RowType { columns, open: row.open }))
+        (verb, Arc::new(RowType::new(columns, row.open)))
     }
 
     /// `drop`
@@ -197,12 +197,12 @@ impl Typer<'_> {
         let verb = exprs.map_or(Verb::Unknown, |exprs: Vec<Expr>| {
             Verb::Project(ProjectVerb::Drop, exprs.into())
         });
-        (verb, Arc::new(RowType { columns, open: row.open }))
+        (verb, Arc::new(RowType::new(columns, row.open)))
     }
 
     /// `group`
     pub(super) fn group_step(&mut self, group: &ast::Group, row: &Arc<RowType>) -> Made {
-        let (RowType { mut columns, open }, keys) = self.fields(&group.keys, row, None);
+        let (RowType { mut columns, open, .. }, keys) = self.fields(&group.keys, row, None);
         let mut aggregates = Some(Vec::with_capacity(group.aggregates.len()));
         for field in &group.aggregates {
             let aggregate = self.aggregate(&field.value, &Scope::Row(row), group.keys.is_empty());
@@ -219,7 +219,7 @@ impl Typer<'_> {
                 aggregates
             });
         }
-        let result = Arc::new(RowType { columns, open });
+        let result = Arc::new(RowType::new(columns, open));
         let having = match &group.condition {
             None => Some(None),
             Some(condition) => self.condition(condition, &Scope::Row(&result), "`where`").map(Some),
@@ -337,7 +337,7 @@ impl Typer<'_> {
         let mut columns = row.columns.clone();
         let origin = Origin { span: computed, kind: OriginKind::Computed };
         columns.push(Column::new(name.as_str(), ty, Some(origin)));
-        Some(Arc::new(RowType { columns, open: row.open }))
+        Some(Arc::new(RowType::new(columns, row.open)))
     }
 
     /// A whole number that is known when the circuit is compiled.

@@ -59,7 +59,7 @@ impl Typer<'_> {
             }),
             _ => Verb::Unknown,
         };
-        (made, Arc::new(RowType { columns, open: input.row.open }))
+        (made, Arc::new(RowType::new(columns, input.row.open)))
     }
 
     fn bound_clash(&mut self, name: &str, verb: Span, origin: Option<Origin>) {

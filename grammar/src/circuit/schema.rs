@@ -8,6 +8,7 @@ use crate::ast::Field;
 use crate::ast::Function;
 use crate::ast::Param;
 use crate::ast::Schema;
+use crate::ast::TIME_UNITS;
 use crate::ast::TimeUnit;
 use crate::ast::TypeExpr;
 use crate::ast::TypeKind;
@@ -23,6 +24,15 @@ use crate::span::Spanned;
 use crate::type_syntax;
 use crate::yaml::Content;
 use crate::yaml::NodeId;
+
+/// Whether a word is or was to be a unit of time: it has no shape of a type or of a schema's name.
+fn is_like_unit(word: &str) -> bool {
+    let is_known = |word: &str| TIME_UNITS.iter().any(|(unit, _)| *unit == word);
+    is_known(word)
+        || (1 < word.len() && is_known(&word.to_ascii_lowercase()))
+        || (word.bytes().all(|b| b.is_ascii_lowercase())
+            && !type_syntax::TYPE_WORDS.contains(&word))
+}
 
 impl<'a> Reader<'a> {
     /// `schemas:`.
@@ -73,21 +83,11 @@ impl<'a> Reader<'a> {
         if entries.len() != 2 {
             return (self.type_at(item.value, item.span, depth), None);
         }
-        let units = [
-            ("s", TimeUnit::Seconds),
-            ("ms", TimeUnit::Milliseconds),
-            ("us", TimeUnit::Microseconds),
-            ("ns", TimeUnit::Nanoseconds),
-        ];
         // A struct may well have fields named `type` and `unit`; then `unit` holds a type.
-        let is_unit = self.scalar(unit).is_some_and(|scalar| {
-            units.iter().any(|(word, _)| *word == scalar.text)
-                || !type_syntax::TYPE_WORDS.contains(&&*scalar.text)
-        });
-        if !is_unit {
+        if !self.scalar(unit).is_some_and(|scalar| is_like_unit(&scalar.text)) {
             return (self.type_at(item.value, item.span, depth), None);
         }
-        let unit = self.word(unit, "a unit of time", &units);
+        let unit = self.word(unit, "a unit of time", &TIME_UNITS);
         (self.type_at(ty, item.span, depth), unit)
     }
 

@@ -233,6 +233,15 @@ codes! {
         wrong: "params: { D: 0.5 }\nschemas:\n  Vec: { x: tensor<Dxf32> }\n",
         mended: "params: { D: 64 }\nschemas:\n  Vec: { x: tensor<Dxf32> }\n",
     }
+    UNIT = "E0232" {
+        title: "a unit on a field that holds no timestamp",
+        explanation: "`unit` says what an integer means where a timestamp is read: in JSON, in CSV \
+            and in tests. It stands on a field of type `timestamp`, or of an option, list or map \
+            of them. Numbers, durations and dates have none: a duration names its unit in its own \
+            text.",
+        wrong: "schemas:\n  Tick: { at: { type: int64, unit: ms } }\n",
+        mended: "schemas:\n  Tick: { at: { type: timestamp, unit: ms } }\n",
+    }
     PATTERN = "E0240" {
         title: "a pattern that is no regular expression",
         explanation: "The patterns of `matches`, `regex_extract` and `regex_replace` are regular \

@@ -20,6 +20,8 @@ use super::proto::index;
 use super::proto::tag;
 use crate::ast::Field;
 use crate::ast::Schema;
+use crate::ast::TIME_UNITS;
+use crate::ast::TimeUnit;
 use crate::ast::TypeExpr;
 use crate::ast::TypeKind;
 use crate::code::imports::PROTO_TYPE;
@@ -198,11 +200,14 @@ impl Types {
         };
         let name = Spanned::new(field.name().to_owned(), place);
         let ty = TypeExpr { kind, span };
-        let ty = match at.file.note(path) {
-            Some(note) => self.noted(at, field, note, &ty),
-            None => ty,
+        let (ty, unit) = match at.file.note(path) {
+            Some(note) => {
+                let (note, unit) = split_unit(note);
+                (self.noted(at, field, &note, &ty), unit)
+            }
+            None => (ty, None),
         };
-        Field { name, ty, unit: None }
+        Field { name, ty, unit }
     }
 
     /// The protobuf type of one value; of a map that of a value in it.
@@ -333,6 +338,28 @@ impl Types {
         let near = suggest(&short(written), names.iter().map(String::as_str)).map(str::to_owned);
         let text = format!("no protobuf file declares a message or enum `{written}`");
         self.faults.push(Diagnostic::new(PROTO_TYPE, span, text).did_you_mean(near.as_deref()));
+    }
+}
+
+/// `{ type: timestamp, unit: ms }` behind a field as its type and its unit.
+fn split_unit(note: &Spanned<String>) -> (Spanned<String>, Option<Spanned<TimeUnit>>) {
+    let split = || {
+        let within = note.node.strip_prefix('{')?.strip_suffix('}')?;
+        let (ty, unit) = within.rsplit_once(',')?;
+        let ty = ty.trim().strip_prefix("type:")?.trim();
+        let unit = unit.trim().strip_prefix("unit:")?.trim();
+        let (_, read) = TIME_UNITS.iter().find(|(word, _)| *word == unit)?;
+        let place = |at: usize, part: &str| {
+            let start = note.span.start + u32::try_from(at).ok()?;
+            Some(Span::new(start, start + u32::try_from(part.len()).ok()?))
+        };
+        let ty_place = place(note.node.find(ty)?, ty)?;
+        let unit_place = place(note.node.rfind(unit)?, unit)?;
+        Some((Spanned::new(ty.to_owned(), ty_place), Spanned::new(*read, unit_place)))
+    };
+    match split() {
+        Some((ty, unit)) => (ty, Some(unit)),
+        None => (note.clone(), None),
     }
 }
 

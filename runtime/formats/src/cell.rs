@@ -6,19 +6,24 @@
 
 use arqon_proto::{RowError, decode_value, encode_value, parse_text};
 use arqon_types::{
-    Column, Float, Type, Value, format_base64, format_date, format_decimal, format_duration,
-    format_timestamp,
+    Column, Float, TimeUnits, Type, Value, format_base64, format_date, format_decimal,
+    format_duration, format_timestamp,
 };
 
 /// Appends the cell to the column; on a fault the column is as before.
-pub(crate) fn push_cell(column: &mut Column, ty: &Type, cell: &[u8]) -> Result<(), RowError> {
+pub(crate) fn push_cell(
+    column: &mut Column,
+    ty: &Type,
+    units: &TimeUnits,
+    cell: &[u8],
+) -> Result<(), RowError> {
     match (column, ty) {
         (Column::Option { present, values }, Type::Option(inner)) => {
             if cell.is_empty() {
                 present.push(false);
                 values.push_default();
             } else {
-                push_cell(values, inner, cell)?;
+                push_cell(values, inner, units, cell)?;
                 present.push(true);
             }
             Ok(())
@@ -28,32 +33,34 @@ pub(crate) fn push_cell(column: &mut Column, ty: &Type, cell: &[u8]) -> Result<(
             Ok(())
         }
         (column @ Column::Bytes(_), Type::Bytes) => {
-            column.push(&parse_text(utf8(cell)?, ty)?);
+            column.push(&parse_text(utf8(cell)?, ty, units)?);
             Ok(())
         }
         (column, Type::Int64) => {
             let number = match short_int(cell) {
                 Some(number) => Value::Int(number),
-                None => value_of(cell, ty)?,
+                None => value_of(cell, ty, units)?,
             };
             column.push(&number);
             Ok(())
         }
         (column, ty) => {
-            column.push(&value_of(cell, ty)?);
+            column.push(&value_of(cell, ty, units)?);
             Ok(())
         }
     }
 }
 
 /// The value of a cell that has no faster way.
-fn value_of(cell: &[u8], ty: &Type) -> Result<Value, RowError> {
+fn value_of(cell: &[u8], ty: &Type, units: &TimeUnits) -> Result<Value, RowError> {
     let text = utf8(cell)?;
     if text.is_empty() {
         return Err(RowError::new("", format!("is empty, and {ty} is no option")));
     }
     match ty {
-        Type::List(_) | Type::Map(_) | Type::Tensor(_) | Type::Struct(_) => decode_value(text, ty),
+        Type::List(_) | Type::Map(_) | Type::Tensor(_) | Type::Struct(_) => {
+            decode_value(text, ty, units)
+        }
         Type::Float64 => match text.parse::<f64>() {
             // The quick way for what is plainly a finite number.
             Ok(number)
@@ -61,9 +68,9 @@ fn value_of(cell: &[u8], ty: &Type) -> Result<Value, RowError> {
             {
                 Ok(Value::Float(Float::new(number)))
             }
-            _ => parse_text(text, ty),
+            _ => parse_text(text, ty, units),
         },
-        _ => parse_text(text, ty),
+        _ => parse_text(text, ty, units),
     }
 }
 
@@ -122,11 +129,13 @@ pub(crate) fn write_cell(value: &Value, ty: &Type, cell: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use arqon_types::TimeUnit;
+
     use super::*;
 
     fn read(ty: &Type, cell: &str) -> Result<Value, String> {
         let mut column = Column::empty(ty);
-        match push_cell(&mut column, ty, cell.as_bytes()) {
+        match push_cell(&mut column, ty, TimeUnits::none(), cell.as_bytes()) {
             Ok(()) => Ok(column.value(0, ty)),
             Err(error) => {
                 assert!(column.is_empty(), "a refused cell leaves nothing behind");
@@ -150,6 +159,26 @@ mod tests {
         assert_eq!(read(&Type::Int64.optional(), ""), Ok(Value::None));
         let list = Type::List(Box::new(Type::Int64));
         assert_eq!(read(&list, "[1, 2]"), Ok(Value::List([Value::Int(1), Value::Int(2)].into())));
+    }
+
+    #[test]
+    fn integers_are_times_in_the_unit_of_their_field() {
+        let read = |unit, ty: &Type, cell: &str| {
+            let mut column = Column::empty(ty);
+            let pushed = push_cell(&mut column, ty, &TimeUnits::of(unit), cell.as_bytes());
+            pushed.map(|()| column.value(0, ty)).map_err(|error| error.reason)
+        };
+        let at = Ok(Value::Timestamp(1_500_000_000));
+        assert_eq!(read(TimeUnit::Milliseconds, &Type::Timestamp, "1500"), at);
+        assert_eq!(read(TimeUnit::Seconds, &Type::Timestamp, "1970-01-01T00:00:01.5Z"), at);
+        assert_eq!(read(TimeUnit::Microseconds, &Type::Timestamp.optional(), "1500000"), at);
+        let list = Type::List(Box::new(Type::Timestamp));
+        let items = [Value::Timestamp(-1), Value::Timestamp(0)];
+        let found = read(TimeUnit::Nanoseconds, &list, "[-1, \"1970-01-01T00:00:00Z\"]");
+        assert_eq!(found, Ok(Value::List(items.into())));
+        let reason = read(TimeUnit::Seconds, &Type::Timestamp, "9223372037").unwrap_err();
+        assert_eq!(reason, "does not fit: 9223372037 s is out of the range of timestamp");
+        assert!(read(TimeUnit::Seconds, &Type::Timestamp, "1.5").is_err());
     }
 
     #[test]

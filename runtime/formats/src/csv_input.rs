@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use arqon_types::{Column, ColumnBatch, Schema, Type};
+use arqon_types::{Column, ColumnBatch, Schema, TimeUnits, Type};
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use crate::batch::{InputBatch, InputRows};
@@ -23,6 +23,7 @@ pub(crate) struct CsvInput {
     crlf: bool,
     names: Vec<String>,
     types: Vec<Type>,
+    units: Vec<TimeUnits>,
     targets: Vec<Target>,
     /// Fields that no column of the file names; options all of them.
     absent: Vec<usize>,
@@ -54,6 +55,11 @@ impl CsvInput {
             crlf: false,
             names: schema.fields.iter().map(|field| field.name.clone()).collect(),
             types: schema.types(),
+            units: schema
+                .fields
+                .iter()
+                .map(|field| schema.units.field(&field.name).clone())
+                .collect(),
             targets: Vec::new(),
             absent: Vec::new(),
             broken: None,
@@ -181,7 +187,8 @@ impl CsvInput {
             if self.crlf && cell_idx + 1 == n_cells {
                 cell = cell.strip_suffix(b"\r").unwrap_or(cell);
             }
-            if let Err(error) = push_cell(column, &self.types[field_idx], cell) {
+            let (ty, units) = (&self.types[field_idx], &self.units[field_idx]);
+            if let Err(error) = push_cell(column, ty, units, cell) {
                 column.push_default();
                 let name = &self.names[field_idx];
                 let below = &error.field;

@@ -3,7 +3,9 @@
 //! Publishers send rows of the old schema, subscribers expect to read them. Rows on the wire name
 //! their fields in JSON and number them in protobuf, so a field may be added at the end only.
 
-use arqon_types::{Edge, Field, Type};
+use std::collections::{BTreeMap, BTreeSet};
+
+use arqon_types::{Edge, Field, TimeUnits, Type};
 
 use super::{Verdict, is_at_edge};
 use crate::vertex::Topic;
@@ -29,6 +31,13 @@ pub(super) fn topic(was: &Topic, now: &Topic) -> (Verdict, Vec<String>) {
         refusals.push("clients that read it may not do so any more".to_owned());
     }
     for (is_refused, reason) in fields("", &was.schema.fields, &now.schema.fields, was.edge) {
+        if is_refused {
+            refusals.push(reason);
+        } else {
+            changes.push(reason);
+        }
+    }
+    for (is_refused, reason) in units(&was.schema.units, &now.schema.units, was.edge) {
         if is_refused {
             refusals.push(reason);
         } else {
@@ -83,6 +92,31 @@ fn fields(path: &str, was: &[Field], now: &[Field], edge: Edge) -> Vec<(bool, St
         }
     }
     found
+}
+
+/// Which integers are read in another unit; publishers may go on only where none was sent before.
+fn units(was: &TimeUnits, now: &TimeUnits, edge: Edge) -> Vec<(bool, String)> {
+    let (was, now): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (was.paths().into_iter().collect(), now.paths().into_iter().collect());
+    let paths: BTreeSet<&String> = was.keys().chain(now.keys()).collect();
+    paths
+        .into_iter()
+        .filter_map(|path| match (was.get(path), now.get(path)) {
+            (Some(old), Some(new)) if old == new => None,
+            (Some(old), Some(new)) => Some((
+                edge.admits(),
+                format!("integers of the field `{path}` are read in {new} instead of {old}"),
+            )),
+            (Some(old), None) => Some((
+                edge.admits(),
+                format!("integers of the field `{path}`, in {old}, are accepted no more"),
+            )),
+            (None, Some(new)) => {
+                Some((false, format!("integers of the field `{path}` are accepted, in {new}")))
+            }
+            (None, None) => None,
+        })
+        .collect()
 }
 
 fn types(name: &str, was: &Type, now: &Type, edge: Edge) -> Vec<(bool, String)> {
