@@ -197,14 +197,17 @@ fn front<'a>(
         let mut typer = Typer::new(&resolved.functions, &resolved.params, places, &mut round);
         typer.notes = (options.purpose == Purpose::Edit).then(Notes::default);
         let flow = type_flow(&resolved, &mut typer);
-        let notes = typer.notes.take();
+        let mut notes = typer.notes.take();
+        if let Some(notes) = &mut notes {
+            notes.topics(&resolved);
+        }
         let symbols = typer.symbols.found();
         let mut used = Used {
             functions: std::mem::take(&mut typer.used_functions),
             params: std::mem::take(&mut typer.used_params),
         };
         used.params.extend(resolved.dimension_params.iter().cloned());
-        let tests = type_tests(&resolved, &flow, places, &mut round);
+        let tests = type_tests(&resolved, &flow, places, (&mut round, notes.as_mut()));
         if symbols.is_empty() || round.has_errors() {
             *report = round;
             return Front { resolved, flow, used, tests, notes };

@@ -10,11 +10,13 @@ use arqon_operators::Place;
 use arqon_types::{Change, Discipline, Row, Schema, TopicName, error_schema};
 
 use self::mocks::{Said, mocked_names};
+use crate::facts::Notes;
 use crate::feeds::is_fed_from_outside;
 use crate::places::Places;
 use crate::raw::{Wanted, typed_fields};
 use crate::report::Report;
 use crate::resolve::{Resolved, TopicOrigin};
+use crate::row_type::RowType;
 use crate::typed::{NodeId, TopicId};
 use crate::typing::Flow;
 
@@ -106,13 +108,13 @@ pub(crate) fn type_tests(
     resolved: &Resolved<'_>,
     flow: &Flow,
     places: &Places<'_>,
-    report: &mut Report,
+    (report, notes): (&mut Report, Option<&mut Notes>),
 ) -> Vec<TestPlan> {
     let mut n_writers = vec![0_usize; resolved.topics.len()];
     for sink in flow.nodes.iter().flat_map(|node| &node.sinks) {
         n_writers[sink.topic.0] += 1;
     }
-    let mut tests = Tests { resolved, flow, places, report, n_writers };
+    let mut tests = Tests { resolved, flow, places, report, notes, n_writers };
     let typed: Vec<Option<TestPlan>> =
         resolved.circuit.tests.iter().map(|test| tests.test(test)).collect();
     typed.into_iter().flatten().collect()
@@ -123,6 +125,7 @@ struct Tests<'r, 'a> {
     flow: &'r Flow,
     places: &'r Places<'r>,
     report: &'r mut Report,
+    notes: Option<&'r mut Notes>,
     n_writers: Vec<usize>,
 }
 
@@ -225,6 +228,7 @@ impl Tests<'_, '_> {
             );
             return None;
         }
+        self.note(rows, &topic.row);
         let schema = topic.schema()?;
         let changes: Vec<Option<Change>> =
             rows.iter().map(|row| self.change(id, row, &schema)).collect();
@@ -310,7 +314,7 @@ impl Tests<'_, '_> {
     }
 
     fn output(&mut self, name: &ast::Name, rows: &[ast::TestRow]) -> Option<TestOutput> {
-        let schema = self.output_schema(name)?;
+        let schema = self.output_schema(name, rows)?;
         let what = format!("a row of `{}`", name.node);
         let mut updates = Some(Vec::with_capacity(rows.len()));
         for row in rows {
@@ -344,7 +348,7 @@ impl Tests<'_, '_> {
         })
     }
 
-    fn output_schema(&mut self, name: &ast::Name) -> Option<Schema> {
+    fn output_schema(&mut self, name: &ast::Name, rows: &[ast::TestRow]) -> Option<Schema> {
         if self.resolved.topic_id(name.as_str()).is_none()
             && let Some(owner) = name.node.strip_suffix(".errors")
             && (self.resolved.node_id(owner).is_some() || self.resolved.topic_id(owner).is_some())
@@ -356,7 +360,9 @@ impl Tests<'_, '_> {
             && let Some(NodeId(id)) = self.resolved.node_id(owner)
             && let Some(step) = self.flow.nodes[id].judging_step()
         {
-            let fields = self.flow.nodes[id].row_before(step).fields()?;
+            let row = self.flow.nodes[id].row_before(step);
+            self.note(rows, row);
+            let fields = row.fields()?;
             return Some(Schema::new(name.as_str(), fields));
         }
         let id = self.resolved.written_topic(name, "the test names", self.report)?;
@@ -375,6 +381,16 @@ impl Tests<'_, '_> {
             );
             return None;
         }
+        self.note(rows, &topic.row);
         topic.schema()
+    }
+
+    /// Rows that are written out are of this type.
+    fn note(&mut self, rows: &[ast::TestRow], row: &RowType) {
+        if let Some(notes) = &mut self.notes {
+            for written in rows {
+                notes.value(&written.row, row);
+            }
+        }
     }
 }

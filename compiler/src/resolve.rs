@@ -16,7 +16,7 @@ use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::suggest::is_misspelt;
-use arqon_types::{Discipline, Edge, Field, TopicName, Type};
+use arqon_types::{Discipline, Edge, TopicName, Type};
 use indexmap::IndexMap;
 
 pub(crate) use constants::{Function, Functions, Params};
@@ -85,9 +85,8 @@ fn returned_rows(
             );
         }
         let origin = Origin { span: ty.span, kind: OriginKind::Declared };
-        let row = schemas::struct_fields(put).map_or_else(RowType::unknown, |fields| {
-            Arc::new(RowType::from_fields(&fields, Some(origin)))
-        });
+        let row = schemas::struct_row(put)
+            .map_or_else(RowType::unknown, |row| Arc::new(row.spoken_of(origin)));
         rows.insert(ty.span, row);
     }
     rows
@@ -236,14 +235,10 @@ fn judges(step: &ast::Step) -> bool {
 
 /// `<operator>.jobs` and `<operator>.results`.
 fn topics_of<'a>(id: OperatorId, operator: &Operator<'a>) -> Vec<Topic<'a>> {
-    let contract_span =
-        operator.ast.contract.as_ref().map_or(operator.ast.name.span, |contract| contract.span);
-    let origin = Origin { span: contract_span, kind: OriginKind::Contract };
-    let topic = |suffix: &str, fields: Option<Vec<Field>>, topic_origin: TopicOrigin<'a>| {
+    let [jobs, results] = operator.rows_on_bus();
+    let topic = |suffix: &str, row: Option<RowType>, topic_origin: TopicOrigin<'a>| {
         let name = TopicName::parse(&format!("{}.{suffix}", operator.ast.name.node)).ok()?;
-        let row = fields.map_or_else(RowType::unknown, |fields| {
-            Arc::new(RowType::from_fields(&fields, Some(origin)))
-        });
+        let row = row.map_or_else(RowType::unknown, Arc::new);
         Some(Topic {
             schema_name: name.as_str().to_owned(),
             name,
@@ -257,8 +252,8 @@ fn topics_of<'a>(id: OperatorId, operator: &Operator<'a>) -> Vec<Topic<'a>> {
         })
     };
     [
-        topic("jobs", operator.job_fields(), TopicOrigin::Jobs(id)),
-        topic("results", operator.result_fields(), TopicOrigin::Results(id)),
+        topic("jobs", jobs, TopicOrigin::Jobs(id)),
+        topic("results", results, TopicOrigin::Results(id)),
     ]
     .into_iter()
     .flatten()

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use arqon_grammar::Span;
+use arqon_grammar::Spanned;
 use arqon_types::{Field, Schema, TimeUnits, Type};
 
 /// The fields of a row, in order.
@@ -28,7 +29,9 @@ pub(crate) struct Column {
     pub(crate) ty: Option<Type>,
     /// Where its type comes from.
     pub(crate) origin: Option<Origin>,
-    /// For a struct: its fields with their origins.
+    /// Where the text gives it its name; `None` where the language does.
+    pub(crate) named: Option<Span>,
+    /// For a struct, or a list, map or option of one: its fields with their origins.
     pub(crate) parts: Option<Arc<RowType>>,
 }
 
@@ -89,6 +92,22 @@ impl RowType {
         Self::new(columns, false)
     }
 
+    /// The parts of a value of this type, if a column has such parts.
+    pub(crate) fn parts_of(&self, ty: Option<&Type>) -> Option<Arc<RowType>> {
+        let known = self.columns.iter().filter_map(|it| Some((it.ty.as_ref()?, &it.parts)));
+        parts_among(ty?, known)
+    }
+
+    /// The columns of a row whose declaration is spoken of at `origin`.
+    pub(crate) fn spoken_of(&self, origin: Origin) -> Self {
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| Column { origin: Some(origin), ..column.clone() })
+            .collect();
+        Self { columns, open: self.open, units: self.units.clone() }
+    }
+
     /// Where the column of that name stands.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| &*column.name == name)
@@ -131,8 +150,45 @@ impl RowType {
 }
 
 impl Column {
-    /// A column without parts.
+    /// A column without parts, whose name the language gives.
     pub(crate) fn new(name: &str, ty: Option<Type>, origin: Option<Origin>) -> Self {
-        Self { name: Arc::from(name), ty, origin, parts: None }
+        Self { name: Arc::from(name), ty, origin, named: None, parts: None }
+    }
+
+    /// A column without parts, with the name that stands in the text.
+    pub(crate) fn named(name: &Spanned<String>, ty: Option<Type>, origin: Option<Origin>) -> Self {
+        Self { named: Some(name.span), ..Self::new(name.as_str(), ty, origin) }
+    }
+}
+
+/// Of values of these types, the fields that a value of type `ty` has when it is one of them, an
+/// item of one, or a list of them.
+pub(crate) fn parts_among<'t>(
+    ty: &Type,
+    known: impl Iterator<Item = (&'t Type, &'t Option<Arc<RowType>>)>,
+) -> Option<Arc<RowType>> {
+    let wanted = innermost(ty)?;
+    let mut with_parts = known.filter_map(|(ty, parts)| Some((ty, parts.as_ref()?)));
+    with_parts.find(|(ty, _)| innermost(ty) == Some(wanted)).map(|(_, parts)| Arc::clone(parts))
+}
+
+/// The fields of a struct, or of the structs within a list, map or option.
+fn innermost(ty: &Type) -> Option<&[Field]> {
+    match ty {
+        Type::Struct(fields) => Some(fields),
+        Type::List(inner) | Type::Map(inner) | Type::Option(inner) => innermost(inner),
+        Type::Bool
+        | Type::Int64
+        | Type::Float32
+        | Type::Float64
+        | Type::Decimal(_)
+        | Type::String
+        | Type::Bytes
+        | Type::Timestamp
+        | Type::Duration
+        | Type::Date
+        | Type::Uuid
+        | Type::Enum(_)
+        | Type::Tensor(_) => None,
     }
 }

@@ -1,5 +1,6 @@
 //! A text with all that is known of it; a broken text as far as it can be read.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -7,6 +8,8 @@ use arqon_compiler::{Compiled, Facts, Options, Purpose, compile_with, with_profi
 use arqon_grammar::{Diagnostic, Loader, Main, NoFiles, Span};
 use arqon_plan::{FlowStep, Plan, VertexId};
 
+use crate::fields::fields;
+use crate::locals::locals;
 use crate::names::{Occurrence, occurrences};
 
 /// What is known of a text.
@@ -17,8 +20,10 @@ pub(crate) struct Analysis {
     pub(crate) compiled: Compiled,
     /// Types and declarations by place.
     pub(crate) facts: Facts,
-    /// All places where something is named.
+    /// All places where something on the bus or a declaration of the circuit is named.
     pub(crate) occurrences: Vec<Occurrence>,
+    /// The same with fields, variants and names within expressions, when somebody asks.
+    everything: OnceCell<Vec<Occurrence>>,
     /// The faults and warnings of the text itself.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The last vertex of each address, `revenue` or `revenue[1]`.
@@ -53,13 +58,32 @@ impl Analysis {
         let steps = compiled.plan.as_ref().map(addresses).unwrap_or_default();
         let verbs = compiled.plan.as_ref().map(verbs).unwrap_or_default();
         let occurrences = occurrences(&facts);
-        Self { compiled, facts, occurrences, diagnostics, steps, verbs }
+        let everything = OnceCell::new();
+        Self { compiled, facts, occurrences, everything, diagnostics, steps, verbs }
     }
 
     /// What is known of a text that the compiler fails on.
     pub(crate) fn nothing(name: &str) -> Self {
         let none = Self::new(Main::alone(name, ""), &mut NoFiles, &Options::default());
         Self { diagnostics: Vec::new(), ..none }
+    }
+
+    /// All places where anything is named, by place. A field that is taken under its own name has
+    /// two there: the one that it declares, then the one that it takes.
+    pub(crate) fn everything(&self) -> &[Occurrence] {
+        self.everything.get_or_init(|| {
+            let mut all = self.occurrences.clone();
+            if let Some(circuit) = &self.facts.circuit {
+                all.extend(fields(&self.facts, circuit, self.compiled.sources.text()));
+                all.extend(locals(circuit));
+            }
+            all.sort_by(|one, other| {
+                let key = |it: &Occurrence| (it.span, !it.is_declaration, it.kind, it.owner);
+                key(one).cmp(&key(other))
+            });
+            all.dedup();
+            all
+        })
     }
 
     /// The plan, as far as the text has one.

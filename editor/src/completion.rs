@@ -323,6 +323,14 @@ impl Request<'_> {
             NameKind::Function => Kind::Function,
             NameKind::Param => Kind::Constant,
             NameKind::Operator => Kind::Operator,
+            NameKind::Field => Kind::Field,
+            NameKind::Argument | NameKind::Variable => Kind::Constant,
+            NameKind::Variant
+            | NameKind::Implementation
+            | NameKind::Port
+            | NameKind::Profile
+            | NameKind::Role
+            | NameKind::Test => Kind::Word,
         };
         let mut found: Vec<Candidate> =
             kinds.iter().flat_map(|it| self.of_kind(*it, kind(*it))).collect();

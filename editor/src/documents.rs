@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use arqon_compiler::Options;
 use arqon_grammar::{LoadFault, Loader, Main, NoFiles};
 use lsp_types::Uri;
 
@@ -38,7 +37,8 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    fn new(uri: Uri, version: i32, text: &str) -> Self {
+    /// A document of which nothing is known yet.
+    pub(crate) fn new(uri: Uri, version: i32, text: &str) -> Self {
         let path = path_of(&uri);
         let name =
             path.as_ref().map_or_else(|| uri.as_str().to_owned(), |it| it.display().to_string());
@@ -65,6 +65,11 @@ impl Document {
     /// What is known of it, or was known when it could be read last.
     pub(crate) fn readable(&self) -> Option<&Analysis> {
         self.analysis.as_ref().filter(|it| it.is_readable()).or(self.last_readable.as_ref())
+    }
+
+    /// This is known of it.
+    pub(crate) fn know(&mut self, analysis: Analysis) {
+        self.analysis = Some(analysis);
     }
 
     /// The URI of a file of its circuit.
@@ -156,14 +161,7 @@ impl Documents {
         if document.analysis.is_some() {
             return false;
         }
-        let options = workspace.options();
-        let root = document.path.as_deref().and_then(|path| workspace.root(path));
-        let analysis = if let Some(root) = root {
-            self.in_folder(document, root, &options)
-        } else {
-            let main = Main::alone(&document.name, &document.text);
-            Analysis::new(main, &mut NoFiles, &options)
-        };
+        let analysis = self.examine(document, workspace, &BTreeMap::new());
         if let Some(document) = self.open.get_mut(uri.as_str()) {
             if analysis.is_readable() {
                 document.outdated.extend(document.last_readable.take());
@@ -171,6 +169,33 @@ impl Documents {
             document.analysis = Some(analysis);
         }
         true
+    }
+
+    /// What is known of a document, open or not, if some files have other texts.
+    pub(crate) fn examine(
+        &self,
+        document: &Document,
+        workspace: &dyn Workspace,
+        edited: &BTreeMap<PathBuf, Rc<str>>,
+    ) -> Analysis {
+        let options = workspace.options();
+        let root = document.path.as_deref().and_then(|path| workspace.root(path));
+        let Some(root) = root else {
+            let main = Main::alone(&document.name, &document.text);
+            return Analysis::new(main, &mut NoFiles, &options);
+        };
+        let ImportRoot { name, path, folder, loader } = root;
+        let opened = self.open.values().filter_map(|it| Some((it.path.clone()?, &it.text)));
+        let edited = edited.iter().map(|(path, text)| (path.clone(), text));
+        let texts = opened.chain(edited).map(|(path, text)| (path, Rc::clone(text))).collect();
+        let mut loader = OpenFirst { folder, loader, texts };
+        let main = Main { name: &document.name, text: &document.text, path: &path, root: &name };
+        Analysis::new(main, &mut loader, &options)
+    }
+
+    /// All open documents.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Document> {
+        self.open.values()
     }
 
     /// Lets go of what nobody asks for any more, when there is time.
@@ -183,18 +208,6 @@ impl Documents {
         if let Some(document) = self.open.get_mut(uri.as_str()) {
             document.analysis = Some(Analysis::nothing(&document.name));
         }
-    }
-
-    fn in_folder(&self, document: &Document, root: ImportRoot, options: &Options) -> Analysis {
-        let ImportRoot { name, path, folder, loader } = root;
-        let texts = self
-            .open
-            .values()
-            .filter_map(|it| Some((it.path.clone()?, Rc::clone(&it.text))))
-            .collect();
-        let mut loader = OpenFirst { folder, loader, texts };
-        let main = Main { name: &document.name, text: &document.text, path: &path, root: &name };
-        Analysis::new(main, &mut loader, options)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::analysis::Analysis;
 use crate::cursor::{Cursor, Place, cursor};
 use crate::describe;
 use crate::names::{self, Kind, Occurrence};
+use crate::navigation::same;
 use crate::reference;
 use crate::words;
 
@@ -20,7 +21,8 @@ pub(crate) fn hover(analysis: &Analysis, offset: u32) -> Option<(Span, String)> 
     if let Some(found) = function_call(circuit, offset) {
         return Some(found);
     }
-    if let Some(occurrence) = names::at(&analysis.occurrences, offset)
+    let occurrence = names::at(analysis.everything(), offset);
+    if let Some(occurrence) = occurrence
         && let Some(text) = named(analysis, circuit, occurrence)
     {
         return Some((occurrence.span, text));
@@ -28,6 +30,46 @@ pub(crate) fn hover(analysis: &Analysis, offset: u32) -> Option<(Span, String)> 
     verb(analysis, offset)
         .or_else(|| expression(analysis, offset))
         .or_else(|| written(analysis, circuit, offset))
+        .or_else(|| {
+            let occurrence = occurrence?;
+            Some((occurrence.span, declared(analysis, circuit, occurrence)?))
+        })
+}
+
+/// What is declared under a name that stands in no expression.
+fn declared(analysis: &Analysis, circuit: &ast::Circuit, it: &Occurrence) -> Option<String> {
+    if it.kind == Kind::Variable {
+        let ty = same(analysis, it).find_map(|it| analysis.facts.type_of(it.span))?;
+        return Some(describe::ty(&it.name, ty));
+    }
+    let mut places = same(analysis, it).filter(|it| it.is_declaration).map(|it| it.span);
+    places.find_map(|place| {
+        let (schema, field) = all_fields(circuit).find(|(_, field)| field.name.span == place)?;
+        let ty = field.ty.span.slice(analysis.compiled.sources.text());
+        let code = describe::code(&format!("{}: {ty}", it.name));
+        Some(match schema {
+            Some(schema) => format!("{code}\n\nfield of schema `{schema}`"),
+            None => code,
+        })
+    })
+}
+
+/// The fields that a circuit declares, with the schema if it is of one; those of nested structs
+/// too.
+fn all_fields(circuit: &ast::Circuit) -> impl Iterator<Item = (Option<&str>, &ast::Field)> {
+    fn within(ty: &ast::TypeExpr) -> impl Iterator<Item = &ast::Field> {
+        ty.parts().into_iter().flat_map(|part| match &part.kind {
+            ast::TypeKind::Struct(fields) => fields.as_slice(),
+            _ => &[],
+        })
+    }
+    let of_schemas = circuit.schemas.iter().flat_map(|schema| {
+        let own = schema.fields.iter().map(|field| (Some(schema.name.as_str()), field));
+        let nested = schema.fields.iter().flat_map(|field| within(&field.ty));
+        own.chain(nested.map(|field| (None, field)))
+    });
+    let of_topics = circuit.topics.iter().flat_map(|topic| &topic.schema);
+    of_schemas.chain(of_topics.flat_map(within).map(|field| (None, field)))
 }
 
 /// What the reference says of the function whose name stands there, unless it is the circuit's own.
@@ -68,7 +110,7 @@ fn expression(analysis: &Analysis, offset: u32) -> Option<(Span, String)> {
 /// A field that a step adds, or a word of the language.
 fn written(analysis: &Analysis, circuit: &ast::Circuit, offset: u32) -> Option<(Span, String)> {
     let text = analysis.compiled.sources.main_text();
-    let span = word_at(text, offset)?;
+    let span = words::word_at(text, offset)?;
     let word = span.slice(text);
     let found = field(analysis, circuit, span, word).or_else(|| {
         let at = cursor(text, span.start as usize);
@@ -130,18 +172,6 @@ fn meaning(at: &Cursor, word: &str) -> Option<&'static str> {
     }
 }
 
-/// The word around an offset.
-fn word_at(text: &str, offset: u32) -> Option<Span> {
-    let offset = offset as usize;
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let before = text.get(..offset)?;
-    let start = before.trim_end_matches(is_word).len();
-    let rest = &text[offset..];
-    let end = offset + rest.len() - rest.trim_start_matches(is_word).len();
-    let number = |at: usize| u32::try_from(at).ok();
-    (start < end).then_some(Span::new(number(start)?, number(end)?))
-}
-
 fn named(analysis: &Analysis, circuit: &ast::Circuit, it: &Occurrence) -> Option<String> {
     let plan = analysis.plan()?;
     let source = |span: Span| span.slice(analysis.compiled.sources.text());
@@ -186,6 +216,61 @@ fn named(analysis: &Analysis, circuit: &ast::Circuit, it: &Occurrence) -> Option
             let text = format!("{}: {}", it.name, source(param.value.span));
             Some(format!("**parameter**\n\n{}", describe::code(&text)))
         }
+        Kind::Variant => {
+            let variants = same(analysis, it).find(|it| it.is_declaration)?;
+            let (_, field) = all_fields(circuit).find(|(_, field)| {
+                field.ty.span.start <= variants.span.start && variants.span.end <= field.ty.span.end
+            })?;
+            let ty = source(field.ty.span);
+            Some(format!(
+                "**variant** `{}` of\n\n{}",
+                it.name,
+                describe::code(&format!("{}: {ty}", field.name.node))
+            ))
+        }
+        Kind::Argument => {
+            let is_of = |function: &&ast::Function| {
+                function.params.iter().any(|param| param.span.start == it.owner)
+            };
+            let function = circuit.functions.iter().find(is_of)?;
+            Some(format!("**parameter** `{}` of function `{}`", it.name, function.name.node))
+        }
+        Kind::Implementation => {
+            let (operator, via) = it.name.rsplit_once('.')?;
+            let known = circuit.operators.iter().find(|known| known.name.node == operator)?;
+            let known = known.via.iter().find(|known| known.name.node == via)?;
+            let transport = known.transport.as_ref().map_or("", |it| source(it.span));
+            Some(format!(
+                "**implementation** `{via}` of operator `{operator}`\n\n{}",
+                describe::code(&format!("{via}: {transport}"))
+            ))
+        }
+        Kind::Port => Some(format!("**port** `{}` of the kernel that is the first step", it.name)),
+        Kind::Profile => Some(format!("**profile** `{0}`, chosen with `--profile {0}`", it.name)),
+        Kind::Role => {
+            let role = circuit.access.iter().find(|role| role.name.node == it.name)?;
+            let listed = |word: &str, grants: &[ast::Grant]| {
+                let names: Vec<&str> = grants.iter().map(|it| it.target.as_str()).collect();
+                (!names.is_empty()).then(|| format!("may {word} `{}`", names.join("`, `")))
+            };
+            let may: Vec<String> = [
+                listed("publish", &role.publish),
+                listed("subscribe", &role.subscribe),
+                listed("execute", &role.execute),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            Some(format!("**role** `{}`: {}", it.name, may.join(", ")))
+        }
+        Kind::Test => {
+            let test = circuit.tests.iter().find(|test| test.name.node == it.name)?;
+            let n = test.steps.len();
+            let steps = if n == 1 { "step" } else { "steps" };
+            Some(format!("**test** of {n} {steps}, run by `arqon test`"))
+        }
+        // These are expressions, or declared in one place of many.
+        Kind::Field | Kind::Variable => None,
         Kind::Operator => {
             let operator = circuit.operators.iter().find(|known| known.name.node == it.name)?;
             let contract = operator.contract.as_ref().map_or("", |it| source(it.span));

@@ -26,6 +26,24 @@ pub(crate) enum Kind {
     Label,
     /// A variable or a node within the loop of a node; its name is `node.variable`.
     Local,
+    /// A field of a row, or what a join calls the row of its other side.
+    Field,
+    /// A variant of an enumeration.
+    Variant,
+    /// A parameter of a function of the circuit.
+    Argument,
+    /// A variable of a lambda.
+    Variable,
+    /// A way to reach an operator; its name is `operator.via`.
+    Implementation,
+    /// A named port of a node.
+    Port,
+    /// A profile.
+    Profile,
+    /// A role.
+    Role,
+    /// A test.
+    Test,
 }
 
 /// One place where something is named.
@@ -37,8 +55,18 @@ pub(crate) struct Occurrence {
     pub(crate) kind: Kind,
     /// The name.
     pub(crate) name: String,
+    /// Which of all that are called so is meant, where a name alone does not tell: the place of a
+    /// declaration that stands for all of them. 0 for what is named once in a circuit.
+    pub(crate) owner: u32,
     /// Whether it is declared here.
     pub(crate) is_declaration: bool,
+}
+
+impl Occurrence {
+    /// Whether both name the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.kind, self.owner) == (other.kind, other.owner) && self.name == other.name
+    }
 }
 
 /// All of them, by place.
@@ -55,17 +83,23 @@ pub(crate) fn occurrences(facts: &Facts) -> Vec<Occurrence> {
         }
     }
     for role in &circuit.access {
+        collector.declared(Kind::Role, &role.name);
         for grant in role.publish.iter().chain(&role.subscribe).chain(&role.execute) {
             collector.reference(&grant.target);
         }
     }
     for profile in &circuit.profiles {
-        for (operator, _) in &profile.uses {
+        collector.declared(Kind::Profile, &profile.name);
+        for (operator, via) in &profile.uses {
             collector.reference(operator);
+            collector.implementation(operator.as_str(), via, false);
         }
         for param in &profile.params {
             collector.used(Kind::Param, &param.name);
         }
+    }
+    for test in &circuit.tests {
+        collector.declared(Kind::Test, &test.name);
     }
     for step in circuit.tests.iter().flat_map(|test| &test.steps) {
         collector.test_step(step);
@@ -87,10 +121,23 @@ pub(crate) fn at(occurrences: &[Occurrence], offset: u32) -> Option<&Occurrence>
 /// A name as it is written where it stands.
 pub(crate) fn written(kind: Kind, name: &str) -> &str {
     match kind {
-        Kind::Label | Kind::Local => name.rsplit_once('.').map_or(name, |(_, last)| last),
-        Kind::Topic | Kind::Node | Kind::Schema | Kind::Function | Kind::Param | Kind::Operator => {
-            name
+        Kind::Label | Kind::Local | Kind::Implementation => {
+            name.rsplit_once('.').map_or(name, |(_, last)| last)
         }
+        Kind::Topic
+        | Kind::Node
+        | Kind::Schema
+        | Kind::Function
+        | Kind::Param
+        | Kind::Operator
+        | Kind::Field
+        | Kind::Variant
+        | Kind::Argument
+        | Kind::Variable
+        | Kind::Port
+        | Kind::Profile
+        | Kind::Role
+        | Kind::Test => name,
     }
 }
 
@@ -125,7 +172,13 @@ impl<'a> Collector<'a> {
     fn push(&mut self, kind: Kind, span: Span, name: &str, is_declaration: bool) {
         // A name written with escapes has no place of its own length.
         if span.len() as usize == written(kind, name).len() {
-            self.found.push(Occurrence { span, kind, name: name.to_owned(), is_declaration });
+            self.found.push(Occurrence {
+                span,
+                kind,
+                name: name.to_owned(),
+                owner: 0,
+                is_declaration,
+            });
         }
     }
 
@@ -156,6 +209,12 @@ impl<'a> Collector<'a> {
         }
         for operator in &circuit.operators {
             self.declared(Kind::Operator, &operator.name);
+            for via in &operator.via {
+                self.implementation(operator.name.as_str(), &via.name, true);
+            }
+            if let Some(via) = &operator.selected {
+                self.implementation(operator.name.as_str(), via, false);
+            }
             match operator.contract.as_ref().map(|contract| &contract.node) {
                 Some(ast::Contract::Own { job, result }) => {
                     for ty in job.iter().chain(result) {
@@ -235,8 +294,9 @@ impl<'a> Collector<'a> {
                 }
             }
             Some(ast::Source::Ports(ports)) => {
-                for name in ports.iter().flat_map(|port| &port.sources) {
-                    self.reference(name);
+                for port in ports {
+                    self.declared(Kind::Port, &port.name);
+                    port.sources.iter().for_each(|name| self.reference(name));
                 }
             }
             None => {}
@@ -254,6 +314,11 @@ impl<'a> Collector<'a> {
             }
             None => {}
         }
+    }
+
+    fn implementation(&mut self, operator: &str, via: &ast::Name, is_declaration: bool) {
+        let whole = format!("{operator}.{}", via.node);
+        self.push(Kind::Implementation, via.span, &whole, is_declaration);
     }
 
     fn label(&mut self, node: &str, label: &str, span: Span, is_declaration: bool) {
@@ -356,9 +421,9 @@ impl<'a> Collector<'a> {
     fn params_in_expressions(&mut self, facts: &Facts) {
         let by_place: BTreeMap<Span, &str> =
             self.params.iter().map(|(name, span)| (*span, *name)).collect();
-        for (place, declared) in facts.declarations() {
-            if let Some(name) = by_place.get(&declared) {
-                self.push(Kind::Param, place, name, false);
+        for (place, declared) in facts.names() {
+            if let Some(name) = by_place.get(declared) {
+                self.push(Kind::Param, *place, name, false);
             }
         }
     }

@@ -12,16 +12,42 @@ pub(crate) fn definition(analysis: &Analysis, offset: u32) -> Option<Span> {
     if let Some(file) = imported(analysis, offset) {
         return Some(file);
     }
-    if let Some(found) = names::at(&analysis.occurrences, offset) {
-        return declaration(analysis, found.kind, &found.name).map(|it| it.span);
+    let found = names::at(analysis.everything(), offset)?;
+    match found.kind {
+        Kind::Field if !found.is_declaration => Some(field(analysis, found.span)),
+        Kind::Topic
+        | Kind::Node
+        | Kind::Schema
+        | Kind::Function
+        | Kind::Param
+        | Kind::Operator
+        | Kind::Label
+        | Kind::Local
+        | Kind::Field
+        | Kind::Variant
+        | Kind::Argument
+        | Kind::Variable
+        | Kind::Implementation
+        | Kind::Port
+        | Kind::Profile
+        | Kind::Role
+        | Kind::Test => declaration(analysis, found).map(|it| it.span),
     }
-    // The smallest name around the offset: in `c.region` each part leads to its own place.
-    analysis
-        .facts
-        .declarations()
-        .filter(|(place, _)| place.start <= offset && offset <= place.end)
-        .min_by_key(|(place, _)| place.len())
-        .map(|(_, declared)| declared)
+}
+
+/// Where a field is declared: by way of all steps that take it under its own name.
+fn field(analysis: &Analysis, place: Span) -> Span {
+    let names = analysis.facts.names();
+    let mut at = place;
+    // Each step leads to one that stands before it in the flow; the bound is for broken texts.
+    for _ in 0..names.len() {
+        let first = names.partition_point(|(place, _)| *place < at);
+        match names.get(first) {
+            Some((place, declared)) if *place == at && *declared != at => at = *declared,
+            _ => break,
+        }
+    }
+    at
 }
 
 /// The beginning of the file whose import stands at an offset.
@@ -52,23 +78,22 @@ fn plain(path: &Path) -> PathBuf {
 
 /// All places of what is named at an offset, the declaration among them.
 pub(crate) fn references(analysis: &Analysis, offset: u32) -> Vec<&Occurrence> {
-    let Some(found) = names::at(&analysis.occurrences, offset) else { return Vec::new() };
-    same(analysis, found.kind, &found.name).collect()
+    let Some(found) = names::at(analysis.everything(), offset) else { return Vec::new() };
+    same(analysis, found).collect()
 }
 
 /// The declaration of a name.
 pub(crate) fn declaration<'a>(
     analysis: &'a Analysis,
-    kind: Kind,
-    name: &str,
+    found: &'a Occurrence,
 ) -> Option<&'a Occurrence> {
-    same(analysis, kind, name).find(|it| it.is_declaration)
+    same(analysis, found).find(|it| it.is_declaration)
 }
 
-fn same<'a>(
+/// All places where the same is named.
+pub(crate) fn same<'a>(
     analysis: &'a Analysis,
-    kind: Kind,
-    name: &str,
+    found: &'a Occurrence,
 ) -> impl Iterator<Item = &'a Occurrence> {
-    analysis.occurrences.iter().filter(move |it| it.kind == kind && it.name == name)
+    analysis.everything().iter().filter(move |it| it.is_same(found))
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, BufRead, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -15,7 +17,7 @@ use lsp_types::{
     DocumentSymbolParams, GotoDefinitionParams, Hover, HoverContents, HoverParams, InlayHint,
     InlayHintLabel, InlayHintParams, InlayHintTooltip, Location, MarkupContent, MarkupKind,
     PrepareRenameResponse, PublishDiagnosticsParams, Range, ReferenceParams, RenameParams,
-    TextDocumentPositionParams, TextEdit, Uri,
+    TextDocumentPositionParams, TextEdit, Uri, WorkspaceEdit,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -25,15 +27,18 @@ use crate::analysis::Analysis;
 use crate::completion::complete;
 use crate::diagnostics::{Places, by_file, convert};
 use crate::documents::{Document, Documents};
+use crate::everywhere::Everywhere;
 use crate::hints::hints;
 use crate::hover::hover;
 use crate::layout::{difference, formatted};
+use crate::names;
 use crate::navigation::{definition, references};
 use crate::outline::outline;
 use crate::protocol::{completion_item, edit_of, initialized, span_of, symbol, to_value};
-use crate::rename;
+use crate::rename::{self, Replacement};
 use crate::rpc::{self, Fault, Incoming};
-use crate::text::{changed, range_of};
+use crate::text::{Lines, changed, range_of};
+use crate::uri::path_of;
 use crate::workspace::Workspace;
 
 /// How the server has ended.
@@ -69,6 +74,7 @@ pub fn serve(
         queue: VecDeque::new(),
         documents: Documents::default(),
         published: BTreeMap::new(),
+        folders: Vec::new(),
         phase: Phase::Starting,
     };
     server.run()
@@ -93,6 +99,8 @@ struct Server<'w, W> {
     documents: Documents,
     /// The files that were last shown with diagnostics of each document's circuit.
     published: BTreeMap<String, BTreeSet<String>>,
+    /// The folders that the editor works on.
+    folders: Vec<PathBuf>,
     phase: Phase,
 }
 
@@ -222,6 +230,7 @@ impl<W: Write> Server<'_, W> {
         match (self.phase, method) {
             (Phase::Starting, "initialize") => {
                 self.phase = Phase::Running;
+                self.folders = folders(&params);
                 return Ok(initialized());
             }
             (Phase::Starting, _) => {
@@ -326,12 +335,24 @@ impl<W: Write> Server<'_, W> {
     }
 
     fn at(&mut self, place: &TextDocumentPositionParams) -> Result<At<'_>, Fault> {
-        let document = self.document(&place.text_document.uri)?;
+        self.document(&place.text_document.uri)?;
+        self.at_known(place)
+    }
+
+    /// A place in a document that has been analysed.
+    fn at_known(&self, place: &TextDocumentPositionParams) -> Result<At<'_>, Fault> {
+        let uri = &place.text_document.uri;
+        let document = self.documents.get(uri).ok_or_else(|| not_open(uri))?;
         let offset = document.lines.offset(&document.text, place.position);
         let analysis = document
             .analysis()
             .ok_or_else(|| Fault::new(rpc::INTERNAL_ERROR, "the text has not been analysed"))?;
         Ok(At { document, analysis, offset: u32::try_from(offset).unwrap_or(u32::MAX) })
+    }
+
+    fn everywhere(&self) -> Everywhere<'_> {
+        let Self { documents, workspace, folders, .. } = self;
+        Everywhere { documents, workspace: *workspace, folders }
     }
 
     fn hover(&mut self, place: &TextDocumentPositionParams) -> Answer {
@@ -369,13 +390,31 @@ impl<W: Write> Server<'_, W> {
     }
 
     fn references(&mut self, params: &ReferenceParams) -> Answer {
-        let at = self.at(&params.text_document_position)?;
-        let found: Vec<Location> = references(at.analysis, at.offset)
-            .into_iter()
-            .filter(|it| params.context.include_declaration || !it.is_declaration)
-            .filter_map(|it| at.location(it.span))
-            .collect();
-        Ok(to_value(&found))
+        self.at(&params.text_document_position)?;
+        let at = self.at_known(&params.text_document_position)?;
+        let Some(found) = names::at(at.analysis.everything(), at.offset) else {
+            return Ok(json!([]));
+        };
+        let everywhere = self.everywhere();
+        let mut lines: BTreeMap<String, Option<(Uri, Rc<str>, Lines)>> = BTreeMap::new();
+        let mut locations: Vec<Location> = Vec::new();
+        for place in everywhere.places(at.document, found) {
+            if place.is_declaration && !params.context.include_declaration {
+                continue;
+            }
+            let text = lines.entry(place.uri.clone()).or_insert_with(|| {
+                let uri = Uri::from_str(&place.uri).ok()?;
+                let text = everywhere.text(at.document, &uri)?;
+                let lines = Lines::new(&text);
+                Some((uri, text, lines))
+            });
+            if let Some((uri, text, lines)) = text {
+                let range = range_of(lines, text, place.span);
+                locations.push(Location { uri: uri.clone(), range });
+            }
+        }
+        locations.dedup();
+        Ok(to_value(&locations))
     }
 
     fn highlight(&mut self, place: &TextDocumentPositionParams) -> Answer {
@@ -396,13 +435,19 @@ impl<W: Write> Server<'_, W> {
     }
 
     fn rename(&mut self, params: &RenameParams) -> Answer {
-        let at = self.at(&params.text_document_position)?;
-        let spans = rename::rename(at.analysis, at.offset, &params.new_name).map_err(refused)?;
-        let edits = spans
-            .into_iter()
-            .map(|span| TextEdit { range: at.range(span), new_text: params.new_name.clone() })
-            .collect();
-        Ok(to_value(&edit_of(&at.document.uri, edits)))
+        self.at(&params.text_document_position)?;
+        let at = self.at_known(&params.text_document_position)?;
+        let edits =
+            self.everywhere().rename(at.document, at.offset, &params.new_name).map_err(refused)?;
+        let edits = edits.into_iter().filter_map(|(uri, (text, all))| {
+            let lines = Lines::new(&text);
+            let edit = |it: Replacement| TextEdit {
+                range: range_of(&lines, &text, it.span),
+                new_text: it.text,
+            };
+            Some((Uri::from_str(&uri).ok()?, all.into_iter().map(edit).collect()))
+        });
+        Ok(to_value(&WorkspaceEdit { changes: Some(edits.collect()), ..WorkspaceEdit::default() }))
     }
 
     fn inlay_hints(&mut self, params: &InlayHintParams) -> Answer {
@@ -547,6 +592,16 @@ impl At<'_> {
         let uri_of = |name: &str| self.document.uri_of(name);
         Places::new(&self.analysis.compiled.sources, &uri_of).location(span)
     }
+}
+
+/// The folders that the editor has said it works on.
+fn folders(params: &Value) -> Vec<PathBuf> {
+    let listed = params["workspaceFolders"].as_array().into_iter().flatten();
+    let listed = listed.map(|folder| &folder["uri"]).chain(std::iter::once(&params["rootUri"]));
+    let paths = listed.filter_map(|uri| path_of(&Uri::from_str(uri.as_str()?).ok()?));
+    let mut folders: Vec<PathBuf> = paths.collect();
+    folders.dedup();
+    folders
 }
 
 fn not_open(uri: &Uri) -> Fault {

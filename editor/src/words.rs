@@ -1,5 +1,7 @@
 //! The words of the language with what they mean, in a line each.
 
+use arqon_grammar::Span;
+
 /// What a verb does.
 pub(crate) fn verb(name: &str) -> Option<&'static str> {
     Some(match name {
@@ -181,6 +183,18 @@ pub(crate) fn word(key: &str, name: &str) -> Option<&'static str> {
         ("merge", "distinct") => "each row once",
         _ => return None,
     })
+}
+
+/// The word around an offset.
+pub(crate) fn word_at(text: &str, offset: u32) -> Option<Span> {
+    let offset = offset as usize;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let before = text.get(..offset)?;
+    let start = before.trim_end_matches(is_word).len();
+    let rest = &text[offset..];
+    let end = offset + rest.len() - rest.trim_start_matches(is_word).len();
+    let number = |at: usize| u32::try_from(at).ok();
+    (start < end).then_some(Span::new(number(start)?, number(end)?))
 }
 
 #[cfg(test)]

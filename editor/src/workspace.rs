@@ -13,6 +13,9 @@ pub trait Workspace {
 
     /// Where the imports of the circuit at `file` are found; none if nowhere.
     fn root(&self, file: &Path) -> Option<ImportRoot>;
+
+    /// The circuit files under a folder with their texts, as many as can be read in good time.
+    fn circuits(&self, folder: &Path) -> Vec<(PathBuf, String)>;
 }
 
 /// Where the imports of a circuit are found.

@@ -9,7 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use std::io::{self, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
@@ -209,6 +209,10 @@ impl Write for Sink {
 struct Alone;
 
 impl Workspace for Alone {
+    fn circuits(&self, _folder: &Path) -> Vec<(PathBuf, String)> {
+        Vec::new()
+    }
+
     fn options(&self) -> Options {
         Options::default()
     }

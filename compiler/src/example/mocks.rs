@@ -11,6 +11,7 @@ use arqon_types::{Change, Field, Row, TimeUnits, TopicName, Type, Value};
 use super::{TestInput, Tests};
 use crate::mocks::Mocked;
 use crate::raw::{Wanted, typed_fields};
+use crate::row_type::RowType;
 use crate::typed::{NodeId, OperatorId, TypedNode, Verb};
 
 /// What the mocks of one test have said so far.
@@ -68,6 +69,10 @@ impl Tests<'_, '_> {
                 matches!(self.flow.nodes[id].steps[idx].verb, Verb::Kernel(_))
             }
         };
+        if let (true, Mocked::Step(NodeId(id), idx)) = (is_kernel, mocked) {
+            let row = &self.flow.nodes[id].steps[idx].row;
+            mock.entries.iter().for_each(|entry| self.note_value(Some(entry), row));
+        }
         let changes = if is_kernel {
             let before = said.rows.entry(topic.clone()).or_default();
             self.put_out(mock, &schema.fields, before)?
@@ -76,7 +81,9 @@ impl Tests<'_, '_> {
             for (at, entry) in mock.entries.iter().enumerate() {
                 let typed = match mocked {
                     Mocked::Operator(id) => self.job_answer((mock, at), entry, id),
-                    Mocked::Step(..) => self.capsule_answer(mock, entry, &schema.fields),
+                    Mocked::Step(node, idx) => {
+                        self.capsule_answer((mock, (node, idx)), entry, &schema.fields)
+                    }
                 };
                 let typed = typed.filter(|values| {
                     self.is_first((topic.clone(), values[0].clone()), entry.span, said)
@@ -130,9 +137,13 @@ impl Tests<'_, '_> {
         entry: &ast::Value,
         OperatorId(id): OperatorId,
     ) -> Option<Vec<Value>> {
-        let contract = self.resolved.operators[id].contract.clone()?;
+        let operator = &self.resolved.operators[id];
+        let contract = operator.contract.clone()?;
         let [job, result, name] = self.parts(entry, ["job", "result", "id"])?;
         let (job, result) = (self.needed(entry, "job", job), self.needed(entry, "result", result));
+        for (value, row) in [job, result].into_iter().zip(operator.rows.iter().flatten()) {
+            self.note_value(value, row);
+        }
         let operator = &mock.name.node;
         let what = format!("a job of operator `{operator}`");
         let job = self.fields(job?, (&contract.job, &contract.job_units), &what);
@@ -156,11 +167,15 @@ impl Tests<'_, '_> {
     /// `{ row: { … }, returns: [{ … }] }`
     fn capsule_answer(
         &mut self,
-        mock: &ast::Mock,
+        (mock, step): (&ast::Mock, (NodeId, usize)),
         entry: &ast::Value,
         fields: &[Field],
     ) -> Option<Vec<Value>> {
         let [row, returns] = self.parts(entry, ["row", "returns"])?;
+        let (node, idx) = step;
+        let node = &self.flow.nodes[node.0];
+        self.note_value(row, node.row_before(idx));
+        self.note_value(returns, &node.steps[idx].row);
         let (row, returns) =
             (self.needed(entry, "row", row), self.needed(entry, "returns", returns));
         let (Type::Struct(before), Type::List(after)) = (&fields[0].ty, &fields[1].ty) else {
@@ -230,6 +245,13 @@ impl Tests<'_, '_> {
         }
         let value = |key| entries.iter().find(|(name, _)| name.node == key).map(|(_, value)| value);
         complete.then(|| keys.map(value))
+    }
+
+    /// A value that is written out is of this type.
+    fn note_value(&mut self, value: Option<&ast::Value>, row: &RowType) {
+        if let (Some(notes), Some(value)) = (&mut self.notes, value) {
+            notes.value(value, row);
+        }
     }
 
     fn needed<'v>(

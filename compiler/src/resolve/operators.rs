@@ -10,10 +10,11 @@ use arqon_grammar::code::operators;
 use arqon_types::{Field, Type};
 
 use super::implementations::check_implementations;
-use super::schemas::{Schemas, resolve_type, struct_fields};
+use super::schemas::{Schemas, resolve_type, struct_row};
 use crate::contract::{CONTRACT_NAMES, Contract, known_contract};
 use crate::options::Options;
 use crate::report::Report;
+use crate::row_type::{Column, Origin, OriginKind, RowType};
 
 /// An operator whose names are all known.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Operator<'a> {
     pub(crate) ast: &'a ast::Operator,
     /// What it takes and gives; `None` after a fault.
     pub(crate) contract: Option<Arc<Contract>>,
+    /// The rows of the contract, job and result, as it was declared.
+    pub(crate) rows: Option<[Arc<RowType>; 2]>,
     /// The contract as people write it; empty for one of the circuit's own.
     pub(crate) contract_name: String,
     /// Which of `via:` runs.
@@ -29,21 +32,29 @@ pub(crate) struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    /// The fields of a job on the bus: its id, then the contract's.
-    pub(crate) fn job_fields(&self) -> Option<Vec<Field>> {
-        self.contract.as_ref().map(|contract| with_id(&contract.job))
+    /// The rows of jobs and of results on the bus: the job's id, then the contract's fields.
+    pub(crate) fn rows_on_bus(&self) -> [Option<RowType>; 2] {
+        match &self.rows {
+            Some([job, result]) => [Some(self.with_id(job)), Some(self.with_id(result))],
+            None => [None, None],
+        }
     }
 
-    /// The fields of a result on the bus: the job's id, then the contract's.
-    pub(crate) fn result_fields(&self) -> Option<Vec<Field>> {
-        self.contract.as_ref().map(|contract| with_id(&contract.result))
+    fn with_id(&self, row: &RowType) -> RowType {
+        let mut columns = vec![Column::new("job_id", Some(Type::String), Some(self.origin()))];
+        columns.extend(row.columns.iter().filter(|it| &*it.name != "job_id").cloned());
+        RowType::new(columns, row.open)
+    }
+
+    /// Where the fields of the contract are spoken of.
+    pub(crate) fn origin(&self) -> Origin {
+        contract_origin(self.ast)
     }
 }
 
-fn with_id(fields: &[Field]) -> Vec<Field> {
-    let mut all = vec![Field::new("job_id", Type::String)];
-    all.extend(fields.iter().filter(|field| field.name != "job_id").cloned());
-    all
+fn contract_origin(operator: &ast::Operator) -> Origin {
+    let span = operator.contract.as_ref().map_or(operator.name.span, |contract| contract.span);
+    Origin { span, kind: OriginKind::Contract }
 }
 
 /// The operators, with the implementation that `use:`, the profile and then `--use` choose.
@@ -61,13 +72,14 @@ pub(crate) fn resolve_operators<'a>(
         .operators
         .iter()
         .map(|operator| {
-            let (contract, contract_name) = resolve_contract(operator, schemas, report);
+            let (rows, contract_name) = resolve_contract(operator, schemas, report);
+            let contract = rows.as_ref().and_then(contract_of).map(Arc::new);
             if contract.is_some() {
                 check_implementations(operator, report);
             }
             let selected =
                 operator.selected.as_ref().and_then(|name| implementation(operator, name, report));
-            Operator { ast: operator, contract, contract_name, selected }
+            Operator { ast: operator, contract, rows, contract_name, selected }
         })
         .collect();
     for other in &circuit.profiles {
@@ -159,7 +171,8 @@ fn resolve_contract(
     operator: &ast::Operator,
     schemas: &Schemas<'_>,
     report: &mut Report,
-) -> (Option<Arc<Contract>>, String) {
+) -> (Option<[Arc<RowType>; 2]>, String) {
+    let origin = contract_origin(operator);
     let Some(written) = &operator.contract else { return (None, String::new()) };
     match &written.node {
         ast::Contract::Named { name, version } => {
@@ -174,10 +187,11 @@ fn resolve_contract(
                     CONTRACT_NAMES,
                 );
             }
-            (contract.map(Arc::new), full)
+            let row = |fields: &[Field]| Arc::new(RowType::from_fields(fields, Some(origin)));
+            (contract.map(|contract| [row(&contract.job), row(&contract.result)]), full)
         }
         ast::Contract::Own { job, result } => {
-            let mut side = |ty: &Option<ast::TypeExpr>, what: &str| {
+            let mut side = |ty: &Option<ast::TypeExpr>, what: &str| -> Option<Arc<RowType>> {
                 let ty = ty.as_ref()?;
                 let put = resolve_type(ty, schemas, report);
                 if let Some(other) = put.ty.as_ref().filter(|ty| !matches!(ty, Type::Struct(_))) {
@@ -187,15 +201,20 @@ fn resolve_contract(
                         format!("the {what} of a contract is a schema, found `{other}`"),
                     ));
                 }
-                let units = put.units.clone();
-                struct_fields(put).zip(Some(units))
+                struct_row(put).map(|row| Arc::new(row.spoken_of(origin)))
             };
             let job = side(job, "job");
             let result = side(result, "result");
-            let contract = job.zip(result).map(|((job, job_units), (result, result_units))| {
-                Contract { job, result, job_units, result_units }
-            });
-            (contract.map(Arc::new), String::new())
+            (job.zip(result).map(|(job, result)| [job, result]), String::new())
         }
     }
+}
+
+fn contract_of([job, result]: &[Arc<RowType>; 2]) -> Option<Contract> {
+    Some(Contract {
+        job: job.fields()?,
+        result: result.fields()?,
+        job_units: job.units.clone(),
+        result_units: result.units.clone(),
+    })
 }

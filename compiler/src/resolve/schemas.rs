@@ -8,7 +8,7 @@ use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::type_habit;
-use arqon_types::{Field, TimeUnit, TimeUnits, Type};
+use arqon_types::{TimeUnit, TimeUnits, Type};
 use indexmap::IndexMap;
 
 use super::dimensions::Dimensions;
@@ -155,6 +155,7 @@ fn fields_row(
             name: Arc::from(field.name.as_str()),
             ty: put.ty,
             origin: Some(origin),
+            named: Some(field.name.span),
             parts: put.parts,
         });
     }
@@ -225,8 +226,8 @@ fn put_in(
         ast::TypeKind::Map(inner) => {
             let put = put_in(inner, schemas, ids, report);
             PutIn {
+                parts: put.parts.filter(|_| put.ty.is_some()),
                 ty: put.ty.map(|ty| Type::Map(Box::new(ty))),
-                parts: None,
                 units: put.units,
                 n_parts: put.n_parts.saturating_add(1),
             }
@@ -238,8 +239,8 @@ fn put_in(
         ast::TypeKind::List(inner) => {
             let put = put_in(inner, schemas, ids, report);
             PutIn {
+                parts: put.parts.filter(|_| put.ty.is_some()),
                 ty: put.ty.map(|ty| Type::List(Box::new(ty))),
-                parts: None,
                 units: put.units,
                 n_parts: put.n_parts.saturating_add(1),
             }
@@ -329,10 +330,10 @@ pub(crate) fn topic_row(
     }
 }
 
-/// The fields of a struct type as a contract names them, if all are known.
-pub(crate) fn struct_fields(put: PutIn) -> Option<Vec<Field>> {
+/// The row of a struct type, if all its fields are known.
+pub(crate) fn struct_row(put: PutIn) -> Option<Arc<RowType>> {
     match put.ty {
-        Some(Type::Struct(fields)) => Some(fields),
+        Some(Type::Struct(_)) => put.parts,
         _ => None,
     }
 }

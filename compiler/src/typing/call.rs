@@ -1,5 +1,7 @@
 //! Calls: functions of the language, functions of the circuit put in, lambdas, aggregates.
 
+use std::sync::Arc;
+
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::Spanned;
@@ -11,8 +13,12 @@ use arqon_types::Type;
 
 use super::fault::{Operand, reported};
 use super::habit::habit;
-use super::scope::{Scope, TypedExpr};
+use super::scope::{Scope, TypedExpr, Variable};
 use super::typer::{BODIES_MAX, Typer};
+use crate::row_type::{RowType, parts_among};
+
+/// An argument's type, and the fields of its structs.
+type Known = (Type, Option<Arc<RowType>>);
 
 impl Typer<'_> {
     /// A call in an expression over one row.
@@ -27,7 +33,7 @@ impl Typer<'_> {
         if let Some(known) = self.functions.get(name).copied() {
             self.used_functions.insert(name.to_owned());
             if let Some(notes) = &mut self.notes {
-                notes.declaration(function.span, known.ast.name.span);
+                notes.name(function.span, known.ast.name.span);
             }
             return self.put_in(&known, function, arguments, span, scope);
         }
@@ -56,11 +62,14 @@ impl Typer<'_> {
         if args.iter().enumerate().any(|(at, arg)| arg.is_none() && !is_lambda(at)) {
             return None;
         }
+        let known: Vec<Known> =
+            args.iter().flatten().map(|it| (it.expr.ty.clone(), it.parts.clone())).collect();
         let made = self.call_with_lambdas(name, &ordered, args, scope, place);
         match made {
             Ok(expr) => {
                 self.meet_operands(&expr, span, &operands);
-                Some(TypedExpr::plain(expr))
+                let parts = parts_among(&expr.ty, known.iter().map(|(ty, parts)| (ty, parts)));
+                Some(TypedExpr { parts, ..TypedExpr::plain(expr) })
             }
             Err(fault) => {
                 let is_count = fault.kind == arqon_operators::FaultKind::ArgumentCount;
@@ -108,9 +117,15 @@ impl Typer<'_> {
             return arqon_operators::call(name, args, place);
         };
         let lambda_place = self.places.place(lambda.span);
+        let known: Vec<Known> =
+            args.iter().flatten().map(|it| (it.expr.ty.clone(), it.parts.clone())).collect();
         let mut type_body = |types: &[Type]| {
-            let variables: Vec<(&str, Type)> =
-                params.iter().map(Spanned::as_str).zip(types.iter().cloned()).collect();
+            let variable = |(name, ty): (_, &Type)| {
+                let parts = parts_among(ty, known.iter().map(|(ty, parts)| (ty, parts)));
+                Variable { name, ty: ty.clone(), parts }
+            };
+            let variables: Vec<Variable<'_>> =
+                params.iter().map(Spanned::as_str).zip(types).map(variable).collect();
             let n_locals = self.n_locals;
             let inner = Scope::Lambda { outer: scope, variables: &variables, n_locals };
             self.n_locals += variables.len();
@@ -355,7 +370,7 @@ impl Typer<'_> {
         }
         let typed = typed?;
         let expr = self.bounded(typed.expr)?;
-        Some(TypedExpr { expr, origin: None, parts: typed.parts })
+        Some(TypedExpr { expr, origin: None, named: None, parts: typed.parts })
     }
 
     /// A type that does not fit in a function's body is the fault of the argument, where the call

@@ -2,6 +2,8 @@
 //!
 //! `None` stands for a type that is not known after a fault; whoever meets it stays silent.
 
+use std::sync::Arc;
+
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::code::expression;
@@ -12,8 +14,9 @@ use arqon_operators::{Arg, BinaryOp, Expr, ExprKind, UnaryOp};
 use arqon_types::{Type, Value, parse_date, parse_timestamp};
 
 use super::fault::Operand;
-use super::scope::{Scope, TypedExpr};
+use super::scope::{Scope, TypedExpr, Variable};
 use super::typer::Typer;
+use crate::row_type::RowType;
 use crate::walk::shift_locals;
 
 impl Typer<'_> {
@@ -79,7 +82,7 @@ impl Typer<'_> {
         if let (Some(notes), Some(typed)) = (&mut self.notes, &typed) {
             // What a function's parameter stands for is declared somewhere else each time.
             let origin = typed.origin.filter(|_| self.n_bodies == 0);
-            notes.expression(ast, &typed.expr.ty, origin);
+            notes.expression(ast, &typed.expr.ty, origin, typed.named);
         }
         typed
     }
@@ -124,12 +127,15 @@ impl Typer<'_> {
                     Operand::new(alternative.span, &otherwise),
                 ];
                 let place = self.places.place(ast.span);
+                let parts = then.parts.clone().or_else(|| otherwise.parts.clone());
+                self.same_parts(then.parts.as_ref(), otherwise.parts.as_ref());
                 let (then, otherwise) = match wanted {
                     Some(ty) => (adapted(then.expr, ty), adapted(otherwise.expr, ty)),
                     None => (then.expr, otherwise.expr),
                 };
                 let made = arqon_operators::if_else(condition_typed.expr, then, otherwise, place);
-                self.made(made, ast.span, &operands)
+                let made = self.made(made, ast.span, &operands)?;
+                Some(TypedExpr { parts, ..made })
             }
             syntax::ExprKind::Error => None,
         }
@@ -205,7 +211,7 @@ impl Typer<'_> {
         if let Some(param) = self.params.get(name) {
             self.used_params.insert(name.to_owned());
             if let Some(notes) = &mut self.notes {
-                notes.declaration(span, param.span);
+                notes.name(span, param.span);
             }
             return self.literal(&param.value.clone(), span);
         }
@@ -254,7 +260,7 @@ impl Typer<'_> {
 
     fn lookup(&mut self, name: &str, span: Span, scope: &Scope<'_>) -> Lookup {
         let place = self.places.place(span);
-        let column = |row: &crate::row_type::RowType, first: usize| {
+        let column = |row: &RowType, first: usize| {
             let Some(at) = row.position(name) else {
                 return if row.open { Lookup::Silent } else { Lookup::Missing };
             };
@@ -263,14 +269,15 @@ impl Typer<'_> {
             Lookup::Found(Box::new(TypedExpr {
                 expr: Expr { place, ..Expr::column(first + at, ty.clone()) },
                 origin: column.origin,
+                named: column.named,
                 parts: column.parts.clone(),
             }))
         };
         match scope {
             Scope::Row(row) => column(row, 0),
             Scope::Match { left, right, alias: Some(alias) } => {
-                if *alias == name {
-                    whole_row(right, left.columns.len(), place)
+                if alias.node == name {
+                    whole_row(right, left.columns.len(), alias.span, place)
                 } else {
                     column(left, 0)
                 }
@@ -301,7 +308,10 @@ impl Typer<'_> {
                         let mut argument = argument.clone();
                         shift_locals(&mut argument.expr, self.n_locals - n_locals);
                         match self.bounded(argument.expr) {
-                            Some(expr) => Lookup::Found(Box::new(TypedExpr { expr, ..argument })),
+                            Some(expr) => {
+                                let argument = TypedExpr { expr, named: None, ..argument };
+                                Lookup::Found(Box::new(argument))
+                            }
                             None => Lookup::Silent,
                         }
                     }
@@ -310,13 +320,14 @@ impl Typer<'_> {
                 }
             }
             Scope::Lambda { outer, variables, n_locals } => {
-                let Some(at) = variables.iter().position(|(known, _)| *known == name) else {
+                let Some(at) = variables.iter().position(|known| known.name == name) else {
                     return self.lookup(name, span, outer);
                 };
-                let ty = variables[at].1.clone();
+                let Variable { ty, parts, .. } = variables[at].clone();
                 let level = n_locals + at;
                 let kind = ExprKind::Local(self.n_locals - level - 1);
-                Lookup::Found(Box::new(TypedExpr::plain(Expr { kind, ty, place })))
+                let typed = TypedExpr::plain(Expr { kind, ty, place });
+                Lookup::Found(Box::new(TypedExpr { parts, ..typed }))
             }
         }
     }
@@ -329,8 +340,11 @@ impl Typer<'_> {
     ) -> Option<TypedExpr> {
         if let (syntax::ExprKind::Name(name), Scope::Match { left, right, alias: Some(alias) }) =
             (&base.kind, scope)
-            && name == alias
+            && *name == alias.node
         {
+            if let Some(notes) = &mut self.notes {
+                notes.name(base.span, alias.span);
+            }
             return self.right_field(field, left.columns.len(), right);
         }
         let of = self.infer(base, scope, None)?;
@@ -344,6 +358,7 @@ impl Typer<'_> {
             Ok(expr) => Some(TypedExpr {
                 expr,
                 origin: part.as_ref().and_then(|part| part.origin),
+                named: part.as_ref().and_then(|part| part.named),
                 parts: part.and_then(|part| part.parts),
             }),
             Err(fault) if fault.kind == arqon_operators::FaultKind::UnknownField => {
@@ -378,14 +393,22 @@ impl Typer<'_> {
         let operands = [Operand::new(base.span, &of), Operand::new(index.span, &position)];
         let place = self.places.place(span);
         let args = [of.expr, position.expr].map(Arg::Value).into();
-        self.made(arqon_operators::call("item", args, place), span, &operands)
+        let made = self.made(arqon_operators::call("item", args, place), span, &operands)?;
+        Some(TypedExpr { parts: of.parts, ..made })
+    }
+
+    /// Two values become one: their fields have the same names.
+    fn same_parts(&mut self, one: Option<&Arc<RowType>>, other: Option<&Arc<RowType>>) {
+        if let (Some(notes), Some(one), Some(other)) = (&mut self.notes, one, other) {
+            notes.same_rows(one, other);
+        }
     }
 
     fn right_field(
         &mut self,
         field: &arqon_grammar::Spanned<String>,
         n_left: usize,
-        right: &crate::row_type::RowType,
+        right: &RowType,
     ) -> Option<TypedExpr> {
         match self.lookup(&field.node, field.span, &Scope::Row(right)) {
             Lookup::Found(mut typed) => {
@@ -498,8 +521,11 @@ impl Typer<'_> {
                 let (of, mut otherwise) = (of?, otherwise?);
                 self.adapt_number(right, &mut otherwise, &of.expr.ty, Scale::Same);
                 let operands = [Operand::new(left.span, &of), Operand::new(right.span, &otherwise)];
+                let parts = of.parts.clone().or_else(|| otherwise.parts.clone());
+                self.same_parts(of.parts.as_ref(), otherwise.parts.as_ref());
                 let made = arqon_operators::default(of.expr, otherwise.expr, place);
-                return self.made(made, span, &operands);
+                let made = self.made(made, span, &operands)?;
+                return Some(TypedExpr { parts, ..made });
             }
             syntax::BinaryOperator::Equal => BinaryOp::Equal,
             syntax::BinaryOperator::NotEqual => BinaryOp::NotEqual,
@@ -664,11 +690,7 @@ enum Scale {
 }
 
 /// The right row of a join as one struct.
-fn whole_row(
-    row: &crate::row_type::RowType,
-    first: usize,
-    place: arqon_operators::Place,
-) -> Lookup {
+fn whole_row(row: &RowType, first: usize, alias: Span, place: arqon_operators::Place) -> Lookup {
     let Some(fields) = row.fields() else { return Lookup::Silent };
     let columns = fields
         .into_iter()
@@ -679,7 +701,8 @@ fn whole_row(
     Lookup::Found(Box::new(TypedExpr {
         expr,
         origin: None,
-        parts: Some(std::sync::Arc::new(row.clone())),
+        named: Some(alias),
+        parts: Some(Arc::new(row.clone())),
     }))
 }
 

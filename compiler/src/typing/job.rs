@@ -16,7 +16,7 @@ use super::typer::Typer;
 use crate::contract::Contract;
 use crate::raw::{Wanted, typed_value};
 use crate::resolve::Resolved;
-use crate::row_type::{Column, Origin, OriginKind, RowType};
+use crate::row_type::{Column, RowType};
 use crate::typed::{TopicId, TypedCall, Verb};
 
 impl Typer<'_> {
@@ -57,11 +57,10 @@ impl Typer<'_> {
             return (Verb::Unknown, Arc::new(RowType::new(columns, true)));
         };
         let job = self.job(call, &contract, row);
-        let written = resolved.operator(id).ast.contract.as_ref();
-        let origin =
-            written.map(|written| Origin { span: written.span, kind: OriginKind::Contract });
+        let origin = Some(resolved.operator(id).origin());
+        self.note_job(call, resolved.operator(id).rows.as_ref());
         let mut result = Column::new("result", Some(Type::Struct(contract.result.clone())), origin);
-        result.parts = Some(Arc::new(RowType::from_fields(&contract.result, origin)));
+        result.parts = resolved.operator(id).rows.as_ref().map(|[_, result]| Arc::clone(result));
         columns.push(result);
         columns.push(Column::new("job", Some(Type::String), origin));
         let row = Arc::new(RowType::new(columns, open));

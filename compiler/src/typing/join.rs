@@ -38,7 +38,7 @@ impl Typer<'_> {
                 None => complete = false,
             }
         }
-        let alias = join.alias.as_ref().map(|alias| alias.node.as_str());
+        let alias = join.alias.as_ref();
         let residual = match &join.condition {
             None => None,
             Some(condition) => {
@@ -207,6 +207,7 @@ impl Typer<'_> {
             name: Arc::from(alias.as_str()),
             ty,
             origin: Some(origin),
+            named: Some(alias.span),
             parts: Some(Arc::clone(right)),
         });
         Some(Arc::new(RowType::new(columns, left.open)))

@@ -36,6 +36,7 @@ impl Typer<'_> {
     }
 
     fn merge_field(&mut self, name: &ast::Name, row: &RowType) -> Option<usize> {
+        self.note_field(name, row);
         let at = row.position(name.as_str());
         if at.is_none() && !row.open {
             self.report.unknown(
@@ -214,6 +215,7 @@ pub(super) fn round_columns(
     }
     match same_fields(row, round) {
         Ok(columns) => {
+            typer.note_same(row, round);
             let in_order = columns.iter().enumerate().all(|(at, column)| at == *column);
             if in_order { None } else { Some(columns) }
         }

@@ -125,6 +125,7 @@ pub(super) fn union(
         }
         match same_fields(&row, &other) {
             Ok(columns) => {
+                typer.note_same(&row, &other);
                 for (column, at) in row.columns.iter().zip(&columns) {
                     let found = &other.columns[*at];
                     if let (Some(ty), Some(other_ty)) = (&column.ty, &found.ty) {

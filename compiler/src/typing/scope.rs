@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arqon_grammar::Span;
+use arqon_grammar::ast;
 use arqon_operators::Expr;
 use arqon_types::Type;
 
@@ -14,15 +16,26 @@ pub(crate) struct TypedExpr {
     pub(crate) expr: Expr,
     /// For a field: where it is declared or computed.
     pub(crate) origin: Option<Origin>,
-    /// For a struct with known fields: the fields.
+    /// For a name of the text's own: where it gets that name.
+    pub(crate) named: Option<Span>,
+    /// For a struct with known fields, or a list, map or option of one: the fields.
     pub(crate) parts: Option<Arc<RowType>>,
 }
 
 impl TypedExpr {
     /// An expression of which nothing more is known than its type.
     pub(crate) fn plain(expr: Expr) -> Self {
-        Self { expr, origin: None, parts: None }
+        Self { expr, origin: None, named: None, parts: None }
     }
+}
+
+/// A variable of a lambda.
+#[derive(Debug, Clone)]
+pub(crate) struct Variable<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) ty: Type,
+    /// As of the value whose items it stands for.
+    pub(crate) parts: Option<Arc<RowType>>,
 }
 
 /// The names that may be used, apart from the circuit's parameters, which may be used anywhere.
@@ -37,7 +50,7 @@ pub(crate) enum Scope<'a> {
         /// The rows of the other side; the columns after.
         right: &'a RowType,
         /// The name that the right row has; without one its fields stand bare.
-        alias: Option<&'a str>,
+        alias: Option<&'a ast::Name>,
     },
     /// The body of a function: its parameters only.
     Function {
@@ -53,7 +66,7 @@ pub(crate) enum Scope<'a> {
         /// What the names outside mean.
         outer: &'a Scope<'a>,
         /// The variables with their types.
-        variables: &'a [(&'a str, Type)],
+        variables: &'a [Variable<'a>],
         /// How many variables of lambdas stood around this one.
         n_locals: usize,
     },
@@ -66,13 +79,13 @@ impl Scope<'_> {
             Self::Row(row) => row.names().collect(),
             Self::Match { left, right, alias } => {
                 let right: Vec<&str> =
-                    alias.map_or_else(|| right.names().collect(), |alias| vec![alias]);
+                    alias.map_or_else(|| right.names().collect(), |alias| vec![alias.as_str()]);
                 left.names().chain(right).collect()
             }
             Self::Function { arguments, .. } => arguments.iter().map(|(name, _)| *name).collect(),
             Self::Lambda { outer, variables, .. } => {
                 let mut names = outer.names();
-                names.extend(variables.iter().map(|(name, _)| *name));
+                names.extend(variables.iter().map(|variable| variable.name));
                 names
             }
         }

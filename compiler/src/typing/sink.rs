@@ -170,6 +170,7 @@ impl Typer<'_> {
             }
         }
         if problems.is_empty() {
+            self.note_same(row, &topic.row);
             return if is_silent { None } else { Some(Fields(in_order(exprs, row))) };
         }
         let mut fault = Diagnostic::new(

@@ -101,11 +101,12 @@ impl Typer<'_> {
                     name: Arc::from(field.name.as_str()),
                     ty: Some(typed.expr.ty.clone()),
                     origin: typed.origin.or(Some(computed)),
+                    named: Some(field.name.span),
                     parts: typed.parts,
                 };
                 (column, Some(typed.expr))
             }
-            None => (Column::new(field.name.as_str(), None, Some(computed)), None),
+            None => (Column::named(&field.name, None, Some(computed)), None),
         }
     }
 
@@ -154,7 +155,10 @@ impl Typer<'_> {
             self.type_fault(&fault, field.value.span, &[operand]);
         }
         let origin = Origin { span: field.value.span, kind: OriginKind::Computed };
-        let column = Column::new(field.name.as_str(), element.clone(), Some(origin));
+        let column = Column {
+            parts: typed.as_ref().and_then(|typed| typed.parts.clone()),
+            ..Column::named(&field.name, element.clone(), Some(origin))
+        };
         let mut columns = row.columns.clone();
         let at = row.position(field.name.as_str()).unwrap_or(columns.len());
         if at == columns.len() {
@@ -174,6 +178,7 @@ impl Typer<'_> {
     /// `drop`
     pub(super) fn drop_step(&mut self, dropped: &[ast::Name], row: &Arc<RowType>) -> Made {
         for name in dropped {
+            self.note_field(name, row);
             if row.position(name.as_str()).is_none() && !row.open {
                 self.report.unknown(
                     names::UNKNOWN_FIELD,
@@ -213,7 +218,8 @@ impl Typer<'_> {
             }
             let origin = Origin { span: field.value.span, kind: OriginKind::Computed };
             let ty = aggregate.as_ref().map(|aggregate| aggregate.ty.clone());
-            columns.push(Column::new(field.name.as_str(), ty, Some(origin)));
+            let parts = row.parts_of(ty.as_ref());
+            columns.push(Column { parts, ..Column::named(&field.name, ty, Some(origin)) });
             aggregates = aggregates.zip(aggregate).map(|(mut aggregates, aggregate)| {
                 aggregates.push(aggregate);
                 aggregates
@@ -336,7 +342,8 @@ impl Typer<'_> {
         }
         let mut columns = row.columns.clone();
         let origin = Origin { span: computed, kind: OriginKind::Computed };
-        columns.push(Column::new(name.as_str(), ty, Some(origin)));
+        let parts = row.parts_of(ty.as_ref());
+        columns.push(Column { parts, ..Column::named(name, ty, Some(origin)) });
         Some(Arc::new(RowType::new(columns, row.open)))
     }
 

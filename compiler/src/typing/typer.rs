@@ -1,9 +1,11 @@
 //! The state of typing expressions: what they may refer to, and how large they have become.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
+use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_operators::Expr;
 
@@ -12,6 +14,7 @@ use crate::facts::Notes;
 use crate::places::Places;
 use crate::report::Report;
 use crate::resolve::{Functions, Params};
+use crate::row_type::RowType;
 use crate::walk::measure;
 
 /// Types the expressions of one circuit, one after another.
@@ -61,6 +64,27 @@ impl<'a> Typer<'a> {
             notes: None,
             used_functions: BTreeSet::new(),
             used_params: BTreeSet::new(),
+        }
+    }
+
+    /// A field that is named without an expression around it.
+    pub(super) fn note_field(&mut self, name: &ast::Name, row: &RowType) {
+        if let Some(notes) = &mut self.notes {
+            notes.field(name, row);
+        }
+    }
+
+    /// The fields of a job are those of its operator's contract.
+    pub(super) fn note_job(&mut self, call: &ast::Call, rows: Option<&[Arc<RowType>; 2]>) {
+        if let (Some(notes), Some([job, _])) = (&mut self.notes, rows) {
+            notes.entries(&call.job, job);
+        }
+    }
+
+    /// The rows of two places are one collection.
+    pub(super) fn note_same(&mut self, one: &RowType, other: &RowType) {
+        if let Some(notes) = &mut self.notes {
+            notes.same_rows(one, other);
         }
     }
 

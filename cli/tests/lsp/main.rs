@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
 
-#[path = "support/editor.rs"]
+#[path = "../support/editor.rs"]
 mod editor;
+mod names;
+#[path = "../support/mod.rs"]
 mod support;
 
 use editor::{Editor, edited, place, slice};
