@@ -37,7 +37,7 @@ pub(crate) fn known_contract(name: &str, version: u64) -> Option<Contract> {
 }
 
 /// The known contracts as they are written.
-pub(crate) const CONTRACT_NAMES: [&str; 4] =
+pub const CONTRACT_NAMES: [&str; 4] =
     ["arqonbus.nvm@1", "arqonbus.bowlnet@1", "arqonbus.qml@1", "arqonbus.helios@1"];
 
 /// The name of the built-in implementation of a contract: `nvm` of `arqonbus.nvm`.

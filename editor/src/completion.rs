@@ -3,11 +3,13 @@
 //! The place comes from the text alone (`cursor`), the names and rows from the last analysis that
 //! could read the circuit, so that a line in the middle of being written is served.
 
+use arqon_compiler::{CONTRACT_NAMES, Law};
 use arqon_grammar::TYPE_WORDS;
+use arqon_grammar::ast;
 use arqon_grammar::vocabulary;
 use arqon_operators::{
-    aggregate_names, aggregate_signature_text, along_order_names, along_order_signature_text,
-    function_names, signature_text,
+    KERNELS, Kernel, aggregate_names, aggregate_signature_text, along_order_names,
+    along_order_signature_text, function_names, signature_text,
 };
 use arqon_types::{Field, Type};
 
@@ -15,6 +17,8 @@ use crate::analysis::Analysis;
 use crate::cursor::{Cursor, Place, StepPlace, cursor};
 use crate::names::{Kind as NameKind, written};
 use crate::rows::{Rows, fields_on_bus, rows};
+use crate::shape;
+use crate::values::{self, compared, struct_fields, type_within};
 use crate::words;
 
 /// A word that may be written.
@@ -102,13 +106,20 @@ impl Request<'_> {
             (Place::Key | Place::Item(_), ["tests", _, "-"]) => {
                 self.keys(vocabulary::test_step_keys(), |_| None)
             }
+            (Place::Key, ["tests", _, "-", "mocks"]) => {
+                let mut found = self.of_kind(NameKind::Operator, Kind::Key);
+                found.extend(self.of_kind(NameKind::Node, Kind::Key));
+                found
+            }
+            (Place::Key, ["profiles", _, "use"]) => self.of_kind(NameKind::Operator, Kind::Key),
+            (Place::Key, ["profiles", _, "params"]) => self.of_kind(NameKind::Param, Kind::Key),
             (Place::Key, ["tests", _, "-", "send" | "expect"]) => self.named(&[NameKind::Topic]),
-            (Place::Key, ["tests", _, "-", "send" | "expect", topic, ..]) => {
-                self.fields_of(topic, Kind::Key)
+            (Place::Key, ["tests", _, "-", "send" | "expect", topic, rest @ ..]) => {
+                self.written_fields(&self.row_of(topic), rest)
             }
             (place, ["flow", _, ..]) => self.flow(&place, &names),
             (Place::Value(_) | Place::Item(_), path) => self.value(path),
-            (Place::Key, _) => Vec::new(),
+            (Place::Key, path) => self.keys(&shape::keys(path), words::operator_key),
         }
     }
 
@@ -126,6 +137,7 @@ impl Request<'_> {
             (["loop"], true) => self.keys(vocabulary::node_loop_keys(), words::loop_key),
             (["loop", "next"], true) => self.locals(Kind::Key),
             (["loop", "next", _], true) => self.keys(&["from", "merge"], words::loop_key),
+            (["from"], true) => self.ports(),
             (["from", ..] | ["loop", "let", _, ..] | ["loop", "next", _, "from", ..], false) => {
                 self.sources()
             }
@@ -171,10 +183,6 @@ impl Request<'_> {
             ["schemas", _, _, .., "unit"] => of_words(&vocabulary::time_units()),
             ["schemas", _, ..] => self.types(),
             ["topics", _, "schema"] => self.types(),
-            ["topics", _, "carries"] => of_words(&["events", "full", "delta"]),
-            ["topics", _, "edge"] => of_words(&["in", "out", "both"]),
-            ["topics", _, "control" | "shared" | "durable"] => of_words(&["true", "false"]),
-            ["topics", _, "check"] => of_words(&["none"]),
             ["topics", topic, "key" | "time", ..] => self.fields_of(topic, Kind::Field),
             ["functions", _] => {
                 self.expression(&self.cursor.place, &[], &Rows::default(), Aggregates::Hidden)
@@ -184,8 +192,47 @@ impl Request<'_> {
             ["access", _, "execute", ..] => self.named(&[NameKind::Operator]),
             ["operators", name, "use"] => self.implementations(name),
             ["profiles", _, "use", name] => self.implementations(name),
-            _ => Vec::new(),
+            ["operators", _, "contract"] => of_words(&CONTRACT_NAMES),
+            ["operators", _, "via", _, "builtin"] => {
+                let of = |name: &'static str| {
+                    let (_, name) = name.split_once('.')?;
+                    name.split('@').next()
+                };
+                of_words(&CONTRACT_NAMES.iter().filter_map(|name| of(name)).collect::<Vec<_>>())
+            }
+            ["tests", _, "-", "law"] => of_words(&Law::ALL.map(Law::name)),
+            ["tests", _, "-", "send" | "expect", topic, rest @ ..] => {
+                written_values(&self.row_of(topic), rest)
+            }
+            path => of_words(&shape::words(path)),
         }
+    }
+
+    /// The named ports of the kernel that a node begins with.
+    fn ports(&self) -> Vec<Candidate> {
+        let signature = self.kernel().map(Kernel::ports);
+        let names = signature.iter().flatten().map(|port| port.name);
+        self.keys(&names.collect::<Vec<_>>(), |_| None)
+    }
+
+    /// The kernel that the node around the place begins with.
+    fn kernel(&self) -> Option<Kernel> {
+        let (node, _) = self.cursor.node()?;
+        let circuit = self.analysis?.facts.circuit.as_ref()?;
+        let node = circuit.flow.iter().find(|known| known.name.node == node)?;
+        node.steps.iter().find_map(|step| match &step.kind {
+            ast::StepKind::Kernel(kernel) => Kernel::parse(kernel.name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The fields of a row that is being written out, apart from those that are there.
+    fn written_fields(&self, row: &[Field], path: &[&str]) -> Vec<Candidate> {
+        let inner = type_within(row, path).map(|ty| struct_fields(&ty)).unwrap_or_default();
+        let is_new =
+            |field: &&Field| !self.cursor.beside.iter().any(|(written, _)| *written == field.name);
+        let new: Vec<Field> = inner.iter().filter(is_new).cloned().collect();
+        fields(&new, Kind::Key)
     }
 
     /// At the beginning of a step its verb, behind it what stands beside the verb.
@@ -233,6 +280,24 @@ impl Request<'_> {
             ("ties", _) => of_words(&["cut", "all"]),
             ("carries", _) => of_words(&["events", "full", "delta"]),
             ("call", []) => self.named(&[NameKind::Operator]),
+            ("job", path) => match place {
+                Place::Value(text) | Place::Item(text) if text.starts_with('=') => {
+                    let place = Place::Value(text.trim_start_matches('=').to_owned());
+                    self.expression(&place, &rows.before, &rows, Aggregates::Hidden)
+                }
+                Place::Key => self.written_fields(&rows.job, path),
+                _ => written_values(&rows.job, path),
+            },
+            ("kernel", []) => of_words(&KERNELS.map(Kernel::name)),
+            ("args", []) if is_key => {
+                let known = self.kernel().map(Kernel::arguments).unwrap_or_default();
+                self.keys(&known.iter().map(|it| it.name).collect::<Vec<_>>(), |_| None)
+            }
+            ("modes", _) => of_words(&["pass", "itmd", "rr"]),
+            ("emit", []) if !is_key => of_words(&["changed", "pull", "all"]),
+            ("bounds", []) if is_key => self.keys(&["error", "latency"], |_| None),
+            ("emit", []) => self.keys(&["eps"], |_| None),
+            ("limits", []) if is_key => self.keys(&["fuel", "memory", "time", "output"], |_| None),
             ("errors" | "control" | "metrics", _) => self.named(&[NameKind::Topic]),
             ("as" | "rank", _) => Vec::new(),
             ("match", _) if is_key => fields(&rows.before, Kind::Key),
@@ -274,8 +339,15 @@ impl Request<'_> {
         aggregates: Aggregates,
     ) -> Vec<Candidate> {
         let (Place::Value(before) | Place::Item(before)) = place else { return Vec::new() };
-        if before.matches('"').count() % 2 == 1 {
-            return Vec::new();
+        let is_text = before.matches('"').count() % 2 == 1;
+        let variants = compared(before).map(|path| variants(path, visible, rows));
+        let mut found: Vec<Candidate> = Vec::new();
+        for word in variants.unwrap_or_default() {
+            let word = if is_text { word } else { format!("\"{word}\"") };
+            found.push(candidate(&word, Kind::Word, None));
+        }
+        if is_text {
+            return found;
         }
         let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
         let start = before.trim_end_matches(is_word).len();
@@ -286,7 +358,7 @@ impl Request<'_> {
         if let Some((base, _)) = path.rsplit_once('.') {
             return inner_fields(base, visible, rows);
         }
-        let mut found = fields(visible, Kind::Field);
+        found.extend(fields(visible, Kind::Field));
         found.extend(rows.alias.iter().map(|alias| candidate(alias, Kind::Field, None)));
         found.extend(self.of_kind(NameKind::Param, Kind::Constant));
         found.extend(self.of_kind(NameKind::Function, Kind::Function));
@@ -359,7 +431,11 @@ impl Request<'_> {
     }
 
     fn fields_of(&self, topic: &str, kind: Kind) -> Vec<Candidate> {
-        self.analysis.map(|it| fields(&fields_on_bus(it, topic), kind)).unwrap_or_default()
+        fields(&self.row_of(topic), kind)
+    }
+
+    fn row_of(&self, topic: &str) -> Vec<Field> {
+        self.analysis.map(|it| fields_on_bus(it, topic)).unwrap_or_default()
     }
 
     fn implementations(&self, operator: &str) -> Vec<Candidate> {
@@ -373,8 +449,30 @@ impl Request<'_> {
     }
 }
 
-/// The fields of what a path leads to.
+/// The words that a value of a row is one of.
+fn written_values(row: &[Field], path: &[&str]) -> Vec<Candidate> {
+    let words = type_within(row, path).map(|ty| values::words(&ty)).unwrap_or_default();
+    words.iter().map(|word| candidate(word, Kind::Word, None)).collect()
+}
+
+/// The variants of the enumeration that a path leads to.
+fn variants(path: &str, visible: &[Field], rows: &Rows) -> Vec<String> {
+    let (base, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let fields = if base.is_empty() { visible.to_vec() } else { fields_at(base, visible, rows) };
+    let field = fields.iter().find(|field| field.name == last);
+    match field.map(|field| field.ty.required()) {
+        Some(Type::Enum(variants)) => variants.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// The fields of what a path leads to, as candidates.
 fn inner_fields(base: &str, visible: &[Field], rows: &Rows) -> Vec<Candidate> {
+    fields(&fields_at(base, visible, rows), Kind::Field)
+}
+
+/// The fields of what a path leads to.
+fn fields_at(base: &str, visible: &[Field], rows: &Rows) -> Vec<Field> {
     let mut parts = base.split('.');
     let first = parts.next().unwrap_or("");
     let mut inner = if rows.alias.as_deref() == Some(first) {
@@ -389,14 +487,7 @@ fn inner_fields(base: &str, visible: &[Field], rows: &Rows) -> Vec<Candidate> {
         let Some(field) = inner.iter().find(|field| field.name == part) else { return Vec::new() };
         inner = struct_fields(&field.ty);
     }
-    fields(&inner, Kind::Field)
-}
-
-fn struct_fields(ty: &Type) -> Vec<Field> {
-    match ty.required() {
-        Type::Struct(inner) => inner.clone(),
-        _ => Vec::new(),
-    }
+    inner
 }
 
 fn fields(fields: &[Field], kind: Kind) -> Vec<Candidate> {

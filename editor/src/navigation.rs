@@ -50,13 +50,25 @@ fn field(analysis: &Analysis, place: Span) -> Span {
     at
 }
 
+/// The imports of the circuit itself, each with the beginning of its file.
+pub(crate) fn imports(analysis: &Analysis) -> Vec<(Span, Span)> {
+    let circuit = analysis.facts.circuit.as_ref();
+    let imports = circuit.iter().flat_map(|circuit| &circuit.imports);
+    let own = imports.filter(|it| analysis.compiled.sources.is_main(it.span));
+    own.filter_map(|it| Some((it.span, file_of(analysis, &it.node)?))).collect()
+}
+
 /// The beginning of the file whose import stands at an offset.
 fn imported(analysis: &Analysis, offset: u32) -> Option<Span> {
     let imports = &analysis.facts.circuit.as_ref()?.imports;
     let import = imports.iter().find(|it| it.span.start <= offset && offset <= it.span.end)?;
+    file_of(analysis, &import.node)
+}
+
+fn file_of(analysis: &Analysis, import: &str) -> Option<Span> {
     let sources = &analysis.compiled.sources;
     let folder = Path::new(&sources.main().name).parent()?;
-    let wanted = plain(&folder.join(&import.node));
+    let wanted = plain(&folder.join(import));
     let file = sources.files().iter().find(|file| plain(Path::new(&file.name)) == wanted)?;
     Some(Span::empty(file.span.start))
 }

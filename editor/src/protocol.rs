@@ -3,17 +3,24 @@
 use arqon_grammar::Span;
 use lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionItem,
-    CompletionItemKind, CompletionOptions, CompletionTextEdit, DocumentSymbol,
-    HoverProviderCapability, InitializeResult, OneOf, Position, Range, RenameOptions,
-    ServerCapabilities, ServerInfo, SymbolKind, TextDocumentSyncCapability, TextDocumentSyncKind,
-    TextEdit, Uri, WorkspaceEdit,
+    CompletionItemKind, CompletionOptions, CompletionTextEdit, DocumentLinkOptions, DocumentSymbol,
+    FoldingRange, FoldingRangeKind, FoldingRangeProviderCapability, HoverProviderCapability,
+    InitializeResult, OneOf, ParameterInformation, ParameterLabel, Position, Range, RenameOptions,
+    SelectionRange, SelectionRangeProviderCapability, SemanticToken, SemanticTokenModifier,
+    SemanticTokenType, SemanticTokens, SemanticTokensFullOptions, SemanticTokensLegend,
+    SemanticTokensOptions, ServerCapabilities, ServerInfo, SignatureHelp, SignatureHelpOptions,
+    SignatureInformation, SymbolKind, TextDocumentSyncCapability, TextDocumentSyncKind, TextEdit,
+    Uri, WorkDoneProgressOptions, WorkspaceEdit,
 };
 use serde_json::Value;
 
+use crate::calls::Signature;
 use crate::completion;
 use crate::documents::Document;
+use crate::folding::Fold;
 use crate::outline::{Entry, Picture};
 use crate::text::range_of;
+use crate::tokens::{LEGEND, MODIFIERS, Token};
 
 /// What the server can do.
 pub(crate) fn initialized() -> Value {
@@ -39,9 +46,31 @@ pub(crate) fn initialized() -> Value {
         code_action_provider: Some(CodeActionProviderCapability::Options(fixes)),
         rename_provider: Some(OneOf::Right(RenameOptions {
             prepare_provider: Some(true),
-            work_done_progress_options: lsp_types::WorkDoneProgressOptions::default(),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
         })),
         inlay_hint_provider: Some(OneOf::Left(true)),
+        folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
+        selection_range_provider: Some(SelectionRangeProviderCapability::Simple(true)),
+        document_link_provider: Some(DocumentLinkOptions {
+            resolve_provider: Some(false),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        }),
+        signature_help_provider: Some(SignatureHelpOptions {
+            trigger_characters: Some(vec!["(".to_owned(), ",".to_owned()]),
+            ..SignatureHelpOptions::default()
+        }),
+        semantic_tokens_provider: Some(
+            SemanticTokensOptions {
+                legend: SemanticTokensLegend {
+                    token_types: LEGEND.map(SemanticTokenType::new).to_vec(),
+                    token_modifiers: MODIFIERS.map(SemanticTokenModifier::new).to_vec(),
+                },
+                range: Some(true),
+                full: Some(SemanticTokensFullOptions::Bool(true)),
+                ..SemanticTokensOptions::default()
+            }
+            .into(),
+        ),
         ..ServerCapabilities::default()
     };
     to_value(&InitializeResult {
@@ -114,6 +143,75 @@ pub(crate) fn symbol(document: &Document, entry: Entry) -> DocumentSymbol {
         selection_range: range(entry.name_span),
         children: (!parts.is_empty()).then_some(parts),
     }
+}
+
+/// A fold.
+pub(crate) fn folding_range(fold: Fold) -> FoldingRange {
+    let line = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    FoldingRange {
+        start_line: line(fold.first),
+        end_line: line(fold.last),
+        kind: fold.is_comment.then_some(FoldingRangeKind::Comment),
+        ..FoldingRange::default()
+    }
+}
+
+/// Places that grow around a position; the first one is the smallest.
+pub(crate) fn selection_range(document: &Document, around: &[Span]) -> Option<SelectionRange> {
+    around.iter().rev().fold(None, |parent: Option<SelectionRange>, span| {
+        let range = range_of(&document.lines, &document.text, *span);
+        Some(SelectionRange { range, parent: parent.map(Box::new) })
+    })
+}
+
+/// The signature of a call; columns of a label count as in texts.
+pub(crate) fn signature_help(found: &Signature) -> SignatureHelp {
+    let units = |byte: usize| {
+        let n = found.label[..byte].chars().map(char::len_utf16).sum::<usize>();
+        u32::try_from(n).unwrap_or(u32::MAX)
+    };
+    let parameter = |(start, end): &(usize, usize)| ParameterInformation {
+        label: ParameterLabel::LabelOffsets([units(*start), units(*end)]),
+        documentation: None,
+    };
+    SignatureHelp {
+        signatures: vec![SignatureInformation {
+            label: found.label.clone(),
+            documentation: None,
+            parameters: Some(found.parameters.iter().map(parameter).collect()),
+            active_parameter: None,
+        }],
+        active_signature: Some(0),
+        active_parameter: u32::try_from(found.active).ok(),
+    }
+}
+
+/// Tokens as the protocol counts them: each from the one before, and none over the end of a line.
+pub(crate) fn semantic_tokens(document: &Document, tokens: &[Token]) -> SemanticTokens {
+    let mut data = Vec::with_capacity(tokens.len());
+    let mut before = Position::new(0, 0);
+    for token in tokens {
+        let mut start = token.span.start as usize;
+        for line in token.span.slice(&document.text).split_inclusive('\n') {
+            let word = line.trim_end();
+            let place = document.lines.position(&document.text, start);
+            start += line.len();
+            if word.trim_start().is_empty() {
+                continue;
+            }
+            let is_same_line = place.line == before.line;
+            let length: usize = word.chars().map(char::len_utf16).sum();
+            data.push(SemanticToken {
+                delta_line: place.line - before.line,
+                delta_start: place.character - if is_same_line { before.character } else { 0 },
+                length: u32::try_from(length).unwrap_or(u32::MAX),
+                token_type: token.meaning as u32,
+                token_modifiers_bitset: u32::from(token.is_declaration),
+            });
+            before = place;
+        }
+    }
+    SemanticTokens { result_id: None, data }
 }
 
 /// An editor's range as a place in the text.

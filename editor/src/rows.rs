@@ -17,6 +17,8 @@ pub(crate) struct Rows {
     pub(crate) other: Vec<Field>,
     /// What a join calls the other side.
     pub(crate) alias: Option<String>,
+    /// Of a call, the fields of a job.
+    pub(crate) job: Vec<Field>,
     /// Whether it is a `group`, whose `where` is over its result.
     pub(crate) is_group: bool,
 }
@@ -37,6 +39,10 @@ pub(crate) fn rows(cursor: &Cursor, step: &StepPlace, analysis: &Analysis) -> Ro
     };
     let written = |key: &str| beside.iter().find(|(other, _)| other == key).map(|(_, it)| it);
     rows.is_group = written("group").is_some();
+    if let Some(operator) = written("call") {
+        rows.job = fields_on_bus(analysis, &format!("{operator}.jobs"));
+        rows.job.retain(|field| field.name != "job_id");
+    }
     if let Some(other) = written("join") {
         rows.alias = written("as").cloned();
         rows.other = local(cursor, other, analysis)

@@ -13,10 +13,12 @@ use arqon_grammar::Span;
 use lsp_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CompletionList,
     CompletionParams, DidChangeTextDocumentParams, DidCloseTextDocumentParams,
-    DidOpenTextDocumentParams, DocumentFormattingParams, DocumentHighlight, DocumentSymbol,
-    DocumentSymbolParams, GotoDefinitionParams, Hover, HoverContents, HoverParams, InlayHint,
-    InlayHintLabel, InlayHintParams, InlayHintTooltip, Location, MarkupContent, MarkupKind,
-    PrepareRenameResponse, PublishDiagnosticsParams, Range, ReferenceParams, RenameParams,
+    DidOpenTextDocumentParams, DocumentFormattingParams, DocumentHighlight, DocumentLink,
+    DocumentLinkParams, DocumentSymbol, DocumentSymbolParams, FoldingRangeParams,
+    GotoDefinitionParams, Hover, HoverContents, HoverParams, InlayHint, InlayHintLabel,
+    InlayHintParams, InlayHintTooltip, Location, MarkupContent, MarkupKind, PrepareRenameResponse,
+    PublishDiagnosticsParams, Range, ReferenceParams, RenameParams, SelectionRangeParams,
+    SemanticTokensParams, SemanticTokensRangeParams, SignatureHelpParams,
     TextDocumentPositionParams, TextEdit, Uri, WorkspaceEdit,
 };
 use serde::de::DeserializeOwned;
@@ -24,20 +26,27 @@ use serde_json::{Value, json};
 
 use crate::actions;
 use crate::analysis::Analysis;
+use crate::calls::signature;
 use crate::completion::complete;
 use crate::diagnostics::{Places, by_file, convert};
 use crate::documents::{Document, Documents};
 use crate::everywhere::Everywhere;
+use crate::folding::folds;
 use crate::hints::hints;
 use crate::hover::hover;
 use crate::layout::{difference, formatted};
 use crate::names;
-use crate::navigation::{definition, references};
+use crate::navigation::{definition, imports, references};
 use crate::outline::outline;
-use crate::protocol::{completion_item, edit_of, initialized, span_of, symbol, to_value};
+use crate::protocol::{
+    completion_item, edit_of, folding_range, initialized, selection_range, semantic_tokens,
+    signature_help, span_of, symbol, to_value,
+};
 use crate::rename::{self, Replacement};
 use crate::rpc::{self, Fault, Incoming};
+use crate::selection::around;
 use crate::text::{Lines, changed, range_of};
+use crate::tokens::tokens;
 use crate::uri::path_of;
 use crate::workspace::Workspace;
 
@@ -297,6 +306,35 @@ impl<W: Write> Server<'_, W> {
                     })
                 })
             }
+            "textDocument/foldingRange" => self.with(params, |it: FoldingRangeParams, server| {
+                let uri = &it.text_document.uri;
+                let document = server.documents.get(uri).ok_or_else(|| not_open(uri))?;
+                let folds = folds(&document.text).into_iter().map(folding_range);
+                Ok(to_value(&folds.collect::<Vec<_>>()))
+            }),
+            "textDocument/selectionRange" => {
+                self.with(params, |it: SelectionRangeParams, server| server.selections(&it))
+            }
+            "textDocument/documentLink" => {
+                self.with(params, |it: DocumentLinkParams, server| server.links(&it))
+            }
+            "textDocument/signatureHelp" => self.with(params, |it: SignatureHelpParams, server| {
+                server.signature(&it.text_document_position_params)
+            }),
+            "textDocument/semanticTokens/full" => {
+                self.with(params, |it: SemanticTokensParams, server| {
+                    let (document, analysis) = server.known(&it.text_document.uri)?;
+                    let all = tokens(analysis, Span::new(0, u32::MAX));
+                    Ok(to_value(&semantic_tokens(document, &all)))
+                })
+            }
+            "textDocument/semanticTokens/range" => {
+                self.with(params, |it: SemanticTokensRangeParams, server| {
+                    let (document, analysis) = server.known(&it.text_document.uri)?;
+                    let some = tokens(analysis, span_of(document, it.range));
+                    Ok(to_value(&semantic_tokens(document, &some)))
+                })
+            }
             "textDocument/documentSymbol" => {
                 self.with(params, |it: DocumentSymbolParams, server| server.symbols(&it))
             }
@@ -510,6 +548,40 @@ impl<W: Write> Server<'_, W> {
             }));
         }
         Ok(to_value(&found))
+    }
+
+    fn selections(&mut self, params: &SelectionRangeParams) -> Answer {
+        let (document, analysis) = self.known(&params.text_document.uri)?;
+        let selection = |position: &lsp_types::Position| {
+            let offset = document.lines.offset(&document.text, *position);
+            let around = around(analysis, u32::try_from(offset).unwrap_or(u32::MAX));
+            selection_range(document, &around)
+        };
+        Ok(to_value(&params.positions.iter().map(selection).collect::<Vec<_>>()))
+    }
+
+    /// The files that a circuit imports.
+    fn links(&mut self, params: &DocumentLinkParams) -> Answer {
+        let (document, analysis) = self.known(&params.text_document.uri)?;
+        let uri_of = |name: &str| document.uri_of(name);
+        let places = Places::new(&analysis.compiled.sources, &uri_of);
+        let link = |(import, file): (Span, Span)| {
+            Some(DocumentLink {
+                range: range_of(&document.lines, &document.text, import),
+                target: Some(places.location(file)?.uri),
+                tooltip: None,
+                data: None,
+            })
+        };
+        Ok(to_value(&imports(analysis).into_iter().filter_map(link).collect::<Vec<_>>()))
+    }
+
+    fn signature(&self, place: &TextDocumentPositionParams) -> Answer {
+        let uri = &place.text_document.uri;
+        let document = self.documents.get(uri).ok_or_else(|| not_open(uri))?;
+        let offset = document.lines.offset(&document.text, place.position);
+        let found = signature(&document.text, offset, document.readable());
+        Ok(found.map_or(Value::Null, |it| to_value(&signature_help(&it))))
     }
 
     fn symbols(&mut self, params: &DocumentSymbolParams) -> Answer {

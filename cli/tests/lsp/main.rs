@@ -4,6 +4,7 @@
 
 #[path = "../support/editor.rs"]
 mod editor;
+mod features;
 mod names;
 #[path = "../support/mod.rs"]
 mod support;
