@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use terminal_size::terminal_size_of;
+
 use crate::exit::Failure;
 
 /// How results are written.
@@ -84,6 +86,11 @@ impl Console {
     /// Whether stdout shows colours.
     pub(crate) fn out_has_color(self) -> bool {
         self.has_color(io::stdout().is_terminal())
+    }
+
+    /// How wide the terminal is that stdout goes to.
+    pub(crate) fn out_columns() -> Option<usize> {
+        terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
     }
 
     /// Whether a person watches stderr, so that a progress bar makes sense.

@@ -278,7 +278,13 @@ fn print_outcome(console: Console, outcome: &Outcome) -> Result<(), Failure> {
     } else {
         console.paint_out(Style::Red, "FAILED")
     };
-    let mut text = format!("{}  {} ... {word}\n", outcome.file, outcome.name);
+    // A name is free text: what steers a terminal is shown, and not obeyed.
+    let name: String = outcome
+        .name
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    let mut text = format!("{}  {name} ... {word}\n", outcome.file);
     for fault in &outcome.faults {
         text.extend(["    ", &fault.place, ": ", &fault.message, "\n"]);
         for line in fault.detail.lines() {

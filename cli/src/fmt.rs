@@ -48,9 +48,9 @@ pub(crate) fn fmt(arguments: &FmtArguments, console: Console) -> Result<Exit, Fa
     let mut exit = Exit::Success;
     let (mut n_circuits, mut n_changed) = (0, 0);
     for one in formatted {
-        n_circuits += 1;
         match one {
             Ok(Ok(formatted)) => {
+                n_circuits += 1;
                 n_changed += usize::from(formatted.is_changed());
                 print(&formatted, arguments.check, console)?;
             }
@@ -109,7 +109,7 @@ fn print(formatted: &Formatted, is_check: bool, console: Console) -> Result<(), 
 }
 
 fn summary(n_circuits: usize, n_changed: usize, arguments: &FmtArguments, console: Console) {
-    if !console.is_human() || !arguments.check {
+    if !console.is_human() || !arguments.check || n_circuits == 0 {
         return;
     }
     let text = if n_changed == 0 {

@@ -26,7 +26,7 @@ pub(crate) fn graph(
     }
     let plan = plan_of(&circuit)?;
     let drawing = match arguments.kind {
-        GraphKind::Terminal => picture::terminal(plan),
+        GraphKind::Terminal => picture::terminal(plan, Console::out_columns()),
         GraphKind::Dot => picture::dot(plan),
         GraphKind::Mermaid => picture::mermaid(plan),
         GraphKind::Svg => picture::svg(plan),

@@ -30,9 +30,9 @@ pub(crate) fn mermaid(plan: &Plan) -> String {
     mermaid::draw(&Sketch::of(plan))
 }
 
-/// A drawing with box characters, at most 100 columns wide.
-pub(crate) fn terminal(plan: &Plan) -> String {
-    terminal::draw(&Sketch::of(plan))
+/// A drawing with box characters in so many columns; in 100 where nobody says.
+pub(crate) fn terminal(plan: &Plan, columns: Option<usize>) -> String {
+    terminal::draw(&Sketch::of(plan), columns.unwrap_or(terminal::COLUMNS_DEFAULT))
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ access:
                               ╰─────────────────────╯
 (shop.board) ◀ subscribes to shop.revenue, shop.rest
 "#;
-        assert_eq!(terminal(&plan()), expected);
+        assert_eq!(terminal(&plan(), None), expected);
     }
 
     #[test]

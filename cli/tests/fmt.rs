@@ -81,6 +81,8 @@ fn what_cannot_be_read_is_refused_and_left_alone() {
     assert_eq!(scene.read("broken.yaml"), broken);
     assert_eq!(scene.read("untidy.yaml"), tidy(), "the others are formatted all the same");
     assert_eq!(scene.arqon(&["fmt", "broken.yaml"]).code, 1);
+    let checked = scene.arqon(&["fmt", "--check", "broken.yaml"]);
+    assert!(!checked.stderr.contains("canonical form"), "{}", checked.stderr);
     let json = scene.arqon(&["fmt", "--format", "json", "broken.yaml"]);
     let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(document["diagnostics"][0]["code"], "E0001");

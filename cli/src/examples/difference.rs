@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use arqon_types::{Row, Schema, TopicName, Type, Value};
+use arqon_types::{Field, Row, Schema, TopicName, Type, Value};
 
 /// Rows of a topic with their signed multiplicities.
 pub(super) type Changes = BTreeMap<Row, i64>;
@@ -114,21 +114,65 @@ fn pair(schema: &Schema, expected: (&Row, i64), found: (&Row, i64)) -> String {
         format!("  found     {:<width$}  {{ ", diffs[1]),
         format!("            {:<width$}    ", if diffs[0] == diffs[1] { "" } else { "^^" }),
     ];
-    let n_fields = schema.fields.len();
-    for (at, field) in schema.fields.iter().enumerate() {
-        let comma = if at + 1 == n_fields { "" } else { ", " };
-        let values = [expected.0, found.0].map(|row| value_text(&row[at], &field.ty));
-        let width = values.iter().map(|value| value.chars().count()).max().unwrap_or(0);
-        for (line, value) in lines.iter_mut().zip(&values) {
+    let cells = cells(schema, expected.0, found.0);
+    for (at, cell) in cells.iter().enumerate() {
+        let comma = if at + 1 == cells.len() { "" } else { ", " };
+        let width = cell.width();
+        for (line, value) in lines.iter_mut().zip(&cell.values) {
             let padding = " ".repeat(width - value.chars().count());
-            line.extend([&field.name, ": ", value, comma, &padding]);
+            line.extend([&cell.name, value, comma, &padding]);
         }
-        let mark = if values[0] == values[1] { " " } else { "^" };
-        let indent = " ".repeat(field.name.chars().count() + 2);
+        let mark = if cell.differs() { "^" } else { " " };
+        let indent = " ".repeat(cell.name.chars().count());
         lines[2].extend([indent, mark.repeat(width), " ".repeat(comma.len())]);
     }
     format!("{} }}\n{} }}\n{}\n", lines[0], lines[1], lines[2].trim_end())
 }
+
+/// A field of two rows, or what stands for fields that are left out.
+struct Cell {
+    /// With its colon.
+    name: String,
+    values: [String; 2],
+}
+
+impl Cell {
+    fn differs(&self) -> bool {
+        self.values[0] != self.values[1]
+    }
+
+    fn width(&self) -> usize {
+        self.values.iter().map(|value| value.chars().count()).max().unwrap_or(0)
+    }
+}
+
+/// The fields of two rows; of rows too wide for a screen the first one and those that differ.
+fn cells(schema: &Schema, expected: &Row, found: &Row) -> Vec<Cell> {
+    let cell = |(at, field): (usize, &Field)| Cell {
+        name: format!("{}: ", field.name),
+        values: [expected, found].map(|row| value_text(&row[at], &field.ty)),
+    };
+    let all: Vec<Cell> = schema.fields.iter().enumerate().map(cell).collect();
+    let width: usize = all.iter().map(|it| it.name.chars().count() + it.width() + 2).sum();
+    if width <= ROW_CHARACTERS_MAX {
+        return all;
+    }
+    let mut shown: Vec<Cell> = Vec::new();
+    let mut is_left_out = false;
+    for (at, cell) in all.into_iter().enumerate() {
+        if at == 0 || cell.differs() {
+            shown.push(cell);
+            is_left_out = false;
+        } else if !is_left_out {
+            shown.push(Cell { name: String::new(), values: ["…", "…"].map(str::to_owned) });
+            is_left_out = true;
+        }
+    }
+    shown
+}
+
+/// Wider rows are shown by the fields that differ.
+const ROW_CHARACTERS_MAX: usize = 100;
 
 /// A row as it stands in a circuit's examples.
 pub(super) fn row_text(row: &Row, schema: &Schema) -> String {
@@ -154,8 +198,6 @@ fn value_text(value: &Value, ty: &Type) -> String {
 
 #[cfg(test)]
 mod tests {
-    use arqon_types::Field;
-
     use super::*;
 
     fn shown(expected: &[(&str, i128, i64)], found: &[(&str, i128, i64)]) -> String {
@@ -183,6 +225,26 @@ mod tests {
              \x20 found     +1  { region: EU, revenue: 13.00 }\n\
              \x20                                      ^^^^^\n\
              \x20           -1  { region: EU, revenue: 42.00 }\n"
+        );
+    }
+
+    #[test]
+    fn of_wide_rows_the_fields_that_differ_are_shown() {
+        let names = ["id", "street", "city", "amount", "note"];
+        let fields = names.map(|name| Field::new(name, Type::String)).to_vec();
+        let schema = Schema::new("Wide", fields);
+        let changes = |amount: &str| -> Changes {
+            let long = "a long text of many words that goes on and on";
+            let values = ["k1", long, long, amount, "none"].map(Value::string).to_vec();
+            std::iter::once((values.into(), 1)).collect()
+        };
+        let topic = TopicName::parse("wide").unwrap();
+        assert_eq!(
+            difference(&topic, &schema, &changes("small"), &changes("very large")),
+            "wide\n\
+             \x20 expected  +1  { id: k1, …, amount: small,      … }\n\
+             \x20 found     +1  { id: k1, …, amount: very large, … }\n\
+             \x20                                    ^^^^^^^^^^\n"
         );
     }
 

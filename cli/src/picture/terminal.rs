@@ -1,16 +1,37 @@
 //! The sketch with box characters: a box per node and operator, what it reads on its left, what
-//! it writes on its right, in the order in which rows pass. At most 100 columns wide.
+//! it writes on its right, in the order in which rows pass. As wide as the terminal, from 80
+//! columns on.
 
 use super::sketch::{Arrow, Shape, ShapeKind, Sketch};
 
-/// The drawing.
-pub(crate) fn draw(sketch: &Sketch) -> String {
-    let mut lines = vec![sketch.title.clone(), String::new()];
-    clients(sketch, ShapeKind::ClientIn, &mut lines);
-    for idx in in_order(sketch) {
-        block(sketch, idx, &mut lines);
+/// How wide the parts of a line are.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    whole: usize,
+    /// Left of the boxes.
+    left: usize,
+    /// Within a box, at most.
+    inner: usize,
+}
+
+impl Widths {
+    fn of(columns: usize) -> Self {
+        let whole = columns.clamp(COLUMNS_MIN, COLUMNS_MAX);
+        let left = if whole < COLUMNS_DEFAULT { 24 } else { 30 };
+        let inner = if whole < COLUMNS_DEFAULT { 26 } else { 34 };
+        Self { whole, left, inner }
     }
-    clients(sketch, ShapeKind::ClientOut, &mut lines);
+}
+
+/// The drawing, in so many columns.
+pub(crate) fn draw(sketch: &Sketch, columns: usize) -> String {
+    let widths = Widths::of(columns);
+    let mut lines = vec![sketch.title.clone(), String::new()];
+    clients(sketch, ShapeKind::ClientIn, widths.whole, &mut lines);
+    for idx in in_order(sketch) {
+        block(sketch, idx, widths, &mut lines);
+    }
+    clients(sketch, ShapeKind::ClientOut, widths.whole, &mut lines);
     let trimmed: Vec<String> = lines.iter().map(|line| line.trim_end().to_owned()).collect();
     trimmed.join("\n").trim_end().to_owned() + "\n"
 }
@@ -31,7 +52,7 @@ fn in_order(sketch: &Sketch) -> Vec<usize> {
 }
 
 /// Who publishes what, or who subscribes to what.
-fn clients(sketch: &Sketch, kind: ShapeKind, lines: &mut Vec<String>) {
+fn clients(sketch: &Sketch, kind: ShapeKind, width: usize, lines: &mut Vec<String>) {
     for (idx, shape) in sketch.shapes.iter().enumerate().filter(|(_, it)| it.kind == kind) {
         let names: Vec<&str> = sketch
             .arrows
@@ -49,7 +70,7 @@ fn clients(sketch: &Sketch, kind: ShapeKind, lines: &mut Vec<String>) {
         let mut line = head;
         for (place, name) in names.iter().enumerate() {
             let comma = if place + 1 < names.len() { ", " } else { "" };
-            if WIDTH < line.chars().count() + name.chars().count() + comma.len() {
+            if width < line.chars().count() + name.chars().count() + comma.len() {
                 lines.push(std::mem::replace(&mut line, indent.clone()));
             }
             line.push_str(name);
@@ -63,12 +84,13 @@ fn clients(sketch: &Sketch, kind: ShapeKind, lines: &mut Vec<String>) {
 }
 
 /// One box with its arrows.
-fn block(sketch: &Sketch, idx: usize, lines: &mut Vec<String>) {
+fn block(sketch: &Sketch, idx: usize, widths: Widths, lines: &mut Vec<String>) {
+    let left_width = widths.left;
     let shape = &sketch.shapes[idx];
     let inputs: Vec<&Arrow> = sketch.arrows.iter().filter(|arrow| arrow.to == idx).collect();
     let outputs: Vec<&Arrow> = sketch.arrows.iter().filter(|arrow| arrow.from == idx).collect();
     let content = std::iter::once(&shape.title).chain(&shape.lines);
-    let inner = content.map(|line| line.chars().count()).max().unwrap_or(0).clamp(16, 34);
+    let inner = content.map(|line| line.chars().count()).max().unwrap_or(0).clamp(16, widths.inner);
     let n_rows = (1 + shape.lines.len()).max(inputs.len()).max(outputs.len());
     let edges = match shape.kind {
         ShapeKind::Operator => HEAVY,
@@ -81,23 +103,23 @@ fn block(sketch: &Sketch, idx: usize, lines: &mut Vec<String>) {
     };
     let [top_left, top_right, low_left, low_right, flat, upright] = edges;
     let bar = flat.to_string().repeat(inner + 2);
-    lines.push(format!("{:LEFT$}{top_left}{bar}{top_right}", ""));
+    lines.push(format!("{:left_width$}{top_left}{bar}{top_right}", ""));
     for row in 0..n_rows {
         let text = match row.checked_sub(1) {
             None => shape.title.clone(),
             Some(line) => shape.lines.get(line).cloned().unwrap_or_default(),
         };
-        let text: String = text.chars().take(inner).collect();
+        let text = cut(&text, inner);
         let left = inputs.get(row).map_or_else(
-            || format!("{:LEFT$}{upright}", ""),
+            || format!("{:left_width$}{upright}", ""),
             |arrow| {
                 let name = titled(&sketch.shapes[arrow.from]);
-                format!("{}▶", arrow_text(&name, arrow, LEFT - 1, true))
+                format!("{}▶", arrow_text(&name, arrow, left_width - 1, true))
             },
         );
         // The arrowhead takes the place of the box's own side.
         let left = if left.ends_with('▶') {
-            let mut cut: String = left.chars().take(LEFT).collect();
+            let mut cut: String = left.chars().take(left_width).collect();
             cut.pop();
             format!("{cut}▶{upright}")
         } else {
@@ -105,12 +127,12 @@ fn block(sketch: &Sketch, idx: usize, lines: &mut Vec<String>) {
         };
         let right = outputs.get(row).map_or_else(String::new, |arrow| {
             let name = titled(&sketch.shapes[arrow.to]);
-            let room = WIDTH.saturating_sub(LEFT + inner + 4);
+            let room = widths.whole.saturating_sub(left_width + inner + 4);
             arrow_text(&name, arrow, room, false)
         });
         lines.push(format!("{left} {text:inner$} {upright}{right}"));
     }
-    lines.push(format!("{:LEFT$}{low_left}{bar}{low_right}", ""));
+    lines.push(format!("{:left_width$}{low_left}{bar}{low_right}", ""));
 }
 
 /// `flights ──full──` or `──delta──▶ fleet`, in exactly or at most this many columns.
@@ -151,11 +173,14 @@ fn cut(text: &str, room: usize) -> String {
     short
 }
 
-/// Columns of a line at most.
-const WIDTH: usize = 100;
+/// Columns of a line where nothing says how many there are.
+pub(crate) const COLUMNS_DEFAULT: usize = 100;
 
-/// Columns left of the boxes.
-const LEFT: usize = 30;
+/// Narrower terminals wrap.
+const COLUMNS_MIN: usize = 80;
+
+/// Wider ones have room to spare.
+const COLUMNS_MAX: usize = 160;
 
 /// Corners, then the flat and the upright line.
 const LIGHT: [char; 6] = ['╭', '╮', '╰', '╯', '─', '│'];

@@ -207,12 +207,32 @@ impl<'p> Comparing<'p> {
                 continue;
             }
             if is_at_edge(topic) {
-                let reason = "clients use it, and it is not there any more".to_owned();
-                self.change(Part::Topic, name, Verdict::Refuse, vec![reason]);
+                let mut reasons = vec!["clients use it, and it is not there any more".to_owned()];
+                reasons.extend(self.renamed(topic, &before));
+                self.change(Part::Topic, name, Verdict::Refuse, reasons);
             } else {
                 self.change(Part::Topic, name, Verdict::Drop, Vec::new());
             }
         }
+    }
+
+    /// What to say of a topic that is gone, if one that is new holds the same.
+    fn renamed(&self, gone: &Topic, before: &BTreeMap<&str, (VertexId, &Topic)>) -> Option<String> {
+        let is_like = |topic: &&Topic| {
+            topic.origin == TopicOrigin::Declared
+                && !before.contains_key(topic.name.as_str())
+                && topic.schema.fields == gone.schema.fields
+                && topic.discipline == gone.discipline
+                && topic.key == gone.key
+                && topic.edge == gone.edge
+        };
+        let mut alike = self.new.topics().map(|(_, topic)| topic).filter(is_like);
+        let (Some(one), None) = (alike.next(), alike.next()) else { return None };
+        Some(format!(
+            "`{}` is new and holds the same rows: if it is the same topic under another name, keep \
+             the old name too until its clients have moved",
+            one.name
+        ))
     }
 
     fn operators(&mut self) {
@@ -333,7 +353,10 @@ impl<'p> Comparing<'p> {
                 let because = reached.get(&id)?.clone();
                 let topic_name = topic.name.as_str().to_owned();
                 let retracts = topic.discipline != Discipline::Events;
-                (because != format!("topic `{topic_name}`")).then_some(Effect {
+                // Rows that clients put in themselves are theirs to change.
+                let mut sources = self.new.inputs(id).map(|wire| self.new.vertex(wire.from));
+                let is_computed = sources.any(|it| matches!(it, Vertex::Step(_)));
+                (is_computed || because != format!("topic `{topic_name}`")).then_some(Effect {
                     topic: topic_name,
                     retracts,
                     because,

@@ -16,7 +16,7 @@ codes! {
             contract's topics (`nvm.jobs`, `nvm.results`) belong to their operator. Rename one of \
             the two.",
         wrong: "topics:\n  paid: { schema: Order }\nflow:\n  paid: { from: shop.orders }\n",
-        mended: "topics:\n  paid: { schema: Order }\nflow:\n  paid_orders: { from: shop.orders }\n",
+        mended: "topics:\n  paid: { schema: Order }\nflow:\n  paid_rows: { from: shop.orders }\n",
     }
     UNKNOWN_SOURCE = "E0203" {
         title: "a source that is neither a topic nor a node",
@@ -124,8 +124,8 @@ codes! {
         explanation: "Functions and schemas are put in where they are used. What then stands \
             there may have at most 20,000 parts and be 256 deep, so that a small file cannot \
             make a huge circuit.",
-        wrong: "functions:\n  f(x): x + x\n  g(x): f(f(f(f(x))))\n  h(x): g(g(g(g(x))))\n",
-        mended: "functions:\n  f(x): x * 2\n  g(x): x * 16\n  h(x): x * 65536\n",
+        wrong: "functions:\n  f(x): x + x\n  g(x): f(f(f(f(x))))\n  h(x): g(g(g(g(x))))\nflow:\n  n:\n    from: rows\n    do:\n      - with: { much: h(id) }\n",
+        mended: "functions:\n  f(x): x * 2\n  g(x): x * 16\n  h(x): x * 65536\nflow:\n  n:\n    from: rows\n    do:\n      - with: { much: h(id) }\n",
     }
     FIELD_CLASH = "E0218" {
         title: "two fields of a row have one name",
@@ -261,7 +261,7 @@ codes! {
             `%a` and `%A` weekday, `%b` and `%B` month by name, `%I` and `%p` hour of half a day, \
             `%z` offset, `%s` seconds since 1970, and `%%`. `parse_time` needs at least the year, \
             month and day; a date has no hours.",
-        wrong: "- select: { day: format_time(at, \"%Y-%K\") }\n",
+        wrong: "- select: { day: 'format_time(at, \"%Y-%K\")' }\n",
         mended: "- select: { day: 'format_time(at, \"%Y-%m\")' }\n",
     }
     NO_VALUE = "E0242" {
@@ -371,8 +371,8 @@ codes! {
         explanation: "A job, or a row, is answered once in a test, and the same ever after: \
             results are recorded, and a retraction takes back what was recorded. Mocks of a later \
             step of the test add answers; only what a kernel puts out is said anew.",
-        wrong: "- mocks: { nvm: [{ job: { program_ref: a }, result: {} }, { job: { program_ref: a }, result: {} }] }\n",
-        mended: "- mocks: { nvm: [{ job: { program_ref: a }, result: {} }, { job: { program_ref: b }, result: {} }] }\n",
+        wrong: "- mocks:\n    qml:\n      - { job: { features: [1.0] }, result: { label: a } }\n      - { job: { features: [1.0] }, result: { label: b } }\n",
+        mended: "- mocks:\n    qml:\n      - { job: { features: [1.0] }, result: { label: a } }\n      - { job: { features: [2.0] }, result: { label: b } }\n",
     }
     LAW_OF_MOCKS = "E0264" {
         title: "a law of a circuit whose operators do not run",

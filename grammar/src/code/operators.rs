@@ -128,7 +128,7 @@ codes! {
             a new row of a key takes the place of the one before. Without a proven key it cannot \
             tell a change from a second row: events have none, and what clients write to a `delta` \
             topic neither.",
-        wrong: "attn.queries: { schema: Query, edge: in }\n",
+        wrong: "attn.queries: { schema: Query, carries: delta, edge: in }\n",
         mended: "attn.queries: { schema: Query, carries: full, key: pos, edge: in }\n",
     }
     KERNEL_BOUNDS = "E0517" {

@@ -7,8 +7,8 @@ codes! {
             `both`, and nowhere else: there the Shield admits them, and the Spine counts, orders \
             and records what they send. A role that names a node, or a topic without `edge`, would \
             pass by all of it. Let the node write a topic with `edge: out`, and grant that.",
-        wrong: "flow:\n  revenue: { from: orders, to: totals }\naccess:\n  dashboard: { subscribe: [revenue] }\n",
-        mended: "flow:\n  revenue: { from: orders, to: totals }\naccess:\n  dashboard: { subscribe: [totals] }\n",
+        wrong: "flow:\n  sums: { from: orders, to: totals }\naccess:\n  dashboard: { subscribe: [sums] }\n",
+        mended: "flow:\n  sums: { from: orders, to: totals }\naccess:\n  dashboard: { subscribe: [totals] }\n",
     }
     CLIENT_TO_OPERATOR = "E0402" {
         title: "clients at an operator without a topic between",
@@ -41,7 +41,7 @@ codes! {
         explanation: "Whatever takes jobs stands under `operators`, with its contract, its \
             implementations and its limits. An operator that is only named cannot be checked, \
             limited or replaced.",
-        wrong: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } } }\naccess:\n  lab: { execute: [qml] }\n",
+        wrong: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } } }\naccess:\n  lab: { execute: [nmv] }\n",
         mended: "operators:\n  nvm: { contract: arqonbus.nvm@1, via: { sim: { builtin: nvm } } }\naccess:\n  lab: { execute: [nvm] }\n",
     }
     SECOND_WRITER = "E0406" {
