@@ -4,9 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use arqon_grammar::code::yaml::ENCODING;
 use arqon_grammar::limits::FILE_BYTES_MAX;
-use arqon_grammar::{Diagnostic, Span};
+use arqon_grammar::{Diagnostic, decode};
 
 use crate::exit::Failure;
 
@@ -41,7 +40,7 @@ impl Source {
             let open = fs::File::open(path).map_err(cannot)?;
             open.take(bytes_max).read_to_end(&mut bytes).map_err(cannot)?;
         }
-        Ok(Self { path: Some(path.to_owned()), ..Self::from_bytes(file, bytes) })
+        Ok(Self { path: Some(path.to_owned()), ..Self::from_bytes(file, &bytes) })
     }
 
     /// Text that is already in memory.
@@ -49,20 +48,10 @@ impl Source {
         Self { file: file.to_owned(), path: None, text: text.to_owned(), encoding: None }
     }
 
-    fn from_bytes(file: String, bytes: Vec<u8>) -> Self {
-        match String::from_utf8(bytes) {
-            Ok(text) => Self { file, path: None, text, encoding: None },
-            Err(error) => {
-                let at = u32::try_from(error.utf8_error().valid_up_to()).unwrap_or(u32::MAX);
-                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                // The replacement character has three bytes.
-                let diagnostic =
-                    Diagnostic::new(ENCODING, Span::new(at, at + 3), "the file is not UTF-8")
-                        .label("no character begins with this byte")
-                        .help("save the file as UTF-8");
-                Self { file, path: None, text, encoding: Some(diagnostic) }
-            }
-        }
+    fn from_bytes(file: String, bytes: &[u8]) -> Self {
+        let (text, faults) = decode(bytes);
+        let (text, encoding) = (text.into_owned(), faults.into_iter().next());
+        Self { file, path: None, text, encoding }
     }
 }
 
@@ -179,7 +168,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_a_diagnostic_with_its_place() {
-        let source = Source::from_bytes("a.yaml".into(), b"arqon: 1\n# \xFF\n".to_vec());
-        assert_eq!(source.encoding.unwrap().primary.span, Span::new(11, 14));
+        let source = Source::from_bytes("a.yaml".into(), b"arqon: 1\n# \xFF\n");
+        assert_eq!(source.encoding.unwrap().primary.span, arqon_grammar::Span::new(11, 14));
     }
 }

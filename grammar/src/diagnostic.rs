@@ -56,6 +56,64 @@ pub struct Diagnostic {
     pub fix: Option<Fix>,
 }
 
+/// Longest message in characters; what the user wrote may be of any length.
+const MESSAGE_CHARACTERS_MAX: usize = 500;
+
+/// The message as one line of bounded length in which all characters are seen.
+fn one_line(message: String) -> String {
+    if message.len() <= MESSAGE_CHARACTERS_MAX && !message.contains(is_unseen) {
+        return message;
+    }
+    let characters: Vec<char> = message.chars().collect();
+    let n_cut = characters.len().saturating_sub(MESSAGE_CHARACTERS_MAX);
+    let (head, tail) = if n_cut > 0 {
+        let head = MESSAGE_CHARACTERS_MAX * 3 / 4;
+        (&characters[..head], &characters[head + n_cut..])
+    } else {
+        (characters.as_slice(), [].as_slice())
+    };
+    let mut line = String::new();
+    for (part, begins_with) in [(head, ""), (tail, if n_cut > 0 { "…" } else { "" })] {
+        line.push_str(begins_with);
+        for character in part {
+            if is_unseen(*character) {
+                line.extend(character.escape_unicode());
+            } else {
+                line.push(*character);
+            }
+        }
+    }
+    line
+}
+
+/// Whether a character shows as nothing, as a blank that is no space, or breaks the line.
+pub(crate) fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\x1f'
+            | '\x7f'..='\u{a0}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{1680}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180e}'
+            | '\u{2000}'..='\u{200f}'
+            | '\u{2028}'..='\u{202f}'
+            | '\u{205f}'..='\u{206f}'
+            | '\u{3000}'
+            | '\u{3164}'
+            | '\u{e000}'..='\u{f8ff}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{fffe}'..='\u{ffff}'
+            | '\u{e0000}'..='\u{10ffff}'
+    )
+}
+
 /// Most secondary labels a diagnostic carries; more would hide the fault.
 pub(crate) const SECONDARY_MAX: usize = 3;
 
@@ -66,7 +124,7 @@ impl Diagnostic {
         Self {
             code,
             severity,
-            message: message.into(),
+            message: one_line(message.into()),
             primary: Label { span, message: String::new() },
             secondary: Vec::new(),
             help: Vec::new(),
@@ -211,6 +269,12 @@ impl Collector {
         } else {
             self.n_left_out += 1;
         }
+    }
+
+    /// Whether one of this kind was found within a place.
+    pub(crate) fn has_within(&self, code: Code, place: Span) -> bool {
+        let is_there = |span: Span| place.start <= span.start && span.end <= place.end;
+        self.list.iter().any(|it| it.code == code && is_there(it.primary.span))
     }
 
     /// Takes several more.

@@ -14,8 +14,11 @@ mod build;
 mod known;
 
 pub(crate) use known::Known;
+pub use literal::ZERO_HELP;
 pub use literal::bytes_of_text;
 pub(crate) use literal::duration;
+pub use literal::has_leading_zero;
+pub use literal::without_zeros;
 pub(crate) use scan::Token;
 pub(crate) use scan::TokenKind;
 pub(crate) use scan::tokens;

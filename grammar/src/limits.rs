@@ -36,6 +36,9 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// Deepest nesting of a type (`E0022`).
 pub const TYPE_DEPTH_MAX: usize = 16;
 
+/// Most dimensions of a tensor (`E0022`).
+pub const TENSOR_DIMENSIONS_MAX: usize = 32;
+
 /// Most fields of one schema or struct (`E0022`).
 pub const FIELDS_MAX: usize = 1_000;
 

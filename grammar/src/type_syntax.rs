@@ -10,6 +10,7 @@ use crate::code;
 use crate::code::Code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
+use crate::limits::TENSOR_DIMENSIONS_MAX;
 use crate::limits::TYPE_DEPTH_MAX;
 use crate::name::is_identifier;
 use crate::span::Span;
@@ -279,6 +280,13 @@ impl<'a> TypeParser<'a> {
             };
             match dimension {
                 Some(dimension) if rest[len..].starts_with('x') => {
+                    if dims.len() == TENSOR_DIMENSIONS_MAX {
+                        let message =
+                            format!("tensors have at most {TENSOR_DIMENSIONS_MAX} dimensions");
+                        let end = start + inner.trim_end().len();
+                        let limit = code::yaml::TYPE_LIMIT;
+                        return Err(self.fault_with(limit, start + at, end, message));
+                    }
                     let span = self.offsets.span(start + at, start + at + len);
                     dims.push(Spanned::new(dimension, span));
                     at += len + 1;

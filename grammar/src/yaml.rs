@@ -88,6 +88,8 @@ pub(crate) struct Entry {
     pub(crate) value: NodeId,
 }
 
+const KEY_HELP: &str = "a key is a name; a list or map stands behind its `:`";
+
 impl<'a> Document<'a> {
     /// The node with this id.
     pub(crate) fn node(&self, id: NodeId) -> &YamlNode<'a> {
@@ -369,22 +371,37 @@ impl<'a> Builder<'a, '_> {
     fn check_key(&mut self, entry: Entry) -> bool {
         let key = self.document.node(entry.key);
         let value = self.document.node(entry.value);
-        let (code, span, message) = match &key.content {
+        let (code, span, message, help) = match &key.content {
             Content::Scalar(scalar)
                 if scalar.text == "<<" && scalar.style == ScalarStyle::Plain =>
             {
-                (code::yaml::ANCHOR, key.span, "the merge key `<<` is not part of the language")
+                (
+                    code::yaml::ANCHOR,
+                    key.span,
+                    "the merge key `<<` is not part of the language",
+                    "write the entries out that it would bring",
+                )
             }
             Content::Scalar(_) if !key.span.is_empty() => return true,
-            Content::Scalar(_) => (code::yaml::KEY_SHAPE, value.span, "a value without a key"),
-            Content::List(_) => (code::yaml::KEY_SHAPE, key.span, "a list cannot be a key"),
-            Content::Map(_) => (code::yaml::KEY_SHAPE, key.span, "a map cannot be a key"),
-            Content::Tagged { tag } => {
-                (code::yaml::TAG, *tag, "a tag before a key is not part of the language")
+            Content::Scalar(_) => (
+                code::yaml::KEY_SHAPE,
+                value.span,
+                "a value without a key",
+                "an entry is `key: value`",
+            ),
+            Content::List(_) => {
+                (code::yaml::KEY_SHAPE, key.span, "a list cannot be a key", KEY_HELP)
             }
+            Content::Map(_) => (code::yaml::KEY_SHAPE, key.span, "a map cannot be a key", KEY_HELP),
+            Content::Tagged { tag } => (
+                code::yaml::TAG,
+                *tag,
+                "a tag before a key is not part of the language",
+                "leave it out; every key is a text",
+            ),
             Content::Refused => return false,
         };
-        self.diagnostics.push(Diagnostic::new(code, span, message));
+        self.diagnostics.push(Diagnostic::new(code, span, message).help(help));
         false
     }
 

@@ -137,12 +137,20 @@ fn h03_large_files_are_read_or_refused() {
 #[test]
 fn h04_words_of_old_yaml_stay_text() {
     let text =
-        "arqon: 1\ncircuit: shop\nparams: { a: no, b: 010, c: 1_000, d: .inf, e: 1:30, f: ~ }\n";
+        "arqon: 1\ncircuit: shop\nparams: { a: no, b: 10, c: 1_000, d: .inf, e: 1:30, f: ~ }\n";
     let (circuit, diagnostics) = parse_circuit(text, &ParseOptions::default());
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let values: Vec<String> =
         circuit.unwrap().params.iter().map(|param| param.value.node.to_string()).collect();
     assert_eq!(values, ["\"no\"", "10", "1000", "\".inf\"", "\"1:30\"", "\"~\""]);
+    // What YAML 1.1 takes for 8 is neither 8 nor 10.
+    let text = "arqon: 01\ncircuit: shop\nparams: { a: 0, b: 010, c: 0.5 }\ntopics:\n  \
+                t: { queue: { max: 0100, full: block } }\nflow:\n  n:\n    from: t\n    do:\n      \
+                - where: x > 007 and x < 00\n";
+    let (_, diagnostics) = parse_circuit(text, &ParseOptions::default());
+    let fixes = diagnostics.iter().filter_map(|found| found.fix.as_ref());
+    let fixes: Vec<&str> = fixes.map(|fix| fix.replacement.as_str()).collect();
+    assert_eq!(fixes, ["1", "10", "100", "7", "0"], "{diagnostics:?}");
     let many: String = (0..5_000).map(|_| "a: 1\n").collect();
     let (_, diagnostics) = parse_circuit(&many, &ParseOptions::default());
     assert_eq!(diagnostics.len(), 1_000);
@@ -172,6 +180,39 @@ fn h05_characters_that_mislead_are_refused() {
     // Names that look like others.
     assert_eq!(codes(&format!("{head}flow:\n  \u{430}: {{ from: t }}\n")), ["E0016"]);
     assert_eq!(codes(&format!("{head}description: \"\\uD800\"\n")), ["E0001"]);
+}
+
+#[test]
+fn h05_characters_that_do_not_show_are_shown() {
+    let head = "arqon: 1\ncircuit: shop\nflow:\n";
+    // What looks like a blank, or like nothing, where lines are indented.
+    for character in ['\u{a0}', '\u{200b}', '\u{3000}', '\u{2028}', '\u{feff}'] {
+        assert_eq!(codes(&format!("{head} {character}a: {{ from: t }}\n")), ["E0002"]);
+        let text = format!("{head}  a{character}b: {{ from: t }}\n");
+        let (_, diagnostics) = parse_circuit(&text, &ParseOptions::default());
+        let shown = format!("`a{}b` cannot name a node", character.escape_unicode());
+        assert_eq!(diagnostics[0].message, shown);
+        let text = format!("x >{character} 1");
+        let (_, diagnostics) = parse_expression(&text);
+        let shown = format!("`{}` is no plain space", character.escape_unicode());
+        assert!(diagnostics[0].message == shown && diagnostics[0].fix.is_some(), "{diagnostics:?}");
+        // In a text they are data.
+        assert_eq!(expression_code(&format!("x == \"{character}\"")), None);
+    }
+    for character in ['\u{fffe}', '\u{ffff}'] {
+        assert_eq!(codes(&format!("{head}  a: {{ from: \"{character}\" }}\n")), ["E0002"]);
+    }
+    // A message is one line of bounded length, whatever it quotes.
+    let text = format!("{head}  ? |\n    a\n    {}\n  : {{ from: t }}\n", "b".repeat(50_000));
+    let (_, diagnostics) = parse_circuit(&text, &ParseOptions::default());
+    let message = &diagnostics[0].message;
+    assert!(message.len() < 1_000 && !message.contains('\n'), "{message}");
+    for escape in ["\\q", "\\uD800", "\\UFFFFFFFF", "\\x9"] {
+        let text = format!("arqon: 1\ncircuit: \"a{escape} b\"\n");
+        let (_, diagnostics) = parse_circuit(&text, &ParseOptions::default());
+        let place = diagnostics[0].primary.span.slice(&text);
+        assert_eq!((diagnostics[0].code.id(), place), ("E0001", escape));
+    }
 }
 
 #[test]
@@ -218,6 +259,10 @@ fn h06_expression_bombs_are_refused_or_read() {
     assert_eq!(expression_code(&format!("\"{}\"", "a".repeat(60_000))), None);
     assert_eq!(expression_code(&"9".repeat(60_000)), Some("E0115"));
     assert_eq!(expression_code(&format!("[{}x]", "x, ".repeat(20_000))), None);
+    // A chain of comparisons is one fault.
+    let (_, diagnostics) = parse_expression(&vec!["x"; 100].join(" < "));
+    let found: Vec<&str> = diagnostics.iter().map(|found| found.code.id()).collect();
+    assert_eq!(found, ["E0114"]);
 }
 
 #[test]
@@ -244,6 +289,13 @@ fn h08_imports_stay_in_their_root() {
         read_circuit(Main::alone("a.yaml", &text), &mut NoFiles, &ParseOptions::default());
     let found: Vec<&str> = reading.diagnostics.iter().map(|found| found.code.id()).collect();
     assert_eq!(found, ["E0031", "E0032", "E0031", "E0032", "E0031"]);
+    // Files beyond the limit are not looked for, and that is said once.
+    let paths: Vec<String> = (0..5_000).map(|file| format!("f{file}.yaml")).collect();
+    let text = format!("arqon: 1\ncircuit: shop\nimport: [{}]\n", paths.join(", "));
+    let reading =
+        read_circuit(Main::alone("a.yaml", &text), &mut NoFiles, &ParseOptions::default());
+    let count = |code| reading.diagnostics.iter().filter(|found| found.code.id() == code).count();
+    assert_eq!((count("E0030"), count("E0034"), reading.diagnostics.len()), (256, 1, 257));
 }
 
 #[test]
@@ -258,6 +310,11 @@ fn h09_types_have_limits() {
         writeln!(fields, "    f{field}: int64").unwrap();
     }
     assert_eq!(codes(&format!("{head}  A:\n{fields}")), ["E0022"]);
+    let tensor =
+        |n_dims: usize| format!("{head}  A: {{ a: tensor<{}f32> }}\n", "9x".repeat(n_dims));
+    assert!(codes(&tensor(32)).is_empty());
+    assert_eq!(codes(&tensor(33)), ["E0022"]);
+    assert_eq!(codes(&tensor(50_000)), ["E0022"]);
     let variants: Vec<String> = (0..3_000).map(|variant| format!("v{variant}")).collect();
     assert!(codes(&format!("{head}  A: {{ a: enum<{}> }}\n", variants.join("|"))).is_empty());
 }

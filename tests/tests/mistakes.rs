@@ -154,7 +154,7 @@ fn mistakes_are_told_where_what_and_how_to_mend_them() {
     let misses = misses.join("\n");
     println!("{misses}\n{n_all} mistakes: place {n_places}, code {n_codes}, help {n_helps}");
     println!("{n_fixes} changes by machine: {n_mending} mend the circuit");
-    assert!(n_all >= 320, "only {n_all} mistakes");
+    assert!(n_all >= 550, "only {n_all} mistakes");
     assert_eq!(n_places, n_all, "every place is right:\n{misses}");
     assert!(n_fixes >= 100 && n_mending * 100 >= n_fixes * 95, "{n_mending} of {n_fixes} mend");
     assert!(n_codes * 100 >= n_all * 95, "{n_codes} of {n_all} codes");

@@ -1,5 +1,6 @@
 //! Diagnostics in rustc's look.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use annotate_snippets::{
@@ -26,11 +27,12 @@ fn render_those(
     colored: bool,
     is_shown: impl Fn(&Diagnostic) -> bool,
 ) -> String {
+    let budget = Budget(Cell::new(SHOWN_BYTES_MAX));
     let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
     let lines = findings.sources.lines();
     let mut text = String::new();
     for diagnostic in findings.diagnostics.iter().filter(|diagnostic| is_shown(diagnostic)) {
-        text.push_str(&renderer.render(&groups(diagnostic, &findings.sources, &lines)));
+        text.push_str(&renderer.render(&groups(diagnostic, &findings.sources, &lines, &budget)));
         text.push_str("\n\n");
     }
     text
@@ -40,6 +42,7 @@ fn groups<'a>(
     diagnostic: &'a Diagnostic,
     sources: &'a Sources,
     lines: &Lines<'a>,
+    budget: &Budget,
 ) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
@@ -47,7 +50,7 @@ fn groups<'a>(
     };
     let title = level.primary_title(&diagnostic.message).id(diagnostic.code.id());
     let mut main = Group::with_title(title);
-    for snippet in snippets(diagnostic, sources, lines) {
+    for snippet in snippets(diagnostic, sources, lines, budget) {
         main = main.element(snippet);
     }
     for note in &diagnostic.notes {
@@ -60,19 +63,19 @@ fn groups<'a>(
     if let Some(fix) = &diagnostic.fix {
         let file = sources.file(fix.span);
         let mut window = Window::around(&spans_in(diagnostic, sources, file), lines, sources, file);
-        if window.is_large() {
+        if !budget.covers(&window) {
             window = Window::around(&[fix.span], lines, sources, file);
         }
         let group = Group::with_title(Level::HELP.secondary_title(&fix.title));
-        groups.push(if window.is_large() || window.is_wide() {
-            group.element(origin(fix.span, lines))
-        } else {
+        groups.push(if !window.is_wide() && budget.take(&window) {
             let patch = Patch::new(window.range(fix.span), &fix.replacement);
             let snippet = Snippet::source(window.text)
                 .line_start(window.line_start)
                 .path(file.name.as_str())
                 .patch(patch);
             group.element(snippet)
+        } else {
+            group.element(origin(fix.span, lines))
         });
     }
     groups
@@ -84,6 +87,7 @@ fn snippets<'a>(
     diagnostic: &'a Diagnostic,
     sources: &'a Sources,
     lines: &Lines<'a>,
+    budget: &Budget,
 ) -> Vec<Element<'a>> {
     let primary = (AnnotationKind::Primary, &diagnostic.primary);
     let secondary = diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label));
@@ -100,20 +104,39 @@ fn snippets<'a>(
         let own = labels.iter().filter(|(_, label)| sources.file(label.span) == file);
         let own: Vec<(AnnotationKind, &Label)> = own.copied().collect();
         let window = Window::around(&spans_in(diagnostic, sources, file), lines, sources, file);
-        if !window.is_large() {
+        if budget.take(&window) {
             elements.push(window.snippet(&file.name, &own).into());
             continue;
         }
         for label in own {
             let window = Window::around(&[label.1.span], lines, sources, file);
-            elements.push(if window.is_large() {
-                origin(label.1.span, lines).into()
-            } else {
+            elements.push(if budget.take(&window) {
                 window.snippet(&file.name, &[label]).into()
+            } else {
+                origin(label.1.span, lines).into()
             });
         }
     }
     elements
+}
+
+/// How many bytes of text may still be shown: a thousand faults in one long line would show it a
+/// thousand times.
+struct Budget(Cell<usize>);
+
+impl Budget {
+    fn covers(&self, window: &Window<'_>) -> bool {
+        window.text.len() <= WINDOW_BYTES_MAX.min(self.0.get())
+    }
+
+    /// Whether a window is shown.
+    fn take(&self, window: &Window<'_>) -> bool {
+        let is_covered = self.covers(window);
+        if is_covered {
+            self.0.set(self.0.get() - window.text.len());
+        }
+        is_covered
+    }
 }
 
 /// A place alone, where its line is too long to be shown.
@@ -167,10 +190,6 @@ impl<'t> Window<'t> {
         Self { text, start, line_start: usize::try_from(position.line).unwrap_or(usize::MAX) }
     }
 
-    fn is_large(&self) -> bool {
-        WINDOW_BYTES_MAX < self.text.len()
-    }
-
     /// Whether a line is too long for a change, of which whole lines are drawn.
     fn is_wide(&self) -> bool {
         self.text.lines().any(|line| LINE_BYTES_MAX < line.len())
@@ -214,6 +233,9 @@ const WINDOW_BYTES_MAX: usize = 128 << 10;
 
 /// Longest line that is drawn whole.
 const LINE_BYTES_MAX: usize = 4 << 10;
+
+/// Most bytes of a circuit's files that are shown for all of its diagnostics.
+const SHOWN_BYTES_MAX: usize = 512 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
+use arqon_grammar::code::yaml;
 use arqon_types::{Discipline, Edge, Schema, TopicName, Type};
 
 use super::schemas::{Schemas, topic_row};
@@ -76,7 +77,12 @@ pub(crate) fn declared_topic<'a>(
     let (schema_name, row) = topic_row(topic, schemas, report);
     let mut key = Vec::new();
     for field in topic.key.iter().flat_map(|key| &key.node) {
-        if let Some(position) = topic_field(topic, &row, field, "key", report) {
+        let Some(position) = topic_field(topic, &row, field, "key", report) else { continue };
+        if key.contains(&position) {
+            let message = format!("`{}` stands twice in one key", field.node);
+            let fault = Diagnostic::new(yaml::DUPLICATE_KEY, field.span, message);
+            report.push(fault.help("leave the second one out"));
+        } else {
             key.push(position);
         }
     }

@@ -48,7 +48,11 @@ impl Rows<'_, '_> {
     fn time(&self, input: Input) -> EventTime {
         match input {
             Input::Topic(id) => {
-                self.resolved.topic(id).time.map_or(EventTime::Missing, EventTime::At)
+                let topic = self.resolved.topic(id);
+                // A `time` that names no timestamp has been reported.
+                let is_meant = topic.ast().is_some_and(|it| it.time.is_some());
+                let missing = if is_meant { EventTime::Unknown } else { EventTime::Missing };
+                topic.time.map_or(missing, EventTime::At)
             }
             Input::Operator(_) => EventTime::Unknown,
             Input::Node(NodeId(id)) | Input::Label(NodeId(id), _) => {

@@ -24,6 +24,12 @@ impl<'a> Reader<'a> {
             Some(asof) => Some(self.asof(asof)?),
             None => None,
         };
+        // Without the name that was meant, its fields would seem to clash.
+        let has_lost_name =
+            alias.is_none() && (fields.value("as").is_some() || self.has_stray(fields));
+        if has_lost_name {
+            return None;
+        }
         Some(Join { source: source?, kind: kind?, pairs, alias, condition, asof })
     }
 

@@ -9,7 +9,10 @@ use crate::code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
 use crate::expression::Known;
+use crate::expression::ZERO_HELP;
 use crate::expression::duration;
+use crate::expression::has_leading_zero;
+use crate::expression::without_zeros;
 use crate::name;
 use crate::name::NameRule;
 use crate::quantity;
@@ -229,7 +232,7 @@ impl<'a> Reader<'a> {
         if !items.iter().all(is_known) {
             let written: BTreeSet<&str> = items.iter().map(|item| item.key).collect();
             for item in items.iter().filter(|item| !is_known(item)) {
-                let near = suggest(item.key, known.iter().copied());
+                let near = meant_key(item.key, known);
                 meant.extend(near.map(|near| (near.to_owned(), *item)));
                 // A key that is there already cannot be what was meant.
                 let free = near.filter(|near| !written.contains(near));
@@ -243,7 +246,7 @@ impl<'a> Reader<'a> {
     /// The required value of a key; reports its absence at the map's own key.
     pub(crate) fn require(&mut self, fields: &Fields<'a>, key: &str) -> Option<Item<'a>> {
         let found = fields.get(key);
-        if found.is_none() {
+        if found.is_none() && !self.has_stray(fields) {
             self.report(Diagnostic::new(
                 code::yaml::MISSING_KEY,
                 fields.owner,
@@ -251,6 +254,11 @@ impl<'a> Reader<'a> {
             ));
         }
         found
+    }
+
+    /// Whether something in a map has lost its key, which may be the one that is missed.
+    pub(crate) fn has_stray(&self, fields: &Fields<'a>) -> bool {
+        self.diagnostics.has_within(code::yaml::KEY_SHAPE, fields.span)
     }
 
     /// A name in a value's place.
@@ -347,21 +355,23 @@ impl<'a> Reader<'a> {
             );
             let is_bare = text.node.bytes().all(|b| b.is_ascii_digit() || b == b'.');
             let is_time = what.contains("duration");
-            self.report(
-                if let Some(meant) = quantity::spelt_duration(text.node).filter(|_| is_time) {
-                    let title = format!("write `{meant}`");
-                    diagnostic.help(format!("it is `{meant}`")).fix(text.span, meant, title)
-                } else if is_bare && is_time {
-                    let number = text.node;
-                    diagnostic.help(format!(
-                        "is its unit missing? as in `{number}s`, `{number}m` or `{number}h`"
-                    ))
-                } else if is_bare && !COUNTS.contains(&what) {
-                    diagnostic.help("is its unit missing?")
-                } else {
-                    diagnostic
-                },
-            );
+            self.report(if has_leading_zero(text.node) && COUNTS.contains(&what) {
+                let meant = without_zeros(text.node);
+                let title = format!("write `{meant}`");
+                diagnostic.help(ZERO_HELP).fix(text.span, meant, title)
+            } else if let Some(meant) = quantity::spelt_duration(text.node).filter(|_| is_time) {
+                let title = format!("write `{meant}`");
+                diagnostic.help(format!("it is `{meant}`")).fix(text.span, meant, title)
+            } else if is_bare && is_time {
+                let number = text.node;
+                diagnostic.help(format!(
+                    "is its unit missing? as in `{number}s`, `{number}m` or `{number}h`"
+                ))
+            } else if is_bare && !COUNTS.contains(&what) {
+                diagnostic.help("is its unit missing?")
+            } else {
+                diagnostic
+            });
         }
         Some(Spanned::new(value?, text.span))
     }
@@ -478,6 +488,13 @@ pub(crate) const ROW_COUNT: &str = "a count, as in `+1` or `-1`";
 
 /// Quantities without units.
 const COUNTS: [&str; 2] = [WHOLE_NUMBER, ROW_COUNT];
+
+/// The known key that a written one is like, or that it holds as a word.
+fn meant_key<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    suggest(written, known.iter().copied()).or_else(|| {
+        written.split_whitespace().find_map(|word| known.iter().copied().find(|it| *it == word))
+    })
+}
 
 /// A key that is not one of `known`; `near` is the nearest of them, `free` the same unless it is
 /// written in the map as well.

@@ -15,7 +15,10 @@ use crate::ast::TypeKind;
 use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::expr::Literal;
+use crate::expression::ZERO_HELP;
+use crate::expression::has_leading_zero;
 use crate::expression::parse_literal;
+use crate::expression::without_zeros;
 use crate::limits::FIELDS_MAX;
 use crate::limits::TYPE_DEPTH_MAX;
 use crate::name::NameRule;
@@ -145,6 +148,15 @@ impl<'a> Reader<'a> {
             let Some(text) = self.substituted(item.value, "a value") else { continue };
             let quoted =
                 self.scalar(item.value).is_some_and(|scalar| scalar.style != ScalarStyle::Plain);
+            if !quoted && has_leading_zero(text.node.trim()) {
+                let meant = without_zeros(text.node.trim());
+                let message = format!("`{}` begins with a zero", text.node.trim());
+                self.report(
+                    Diagnostic::new(code::expression::LITERAL, text.span, message)
+                        .help(ZERO_HELP)
+                        .fix(text.span, meant, format!("write `{meant}`")),
+                );
+            }
             // Quotes make it a text; expressions there would need their own.
             let literal = if quoted { None } else { parse_literal(text.node.trim()) };
             let value = Spanned::new(literal.unwrap_or(Literal::String(text.node)), text.span);

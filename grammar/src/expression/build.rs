@@ -76,6 +76,8 @@ struct Built {
     depth: usize,
     /// Whether it stands in brackets of its own.
     is_group: bool,
+    /// Whether it is a chain of comparisons, which is reported.
+    is_refused: bool,
     /// Further operands of a chain of `and` or `or`, each with the operator before it.
     chain: Option<Chain>,
 }
@@ -87,7 +89,8 @@ struct Chain {
 
 impl Built {
     fn leaf(kind: ExprKind, span: Span) -> Self {
-        Self { expr: Expr::new(kind, span), depth: 1, is_group: false, chain: None }
+        let expr = Expr::new(kind, span);
+        Self { expr, depth: 1, is_group: false, is_refused: false, chain: None }
     }
 
     /// Folds a chain into a balanced tree, in unchanged order.
@@ -328,24 +331,25 @@ impl Builder<'_> {
             return self.bounded(lengthen(operator, span, left, right));
         }
         let left = left.finish();
-        if operator.is_comparison() {
-            self.refuse_chain(&left, span);
-        }
+        // One report for a whole chain: what is right for the first is right for the others.
+        let is_refused =
+            left.is_refused || (operator.is_comparison() && self.refuse_chain(&left, span));
         let built = self.bounded(binary(Spanned::new(operator, span), left, right));
+        let built = Built { is_refused, ..built };
         if is_absent {
             return self.unary(Spanned::new(UnaryOperator::Not, span), built);
         }
         built
     }
 
-    /// `1 < x < 9`: the left side is a bare comparison.
-    fn refuse_chain(&self, left: &Built, second: Span) {
+    /// `1 < x < 9`: whether the left side is a bare comparison, which is reported.
+    fn refuse_chain(&self, left: &Built, second: Span) -> bool {
         let (first, middle) = match &left.expr.kind {
             ExprKind::Binary { operator, right, .. } if !left.is_group => (*operator, right),
-            _ => return,
+            _ => return false,
         };
         if !first.node.is_comparison() {
-            return;
+            return false;
         }
         let diagnostic = Diagnostic::new(
             code::expression::CHAINED_COMPARISON,
@@ -363,6 +367,7 @@ impl Builder<'_> {
             ),
             None => diagnostic,
         });
+        true
     }
 }
 

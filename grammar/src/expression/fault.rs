@@ -28,6 +28,9 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
     let tokens = scan::tokens(source.own());
+    if let Some(fault) = unfinished_choice(source, &tokens) {
+        return fault;
+    }
     let mut found = tokens.iter().position(|token| at < token.end);
     // Behind a whole operand only an operator can follow.
     let before = tokens[..found.unwrap_or(tokens.len())].last();
@@ -61,9 +64,14 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     if !wants_operator {
         let is_power =
             word == "*" && index.checked_sub(1).is_some_and(|at| text(source, tokens[at]) == "*");
+        let in_count = word == "*" && 2 <= index && text(source, tokens[index - 2]) == "count";
         let diagnostic = syntax(span, format!("a value is expected, found `{word}`"))
             .help_if(operand_help(word))
-            .help_if(is_power.then_some("a power is `pow(x, y)`"));
+            .help_if(is_power.then_some("a power is `pow(x, y)`"))
+            .help_if(in_count.then_some("`count()` counts rows"));
+        if in_count {
+            return diagnostic.fix(span, "", "write `count()`");
+        }
         let is_before_number = tokens
             .get(index + 1)
             .is_some_and(|next| next.kind == TokenKind::Number && next.start == token.end);
@@ -109,7 +117,20 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
         return diagnostic.help(format!("functions stand before their arguments: `{name}(x)`"));
     }
     if rule == Rule::order && token.kind == TokenKind::Word {
-        return diagnostic.help("an order is `expression`, `expression asc` or `expression desc`");
+        let order = match word.to_ascii_lowercase().as_str() {
+            "desc" | "descending" => Some("desc"),
+            "asc" | "ascending" => Some("asc"),
+            _ => None,
+        };
+        return match order {
+            Some(order) => diagnostic.fix(span, order, format!("write `{order}`")),
+            None => {
+                diagnostic.help("an order is `expression`, `expression asc` or `expression desc`")
+            }
+        };
+    }
+    if before.is_some_and(|before| text(source, before).eq_ignore_ascii_case("distinct")) {
+        return diagnostic.help("different values are counted by `distinct_count(x)`");
     }
     let diagnostic = diagnostic.help_if(operator_help(word));
     match rewritten(source, &tokens, index) {
@@ -119,6 +140,31 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
         }
         None => diagnostic,
     }
+}
+
+/// An `if` that has no `then` or no `else`, where words are all that is wrong.
+fn unfinished_choice(source: Source<'_>, tokens: &[Token]) -> Option<Diagnostic> {
+    let mut open: Vec<(Token, bool)> = Vec::new();
+    let mut is_first = true;
+    for token in tokens {
+        match text(source, *token) {
+            // Behind a value it is no choice of ours.
+            "if" if !is_first => return None,
+            "if" => open.push((*token, false)),
+            "then" => open.last_mut()?.1 = true,
+            "else" => drop(open.pop()?),
+            // Two values beside each other are the first fault.
+            word if !is_first && begins_operand(word, token.kind) => return None,
+            _ => {}
+        }
+        is_first = !ends_operand(source, *token);
+    }
+    let (token, has_then) = *open.last()?;
+    let missing = if has_then { "else" } else { "then" };
+    let message = format!("this `if` has no `{missing}`");
+    let span = source.span(token.start, token.end);
+    let fault = Diagnostic::new(code::expression::SYNTAX, span, message);
+    Some(fault.help("a choice always has a value: `if c then x else y`"))
 }
 
 /// What people write between two values, as it is written here: `x is none`, `s like "a%"`. Only
@@ -170,6 +216,18 @@ fn text(source: Source<'_>, token: Token) -> &str {
     &source.own()[token.start..token.end]
 }
 
+fn begins_operand(word: &str, kind: TokenKind) -> bool {
+    match kind {
+        TokenKind::Word => !EXPRESSION_WORDS.contains(&word),
+        TokenKind::Number | TokenKind::Text | TokenKind::OpenText | TokenKind::SingleQuoted => true,
+        TokenKind::Open
+        | TokenKind::Close
+        | TokenKind::Comma
+        | TokenKind::Symbol
+        | TokenKind::Unknown => false,
+    }
+}
+
 /// Whether a token can be the last of an operand.
 fn ends_operand(source: Source<'_>, token: Token) -> bool {
     match token.kind {
@@ -203,6 +261,7 @@ fn operator_help(word: &str) -> Option<&'static str> {
         "contains" => Some("it is a function: `contains(s, part)`"),
         "matches" => Some("it is a function: `matches(s, pattern)`"),
         "div" => Some("it is a function: `div(a, b)`"),
+        "if" | "then" | "else" | "when" => Some("a choice is `if c then x else y`"),
         "asc" | "desc" => Some("directions stand in the `by` of `top` only"),
         ":" => Some("a choice is `if c then x else y`"),
         "=>" => Some("a lambda is `x -> x + 1`"),

@@ -11,6 +11,24 @@ pub(super) fn integer(text: &str) -> Option<i128> {
     (value < 10_i128.pow(38)).then_some(value)
 }
 
+/// Whether a whole number is written with zeros before it, as eights are in C and YAML 1.1.
+pub fn has_leading_zero(text: &str) -> bool {
+    let is_whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    is_whole && text.len() > 1 && text.starts_with('0')
+}
+
+/// What a number with zeros before it means here.
+pub fn without_zeros(text: &str) -> &str {
+    match text.trim_start_matches(['0', '_']) {
+        "" => "0",
+        number => number,
+    }
+}
+
+/// Why such a number is refused.
+pub const ZERO_HELP: &str =
+    "numbers are decimal, and other readers of YAML take zeros before one for base 8";
+
 /// Nanoseconds of `1h30m`; none when the text is no duration or too long a one.
 pub(crate) fn duration(text: &str) -> Option<i64> {
     let mut rest = text;

@@ -7,6 +7,7 @@ use crate::code;
 use crate::code::Code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::is_unseen;
 use crate::limits::EXPRESSION_DEPTH_MAX;
 use crate::name::EXPRESSION_WORDS;
 
@@ -239,12 +240,24 @@ impl<'a> Scan<'a, '_> {
             TokenKind::SingleQuoted => self.judge_single_quoted(token),
             TokenKind::Symbol => self.judge_symbol(token),
             TokenKind::Unknown if self.skip_variable(token) => {}
+            TokenKind::Unknown if self.text(token).contains(is_unseen) => {
+                let message = format!("`{}` is no plain space", self.text(token));
+                let is_blank = self.text(token).contains(char::is_whitespace);
+                let span = self.source.span(token.start, token.end);
+                let fault = Diagnostic::new(code::expression::SYNTAX, span, message);
+                self.diagnostics.push(fault.label("this character does not show").fix(
+                    span,
+                    if is_blank { " " } else { "" },
+                    if is_blank { "write a space" } else { "remove it" },
+                ));
+            }
             TokenKind::Unknown => {
                 let message = format!("`{}` has no meaning in an expression", self.text(token));
                 let help = match self.text(token) {
                     ";" => Some("leave it away: an expression ends with its line"),
                     "@" => Some("tensors are multiplied by `matmul(a, b)`"),
                     "^" => Some("a power is `pow(x, y)`"),
+                    "{" | "}" => Some("there are no blocks; a choice is `if c then x else y`"),
                     _ => None,
                 };
                 let span = self.source.span(token.start, token.end);
@@ -333,15 +346,15 @@ impl<'a> Scan<'a, '_> {
     fn skip_variable(&mut self, token: Token) -> bool {
         let rest = &self.tokens[self.at..];
         let is_open = rest.len() > 2 && self.text(token) == "$" && self.text(rest[1]) == "{";
+        if !is_open {
+            return false;
+        }
         let Some(n_tokens) = rest.iter().position(|token| self.text(*token) == "}") else {
             return false;
         };
-        if is_open {
-            let end = rest[n_tokens].end;
-            self.variable(token.start, end);
-            self.at += n_tokens;
-        }
-        is_open
+        self.variable(token.start, rest[n_tokens].end);
+        self.at += n_tokens;
+        true
     }
 
     fn variable(&mut self, start: usize, end: usize) {
@@ -368,7 +381,15 @@ impl<'a> Scan<'a, '_> {
         } else {
             Some("durations are whole numbers with ns, us, ms, s, m, h or d, at most 292 years")
         };
-        if let Some(help) = fault {
+        if is_plain && literal::has_leading_zero(text) && !self.is_of_date(token) {
+            let meant = literal::without_zeros(text);
+            let message = format!("`{}` begins with a zero", shorten(text));
+            let span = self.source.span(token.start, token.end);
+            let diagnostic = Diagnostic::new(code::expression::LITERAL, span, message)
+                .help(literal::ZERO_HELP)
+                .fix(span, meant, format!("write `{}`", shorten(meant)));
+            self.diagnostics.push(diagnostic);
+        } else if let Some(help) = fault {
             let diagnostic = Diagnostic::new(
                 code::expression::LITERAL,
                 self.source.span(token.start, token.end),
@@ -377,6 +398,13 @@ impl<'a> Scan<'a, '_> {
             .help(help);
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Whether a number is the month or day of `2026-01-01`, which is told when it is typed.
+    fn is_of_date(&self, token: Token) -> bool {
+        let before = &self.source.own()[..token.start];
+        let year = before.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit());
+        before.ends_with('-') && before[year.len()..].starts_with(|c: char| c.is_ascii_digit())
     }
 
     fn judge_text(&mut self, token: Token) {
@@ -475,8 +503,8 @@ impl<'a> Scan<'a, '_> {
 
     fn judge_symbol(&mut self, token: Token) {
         match self.text(token) {
-            "&&" => self.habit(code::expression::AMPERSANDS, token, "and"),
-            "||" => self.habit(code::expression::BARS, token, "or"),
+            "&&" | "&" => self.habit(code::expression::AMPERSANDS, token, "and"),
+            "||" | "|" => self.habit(code::expression::BARS, token, "or"),
             "<>" => self.habit(code::expression::ANGLES, token, "!="),
             "===" => self.habit(code::expression::SINGLE_EQUALS, token, "=="),
             "!==" => self.habit(code::expression::SINGLE_EQUALS, token, "!="),
@@ -519,10 +547,12 @@ impl<'a> Scan<'a, '_> {
         let symbols = |wanted: &'static str| {
             self.tokens.iter().filter(move |t| &own[t.start..t.end] == wanted)
         };
-        let colon = symbols(":").next().filter(|colon| token.end <= colon.start);
-        let is_single = symbols("?").count() == 1 && symbols(":").count() == 1;
+        // Only as far as the second of each, for a text may have thousands.
+        let is_single = symbols("?").take(2).count() == 1 && symbols(":").take(2).count() == 1;
+        let colon = is_single.then(|| symbols(":").next()).flatten();
+        let colon = colon.filter(|colon| token.end <= colon.start);
         let diagnostic = match colon {
-            Some(colon) if is_single && self.open.is_empty() => {
+            Some(colon) if self.open.is_empty() => {
                 let parts = [
                     own[..token.start].trim(),
                     own[token.end..colon.start].trim(),

@@ -117,14 +117,8 @@ fn faults_have_their_place() {
         ("f(a", "1:2-3 error[E0101]: the bracket `(` is never closed"),
         ("f(a]", "1:4-5 error[E0101]: `(` is closed by `]`"),
         ("a)", "1:2-3 error[E0101]: `)` closes no bracket"),
-        (
-            "if a then b",
-            "1:12-12 error[E0101]: the expression ends where `then` or `else` is expected",
-        ),
-        (
-            "if a then 2",
-            "1:12-12 error[E0101]: the expression ends where `then` or `else` is expected",
-        ),
+        ("if a then b", "1:1-3 error[E0101]: this `if` has no `else`"),
+        ("if a then 2", "1:1-3 error[E0101]: this `if` has no `else`"),
         ("if a then 2 3", "1:13-14 error[E0101]: an operator is expected, found `3`"),
         ("a @ b", "1:3-4 error[E0101]: `@` has no meaning in an expression"),
         ("1 < x < 9", "1:7-8 error[E0114]: comparisons do not chain"),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::is_unseen;
 use crate::limits::FILE_BYTES_MAX;
 use crate::span::Span;
 
@@ -13,8 +14,8 @@ use crate::span::Span;
 /// When they are not UTF-8, a readable stand-in and a diagnostic that points into it.
 pub fn decode(bytes: &[u8]) -> (Cow<'_, str>, Vec<Diagnostic>) {
     let utf16 = match bytes {
-        [0xFF, 0xFE, ..] | [_, 0, _, 0, ..] => Some("UTF-16, little-endian"),
-        [0xFE, 0xFF, ..] | [0, _, 0, _, ..] => Some("UTF-16, big-endian"),
+        [0xFF, 0xFE, ..] | [1..=0xFF, 0, 1..=0xFF, 0, ..] => Some("UTF-16, little-endian"),
+        [0xFE, 0xFF, ..] | [0, 1..=0xFF, 0, 1..=0xFF, ..] => Some("UTF-16, big-endian"),
         _ => None,
     };
     if let Some(encoding) = utf16 {
@@ -53,12 +54,30 @@ pub(crate) fn check_characters(text: &str, start: u32, diagnostics: &mut Collect
     let bytes = text.as_bytes();
     for (at, byte) in bytes.iter().enumerate().skip(start as usize) {
         let forbidden = match byte {
-            b'\t' | b'\n' | 0x20..=0x7E | 0x80..=0xC1 | 0xC3..=0xE1 | 0xE3..=0xFF => false,
+            b'\t' | b'\n' | 0x20..=0x7E | 0x80..=0xC1 | 0xC3..=0xE1 | 0xE4..=0xEE | 0xF0..=0xFF => {
+                false
+            }
             b'\r' => bytes.get(at + 1) != Some(&b'\n'),
             0..=0x1F | 0x7F => true,
             // C1 control characters, and the marks that turn the direction of text.
-            0xC2 => matches!(bytes.get(at + 1), Some(0x80..=0x9F)),
-            0xE2 => turns_direction(bytes.get(at + 1..at + 3)),
+            0xC2 => match bytes.get(at + 1) {
+                Some(0x80..=0x9F) => true,
+                Some(0xA0) => indents(text, at),
+                _ => false,
+            },
+            0xE2 => {
+                let rest = bytes.get(at + 1..at + 3);
+                turns_direction(rest)
+                    || (matches!(rest, Some([0x80, 0x80..=0x8D | 0xA8..=0xA9 | 0xAF]))
+                        && indents(text, at))
+            }
+            0xE3 => bytes.get(at + 1..at + 3) == Some(&[0x80, 0x80]) && indents(text, at),
+            // U+FFFE and U+FFFF are no characters; a byte order mark stands at the beginning only.
+            0xEF => match bytes.get(at + 1..at + 3) {
+                Some([0xBF, 0xBE..=0xBF]) => true,
+                Some([0xBB, 0xBF]) => start as usize != at && indents(text, at),
+                _ => false,
+            },
         };
         if forbidden {
             diagnostics.push(describe(text, at));
@@ -73,6 +92,13 @@ pub(crate) fn check_characters(text: &str, start: u32, diagnostics: &mut Collect
 /// U+202A to U+202E and U+2066 to U+2069, by their last two bytes.
 fn turns_direction(rest: Option<&[u8]>) -> bool {
     matches!(rest, Some([0x80, 0xAA..=0xAE] | [0x81, 0xA6..=0xA9]))
+}
+
+/// Whether nothing but blanks stands before a place in its line, so that what stands there counts
+/// as the beginning of a name, though it looks like a blank or like nothing.
+fn indents(text: &str, at: usize) -> bool {
+    let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    text[line..at].chars().all(|before| before.is_whitespace() || is_unseen(before))
 }
 
 fn describe(text: &str, at: usize) -> Diagnostic {
@@ -93,7 +119,20 @@ fn describe(text: &str, at: usize) -> Diagnostic {
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => diagnostic("direction mark")
             .note("it makes the text that follows show in another order than it is read")
             .fix(span, "", "remove the direction mark"),
-        _ => diagnostic("control character"),
+        '\u{fffe}' | '\u{ffff}' => diagnostic("noncharacter").help("remove it"),
+        _ if is_unseen(character) && !character.is_control() => {
+            let message =
+                format!("a character that looks like a blank begins this line: U+{number:04X}");
+            Diagnostic::new(code::yaml::FORBIDDEN_CHARACTER, span, message)
+                .help("lines are indented with plain spaces")
+                .fix(span, if character.is_whitespace() { " " } else { "" }, "indent with spaces")
+        }
+        _ => {
+            let escape =
+                if number < 0x100 { format!("x{number:02x}") } else { format!("u{number:04x}") };
+            diagnostic("control character")
+                .help(format!("remove it; a text in double quotes may have it as `\\{escape}`"))
+        }
     }
 }
 

@@ -88,6 +88,13 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
             syntax(format!("a value cannot begin with `{character}`"))
                 .help("put the value in single quotes")
         }
+        ErrorKind::UnknownQuotedScalarEscape
+        | ErrorKind::InvalidQuotedScalarHexEscape
+        | ErrorKind::InvalidLowSurrogateHexEscape
+        | ErrorKind::InvalidUnicodeEscape
+        | ErrorKind::InvalidLowSurrogate
+        | ErrorKind::MissingLowSurrogate
+        | ErrorKind::UnpairedLowSurrogate => escape(text, at, error),
         ErrorKind::BomInsideDocument => {
             syntax("a byte order mark stands inside the file".to_owned())
                 .help("it is allowed at the very beginning only")
@@ -100,6 +107,50 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
                 .help("a list stands on its own lines under its key")
         }
         _ => syntax("the text cannot be read as YAML from here on".to_owned()).note(error.info()),
+    }
+}
+
+/// A backslash in double quotes that begins no character; the parser stops at the escape, or at
+/// the beginning of the text.
+fn escape(text: &str, at: usize, error: &ScanError) -> Diagnostic {
+    let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let found = bad_escape(text, at).or_else(|| bad_escape(text, line));
+    let (start, len) = found.unwrap_or((at, 0));
+    let offset = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let span = Span::new(offset(start), offset(start + len));
+    let message = format!("`{}` is no character in double quotes", span.slice(text));
+    Diagnostic::new(code::yaml::SYNTAX, span, message)
+        .help("a plain backslash is `\\\\` there, and `\\` in single quotes")
+        .note(error.info())
+}
+
+/// The first escape from a place on that YAML does not have, and its length.
+fn bad_escape(text: &str, from: usize) -> Option<(usize, usize)> {
+    let mut at = from;
+    loop {
+        at += text[at..].find('\\')?;
+        let rest = &text[at + 1..];
+        let kind = rest.chars().next()?;
+        let n_wanted = match kind {
+            'x' => 2,
+            'u' => 4,
+            'U' => 8,
+            '0' | 'a' | 'b' | 't' | '\t' | 'n' | 'v' | 'f' | 'r' | 'e' | ' ' | '"' | '/' | '\\'
+            | 'N' | '_' | 'L' | 'P' | '\n' | '\r' => 0,
+            _ => return Some((at, 1 + kind.len_utf8())),
+        };
+        let digits = &rest[kind.len_utf8()..];
+        let n_digits = digits.bytes().take(n_wanted).take_while(u8::is_ascii_hexdigit).count();
+        let number = u32::from_str_radix(&digits[..n_digits], 16).unwrap_or_default();
+        // Two halves may make one character.
+        let second = digits[n_digits..].strip_prefix("\\u").and_then(|rest| rest.get(..4));
+        let second = second.and_then(|rest| u32::from_str_radix(rest, 16).ok());
+        let is_pair = (0xD800..0xDC00).contains(&number)
+            && second.is_some_and(|second| (0xDC00..0xE000).contains(&second));
+        if n_digits < n_wanted || (char::from_u32(number).is_none() && !is_pair) {
+            return Some((at, 2 + n_digits));
+        }
+        at += 2 + n_digits + if is_pair { 6 } else { 0 };
     }
 }
 

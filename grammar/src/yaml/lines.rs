@@ -21,7 +21,7 @@ pub(super) fn cause(text: &str, start: u32, at: usize, kind: &ErrorKind) -> Opti
             lines.before(lines.own()).filter(|_| !is_second).and_then(|before| lines.glued(before))
         }
         ErrorKind::ExpectedBlockMappingKey => lines.glued(lines.own()).or_else(|| lines.misfit()),
-        _ => None,
+        _ => lines.open_bracket(),
     }
 }
 
@@ -74,6 +74,34 @@ impl<'t> Lines<'t> {
                 .secondary(span(self.at, self.at), "so that the text goes on to here")
                 .help(format!("close it at the end of the value: {quote}…{quote}")),
         )
+    }
+
+    /// A bracket that is still open in a line that is indented no further than its own.
+    fn open_bracket(&self) -> Option<Diagnostic> {
+        let own = self.own();
+        let mut start = own;
+        let mut n_closed = 0;
+        for _ in 0..BRACKET_LINES_MAX {
+            start = self.before(start)?;
+            let (open, n_closing) = brackets(self.line(start));
+            if n_closed < open.len() {
+                let open = start + open[open.len() - 1 - n_closed];
+                if indent(self.line(start)) < indent(self.line(own)) {
+                    return None;
+                }
+                let bracket = &self.text[open..=open];
+                let message = format!("the bracket `{bracket}` is not closed where its entry ends");
+                return Some(
+                    syntax(open, open + 1, message)
+                        .secondary(span(self.at, self.at), "so that this belongs to it")
+                        .help(
+                            "inside brackets every entry ends with a comma or the closing bracket",
+                        ),
+                );
+            }
+            n_closed = n_closed - open.len() + n_closing;
+        }
+        None
     }
 
     /// `key:value` or `key = value`, in the line that begins at `start`.
@@ -153,6 +181,34 @@ impl<'t> Lines<'t> {
                 .help("indent all entries of one list or map alike, by spaces"),
         )
     }
+}
+
+/// How many lines a list or map in brackets may have behind its first one.
+const BRACKET_LINES_MAX: usize = 100;
+
+/// Where a line opens brackets that it does not close, and how many it closes of others.
+fn brackets(line: &str) -> (Vec<usize>, usize) {
+    let (mut open, mut n_closing) = (Vec::new(), 0);
+    let mut quote: Option<char> = None;
+    let (mut before, mut is_escaped) = (':', false);
+    for (at, character) in line.char_indices() {
+        if let Some(quoting) = quote {
+            quote = quote.filter(|_| character != quoting || is_escaped);
+            is_escaped = character == '\\' && !is_escaped && quoting == '"';
+            continue;
+        }
+        match character {
+            '#' if line[..at].ends_with([' ', '\t']) => break,
+            '"' | '\'' if matches!(before, ':' | '-' | '[' | '{' | ',') => quote = Some(character),
+            '[' | '{' => open.push(at),
+            ']' | '}' if open.pop().is_none() => n_closing += 1,
+            _ => {}
+        }
+        if !character.is_whitespace() {
+            before = character;
+        }
+    }
+    (open, n_closing)
 }
 
 /// Where a value begins with a quote that its line does not close.

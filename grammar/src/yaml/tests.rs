@@ -70,7 +70,8 @@ fn what_circuits_do_without_is_refused() {
          out, or give it a name in `params` or `schemas`\n\
          3:4-6 error[E0004]: the alias `*y` is not part of the language\n  help: write the value \
          out, or give it a name in `params` or `schemas`\n\
-         4:1-3 error[E0004]: the merge key `<<` is not part of the language"
+         4:1-3 error[E0004]: the merge key `<<` is not part of the language\n  help: write the \
+         entries out that it would bring"
     );
     assert_eq!(
         shape("a: !!int 64\nb: !x and y\nc: !!seq [1]\n"),
@@ -81,8 +82,10 @@ fn what_circuits_do_without_is_refused() {
     );
     assert_eq!(
         shape("[a]: 1\n? { b: c }\n: 2\n: 3\n"),
-        "{}\n1:1-4 error[E0010]: a list cannot be a key\n\
-         2:3-11 error[E0010]: a map cannot be a key\n4:3-4 error[E0010]: a value without a key"
+        "{}\n1:1-4 error[E0010]: a list cannot be a key\n  help: a key is a name; a list or map \
+         stands behind its `:`\n2:3-11 error[E0010]: a map cannot be a key\n  help: a key is a \
+         name; a list or map stands behind its `:`\n4:3-4 error[E0010]: a value without a key\n  \
+         help: an entry is `key: value`"
     );
     assert_eq!(
         shape("a: 1\n---\nb: 2\n"),
