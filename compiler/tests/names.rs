@@ -805,9 +805,9 @@ flow:
     );
 }
 
-/// E0019
+/// A field with a unit, and one of a tensor with free dimensions.
 #[test]
-fn later_parts_are_named_as_such() {
+fn fields_of_any_form_are_known() {
     check(
         "arqon: 1
 circuit: shop
@@ -821,8 +821,7 @@ flow:
     do:
       - where: rms(pcm) > 0.5 and id > 3 and foo > 3
 ",
-        "4:86-88 error[E0019]: `unit` is part of the language, and not available in this version
-11:46-49 error[E0205]: unknown field `foo`
+        "11:46-49 error[E0205]: unknown field `foo`
   help: known here: `id`, `pcm`, `raw`, `at`
 ",
     );
