@@ -173,6 +173,22 @@ fn expressions_end_at_their_limits() {
     }
     let text = condition("f39(id) > 0").replace("flow:", &format!("{functions}flow:"));
     refused(text.as_bytes(), "E0217");
+    // Nor does it help to be of no known type.
+    refused(text.replace("from: rows", "from: rowz").as_bytes(), "E0217");
+}
+
+#[test]
+fn a_thousand_faults_in_one_line_show_it_a_few_times() {
+    let scene = Scene::new();
+    for faults in ["id = 1 and ", "id < id < ", "nothing > 1 and ", "id == null or "] {
+        scene.write("odd.yaml", &condition(&format!("{}true", faults.repeat(4_000))));
+        let ran = bounded(&scene, &["check", "odd.yaml"]);
+        let n_bytes = ran.stderr.len();
+        assert!(ran.code == 1 && n_bytes < 2 << 20, "{faults}: code {}, {n_bytes}", ran.code);
+    }
+    let files: Vec<String> = (0..5_000).map(|file| format!("f{file}.yaml")).collect();
+    let text = plain().replace("schemas:", &format!("import: [{}]\nschemas:", files.join(", ")));
+    refused(text.as_bytes(), "E0034");
 }
 
 #[test]
@@ -222,7 +238,7 @@ fn damaged_artifacts_are_refused_with_a_reason() {
         let said = run(&bytes);
         assert!(said.starts_with("error: damaged.arqon: "), "byte {at}: {said}");
     }
-    for n_bytes in [8, 12, 20, 51, 52, 53, whole.len() / 2, whole.len() - 1] {
+    for n_bytes in (8..64).step_by(3).chain([whole.len() / 2, whole.len() - 1]) {
         let said = run(&whole[..n_bytes]);
         assert!(said.starts_with("error: damaged.arqon: "), "cut at {n_bytes}: {said}");
     }

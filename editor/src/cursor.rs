@@ -169,7 +169,10 @@ impl Scan {
     }
 
     fn content(&mut self, rest: &str, column: usize) -> Place {
-        if let Some(item) = rest.strip_prefix('-').filter(|it| it.is_empty() || it.starts_with(' '))
+        let (mut rest, mut column) = (rest, column);
+        // A loop, for one line may open thousands of lists.
+        while let Some(item) =
+            rest.strip_prefix('-').filter(|it| it.is_empty() || it.starts_with(' '))
         {
             self.close(column, true);
             match self.levels.last_mut() {
@@ -186,7 +189,8 @@ impl Scan {
             if inner.is_empty() {
                 return Place::Item(String::new());
             }
-            return self.content(inner, column + rest.len() - inner.len());
+            column += rest.len() - inner.len();
+            rest = inner;
         }
         if rest.starts_with(['{', '[']) && self.is_item_at(column) {
             return self.brackets(rest);
@@ -435,6 +439,14 @@ mod tests {
             Place::Nothing => "nothing".to_owned(),
         };
         format!("{} | {place}", found.names().join(" "))
+    }
+
+    #[test]
+    fn a_line_may_open_any_number_of_lists() {
+        let text = "- ".repeat(50_000);
+        assert_eq!(cursor(&text, text.len()).path.len(), 50_000);
+        let text = format!("a: {}", "[".repeat(50_000));
+        assert_eq!(cursor(&text, text.len()).path.len(), 50_001);
     }
 
     #[test]

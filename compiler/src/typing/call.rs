@@ -359,6 +359,8 @@ impl Typer<'_> {
             arguments: &values,
             n_locals: self.n_locals,
         };
+        // Counted on the way in: a body of unknown type puts nothing in, and takes its time.
+        self.n_parts = self.n_parts.saturating_add(1);
         self.n_bodies += 1;
         let n_before = self.report.len();
         let typed = self.infer(&known.ast.body, &inner, None);
