@@ -11,11 +11,12 @@ pub(crate) mod host;
 pub(crate) mod edge;
 pub(crate) mod summary;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use arqon_engine::{EngineOptions, TopicInput};
+use arqon_engine::{EngineOptions, FEEDBACK_EPOCHS_MAX, TopicInput};
 use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
-use arqon_types::Edge;
+use arqon_types::{Edge, TopicName};
 
 use self::bindings::OutputBinding;
 use self::collector::Collector;
@@ -69,6 +70,7 @@ pub(crate) fn run(
         console,
         progress: Progress::new(console, files),
         n_faults: 0,
+        endless: BTreeSet::new(),
         started: now(),
     };
     let fed = feed(&mut inputs, arguments.epoch_rows, &mut reader)
@@ -76,11 +78,17 @@ pub(crate) fn run(
         .and_then(|()| {
             // When nothing more will come, every window has closed.
             let is_end = (arguments.until_idle || !has_edge) && signals.received().is_none();
-            if is_end && closes_windows { reader.host.end_time() } else { Ok(()) }
+            if is_end && closes_windows {
+                reader.host.end_time()?;
+                reader.settle()
+            } else {
+                Ok(())
+            }
         });
     if fed.is_ok() && has_edge && !arguments.until_idle {
         stay(&signals, &collector);
     }
+    let endless = std::mem::take(&mut reader.endless);
     let finished = reader.host.finish();
     for remark in collector.finish()? {
         console.err(&format!("warning: {remark}\n"));
@@ -94,7 +102,14 @@ pub(crate) fn run(
     };
     print_summary(console, &totals, reading, writes_stdout)?;
     fed?;
-    Ok(end(&signals, reading.n_faults, arguments.keep_going))
+    for topic in &endless {
+        console.err(&format!(
+            "error: topic `{topic}` does not settle: what the flow writes to it still changes after \
+             {FEEDBACK_EPOCHS_MAX} epochs without input\n"
+        ));
+    }
+    let n_faults = reading.n_faults + endless.len() as u64;
+    Ok(end(&signals, n_faults, arguments.keep_going))
 }
 
 /// How the run ends, when nothing else went wrong.
@@ -131,9 +146,7 @@ fn open_inputs(
         .collect()
 }
 
-fn create_outputs(
-    bindings: Vec<OutputBinding>,
-) -> Result<Vec<(arqon_types::TopicName, OutputFile)>, Failure> {
+fn create_outputs(bindings: Vec<OutputBinding>) -> Result<Vec<(TopicName, OutputFile)>, Failure> {
     bindings
         .into_iter()
         .map(|OutputBinding { topic, schema, location, kind }| {
@@ -177,6 +190,8 @@ struct Reader<'r> {
     console: Console,
     progress: Progress,
     n_faults: u64,
+    /// Control topics that did not settle.
+    endless: BTreeSet<TopicName>,
     started: Instant,
 }
 
@@ -210,6 +225,12 @@ impl Reader<'_> {
             let rest = usize::try_from(self.n_faults - FAULTS_SHOWN_MAX).unwrap_or(usize::MAX);
             self.console.err(&format!("and {} more\n", count(rest, "bad line")));
         }
+        self.settle()
+    }
+
+    /// Lets what the flow writes to control topics go back until nothing does.
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.endless.extend(self.host.settle()?);
         Ok(())
     }
 }

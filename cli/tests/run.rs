@@ -48,6 +48,50 @@ fn deltas_say_what_changed_and_can_be_read_back() {
 }
 
 #[test]
+fn what_a_flow_writes_to_a_control_topic_comes_back_until_nothing_changes() {
+    let scene = Scene::new();
+    let head = "arqon: 1\ncircuit: round\nschemas: { R: { id: int64 } }\n";
+    let topics = "topics:\n  a: { schema: R, carries: CARRIES, edge: in }\n  \
+                  b: { schema: R, carries: CARRIES, control: true, edge: out }\n";
+    let access = "access: { w: { publish: [a], subscribe: [b] } }\n";
+    let run = |file: &str, carries: &str, flow: &str| {
+        scene.write(file, &format!("{head}{topics}{flow}{access}").replace("CARRIES", carries));
+        scene.write("a.ndjson", "{\"id\":1}\n{\"id\":3}\n");
+        scene.arqon(&[
+            "run",
+            file,
+            "--until-idle",
+            "-q",
+            "--epoch-rows",
+            "1",
+            "--input",
+            "a=a.ndjson",
+            "--output",
+            "b=-",
+        ])
+    };
+    let down = "flow:\n  n:\n    from: [a, b]\n    do:\n      - where: id < 4\n      \
+                - select: [{ id: id + 1 }]\n    to: b\n";
+    let ran = run("down.yaml", "events", down);
+    let line = |epoch, id| format!("{{\"$epoch\":{epoch},\"$diff\":1,\"$row\":{{\"id\":{id}}}}}\n");
+    let expected = [(2, 2), (3, 3), (3, 4), (4, 4)].map(|(epoch, id)| line(epoch, id)).concat();
+    assert_eq!((ran.code, ran.stderr.as_str(), ran.stdout), (0, "", expected));
+
+    let to_and_fro = "flow:\n  n:\n    from: a\n    do:\n      - join: b\n        \
+                      match: { id: id }\n        kind: anti\n    to: b\n";
+    let rings = run("rings.yaml", "delta", to_and_fro);
+    let told = "error: topic `b` does not settle: what the flow writes to it still changes after \
+                1000 epochs without input\n";
+    assert_eq!((rings.code, rings.stderr.as_str()), (1, told));
+    let last = rings.stdout.lines().last().unwrap_or_default();
+    assert!(last.contains("\"$epoch\":1002,"), "{last}");
+
+    let closed = scene.arqon(&["run", "down.yaml", "--until-idle", "-q", "--input", "b=a.ndjson"]);
+    let message = "--input b=a.ndjson: no node reads topic `b` as input";
+    assert!(closed.code == 2 && closed.stderr.contains(message), "{}", closed.stderr);
+}
+
+#[test]
 fn what_has_no_effect_is_noted_and_what_would_lie_is_refused() {
     let scene = Scene::new();
     let head = "arqon: 1\ncircuit: shop\nschemas: { R: { id: int64 } }\n";

@@ -14,6 +14,17 @@ pub(crate) fn is_fed_from_outside(resolved: &Resolved<'_>, id: TopicId, n_writer
     n_writers == 0 || topic.edge.admits() || is_shared
 }
 
+/// Whether the topic is a control input: what the flow writes to it comes in an epoch later.
+pub(crate) fn is_control(resolved: &Resolved<'_>, id: TopicId) -> bool {
+    let control = resolved.topic(id).ast().and_then(|ast| ast.control.as_ref());
+    control.is_some_and(|control| control.node)
+}
+
+/// Whether rows come in by the topic: from outside, or back from the flow.
+pub(crate) fn comes_in(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> bool {
+    is_control(resolved, id) || is_fed_from_outside(resolved, id, n_writers)
+}
+
 /// How long the flow sees a row of a topic, by event time, in nanoseconds: the `retain` of a topic
 /// with a `time` to which only clients and files bring rows.
 pub(crate) fn expiry(resolved: &Resolved<'_>, id: TopicId, is_written: bool) -> Option<i64> {

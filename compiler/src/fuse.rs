@@ -21,6 +21,9 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
     for output in &plan.outputs {
         n_readers[output.step.index()] += 1;
     }
+    for feedback in &plan.feedbacks {
+        n_readers[feedback.step.index()] += 1;
+    }
     let errors_read: BTreeSet<String> = plan
         .steps
         .iter()
@@ -91,5 +94,9 @@ fn compact(steps: Vec<Option<Step>>, places: &[StepId], rest: DataflowPlan) -> D
     for output in &mut outputs {
         output.step = moved[places[output.step.index()].index()];
     }
-    DataflowPlan { steps: kept, outputs, ..rest }
+    let mut feedbacks = rest.feedbacks;
+    for feedback in &mut feedbacks {
+        feedback.step = moved[places[feedback.step.index()].index()];
+    }
+    DataflowPlan { steps: kept, outputs, feedbacks, ..rest }
 }

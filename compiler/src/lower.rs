@@ -3,6 +3,7 @@
 //! Later passes make it faster; this one only has to be right. A topic's collection is the union
 //! of what is written to it and what clients publish. A keyed topic lets one row per key pass.
 
+mod control;
 mod looped;
 mod mocks;
 mod windows;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 
 use arqon_operators::Expr;
 use arqon_plan::{
-    Arm, DataflowPlan, Frame, Latest, Loop, LoopId, MARK, Map, Operator, Output, PLACE_FIELD, Plan,
-    Stage, StageKind, Step, StepId, TopicPlan, Unnest, n_places,
+    Arm, DataflowPlan, Feedback, Frame, Latest, Loop, LoopId, MARK, Map, Operator, Output,
+    PLACE_FIELD, Plan, Stage, StageKind, Step, StepId, TopicPlan, Unnest, n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
-use crate::feeds::{Writers, expiry, is_fed_from_outside, writers};
+use crate::feeds::{Writers, expiry, is_control, is_fed_from_outside, writers};
 use crate::keys::{Keys, output_keys, proves};
 use crate::marks::Marks;
 use crate::mocks::{Mocked, Unanswered};
@@ -62,6 +63,7 @@ pub(crate) fn lower(
         steps: Vec::with_capacity(n_steps),
         keys: Vec::with_capacity(n_steps),
         outputs: Vec::new(),
+        feedbacks: Vec::new(),
         placed: Placed::new(resolved, flow, plan),
         marks,
         sources: vec![None; resolved.topics.len()],
@@ -88,7 +90,7 @@ pub(crate) fn lower(
             lowering.topic(TopicId(id - n_nodes))?;
         }
     }
-    let granted = lowering.granted_errors();
+    let granted = lowering.granted_errors()?;
     let mut topics = resolved
         .topics
         .iter()
@@ -121,17 +123,10 @@ pub(crate) fn lower(
         loops: lowering.loops,
         steps: lowering.steps,
         outputs: lowering.outputs,
+        feedbacks: lowering.feedbacks,
         releases: Vec::new(),
     };
     Some((dataflow, unanswered))
-}
-
-/// Whether the topic is a control input, which its readers see one epoch later.
-fn is_control(resolved: &Resolved<'_>, id: TopicId) -> bool {
-    resolved
-        .topic(id)
-        .ast()
-        .is_some_and(|ast| ast.control.as_ref().is_some_and(|control| control.node))
 }
 
 fn read_topics(resolved: &Resolved<'_>, flow: &Flow) -> Vec<bool> {
@@ -158,6 +153,8 @@ struct Lowering<'r, 'a> {
     /// Candidate keys of each step.
     keys: Vec<Keys>,
     outputs: Vec<Output>,
+    /// What goes back to control topics.
+    feedbacks: Vec<Feedback>,
     /// Which rows bring their place in the log.
     placed: Placed,
     /// Which rows bring their mark.
@@ -192,7 +189,9 @@ impl Lowering<'_, '_> {
         let mut needs: Vec<Vec<usize>> = Vec::with_capacity(n_nodes + self.resolved.topics.len());
         let place = |input: Input| match input {
             // A control topic is read one epoch later, as a source.
-            Input::Topic(id) if is_control(self.resolved, id) => Vec::new(),
+            Input::Topic(id) | Input::Errors(Owner::Topic(id)) if is_control(self.resolved, id) => {
+                Vec::new()
+            }
             Input::Topic(TopicId(id)) | Input::Errors(Owner::Topic(TopicId(id))) => {
                 vec![n_nodes + id]
             }
@@ -238,11 +237,11 @@ impl Lowering<'_, '_> {
     /// What a reader of the input reads.
     fn input(&mut self, input: Input) -> Option<StepId> {
         match input {
-            Input::Topic(id) if is_control(self.resolved, id) => self.fed(id),
+            Input::Topic(id) if is_control(self.resolved, id) => self.control(id),
             Input::Topic(id) => self.collections[id.0],
             Input::Node(NodeId(id)) => self.results[id].first().copied(),
             Input::Label(NodeId(id), label) => self.results[id].get(label).copied(),
-            Input::Errors(owner) => Some(self.errors(owner)),
+            Input::Errors(owner) => self.errors(owner),
             Input::Local(id) => self.locals.get(&id).copied(),
             Input::Late(NodeId(id)) => self.late[id],
             Input::Operator(_) => None,
@@ -250,9 +249,15 @@ impl Lowering<'_, '_> {
     }
 
     /// The errors of a topic or node, which all of its readers share.
-    fn errors(&mut self, owner: Owner) -> StepId {
+    fn errors(&mut self, owner: Owner) -> Option<StepId> {
         if let Some(known) = self.errors.get(&owner) {
-            return *known;
+            return Some(*known);
+        }
+        if let Owner::Topic(id) = owner
+            && is_control(self.resolved, id)
+        {
+            // Its steps stand before what reads their errors.
+            self.control(id)?;
         }
         let name = self.resolved.owner_name(owner);
         let address = format!("{name}.errors");
@@ -264,11 +269,11 @@ impl Lowering<'_, '_> {
             schema: Arc::new(error_schema()),
         });
         self.errors.insert(owner, step);
-        step
+        Some(step)
     }
 
     /// The errors that a role may subscribe to: outputs like any other, as far as clients see.
-    fn granted_errors(&mut self) -> Vec<TopicPlan> {
+    fn granted_errors(&mut self) -> Option<Vec<TopicPlan>> {
         let resolved = self.resolved;
         let grants = resolved.circuit.access.iter().flat_map(|role| &role.subscribe);
         let mut granted: Vec<TopicPlan> = Vec::new();
@@ -280,7 +285,7 @@ impl Lowering<'_, '_> {
             if granted.iter().any(|topic| topic.name == name) {
                 continue;
             }
-            let step = self.errors(owner);
+            let step = self.errors(owner)?;
             self.outputs.push(Output { topic: name.clone(), step });
             granted.push(TopicPlan {
                 name,
@@ -293,7 +298,7 @@ impl Lowering<'_, '_> {
                 lateness: None,
             });
         }
-        granted
+        Some(granted)
     }
 
     /// What clients, files and other circuits put into a topic, with its place where it is needed.
@@ -481,6 +486,9 @@ impl Lowering<'_, '_> {
 
     /// The collection of a topic, for its readers and subscribers.
     fn topic(&mut self, id: TopicId) -> Option<()> {
+        if is_control(self.resolved, id) {
+            return self.control_topic(id);
+        }
         let topic = self.resolved.topic(id);
         let name = topic.name.as_str();
         let schema = Arc::new(topic.schema()?);
@@ -494,15 +502,18 @@ impl Lowering<'_, '_> {
                 owner.clone_from(&node.errors_of);
                 address = format!("{}.to", node.name);
             }
-            written.push(self.written(*node_id, *sink_idx, &schema)?);
+            let kept = Kept {
+                mark: self.marks.topics.contains(&id.0),
+                places: self.placed.topics[id.0] || self.placed.latest_topics[id.0],
+            };
+            written.push(self.written((*node_id, *sink_idx), &schema, kept)?);
         }
         let told = self.told_to(id);
         let is_told = !told.is_empty();
         written.extend(told);
-        let control = is_control(self.resolved, id);
         // Of a topic that nobody writes here or outside, and nobody reads, there is no collection.
         let is_wanted = !writers.is_empty() || topic.edge.admits() || self.is_read[id.0] || is_told;
-        if !control && is_wanted && is_fed_from_outside(self.resolved, id, writers.len()) {
+        if is_wanted && is_fed_from_outside(self.resolved, id, writers.len()) {
             written.push(self.fed(id)?);
         }
         if written.is_empty() {
@@ -537,18 +548,13 @@ impl Lowering<'_, '_> {
     /// What a node writes to a topic, as rows of the topic.
     fn written(
         &mut self,
-        node_id: NodeId,
-        sink_idx: usize,
+        (node_id, sink_idx): (NodeId, usize),
         schema: &Arc<Schema>,
+        kept: Kept,
     ) -> Option<StepId> {
         let node = &self.flow.nodes[node_id.0];
         let sink = &node.sinks[sink_idx];
         let mut result = *self.results[node_id.0].get(sink.label.unwrap_or(0))?;
-        let TopicId(topic) = sink.topic;
-        let kept = Kept {
-            mark: self.marks.topics.contains(&topic),
-            places: self.placed.topics[topic] || self.placed.latest_topics[topic],
-        };
         result = self.shaped(result, kept)?;
         let Some(fields) = &sink.fields else { return Some(result) };
         let address = format!("{}.to", node.name);

@@ -13,7 +13,7 @@ use arqon_grammar::code::{discipline, names, warnings};
 use arqon_plan::WindowFrame;
 use arqon_types::{Discipline, TopicName};
 
-use crate::feeds::{Writers, expiry, is_fed_from_outside, writers};
+use crate::feeds::{Writers, comes_in, expiry, is_control, writers};
 use crate::report::Report;
 use crate::resolve::Resolved;
 use crate::typed::{Input, NodeId, TopicId, TypedNode, Verb};
@@ -163,15 +163,23 @@ impl Trace<'_, '_> {
         let topic = self.resolved.topic(id);
         let writers = &self.writers[id.0];
         self.marks.topics.insert(id.0);
-        if is_fed_from_outside(self.resolved, id, writers.len()) {
+        if comes_in(self.resolved, id, writers.len()) {
             self.fed.insert(id);
         }
         if writers.is_empty() {
             return;
         }
-        if topic.discipline != Discipline::Events && !topic.key.is_empty() {
+        let one_by_one = match topic.discipline {
+            Discipline::Events => true,
+            Discipline::Full => is_control(self.resolved, id),
+            Discipline::Delta => topic.key.is_empty(),
+        };
+        if !one_by_one {
             let word = format!("topic `{}`, which has a key", topic.name);
             self.fault.get_or_insert(Fault { span, word });
+            return;
+        }
+        if is_control(self.resolved, id) {
             return;
         }
         for (NodeId(node), _) in writers {
@@ -301,7 +309,7 @@ fn idle_late(resolved: &Resolved<'_>, flow: &Flow, marks: &Marks, report: &mut R
         let Some(late) = topic.ast().and_then(|ast| ast.late.as_ref()) else { continue };
         let why = if topic.time.is_none() {
             "it has no `time`"
-        } else if !is_fed_from_outside(resolved, TopicId(id), writers[id].len()) {
+        } else if !comes_in(resolved, TopicId(id), writers[id].len()) {
             "its rows come from the flow, and were judged where they came in"
         } else if !marks.topics.contains(&id) {
             "no `window` reads it, and it has no `retain`"

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arqon_plan::{Plan, Verb, Vertex};
 use arqon_types::Discipline;
 
+use crate::feeds::is_control;
 use crate::resolve::Resolved;
 use crate::typed::{Input, NodeId, TopicId, TypedStep};
 use crate::typing::Flow;
@@ -62,12 +63,12 @@ impl Placed {
                 Vertex::Topic(_) | Vertex::Client(_) | Vertex::Endpoint(_) => {}
             }
         }
-        placed.spread(flow);
+        placed.spread(resolved, flow);
         placed
     }
 
     /// From where the place is needed back to where it comes from.
-    fn spread(&mut self, flow: &Flow) {
+    fn spread(&mut self, resolved: &Resolved<'_>, flow: &Flow) {
         let mut waiting: Vec<Input> = Vec::new();
         for (idx, node) in flow.nodes.iter().enumerate() {
             let is_latest = |step: &TypedStep| {
@@ -92,7 +93,9 @@ impl Placed {
         while let Some(input) = waiting.pop() {
             match input {
                 Input::Topic(TopicId(id)) => {
-                    if !std::mem::replace(&mut self.topics[id], true) {
+                    let is_new = !std::mem::replace(&mut self.topics[id], true);
+                    // What goes back to a control topic has its place in the topic's own log.
+                    if is_new && !is_control(resolved, TopicId(id)) {
                         waiting.extend(writers(id));
                     }
                 }

@@ -33,7 +33,11 @@ pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
     for output in &mut outputs {
         output.step = pruning.places[output.step.index()];
     }
-    DataflowPlan { steps: pruning.steps, outputs, ..plan }
+    let mut feedbacks = plan.feedbacks;
+    for feedback in &mut feedbacks {
+        feedback.step = pruning.places[feedback.step.index()];
+    }
+    DataflowPlan { steps: pruning.steps, outputs, feedbacks, ..plan }
 }
 
 /// How much of a column is read.
@@ -74,6 +78,9 @@ fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
         plan.steps.iter().map(|step| vec![Need::Nothing; step.schema.fields.len()]).collect();
     for output in &plan.outputs {
         all[output.step.index()].fill(Need::All);
+    }
+    for feedback in &plan.feedbacks {
+        all[feedback.step.index()].fill(Need::All);
     }
     for (at, step) in plan.steps.iter().enumerate().rev() {
         let mut need = std::mem::take(&mut all[at]);

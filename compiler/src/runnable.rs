@@ -46,17 +46,6 @@ pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
                 is_mockable: false,
             });
         }
-        if let Some(control) = control(topic).filter(|_| is_read && written.contains(&id)) {
-            found.push(NotRunnable {
-                span: control,
-                message: format!(
-                    "`control` of topic `{}` is checked, but this version does not feed what the \
-                     flow writes back to its readers",
-                    topic.name
-                ),
-                is_mockable: false,
-            });
-        }
     }
     for node in &flow.nodes {
         operators_of(resolved, node, &mut found);
@@ -128,11 +117,6 @@ fn expiring(topic: &Topic<'_>) -> Option<Span> {
         ast::Retain::Nanoseconds(_) | ast::Retain::Bytes(_) => Some(retain.span),
         ast::Retain::Nothing => None,
     }
-}
-
-fn control(topic: &Topic<'_>) -> Option<Span> {
-    let control = topic.ast()?.control.as_ref()?;
-    control.node.then_some(control.span)
 }
 
 /// Calls, and the topics through which operators get jobs and give results.

@@ -1,7 +1,8 @@
 //! Random circuits as text: what a user might have written, so that the compiler is on the way.
 //!
 //! Every circuit reads the same three tables (`left` full, `right` delta, `feed` events), most of
-//! which have an event time, and has one to four nodes, each with its own output topic. Expressions keep to small numbers, so that
+//! which have an event time, and has one to four nodes, each with its own output topic. A quarter of
+//! them read a control topic too, and write it. Expressions keep to small numbers, so that
 //! the oracle's plain float sums are exact; division by a column that may be zero is wanted, since
 //! error rows must be incremental too.
 
@@ -56,6 +57,9 @@ enum Saying {
     Changes,
 }
 
+/// The control topic that some circuits have, which clients may write as well.
+pub const CONTROL: &str = "back";
+
 /// A circuit that compiles without a diagnostic (with unbounded state allowed).
 pub fn circuit(random: &mut Random) -> String {
     let mut text = String::from("arqon: 1\ncircuit: law.random\nschemas:\n  Row:\n");
@@ -91,6 +95,12 @@ pub fn circuit(random: &mut Random) -> String {
             is_final: false,
         });
     }
+    let control = random.chance(25).then(|| Control::new(random));
+    if let Some(control) = &control {
+        schemas.push_str("  Back:\n    id: int64\n    k: int64\n    at: timestamp\n");
+        topics.push_str(&control.topic());
+        nodes.push(control.readable());
+    }
     for idx in 0..=random.below(4) {
         let name = format!("n{idx}");
         let Node { body, made, late } = node(random, &nodes, &name);
@@ -111,7 +121,80 @@ pub fn circuit(random: &mut Random) -> String {
         nodes.push(made);
         nodes.extend(late);
     }
+    if let Some(control) = &control {
+        flow.push_str(&control.writer(random, &nodes));
+    }
     format!("{text}{schemas}topics:\n{topics}flow:\n{flow}")
+}
+
+/// A topic that the flow reads, and writes with an epoch of delay.
+struct Control {
+    carries: &'static str,
+    is_timed: bool,
+    is_keyed: bool,
+}
+
+impl Control {
+    fn new(random: &mut Random) -> Self {
+        let carries = *random.pick(&["full", "delta", "events"]);
+        let is_keyed = carries == "full" || (carries == "delta" && random.chance(30));
+        let is_timed = (carries == "full" || !is_keyed) && random.chance(50);
+        Self { carries, is_timed, is_keyed }
+    }
+
+    fn topic(&self) -> String {
+        let key = if self.is_keyed { ", key: id" } else { "" };
+        let time = if self.is_timed { ", time: at, late: 3s" } else { "" };
+        let Self { carries, .. } = self;
+        format!(
+            "  back: {{ schema: Back, carries: {carries}{key}{time}, control: true, shared: true, edge: both }}\n"
+        )
+    }
+
+    fn readable(&self) -> Readable {
+        let field = |(name, ty): (&str, &str)| (name.to_owned(), ty.to_owned());
+        Readable {
+            name: "back".to_owned(),
+            fields: [("id", "int64"), ("k", "int64"), ("at", "timestamp")].map(field).to_vec(),
+            saying: if self.carries == "events" { Saying::Placed } else { Saying::Changes },
+            has_marks: self.carries == "full" || !self.is_keyed,
+            is_timed: self.is_timed,
+            is_final: false,
+        }
+    }
+
+    /// A node that writes it, from anything that fits; what goes round comes to its end.
+    fn writer(&self, random: &mut Random, nodes: &[Readable]) -> String {
+        let fits = |node: &&Readable| {
+            let has = |ty| !of_type(&node.fields, ty).is_empty();
+            let is_fact = node.saying == Saying::Placed && !node.is_final;
+            has("int64")
+                && has("timestamp")
+                && match self.carries {
+                    "events" => is_fact,
+                    "full" => node.saying != Saying::Facts && !node.is_final,
+                    _ => true,
+                }
+        };
+        let fitting: Vec<&Readable> = nodes.iter().filter(fits).collect();
+        let from = random.pick(&fitting);
+        let ints = of_type(&from.fields, "int64");
+        let times = of_type(&from.fields, "timestamp");
+        let (id, k, at) = (random.pick(&ints), random.pick(&ints), random.pick(&times));
+        let mut body = format!("  nback:\n    from: {}\n    do:\n", from.name);
+        let _ = writeln!(body, "      - where: {id} < 4");
+        let _ = writeln!(body, "      - select:\n          - id: {id} + 1\n          - k: {k} % 3");
+        let _ = writeln!(body, "          - at: {at}");
+        // Copies of copies would be many soon; and a full topic is best written one row a key.
+        if self.carries == "delta" {
+            body.push_str("      - distinct: all\n");
+        }
+        if self.carries == "full" && random.chance(50) {
+            body.push_str("      - top: 1\n        by: [k desc]\n        per: [id]\n");
+        }
+        body.push_str("    to: back\n");
+        body
+    }
 }
 
 fn row() -> Fields {

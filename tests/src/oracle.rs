@@ -34,6 +34,8 @@ pub struct Inputs {
     marks: BTreeMap<String, i64>,
     /// Whether event time has come to its end, which closes all windows.
     has_ended: bool,
+    /// What the flow wrote to each control topic in the epoch before.
+    written: BTreeMap<String, Collection>,
 }
 
 /// What all topics hold.
@@ -73,7 +75,7 @@ impl Inputs {
             (Change::Insert(row), Discipline::Events) => {
                 add(held, row.clone(), 1);
                 self.n_events += 1;
-                let mark = spec.lateness.map(|_| signed(self.marks[topic.as_str()], 1));
+                let mark = spec.lateness.map(|_| signed(self.mark_now(topic), 1));
                 let place = Value::Int(self.n_events);
                 let placed = row.iter().cloned().chain(mark).chain([place]).collect();
                 add(self.logs.entry(topic.to_string()).or_default(), placed, 1);
@@ -98,6 +100,46 @@ impl Inputs {
             }
             (change, discipline) => panic!("{change:?} on a topic that carries {discipline}"),
         }
+    }
+}
+
+/// Control topics: what the flow wrote to one in an epoch, less what it wrote in the epoch before,
+/// are messages of the next epoch, before all others.
+impl Inputs {
+    /// Takes what the flow writes to its control topics now, and gives what that changes, in the
+    /// order of its log: what goes first, then by rows.
+    pub fn write_back(&mut self, plan: &DataflowPlan) -> Vec<(TopicName, Change)> {
+        let evaluation = evaluation(plan, self);
+        let mut messages = Vec::new();
+        for feedback in &plan.feedbacks {
+            let now = evaluation.outputs[feedback.step.index()].clone();
+            let before =
+                self.written.insert(feedback.topic.to_string(), now.clone()).unwrap_or_default();
+            let mut changed = now;
+            for (row, n) in before {
+                add(&mut changed, row, -n);
+            }
+            let spec = plan.topics.iter().find(|spec| spec.name == feedback.topic);
+            let spec = spec.expect("the topic is planned");
+            let (gone, there): (Vec<_>, Vec<_>) =
+                changed.into_iter().partition(|(_, diff)| *diff < 0);
+            let key = |row: &Row| project(row, &spec.key);
+            let keys: BTreeSet<Row> = there.iter().map(|(row, _)| key(row)).collect();
+            for (row, diff) in gone.into_iter().chain(there) {
+                let changes = match spec.discipline {
+                    Discipline::Events => {
+                        let n = usize::try_from(diff).expect("facts are not taken back");
+                        vec![Change::Insert(row); n]
+                    }
+                    Discipline::Delta => vec![Change::Diff { row, diff }],
+                    Discipline::Full if 0 < diff => vec![Change::Upsert(row)],
+                    Discipline::Full if keys.contains(&key(&row)) => Vec::new(),
+                    Discipline::Full => vec![Change::Delete(key(&row))],
+                };
+                messages.extend(changes.into_iter().map(|it| (feedback.topic.clone(), it)));
+            }
+        }
+        messages
     }
 }
 
@@ -139,12 +181,18 @@ impl Inputs {
         if let (Some(row), Some(at)) = (seen, spec.time) {
             *mark = (*mark).max(timestamp(&row[at]) - late);
         }
+        let mark = self.mark_now(topic);
         let log = self.marked.entry(topic.to_string()).or_default();
         for (row, diff) in changes {
             // With its sign, so that what comes and what goes at one mark is not netted.
-            let marked = row.iter().cloned().chain([signed(*mark, diff)]).collect();
+            let marked = row.iter().cloned().chain([signed(mark, diff)]).collect();
             add(log, marked, diff);
         }
+    }
+
+    /// The mark of a row that comes now: what comes back after the end of time is late everywhere.
+    fn mark_now(&self, topic: &TopicName) -> i64 {
+        if self.has_ended { i64::MAX } else { self.marks[topic.as_str()] }
     }
 
     fn least_mark(&self, topics: &[TopicName]) -> i64 {
@@ -196,6 +244,17 @@ fn frames(frame: Frame, time: i64) -> Vec<(i64, i64)> {
 /// # Panics
 /// If the plan is not one that the verifier accepts.
 pub fn evaluate(plan: &DataflowPlan, inputs: &Inputs) -> Answer {
+    let mut evaluation = evaluation(plan, inputs);
+    let topics = plan
+        .outputs
+        .iter()
+        .map(|output| (output.topic.to_string(), evaluation.outputs[output.step.index()].clone()))
+        .collect();
+    evaluation.errors.retain(|_, count| *count != 0);
+    Answer { topics, errors: evaluation.errors }
+}
+
+fn evaluation(plan: &DataflowPlan, inputs: &Inputs) -> Evaluation {
     let mut evaluation = Evaluation {
         errors: inputs.errors.clone(),
         outputs: vec![Collection::new(); plan.steps.len()],
@@ -217,13 +276,7 @@ pub fn evaluate(plan: &DataflowPlan, inputs: &Inputs) -> Answer {
             (_, None) => evaluation.outputs[idx] = evaluation.step(plan, idx, step, inputs),
         }
     }
-    let topics = plan
-        .outputs
-        .iter()
-        .map(|output| (output.topic.to_string(), evaluation.outputs[output.step.index()].clone()))
-        .collect();
-    evaluation.errors.retain(|_, count| *count != 0);
-    Answer { topics, errors: evaluation.errors }
+    evaluation
 }
 
 struct Evaluation {

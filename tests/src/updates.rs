@@ -1,8 +1,8 @@
 //! Random updates for the generator's inputs, and their cuts into epochs.
 
-use arqon_types::{Change, Elements, Float, Row, Tensor, TopicName, Value};
+use arqon_types::{Change, Discipline, Elements, Float, Row, Tensor, TopicName, Value};
 
-use crate::generator::INPUTS;
+use crate::generator::{CONTROL, INPUTS};
 use crate::random::Random;
 
 /// One message: a topic and what it says.
@@ -19,6 +19,33 @@ pub fn epochs(random: &mut Random) -> Vec<Vec<Message>> {
             (0..n_messages).map(|_| message(random, &mut held, &mut clock)).collect()
         })
         .collect()
+}
+
+/// Adds messages that clients send to the control topic, a few in an epoch.
+pub fn add_control(random: &mut Random, discipline: Discipline, epochs: &mut [Vec<Message>]) {
+    let topic = TopicName::parse(CONTROL).expect("the generator's names are well formed");
+    for messages in epochs {
+        for _ in 0..random.below(3) {
+            let second = random.between(0, 9) * 1_000_000_000;
+            let row: Row = vec![
+                Value::Int(random.between(0, 5)),
+                Value::Int(random.between(0, 2)),
+                Value::Timestamp(second),
+            ]
+            .into();
+            let change = match discipline {
+                Discipline::Events => Change::Insert(row),
+                Discipline::Full if random.chance(30) => {
+                    Change::Delete(vec![row[0].clone()].into())
+                }
+                Discipline::Full => Change::Upsert(row),
+                Discipline::Delta if random.chance(30) => Change::Diff { row, diff: -1 },
+                Discipline::Delta => Change::Diff { row, diff: 1 },
+            };
+            let at = random.below(messages.len() + 1);
+            messages.insert(at, (topic.clone(), change));
+        }
+    }
 }
 
 /// The same messages in order, cut anew.

@@ -10,13 +10,13 @@ use std::sync::mpsc;
 use arqon_compiler::{Options, compile};
 use arqon_engine::{
     BackendChoice, Changes, CounterKind, Counts, Dataflow, EngineOptions, EpochInput, EpochOutput,
-    NodeCounts, TopicInput,
+    Feedback, NodeCounts, TopicInput,
 };
 use arqon_plan::{DataflowPlan, Frame, Operator};
 use arqon_tests::generator;
 use arqon_tests::oracle::{Answer, Inputs, evaluate};
 use arqon_tests::random::Random;
-use arqon_tests::updates::{Message, epochs, recut};
+use arqon_tests::updates::{Message, add_control, epochs, recut};
 use arqon_types::{Epoch, Value};
 
 const CASES: u64 = 500;
@@ -75,7 +75,11 @@ fn case(seed: u64) {
     let mut random = Random::new(seed);
     let text = generator::circuit(&mut random);
     let plan = planned(seed, &text);
-    let first_cut = epochs(&mut random);
+    let mut first_cut = epochs(&mut random);
+    let control = plan.topics.iter().find(|topic| topic.name.as_str() == generator::CONTROL);
+    if let Some(control) = control {
+        add_control(&mut random, control.discipline, &mut first_cut);
+    }
     let second_cut = recut(&mut random, &first_cut);
     let n_workers = *random.pick(&[1, 1, 2, 4]);
     let (one, other) = if random.chance(50) {
@@ -98,19 +102,27 @@ fn check(
     let mut inputs = Inputs::default();
     let mut sums = Answer::default();
     let outputs = run(plan, epochs, backend, n_workers);
-    assert_eq!(outputs.len(), epochs.len() + 1, "seed {seed}: one output per epoch\n{text}");
     if backend == BackendChoice::Hash {
-        check_counts(seed, text, plan, &outputs);
+        let counted: Vec<EpochOutput> = outputs.iter().map(|(_, output)| output.clone()).collect();
+        check_counts(seed, text, plan, &counted);
     }
-    let end: &[Message] = &[];
-    for (at, output) in outputs.into_iter().enumerate() {
-        // After the last epoch of messages, event time comes to its end.
-        if at == epochs.len() {
-            inputs.end_time();
-        }
-        for (topic, change) in epochs.get(at).map_or(end, Vec::as_slice) {
+    let mut back: Vec<Message> = Vec::new();
+    for (origin, output) in outputs {
+        let messages = match origin {
+            Origin::Messages(at) => epochs[at].as_slice(),
+            // After the last epoch of messages, event time comes to its end.
+            Origin::End => {
+                inputs.end_time();
+                &[]
+            }
+            Origin::Feedback => &[],
+        };
+        for (topic, change) in back.iter().chain(messages) {
             inputs.apply(plan, topic, change);
         }
+        back = inputs.write_back(plan);
+        let is_settled = output.feedback == Feedback::Settled;
+        assert_eq!(back.is_empty(), is_settled, "seed {seed}, epoch {}\n{text}", output.epoch);
         fold(&mut sums, &output, seed);
         conserved(&output, seed, text);
         let mut expected = evaluate(plan, &inputs);
@@ -158,20 +170,50 @@ fn check_counts(seed: u64, text: &str, plan: &DataflowPlan, outputs: &[EpochOutp
     }
 }
 
+/// Where an epoch comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Messages(usize),
+    End,
+    /// Only what goes back to control topics.
+    Feedback,
+}
+
+/// Epochs that may follow of themselves; some circuits would never settle.
+const FEEDBACKS_MAX: usize = 6;
+
+/// What each epoch came to. After the messages, and again after the end of time, what goes back
+/// goes back until nothing does.
 fn run(
     plan: &DataflowPlan,
     epochs: &[Vec<Message>],
     backend: BackendChoice,
     n_workers: usize,
-) -> Vec<EpochOutput> {
+) -> Vec<(Origin, EpochOutput)> {
     let (sender, receiver) = mpsc::channel();
     let options = EngineOptions { n_workers, backend };
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
         let _ = sender.send(output);
     })
     .expect("the engine starts");
+    let mut epoch = Epoch(0);
+    let mut origins = Vec::new();
+    let mut outputs: Vec<EpochOutput> = Vec::new();
+    let mut settle = |epoch: &mut Epoch, origins: &mut Vec<Origin>| {
+        for _ in 0..FEEDBACKS_MAX {
+            outputs.extend(receiver.iter().take(origins.len() - outputs.len()));
+            let last = outputs.last().expect("every epoch comes out");
+            if last.feedback != Feedback::Pending {
+                break;
+            }
+            *epoch = epoch.next();
+            dataflow.feed_back(*epoch).expect("the engine takes what goes back");
+            origins.push(Origin::Feedback);
+        }
+    };
     for (at, messages) in epochs.iter().enumerate() {
-        let epoch = Epoch(u64::try_from(at).expect("few epochs") + 1);
+        epoch = epoch.next();
+        origins.push(Origin::Messages(at));
         let topics = messages
             .iter()
             .map(|(topic, change)| TopicInput {
@@ -181,10 +223,15 @@ fn run(
             .collect();
         dataflow.feed(EpochInput { epoch, topics }).expect("the engine takes input");
     }
-    let end = Epoch(u64::try_from(epochs.len()).expect("few epochs") + 1);
-    dataflow.end_time(end).expect("the engine takes the end");
+    settle(&mut epoch, &mut origins);
+    epoch = epoch.next();
+    origins.push(Origin::End);
+    dataflow.end_time(epoch).expect("the engine takes the end");
+    settle(&mut epoch, &mut origins);
     dataflow.finish().expect("the engine ends well");
-    receiver.iter().collect()
+    outputs.extend(receiver.iter());
+    assert_eq!(origins.len(), outputs.len(), "every epoch comes out once");
+    origins.into_iter().zip(outputs).collect()
 }
 
 /// Adds the deltas of one epoch, asserting that they are canonical.

@@ -1,9 +1,12 @@
 //! A circuit's engine, run over given epochs in this process.
+//!
+//! Where the flow writes to control topics, an epoch stands for itself and for those in which
+//! nothing comes but what goes back, until nothing does.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
-use arqon_engine::{Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput};
+use arqon_engine::{Dataflow, EngineOptions, EpochInput, EpochOutput, Feedback, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_types::{DeltaBatch, Epoch, Schema, TopicName, error_schema};
 
@@ -27,13 +30,26 @@ pub(super) fn play(
     })
     .map_err(|error| stopped(&error))?;
     let n_epochs = epochs.len();
-    for (topics, epoch) in epochs.into_iter().zip(1..) {
-        dataflow
-            .feed(EpochInput { epoch: Epoch(epoch), topics })
-            .map_err(|error| stopped(&error))?;
+    let mut outputs: Vec<EpochOutput> = Vec::new();
+    let mut epoch = Epoch(0);
+    for topics in epochs {
+        epoch = epoch.next();
+        dataflow.feed(EpochInput { epoch, topics }).map_err(|error| stopped(&error))?;
+        if plan.feedbacks.is_empty() {
+            continue;
+        }
+        // Who has stopped says so when it is finished.
+        let Ok(mut output) = receiver.recv() else { break };
+        while output.feedback == Feedback::Pending {
+            epoch = epoch.next();
+            dataflow.feed_back(epoch).map_err(|error| stopped(&error))?;
+            let Ok(later) = receiver.recv() else { break };
+            output.take_in(later);
+        }
+        outputs.push(output);
     }
     dataflow.finish().map_err(|error| stopped(&error))?;
-    let outputs: Vec<EpochOutput> = receiver.iter().collect();
+    outputs.extend(receiver.iter());
     assert_eq!(outputs.len(), n_epochs, "every epoch comes out once");
     Ok(outputs)
 }

@@ -2,7 +2,7 @@
 
 use arqon_formats::{Format, Location, OutputKind};
 use arqon_grammar::suggest::suggest;
-use arqon_plan::{DataflowPlan, Operator, TopicPlan};
+use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_proto::BodyCodec;
 use arqon_types::{Schema, TopicName, error_schema};
 
@@ -47,7 +47,7 @@ pub(crate) fn inputs(
         .map(|(name, path)| {
             let flag = format!("--input {name}={path}");
             let topic = find(plan, name, &flag)?;
-            if !is_source(plan, &topic.name) {
+            if !plan.is_input(&topic.name) {
                 return Err(Failure::usage(format!(
                     "{flag}: no node reads topic `{name}` as input"
                 ))
@@ -106,14 +106,6 @@ pub(crate) fn codec_of(topic: &TopicPlan) -> BodyCodec {
     BodyCodec::new(topic.schema.clone(), topic.discipline, &key)
 }
 
-/// Whether a node reads messages that come from outside.
-fn is_source(plan: &DataflowPlan, name: &TopicName) -> bool {
-    plan.steps.iter().any(|step| match &step.operator {
-        Operator::Source(topic) | Operator::Log(topic) => topic == name,
-        _ => false,
-    })
-}
-
 fn output_topic(
     plan: &DataflowPlan,
     name: &str,
@@ -146,6 +138,6 @@ fn find<'p>(plan: &'p DataflowPlan, name: &str, flag: &str) -> Result<&'p TopicP
 }
 
 fn input_names(plan: &DataflowPlan) -> String {
-    let names = plan.topics.iter().filter(|topic| is_source(plan, &topic.name));
+    let names = plan.topics.iter().filter(|topic| plan.is_input(&topic.name));
     names.map(|topic| topic.name.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -3,7 +3,7 @@
 use arqon_engine::{EngineOptions, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_server::{EdgeOptions, Server, ServerOptions, StartError};
-use arqon_types::Epoch;
+use arqon_types::{Epoch, TopicName};
 
 use super::collector::Collector;
 use crate::exit::Failure;
@@ -69,6 +69,15 @@ impl Host {
         let epoch = ended.map_err(|error| Failure::internal(Failure::chain(&error)))?;
         self.collector.fed(epoch);
         Ok(())
+    }
+
+    /// Lets what the flow has written to control topics go back until nothing does; the topics that
+    /// go on changing.
+    ///
+    /// # Errors
+    /// A [`Failure`] if the circuit has stopped.
+    pub(crate) fn settle(&self) -> Result<Vec<TopicName>, Failure> {
+        self.server.settle().map_err(|error| Failure::internal(Failure::chain(&error)))
     }
 
     /// Whether anything was fed.

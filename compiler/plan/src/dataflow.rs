@@ -39,6 +39,8 @@ pub struct DataflowPlan {
     pub steps: Vec<Step>,
     /// Which step's collection each written topic carries.
     pub outputs: Vec<Output>,
+    /// What goes back into the logs of control topics; each topic once.
+    pub feedbacks: Vec<Feedback>,
     /// Steps that let go of the state of closed windows, in order.
     pub releases: Vec<Release>,
 }
@@ -51,6 +53,22 @@ impl DataflowPlan {
             _ => false,
         };
         self.steps.iter().any(is_source) || self.outputs.iter().all(|output| output.topic != *topic)
+    }
+
+    /// Whether the flow writes to the topic with an epoch of delay.
+    pub fn is_fed_back(&self, topic: &TopicName) -> bool {
+        self.feedbacks.iter().any(|feedback| feedback.topic == *topic)
+    }
+
+    /// Whether files and clients may bring rows to the topic: a step reads it as an input, and the
+    /// flow is not the only one that writes it.
+    pub fn is_input(&self, topic: &TopicName) -> bool {
+        let is_source = |step: &Step| match &step.operator {
+            Operator::Source(name) | Operator::Log(name) => name == topic,
+            _ => false,
+        };
+        let feedback = self.feedbacks.iter().find(|feedback| feedback.topic == *topic);
+        self.steps.iter().any(is_source) && feedback.is_none_or(|feedback| feedback.is_shared)
     }
 
     /// Whether anything waits for windows to close.
@@ -183,6 +201,18 @@ pub struct Output {
     pub topic: TopicName,
     /// The step.
     pub step: StepId,
+}
+
+/// What the flow writes to a control topic: the changes of a step in one epoch are changes of the
+/// topic's log in the next, before all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// The topic; it has a source, like any input.
+    pub topic: TopicName,
+    /// The step; of a `full` topic, one row for each key.
+    pub step: StepId,
+    /// Whether files and clients bring rows to the topic as well.
+    pub is_shared: bool,
 }
 
 /// One operator with its inputs; its output has rows of `schema`.

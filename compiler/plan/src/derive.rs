@@ -65,8 +65,24 @@ impl Plan {
             };
             known[id.index()] = Some(facts);
         }
+        self.know_control_topics(&mut known);
         self.facts = known.into_iter().map(|facts| facts.unwrap_or_else(Facts::unknown)).collect();
         self.type_wires();
+    }
+
+    /// What goes round by a control topic is known only at the end: whether there is an end to it.
+    fn know_control_topics(&self, known: &mut [Option<Facts>]) {
+        for (id, vertex) in self.vertices() {
+            let Vertex::Topic(topic) = vertex else { continue };
+            if !topic.control || topic.discipline != Discipline::Delta {
+                continue;
+            }
+            let extent = self.written_extent(id, known);
+            if let (Extent::Unbounded(source), Some(facts)) = (extent, &mut known[id.index()]) {
+                facts.state = State::Unbounded { topic: source, held: Held::Topic };
+                facts.extent = Extent::Unbounded(source);
+            }
+        }
     }
 
     fn type_wires(&mut self) {
@@ -122,6 +138,9 @@ impl Plan {
             (Discipline::Delta, Extent::Rows(_) | Extent::Bounded(_)) if written_by_clients => {
                 State::Bounded("the rows that its producers have not retracted".into())
             }
+            (Discipline::Delta, Extent::Rows(_) | Extent::Bounded(_)) if topic.control => {
+                State::Bounded(extent.text())
+            }
             (Discipline::Delta, Extent::Rows(_) | Extent::Bounded(_)) => {
                 State::Bounded(self.written_extent(id, known).text())
             }
@@ -144,6 +163,8 @@ impl Plan {
             Discipline::Delta if topic.edge.admits() => own_rows(),
             Discipline::Delta => match self.written_extent(id, known) {
                 Extent::Unbounded(source) => Extent::Unbounded(source),
+                // Its writers may wait for it, and are not known yet.
+                Extent::Rows(_) if topic.control => own_rows(),
                 Extent::Rows(n) => Extent::Rows(n),
                 Extent::Bounded(_) | Extent::Unknown => own_rows(),
             },

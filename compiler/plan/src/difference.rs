@@ -195,7 +195,10 @@ impl<'p> Comparing<'p> {
                 continue;
             };
             let (verdict, reasons) = compatible::topic(was, topic);
-            if was.schema.fields != topic.schema.fields || was.discipline != topic.discipline {
+            let is_read_otherwise = was.schema.fields != topic.schema.fields
+                || was.discipline != topic.discipline
+                || !compatible::readings(was, topic).is_empty();
+            if is_read_otherwise {
                 self.seeds.insert(id, format!("topic `{name}`"));
             }
             self.change(Part::Topic, name, verdict, reasons);

@@ -153,11 +153,15 @@ impl Plan {
     }
 
     /// The vertices such that sources stand before what reads them, in the plan's order
-    /// otherwise: a loop's variables after all that its rounds read from outside. What lies on a
-    /// cycle comes last, its topics first.
+    /// otherwise: a loop's variables after all that its rounds read from outside. A control topic
+    /// waits for nobody who writes it. What lies on a cycle comes last, its topics first.
     pub fn walk(&self) -> Vec<VertexId> {
         let mut ways: Vec<Vec<VertexId>> = vec![Vec::new(); self.n_vertices()];
-        for wire in self.wires().filter(|wire| wire.wire.port != Port::Next) {
+        let is_later = |wire: &WireRef<'_>| {
+            matches!(self.vertex(wire.to), Vertex::Topic(topic) if topic.control)
+                || wire.wire.port == Port::Next
+        };
+        for wire in self.wires().filter(|wire| !is_later(wire)) {
             ways[wire.from.index()].push(wire.to);
         }
         for (from, to) in self.loop_needs() {

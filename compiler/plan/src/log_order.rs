@@ -2,6 +2,7 @@
 //!
 //! Rows bring their place in the log through steps that work row by row. A step that puts rows
 //! together makes rows that have no place of their own; what it yields cannot say which is last.
+//! A control topic has a log of its own, to which the flow's rows come back.
 
 use arqon_types::Discipline;
 
@@ -52,7 +53,10 @@ impl Plan {
             if let Some(wire) = self.main_inputs(id).find(changes) {
                 return Some(OrderLoss::Writer(wire.from));
             }
-            return Some(OrderLoss::Outside);
+            // What goes back to a control topic stands in its log beside what comes from outside.
+            if !topic.control {
+                return Some(OrderLoss::Outside);
+            }
         }
         let mut seen = vec![false; self.n_vertices()];
         let mut waiting: Vec<VertexId> = self.main_inputs(id).map(|wire| wire.from).collect();
@@ -64,6 +68,10 @@ impl Plan {
                 && !keeps_order(&step.verb)
             {
                 return Some(OrderLoss::Step(at));
+            }
+            // What comes back by a control topic has its place in the topic's own log.
+            if matches!(self.vertex(at), Vertex::Topic(topic) if topic.control) {
+                continue;
             }
             waiting.extend(self.main_inputs(at).map(|wire| wire.from));
         }

@@ -92,6 +92,9 @@ pub fn dataflow_text(plan: &DataflowPlan) -> String {
     for output in &plan.outputs {
         out.line(0, format!("output {} = #{}", output.topic, output.step.0));
     }
+    for feedback in &plan.feedbacks {
+        out.line(0, format!("next epoch {} takes #{}", feedback.topic, feedback.step.0));
+    }
     out.text
 }
 

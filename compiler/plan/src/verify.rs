@@ -15,17 +15,16 @@
 //! 7. **Keys**: both sides of a join have as many keys, of equal types save options; a `unique`
 //!    and a `latest` have a key, within their rows.
 //! 8. **Schemas**: a step's schema is what its operator makes of its inputs, type by type.
-//! 9. **Outputs**: each names a topic of the plan and a step that is no route; one per topic;
-//!    names and types of the rows are those of the topic.
-//! 10. **Loops**: those around stand first; a variable has one start and one next; a step reads
-//!     its own loop and those around it; routes, arms and keys to be unique stay outside; a loop is
-//!     left once, after all its steps.
-//! 9. **Time**: where a topic's rows carry marks, its source has one int64 field more, the last;
-//!    windows read it; times are timestamps, lengths lie above 0, and topics whose marks count
-//!    are marked ones of the plan.
-//! 10. **Releases**: each names a stateful step and a part of its key that is a timestamp.
-//! 11. **Outputs**: each names a topic of the plan and a step that is no route; one per topic;
-//!     names and types of the rows are those of the topic.
+//! 9. **Loops**: those around stand first; a variable has one start and one next; a step reads
+//!    its own loop and those around it; routes, arms and keys to be unique stay outside; a loop is
+//!    left once, after all its steps.
+//! 10. **Time**: where a topic's rows carry marks, its source has one int64 field more, the last;
+//!     windows read it; times are timestamps, lengths lie above 0, and topics whose marks count
+//!     are marked ones of the plan.
+//! 11. **Releases**: each names a stateful step and a part of its key that is a timestamp.
+//! 12. **Outputs** and **feedbacks**: each names a topic of the plan and a step that is no route;
+//!     one per topic; names and types of the rows are those of the topic. A topic to which
+//!     something goes back has a source.
 //!
 //! The engine walks the plan without checking any of this again.
 
@@ -84,6 +83,7 @@ pub fn verify(plan: &DataflowPlan) -> Result<(), VerifyError> {
     verifier.steps();
     verifier.releases();
     verifier.outputs();
+    verifier.feedbacks();
     if verifier.violations.is_empty() {
         verifier.loops();
     }
@@ -700,9 +700,11 @@ impl<'a> Verifier<'a> {
             });
             self.require(left.contains(&of), || "nobody leaves the loop".into());
         }
-        for output in &plan.outputs {
-            output.topic.as_str().clone_into(&mut self.place);
-            self.require(regions[output.step.index()].is_none(), || {
+        let outputs = plan.outputs.iter().map(|output| (&output.topic, output.step));
+        let feedbacks = plan.feedbacks.iter().map(|feedback| (&feedback.topic, feedback.step));
+        for (topic, step) in outputs.chain(feedbacks) {
+            topic.as_str().clone_into(&mut self.place);
+            self.require(regions[step.index()].is_none(), || {
                 "a topic carries a step of a loop".into()
             });
         }
@@ -719,6 +721,33 @@ impl<'a> Verifier<'a> {
                 self.require(false, || "the output's topic or step is not in the plan".into());
                 continue;
             };
+            self.require(!matches!(step.operator, Operator::Route(_)), || {
+                format!("`{}` is a route, not one of its arms", step.address)
+            });
+            self.require(topic.schema.fields == step.schema.fields, || {
+                format!("the rows of `{}` are not those of the topic", step.address)
+            });
+        }
+    }
+
+    fn feedbacks(&mut self) {
+        let mut names = BTreeSet::new();
+        for feedback in &self.plan.feedbacks {
+            feedback.topic.as_str().clone_into(&mut self.place);
+            self.require(names.insert(&feedback.topic), || "the topic has two feedbacks".into());
+            let topic = self.topics.get(&feedback.topic).copied();
+            let step = self.plan.steps.get(feedback.step.index());
+            let (Some(topic), Some(step)) = (topic, step) else {
+                self.require(false, || "the feedback's topic or step is not in the plan".into());
+                continue;
+            };
+            let is_source = |step: &Step| match &step.operator {
+                Operator::Source(name) | Operator::Log(name) => *name == feedback.topic,
+                _ => false,
+            };
+            self.require(self.plan.steps.iter().any(is_source), || {
+                "what goes back to the topic has no source to come from".into()
+            });
             self.require(!matches!(step.operator, Operator::Route(_)), || {
                 format!("`{}` is a route, not one of its arms", step.address)
             });

@@ -105,7 +105,7 @@ fn broken(change: impl FnOnce(&mut DataflowPlan)) -> String {
 #[test]
 fn the_verifier_names_each_broken_invariant() {
     assert_eq!(verify(&shop::dataflow()), Ok(()));
-    let cases: [(&str, String); 11] = [
+    let cases: [(&str, String); 12] = [
         ("`revenue[1]`: input 4 stands after it", broken(|p| p.steps[3].inputs[1] = StepId(4))),
         (
             "`revenue[1]`: 1 inputs where two inputs is wanted",
@@ -153,6 +153,13 @@ fn the_verifier_names_each_broken_invariant() {
             "`shop.revenue`: the topic has two outputs",
             broken(|p| {
                 p.outputs.push(p.outputs[0].clone());
+            }),
+        ),
+        (
+            "`shop.revenue`: what goes back to the topic has no source to come from",
+            broken(|p| {
+                let Output { topic, step } = p.outputs[0].clone();
+                p.feedbacks = vec![Feedback { topic, step, is_shared: false }];
             }),
         ),
         (

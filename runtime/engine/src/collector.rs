@@ -8,6 +8,7 @@ use std::sync::mpsc::Receiver;
 use arqon_plan::DataflowPlan;
 use arqon_types::{DeltaBatch, Epoch, ErrorRow, PackedRow, TopicName, Type, Update};
 
+use crate::feedback::{Feedback, go_back};
 use crate::recorder::EpochRecord;
 use crate::render::Counters;
 use crate::stats::{CounterKind, EpochStats, NodeCounts, merge_counts};
@@ -23,6 +24,28 @@ pub struct EpochOutput {
     pub deltas: Vec<DeltaBatch>,
     /// Counters.
     pub stats: EpochStats,
+    /// Whether the flow has written to control topics, so that another epoch is to come.
+    pub feedback: Feedback,
+}
+
+impl EpochOutput {
+    /// Takes in what a later epoch came to, as if both were one.
+    pub fn take_in(&mut self, later: Self) {
+        self.deltas.extend(later.deltas);
+        self.stats.add(&later.stats);
+        self.feedback = later.feedback;
+    }
+}
+
+/// What the feeder says of an epoch.
+#[derive(Debug)]
+pub(crate) struct Fed {
+    /// The epoch.
+    pub(crate) epoch: u64,
+    /// How many changes it has.
+    pub(crate) n_rows: usize,
+    /// Topics that go on changing, if nothing more goes back by itself.
+    pub(crate) endless: Vec<TopicName>,
 }
 
 /// Puts the workers' reports together and calls the callback.
@@ -51,16 +74,21 @@ impl Collector {
     pub(crate) fn run(
         mut self,
         reports: &Receiver<Report>,
-        sizes: &Receiver<(u64, usize)>,
+        sizes: &Receiver<Fed>,
         mut on_output: impl FnMut(EpochOutput),
     ) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             for Report { epoch, record } in reports {
                 let Some(record) = self.gather(epoch, record) else { continue };
-                let (fed, n_rows) = sizes.recv().expect("sizes are sent before the epoch");
-                assert_eq!(epoch, fed, "epochs are complete in the order in which they were fed");
-                on_output(self.output(epoch, record));
-                self.shared.release(n_rows);
+                let fed = sizes.recv().expect("sizes are sent before the epoch");
+                assert_eq!(
+                    epoch, fed.epoch,
+                    "epochs are complete in the order in which they were fed"
+                );
+                let mut record = record;
+                let feedback = self.feedback(&mut record, fed.endless);
+                on_output(EpochOutput { feedback, ..self.output(epoch, record) });
+                self.shared.release(fed.n_rows);
             }
         }));
         if let Err(payload) = outcome {
@@ -91,6 +119,22 @@ impl Collector {
         }
         self.waiting.insert(epoch, (n_reports, sum));
         None
+    }
+
+    /// Sends back what the flow has written to control topics.
+    fn feedback(&self, record: &mut EpochRecord, endless: Vec<TopicName>) -> Feedback {
+        let written = record.outputs.split_off(self.plan.outputs.len());
+        let is_pending = self.shared.return_later(|returning| {
+            for (at, rows) in written.into_iter().enumerate() {
+                let types = self.plan.steps[self.plan.feedbacks[at].step.index()].schema.types();
+                go_back(returning, &self.plan, at, canonical(rows, 0, &types));
+            }
+        });
+        match (is_pending, endless.is_empty()) {
+            (_, false) => Feedback::Endless(endless),
+            (true, true) => Feedback::Pending,
+            (false, true) => Feedback::Settled,
+        }
     }
 
     fn output(&self, epoch: u64, record: EpochRecord) -> EpochOutput {
@@ -138,7 +182,7 @@ impl Collector {
             updates.sort_by_key(|update| update.diff > 0);
             deltas.extend(delta(topic.clone(), epoch, updates));
         }
-        EpochOutput { epoch: Epoch(epoch), deltas, stats }
+        EpochOutput { epoch: Epoch(epoch), deltas, stats, feedback: Feedback::Settled }
     }
 }
 

@@ -12,7 +12,8 @@ use timely::execute::execute;
 use arqon_plan::DataflowPlan;
 use arqon_types::{Epoch, TopicName};
 
-use crate::collector::{Collector, EpochOutput};
+use crate::collector::{Collector, EpochOutput, Fed};
+use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
 use crate::mark::{END_MARK, Marker, Marks};
 use crate::narrow::narrow;
@@ -128,7 +129,9 @@ struct Feeder {
     /// One for each topic whose rows carry marks.
     markers: Vec<Option<Marker>>,
     feeds: Vec<Sender<Feed>>,
-    sizes: Sender<(u64, usize)>,
+    sizes: Sender<Fed>,
+    /// Epochs in a row to which nothing came from outside.
+    n_feedbacks: u64,
 }
 
 struct Threads {
@@ -151,9 +154,10 @@ impl Feeder {
     }
 
     /// Judges the rows in log order, and hands each worker its share of the epoch.
-    fn send(&mut self, epoch: Epoch, n_rows: usize, topics: Vec<(usize, Changes)>) {
+    fn send(&mut self, epoch: Epoch, topics: Vec<(usize, Changes)>, endless: Vec<TopicName>) {
         self.last = Some(epoch);
         let epoch = epoch.0;
+        let n_rows = topics.iter().map(|(_, changes)| changes.len()).sum();
         let mut parts: Vec<Vec<(usize, Part)>> = self.feeds.iter().map(|_| Vec::new()).collect();
         for (topic, changes) in topics {
             let place = self.n_fed;
@@ -169,7 +173,7 @@ impl Feeder {
         let mark = |marker: &Option<Marker>| marker.as_ref().map_or(END_MARK, Marker::mark);
         let marks: Marks = self.markers.iter().map(mark).collect();
         // A receiver that is gone belongs to a dataflow that has failed: the next call says so.
-        let _ = self.sizes.send((epoch, n_rows));
+        let _ = self.sizes.send(Fed { epoch, n_rows, endless });
         for (feed, parts) in self.feeds.iter().zip(parts) {
             let _ = feed.send(Feed { epoch, parts, marks: Arc::clone(&marks) });
         }
@@ -258,6 +262,7 @@ impl Dataflow {
                 markers,
                 feeds,
                 sizes: sizes_in,
+                n_feedbacks: 0,
             })),
             threads: Some(Threads { workers, collector }),
         };
@@ -274,7 +279,6 @@ impl Dataflow {
     /// If the epoch does not fit, and then nothing is taken of it, or if the dataflow has stopped.
     pub fn feed(&self, input: EpochInput) -> Result<(), FeedError> {
         let mut topics = Vec::new();
-        let mut n_rows = 0;
         for TopicInput { topic, changes } in input.topics {
             let at = self
                 .plan
@@ -286,14 +290,58 @@ impl Dataflow {
             if let Some(idx) = misfit(&self.plan.topics[at], &changes) {
                 return Err(FeedError::Misfit { topic, idx });
             }
-            n_rows += changes.len();
             topics.push((at, changes));
         }
         let mut feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
         let feeder = feeder.as_mut().expect("the feeder is there until the dataflow is dropped");
         feeder.follows(input.epoch)?;
+        self.begin(feeder, input.epoch, topics, Origin::Outside)
+    }
+
+    /// Takes an epoch that is made of nothing but what the flow has written to control topics.
+    ///
+    /// To be called while [`EpochOutput::feedback`] is pending and nothing comes from outside.
+    ///
+    /// # Errors
+    /// As [`Dataflow::feed`].
+    pub fn feed_back(&self, epoch: Epoch) -> Result<(), FeedError> {
+        let mut feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
+        let feeder = feeder.as_mut().expect("the feeder is there until the dataflow is dropped");
+        feeder.follows(epoch)?;
+        self.begin(feeder, epoch, Vec::new(), Origin::Feedback)
+    }
+
+    /// Begins an epoch with what goes back, and what comes from outside.
+    fn begin(
+        &self,
+        feeder: &mut Feeder,
+        epoch: Epoch,
+        topics: Vec<(usize, Changes)>,
+        origin: Origin,
+    ) -> Result<(), FeedError> {
+        let mut endless_topics = Vec::new();
+        let topics = if self.plan.feedbacks.is_empty() {
+            topics
+        } else {
+            let returning = self.shared.take_returning().map_err(FeedError::Stopped)?;
+            feeder.n_feedbacks = match origin {
+                Origin::Outside => 0,
+                Origin::Feedback => feeder.n_feedbacks + 1,
+            };
+            if FEEDBACK_EPOCHS_MAX < feeder.n_feedbacks {
+                let said = endless(&self.plan, &returning);
+                let name = |(at, _): &(usize, _)| self.plan.topics[*at].name.clone();
+                endless_topics.extend(returning.iter().map(name));
+                self.shared.return_later(|later| *later = returning);
+                said
+            } else {
+                let back = returning.into_iter().map(|(at, changes)| (at, Changes::Rows(changes)));
+                back.chain(topics).collect()
+            }
+        };
+        let n_rows = topics.iter().map(|(_, changes)| changes.len()).sum();
         self.shared.admit(n_rows).map_err(FeedError::Stopped)?;
-        feeder.send(input.epoch, n_rows, topics);
+        feeder.send(epoch, topics, endless_topics);
         self.shared.wake();
         self.shared.failure().map_or(Ok(()), |reason| Err(FeedError::Stopped(reason)))
     }
@@ -307,11 +355,8 @@ impl Dataflow {
         let mut feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
         let feeder = feeder.as_mut().expect("the feeder is there until the dataflow is dropped");
         feeder.follows(epoch)?;
-        self.shared.admit(0).map_err(FeedError::Stopped)?;
         feeder.markers.iter_mut().flatten().for_each(Marker::end);
-        feeder.send(epoch, 0, Vec::new());
-        self.shared.wake();
-        self.shared.failure().map_or(Ok(()), |reason| Err(FeedError::Stopped(reason)))
+        self.begin(feeder, epoch, Vec::new(), Origin::Outside)
     }
 
     /// Ends the input, waits until all epochs are out, and ends all threads.

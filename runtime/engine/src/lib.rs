@@ -39,6 +39,7 @@ mod gate;
 mod sink;
 mod error_feed;
 mod render;
+mod feedback;
 mod worker;
 mod collector;
 mod fit;
@@ -48,6 +49,7 @@ pub use collector::EpochOutput;
 pub use dataflow::{
     Dataflow, EngineOptions, EpochInput, FeedError, FinishError, StartError, TopicInput,
 };
+pub use feedback::{FEEDBACK_EPOCHS_MAX, Feedback};
 pub use render::BackendChoice;
 pub use source::Changes;
 pub use stats::{Count, CounterKind, Counts, EpochStats, NodeCounts};

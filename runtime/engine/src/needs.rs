@@ -43,6 +43,9 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
     for output in &plan.outputs {
         outputs[output.step.index()].fill(Need::Whole);
     }
+    for feedback in &plan.feedbacks {
+        outputs[feedback.step.index()].fill(Need::Whole);
+    }
     let mut stages = vec![Vec::new(); plan.steps.len()];
     for (idx, step) in plan.steps.iter().enumerate().rev() {
         let needs = outputs[idx].clone();

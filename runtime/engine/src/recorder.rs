@@ -26,7 +26,7 @@ pub(crate) struct Layout {
     pub(crate) counters: Vec<(Arc<str>, Arc<str>)>,
     /// What each counts.
     pub(crate) kinds: Vec<CounterKind>,
-    /// How many output topics.
+    /// How many output topics and feedbacks.
     pub(crate) n_outputs: usize,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct EpochRecord {
     pub(crate) counts: Vec<Counts>,
     /// Error rows with diffs.
     pub(crate) errors: Vec<(ErrorRow, i64)>,
-    /// One collection per output topic.
+    /// One collection per output topic, and then one per feedback.
     pub(crate) outputs: Vec<Vec<(PackedRow, i64)>>,
 }
 

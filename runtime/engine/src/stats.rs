@@ -127,6 +127,19 @@ pub struct EpochStats {
     pub errors: u64,
 }
 
+impl EpochStats {
+    /// Adds what a later epoch did.
+    pub(crate) fn add(&mut self, later: &Self) {
+        for (sum, node) in self.nodes.iter_mut().zip(&later.nodes) {
+            sum.counts.merge(&node.counts);
+        }
+        self.rows_touched += later.rows_touched;
+        self.rows_in += later.rows_in;
+        self.deltas_out += later.deltas_out;
+        self.errors += later.errors;
+    }
+}
+
 /// Adds up the counters of two workers, position by position.
 pub(crate) fn merge_counts(sum: &mut [Counts], other: &[Counts]) {
     assert_eq!(sum.len(), other.len(), "all workers count the same steps");

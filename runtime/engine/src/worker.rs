@@ -13,6 +13,7 @@ use std::thread::Thread;
 use timely::worker::Worker;
 
 use crate::batch::Batch;
+use crate::feedback::Returning;
 use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
 use crate::recorder::{EpochRecord, Meter, Recorder};
@@ -53,6 +54,8 @@ struct Progress {
     n_epochs: usize,
     n_rows: usize,
     failure: Option<String>,
+    /// What goes back into the next epoch.
+    returning: Returning,
 }
 
 /// Epochs that may be on their way through the dataflow.
@@ -83,6 +86,27 @@ impl Shared {
         progress.n_epochs += 1;
         progress.n_rows += n_rows;
         Ok(())
+    }
+
+    /// Waits until every epoch is out, and takes what goes back into the next one.
+    pub(crate) fn take_returning(&self) -> Result<Returning, String> {
+        let mut progress = lock(&self.progress);
+        loop {
+            if let Some(failure) = &progress.failure {
+                return Err(failure.clone());
+            }
+            if progress.n_epochs == 0 {
+                return Ok(std::mem::take(&mut progress.returning));
+            }
+            progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Adds to what goes back into the next epoch; whether anything does.
+    pub(crate) fn return_later(&self, add: impl FnOnce(&mut Returning)) -> bool {
+        let returning = &mut lock(&self.progress).returning;
+        add(returning);
+        !returning.is_empty()
     }
 
     /// Gives the room of an epoch back.

@@ -3,10 +3,11 @@
 //! Epochs close as soon as the engine has room, so that a lone message is not kept waiting and a
 //! crowd of them shares an epoch. **Invariant:** at most [`EPOCHS_UNDER_WAY_MAX`] epochs are in
 //! the engine, fewer than the channel of its outputs holds; so neither ever waits for the other.
+//! Of a circuit that writes to control topics it is one: each begins with what the one before left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arqon_engine::{Changes, Dataflow, EpochInput, EpochOutput, TopicInput};
+use arqon_engine::{Changes, Dataflow, EpochInput, EpochOutput, Feedback, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_shield::{ShutdownHandle, ToBus, ToClient};
 use arqon_spine::{Bus, Output, SessionId, TopicInput as BusInput};
@@ -40,6 +41,9 @@ pub(crate) enum Command {
     Feed { topics: Vec<TopicInput>, reply: oneshot::Sender<Result<Epoch, FeedError>> },
     /// Close all windows, in an epoch of their own.
     EndTime { reply: oneshot::Sender<Result<Epoch, FeedError>> },
+    /// From now on, whenever nothing else is there, let what the flow has written to control
+    /// topics go back; answers when nothing does, with the topics that go on changing.
+    Settle { reply: oneshot::Sender<Result<Vec<TopicName>, FeedError>> },
     /// Take no more, bring out what is under way, and close the sessions with `code`.
     Finish { code: u16 },
 }
@@ -59,6 +63,14 @@ pub(crate) struct Hub {
     outboxes: BTreeMap<SessionId, mpsc::Sender<ToClient>>,
     shutdown: Option<ShutdownHandle>,
     n_under_way: usize,
+    /// At most so many.
+    n_under_way_max: usize,
+    /// Whether the last epoch that came out leaves something to go back.
+    feedback: Feedback,
+    /// Whether that makes epochs by itself.
+    settles: bool,
+    /// Who waits until nothing goes back.
+    waiting: Vec<oneshot::Sender<Result<Vec<TopicName>, FeedError>>>,
     ending: Option<u16>,
     /// The engine has stopped with these words; nothing is fed any more.
     failure: Option<String>,
@@ -83,6 +95,10 @@ impl Hub {
             outboxes: BTreeMap::new(),
             shutdown,
             n_under_way: 0,
+            n_under_way_max: if plan.feedbacks.is_empty() { EPOCHS_UNDER_WAY_MAX } else { 1 },
+            feedback: Feedback::Settled,
+            settles: false,
+            waiting: Vec::new(),
             ending: None,
             failure: None,
         }
@@ -102,7 +118,7 @@ impl Hub {
                 }
             }
             let takes_commands = self.ending.is_none()
-                && (self.failure.is_some() || self.n_under_way < EPOCHS_UNDER_WAY_MAX);
+                && (self.failure.is_some() || self.n_under_way < self.n_under_way_max);
             tokio::select! {
                 biased;
                 output = ears.outputs.recv(), if has_engine => {
@@ -123,17 +139,54 @@ impl Hub {
                     Some(Command::EndTime { reply }) => {
                         let _ = reply.send(self.end_time());
                     }
+                    Some(Command::Settle { reply }) => {
+                        self.settles = true;
+                        self.waiting.push(reply);
+                    }
                     Some(Command::Finish { code }) => self.ending = Some(code),
                     None => self.ending = Some(1001),
                 },
             }
             self.close_epochs();
+            self.settle();
         }
     }
 
     fn is_done(&self) -> bool {
         self.failure.is_some()
-            || self.ending.is_some() && self.n_under_way == 0 && !self.bus.has_input()
+            || self.ending.is_some()
+                && self.n_under_way == 0
+                && !self.bus.has_input()
+                && !self.goes_on()
+    }
+
+    /// Lets go back what waits for it, if nothing else makes an epoch; answers who waits.
+    fn settle(&mut self) {
+        if self.failure.is_none() {
+            if self.n_under_way > 0 || !self.settles {
+                return;
+            }
+            if self.feedback == Feedback::Pending {
+                let epoch = self.bus.mint_epoch(&[]);
+                let taken = self.dataflow.feed_back(epoch);
+                // A failure is kept, and told below.
+                let _ = self.under_way(taken);
+            }
+        }
+        let answer = match (&self.failure, &self.feedback) {
+            (Some(reason), _) => Err(FeedError::Stopped(reason.clone())),
+            (None, Feedback::Pending) => return,
+            (None, Feedback::Settled) => Ok(Vec::new()),
+            (None, Feedback::Endless(topics)) => Ok(topics.clone()),
+        };
+        for reply in self.waiting.drain(..) {
+            let _ = reply.send(answer.clone());
+        }
+    }
+
+    /// Whether another epoch will make itself.
+    fn goes_on(&self) -> bool {
+        self.settles && self.feedback == Feedback::Pending
     }
 
     fn hear(&mut self, message: ToBus) {
@@ -183,13 +236,19 @@ impl Hub {
             return;
         };
         self.n_under_way -= 1;
+        if let Feedback::Endless(topics) = &output.feedback {
+            let names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
+            tracing::warn!(topics = names.join(", "), "control topics do not settle");
+        }
+        self.feedback = output.feedback.clone();
         let frames = self.bus.apply(output.epoch, output.deltas, unix_nanoseconds());
         self.deliver(frames);
     }
 
     /// Closes the open epoch while the engine has room.
     fn close_epochs(&mut self) {
-        if self.n_under_way >= EPOCHS_OF_MESSAGES_MAX || self.failure.is_some() {
+        let n_max = EPOCHS_OF_MESSAGES_MAX.min(self.n_under_way_max);
+        if self.n_under_way >= n_max || self.failure.is_some() {
             return;
         }
         if let Some(closed) = self.bus.close_epoch() {

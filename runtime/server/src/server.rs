@@ -11,7 +11,7 @@ use arqon_shield::{
     install_crypto,
 };
 use arqon_spine::{Bus, BusOptions, Limits};
-use arqon_types::Epoch;
+use arqon_types::{Epoch, TopicName};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -165,6 +165,19 @@ impl Server {
         let stopped = || FeedError::Stopped("the server has ended".to_owned());
         let (reply, answer) = oneshot::channel();
         self.commands.blocking_send(Command::EndTime { reply }).map_err(|_| stopped())?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Says that whatever was to be fed in order is fed. From now on what the flow writes to
+    /// control topics goes back by itself whenever nothing else comes; waits until nothing does,
+    /// and gives the topics that go on changing. Not to be called from an async task.
+    ///
+    /// # Errors
+    /// If the circuit has stopped.
+    pub fn settle(&self) -> Result<Vec<TopicName>, FeedError> {
+        let stopped = || FeedError::Stopped("the server has ended".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.commands.blocking_send(Command::Settle { reply }).map_err(|_| stopped())?;
         answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
     }
 

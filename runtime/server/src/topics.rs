@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use arqon_plan::{DataflowPlan, Operator};
+use arqon_plan::{DataflowPlan, Operator, StepId};
 use arqon_spine::{FilterCompiler, Source, TopicSpec, filter};
 use arqon_types::TopicName;
 
 /// The topics of a plan as the bus knows them.
 pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
-    // An input that clients may also read stands among the outputs too, as its own source.
-    let inputs = engine_inputs(plan);
     let is_written = |topic: &TopicName| {
-        !inputs.contains(topic) && plan.outputs.iter().any(|output| output.topic == *topic)
+        let output = plan.outputs.iter().find(|output| output.topic == *topic);
+        plan.is_fed_back(topic)
+            || output.is_some_and(|output| !is_own_source(plan, topic, output.step))
     };
     let spec = |topic: &arqon_plan::TopicPlan| TopicSpec {
         name: topic.name.clone(),
@@ -23,6 +23,17 @@ pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
         source: if is_written(&topic.name) { Source::Circuit } else { Source::Outside },
     };
     plan.topics.iter().map(spec).collect()
+}
+
+/// Whether the step hands on what comes in by the topic, and nothing else: an input that clients
+/// may also read stands among the outputs too.
+fn is_own_source(plan: &DataflowPlan, topic: &TopicName, id: StepId) -> bool {
+    let step = &plan.steps[id.index()];
+    match (&step.operator, step.inputs.as_slice()) {
+        (Operator::Source(name) | Operator::Log(name), _) => name == topic,
+        (Operator::Map(_), [one]) => is_own_source(plan, topic, *one),
+        _ => false,
+    }
 }
 
 /// The topics that the engine reads; a message to any other goes no further than the bus.

@@ -40,11 +40,13 @@ pub(super) fn sentence(law: Law) -> &'static str {
 /// Whether the circuit has what the law speaks of.
 pub(super) fn applies(law: Law, plan: &DataflowPlan) -> bool {
     let inputs = inputs(plan);
+    // Where something goes back, the cut into epochs is part of the meaning, and what was said once
+    // may go on being said.
+    let settles = plan.feedbacks.is_empty();
     match law {
-        Law::Batch | Law::Split | Law::Workers | Law::Restart | Law::Conservation => {
-            !inputs.is_empty()
-        }
-        Law::Delete => inputs.iter().any(|topic| topic.discipline != Discipline::Events),
+        Law::Workers | Law::Conservation => !inputs.is_empty(),
+        Law::Batch | Law::Split | Law::Restart => !inputs.is_empty() && settles,
+        Law::Delete => settles && inputs.iter().any(|topic| topic.discipline != Discipline::Events),
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arqon_types::{Edge, Field, TimeUnits, Type};
 
 use super::{Verdict, is_at_edge};
-use crate::vertex::Topic;
+use crate::vertex::{Retain, Topic};
 
 /// What becomes of a topic that both plans declare, and why.
 pub(super) fn topic(was: &Topic, now: &Topic) -> (Verdict, Vec<String>) {
@@ -44,12 +44,50 @@ pub(super) fn topic(was: &Topic, now: &Topic) -> (Verdict, Vec<String>) {
             changes.push(reason);
         }
     }
+    changes.extend(readings(was, now));
     let is_changed = !refusals.is_empty() || !changes.is_empty();
     if is_at_edge(was) && !refusals.is_empty() {
         return (Verdict::Refuse, refusals);
     }
     refusals.extend(changes);
     (if is_changed { Verdict::Rebuild } else { Verdict::Keep }, refusals)
+}
+
+/// Why readers see other rows of the topic, although the same ones are sent to it.
+pub(super) fn readings(was: &Topic, now: &Topic) -> Vec<String> {
+    let mut found = Vec::new();
+    match (was.control, now.control) {
+        (false, true) => {
+            found
+                .push("what the flow writes to it comes an epoch later now (`control`)".to_owned());
+        }
+        (true, false) => {
+            found.push("what the flow writes to it comes in the same epoch now".to_owned());
+        }
+        (true, true) | (false, false) => {}
+    }
+    if was.retain != now.retain {
+        let kept = |topic: &Topic| match topic.retain {
+            Some(Retain::Nothing) => "none".to_owned(),
+            Some(Retain::Nanoseconds(_) | Retain::Bytes(_)) | None => {
+                topic.retain_text().unwrap_or_else(|| "all".to_owned())
+            }
+        };
+        found.push(format!("of its rows it retains {} instead of {}", kept(now), kept(was)));
+    }
+    let time = |topic: &Topic| topic.time.map(|at| topic.schema.fields[at].name.clone());
+    if time(was) != time(now) {
+        let named = |topic: &Topic| match time(topic) {
+            Some(field) => format!("the time `{field}`"),
+            None => "no time".to_owned(),
+        };
+        found.push(format!("it has {} instead of {}", named(now), named(was)));
+    }
+    if was.late != now.late {
+        let late = |topic: &Topic| arqon_types::format_duration(topic.late);
+        found.push(format!("rows may be {} late instead of {}", late(now), late(was)));
+    }
+    found
 }
 
 /// The first thing that differs between the fields of two rows.

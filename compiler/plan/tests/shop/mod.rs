@@ -190,6 +190,7 @@ pub(crate) fn dataflow() -> DataflowPlan {
             step("revenue[2]", Operator::Group(group()), &[3], revenue()),
         ],
         outputs: vec![Output { topic: name("shop.revenue"), step: StepId(4) }],
+        feedbacks: Vec::new(),
         releases: Vec::new(),
     }
 }

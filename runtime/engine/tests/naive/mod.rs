@@ -58,6 +58,7 @@ impl PlanBuilder {
             loops: Vec::new(),
             steps: Vec::new(),
             outputs: Vec::new(),
+            feedbacks: Vec::new(),
             releases: Vec::new(),
         })
     }
