@@ -204,7 +204,7 @@ impl Running {
     fn close(&mut self, topics: Vec<TopicInput>) {
         self.epoch = self.epoch.next();
         self.dataflow
-            .feed(EpochInput { epoch: self.epoch, topics })
+            .feed(EpochInput { epoch: self.epoch, time: 0, topics })
             .expect("the engine takes input");
         let output = self.outputs.recv().expect("an output per epoch");
         for update in output.deltas.into_iter().flat_map(|batch| batch.updates) {

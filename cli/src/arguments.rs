@@ -334,6 +334,9 @@ pub(crate) struct RunArguments {
     /// Close an epoch every N records of all inputs together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epoch_rows: Option<u64>,
+    /// Take the times of epochs (`epoch_time()`) from FILE, and add those that it has not yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) times: Option<PathBuf>,
     /// Threads of the dataflow
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,

@@ -5,6 +5,7 @@
 
 mod outcome;
 mod difference;
+mod near;
 mod play;
 mod laws;
 mod junit;
@@ -22,7 +23,7 @@ use serde_json::json;
 use self::difference::difference;
 use self::laws::{Cases, laws, named};
 use self::outcome::{Fault, Outcome};
-use self::play::{changes_of, play};
+use self::play::{TEST_TIME, changes_of, play_at};
 use crate::arguments::{GlobalArguments, TestArguments};
 use crate::circuit::{Circuit, compile_source, options};
 use crate::console::{Console, Style};
@@ -66,7 +67,9 @@ pub(crate) fn test(
                         let why = "inputs are generated, and nothing answers its operators";
                         console.note(&format!("note: no laws are tried of {name}: {why}\n"));
                     } else if arguments.laws {
-                        for outcome in laws(&plan, name, cases)? {
+                        for outcome in
+                            laws(&plan, (name, circuit.compiled.tests.as_slice()), cases)?
+                        {
                             print_outcome(console, &outcome)?;
                             outcomes.push(outcome);
                         }
@@ -162,8 +165,12 @@ fn run_examples(
         topic: input.topic.clone(),
         changes: Changes::Rows(input.changes.clone()),
     };
-    let epochs = test.examples.iter().map(|example| example.send.iter().map(input).collect());
-    play(plan, EngineOptions { n_workers, backend: BackendChoice::Auto }, epochs.collect())
+    let mut time = TEST_TIME;
+    let epochs = test.examples.iter().map(|example| {
+        time = example.time.unwrap_or(time);
+        (time, example.send.iter().map(input).collect())
+    });
+    play_at(plan, EngineOptions { n_workers, backend: BackendChoice::Auto }, epochs.collect())
 }
 
 /// Questions that no mock answered.

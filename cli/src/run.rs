@@ -8,6 +8,7 @@ pub(crate) mod progress;
 pub(crate) mod signals;
 pub(crate) mod collector;
 pub(crate) mod host;
+pub(crate) mod times;
 pub(crate) mod edge;
 pub(crate) mod summary;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use arqon_engine::{EngineOptions, FEEDBACK_EPOCHS_MAX, TopicInput};
 use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
+use arqon_server::EpochClock;
 use arqon_types::{Edge, TopicName};
 
 use self::bindings::OutputBinding;
@@ -25,6 +27,7 @@ use self::host::Host;
 use self::progress::Progress;
 use self::signals::{Signal, Signals};
 use self::summary::Reading;
+use self::times::Times;
 use self::totals::Totals;
 use crate::arguments::{GlobalArguments, RunArguments};
 use crate::circuit::load;
@@ -59,7 +62,9 @@ pub(crate) fn run(
     let edge = has_edge.then(|| edge::options(arguments.listen, &config)).transpose()?;
     let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
     let engine = EngineOptions { n_workers: n_workers(workers), backend: arguments.backend.into() };
-    let host = Host::start(plan, engine, edge, &collector)?;
+    let times = arguments.times.as_deref().map(Times::open).transpose()?;
+    let clock = times.map(|times| Box::new(times) as Box<dyn EpochClock>);
+    let host = Host::start(plan, engine, edge, (&collector, clock))?;
     if let Some(address) = host.address() {
         edge::announce(console, &address, arguments, writes_stdout)?;
     }

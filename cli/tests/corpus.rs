@@ -153,6 +153,11 @@ fn deltas(name: &str, file: &str) -> Vec<String> {
         if let Some(topic) = entry.strip_suffix(".in.ndjson") {
             args.push("--input".to_owned());
             args.push(format!("{topic}={}", folder.join(entry).display()));
+        } else if entry == "times.ndjson" {
+            // A run adds the epochs that its journal lacks.
+            let journal = scratch.path().join(entry);
+            fs::copy(folder.join(entry), &journal).expect("the journal is copied");
+            args.extend(["--times".to_owned(), journal.display().to_string()]);
         } else if let Some(topic) = entry.strip_suffix(".deltas.ndjson") {
             let path = scratch.path().join(entry);
             args.push("--output".to_owned());

@@ -364,3 +364,51 @@ fn calls_are_refused_with_their_place() {
     assert!(ran.stderr.contains("calls.yaml:"), "{}", ran.stderr);
     assert!(ran.stderr.contains("does not run in this version"), "{}", ran.stderr);
 }
+
+#[test]
+fn times_of_epochs_are_kept_and_taken_again() {
+    let scene = Scene::new();
+    scene.write(
+        "came.yaml",
+        "arqon: 1\ncircuit: came\nschemas:\n  A: { id: int64 }\n  B: { id: int64, came: timestamp }\n\
+         topics:\n  a: { schema: A, edge: in }\n  b: { schema: B, edge: out }\nflow:\n  n:\n    \
+         from: a\n    do:\n      - with: { came: epoch_time() }\n    to: b\naccess:\n  all: { publish: \
+         [a], subscribe: [b] }\n",
+    );
+    scene.write("a.ndjson", "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n");
+    let first = "{\"epoch\":1,\"time\":\"2001-02-03T04:05:06Z\"}\n";
+    scene.write("times.ndjson", first);
+    let run = || {
+        let ran = scene.arqon(&[
+            "run",
+            "came.yaml",
+            "--until-idle",
+            "--quiet",
+            "--epoch-rows",
+            "2",
+            "--times",
+            "times.ndjson",
+            "--input",
+            "a=a.ndjson",
+            "--output",
+            "b=-",
+        ]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let kept = std::fs::read_to_string(scene.path("times.ndjson")).unwrap();
+        (ran.stdout, kept)
+    };
+    let (told, kept) = run();
+    let lines: Vec<serde_json::Value> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["$row"]["came"], "2001-02-03T04:05:06Z");
+    assert_eq!(lines[1]["$row"]["came"], "2001-02-03T04:05:06Z");
+    let second: serde_json::Value = serde_json::from_str(kept.lines().nth(1).unwrap()).unwrap();
+    assert_eq!((&second["epoch"], &second["time"]), (&2.into(), &lines[2]["$row"]["came"]));
+    assert!(kept.starts_with(first) && second["time"].as_str() > Some("2026"), "{kept}");
+    assert_eq!(run(), (told, kept), "the second run has nothing to ask");
+
+    scene.write("times.ndjson", "{\"epoch\":1}\n");
+    let ran = scene.arqon(&["run", "came.yaml", "--until-idle", "--times", "times.ndjson"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("times.ndjson:1: no time of an epoch"), "{}", ran.stderr);
+}

@@ -37,6 +37,25 @@ fn laws_are_cases_in_the_report_and_in_junit() {
     }
 }
 
+/// The circuits of the reference that have tests.
+#[test]
+fn examples_on_the_page_pass() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/CIRCUITS.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks =
+        page.split("```yaml circuit\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let scene = Scene::new();
+    let mut files = Vec::new();
+    for (at, block) in blocks.filter(|block| block.contains("\ntests:")).enumerate() {
+        files.push(format!("page{at}.yaml"));
+        scene.write(&files[at], block);
+    }
+    assert!(3 <= files.len(), "{files:?}");
+    let ran = scene
+        .arqon(&[&["test"][..], &files.iter().map(String::as_str).collect::<Vec<_>>()].concat());
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}
+
 #[test]
 fn a_law_that_speaks_of_nothing_in_the_circuit_is_not_tried() {
     let scene = Scene::new();

@@ -3,11 +3,13 @@
 mod mocks;
 
 use arqon_grammar::Diagnostic;
+use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_grammar::code::yaml;
 use arqon_operators::Place;
-use arqon_types::{Change, Discipline, Row, Schema, TopicName, error_schema};
+use arqon_types::{
+    Change, Discipline, Float, Row, Schema, TopicName, error_schema, parse_timestamp,
+};
 
 use self::mocks::{Said, mocked_names};
 use crate::facts::Notes;
@@ -64,13 +66,26 @@ pub struct TestPlan {
     pub place: Place,
     /// In order.
     pub examples: Vec<TestExample>,
-    /// What is to hold for generated inputs, each with its place.
-    pub laws: Vec<(Law, Place)>,
+    /// What is to hold for generated inputs.
+    pub laws: Vec<NamedLaw>,
+}
+
+/// A law that a test names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NamedLaw {
+    /// The law.
+    pub law: Law,
+    /// Where it is named.
+    pub place: Place,
+    /// How far apart floats may be where it compares rows.
+    pub within: Float,
 }
 
 /// One epoch of a test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestExample {
+    /// When it comes, in nanoseconds since 1970; as the step before where it is not said.
+    pub time: Option<i64>,
     /// Where it stands.
     pub place: Place,
     /// What is sent, in order.
@@ -138,8 +153,7 @@ impl Tests<'_, '_> {
             let typed = match step {
                 ast::TestStep::Example(example) => self.example(example, &mut said),
                 ast::TestStep::Law(check) => {
-                    let place = self.places.place(check.law.span);
-                    laws.extend(self.law(check).map(|law| (law, place)));
+                    laws.extend(self.law(check));
                     continue;
                 }
             };
@@ -156,17 +170,8 @@ impl Tests<'_, '_> {
         })
     }
 
-    fn law(&mut self, check: &ast::LawCheck) -> Option<Law> {
-        if let Some(within) = &check.within {
-            self.report.push(
-                Diagnostic::new(
-                    yaml::NOT_AVAILABLE,
-                    within.span,
-                    "`within` of a law is part of the language and not available in this version",
-                )
-                .help("the laws that are there hold exactly"),
-            );
-        }
+    fn law(&mut self, check: &ast::LawCheck) -> Option<NamedLaw> {
+        let within = check.within.as_ref().map_or(Some(Float::new(0.0)), |it| self.tolerance(it));
         let name = &check.law;
         let law = Law::ALL.into_iter().find(|law| law.name() == name.as_str());
         if law.is_none() {
@@ -190,7 +195,43 @@ impl Tests<'_, '_> {
             );
             return None;
         }
-        law
+        if let (Some(Law::Conservation), Some(within)) = (law, &check.within) {
+            let message = "`conservation` counts rows, and measures no distance between them";
+            let fault = Diagnostic::new(names::LAW_TOLERANCE, within.span, message);
+            self.report.push(fault.help("leave `within` away"));
+            return None;
+        }
+        Some(NamedLaw { law: law?, place: self.places.place(name.span), within: within? })
+    }
+
+    /// How far apart floats may be.
+    fn tolerance(&mut self, written: &Spanned<String>) -> Option<Float> {
+        let read = written.node.parse().ok().filter(|it: &f64| it.is_finite() && *it >= 0.0);
+        if read.is_none() {
+            let message =
+                format!("`within` wants a number that is not below 0, found `{}`", written.node);
+            self.report.push(
+                Diagnostic::new(names::VALUE, written.span, message)
+                    .help("it is how far apart floats may be, as in `within: 0.001`"),
+            );
+        }
+        read.map(Float::new)
+    }
+
+    /// When a step comes.
+    fn time(&mut self, written: &Spanned<String>) -> Option<i64> {
+        parse_timestamp(&written.node)
+            .map_err(|error| {
+                self.report.push(
+                    Diagnostic::new(
+                        names::VALUE,
+                        written.span,
+                        format!("`time` wants timestamp, found `{}`", written.node),
+                    )
+                    .note(error.to_string()),
+                );
+            })
+            .ok()
     }
 
     fn example(&mut self, example: &ast::Example, said: &mut Said) -> Option<TestExample> {
@@ -199,7 +240,9 @@ impl Tests<'_, '_> {
             example.send.iter().map(|(topic, rows)| self.input(topic, rows)).collect();
         let expect: Vec<Option<TestOutput>> =
             example.expect.iter().map(|(topic, rows)| self.output(topic, rows)).collect();
+        let time = example.time.as_ref().and_then(|time| self.time(time));
         Some(TestExample {
+            time,
             place: self.places.place(example.span),
             send: mocks?.into_iter().map(Some).chain(send).collect::<Option<_>>()?,
             expect: expect.into_iter().collect::<Option<_>>()?,

@@ -39,7 +39,7 @@ mod filter;
 pub use checks::{Unbounded, no_bypass_proof, plan_errors, plan_warnings};
 pub use compile::{Compiled, Pass, Rehearsal, compile, compile_with};
 pub use contract::CONTRACT_NAMES;
-pub use example::{Law, TestExample, TestInput, TestOutput, TestPlan};
+pub use example::{Law, NamedLaw, TestExample, TestInput, TestOutput, TestPlan};
 pub use facts::Facts;
 pub use filter::{compile_aggregate, compile_expression, compile_filter};
 pub use mocks::{ANSWERS, Unanswered};

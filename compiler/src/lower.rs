@@ -11,10 +11,10 @@ mod windows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arqon_operators::Expr;
+use arqon_operators::{Expr, ExprKind, Function};
 use arqon_plan::{
-    Arm, DataflowPlan, Feedback, Frame, Latest, Loop, LoopId, MARK, Map, Operator, Output,
-    PLACE_FIELD, Plan, Stage, StageKind, Step, StepId, TopicPlan, Unnest, n_places,
+    ARRIVAL, Arm, DataflowPlan, Feedback, Frame, Latest, Loop, LoopId, MARK, Map, Operator, Output,
+    PLACE_FIELD, Plan, Route, Stage, StageKind, Step, StepId, TopicPlan, Unnest, n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
@@ -30,6 +30,7 @@ use crate::typed::{
     Input, LocalId, NodeId, Owner, TopicId, TypedNode, TypedSource, TypedStep, Verb,
 };
 use crate::typing::Flow;
+use crate::walk::for_each_child_mut;
 
 use self::mocks::Mocks;
 use self::windows::marked;
@@ -108,6 +109,7 @@ pub(crate) fn lower(
                 edge: topic.edge,
                 verified: ast.is_none_or(|ast| ast.unchecked.is_none()),
                 lateness: (is_fed && marks.topics.contains(&id)).then(late),
+                arrival: is_fed && marks.arrivals.topics.contains(&id),
             })
         })
         .chain(granted.into_iter().map(Some))
@@ -296,6 +298,7 @@ impl Lowering<'_, '_> {
                 edge: Edge::Out,
                 verified: true,
                 lateness: None,
+                arrival: false,
             });
         }
         Some(granted)
@@ -336,16 +339,32 @@ impl Lowering<'_, '_> {
         fields[..before_places].last().is_some_and(|field| field.name == MARK)
     }
 
-    /// The rows of a step with neither mark nor place in the log.
+    /// Whether the rows of a step carry the time at which they came.
+    fn has_arrival(&self, id: StepId) -> bool {
+        let fields = &self.steps[id.index()].schema.fields;
+        fields.iter().any(|field| field.name == ARRIVAL)
+    }
+
+    /// Whether the rows before a step of a node are to carry the time at which they came.
+    fn brings_arrival(&self, node: NodeId, step: usize) -> bool {
+        self.marks.arrivals.nodes.get(&node.0).is_some_and(|last| step <= *last)
+    }
+
+    /// The circuit's own columns of a step's rows.
     fn plain(&mut self, id: StepId) -> Option<StepId> {
-        self.shaped(id, Kept { mark: false, places: false })
+        self.shaped(id, Kept { arrival: false, mark: false, places: false })
     }
 
     /// The rows of a step with at most these of the hidden columns.
     fn shaped(&mut self, id: StepId, wanted: Kept) -> Option<StepId> {
         let n_places = self.n_places(id);
-        let has = Kept { mark: self.has_mark(id), places: 0 < n_places };
-        let kept = Kept { mark: has.mark && wanted.mark, places: has.places && wanted.places };
+        let has =
+            Kept { arrival: self.has_arrival(id), mark: self.has_mark(id), places: 0 < n_places };
+        let kept = Kept {
+            arrival: has.arrival && wanted.arrival,
+            mark: has.mark && wanted.mark,
+            places: has.places && wanted.places,
+        };
         if kept == has {
             return Some(id);
         }
@@ -358,12 +377,14 @@ impl Lowering<'_, '_> {
             let source = self.source(topic)?;
             self.shaped(source, kept)?
         } else {
-            let mark_at = step.schema.fields.len() - n_places - usize::from(has.mark);
-            let is_kept = |at: usize| {
-                at < mark_at || if has.mark && at == mark_at { kept.mark } else { kept.places }
+            let is_kept = |field: &Field| match field.name.as_str() {
+                ARRIVAL => kept.arrival,
+                MARK => kept.mark,
+                name => !name.starts_with(PLACE_FIELD) || kept.places,
             };
-            let columns: Vec<usize> =
-                (0..step.schema.fields.len()).filter(|at| is_kept(*at)).collect();
+            let columns: Vec<usize> = (0..step.schema.fields.len())
+                .filter(|at| is_kept(&step.schema.fields[*at]))
+                .collect();
             let fields = columns.iter().map(|at| step.schema.fields[*at].clone()).collect();
             let schema = Arc::new(Schema::new(step.schema.name.clone(), fields));
             let column = |(at, field): (&usize, &Field)| Expr::column(*at, field.ty.clone());
@@ -410,6 +431,7 @@ impl Lowering<'_, '_> {
         }
         let n_places = inputs.iter().map(|id| self.n_places(*id)).max().unwrap_or(0);
         let schema = Arc::clone(schema);
+        let schema = if self.has_arrival(inputs[0]) { arrived(schema) } else { schema };
         let schema = if self.has_mark(inputs[0]) { marked(schema) } else { schema };
         let inputs = inputs.into_iter().map(|id| self.padded(id, n_places)).collect();
         self.push(Step {
@@ -429,7 +451,7 @@ impl Lowering<'_, '_> {
         label: Label<'_>,
         schema: Arc<Schema>,
     ) -> Option<StepId> {
-        let input = self.shaped(input, Kept { mark: false, places: true })?;
+        let input = self.shaped(input, Kept { arrival: false, mark: false, places: true })?;
         let n_places = self.n_places(input);
         Some(self.push(Step {
             node: label.node.to_owned(),
@@ -477,10 +499,12 @@ impl Lowering<'_, '_> {
         Some(step)
     }
 
-    /// What the rows of a topic's source are, with their mark if they carry one.
+    /// What the rows of a topic's source are, with what they bring along.
     fn topic_schema(&self, id: TopicId) -> Option<Arc<Schema>> {
         let topic = self.resolved.topic(id);
         let schema = Arc::new(topic.schema()?);
+        let brings = self.marks.arrivals.topics.contains(&id.0);
+        let schema = if brings { arrived(schema) } else { schema };
         Some(if self.marks.topics.contains(&id.0) { marked(schema) } else { schema })
     }
 
@@ -503,6 +527,7 @@ impl Lowering<'_, '_> {
                 address = format!("{}.to", node.name);
             }
             let kept = Kept {
+                arrival: self.marks.arrivals.topics.contains(&id.0),
                 mark: self.marks.topics.contains(&id.0),
                 places: self.placed.topics[id.0] || self.placed.latest_topics[id.0],
             };
@@ -582,9 +607,9 @@ impl Lowering<'_, '_> {
         let mut row = Arc::clone(&node.row_in);
         let mut arms = None;
         for (idx, step) in node.steps.iter().enumerate() {
-            if self.placed.n_steps[id.0] <= idx {
-                at = self.shaped(at, Kept { mark: true, places: false })?;
-            }
+            let arrival = self.brings_arrival(id, idx);
+            let places = idx < self.placed.n_steps[id.0];
+            at = self.shaped(at, Kept { arrival, mark: true, places })?;
             at = match &step.verb {
                 Verb::Window(window) => {
                     at = self.late(id, step, at, (&window.time, window.frame.frame()))?;
@@ -607,8 +632,10 @@ impl Lowering<'_, '_> {
             }
             row = Arc::clone(&step.row);
         }
-        if !self.placed.nodes[id.0] && arms.is_none() {
-            at = self.shaped(at, Kept { mark: true, places: false })?;
+        if arms.is_none() {
+            let arrival = self.brings_arrival(id, node.steps.len());
+            let places = self.placed.nodes[id.0];
+            at = self.shaped(at, Kept { arrival, mark: true, places })?;
         }
         self.results[id.0] = arms.unwrap_or_else(|| vec![at]);
         Some(())
@@ -618,6 +645,7 @@ impl Lowering<'_, '_> {
         let mut inputs = Vec::with_capacity(node.sources.len());
         for source in &node.sources {
             let kept = Kept {
+                arrival: self.brings_arrival(id, 0),
                 mark: self.marks.nodes.contains_key(&id.0),
                 places: self.placed.nodes[id.0] || 0 < self.placed.n_steps[id.0],
             };
@@ -692,6 +720,8 @@ impl Lowering<'_, '_> {
         let from = Arc::clone(&self.steps[at.index()].schema);
         let schema = schema_after(&from, node, &step.row)?;
         let hiding = || with_hidden(Arc::clone(&schema), &from);
+        // What was asked for by name is a column of the rows.
+        let came = from.fields.len() - n_hidden(&from);
         let address = step.address.clone();
         let made = |operator: Operator, inputs: Vec<StepId>, schema: Arc<Schema>| Step {
             node: node.errors_of.clone(),
@@ -702,13 +732,18 @@ impl Lowering<'_, '_> {
         };
         Some(match &step.verb {
             Verb::Where(condition) => {
-                self.push(made(filter(&address, Expr::clone(condition)), vec![at], hiding()))
+                let condition = with_arrival(condition, came);
+                self.push(made(filter(&address, condition), vec![at], hiding()))
             }
             Verb::Project(_, exprs) => {
-                let exprs = exprs.iter().cloned().chain(hidden_of(&from)).collect();
+                let exprs = exprs.iter().map(|expr| with_arrival(expr, came));
+                let exprs = exprs.chain(hidden_of(&from)).collect();
                 self.push(made(project(&address, exprs), vec![at], hiding()))
             }
-            Verb::Unnest(unnest) => self.unnest(unnest, at, made, schema)?,
+            Verb::Unnest(unnest) => {
+                let list = with_arrival(&unnest.list, came);
+                self.unnest(&Unnest { list, ..*unnest }, at, made, schema)?
+            }
             Verb::Join { input, join, .. } => {
                 let right = self.input(*input)?;
                 let right = self.plain(right)?;
@@ -741,7 +776,10 @@ impl Lowering<'_, '_> {
             Verb::Over(over) => self.push(made(Operator::Over(over.clone()), vec![at], schema)),
             Verb::Route(route) => {
                 let schema = with_hidden(node_schema(node, before)?, &from);
-                self.push(made(Operator::Route(route.clone()), vec![at], schema))
+                let conditions = route.conditions.iter();
+                let conditions = conditions.map(|expr| with_arrival(expr, came)).collect();
+                let route = Route { conditions, has_rest: route.has_rest };
+                self.push(made(Operator::Route(route), vec![at], schema))
             }
             Verb::Carries(Discipline::Full) => {
                 let label = Label { node: &node.errors_of, address: &address };
@@ -831,9 +869,10 @@ fn schema_after(before: &Arc<Schema>, node: &TypedNode, row: &RowType) -> Option
     if is_same { Some(Arc::clone(before)) } else { node_schema(node, row) }
 }
 
-/// Which of the columns that are not the circuit's rows keep. The mark stands before the place.
+/// Which of the columns that are not the circuit's rows keep, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Kept {
+    arrival: bool,
     mark: bool,
     places: bool,
 }
@@ -857,7 +896,26 @@ fn placed_schema(mut schema: Arc<Schema>, n_places: usize) -> Arc<Schema> {
     schema
 }
 
-/// How many of the last columns are not the circuit's: the mark, and the place in the log.
+/// The schema of rows with the time at which they came as last field.
+fn arrived(mut schema: Arc<Schema>) -> Arc<Schema> {
+    Arc::make_mut(&mut schema).fields.push(Field::new(ARRIVAL, Type::Timestamp));
+    schema
+}
+
+/// The expression with the column `came` for `epoch_time()`.
+fn with_arrival(expr: &Expr, came: usize) -> Expr {
+    fn put(expr: &mut Expr, came: usize) {
+        if let ExprKind::Call { function: Function::EpochTime, .. } = expr.kind {
+            expr.kind = ExprKind::Column(came);
+        }
+        for_each_child_mut(expr, |child| put(child, came));
+    }
+    let mut expr = expr.clone();
+    put(&mut expr, came);
+    expr
+}
+
+/// How many of the last columns are not the circuit's: arrival, mark, and place in the log.
 fn n_hidden(schema: &Schema) -> usize {
     schema.fields.iter().rev().take_while(|field| field.name.starts_with('$')).count()
 }

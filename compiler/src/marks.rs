@@ -26,6 +26,26 @@ pub(crate) struct Marks {
     pub(crate) nodes: BTreeMap<usize, usize>,
     /// Topics whose rows have marks.
     pub(crate) topics: BTreeSet<usize>,
+    /// Which rows bring the time at which they came.
+    pub(crate) arrivals: Arrivals,
+}
+
+/// Which rows bring the time at which they came to an expression that asks for it.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals {
+    /// Nodes whose rows do, with the last step before which they do.
+    pub(crate) nodes: BTreeMap<usize, usize>,
+    /// Topics whose rows do.
+    pub(crate) topics: BTreeSet<usize>,
+}
+
+/// What a row brings from its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brought {
+    /// Its mark.
+    Mark,
+    /// The time at which it came.
+    Arrival,
 }
 
 /// Finds the way of the marks, fills in which topics close each window, and reports windows that
@@ -46,6 +66,7 @@ pub(crate) fn trace_marks(resolved: &Resolved<'_>, flow: &mut Flow, report: &mut
             seen: BTreeSet::new(),
             fed: BTreeSet::new(),
             marks: Marks::default(),
+            brought: Brought::Mark,
             fault: None,
         };
         trace.node(NodeId(id), step);
@@ -87,12 +108,71 @@ pub(crate) fn trace_marks(resolved: &Resolved<'_>, flow: &mut Flow, report: &mut
             reads.filter(|id| expiry(resolved, *id, !writers[id.0].is_empty()).is_some());
         marks.topics.extend(expiring.map(|id| id.0));
     }
+    marks.arrivals = arrivals(resolved, flow, &writers, report);
     for (node, step) in refused {
         flow.nodes[node].steps[step].verb = Verb::Unknown;
     }
     idle_late(resolved, flow, &marks, report);
     marks
 }
+
+/// Finds the way of rows to the steps that ask when they came, and reports those that cannot know.
+fn arrivals(
+    resolved: &Resolved<'_>,
+    flow: &Flow,
+    writers: &Writers,
+    report: &mut Report,
+) -> Arrivals {
+    let mut arrivals = Arrivals::default();
+    for (id, node) in flow.nodes.iter().enumerate() {
+        for (idx, step) in node.steps.iter().enumerate() {
+            let Some(asked) = step.asks_arrival else { continue };
+            let mut trace = Trace {
+                resolved,
+                flow,
+                writers,
+                seen: BTreeSet::new(),
+                fed: BTreeSet::new(),
+                marks: Marks::default(),
+                brought: Brought::Arrival,
+                fault: None,
+            };
+            trace.node(NodeId(id), idx);
+            if let Some(fault) = trace.fault {
+                not_arrived(&step.address, asked, &fault, report);
+                break;
+            }
+            for (node, last) in trace.marks.nodes {
+                let known = arrivals.nodes.entry(node).or_insert(0);
+                *known = (*known).max(last);
+            }
+            arrivals.topics.extend(trace.marks.topics);
+        }
+    }
+    arrivals
+}
+
+fn not_arrived(address: &str, asked: Span, fault: &Fault, report: &mut Report) {
+    let help = match fault.word.strip_suffix(RETRACTS) {
+        Some(_) => "let the topic carry `events` or `full`, or send the time in a field".to_owned(),
+        None => {
+            "give it a name right behind the topic: `- with: { came: epoch_time() }`".to_owned()
+        }
+    };
+    report.push(
+        Diagnostic::new(
+            discipline::NOT_ARRIVED,
+            asked,
+            format!("`epoch_time()` at `{address}` stands behind {}", fault.word),
+        )
+        .label("when these rows came is not known here")
+        .secondary(fault.span, "its rows bring no time along")
+        .help(help),
+    );
+}
+
+/// What is said of topics on which rows are taken back by their fields alone.
+const RETRACTS: &str = ", which carries `delta`";
 
 /// A step that hands no marks on.
 struct Fault {
@@ -110,6 +190,7 @@ struct Trace<'r, 'a> {
     /// The topics that the rows come in by.
     fed: BTreeSet<TopicId>,
     marks: Marks,
+    brought: Brought,
     fault: Option<Fault>,
 }
 
@@ -127,7 +208,7 @@ impl Trace<'_, '_> {
             return;
         }
         for step in &node.steps[..n_steps] {
-            if let Some(word) = word_of_state(&step.verb) {
+            if let Some(word) = self.word_of_state(&step.verb) {
                 self.fault.get_or_insert(Fault { span: step.span, word });
                 return;
             }
@@ -159,11 +240,35 @@ impl Trace<'_, '_> {
         }
     }
 
+    /// What a step is called that does not bring along what is wanted.
+    fn word_of_state(&self, verb: &Verb) -> Option<String> {
+        match (self.brought, verb) {
+            (Brought::Arrival, Verb::Window(_)) => Some("a `window`".to_owned()),
+            (Brought::Arrival | Brought::Mark, verb) => word_of_state(verb),
+        }
+    }
+
     fn topic(&mut self, id: TopicId, span: Span) {
         let topic = self.resolved.topic(id);
         let writers = &self.writers[id.0];
         self.marks.topics.insert(id.0);
+        if self.brought == Brought::Arrival && topic.ast().is_none() {
+            let word = format!("topic `{}` of an operator", topic.name);
+            self.fault.get_or_insert(Fault { span, word });
+            return;
+        }
+        if self.brought == Brought::Arrival && is_control(self.resolved, id) && !writers.is_empty()
+        {
+            let word = format!("topic `{}`, which the flow writes back to itself", topic.name);
+            self.fault.get_or_insert(Fault { span, word });
+            return;
+        }
         if comes_in(self.resolved, id, writers.len()) {
+            if self.brought == Brought::Arrival && topic.discipline == Discipline::Delta {
+                let word = format!("topic `{}`{RETRACTS}", topic.name);
+                self.fault.get_or_insert(Fault { span, word });
+                return;
+            }
             self.fed.insert(id);
         }
         if writers.is_empty() {

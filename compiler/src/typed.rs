@@ -208,6 +208,8 @@ pub(crate) struct TypedStep {
     pub(crate) operator: Option<(OperatorId, Span)>,
     /// The rows that come out.
     pub(crate) row: Arc<RowType>,
+    /// Where it asks for `epoch_time()`.
+    pub(crate) asks_arrival: Option<Span>,
 }
 
 /// What a step does.

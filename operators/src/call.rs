@@ -326,6 +326,7 @@ impl Call<'_, '_> {
             F::Year | F::Quarter | F::Month | F::Day | F::Weekday => {
                 (vec![self.of_class(CIVIL)?], Type::Int64)
             }
+            F::EpochTime => (Vec::new(), Type::Timestamp),
             F::Hour | F::Minute | F::Second => (vec![self.of_type(&Type::Timestamp)?], Type::Int64),
             F::IsSome => return self.presence(),
             F::Hash => return self.hash(),

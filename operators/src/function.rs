@@ -134,6 +134,8 @@ pub enum Function {
     FromHex,
     /// `sha256(bytes)`, `sha256(s)`
     Sha256,
+    /// `epoch_time()`: when the row came in; the compiler puts the column that says so in its place
+    EpochTime,
     /// A function of tensors
     OfTensor(TensorFunction),
 }

@@ -139,6 +139,9 @@ pub(crate) fn invoke(
         F::Hour => Value::Int(of_day(&args[0]) / (DAY / 24)),
         F::Minute => Value::Int(of_day(&args[0]) / (DAY / 1440) % 60),
         F::Second => Value::Int(of_day(&args[0]) / (DAY / 86_400) % 60),
+        F::EpochTime => {
+            return Err(Failure::argument("`epoch_time()` is known only where rows come in"));
+        }
         F::Weekday => Value::Int(civil::weekday(instant(&args[0]).0)),
         F::Quarter => Value::Int((date_of(&args[0]).month - 1) / 3 + 1),
         F::Diff => diff(&args[0], &args[1], text(&args[2]))?,

@@ -231,6 +231,7 @@ fn call_can_fail(function: Function, args: &[Node]) -> bool {
         | F::Diff
         | F::ParseTime
         | F::FormatTime
+        | F::EpochTime
         | F::MapOf
         | F::Substr
         | F::Slice

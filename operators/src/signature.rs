@@ -212,6 +212,7 @@ const FUNCTIONS: &[Signature] = &[
     call("hour", F::Hour, &["at"], 1, "hour(at: timestamp) -> int64"),
     call("minute", F::Minute, &["at"], 1, "minute(at: timestamp) -> int64"),
     call("second", F::Second, &["at"], 1, "second(at: timestamp) -> int64"),
+    call("epoch_time", F::EpochTime, &[], 0, "epoch_time() -> timestamp, when the row came in"),
     call(
         "weekday",
         F::Weekday,

@@ -33,6 +33,7 @@ pub const INPUTS: &[(&str, &str)] = &[("left", "full"), ("right", "delta"), ("fe
 type Fields = Vec<(String, String)>;
 
 /// A topic or node that may be read: what it is called, its rows, and what they say.
+#[expect(clippy::struct_excessive_bools, reason = "facts that hang together in no one way")]
 #[derive(Debug, Clone)]
 struct Readable {
     name: String,
@@ -40,6 +41,8 @@ struct Readable {
     saying: Saying,
     /// Whether its rows carry marks: they came from a topic row by row.
     has_marks: bool,
+    /// Whether they bring along when they came: as the marks, and not by a topic of changes.
+    arrives: bool,
     /// Whether every topic that they came from has an event time.
     is_timed: bool,
     /// Whether a final window stands before, after which what is computed may be facts again.
@@ -91,6 +94,7 @@ pub fn circuit(random: &mut Random) -> String {
             fields: row(),
             saying: if stays { Saying::Placed } else { Saying::Changes },
             has_marks: true,
+            arrives: *carries != "delta",
             is_timed,
             is_final: false,
         });
@@ -158,6 +162,7 @@ impl Control {
             fields: [("id", "int64"), ("k", "int64"), ("at", "timestamp")].map(field).to_vec(),
             saying: if self.carries == "events" { Saying::Placed } else { Saying::Changes },
             has_marks: self.carries == "full" || !self.is_keyed,
+            arrives: false,
             is_timed: self.is_timed,
             is_final: false,
         }
@@ -220,6 +225,7 @@ fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
             name: name.to_owned(),
             saying: Saying::Changes,
             has_marks: false,
+            arrives: false,
             is_final: false,
             ..made
         };
@@ -232,6 +238,7 @@ fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
         from = format!("[{from}, {}]", twin.name);
         made.saying = union(made.saying, twin.saying);
         made.has_marks &= twin.has_marks;
+        made.arrives &= twin.arrives;
         made.is_timed &= twin.is_timed;
         made.is_final |= twin.is_final;
     }
@@ -242,6 +249,11 @@ fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
     for at in 0..n_steps {
         let can_judge = made.has_marks && late.is_none();
         if can_judge && random.chance(30) && window(random, &mut made, &mut late, &mut body) {
+            made.arrives = false;
+            continue;
+        }
+        if made.arrives && random.chance(25) {
+            arrival(random, &mut made.fields, &mut body);
             continue;
         }
         let n_before = body.len();
@@ -251,12 +263,25 @@ fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
             && !written.contains("- join")
             && !written.contains("- loop");
         made.has_marks &= goes_row_by_row || written.is_empty();
+        made.arrives &= goes_row_by_row || written.is_empty();
         made.is_final |= written.contains("- join") && nodes.iter().any(|other| other.is_final);
     }
     if body.ends_with("do:\n") {
         body.push_str("      - where: true\n");
     }
     Node { body, made, late }
+}
+
+/// A step that asks when its rows came.
+fn arrival(random: &mut Random, fields: &mut Fields, body: &mut String) {
+    let name = format!("came{}", fields.len());
+    let seconds = random.below(5);
+    if random.chance(30) || fields.iter().any(|(other, _)| *other == name) {
+        let _ = writeln!(body, "      - where: epoch_time() != t\"1970-01-01T00:00:0{seconds}Z\"");
+        return;
+    }
+    let _ = writeln!(body, "      - with:\n          {name}: epoch_time() - {seconds}s");
+    fields.push((name, "timestamp".to_owned()));
 }
 
 /// A window over the rows so far; false if they have no timestamp, or bounds already.
@@ -274,6 +299,7 @@ fn window(
     *late = Some(Readable {
         name: format!("{}.late", made.name),
         has_marks: false,
+        arrives: false,
         saying: Saying::Facts,
         ..made.clone()
     });
@@ -523,6 +549,7 @@ fn node_loop(
         fields: fields.clone(),
         saying: Saying::Changes,
         has_marks: false,
+        arrives: false,
         is_timed: false,
         is_final: false,
     }));

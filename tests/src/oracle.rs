@@ -36,6 +36,8 @@ pub struct Inputs {
     has_ended: bool,
     /// What the flow wrote to each control topic in the epoch before.
     written: BTreeMap<String, Collection>,
+    /// The time of the epoch whose changes come.
+    time: i64,
 }
 
 /// What all topics hold.
@@ -67,6 +69,8 @@ impl Inputs {
     pub fn apply(&mut self, plan: &DataflowPlan, topic: &TopicName, change: &Change) {
         let spec =
             plan.topics.iter().find(|spec| spec.name == *topic).expect("the topic is planned");
+        let arrived = spec.arrival.then(|| self.arrived(change));
+        let change = arrived.as_ref().unwrap_or(change);
         if let Some(late) = spec.lateness {
             self.log(spec, topic, change, late);
         }
@@ -140,6 +144,26 @@ impl Inputs {
             }
         }
         messages
+    }
+}
+
+/// The time of epochs.
+impl Inputs {
+    /// Says when the changes come that follow.
+    pub fn set_time(&mut self, time: i64) {
+        self.time = time;
+    }
+
+    /// The change with the time at which it comes, which its row keeps.
+    fn arrived(&self, change: &Change) -> Change {
+        let with_time =
+            |row: &Row| row.iter().cloned().chain([Value::Timestamp(self.time)]).collect();
+        match change {
+            Change::Insert(row) => Change::Insert(with_time(row)),
+            Change::Upsert(row) => Change::Upsert(with_time(row)),
+            Change::Delete(key) => Change::Delete(key.clone()),
+            Change::Diff { .. } => panic!("a retraction does not say when its row came"),
+        }
     }
 }
 

@@ -48,7 +48,7 @@ fn serve() -> (Server, String, String) {
         settings: Settings::default(),
         secret: random_secret().expect("a secret"),
     };
-    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge) };
+    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge), clock: None };
     let server = Server::start(plan(), options, |_| {}).expect("the server starts");
     let url = format!("ws://{}", server.address().expect("the edge listens"));
     let token = server.token().expect("the edge has topics").to_owned();

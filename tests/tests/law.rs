@@ -109,7 +109,10 @@ fn check(
     let mut back: Vec<Message> = Vec::new();
     for (origin, output) in outputs {
         let messages = match origin {
-            Origin::Messages(at) => epochs[at].as_slice(),
+            Origin::Messages(at) => {
+                inputs.set_time(time_of(at));
+                epochs[at].as_slice()
+            }
             // After the last epoch of messages, event time comes to its end.
             Origin::End => {
                 inputs.end_time();
@@ -221,7 +224,8 @@ fn run(
                 changes: Changes::Rows(vec![change.clone()]),
             })
             .collect();
-        dataflow.feed(EpochInput { epoch, topics }).expect("the engine takes input");
+        let time = time_of(at);
+        dataflow.feed(EpochInput { epoch, time, topics }).expect("the engine takes input");
     }
     settle(&mut epoch, &mut origins);
     epoch = epoch.next();
@@ -232,6 +236,11 @@ fn run(
     outputs.extend(receiver.iter());
     assert_eq!(origins.len(), outputs.len(), "every epoch comes out once");
     origins.into_iter().zip(outputs).collect()
+}
+
+/// Any time will do, as long as the recomputation takes the same: here it repeats and goes back.
+fn time_of(at: usize) -> i64 {
+    i64::try_from(at * 7 % 5).expect("few epochs") * 1_000_000_000
 }
 
 /// Adds the deltas of one epoch, asserting that they are canonical.

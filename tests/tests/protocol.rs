@@ -43,7 +43,7 @@ fn every_session_of_the_page_is_played() {
         settings: Settings::default(),
         secret: random_secret().unwrap(),
     };
-    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge) };
+    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge), clock: None };
     let server = Server::start(plan.expect("the circuit compiles"), options, |_| {}).unwrap();
     let sessions = blocks(&page, "session");
     assert!(sessions.len() > 6, "the page has sessions");

@@ -36,7 +36,7 @@ fn server(circuit: &str) -> Server {
         settings: Settings::default(),
         secret: random_secret().unwrap(),
     };
-    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge) };
+    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge), clock: None };
     Server::start(plan, options, |_| {}).unwrap()
 }
 

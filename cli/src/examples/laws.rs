@@ -11,9 +11,9 @@ mod generate;
 mod check;
 mod shrink;
 
-use arqon_compiler::Law;
-use arqon_operators::Place;
+use arqon_compiler::{Law, NamedLaw, TestPlan};
 use arqon_plan::DataflowPlan;
+use arqon_types::Float;
 
 use self::check::{Subject, Violation, applies, sentence};
 use self::constants::Constants;
@@ -39,11 +39,20 @@ pub(super) struct Cases {
 ///
 /// # Errors
 /// A [`Failure`] if the engine stops.
-pub(super) fn laws(plan: &DataflowPlan, file: &str, cases: Cases) -> Result<Vec<Outcome>, Failure> {
+pub(super) fn laws(
+    plan: &DataflowPlan,
+    (file, tests): (&str, &[TestPlan]),
+    cases: Cases,
+) -> Result<Vec<Outcome>, Failure> {
+    let named: Vec<&NamedLaw> = tests.iter().flat_map(|test| &test.laws).collect();
+    // What a test allows of a law holds wherever the law is tried.
+    let allowed = |law: Law| named.iter().filter(|it| it.law == law).map(|it| it.within).max();
+
     let laws = Law::ALL.into_iter().filter(|law| applies(*law, plan));
     laws.map(|law| {
         let started = now();
-        let fault = one(plan, law, file, cases)?;
+        let within = allowed(law).unwrap_or(exact());
+        let fault = one(plan, (law, within), file, cases)?;
         Ok(Outcome {
             file: file.to_owned(),
             name: format!("law: {}", sentence(law)),
@@ -60,24 +69,34 @@ pub(super) fn laws(plan: &DataflowPlan, file: &str, cases: Cases) -> Result<Vec<
 /// A [`Failure`] if the engine stops.
 pub(super) fn named(
     plan: &DataflowPlan,
-    laws: &[(Law, Place)],
+    laws: &[NamedLaw],
     file: &str,
     cases: Cases,
 ) -> Result<Vec<Fault>, Failure> {
     let mut faults = Vec::new();
-    for (law, place) in laws {
-        let fault = one(plan, *law, file, cases)?;
+    for NamedLaw { law, place, within } in laws {
+        let fault = one(plan, (*law, *within), file, cases)?;
         let at = format!("{file}:{}:{}", place.line, place.column);
         faults.extend(fault.map(|fault| Fault { place: at, ..fault }));
     }
     Ok(faults)
 }
 
-fn one(plan: &DataflowPlan, law: Law, file: &str, cases: Cases) -> Result<Option<Fault>, Failure> {
+/// Where no test allows more.
+fn exact() -> Float {
+    Float::new(0.0)
+}
+
+fn one(
+    plan: &DataflowPlan,
+    (law, within): (Law, Float),
+    file: &str,
+    cases: Cases,
+) -> Result<Option<Fault>, Failure> {
     if !applies(law, plan) {
         return Ok(None);
     }
-    let subject = Subject { plan, engine: play };
+    let subject = Subject { plan, engine: play, within };
     let found = first_fault(subject, law, &Constants::of(plan), cases)?;
     Ok(found.map(|found| found.told(plan, file)))
 }
@@ -181,9 +200,17 @@ mod tests {
 
     /// What a law finds when every run goes through `engine`.
     fn found(law: Law, engine: check::Engine) -> Option<Found> {
-        let plan = revenue();
-        let subject = Subject { plan: &plan, engine };
-        first_fault(subject, law, &Constants::of(&plan), CASES).unwrap()
+        found_in(&revenue(), law, engine, exact())
+    }
+
+    fn found_in(
+        plan: &DataflowPlan,
+        law: Law,
+        engine: check::Engine,
+        within: Float,
+    ) -> Option<Found> {
+        let subject = Subject { plan, engine, within };
+        first_fault(subject, law, &Constants::of(plan), CASES).unwrap()
     }
 
     /// Loses the last changes of an epoch of several messages.
@@ -268,6 +295,46 @@ mod tests {
             node.counts.filtered.changes = 0;
         }
         Ok(outputs)
+    }
+
+    /// Adds a little to every float where there are several epochs.
+    fn inexact(
+        plan: &DataflowPlan,
+        options: EngineOptions,
+        epochs: Vec<Vec<TopicInput>>,
+    ) -> Outputs {
+        let is_single = epochs.len() < 2;
+        let mut outputs = play(plan, options, epochs)?;
+        let updates =
+            outputs.iter_mut().flat_map(|it| &mut it.deltas).flat_map(|it| &mut it.updates);
+        for update in updates.filter(|_| !is_single) {
+            let shifted = |value: &Value| match value {
+                Value::Float(x) => Value::float(x.get() + 1.0 / 64.0),
+                other => other.clone(),
+            };
+            update.row = update.row.iter().map(shifted).collect();
+        }
+        Ok(outputs)
+    }
+
+    #[test]
+    fn floats_may_be_as_far_apart_as_a_test_allows() {
+        let text = "arqon: 1\ncircuit: c\nschemas:\n  A: { id: int64, k: int64, x: float64 }\n  \
+                    B: { k: int64, x: float64 }\ntopics:\n  a: { schema: A, carries: full, key: \
+                    id, edge: in }\n  b: { schema: B, carries: delta, edge: out }\nflow:\n  \
+                    n:\n    from: a\n    do:\n      - where: x > -1000000.0 and \
+                    x < 1000000.0\n      - group: [k]\n        agg: { x: sum(x) }\n    \
+                    to: b\naccess:\n  all: { publish: [a], subscribe: [b] }\n";
+        let plan = plan(text);
+        let tried = |law, within| found_in(&plan, law, inexact, Float::new(within));
+        assert!(tried(Law::Batch, 1.0 / 32.0).is_none(), "near enough");
+        let found = tried(Law::Batch, 1.0 / 128.0).expect("too far apart");
+        let fault = found.told(&plan, "c.yaml");
+        assert!(fault.message.ends_with("by more than 0.0078125"), "{}", fault.message);
+        for part in ["  expected  +1  { k: ", "  found     +1  { k: ", "^"] {
+            assert!(fault.detail.contains(part), "{part} in\n{}", fault.detail);
+        }
+        assert!(found_in(&plan, Law::Batch, inexact, exact()).is_some(), "exact");
     }
 
     #[test]

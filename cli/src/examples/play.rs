@@ -13,7 +13,10 @@ use arqon_types::{DeltaBatch, Epoch, Schema, TopicName, error_schema};
 use super::difference::Changes;
 use crate::exit::Failure;
 
-/// What each epoch comes to.
+/// When tests run: 2026-01-01T00:00:00Z.
+pub(super) const TEST_TIME: i64 = 1_767_225_600_000_000_000;
+
+/// What each epoch comes to, all of them at [`TEST_TIME`].
 ///
 /// # Errors
 /// A [`Failure`] with exit code 70 if the engine stops.
@@ -21,6 +24,18 @@ pub(super) fn play(
     plan: &DataflowPlan,
     options: EngineOptions,
     epochs: Vec<Vec<TopicInput>>,
+) -> Result<Vec<EpochOutput>, Failure> {
+    play_at(plan, options, epochs.into_iter().map(|topics| (TEST_TIME, topics)).collect())
+}
+
+/// As [`play`], each epoch at its time.
+///
+/// # Errors
+/// A [`Failure`] with exit code 70 if the engine stops.
+pub(super) fn play_at(
+    plan: &DataflowPlan,
+    options: EngineOptions,
+    epochs: Vec<(i64, Vec<TopicInput>)>,
 ) -> Result<Vec<EpochOutput>, Failure> {
     let stopped = |error: &dyn std::error::Error| Failure::internal(Failure::chain(error));
     let (sender, receiver) = mpsc::channel();
@@ -32,9 +47,9 @@ pub(super) fn play(
     let n_epochs = epochs.len();
     let mut outputs: Vec<EpochOutput> = Vec::new();
     let mut epoch = Epoch(0);
-    for topics in epochs {
+    for (time, topics) in epochs {
         epoch = epoch.next();
-        dataflow.feed(EpochInput { epoch, topics }).map_err(|error| stopped(&error))?;
+        dataflow.feed(EpochInput { epoch, time, topics }).map_err(|error| stopped(&error))?;
         if plan.feedbacks.is_empty() {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use arqon_engine::{EngineOptions, TopicInput};
 use arqon_plan::DataflowPlan;
-use arqon_server::{EdgeOptions, Server, ServerOptions, StartError};
+use arqon_server::{EdgeOptions, EpochClock, Server, ServerOptions, StartError};
 use arqon_types::{Epoch, TopicName};
 
 use super::collector::Collector;
@@ -28,18 +28,19 @@ impl Host {
         plan: DataflowPlan,
         engine: EngineOptions,
         edge: Option<EdgeOptions>,
-        collector: &Collector,
+        (collector, clock): (&Collector, Option<Box<dyn EpochClock>>),
     ) -> Result<Self, Failure> {
         let sink = collector.clone();
-        let server =
-            Server::start(plan, ServerOptions { engine, edge }, move |output| sink.out(output))
-                .map_err(|error| {
-                    let text = Failure::chain(&error);
-                    match error {
-                        StartError::Listen(_) => Failure::unreachable(text),
-                        _ => Failure::internal(text),
-                    }
-                })?;
+        let server = Server::start(plan, ServerOptions { engine, edge, clock }, move |output| {
+            sink.out(output);
+        })
+        .map_err(|error| {
+            let text = Failure::chain(&error);
+            match error {
+                StartError::Listen(_) => Failure::unreachable(text),
+                _ => Failure::internal(text),
+            }
+        })?;
         Ok(Self { server, collector: collector.clone(), has_fed: false })
     }
 

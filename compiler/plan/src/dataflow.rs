@@ -189,7 +189,14 @@ pub struct TopicPlan {
     /// the greatest event time so far, the row's own included, less this; `i64::MIN` without an
     /// event time.
     pub lateness: Option<i64>,
+    /// Whether each row of the topic's source carries the time of the epoch in which it came, as a
+    /// field of type timestamp behind those of the schema and before the mark. A row keeps it: what
+    /// is taken back has the time with which it came. Not for topics that carry `delta`.
+    pub arrival: bool,
 }
+
+/// The name of the field that carries the time of the epoch in which a row came.
+pub const ARRIVAL: &str = "$arrival";
 
 /// The name of the field that carries a row's mark; no field of a circuit begins so.
 pub const MARK: &str = "$mark";

@@ -78,6 +78,9 @@ pub fn dataflow_text(plan: &DataflowPlan) -> String {
         if !topic.verified {
             words.push("unverified".to_owned());
         }
+        if topic.arrival {
+            words.push("with arrival".to_owned());
+        }
         if let Some(late) = topic.lateness {
             words.push(format!("marked late {}", format_duration(late)));
         }

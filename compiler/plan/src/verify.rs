@@ -120,6 +120,9 @@ impl<'a> Verifier<'a> {
             self.require(topic.time.is_none_or(|column| column < n_fields), || {
                 "the time field lies outside of the schema".into()
             });
+            self.require(!topic.arrival || topic.discipline != Discipline::Delta, || {
+                "rows that are retracted without their time of arrival".into()
+            });
             self.require(topic.lateness.is_none_or(|late| 0 <= late), || {
                 "a negative lateness".into()
             });
@@ -235,6 +238,7 @@ impl<'a> Verifier<'a> {
             Operator::Source(name) => match self.topics.get(name).copied() {
                 Some(topic) => {
                     let mut types = topic.schema.types();
+                    types.extend(topic.arrival.then_some(Type::Timestamp));
                     types.extend(topic.lateness.map(|_| Type::Int64));
                     self.require(types == step.schema.types(), || {
                         format!("the source's schema is not that of topic `{name}`")
@@ -245,6 +249,7 @@ impl<'a> Verifier<'a> {
             Operator::Log(name) => match self.topics.get(name).copied() {
                 Some(topic) => {
                     let mut placed = topic.schema.types();
+                    placed.extend(topic.arrival.then_some(Type::Timestamp));
                     placed.extend(topic.lateness.map(|_| Type::Int64));
                     placed.push(Type::Int64);
                     self.yields(&placed, &step.schema);

@@ -74,7 +74,7 @@ impl Lowering<'_, '_> {
         }
         let mut written = Vec::with_capacity(writers.len());
         for writer in writers {
-            let kept = Kept { mark: false, places: is_latest };
+            let kept = Kept { arrival: false, mark: false, places: is_latest };
             written.push(self.written(writer, &schema, kept)?);
         }
         written.extend(self.told_to(id));

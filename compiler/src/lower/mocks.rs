@@ -251,5 +251,6 @@ fn delta_topic(name: TopicName, schema: Schema, edge: Edge) -> TopicPlan {
         edge,
         verified: false,
         lateness: None,
+        arrival: false,
     }
 }

@@ -12,7 +12,7 @@ use arqon_plan::{
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
-use super::{Kept, Lowering, node_schema};
+use super::{Kept, Lowering, arrived, node_schema};
 use crate::typed::{NodeId, TopicId, TypedNode, TypedStep};
 
 impl Lowering<'_, '_> {
@@ -25,7 +25,7 @@ impl Lowering<'_, '_> {
         at: StepId,
         (time, frame): (&Expr, Frame),
     ) -> Option<StepId> {
-        let at = self.shaped(at, Kept { mark: true, places: false })?;
+        let at = self.shaped(at, Kept { arrival: false, mark: true, places: false })?;
         let node = &self.flow.nodes[id.0];
         let idx = node.judging_step()?;
         let address = late_name(node);
@@ -62,6 +62,7 @@ impl Lowering<'_, '_> {
                 edge: if self.may_read(&late_name(node)) { Edge::Out } else { Edge::None },
                 verified: true,
                 lateness: None,
+                arrival: false,
             })
         };
         self.flow.nodes.iter().zip(&self.late).filter_map(topic).collect()
@@ -119,8 +120,9 @@ impl Lowering<'_, '_> {
     pub(super) fn retained(&mut self, id: TopicId, rows: StepId, length: i64) -> Option<StepId> {
         let topic = self.resolved.topic(id);
         let name = topic.name.as_str().to_owned();
+        let marked = self.shaped(rows, Kept { arrival: true, mark: true, places: false })?;
         let schema = Arc::new(topic.schema()?);
-        let marked = self.shaped(rows, Kept { mark: true, places: false })?;
+        let schema = if self.has_arrival(marked) { arrived(schema) } else { schema };
         let time = Expr::column(topic.time?, Type::Timestamp);
         let frame = Frame::Own { length };
         let judged = Window { frame, time: time.clone(), keeps_rows: false, keeps_mark: false };

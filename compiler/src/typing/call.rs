@@ -6,7 +6,6 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::Spanned;
 use arqon_grammar::code::names;
-use arqon_grammar::code::yaml;
 use arqon_grammar::expr as syntax;
 use arqon_operators::{Aggregate, Arg, TypeFault};
 use arqon_types::Type;
@@ -14,7 +13,7 @@ use arqon_types::Type;
 use super::fault::{Operand, reported};
 use super::habit::habit;
 use super::scope::{Scope, TypedExpr, Variable};
-use super::typer::{BODIES_MAX, Typer};
+use super::typer::{Arrival, BODIES_MAX, Typer};
 use crate::row_type::{RowType, parts_among};
 
 /// An argument's type, and the fields of its structs.
@@ -41,6 +40,9 @@ impl Typer<'_> {
             self.no_function(function, arguments, scope);
             return None;
         };
+        if name == "epoch_time" {
+            self.arrival(function.span)?;
+        }
         let ordered = self.ordered(function, arguments, parameters)?;
         let place = self.places.place(span);
         let mut args: Vec<Option<TypedExpr>> = Vec::with_capacity(ordered.len());
@@ -162,6 +164,33 @@ impl Typer<'_> {
         );
     }
 
+    /// Notes that `epoch_time()` is asked for, or says why it is not known here.
+    fn arrival(&mut self, span: Span) -> Option<()> {
+        let fault = |message: &str| Diagnostic::new(names::EPOCH_TIME, span, message);
+        let name =
+            "give it a name before, right behind the topic: `- with: { came: epoch_time() }`";
+        let fault = match self.arrival {
+            Arrival::Here | Arrival::Asked(_) => {
+                self.arrival = Arrival::Asked(span);
+                return Some(());
+            }
+            Arrival::Past => fault(
+                "`epoch_time()` stands in `where`, `select`, `with`, `unnest` and `route` only",
+            )
+            .help(name),
+            Arrival::Repeated => {
+                fault("`epoch_time()` has no meaning in a loop, whose rows do not come in")
+                    .help(name)
+            }
+            Arrival::Nowhere => {
+                fault("`epoch_time()` is when a row came into a circuit, and there is none here")
+                    .help("write a time, as in `t\"2026-01-01T00:00:00Z\"`")
+            }
+        };
+        self.report.push(fault);
+        None
+    }
+
     fn no_function(
         &mut self,
         function: &Spanned<String>,
@@ -175,17 +204,6 @@ impl Typer<'_> {
         }
         if arqon_operators::along_order_names().any(|known| known == name) {
             self.no_order(function);
-            return;
-        }
-        if LATER_FUNCTIONS.contains(&name) {
-            self.report.push(Diagnostic::new(
-                yaml::NOT_AVAILABLE,
-                function.span,
-                format!(
-                    "the function `{name}` is part of the language, and not available in this \
-                     version"
-                ),
-            ));
             return;
         }
         if let Some(help) = habit(name) {
@@ -512,6 +530,3 @@ fn only_wrong(fault: &TypeFault, mut operands: Vec<Operand>) -> Vec<Operand> {
     }
     operands
 }
-
-/// Functions of the language that this version does not compute.
-const LATER_FUNCTIONS: [&str; 1] = ["epoch_time"];

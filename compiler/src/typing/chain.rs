@@ -9,7 +9,7 @@ use super::reads::whole_output;
 use super::rows::error_row;
 use super::scope::Scope;
 use super::sink::bypassed;
-use super::typer::Typer;
+use super::typer::{Arrival, Typer};
 use crate::resolve::Resolved;
 use crate::row_type::RowType;
 use crate::typed::{EventTime, Input, NodeId, TypedNode, TypedSink, TypedSource, TypedStep, Verb};
@@ -51,6 +51,7 @@ pub(super) fn type_chain(
         let address = route_address(idx, hop, chain.stops.len());
         let mut steps = Vec::new();
         if let Some(condition) = &chain.condition {
+            typer.arrival = Arrival::Here;
             let verb = typer
                 .condition(condition, &Scope::Row(&row), "`when`")
                 .map_or(Verb::Unknown, |it| Verb::Where(it.into()));
@@ -62,6 +63,7 @@ pub(super) fn type_chain(
                 verb,
                 operator: None,
                 row: Arc::clone(&row),
+                asks_arrival: typer.take_arrival(),
             });
         }
         let sinks = topic

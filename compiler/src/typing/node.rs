@@ -15,7 +15,7 @@ use super::looped::{round_columns, type_loop};
 use super::reads::{Names, Reads, read_names};
 use super::rows::{Rows, union};
 use super::step::Made;
-use super::typer::Typer;
+use super::typer::{Arrival, Typer};
 use super::window::{Timed, time_after};
 use crate::order::dependency_order;
 use crate::resolve::{Resolved, discipline, route_labels};
@@ -176,6 +176,7 @@ impl Steps<'_> {
                 }
                 _ => None,
             };
+            typer.arrival = arrival_at(step, self.is_repeated);
             let (verb, after) = match &step.kind {
                 _ if self.is_repeated && !typer.may_repeat(step) => {
                     (Verb::Unknown, RowType::unknown())
@@ -193,6 +194,7 @@ impl Steps<'_> {
                     type_step(step, timed, wanted, rows, typer)
                 }
             };
+            let asks_arrival = typer.take_arrival();
             time = time_after(time, &verb);
             if matches!(step.kind, ast::StepKind::Route(_)) && idx + 1 < self.ast.len() {
                 typer.report.push(
@@ -211,9 +213,36 @@ impl Steps<'_> {
                 after
             };
             row = Arc::clone(&after);
-            steps.push(TypedStep { address, span: step.verb, verb, operator, row: after });
+            let span = step.verb;
+            steps.push(TypedStep { address, span, verb, operator, row: after, asks_arrival });
         }
         (steps, row, time)
+    }
+}
+
+/// Whether `epoch_time()` is known in a step.
+fn arrival_at(step: &ast::Step, is_repeated: bool) -> Arrival {
+    match &step.kind {
+        _ if is_repeated => Arrival::Repeated,
+        ast::StepKind::Where(_)
+        | ast::StepKind::Select(_)
+        | ast::StepKind::With(_)
+        | ast::StepKind::Unnest(_)
+        | ast::StepKind::Route(_) => Arrival::Here,
+        ast::StepKind::Drop(_)
+        | ast::StepKind::Join(_)
+        | ast::StepKind::Group(_)
+        | ast::StepKind::Distinct(_)
+        | ast::StepKind::Top(_)
+        | ast::StepKind::Over(_)
+        | ast::StepKind::Loop(_)
+        | ast::StepKind::Window(_)
+        | ast::StepKind::Within(_)
+        | ast::StepKind::Carries(_)
+        | ast::StepKind::Call(_)
+        | ast::StepKind::Kernel(_)
+        | ast::StepKind::Wasm(_)
+        | ast::StepKind::Error => Arrival::Past,
     }
 }
 

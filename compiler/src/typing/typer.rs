@@ -37,10 +37,27 @@ pub(crate) struct Typer<'a> {
     pub(super) n_parts: usize,
     /// What editors ask for; noted only where it is asked for.
     pub(crate) notes: Option<Notes>,
+    /// Whether rows come in here, so that `epoch_time()` is known, and where it was asked for.
+    pub(crate) arrival: Arrival,
     /// Functions that some expression calls.
     pub(crate) used_functions: BTreeSet<String>,
     /// Parameters that some expression names.
     pub(crate) used_params: BTreeSet<String>,
+}
+
+/// What `epoch_time()` means at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Outside of flows.
+    Nowhere,
+    /// In a step that does not take rows one by one.
+    Past,
+    /// In a loop.
+    Repeated,
+    /// In a step that takes rows one by one.
+    Here,
+    /// There, and it was asked for.
+    Asked(Span),
 }
 
 impl<'a> Typer<'a> {
@@ -62,6 +79,7 @@ impl<'a> Typer<'a> {
             outer_call: Span::default(),
             n_parts: 0,
             notes: None,
+            arrival: Arrival::Nowhere,
             used_functions: BTreeSet::new(),
             used_params: BTreeSet::new(),
         }
@@ -85,6 +103,14 @@ impl<'a> Typer<'a> {
     pub(super) fn note_same(&mut self, one: &RowType, other: &RowType) {
         if let Some(notes) = &mut self.notes {
             notes.same_rows(one, other);
+        }
+    }
+
+    /// Where the step that has been typed asks for `epoch_time()`.
+    pub(super) fn take_arrival(&mut self) -> Option<Span> {
+        match std::mem::replace(&mut self.arrival, Arrival::Past) {
+            Arrival::Asked(span) => Some(span),
+            Arrival::Nowhere | Arrival::Past | Arrival::Repeated | Arrival::Here => None,
         }
     }
 

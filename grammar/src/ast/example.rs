@@ -23,11 +23,13 @@ pub enum TestStep {
     Law(LawCheck),
 }
 
-/// `send:`, `expect:` and `cost:`.
+/// `send:`, `expect:`, `cost:`, and what holds from there on: `mocks:` and `time:`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Example {
     /// `mocks:`, what operators, kernels and capsules answer from here on.
     pub mocks: Vec<Mock>,
+    /// `time:`, when this epoch and those after it come, as written.
+    pub time: Option<Spanned<String>>,
     /// `send:`, rows for topics, in order.
     pub send: Vec<(Name, Vec<TestRow>)>,
     /// `expect:`, all changes of each topic named, in any order.

@@ -22,7 +22,7 @@ use crate::quantity;
 use crate::span::Spanned;
 use crate::yaml::NodeId;
 
-pub(crate) const STEP_KEYS: &[&str] = &["send", "expect", "cost", "law", "within", "mocks"];
+pub(crate) const STEP_KEYS: &[&str] = &["send", "expect", "cost", "law", "within", "mocks", "time"];
 
 impl<'a> Reader<'a> {
     /// `tests:`.
@@ -54,7 +54,7 @@ impl<'a> Reader<'a> {
         let owner = first.map_or(test.span, |item| item.span);
         let fields = self.fields(id, "a test step", owner, STEP_KEYS)?;
         if let Some(law) = fields.get("law") {
-            for key in ["send", "expect", "cost", "mocks"] {
+            for key in ["send", "expect", "cost", "mocks", "time"] {
                 if let Some(other) = fields.get(key) {
                     self.report(
                         Diagnostic::new(
@@ -87,7 +87,10 @@ impl<'a> Reader<'a> {
                 .and_then(|value| self.quantity(value, "a bound, as in `\"<= 8\"`", bound));
             Some(Cost { updates })
         });
-        Some(TestStep::Example(Example { mocks, send, expect, cost, span: fields.span }))
+        let time = fields.value("time").and_then(|value| {
+            self.expect_text(value, "a time").map(|text| text.map(str::to_owned))
+        });
+        Some(TestStep::Example(Example { mocks, time, send, expect, cost, span: fields.span }))
     }
 
     fn mocks(&mut self, id: NodeId) -> Vec<Mock> {

@@ -69,6 +69,18 @@ codes! {
         wrong: "do:\n  - join: customers\n    match: { customer: id }\n    as: c\n  - window: { tumble: 1m }\n",
         mended: "do:\n  - window: { tumble: 1m }\n  - join: customers\n    match: { customer: id }\n    as: c\n",
     }
+    NOT_ARRIVED = "E0307" {
+        title: "rows whose arrival is not known",
+        explanation: "`epoch_time()` is the time of the epoch in which a row came in by a topic, and \
+            what takes the row back must take back the same value. So the row brings it along \
+            from its topic, and between the topic and the expression stand only steps that take \
+            rows one by one: `where`, `select`, `with`, `drop`, `unnest`, `route` and unions. The \
+            rows of a `join`, `group`, `distinct`, `top` or window did not come in themselves. And \
+            a retraction on a topic that carries `delta` does not say when the row came that it \
+            means: such topics do not have it. Give the value a name right behind the topic.",
+        wrong: "do:\n  - join: customers\n    match: { customer: id }\n    as: c\n  - with: { came: epoch_time() }\n",
+        mended: "do:\n  - with: { came: epoch_time() }\n  - join: customers\n    match: { customer: id }\n    as: c\n",
+    }
     NOT_MONOTONE = "E0310" {
         title: "a loop whose rounds may take rows back",
         explanation: "A loop repeats its steps until nothing changes. That there is such an end, \

@@ -276,6 +276,16 @@ codes! {
         wrong: "arqon eval '1 / n' --row '{\"n\": 0}'\n",
         mended: "arqon eval 'try(1 / n) // 0.0' --row '{\"n\": 0}'\n",
     }
+    EPOCH_TIME = "E0243" {
+        title: "`epoch_time()` where no row comes in",
+        explanation: "`epoch_time()` is the time of the epoch in which a row came in by its topic, \
+            and stays what it was when the row is taken back. It may stand in `where`, `select`, \
+            `with`, `unnest` and `route`, which take rows one by one; there it can be given a \
+            name, and is a field like others from then on. In other steps, in loops, and outside \
+            of flows there is no row that has just come.",
+        wrong: "do:\n  - group: { day: trunc(epoch_time(), 24h) }\n    agg: { n: count() }\n",
+        mended: "do:\n  - with: { came: epoch_time() }\n  - group: { day: trunc(came, 24h) }\n    agg: { n: count() }\n",
+    }
     WINDOW = "E0247" {
         title: "a window that cannot be",
         explanation: "A `window` is of one kind. `tumble: 1m` cuts time into windows of a minute; \
@@ -303,6 +313,14 @@ codes! {
             has a node of its own.",
         wrong: "flow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m }\n      - drop: [window_start, window_end]\n      - window: { tumble: 1h }\n",
         mended: "flow:\n  a:\n    from: bids\n    do:\n      - window: { tumble: 1m }\n  b:\n    from: bids\n    do:\n      - window: { tumble: 1h }\n",
+    }
+    LAW_TOLERANCE = "E0250" {
+        title: "a tolerance where nothing is measured",
+        explanation: "`within` of a law says how far floats of rows may be apart where the law \
+            compares them. `conservation` compares no values: it counts rows, and no row may be \
+            lost, however near it is to another.",
+        wrong: "tests:\n  no row is lost:\n    - law: conservation\n      within: 0.001\n",
+        mended: "tests:\n  no row is lost:\n    - law: conservation\n",
     }
     ASOF = "E0252" {
         title: "`asof` where it has no meaning",

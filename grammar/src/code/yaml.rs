@@ -145,13 +145,6 @@ codes! {
         wrong: "arqon: 2\ncircuit: shop\n",
         mended: "arqon: 1\ncircuit: shop\n",
     }
-    NOT_AVAILABLE = "E0019" {
-        title: "part of the language, and not available in this version",
-        explanation: "What the file asks for is described by the language and is not yet built \
-            into this version of ArqonBus. The rest of the file is checked as usual.",
-        wrong: "tests:\n  the answer is settled:\n    - law: split\n      within: 1e-6\n",
-        mended: "tests:\n  the answer is settled:\n    - law: split\n",
-    }
     STEP_VERB = "E0020" {
         title: "a step has exactly one verb",
         explanation: "Every step of `do` is a map with one verb (`where`, `select`, `join`, …) \

@@ -41,6 +41,9 @@ impl Default for EngineOptions {
 pub struct EpochInput {
     /// Greater than the epoch before.
     pub epoch: Epoch,
+    /// What `epoch_time()` of its rows is, in nanoseconds since 1970. Feeding the same again gives
+    /// the same: who wants that keeps the times.
+    pub time: i64,
     /// In log order; a topic may come several times.
     pub topics: Vec<TopicInput>,
 }
@@ -123,9 +126,13 @@ pub struct Dataflow {
 #[derive(Debug)]
 struct Feeder {
     last: Option<Epoch>,
+    /// When the last epoch with something from outside came; what goes back comes then, too.
+    time: i64,
     /// How many changes were fed: the place of the next one in the log.
     n_fed: i64,
     dividers: Vec<Divider>,
+    /// Whether the rows of a topic bring along when they came.
+    arrivals: Vec<bool>,
     /// One for each topic whose rows carry marks.
     markers: Vec<Option<Marker>>,
     feeds: Vec<Sender<Feed>>,
@@ -154,7 +161,12 @@ impl Feeder {
     }
 
     /// Judges the rows in log order, and hands each worker its share of the epoch.
-    fn send(&mut self, epoch: Epoch, topics: Vec<(usize, Changes)>, endless: Vec<TopicName>) {
+    fn send(
+        &mut self,
+        (epoch, time): (Epoch, i64),
+        topics: Vec<(usize, Changes)>,
+        endless: Vec<TopicName>,
+    ) {
         self.last = Some(epoch);
         let epoch = epoch.0;
         let n_rows = topics.iter().map(|(_, changes)| changes.len()).sum();
@@ -164,6 +176,7 @@ impl Feeder {
             self.n_fed += i64::try_from(changes.len()).expect("fewer than 2^63 changes");
             let marker = self.markers[topic].as_mut();
             let marks = marker.map_or_else(Vec::new, |marker| marker.judge(&changes));
+            let changes = if self.arrivals[topic] { changes.arriving(time) } else { changes };
             let divided = self.dividers[topic].divide(changes, (place, marks));
             for (parts, part) in parts.iter_mut().zip(divided) {
                 parts.extend(part.map(|part| (topic, part)));
@@ -208,6 +221,7 @@ impl Dataflow {
             plan.topics.iter().map(|topic| Divider::new(topic, options.n_workers)).collect();
 
         let markers = plan.topics.iter().map(Marker::new).collect();
+        let arrivals = plan.topics.iter().map(|topic| topic.arrival).collect();
 
         let (reports_in, reports) = channel();
         let (ready_in, ready) = channel();
@@ -257,8 +271,10 @@ impl Dataflow {
             shared,
             feeder: Mutex::new(Some(Feeder {
                 last: None,
+                time: 0,
                 n_fed: 0,
                 dividers,
+                arrivals,
                 markers,
                 feeds,
                 sizes: sizes_in,
@@ -295,6 +311,7 @@ impl Dataflow {
         let mut feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
         let feeder = feeder.as_mut().expect("the feeder is there until the dataflow is dropped");
         feeder.follows(input.epoch)?;
+        feeder.time = input.time;
         self.begin(feeder, input.epoch, topics, Origin::Outside)
     }
 
@@ -341,7 +358,7 @@ impl Dataflow {
         };
         let n_rows = topics.iter().map(|(_, changes)| changes.len()).sum();
         self.shared.admit(n_rows).map_err(FeedError::Stopped)?;
-        feeder.send(epoch, topics, endless_topics);
+        feeder.send((epoch, feeder.time), topics, endless_topics);
         self.shared.wake();
         self.shared.failure().map_or(Ok(()), |reason| Err(FeedError::Stopped(reason)))
     }

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arqon_operators::Place;
-use arqon_plan::{MARK, PLACE_FIELD};
 use arqon_types::{ColumnBatch, ErrorRow, PackedRow, Schema};
 
 use crate::stats::{CounterKind, Counts};
@@ -150,8 +149,8 @@ pub(crate) fn row_text(schema: &Schema, batch: &ColumnBatch, row_idx: usize) -> 
         .fields
         .iter()
         .zip(&batch.columns)
-        // Marks and places are ours, not the circuit's.
-        .filter(|(field, _)| field.name != MARK && !field.name.starts_with(PLACE_FIELD))
+        // What rows bring along is ours, not the circuit's.
+        .filter(|(field, _)| !field.name.starts_with('$'))
         .map(|(field, column)| {
             format!("{}: {}", field.name, column.value(row_idx, &field.ty).display(&field.ty))
         })
@@ -166,6 +165,7 @@ pub(crate) fn packed_text(schema: &Schema, packed: &PackedRow) -> String {
         .fields
         .iter()
         .zip(row.iter())
+        .filter(|(field, _)| !field.name.starts_with('$'))
         .map(|(field, value)| format!("{}: {}", field.name, value.display(&field.ty)))
         .collect();
     format!("{{ {} }}", parts.join(", "))

@@ -9,9 +9,10 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 
 use arqon_operators::Place;
-use arqon_plan::TopicPlan;
+use arqon_plan::{ARRIVAL, TopicPlan};
 use arqon_types::{
-    Change, Column, ColumnBatch, Discipline, ErrorRow, PackedRow, Row, TopicName, Type,
+    Change, Column, ColumnBatch, Discipline, ErrorRow, Field, PackedRow, Row, TopicName, Type,
+    Value,
 };
 
 use crate::recorder::{Fault, Meter, packed_text};
@@ -41,6 +42,30 @@ impl Changes {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The same, each row with the time of its epoch as a last field.
+    pub(crate) fn arriving(self, time: i64) -> Self {
+        let with_time =
+            |row: Row| -> Row { row.iter().cloned().chain([Value::Timestamp(time)]).collect() };
+        match self {
+            Self::Rows(changes) => Self::Rows(
+                changes
+                    .into_iter()
+                    .map(|change| match change {
+                        Change::Insert(row) => Change::Insert(with_time(row)),
+                        Change::Upsert(row) => Change::Upsert(with_time(row)),
+                        Change::Diff { row, diff } => Change::Diff { row: with_time(row), diff },
+                        Change::Delete(key) => Change::Delete(key),
+                    })
+                    .collect(),
+            ),
+            Self::Columns(mut batch) => {
+                batch.columns.push(Column::Int(vec![time; batch.len()]));
+                Self::Columns(batch)
+            }
+            Self::Errors(errors) => Self::Errors(errors),
+        }
     }
 }
 
@@ -291,6 +316,10 @@ impl Source {
             Discipline::Delta if topic.verified => State::Held(PackedMap::default()),
             Discipline::Delta => State::Open,
         };
+        let mut topic = topic;
+        if topic.arrival {
+            topic.schema.fields.push(Field::new(ARRIVAL, Type::Timestamp));
+        }
         let types = topic.schema.types();
         Self { topic, types, meter, counts: Counts::default(), state }
     }

@@ -285,7 +285,11 @@ fn what_does_not_fit_is_refused_and_nothing_of_it_is_taken() {
     })
     .unwrap();
     let feed = |epoch, topic: &str, changes| {
-        dataflow.feed(EpochInput { epoch: Epoch(epoch), topics: vec![rows_input(topic, changes)] })
+        dataflow.feed(EpochInput {
+            epoch: Epoch(epoch),
+            time: 0,
+            topics: vec![rows_input(topic, changes)],
+        })
     };
     let misfit = vec![Change::Insert(pair(1, 1)), Change::Insert(row(&[int(1)]))];
     assert_eq!(feed(1, "in", misfit), Err(FeedError::Misfit { topic: topic_name("in"), idx: 1 }));
@@ -335,7 +339,7 @@ fn a_panic_in_a_worker_stops_the_dataflow_and_says_why() {
             let mut outcome = Ok(());
             for epoch in 1..10_000 {
                 let topics = vec![rows_input("in", inserts(&[(1, 1)]))];
-                outcome = dataflow.feed(EpochInput { epoch: Epoch(epoch), topics });
+                outcome = dataflow.feed(EpochInput { epoch: Epoch(epoch), time: 0, topics });
                 if outcome.is_err() {
                     break;
                 }
@@ -376,7 +380,8 @@ fn more_copies_of_a_row_than_can_be_counted_stop_the_dataflow() {
             let options = EngineOptions { n_workers: 1, backend };
             let dataflow = Dataflow::start(plan, options, |_| {}).unwrap();
             let copies = vec![Change::Diff { row: pair(1, 1), diff: i64::from(i32::MAX) }];
-            let input = EpochInput { epoch: Epoch(1), topics: vec![rows_input("in", copies)] };
+            let input =
+                EpochInput { epoch: Epoch(1), time: 0, topics: vec![rows_input("in", copies)] };
             // The failure may be seen at once or at the end.
             let _ = dataflow.feed(input);
             let reason = dataflow.finish().unwrap_err().reason;
@@ -402,7 +407,7 @@ fn a_dataflow_that_failed_can_be_dropped() {
         let options = EngineOptions { n_workers: 2, backend: BackendChoice::Auto };
         let dataflow = Dataflow::start(broken_plan(), options, |_| {}).unwrap();
         let topics = vec![rows_input("in", inserts(&[(1, 1)]))];
-        let _ = dataflow.feed(EpochInput { epoch: Epoch(1), topics });
+        let _ = dataflow.feed(EpochInput { epoch: Epoch(1), time: 0, topics });
         drop(dataflow);
     });
 }
@@ -415,7 +420,8 @@ fn a_panic_in_the_callback_stops_the_dataflow() {
         let dataflow = Dataflow::start(plan, options, |_| panic!("the callback gives up")).unwrap();
         let mut outcome = Ok(());
         for epoch in 1..10_000 {
-            outcome = dataflow.feed(EpochInput { epoch: Epoch(epoch), topics: Vec::new() });
+            outcome =
+                dataflow.feed(EpochInput { epoch: Epoch(epoch), time: 0, topics: Vec::new() });
             if outcome.is_err() {
                 break;
             }

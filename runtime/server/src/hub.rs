@@ -14,6 +14,8 @@ use arqon_spine::{Bus, Output, SessionId, TopicInput as BusInput};
 use arqon_types::{Change, Discipline, Epoch, TopicName};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::{EpochClock, unix_nanoseconds};
+
 /// Epochs that the engine may have at once.
 pub(crate) const EPOCHS_UNDER_WAY_MAX: usize = 8;
 /// Of these, those that close by themselves; more would be small ones.
@@ -62,6 +64,7 @@ pub(crate) struct Hub {
     types: BTreeMap<TopicName, (Discipline, Vec<arqon_types::Type>)>,
     outboxes: BTreeMap<SessionId, mpsc::Sender<ToClient>>,
     shutdown: Option<ShutdownHandle>,
+    clock: Box<dyn EpochClock>,
     n_under_way: usize,
     /// At most so many.
     n_under_way_max: usize,
@@ -81,7 +84,7 @@ impl Hub {
         bus: Bus,
         dataflow: Dataflow,
         plan: &DataflowPlan,
-        shutdown: Option<ShutdownHandle>,
+        (shutdown, clock): (Option<ShutdownHandle>, Box<dyn EpochClock>),
     ) -> Self {
         let types = plan
             .topics
@@ -94,6 +97,7 @@ impl Hub {
             types: types.collect(),
             outboxes: BTreeMap::new(),
             shutdown,
+            clock,
             n_under_way: 0,
             n_under_way_max: if plan.feedbacks.is_empty() { EPOCHS_UNDER_WAY_MAX } else { 1 },
             feedback: Feedback::Settled,
@@ -308,7 +312,10 @@ impl Hub {
         }
         let topics =
             topics.into_iter().filter(|input| self.engine_inputs.contains(&input.topic)).collect();
-        let taken = self.dataflow.feed(EpochInput { epoch, topics });
+        let taken = match self.clock.time(epoch) {
+            Ok(time) => self.dataflow.feed(EpochInput { epoch, time, topics }),
+            Err(reason) => Err(arqon_engine::FeedError::Stopped(reason)),
+        };
         self.under_way(taken)
     }
 
@@ -346,10 +353,4 @@ impl Hub {
             }
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the server reads the clock for the bus")]
-pub(crate) fn unix_nanoseconds() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

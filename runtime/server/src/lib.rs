@@ -5,10 +5,12 @@
 //! everything.
 
 mod config;
+mod clock;
 mod topics;
 mod hub;
 mod server;
 
+pub use clock::{EpochClock, UnixClock};
 pub use config::{Config, ConfigError, ConfigLimits};
 pub use hub::FeedError;
 pub use server::{EdgeOptions, FinishError, Server, ServerOptions, StartError, random_secret};

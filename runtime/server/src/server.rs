@@ -16,7 +16,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::hub::{Command, Ears, FeedError, Hub, OUTPUTS_MAX, unix_nanoseconds};
+use crate::clock::{EpochClock, UnixClock, unix_nanoseconds};
+use crate::hub::{Command, Ears, FeedError, Hub, OUTPUTS_MAX};
 use crate::topics::{edge_grants, filter_compiler, topic_specs};
 
 /// Threads that carry websockets.
@@ -33,6 +34,8 @@ pub struct ServerOptions {
     pub engine: EngineOptions,
     /// The edge; without it no client can connect.
     pub edge: Option<EdgeOptions>,
+    /// Says the time of each epoch; the machine's clock if there is none.
+    pub clock: Option<Box<dyn EpochClock>>,
 }
 
 /// How clients reach a server.
@@ -122,7 +125,8 @@ impl Server {
             let _ = outputs_in.blocking_send(output);
         })?;
         let shutdown = door.as_ref().map(|door| door.shutdown.clone());
-        let hub = Hub::new(bus, dataflow, &hub_plan, shutdown);
+        let clock = options.clock.unwrap_or_else(|| Box::<UnixClock>::default());
+        let hub = Hub::new(bus, dataflow, &hub_plan, (shutdown, clock));
         let ears = Ears { edge: edge_ear, outputs, commands: commands_ear };
         let loop_runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let hub = std::thread::Builder::new()

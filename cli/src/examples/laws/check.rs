@@ -7,11 +7,12 @@ use arqon_engine::{
     BackendChoice, CounterKind, Counts, EngineOptions, EpochOutput, NodeCounts, TopicInput,
 };
 use arqon_plan::DataflowPlan;
-use arqon_types::{Change, Discipline, TopicName};
+use arqon_types::{Change, Discipline, Float, TopicName};
 
 use super::history::{Epochs, Holdings, Message, cut, fed, inputs};
 use super::random::Random;
 use crate::examples::difference::{Changes, difference};
+use crate::examples::near::without_partner;
 use crate::examples::play::{State, add, changes_of, schema_of};
 use crate::exit::Failure;
 
@@ -57,6 +58,8 @@ pub(super) struct Subject<'s> {
     pub(super) plan: &'s DataflowPlan,
     /// The engine; a test puts a broken one here, to see that the laws notice.
     pub(super) engine: Engine,
+    /// How far apart floats may be.
+    pub(super) within: Float,
 }
 
 /// What comes of epochs.
@@ -86,7 +89,7 @@ pub(super) fn check(
                 return Ok(None);
             };
             let what = "all in one epoch comes to another state than these epochs";
-            Ok(disagreement(subject.plan, expected, found, what, &epochs))
+            Ok(disagreement(subject, expected, found, what, &epochs))
         }
         Law::Split => split(subject, messages),
         Law::Workers => workers(subject, messages, &mut random),
@@ -122,12 +125,13 @@ fn states(
 }
 
 fn disagreement(
-    plan: &DataflowPlan,
+    subject: Subject<'_>,
     expected: &State,
     found: &State,
     what: impl Into<String>,
     epochs: &Epochs,
 ) -> Option<Violation> {
+    let Subject { plan, within, .. } = subject;
     if expected == found {
         return None;
     }
@@ -142,11 +146,23 @@ fn disagreement(
             (topic, of(expected), of(found))
         })
         .filter(|(_, expected, found)| expected != found)
-        .map(|(topic, expected, found)| {
-            difference(topic, &schema_of(plan, topic), &expected, &found)
+        .filter_map(|(topic, mut expected, mut found)| {
+            if 0.0 < within.get() {
+                let far = without_partner(&expected, &found, within);
+                expected.retain(|row, _| far.binary_search(row).is_ok());
+                found.retain(|row, _| far.binary_search(row).is_ok());
+            }
+            let is_far = !expected.is_empty() || !found.is_empty();
+            is_far.then(|| difference(topic, &schema_of(plan, topic), &expected, &found))
         })
-        .collect();
-    Some(Violation { what: what.into(), epochs: epochs.clone(), rows })
+        .collect::<Vec<String>>();
+    if rows.is_empty() {
+        return None;
+    }
+    let what: String = what.into();
+    let what =
+        if 0.0 < within.get() { format!("{what}, by more than {}", within.get()) } else { what };
+    Some(Violation { what, epochs: epochs.clone(), rows: rows.concat() })
 }
 
 fn split(subject: Subject<'_>, messages: &[Message]) -> Result<Option<Violation>, Failure> {
@@ -164,7 +180,7 @@ fn split(subject: Subject<'_>, messages: &[Message]) -> Result<Option<Violation>
              epoch {} of these",
             at + 1
         );
-        let found = disagreement(subject.plan, expected, found, what, &epochs);
+        let found = disagreement(subject, expected, found, what, &epochs);
         if found.is_some() {
             return Ok(found);
         }
@@ -182,14 +198,14 @@ fn workers(
     let backend = *random.pick(&[BackendChoice::Arrangements, BackendChoice::Hash]);
     let one = run(subject, PLAIN, &epochs)?;
     let other = run(subject, EngineOptions { n_workers, backend }, &epochs)?;
-    Ok(same_deltas(subject.plan, (&one, &other), &epochs, |epoch| {
+    Ok(same_deltas(subject, (&one, &other), &epochs, |epoch| {
         format!("epoch {epoch} changes otherwise on {n_workers} workers, back end {backend:?}")
     }))
 }
 
 /// Compares runs epoch by epoch.
 fn same_deltas(
-    plan: &DataflowPlan,
+    subject: Subject<'_>,
     (expected, found): (&[EpochOutput], &[EpochOutput]),
     epochs: &Epochs,
     what: impl Fn(usize) -> String,
@@ -201,7 +217,7 @@ fn same_deltas(
     let skipped = epochs.len() - found.len();
     expected[skipped..].iter().zip(found).enumerate().find_map(|(at, (expected, found))| {
         let what = what(skipped + at + 1);
-        disagreement(plan, &changes(expected), &changes(found), what, epochs)
+        disagreement(subject, &changes(expected), &changes(found), what, epochs)
     })
 }
 
@@ -241,7 +257,7 @@ fn delete(
         state
     };
     let what = "rows are left after all that was inserted has been deleted";
-    let left = disagreement(subject.plan, &last(&before), &last(&after), what, &epochs);
+    let left = disagreement(subject, &last(&before), &last(&after), what, &epochs);
     if left.is_some() {
         return Ok(left);
     }
@@ -273,7 +289,7 @@ fn restart(
     again.extend_from_slice(&epochs[at..]);
     let whole = run(subject, PLAIN, &epochs)?;
     let resumed = run(subject, PLAIN, &again)?;
-    Ok(same_deltas(subject.plan, (&whole, &resumed[1..]), &epochs, |epoch| {
+    Ok(same_deltas(subject, (&whole, &resumed[1..]), &epochs, |epoch| {
         format!(
             "epoch {epoch} changes otherwise after a restart from the input of epochs 1 to {at}"
         )

@@ -162,6 +162,7 @@ pub(crate) fn dataflow() -> DataflowPlan {
         edge,
         verified: true,
         lateness: None,
+        arrival: false,
     };
     let name = |text| TopicName::parse(text).expect("a name");
     let step = |address: &str, operator, inputs: &[u32], schema: Arc<Schema>| Step {

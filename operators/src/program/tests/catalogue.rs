@@ -98,7 +98,8 @@ fn calls(name: &str, n_args: usize, arguments: &[Argument]) -> Vec<Expr> {
 fn every_function_gives_on_columns_what_it_gives_on_rows() {
     let arguments = arguments();
     let rows = random_rows(20_261_125, 40);
-    for name in function_names() {
+    // The compiler puts a column in its place.
+    for name in function_names().filter(|name| *name != "epoch_time") {
         let signature = find_function(name).expect("a name of the catalogue");
         let n_args_max = match signature.callee {
             Callee::Format => 2,

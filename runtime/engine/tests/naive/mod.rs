@@ -42,6 +42,7 @@ pub(crate) fn topic(
         edge: Edge::Both,
         verified: true,
         lateness: None,
+        arrival: false,
     }
 }
 
@@ -702,5 +703,8 @@ pub(crate) fn conserved(plan: &DataflowPlan, output: &EpochOutput) {
 
 /// Numbered epochs from lists of topic inputs.
 pub(crate) fn epochs(inputs: Vec<Vec<TopicInput>>) -> Vec<EpochInput> {
-    (1..).zip(inputs).map(|(epoch, topics)| EpochInput { epoch: Epoch(epoch), topics }).collect()
+    (1..)
+        .zip(inputs)
+        .map(|(epoch, topics)| EpochInput { epoch: Epoch(epoch), time: 0, topics })
+        .collect()
 }

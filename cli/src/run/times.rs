@@ -1,0 +1,74 @@
+//! `arqon run --times FILE`: the journal of what `epoch_time()` said.
+//!
+//! A line for each epoch, `{"epoch":1,"time":"2026-01-01T00:00:00Z"}`. Epochs that the file has
+//! take their time from it; those after it read the clock, and are written down before they run.
+//! So the same inputs, cut into the same epochs, give the same outputs again.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use arqon_server::{EpochClock, UnixClock};
+use arqon_types::{Epoch, format_timestamp, parse_timestamp};
+use serde_json::{Value, json};
+
+use crate::exit::Failure;
+
+/// The times of epochs, kept in a file.
+#[derive(Debug)]
+pub(crate) struct Times {
+    path: PathBuf,
+    file: File,
+    known: BTreeMap<u64, i64>,
+    clock: UnixClock,
+}
+
+impl Times {
+    /// Reads what the file has; there need be none.
+    ///
+    /// # Errors
+    /// A [`Failure`] if it cannot be read or written, or has a line that is no epoch's time.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let unreachable = |what: &str, error: std::io::Error| {
+            Failure::unreachable(format!("cannot {what} `{}`: {error}", path.display()))
+        };
+        let mut options = OpenOptions::new();
+        let file = options.create(true).append(true).open(path);
+        let file = file.map_err(|error| unreachable("write", error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| unreachable("read", error))?;
+        let mut known = BTreeMap::new();
+        for (line, number) in text.lines().zip(1..) {
+            let (epoch, time) = entry(line).ok_or_else(|| {
+                Failure::errors(format!("{}:{number}: no time of an epoch", path.display()))
+                    .help("a line is `{\"epoch\":1,\"time\":\"2026-01-01T00:00:00Z\"}`")
+            })?;
+            if known.insert(epoch, time).is_some() {
+                let text = format!("{}:{number}: epoch {epoch} stands twice", path.display());
+                return Err(Failure::errors(text));
+            }
+        }
+        Ok(Self { path: path.to_owned(), file, known, clock: UnixClock::default() })
+    }
+}
+
+fn entry(line: &str) -> Option<(u64, i64)> {
+    let entry: Value = serde_json::from_str(line).ok()?;
+    Some((entry["epoch"].as_u64()?, parse_timestamp(entry["time"].as_str()?).ok()?))
+}
+
+impl EpochClock for Times {
+    fn time(&mut self, epoch: Epoch) -> Result<i64, String> {
+        if let Some(known) = self.known.get(&epoch.0) {
+            return Ok(*known);
+        }
+        let time = self.clock.time(epoch)?;
+        let line = json!({ "epoch": epoch.0, "time": format_timestamp(time) });
+        let written = writeln!(self.file, "{line}").and_then(|()| self.file.sync_data());
+        let path = self.path.display();
+        written.map_err(|error| {
+            format!("the time of epoch {epoch} is not written to `{path}`: {error}")
+        })?;
+        Ok(time)
+    }
+}
