@@ -183,6 +183,11 @@ impl Tests<'_, '_> {
                 Law::ALL.map(Law::name).to_vec(),
             );
         }
+        if let (Some(Law::Conservation), Some(within)) = (law, &check.within) {
+            let message = "`conservation` counts rows, and measures no distance between them";
+            let fault = Diagnostic::new(names::LAW_TOLERANCE, within.span, message);
+            self.report.push(fault.help("leave `within` away"));
+        }
         let asks = mocked_names(self);
         if let Some(first) = asks.keys().next().filter(|_| law.is_some()) {
             self.report.push(
@@ -193,12 +198,6 @@ impl Tests<'_, '_> {
                 )
                 .help("give examples with `mocks` instead"),
             );
-            return None;
-        }
-        if let (Some(Law::Conservation), Some(within)) = (law, &check.within) {
-            let message = "`conservation` counts rows, and measures no distance between them";
-            let fault = Diagnostic::new(names::LAW_TOLERANCE, within.span, message);
-            self.report.push(fault.help("leave `within` away"));
             return None;
         }
         Some(NamedLaw { law: law?, place: self.places.place(name.span), within: within? })
