@@ -96,16 +96,27 @@ def test_the_answer_under_a_random_split(arqon, loaded, split, number, tmp_path)
 
 
 @pytest.mark.parametrize("number", QUERIES)
-def test_the_answer_after_rows_changed(arqon, tpch_tables, loaded, changed, number, tmp_path):
+def test_the_answer_after_rows_changed(arqon, tpch_tables, changed, number, tmp_path):
     files, database = changed
     query = QUERIES[number]
     wanted = answer_of(database, query, query.other)
-    before = answer_of(loaded, query, query.other)
-    assert sorted(wanted) != sorted(before), "changes that change nothing prove nothing"
     inputs = tables(tpch_tables, query)
     inputs += [(table, path) for table, path in files if table in query.tables.split()]
     got = answer(arqon, number, query.other, inputs, tmp_path, "--epoch-rows", EPOCH_ROWS)
     assert_equal(got, wanted)
+
+
+def test_most_answers_change_with_the_rows(loaded, changed):
+    """Answers of few rows may stay as they are with some seeds; most must not, or the test above
+    proves nothing."""
+    _, database = changed
+
+    def differs(query):
+        before, after = (answer_of(each, query, query.other) for each in (loaded, database))
+        return sorted(before) != sorted(after)
+
+    n_changed = sum(differs(query) for query in QUERIES.values())
+    assert 3 * len(QUERIES) <= 4 * n_changed, f"{n_changed} of {len(QUERIES)}"
 
 
 def answer(arqon, number, params, inputs, folder, *more):
