@@ -18,11 +18,8 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
             n_readers[input.index()] += 1;
         }
     }
-    for output in &plan.outputs {
-        n_readers[output.step.index()] += 1;
-    }
-    for feedback in &plan.feedbacks {
-        n_readers[feedback.step.index()] += 1;
+    for (_, end) in plan.ends() {
+        n_readers[end.index()] += 1;
     }
     let errors_read: BTreeSet<String> = plan
         .steps
@@ -90,13 +87,9 @@ fn compact(steps: Vec<Option<Step>>, places: &[StepId], rest: DataflowPlan) -> D
             kept.push(step);
         }
     }
-    let mut outputs = rest.outputs;
-    for output in &mut outputs {
-        output.step = moved[places[output.step.index()].index()];
+    let mut compacted = DataflowPlan { steps: kept, ..rest };
+    for end in compacted.ends_mut() {
+        *end = moved[places[end.index()].index()];
     }
-    let mut feedbacks = rest.feedbacks;
-    for feedback in &mut feedbacks {
-        feedback.step = moved[places[feedback.step.index()].index()];
-    }
-    DataflowPlan { steps: kept, outputs, feedbacks, ..rest }
+    compacted
 }

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use arqon_operators::{Expr, ExprKind, Function};
 use arqon_plan::{
     ARRIVAL, Arm, DataflowPlan, Feedback, Frame, Latest, Loop, LoopId, MARK, Map, Operator, Output,
-    PLACE_FIELD, Plan, Route, Stage, StageKind, Step, StepId, TopicPlan, Unnest, n_places,
+    PLACE_FIELD, Plan, Route, Stage, StageKind, Step, StepId, TopicPlan, Unnest, is_hidden,
+    n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
@@ -341,8 +342,8 @@ impl Lowering<'_, '_> {
 
     /// Whether the rows of a step carry the time at which they came.
     fn has_arrival(&self, id: StepId) -> bool {
-        let fields = &self.steps[id.index()].schema.fields;
-        fields.iter().any(|field| field.name == ARRIVAL)
+        let schema = &self.steps[id.index()].schema;
+        hidden_fields(schema).iter().any(|field| field.name == ARRIVAL)
     }
 
     /// Whether the rows before a step of a node are to carry the time at which they came.
@@ -357,6 +358,9 @@ impl Lowering<'_, '_> {
 
     /// The rows of a step with at most these of the hidden columns.
     fn shaped(&mut self, id: StepId, wanted: Kept) -> Option<StepId> {
+        if hidden_fields(&self.steps[id.index()].schema).is_empty() {
+            return Some(id);
+        }
         let n_places = self.n_places(id);
         let has =
             Kept { arrival: self.has_arrival(id), mark: self.has_mark(id), places: 0 < n_places };
@@ -721,7 +725,7 @@ impl Lowering<'_, '_> {
         let schema = schema_after(&from, node, &step.row)?;
         let hiding = || with_hidden(Arc::clone(&schema), &from);
         // What was asked for by name is a column of the rows.
-        let came = from.fields.len() - n_hidden(&from);
+        let came = step.asks_arrival.map(|_| n_own(&from));
         let address = step.address.clone();
         let made = |operator: Operator, inputs: Vec<StepId>, schema: Arc<Schema>| Step {
             node: node.errors_of.clone(),
@@ -902,8 +906,8 @@ fn arrived(mut schema: Arc<Schema>) -> Arc<Schema> {
     schema
 }
 
-/// The expression with the column `came` for `epoch_time()`.
-fn with_arrival(expr: &Expr, came: usize) -> Expr {
+/// The expression with the column `came` for `epoch_time()`, if it may ask for that.
+fn with_arrival(expr: &Expr, came: Option<usize>) -> Expr {
     fn put(expr: &mut Expr, came: usize) {
         if let ExprKind::Call { function: Function::EpochTime, .. } = expr.kind {
             expr.kind = ExprKind::Column(came);
@@ -911,25 +915,32 @@ fn with_arrival(expr: &Expr, came: usize) -> Expr {
         for_each_child_mut(expr, |child| put(child, came));
     }
     let mut expr = expr.clone();
-    put(&mut expr, came);
+    if let Some(came) = came {
+        put(&mut expr, came);
+    }
     expr
 }
 
-/// How many of the last columns are not the circuit's: arrival, mark, and place in the log.
-fn n_hidden(schema: &Schema) -> usize {
-    schema.fields.iter().rev().take_while(|field| field.name.starts_with('$')).count()
+/// How many columns are the circuit's; behind them stand arrival, mark, and place in the log.
+fn n_own(schema: &Schema) -> usize {
+    let hidden = schema.fields.iter().rev().take_while(|field| is_hidden(field));
+    schema.fields.len() - hidden.count()
 }
 
 /// The columns of a row that are not the circuit's.
+fn hidden_fields(schema: &Schema) -> &[Field] {
+    &schema.fields[n_own(schema)..]
+}
+
+/// The same as expressions.
 fn hidden_of(schema: &Schema) -> Vec<Expr> {
-    let n_columns = schema.fields.len();
-    let hidden = n_columns - n_hidden(schema)..n_columns;
+    let hidden = n_own(schema)..schema.fields.len();
     hidden.map(|at| Expr::column(at, schema.fields[at].ty.clone())).collect()
 }
 
 /// The schema, followed by the hidden columns of another one.
 fn with_hidden(mut schema: Arc<Schema>, from: &Schema) -> Arc<Schema> {
-    let hidden = &from.fields[from.fields.len() - n_hidden(from)..];
+    let hidden = hidden_fields(from);
     if !hidden.is_empty() {
         Arc::make_mut(&mut schema).fields.extend_from_slice(hidden);
     }

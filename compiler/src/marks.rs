@@ -59,16 +59,7 @@ pub(crate) fn trace_marks(resolved: &Resolved<'_>, flow: &mut Flow, report: &mut
     for (id, node) in flow.nodes.iter().enumerate() {
         refused.extend(second_window(node, report).map(|step| (id, step)));
         let Some(step) = node.judging_step() else { continue };
-        let mut trace = Trace {
-            resolved,
-            flow,
-            writers: &writers,
-            seen: BTreeSet::new(),
-            fed: BTreeSet::new(),
-            marks: Marks::default(),
-            brought: Brought::Mark,
-            fault: None,
-        };
+        let mut trace = Trace::new(resolved, flow, &writers, Brought::Mark);
         trace.node(NodeId(id), step);
         if let Some(fault) = trace.fault {
             not_judged(node, step, &fault, report);
@@ -86,10 +77,7 @@ pub(crate) fn trace_marks(resolved: &Resolved<'_>, flow: &mut Flow, report: &mut
             None => trace.fed.iter().map(|id| resolved.topic(*id).name.clone()).collect(),
         };
         closing.push((id, step, topics));
-        for (node, n_steps) in trace.marks.nodes {
-            let known = marks.nodes.entry(node).or_insert(0);
-            *known = (*known).max(n_steps);
-        }
+        extend(&mut marks.nodes, trace.marks.nodes);
         marks.topics.extend(trace.marks.topics);
     }
     for (node, step, topics) in closing {
@@ -127,29 +115,25 @@ fn arrivals(
     for (id, node) in flow.nodes.iter().enumerate() {
         for (idx, step) in node.steps.iter().enumerate() {
             let Some(asked) = step.asks_arrival else { continue };
-            let mut trace = Trace {
-                resolved,
-                flow,
-                writers,
-                seen: BTreeSet::new(),
-                fed: BTreeSet::new(),
-                marks: Marks::default(),
-                brought: Brought::Arrival,
-                fault: None,
-            };
+            let mut trace = Trace::new(resolved, flow, writers, Brought::Arrival);
             trace.node(NodeId(id), idx);
             if let Some(fault) = trace.fault {
                 not_arrived(&step.address, asked, &fault, report);
                 break;
             }
-            for (node, last) in trace.marks.nodes {
-                let known = arrivals.nodes.entry(node).or_insert(0);
-                *known = (*known).max(last);
-            }
+            extend(&mut arrivals.nodes, trace.marks.nodes);
             arrivals.topics.extend(trace.marks.topics);
         }
     }
     arrivals
+}
+
+/// Adds nodes with steps; of a node that is known the later step counts.
+fn extend(known: &mut BTreeMap<usize, usize>, found: BTreeMap<usize, usize>) {
+    for (node, step) in found {
+        let last = known.entry(node).or_insert(0);
+        *last = (*last).max(step);
+    }
 }
 
 fn not_arrived(address: &str, asked: Span, fault: &Fault, report: &mut Report) {
@@ -192,6 +176,26 @@ struct Trace<'r, 'a> {
     marks: Marks,
     brought: Brought,
     fault: Option<Fault>,
+}
+
+impl<'r, 'a> Trace<'r, 'a> {
+    fn new(
+        resolved: &'r Resolved<'a>,
+        flow: &'r Flow,
+        writers: &'r Writers,
+        brought: Brought,
+    ) -> Self {
+        Self {
+            resolved,
+            flow,
+            writers,
+            seen: BTreeSet::new(),
+            fed: BTreeSet::new(),
+            marks: Marks::default(),
+            brought,
+            fault: None,
+        }
+    }
 }
 
 impl Trace<'_, '_> {

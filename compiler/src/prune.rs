@@ -29,15 +29,11 @@ pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
     for (step, need) in plan.steps.into_iter().zip(&needs) {
         pruning.step(step, need);
     }
-    let mut outputs = plan.outputs;
-    for output in &mut outputs {
-        output.step = pruning.places[output.step.index()];
+    let mut pruned = DataflowPlan { steps: pruning.steps, ..plan };
+    for end in pruned.ends_mut() {
+        *end = pruning.places[end.index()];
     }
-    let mut feedbacks = plan.feedbacks;
-    for feedback in &mut feedbacks {
-        feedback.step = pruning.places[feedback.step.index()];
-    }
-    DataflowPlan { steps: pruning.steps, outputs, feedbacks, ..plan }
+    pruned
 }
 
 /// How much of a column is read.
@@ -76,11 +72,8 @@ fn read(expr: &Expr, needs: &mut [Need]) {
 fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
     let mut all: Vec<Vec<Need>> =
         plan.steps.iter().map(|step| vec![Need::Nothing; step.schema.fields.len()]).collect();
-    for output in &plan.outputs {
-        all[output.step.index()].fill(Need::All);
-    }
-    for feedback in &plan.feedbacks {
-        all[feedback.step.index()].fill(Need::All);
+    for (_, end) in plan.ends() {
+        all[end.index()].fill(Need::All);
     }
     for (at, step) in plan.steps.iter().enumerate().rev() {
         let mut need = std::mem::take(&mut all[at]);

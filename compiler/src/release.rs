@@ -53,9 +53,9 @@ struct Bound {
 fn source_topics(plan: &DataflowPlan) -> Vec<Vec<TopicName>> {
     let mut all: Vec<Vec<TopicName>> = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
-        let mut topics: Vec<TopicName> = match &step.operator {
-            Operator::Source(topic) | Operator::Log(topic) => vec![topic.clone()],
-            _ => step.inputs.iter().flat_map(|id| all[id.index()].clone()).collect(),
+        let mut topics: Vec<TopicName> = match step.operator.source() {
+            Some(topic) => vec![topic.clone()],
+            None => step.inputs.iter().flat_map(|id| all[id.index()].clone()).collect(),
         };
         topics.sort();
         topics.dedup();

@@ -94,7 +94,8 @@ impl RowType {
 
     /// The parts of a value of this type, if a column has such parts.
     pub(crate) fn parts_of(&self, ty: Option<&Type>) -> Option<Arc<RowType>> {
-        let known = self.columns.iter().filter_map(|it| Some((it.ty.as_ref()?, &it.parts)));
+        let known = self.columns.iter();
+        let known = known.filter_map(|it| Some((it.ty.as_ref()?, it.parts.as_ref()?)));
         parts_among(ty?, known)
     }
 
@@ -165,11 +166,10 @@ impl Column {
 /// item of one, or a list of them.
 pub(crate) fn parts_among<'t>(
     ty: &Type,
-    known: impl Iterator<Item = (&'t Type, &'t Option<Arc<RowType>>)>,
+    mut known: impl Iterator<Item = (&'t Type, &'t Arc<RowType>)>,
 ) -> Option<Arc<RowType>> {
     let wanted = innermost(ty)?;
-    let mut with_parts = known.filter_map(|(ty, parts)| Some((ty, parts.as_ref()?)));
-    with_parts.find(|(ty, _)| innermost(ty) == Some(wanted)).map(|(_, parts)| Arc::clone(parts))
+    known.find(|(ty, _)| innermost(ty) == Some(wanted)).map(|(_, parts)| Arc::clone(parts))
 }
 
 /// The fields of a struct, or of the structs within a list, map or option.

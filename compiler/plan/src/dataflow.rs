@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use arqon_operators::{Aggregate, Expr, Place};
-use arqon_types::{Discipline, Edge, Schema, TopicName, Type};
+use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
 /// A step's place in [`DataflowPlan::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,11 +48,25 @@ pub struct DataflowPlan {
 impl DataflowPlan {
     /// Whether rows come to the topic from outside: it has a source, or nothing writes it.
     pub fn is_fed(&self, topic: &TopicName) -> bool {
-        let is_source = |step: &Step| match &step.operator {
-            Operator::Source(name) | Operator::Log(name) => name == topic,
-            _ => false,
-        };
-        self.steps.iter().any(is_source) || self.outputs.iter().all(|output| output.topic != *topic)
+        self.has_source(topic) || self.outputs.iter().all(|output| output.topic != *topic)
+    }
+
+    /// Whether a step reads what comes in by the topic.
+    pub fn has_source(&self, topic: &TopicName) -> bool {
+        self.steps.iter().any(|step| step.operator.source() == Some(topic))
+    }
+
+    /// The steps whose rows leave the dataflow, each with its topic: first the outputs, then what
+    /// goes back.
+    pub fn ends(&self) -> impl Iterator<Item = (&TopicName, StepId)> {
+        let outputs = self.outputs.iter().map(|output| (&output.topic, output.step));
+        outputs.chain(self.feedbacks.iter().map(|feedback| (&feedback.topic, feedback.step)))
+    }
+
+    /// The same, for a pass that moves steps.
+    pub fn ends_mut(&mut self) -> impl Iterator<Item = &mut StepId> {
+        let outputs = self.outputs.iter_mut().map(|output| &mut output.step);
+        outputs.chain(self.feedbacks.iter_mut().map(|feedback| &mut feedback.step))
     }
 
     /// Whether the flow writes to the topic with an epoch of delay.
@@ -63,12 +77,8 @@ impl DataflowPlan {
     /// Whether files and clients may bring rows to the topic: a step reads it as an input, and the
     /// flow is not the only one that writes it.
     pub fn is_input(&self, topic: &TopicName) -> bool {
-        let is_source = |step: &Step| match &step.operator {
-            Operator::Source(name) | Operator::Log(name) => name == topic,
-            _ => false,
-        };
         let feedback = self.feedbacks.iter().find(|feedback| feedback.topic == *topic);
-        self.steps.iter().any(is_source) && feedback.is_none_or(|feedback| feedback.is_shared)
+        self.has_source(topic) && feedback.is_none_or(|feedback| feedback.is_shared)
     }
 
     /// Whether anything waits for windows to close.
@@ -198,7 +208,13 @@ pub struct TopicPlan {
 /// The name of the field that carries the time of the epoch in which a row came.
 pub const ARRIVAL: &str = "$arrival";
 
-/// The name of the field that carries a row's mark; no field of a circuit begins so.
+/// Whether a field is none of the circuit's: what rows bring along stands behind theirs, under
+/// names with a `$`, which no field of a circuit has.
+pub fn is_hidden(field: &Field) -> bool {
+    field.name.starts_with('$')
+}
+
+/// The name of the field that carries a row's mark.
 pub const MARK: &str = "$mark";
 
 /// The collection of one step, carried by a topic.
@@ -208,6 +224,35 @@ pub struct Output {
     pub topic: TopicName,
     /// The step.
     pub step: StepId,
+}
+
+impl Operator {
+    /// The topic whose rows come in here.
+    pub fn source(&self) -> Option<&TopicName> {
+        match self {
+            Self::Source(topic) | Self::Log(topic) => Some(topic),
+            Self::Map(_)
+            | Self::Union
+            | Self::Route(_)
+            | Self::Arm(_)
+            | Self::Join(_)
+            | Self::Group(_)
+            | Self::Distinct
+            | Self::Top(_)
+            | Self::Over(_)
+            | Self::Latest(_)
+            | Self::Unique { .. }
+            | Self::Errors(_)
+            | Self::Variable(_)
+            | Self::Next(_)
+            | Self::Leave(_)
+            | Self::Window(_)
+            | Self::Late(_)
+            | Self::Session(_)
+            | Self::Final(_)
+            | Self::Within(_) => None,
+        }
+    }
 }
 
 /// What the flow writes to a control topic: the changes of a step in one epoch are changes of the

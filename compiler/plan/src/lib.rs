@@ -29,7 +29,7 @@ pub use dataflow::{
     ARRIVAL, Arm, Asof, Closing, DataflowPlan, Feedback, Frame, Group, Join, JoinKind, JoinOutput,
     Latest, Loop, LoopId, MARK, Map, Operator, Order, Output, Over, OverFunction, OverKind,
     PLACE_FIELD, Release, Route, Session, SortKey, Stage, StageKind, Step, StepId, Ties, Top,
-    TopicPlan, Variable, Window, n_places,
+    TopicPlan, Variable, Window, is_hidden, n_places,
 };
 pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, difference};
 pub use facts::{Extent, Facts, Held, State};

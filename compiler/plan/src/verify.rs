@@ -36,7 +36,7 @@ use arqon_types::{Discipline, Schema, TopicName, Type, error_schema};
 
 use crate::dataflow::{
     Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator, Over,
-    OverKind, Release, Session, StageKind, Step, Top, TopicPlan, Variable, Window,
+    OverKind, Release, Session, StageKind, Step, StepId, Top, TopicPlan, Variable, Window,
 };
 
 /// Deepest nesting of an expression.
@@ -83,7 +83,6 @@ pub fn verify(plan: &DataflowPlan) -> Result<(), VerifyError> {
     verifier.steps();
     verifier.releases();
     verifier.outputs();
-    verifier.feedbacks();
     if verifier.violations.is_empty() {
         verifier.loops();
     }
@@ -705,9 +704,7 @@ impl<'a> Verifier<'a> {
             });
             self.require(left.contains(&of), || "nobody leaves the loop".into());
         }
-        let outputs = plan.outputs.iter().map(|output| (&output.topic, output.step));
-        let feedbacks = plan.feedbacks.iter().map(|feedback| (&feedback.topic, feedback.step));
-        for (topic, step) in outputs.chain(feedbacks) {
+        for (topic, step) in plan.ends() {
             topic.as_str().clone_into(&mut self.place);
             self.require(regions[step.index()].is_none(), || {
                 "a topic carries a step of a loop".into()
@@ -716,43 +713,30 @@ impl<'a> Verifier<'a> {
     }
 
     fn outputs(&mut self) {
-        let mut names = BTreeSet::new();
-        for output in &self.plan.outputs {
-            output.topic.as_str().clone_into(&mut self.place);
-            self.require(names.insert(&output.topic), || "the topic has two outputs".into());
-            let topic = self.topics.get(&output.topic).copied();
-            let step = self.plan.steps.get(output.step.index());
-            let (Some(topic), Some(step)) = (topic, step) else {
-                self.require(false, || "the output's topic or step is not in the plan".into());
-                continue;
-            };
-            self.require(!matches!(step.operator, Operator::Route(_)), || {
-                format!("`{}` is a route, not one of its arms", step.address)
-            });
-            self.require(topic.schema.fields == step.schema.fields, || {
-                format!("the rows of `{}` are not those of the topic", step.address)
+        let plan = self.plan;
+        self.carried("output", plan.outputs.iter().map(|output| (&output.topic, output.step)));
+        let feedbacks = plan.feedbacks.iter().map(|feedback| (&feedback.topic, feedback.step));
+        self.carried("feedback", feedbacks);
+        for feedback in &plan.feedbacks {
+            feedback.topic.as_str().clone_into(&mut self.place);
+            self.require(plan.has_source(&feedback.topic), || {
+                "what goes back to the topic has no source to come from".into()
             });
         }
     }
 
-    fn feedbacks(&mut self) {
+    /// Topics that carry the rows of a step; `what` says how.
+    fn carried<'t>(&mut self, what: &str, all: impl Iterator<Item = (&'t TopicName, StepId)>) {
         let mut names = BTreeSet::new();
-        for feedback in &self.plan.feedbacks {
-            feedback.topic.as_str().clone_into(&mut self.place);
-            self.require(names.insert(&feedback.topic), || "the topic has two feedbacks".into());
-            let topic = self.topics.get(&feedback.topic).copied();
-            let step = self.plan.steps.get(feedback.step.index());
+        for (topic, step) in all {
+            topic.as_str().clone_into(&mut self.place);
+            self.require(names.insert(topic), || format!("the topic has two {what}s"));
+            let topic = self.topics.get(topic).copied();
+            let step = self.plan.steps.get(step.index());
             let (Some(topic), Some(step)) = (topic, step) else {
-                self.require(false, || "the feedback's topic or step is not in the plan".into());
+                self.require(false, || format!("the {what}'s topic or step is not in the plan"));
                 continue;
             };
-            let is_source = |step: &Step| match &step.operator {
-                Operator::Source(name) | Operator::Log(name) => *name == feedback.topic,
-                _ => false,
-            };
-            self.require(self.plan.steps.iter().any(is_source), || {
-                "what goes back to the topic has no source to come from".into()
-            });
             self.require(!matches!(step.operator, Operator::Route(_)), || {
                 format!("`{}` is a route, not one of its arms", step.address)
             });

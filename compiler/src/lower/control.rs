@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arqon_plan::{Feedback, Output, StepId};
-use arqon_types::{Discipline, Schema};
+use arqon_types::Discipline;
 
 use super::{Kept, Label, Lowering};
 use crate::feeds::{expiry, is_fed_from_outside};
@@ -61,7 +61,7 @@ impl Lowering<'_, '_> {
     /// All that the flow writes to a control topic; of a `full` one, a row for each key.
     fn written_together(&mut self, id: TopicId) -> Option<StepId> {
         let topic = self.resolved.topic(id);
-        let schema = Arc::new(Schema::new(topic.schema_name.clone(), topic.row.fields()?));
+        let schema = Arc::new(topic.schema()?);
         let is_latest = self.placed.latest_topics[id.0];
         let (mut node, mut address) = (topic.name.to_string(), topic.name.to_string());
         let writers = self.writers[id.0].clone();

@@ -13,7 +13,7 @@ use arqon_plan::{
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
 use super::with_hidden;
-use super::{Label, Lowering, all_columns, hidden_of, n_hidden, node_schema, project, stage};
+use super::{Label, Lowering, all_columns, hidden_of, n_own, node_schema, project, stage};
 use crate::mocks::{Mocked, Unanswered, unanswered_topic};
 use crate::resolve::TopicOrigin;
 use crate::typed::{NodeId, TopicId, TypedCall, TypedNode, Verb};
@@ -118,7 +118,7 @@ impl Lowering<'_, '_> {
         let node = &flow.nodes[id.0];
         let label = Label { node: &node.errors_of, address: &node.steps[idx].address };
         let from = self.steps[at.index()].schema.clone();
-        let n_columns = from.fields.len() - n_hidden(&from);
+        let n_columns = n_own(&from);
         let row =
             structure(all_columns(&from)[..n_columns].to_vec(), node.row_before(idx).fields()?);
         let (asked, met) = self.met(

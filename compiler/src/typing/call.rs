@@ -16,8 +16,11 @@ use super::scope::{Scope, TypedExpr, Variable};
 use super::typer::{Arrival, BODIES_MAX, Typer};
 use crate::row_type::{RowType, parts_among};
 
-/// An argument's type, and the fields of its structs.
-type Known = (Type, Option<Arc<RowType>>);
+/// The arguments that have parts, each with its type. Most have none, and cost nothing here.
+fn known_parts(args: &[Option<TypedExpr>]) -> Vec<(Type, Arc<RowType>)> {
+    let known = args.iter().flatten();
+    known.filter_map(|it| Some((it.expr.ty.clone(), Arc::clone(it.parts.as_ref()?)))).collect()
+}
 
 impl Typer<'_> {
     /// A call in an expression over one row.
@@ -64,8 +67,7 @@ impl Typer<'_> {
         if args.iter().enumerate().any(|(at, arg)| arg.is_none() && !is_lambda(at)) {
             return None;
         }
-        let known: Vec<Known> =
-            args.iter().flatten().map(|it| (it.expr.ty.clone(), it.parts.clone())).collect();
+        let known = known_parts(&args);
         let made = self.call_with_lambdas(name, &ordered, args, scope, place);
         match made {
             Ok(expr) => {
@@ -119,8 +121,7 @@ impl Typer<'_> {
             return arqon_operators::call(name, args, place);
         };
         let lambda_place = self.places.place(lambda.span);
-        let known: Vec<Known> =
-            args.iter().flatten().map(|it| (it.expr.ty.clone(), it.parts.clone())).collect();
+        let known = known_parts(&args);
         let mut type_body = |types: &[Type]| {
             let variable = |(name, ty): (_, &Type)| {
                 let parts = parts_among(ty, known.iter().map(|(ty, parts)| (ty, parts)));

@@ -53,14 +53,15 @@ impl Typer<'_> {
             );
             return (Verb::Unknown, Arc::new(RowType::new(columns, true)));
         };
-        let Some(contract) = resolved.operator(id).contract.clone() else {
+        let operator = resolved.operator(id);
+        let Some(contract) = operator.contract.clone() else {
             return (Verb::Unknown, Arc::new(RowType::new(columns, true)));
         };
         let job = self.job(call, &contract, row);
-        let origin = Some(resolved.operator(id).origin());
-        self.note_job(call, resolved.operator(id).rows.as_ref());
+        let origin = Some(operator.origin());
+        self.note_job(call, operator.rows.as_ref());
         let mut result = Column::new("result", Some(Type::Struct(contract.result.clone())), origin);
-        result.parts = resolved.operator(id).rows.as_ref().map(|[_, result]| Arc::clone(result));
+        result.parts = operator.rows.as_ref().map(|[_, result]| Arc::clone(result));
         columns.push(result);
         columns.push(Column::new("job", Some(Type::String), origin));
         let row = Arc::new(RowType::new(columns, open));

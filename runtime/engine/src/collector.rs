@@ -79,13 +79,12 @@ impl Collector {
     ) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             for Report { epoch, record } in reports {
-                let Some(record) = self.gather(epoch, record) else { continue };
+                let Some(mut record) = self.gather(epoch, record) else { continue };
                 let fed = sizes.recv().expect("sizes are sent before the epoch");
                 assert_eq!(
                     epoch, fed.epoch,
                     "epochs are complete in the order in which they were fed"
                 );
-                let mut record = record;
                 let feedback = self.feedback(&mut record, fed.endless);
                 on_output(EpochOutput { feedback, ..self.output(epoch, record) });
                 self.shared.release(fed.n_rows);

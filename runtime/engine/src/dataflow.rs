@@ -161,15 +161,9 @@ impl Feeder {
     }
 
     /// Judges the rows in log order, and hands each worker its share of the epoch.
-    fn send(
-        &mut self,
-        (epoch, time): (Epoch, i64),
-        topics: Vec<(usize, Changes)>,
-        endless: Vec<TopicName>,
-    ) {
-        self.last = Some(epoch);
-        let epoch = epoch.0;
-        let n_rows = topics.iter().map(|(_, changes)| changes.len()).sum();
+    fn send(&mut self, fed: Fed, topics: Vec<(usize, Changes)>) {
+        let (epoch, time) = (fed.epoch, self.time);
+        self.last = Some(Epoch(epoch));
         let mut parts: Vec<Vec<(usize, Part)>> = self.feeds.iter().map(|_| Vec::new()).collect();
         for (topic, changes) in topics {
             let place = self.n_fed;
@@ -186,7 +180,7 @@ impl Feeder {
         let mark = |marker: &Option<Marker>| marker.as_ref().map_or(END_MARK, Marker::mark);
         let marks: Marks = self.markers.iter().map(mark).collect();
         // A receiver that is gone belongs to a dataflow that has failed: the next call says so.
-        let _ = self.sizes.send(Fed { epoch, n_rows, endless });
+        let _ = self.sizes.send(fed);
         for (feed, parts) in self.feeds.iter().zip(parts) {
             let _ = feed.send(Feed { epoch, parts, marks: Arc::clone(&marks) });
         }
@@ -336,7 +330,7 @@ impl Dataflow {
         topics: Vec<(usize, Changes)>,
         origin: Origin,
     ) -> Result<(), FeedError> {
-        let mut endless_topics = Vec::new();
+        let mut never_settled = Vec::new();
         let topics = if self.plan.feedbacks.is_empty() {
             topics
         } else {
@@ -348,7 +342,7 @@ impl Dataflow {
             if FEEDBACK_EPOCHS_MAX < feeder.n_feedbacks {
                 let said = endless(&self.plan, &returning);
                 let name = |(at, _): &(usize, _)| self.plan.topics[*at].name.clone();
-                endless_topics.extend(returning.iter().map(name));
+                never_settled.extend(returning.iter().map(name));
                 self.shared.return_later(|later| *later = returning);
                 said
             } else {
@@ -358,7 +352,7 @@ impl Dataflow {
         };
         let n_rows = topics.iter().map(|(_, changes)| changes.len()).sum();
         self.shared.admit(n_rows).map_err(FeedError::Stopped)?;
-        feeder.send((epoch, feeder.time), topics, endless_topics);
+        feeder.send(Fed { epoch: epoch.0, n_rows, endless: never_settled }, topics);
         self.shared.wake();
         self.shared.failure().map_or(Ok(()), |reason| Err(FeedError::Stopped(reason)))
     }

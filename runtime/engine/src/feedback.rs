@@ -4,9 +4,12 @@
 //! The order is the canonical one of deltas, retractions first, so that neither worker nor back end
 //! has a say in it. **Invariant:** no epoch begins before the one before is complete.
 
+use std::collections::BTreeSet;
+
 use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_types::{Change, Discipline, ErrorRow, Row, TopicName, Update};
 
+use crate::recorder::fields_text;
 use crate::source::Changes;
 
 /// Epochs in a row to which nothing comes from outside, while the flow goes on writing to control
@@ -78,13 +81,10 @@ fn changes(topic: &TopicPlan, updates: Vec<Update>) -> Vec<Change> {
         Discipline::Full => {
             let (there, gone): (Vec<Update>, Vec<Update>) =
                 updates.into_iter().partition(|update| 0 < update.diff);
-            let is_replaced = |row: &Row| there.iter().any(|update| key(&update.row) == key(row));
-            let gone: Vec<Change> = gone
-                .into_iter()
-                .filter(|update| !is_replaced(&update.row))
-                .map(|update| Change::Delete(key(&update.row)))
-                .collect();
-            gone.into_iter()
+            let replaced: BTreeSet<Row> = there.iter().map(|update| key(&update.row)).collect();
+            let gone = gone.iter().map(|update| key(&update.row));
+            gone.filter(|key| !replaced.contains(key))
+                .map(Change::Delete)
                 .chain(there.into_iter().map(|update| Change::Upsert(update.row)))
                 .collect()
         }
@@ -113,16 +113,11 @@ pub(crate) fn endless(plan: &DataflowPlan, returning: &Returning) -> Vec<(usize,
 }
 
 fn change_text(topic: &TopicPlan, change: &Change) -> String {
-    let all: Vec<usize> = (0..topic.schema.fields.len()).collect();
-    let (row, fields) = match change {
-        Change::Insert(row) | Change::Upsert(row) | Change::Diff { row, .. } => (row, &all),
-        Change::Delete(key) => (key, &topic.key),
-    };
-    let parts: Vec<String> = fields
-        .iter()
-        .map(|at| &topic.schema.fields[*at])
-        .zip(row.iter())
-        .map(|(field, value)| format!("{}: {}", field.name, value.display(&field.ty)))
-        .collect();
-    format!("{{ {} }}", parts.join(", "))
+    let fields = &topic.schema.fields;
+    match change {
+        Change::Insert(row) | Change::Upsert(row) | Change::Diff { row, .. } => {
+            fields_text(fields.iter().zip(row.iter()))
+        }
+        Change::Delete(key) => fields_text(topic.key.iter().map(|at| &fields[*at]).zip(key.iter())),
+    }
 }

@@ -40,11 +40,8 @@ impl Need {
 pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
     let mut outputs: Vec<Needs> =
         plan.steps.iter().map(|step| vec![Need::none(); step.schema.fields.len()]).collect();
-    for output in &plan.outputs {
-        outputs[output.step.index()].fill(Need::Whole);
-    }
-    for feedback in &plan.feedbacks {
-        outputs[feedback.step.index()].fill(Need::Whole);
+    for (_, end) in plan.ends() {
+        outputs[end.index()].fill(Need::Whole);
     }
     let mut stages = vec![Vec::new(); plan.steps.len()];
     for (idx, step) in plan.steps.iter().enumerate().rev() {

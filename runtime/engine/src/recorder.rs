@@ -3,6 +3,7 @@
 //! Operators write here as they work; the worker takes an epoch's record when its frontier has
 //! passed. All of it belongs to one worker, hence the `Rc`s.
 
+use std::borrow::Borrow;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arqon_operators::Place;
-use arqon_types::{ColumnBatch, ErrorRow, PackedRow, Schema};
+use arqon_plan::is_hidden;
+use arqon_types::{ColumnBatch, ErrorRow, Field, PackedRow, Schema, Value};
 
 use crate::stats::{CounterKind, Counts};
 
@@ -143,30 +145,24 @@ fn place_text(file: &str, place: Place) -> String {
     }
 }
 
-/// One row of a batch for people, `{ id: 10, amount: 30.00 }`, without its place in the log.
+/// One row of a batch for people, `{ id: 10, amount: 30.00 }`.
 pub(crate) fn row_text(schema: &Schema, batch: &ColumnBatch, row_idx: usize) -> String {
-    let parts: Vec<String> = schema
-        .fields
-        .iter()
-        .zip(&batch.columns)
-        // What rows bring along is ours, not the circuit's.
-        .filter(|(field, _)| !field.name.starts_with('$'))
-        .map(|(field, column)| {
-            format!("{}: {}", field.name, column.value(row_idx, &field.ty).display(&field.ty))
-        })
-        .collect();
-    format!("{{ {} }}", parts.join(", "))
+    let cells = schema.fields.iter().zip(&batch.columns);
+    fields_text(cells.map(|(field, column)| (field, column.value(row_idx, &field.ty))))
 }
 
 /// The fields of a packed row for people.
 pub(crate) fn packed_text(schema: &Schema, packed: &PackedRow) -> String {
-    let row = packed.unpack(&schema.types());
-    let parts: Vec<String> = schema
-        .fields
-        .iter()
-        .zip(row.iter())
-        .filter(|(field, _)| !field.name.starts_with('$'))
-        .map(|(field, value)| format!("{}: {}", field.name, value.display(&field.ty)))
+    fields_text(schema.fields.iter().zip(packed.unpack(&schema.types()).iter()))
+}
+
+/// Fields with their values for people, without what rows bring along, which is ours.
+pub(crate) fn fields_text<'f>(
+    fields: impl Iterator<Item = (&'f Field, impl Borrow<Value>)>,
+) -> String {
+    let parts: Vec<String> = fields
+        .filter(|(field, _)| !is_hidden(field))
+        .map(|(field, value)| format!("{}: {}", field.name, value.borrow().display(&field.ty)))
         .collect();
     format!("{{ {} }}", parts.join(", "))
 }

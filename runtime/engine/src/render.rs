@@ -92,8 +92,7 @@ pub(crate) struct Counters {
 impl Counters {
     /// For a plan.
     pub(crate) fn new(plan: &DataflowPlan) -> Self {
-        let mut layout =
-            Layout { n_outputs: plan.outputs.len() + plan.feedbacks.len(), ..Layout::default() };
+        let mut layout = Layout { n_outputs: plan.ends().count(), ..Layout::default() };
         let topics = plan
             .topics
             .iter()
@@ -268,18 +267,15 @@ pub(crate) fn render(
         walk.done.push(collection);
     }
     // What goes back is collected like an output, behind those of the topics.
-    let outputs = plan.outputs.iter().map(|output| output.step);
-    let feedbacks = plan.feedbacks.iter().map(|feedback| feedback.step);
-    for (output_idx, step) in outputs.chain(feedbacks).enumerate() {
+    for (output_idx, (_, step)) in plan.ends().enumerate() {
         let types = plan.steps[step.index()].schema.types();
         render_sink(walk.rows(step), types, output_idx, Rc::clone(recorder), &probe);
     }
     // Steps that nobody reads still count and err, so the probe waits for them too.
-    let is_read: BTreeSet<StepId> = (plan.steps.iter().flat_map(|step| step.inputs.iter()))
-        .chain(plan.outputs.iter().map(|output| &output.step))
-        .chain(plan.feedbacks.iter().map(|feedback| &feedback.step))
-        .copied()
-        .collect();
+    let is_read: BTreeSet<StepId> =
+        (plan.steps.iter().flat_map(|step| step.inputs.iter().copied()))
+            .chain(plan.ends().map(|(_, step)| step))
+            .collect();
     for (collection, id) in std::mem::take(&mut walk.done).into_iter().zip((0_u32..).map(StepId)) {
         match collection {
             Collection::Within => {}

@@ -30,40 +30,14 @@ pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
 fn is_own_source(plan: &DataflowPlan, topic: &TopicName, id: StepId) -> bool {
     let step = &plan.steps[id.index()];
     match (&step.operator, step.inputs.as_slice()) {
-        (Operator::Source(name) | Operator::Log(name), _) => name == topic,
         (Operator::Map(_), [one]) => is_own_source(plan, topic, *one),
-        _ => false,
+        (operator, _) => operator.source() == Some(topic),
     }
 }
 
 /// The topics that the engine reads; a message to any other goes no further than the bus.
 pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
-    plan.steps
-        .iter()
-        .filter_map(|step| match &step.operator {
-            Operator::Source(topic) | Operator::Log(topic) => Some(topic.clone()),
-            Operator::Map(_)
-            | Operator::Union
-            | Operator::Route(_)
-            | Operator::Arm(_)
-            | Operator::Join(_)
-            | Operator::Group(_)
-            | Operator::Distinct
-            | Operator::Top(_)
-            | Operator::Over(_)
-            | Operator::Latest(_)
-            | Operator::Unique { .. }
-            | Operator::Errors(_)
-            | Operator::Variable(_)
-            | Operator::Next(_)
-            | Operator::Leave(_)
-            | Operator::Window(_)
-            | Operator::Late(_)
-            | Operator::Session(_)
-            | Operator::Final(_)
-            | Operator::Within(_) => None,
-        })
-        .collect()
+    plan.steps.iter().filter_map(|step| step.operator.source().cloned()).collect()
 }
 
 /// Grants for everything that the edge of the circuit offers.

@@ -30,14 +30,10 @@ pub(super) fn topic(was: &Topic, now: &Topic) -> (Verdict, Vec<String>) {
     if was.edge.emits() && !now.edge.emits() {
         refusals.push("clients that read it may not do so any more".to_owned());
     }
-    for (is_refused, reason) in fields("", &was.schema.fields, &now.schema.fields, was.edge) {
-        if is_refused {
-            refusals.push(reason);
-        } else {
-            changes.push(reason);
-        }
-    }
-    for (is_refused, reason) in units(&was.schema.units, &now.schema.units, was.edge) {
+    let found = fields("", &was.schema.fields, &now.schema.fields, was.edge);
+    for (is_refused, reason) in
+        found.into_iter().chain(units(&was.schema.units, &now.schema.units, was.edge))
+    {
         if is_refused {
             refusals.push(reason);
         } else {
