@@ -7,7 +7,6 @@ use arqon_grammar::Span;
 use arqon_grammar::ZERO_HELP;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
-use arqon_grammar::has_leading_zero;
 use arqon_grammar::without_zeros;
 use arqon_types::{
     Dimension, Elements, Field, Tensor, TensorType, TimeUnit, TimeUnits, Type, Value, parse_base64,
@@ -235,6 +234,10 @@ struct ScalarFault {
     reason: Option<String>,
 }
 
+fn unsigned(number: &str) -> &str {
+    number.trim_start_matches(['-', '+'])
+}
+
 fn read_scalar(text: &str, ty: &Type, unit: Option<TimeUnit>) -> Result<Value, ScalarFault> {
     let because = |reason: String| ScalarFault { reason: Some(reason) };
     let plain = || ScalarFault { reason: None };
@@ -244,7 +247,7 @@ fn read_scalar(text: &str, ty: &Type, unit: Option<TimeUnit>) -> Result<Value, S
             "false" => Ok(Value::Bool(false)),
             _ => Err(plain()),
         },
-        Type::Int64 if has_leading_zero(text.trim_start_matches(['-', '+'])) => Err(plain()),
+        Type::Int64 if without_zeros(unsigned(text)).is_some() => Err(plain()),
         Type::Int64 => text.parse().map(Value::Int).map_err(|_| plain()),
         Type::Float32 => text.parse().map(Value::float32).map_err(|_| plain()),
         Type::Float64 => text.parse().map(Value::float).map_err(|_| plain()),
@@ -337,10 +340,10 @@ fn meant_scalar(text: &str, ty: &Type) -> Option<(String, Option<String>)> {
             let number = i64::from_str_radix(&text[2..], 16).ok()?.to_string();
             Some((format!("numbers are decimal: it is `{number}`"), Some(number)))
         }
-        Type::Int64 if has_leading_zero(text.trim_start_matches(['-', '+'])) => {
-            let digits = text.trim_start_matches(['-', '+']);
+        Type::Int64 if without_zeros(unsigned(text)).is_some() => {
+            let digits = without_zeros(unsigned(text))?;
             let sign = if text.starts_with('-') { "-" } else { "" };
-            Some((ZERO_HELP.to_owned(), Some(format!("{sign}{}", without_zeros(digits)))))
+            Some((ZERO_HELP.to_owned(), Some(format!("{sign}{digits}"))))
         }
         Type::Int64 | Type::Float64 | Type::Float32 | Type::Decimal(_) if text.contains('_') => {
             let number: String = text.chars().filter(|c| *c != '_').collect();

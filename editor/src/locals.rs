@@ -71,23 +71,14 @@ impl<'a> Locals<'a> {
                     self.expression(&argument.value);
                 }
             }
-            ExprKind::Field { base, .. } => self.expression(base),
-            ExprKind::Index { base, index } => {
-                self.expression(base);
-                self.expression(index);
-            }
-            ExprKind::List(items) => items.iter().for_each(|item| self.expression(item)),
-            ExprKind::Unary { operand, .. } => self.expression(operand),
-            ExprKind::Binary { left, right, .. } => {
-                self.expression(left);
-                self.expression(right);
-            }
-            ExprKind::If { condition, consequence, alternative } => {
-                self.expression(condition);
-                self.expression(consequence);
-                self.expression(alternative);
-            }
-            ExprKind::Literal(_) | ExprKind::Error => {}
+            ExprKind::Literal(_)
+            | ExprKind::Field { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::List(_)
+            | ExprKind::Unary { .. }
+            | ExprKind::Binary { .. }
+            | ExprKind::If { .. }
+            | ExprKind::Error => expr.for_each_child(&mut |child| self.expression(child)),
         }
     }
 }

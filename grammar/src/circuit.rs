@@ -174,10 +174,11 @@ impl<'a> Reader<'a> {
     fn bounded(&mut self, fields: &Fields<'a>) -> Option<()> {
         let mut n_bytes = 0;
         for item in CIRCUIT_KEYS.iter().filter_map(|key| fields.get(key)) {
-            let (n_entries, is_text) = match &self.document.node(item.value).content {
-                Content::Map(entries) => (entries.len(), false),
-                Content::List(items) => (items.len(), false),
-                Content::Scalar(_) | Content::Tagged { .. } | Content::Refused => (0, true),
+            let n_entries = match &self.document.node(item.value).content {
+                Content::Map(entries) => entries.len(),
+                Content::List(items) => items.len(),
+                // A description, or no section at all.
+                Content::Scalar(_) | Content::Tagged { .. } | Content::Refused => continue,
             };
             if SECTION_ENTRIES_MAX < n_entries {
                 let message = format!(
@@ -186,7 +187,7 @@ impl<'a> Reader<'a> {
                 );
                 return self.too_large(item.span, message);
             }
-            if !is_text && item.key != "tests" {
+            if item.key != "tests" {
                 n_bytes += self.span(item.value).len() as usize;
             }
             if SECTIONS_BYTES_MAX < n_bytes {

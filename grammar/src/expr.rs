@@ -335,33 +335,34 @@ impl Expr {
     /// Hands the expression and every part of it to `visit`, the whole before its parts.
     pub fn for_each<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         visit(self);
+        self.for_each_child(&mut |child| child.for_each(visit));
+    }
+
+    /// Hands the direct parts to `visit`, in the order of the text.
+    pub fn for_each_child<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         match &self.kind {
             ExprKind::Literal(_) | ExprKind::Name(_) | ExprKind::Error => {}
-            ExprKind::Field { base, .. } => base.for_each(visit),
+            ExprKind::Field { base, .. } => visit(base),
             ExprKind::Index { base, index } => {
-                base.for_each(visit);
-                index.for_each(visit);
+                visit(base);
+                visit(index);
             }
             ExprKind::Call { arguments, .. } => {
                 for argument in arguments {
-                    argument.value.for_each(visit);
+                    visit(&argument.value);
                 }
             }
-            ExprKind::Lambda { body, .. } => body.for_each(visit),
-            ExprKind::List(items) => {
-                for item in items {
-                    item.for_each(visit);
-                }
-            }
-            ExprKind::Unary { operand, .. } => operand.for_each(visit),
+            ExprKind::Lambda { body, .. } => visit(body),
+            ExprKind::List(items) => items.iter().for_each(visit),
+            ExprKind::Unary { operand, .. } => visit(operand),
             ExprKind::Binary { left, right, .. } => {
-                left.for_each(visit);
-                right.for_each(visit);
+                visit(left);
+                visit(right);
             }
             ExprKind::If { condition, consequence, alternative } => {
-                condition.for_each(visit);
-                consequence.for_each(visit);
-                alternative.for_each(visit);
+                visit(condition);
+                visit(consequence);
+                visit(alternative);
             }
         }
     }

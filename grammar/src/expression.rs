@@ -17,7 +17,6 @@ pub(crate) use known::Known;
 pub use literal::ZERO_HELP;
 pub use literal::bytes_of_text;
 pub(crate) use literal::duration;
-pub use literal::has_leading_zero;
 pub use literal::without_zeros;
 pub(crate) use scan::Token;
 pub(crate) use scan::TokenKind;

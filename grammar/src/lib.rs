@@ -35,7 +35,6 @@ pub use circuit::parse_circuit;
 pub use diagnostic::Diagnostic;
 pub use expression::ZERO_HELP;
 pub use expression::bytes_of_text;
-pub use expression::has_leading_zero;
 pub use expression::parse_expression;
 pub use expression::without_zeros;
 pub use fix::Fixed;

@@ -1,11 +1,11 @@
 //! Numbers with units: sizes, rates, cores, energies. Durations are those of expressions.
 
 use crate::ast::Rate;
-use crate::expression::has_leading_zero;
+use crate::expression::without_zeros;
 
 /// Whole numbers: `64`, `1_000`; not `010`, which some readers of YAML take for 8.
 pub(crate) fn whole(text: &str) -> Option<u64> {
-    if !text.starts_with(|c: char| c.is_ascii_digit()) || has_leading_zero(text) {
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || without_zeros(text).is_some() {
         return None;
     }
     let digits: String = text.chars().filter(|c| *c != '_').collect();

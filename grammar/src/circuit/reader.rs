@@ -11,7 +11,6 @@ use crate::diagnostic::Diagnostic;
 use crate::expression::Known;
 use crate::expression::ZERO_HELP;
 use crate::expression::duration;
-use crate::expression::has_leading_zero;
 use crate::expression::without_zeros;
 use crate::name;
 use crate::name::NameRule;
@@ -355,8 +354,8 @@ impl<'a> Reader<'a> {
             );
             let is_bare = text.node.bytes().all(|b| b.is_ascii_digit() || b == b'.');
             let is_time = what.contains("duration");
-            self.report(if has_leading_zero(text.node) && COUNTS.contains(&what) {
-                let meant = without_zeros(text.node);
+            let number = without_zeros(text.node).filter(|_| COUNTS.contains(&what));
+            self.report(if let Some(meant) = number {
                 let title = format!("write `{meant}`");
                 diagnostic.help(ZERO_HELP).fix(text.span, meant, title)
             } else if let Some(meant) = quantity::spelt_duration(text.node).filter(|_| is_time) {

@@ -16,7 +16,6 @@ use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::expr::Literal;
 use crate::expression::ZERO_HELP;
-use crate::expression::has_leading_zero;
 use crate::expression::parse_literal;
 use crate::expression::without_zeros;
 use crate::limits::FIELDS_MAX;
@@ -148,8 +147,7 @@ impl<'a> Reader<'a> {
             let Some(text) = self.substituted(item.value, "a value") else { continue };
             let quoted =
                 self.scalar(item.value).is_some_and(|scalar| scalar.style != ScalarStyle::Plain);
-            if !quoted && has_leading_zero(text.node.trim()) {
-                let meant = without_zeros(text.node.trim());
+            if let Some(meant) = without_zeros(text.node.trim()).filter(|_| !quoted) {
                 let message = format!("`{}` begins with a zero", text.node.trim());
                 self.report(
                     Diagnostic::new(code::expression::LITERAL, text.span, message)

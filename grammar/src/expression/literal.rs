@@ -11,18 +11,17 @@ pub(super) fn integer(text: &str) -> Option<i128> {
     (value < 10_i128.pow(38)).then_some(value)
 }
 
-/// Whether a whole number is written with zeros before it, as eights are in C and YAML 1.1.
-pub fn has_leading_zero(text: &str) -> bool {
+/// What a whole number means that is written with zeros before it, as eights are in C and YAML
+/// 1.1; none of any other text.
+pub fn without_zeros(text: &str) -> Option<&str> {
     let is_whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
-    is_whole && text.len() > 1 && text.starts_with('0')
-}
-
-/// What a number with zeros before it means here.
-pub fn without_zeros(text: &str) -> &str {
-    match text.trim_start_matches(['0', '_']) {
+    if !is_whole || text.len() < 2 || !text.starts_with('0') {
+        return None;
+    }
+    Some(match text.trim_start_matches(['0', '_']) {
         "" => "0",
         number => number,
-    }
+    })
 }
 
 /// Why such a number is refused.

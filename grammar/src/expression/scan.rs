@@ -381,8 +381,8 @@ impl<'a> Scan<'a, '_> {
         } else {
             Some("durations are whole numbers with ns, us, ms, s, m, h or d, at most 292 years")
         };
-        if is_plain && literal::has_leading_zero(text) && !self.is_of_date(token) {
-            let meant = literal::without_zeros(text);
+        let number = literal::without_zeros(text);
+        if let Some(meant) = number.filter(|_| is_plain && !self.is_of_date(token)) {
             let message = format!("`{}` begins with a zero", shorten(text));
             let span = self.source.span(token.start, token.end);
             let diagnostic = Diagnostic::new(code::expression::LITERAL, span, message)

@@ -96,35 +96,18 @@ impl Places<'_> {
     fn expression(self, expr: &Expr) {
         self.assert(expr.span);
         match &expr.kind {
-            ExprKind::Field { base, field } => {
-                self.assert(field.span);
-                self.expression(base);
-            }
-            ExprKind::Index { base, index } => {
-                self.expression(base);
-                self.expression(index);
-            }
-            ExprKind::Call { function, arguments } => {
-                self.assert(function.span);
-                self.expressions(arguments.iter().map(|argument| &argument.value));
-            }
-            ExprKind::Lambda { body, .. } => self.expression(body),
-            ExprKind::List(items) => self.expressions(items),
-            ExprKind::Unary { operator, operand } => {
-                self.assert(operator.span);
-                self.expression(operand);
-            }
-            ExprKind::Binary { operator, left, right } => {
-                self.assert(operator.span);
-                self.expression(left);
-                self.expression(right);
-            }
-            ExprKind::If { condition, consequence, alternative } => {
-                self.expression(condition);
-                self.expression(consequence);
-                self.expression(alternative);
-            }
-            ExprKind::Literal(_) | ExprKind::Name(_) | ExprKind::Error => {}
+            ExprKind::Field { field, .. } => self.assert(field.span),
+            ExprKind::Call { function, .. } => self.assert(function.span),
+            ExprKind::Unary { operator, .. } => self.assert(operator.span),
+            ExprKind::Binary { operator, .. } => self.assert(operator.span),
+            ExprKind::Literal(_)
+            | ExprKind::Name(_)
+            | ExprKind::Index { .. }
+            | ExprKind::Lambda { .. }
+            | ExprKind::List(_)
+            | ExprKind::If { .. }
+            | ExprKind::Error => {}
         }
+        expr.for_each_child(&mut |child| self.expression(child));
     }
 }
