@@ -84,7 +84,7 @@ impl<'a> Declared<'a> {
                 job.iter().chain(result).for_each(|ty| self.ty(ty));
             }
         }
-        circuit.flow.iter().for_each(|node| self.node(node));
+        circuit.for_each_node(&mut |node| node.for_each_step(&mut |step| self.step(step)));
     }
 
     fn fields(&mut self, fields: &'a [ast::Field]) {
@@ -112,13 +112,6 @@ impl<'a> Declared<'a> {
         }
     }
 
-    fn node(&mut self, node: &'a ast::Node) {
-        if let Some(repeated) = &node.repeated {
-            repeated.flow.iter().for_each(|node| self.node(node));
-        }
-        node.steps.iter().for_each(|step| self.step(step));
-    }
-
     fn step(&mut self, step: &'a ast::Step) {
         match &step.kind {
             ast::StepKind::Select(fields) | ast::StepKind::With(fields) => self.named(fields),
@@ -134,9 +127,9 @@ impl<'a> Declared<'a> {
                 self.names.extend(join.alias.iter().map(|alias| alias.span));
             }
             ast::StepKind::Top(top) => self.names.extend(top.rank.iter().map(|rank| rank.span)),
-            ast::StepKind::Loop(looped) => looped.body.iter().for_each(|step| self.step(step)),
             ast::StepKind::Wasm(wasm) => wasm.returns.iter().for_each(|ty| self.ty(ty)),
             ast::StepKind::Where(_)
+            | ast::StepKind::Loop(_)
             | ast::StepKind::Drop(_)
             | ast::StepKind::Window(_)
             | ast::StepKind::Within(_)

@@ -23,7 +23,10 @@ pub(crate) fn around(analysis: &Analysis, offset: u32) -> Vec<Span> {
         }
         circuit.topics.iter().for_each(|topic| push(topic.name.span.to(topic.span)));
         circuit.operators.iter().for_each(|it| push(it.name.span.to(it.span)));
-        circuit.flow.iter().for_each(|node| of_node(node, &mut push));
+        circuit.for_each_node(&mut |node| {
+            push(node.name.span.to(node.span));
+            node.for_each_step(&mut |step| push(step.span));
+        });
         circuit.for_each_expression(&mut |expr| expr.for_each(&mut |part| push(part.span)));
         for test in circuit.tests.iter().flat_map(|test| &test.steps) {
             push(match test {
@@ -45,21 +48,4 @@ pub(crate) fn around(analysis: &Analysis, offset: u32) -> Vec<Span> {
         holds
     });
     found
-}
-
-fn of_node(node: &ast::Node, push: &mut impl FnMut(Span)) {
-    push(node.name.span.to(node.span));
-    if let Some(repeated) = &node.repeated {
-        repeated.flow.iter().for_each(|node| of_node(node, push));
-    }
-    of_steps(&node.steps, push);
-}
-
-fn of_steps(steps: &[ast::Step], push: &mut impl FnMut(Span)) {
-    for step in steps {
-        push(step.span);
-        if let ast::StepKind::Loop(looped) = &step.kind {
-            of_steps(&looped.body, push);
-        }
-    }
 }

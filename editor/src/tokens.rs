@@ -2,7 +2,6 @@
 //! and the parts of expressions.
 
 use arqon_grammar::Span;
-use arqon_grammar::ast;
 use arqon_grammar::expr::{Expr, ExprKind, Literal};
 
 use crate::analysis::Analysis;
@@ -75,7 +74,14 @@ pub(crate) fn tokens(analysis: &Analysis, range: Span) -> Vec<Token> {
             found.push(Token { span, meaning, is_declaration: false });
         }
     };
-    circuit.flow.iter().for_each(|node| verbs(node, &mut push));
+    circuit.for_each_node(&mut |node| {
+        node.repeated.iter().for_each(|repeated| push(repeated.span, Meaning::Keyword));
+        node.for_each_step(&mut |step| {
+            if step.verb != step.span {
+                push(step.verb, Meaning::Keyword);
+            }
+        });
+    });
     let text = analysis.compiled.sources.text();
     circuit.for_each_expression(&mut |expr| {
         if is_wanted(expr.span) {
@@ -110,25 +116,6 @@ fn meaning(kind: Kind) -> Meaning {
         Kind::Argument | Kind::Port => Meaning::Parameter,
         Kind::Profile | Kind::Role => Meaning::Namespace,
         Kind::Test => Meaning::String,
-    }
-}
-
-fn verbs(node: &ast::Node, push: &mut impl FnMut(Span, Meaning)) {
-    if let Some(repeated) = &node.repeated {
-        push(repeated.span, Meaning::Keyword);
-        repeated.flow.iter().for_each(|node| verbs(node, push));
-    }
-    steps(&node.steps, push);
-}
-
-fn steps(all: &[ast::Step], push: &mut impl FnMut(Span, Meaning)) {
-    for step in all {
-        if step.verb != step.span {
-            push(step.verb, Meaning::Keyword);
-        }
-        if let ast::StepKind::Loop(looped) = &step.kind {
-            steps(&looped.body, push);
-        }
     }
 }
 

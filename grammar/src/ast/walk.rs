@@ -1,4 +1,4 @@
-//! Walks over the parts of a circuit that are the same everywhere: its expressions.
+//! Walks over the parts of a circuit that are the same everywhere: its nodes, steps, expressions.
 
 use super::BranchCondition;
 use super::Circuit;
@@ -13,6 +13,11 @@ use super::WindowKind;
 use crate::expr::Expr;
 
 impl Circuit {
+    /// Hands each node of the flow to `visit`, and after it those within its loop.
+    pub fn for_each_node<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+        self.flow.iter().for_each(|node| node.for_each_node(visit));
+    }
+
     /// Hands every whole expression of the circuit to `visit`: those of functions, steps and
     /// routes, in the order of the file within each.
     pub fn for_each_expression<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
@@ -40,6 +45,19 @@ impl Circuit {
 }
 
 impl Node {
+    fn for_each_node<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+        visit(self);
+        for node in self.repeated.iter().flat_map(|repeated| &repeated.flow) {
+            node.for_each_node(visit);
+        }
+    }
+
+    /// Hands each step to `visit`, and after it those within its loop; not those of nodes within
+    /// this one.
+    pub fn for_each_step<'a>(&'a self, visit: &mut dyn FnMut(&'a Step)) {
+        self.steps.iter().for_each(|step| step.for_each_step(visit));
+    }
+
     /// Hands every whole expression of the node to `visit`, those of its loop first.
     pub fn for_each_expression<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         let Self { name: _, from: _, repeated, steps, to: _, span: _ } = self;
@@ -56,6 +74,13 @@ impl Node {
 }
 
 impl Step {
+    fn for_each_step<'a>(&'a self, visit: &mut dyn FnMut(&'a Step)) {
+        visit(self);
+        if let StepKind::Loop(looped) = &self.kind {
+            looped.body.iter().for_each(|step| step.for_each_step(visit));
+        }
+    }
+
     /// Hands every whole expression of the step to `visit`.
     pub fn for_each_expression<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         match &self.kind {
