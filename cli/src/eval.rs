@@ -139,7 +139,7 @@ fn declared(text: &str) -> Result<Schema, Findings> {
         compiled.plan.as_ref().and_then(|plan| plan.topics().map(|(_, topic)| topic).next());
     match topic {
         Some(topic) if faults.is_empty() => {
-            Ok(Schema { name: "row".to_owned(), ..(*topic.schema).clone() })
+            Ok(Schema { name: "row".into(), ..(*topic.schema).clone() })
         }
         _ => Err(Findings::new(Sources::new("--schema", text), faults)),
     }

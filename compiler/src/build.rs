@@ -15,6 +15,7 @@ use arqon_plan as plan;
 use arqon_plan::{PlanBuilder, Port, TextRange, VertexId};
 use arqon_types::{Discipline, Edge, Schema, TopicName, error_schema};
 use indexmap::IndexMap;
+use smallvec::SmallVec;
 
 use crate::resolve::{Resolved, Topic, TopicOrigin};
 use crate::row_type::RowType;
@@ -138,7 +139,7 @@ impl<'r> Building<'r, '_> {
         let grants = resolved.circuit.access.iter().flat_map(|role| &role.subscribe);
         for grant in grants {
             if let Some((node, before)) = self.granted_late(&grant.target.node)
-                && !self.late_topics.contains_key(node.name.as_str())
+                && !self.late_topics.contains_key(&*node.name)
                 && let Ok(name) = TopicName::parse(&grant.target.node)
             {
                 let schema = self.schema(before, &node.name);
@@ -240,7 +241,7 @@ impl<'r> Building<'r, '_> {
         } else {
             let mut arms = Vec::with_capacity(node.labels.len());
             for (idx, label) in node.labels.iter().enumerate() {
-                let address = format!("{}.{}", node.name, label.node);
+                let address = format!("{}.{}", node.name, label.node).into();
                 let arm = self.vertex(node, &address, plan::Verb::Arm(idx), &schema, label.span);
                 self.builder.wire((at, arm), Port::Main, &schema, range(label.span));
                 arms.push((arm, Arc::clone(&schema)));
@@ -256,7 +257,7 @@ impl<'r> Building<'r, '_> {
             let to = self.endpoints[*operator];
             self.builder.wire((outputs[0].0, to), Port::Main, &outputs[0].1, range(*span));
         }
-        if let Some(errors) = self.errors.get(&node.name).copied() {
+        if let Some(errors) = self.errors.get(&*node.name).copied() {
             let error = Arc::new(error_schema());
             self.builder.wire((outputs[0].0, errors), Port::Errors, &error, range(node.span));
         }
@@ -285,10 +286,10 @@ impl<'r> Building<'r, '_> {
             };
             if let Some(topics) = topics {
                 let verb = plan::Verb::Late(topics.clone());
-                let address = format!("{}.late", node.name);
+                let address = format!("{}.late", node.name).into();
                 let late = self.vertex(node, &address, verb, &schema, step.span);
                 self.builder.wire((at, late), Port::Main, &schema, range(step.span));
-                if let Some(topic) = self.late_topics.get(node.name.as_str()) {
+                if let Some(topic) = self.late_topics.get(&*node.name) {
                     self.builder.wire((late, *topic), Port::Main, &schema, range(step.span));
                 }
                 self.late.insert(&node.name, (late, Arc::clone(&schema)));
@@ -317,7 +318,7 @@ impl<'r> Building<'r, '_> {
             let schema = self.schema(&variable.row, &node.name);
             let name = Some(variable.name.node.as_str());
             let verb = self.variable(of, name, &variable.merge, repeated.rounds);
-            let address = format!("{}.{}", node.name, variable.name.node);
+            let address = format!("{}.{}", node.name, variable.name.node).into();
             let at = self.vertex(node, &address, verb, &schema, variable.name.span);
             self.reads(&variable.start, at, &Port::Main);
             self.locals.insert(variable.id, (at, schema));
@@ -393,7 +394,7 @@ impl<'r> Building<'r, '_> {
     /// The reading of a port's sources, `attn.from.q`.
     fn port(&mut self, node: &'r TypedNode, port: &'r TypedPort) -> PortEnd<'r> {
         let schema = self.schema(&port.row, &node.name);
-        let address = format!("{}.from.{}", node.name, port.name.node);
+        let address = format!("{}.from.{}", node.name, port.name.node).into();
         let vertex = self.vertex(node, &address, plan::Verb::From, &schema, port.name.span);
         self.reads(&port.sources, vertex, &Port::Main);
         (port.name.as_str(), vertex, schema)
@@ -402,14 +403,14 @@ impl<'r> Building<'r, '_> {
     fn vertex(
         &mut self,
         node: &'r TypedNode,
-        address: &str,
+        address: &Arc<str>,
         verb: plan::Verb,
         schema: &Arc<Schema>,
         span: Span,
     ) -> VertexId {
         self.builder.step(plan::FlowStep {
             node: node.owner.clone(),
-            address: address.to_owned(),
+            address: Arc::clone(address),
             verb,
             schema: Arc::clone(schema),
             range: range(span),
@@ -429,7 +430,7 @@ impl<'r> Building<'r, '_> {
             return self.step_loop(node, step, repeated, (at, before));
         }
         let after = self.schema_after(&before, node, step);
-        let mut parts: Vec<plan::Verb> = Vec::with_capacity(2);
+        let mut parts: SmallVec<[plan::Verb; 2]> = SmallVec::new();
         match &step.verb {
             Verb::Where(condition) => parts.push(plan::Verb::Where(Arc::clone(condition))),
             Verb::Project(word, fields) => {
@@ -473,8 +474,10 @@ impl<'r> Building<'r, '_> {
             Verb::Call(call) => {
                 let operator = self.resolved.operator(call.operator);
                 let names = operator.contract.iter().flat_map(|contract| &contract.job);
-                let job =
-                    names.map(|field| field.name.clone()).zip(call.job.iter().cloned()).collect();
+                let job = names
+                    .map(|field| field.name.to_string())
+                    .zip(call.job.iter().cloned())
+                    .collect();
                 parts.push(plan::Verb::Call(plan::Call {
                     operator: operator.ast.name.node.clone(),
                     job,
@@ -577,7 +580,7 @@ impl<'r> Building<'r, '_> {
                 }
                 Input::Node(NodeId(id)) => self.outputs[id][0].clone(),
                 Input::Local(id) => self.locals[&id].clone(),
-                Input::Late(NodeId(id)) => match self.late.get(self.flow.nodes[id].name.as_str()) {
+                Input::Late(NodeId(id)) => match self.late.get(&*self.flow.nodes[id].name) {
                     Some(late) => late.clone(),
                     // The window could not be typed; a diagnostic says why.
                     None => self.outputs[id][0].clone(),

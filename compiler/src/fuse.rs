@@ -43,7 +43,7 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
             && let Some(Some(Step { operator: Operator::Map(first), node, .. })) =
                 steps.get(before.index())
             && (*node == step.node
-                || (!errors_read.contains(node) && (only_moves(first) || only_moves(map))))
+                || (!errors_read.contains(&**node) && (only_moves(first) || only_moves(map))))
         {
             // A map that cannot fail has no errors, so the one node of both is the other's.
             if only_moves(map) {

@@ -1,15 +1,17 @@
 //! Which columns of a collection are provably a key: at most one row has any combination.
 
-use std::collections::BTreeSet;
-
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
     Frame, Join, JoinKind, JoinOutput, Map, Operator, Over, OverKind, StageKind, Ties, Top, Window,
 };
+use smallvec::{SmallVec, smallvec};
+
+/// Positions of columns, in any order. Held in place, since every step has a few.
+pub(crate) type Columns = SmallVec<[usize; 2]>;
 
 /// Candidate keys of a collection, each a set of column positions; none where nothing is known.
 /// The empty set says that there is at most one row in all.
-pub(crate) type Keys = Vec<BTreeSet<usize>>;
+pub(crate) type Keys = SmallVec<[Columns; 1]>;
 
 /// Whether `columns` hold a proven key.
 pub(crate) fn proves(keys: &Keys, columns: &[usize]) -> bool {
@@ -34,7 +36,7 @@ pub(crate) fn output_keys(
         Operator::Log(_) | Operator::Union | Operator::Errors(_) => Keys::new(),
         Operator::Route(_) | Operator::Arm(_) => input(),
         Operator::Join(join) => join_keys(join, inputs, n_left),
-        Operator::Group(group) => vec![(0..group.keys.len()).collect()],
+        Operator::Group(group) => smallvec![(0..group.keys.len()).collect()],
         Operator::Distinct => {
             let mut keys = input();
             keys.push((0..n_columns).collect());
@@ -42,7 +44,7 @@ pub(crate) fn output_keys(
         }
         Operator::Top(top) => top_keys(top, input(), n_columns),
         Operator::Over(over) => over_keys(over, input(), n_left),
-        Operator::Latest(latest) => vec![latest.key.iter().copied().collect()],
+        Operator::Latest(latest) => smallvec![latest.key.iter().copied().collect()],
         // What a variable keeps to is its loop's merge; `lower` knows it.
         Operator::Variable(_) | Operator::Next(_) => Keys::new(),
         Operator::Leave(_) => input(),
@@ -67,7 +69,7 @@ fn window_keys(window: &Window, keys: Keys, n_columns: usize) -> Keys {
             let start = n_columns - 2 - usize::from(window.keeps_mark);
             keys.into_iter()
                 .map(|mut key| {
-                    key.insert(start);
+                    key.push(start);
                     key
                 })
                 .collect()
@@ -86,7 +88,7 @@ fn map_keys(map: &Map, mut keys: Keys, n_input: usize) -> Keys {
             }
             // An element is told from the others of its row by its position.
             StageKind::Unnest(_) => keys.iter_mut().for_each(|key| {
-                key.insert(width);
+                key.push(width);
             }),
         }
         width = stage.kind.width(width);
@@ -95,7 +97,7 @@ fn map_keys(map: &Map, mut keys: Keys, n_input: usize) -> Keys {
 }
 
 /// The key over the columns of a projection, if all of it passes through.
-fn moved(key: &BTreeSet<usize>, exprs: &[Expr]) -> Option<BTreeSet<usize>> {
+fn moved(key: &[usize], exprs: &[Expr]) -> Option<Columns> {
     key.iter()
         .map(|column| exprs.iter().position(|expr| expr.kind == ExprKind::Column(*column)))
         .collect()
@@ -104,7 +106,7 @@ fn moved(key: &BTreeSet<usize>, exprs: &[Expr]) -> Option<BTreeSet<usize>> {
 fn join_keys(join: &Join, inputs: &[&Keys], n_left: usize) -> Keys {
     let (left, right) = (inputs[0], inputs[1]);
     let pairs = || {
-        let pair = |one: &BTreeSet<usize>, other: &BTreeSet<usize>| {
+        let pair = |one: &[usize], other: &[usize]| {
             one.iter().copied().chain(other.iter().map(|column| column + n_left)).collect()
         };
         left.iter().flat_map(|one| right.iter().map(move |other| pair(one, other))).collect()

@@ -18,6 +18,7 @@ use arqon_plan::{
     n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
+use smallvec::SmallVec;
 
 use crate::feeds::{Writers, expiry, is_control, is_fed_from_outside, writers};
 use crate::keys::{Keys, output_keys, proves};
@@ -227,10 +228,13 @@ impl Lowering<'_, '_> {
             }),
             _ => None,
         };
-        let inputs: Vec<&Keys> = step.inputs.iter().map(|id| &self.keys[id.index()]).collect();
         let n_left = step.inputs.first().map_or(0, |id| self.steps[id.index()].schema.fields.len());
         let n_columns = step.schema.fields.len();
-        let keys = output_keys(&step.operator, &inputs, n_left, n_columns, source_key);
+        let keys = {
+            let inputs: SmallVec<[&Keys; 2]> =
+                step.inputs.iter().map(|id| &self.keys[id.index()]).collect();
+            output_keys(&step.operator, &inputs, n_left, n_columns, source_key)
+        };
         let id = StepId(u32::try_from(self.steps.len()).expect("a file has fewer steps"));
         self.keys.push(keys);
         self.steps.push(step);
@@ -263,7 +267,7 @@ impl Lowering<'_, '_> {
             self.control(id)?;
         }
         let name = self.resolved.owner_name(owner);
-        let address = format!("{name}.errors");
+        let address: Arc<str> = format!("{name}.errors").into();
         let step = self.push(Step {
             node: address.clone(),
             address,
@@ -315,10 +319,10 @@ impl Lowering<'_, '_> {
         if let Some(known) = self.logs[id.0] {
             return Some(known);
         }
-        let name = topic.name.as_str().to_owned();
+        let name: Arc<str> = topic.name.as_str().into();
         let schema = self.topic_schema(id)?;
         let step = self.push(Step {
-            node: name.clone(),
+            node: Arc::clone(&name),
             address: name,
             operator: Operator::Log(topic.name.clone()),
             inputs: Vec::new(),
@@ -337,13 +341,13 @@ impl Lowering<'_, '_> {
     fn has_mark(&self, id: StepId) -> bool {
         let fields = &self.steps[id.index()].schema.fields;
         let before_places = fields.len() - self.n_places(id);
-        fields[..before_places].last().is_some_and(|field| field.name == MARK)
+        fields[..before_places].last().is_some_and(|field| &*field.name == MARK)
     }
 
     /// Whether the rows of a step carry the time at which they came.
     fn has_arrival(&self, id: StepId) -> bool {
         let schema = &self.steps[id.index()].schema;
-        hidden_fields(schema).iter().any(|field| field.name == ARRIVAL)
+        hidden_fields(schema).iter().any(|field| &*field.name == ARRIVAL)
     }
 
     /// Whether the rows before a step of a node are to carry the time at which they came.
@@ -381,7 +385,7 @@ impl Lowering<'_, '_> {
             let source = self.source(topic)?;
             self.shaped(source, kept)?
         } else {
-            let is_kept = |field: &Field| match field.name.as_str() {
+            let is_kept = |field: &Field| match &*field.name {
                 ARRIVAL => kept.arrival,
                 MARK => kept.mark,
                 name => !name.starts_with(PLACE_FIELD) || kept.places,
@@ -395,8 +399,8 @@ impl Lowering<'_, '_> {
             let exprs = columns.iter().zip(&schema.fields).map(column).collect();
             let (mut node, address) = (step.node.clone(), step.address.clone());
             // Whoever reads the errors of a node stands after all of its steps.
-            if self.errors.keys().any(|owner| self.resolved.owner_name(*owner) == node) {
-                node.push_str(".rows");
+            if self.errors.keys().any(|owner| self.resolved.owner_name(*owner) == &*node) {
+                node = format!("{node}.rows").into();
             }
             let operator = project(&address, exprs);
             self.push(Step { node, address, operator, inputs: vec![id], schema })
@@ -427,7 +431,7 @@ impl Lowering<'_, '_> {
     fn union(
         &mut self,
         inputs: Vec<StepId>,
-        (node, address): (&str, &str),
+        (node, address): (&Arc<str>, &Arc<str>),
         schema: &Arc<Schema>,
     ) -> StepId {
         if let [one] = inputs.as_slice() {
@@ -439,8 +443,8 @@ impl Lowering<'_, '_> {
         let schema = if self.has_mark(inputs[0]) { marked(schema) } else { schema };
         let inputs = inputs.into_iter().map(|id| self.padded(id, n_places)).collect();
         self.push(Step {
-            node: node.to_owned(),
-            address: address.to_owned(),
+            node: Arc::clone(node),
+            address: Arc::clone(address),
             operator: Operator::Union,
             inputs,
             schema: placed_schema(schema, n_places),
@@ -458,8 +462,8 @@ impl Lowering<'_, '_> {
         let input = self.shaped(input, Kept { arrival: false, mark: false, places: true })?;
         let n_places = self.n_places(input);
         Some(self.push(Step {
-            node: label.node.to_owned(),
-            address: label.address.to_owned(),
+            node: Arc::clone(label.node),
+            address: Arc::clone(label.address),
             operator: Operator::Latest(Latest { key: key.to_vec(), n_places }),
             inputs: vec![input],
             schema,
@@ -478,8 +482,8 @@ impl Lowering<'_, '_> {
             return input;
         }
         self.push(Step {
-            node: label.node.to_owned(),
-            address: label.address.to_owned(),
+            node: Arc::clone(label.node),
+            address: Arc::clone(label.address),
             operator: Operator::Unique { key: key.to_vec() },
             inputs: vec![input],
             schema,
@@ -491,9 +495,9 @@ impl Lowering<'_, '_> {
         if let Some(known) = self.sources[id.0] {
             return Some(known);
         }
-        let name = topic.name.as_str().to_owned();
+        let name: Arc<str> = topic.name.as_str().into();
         let step = self.push(Step {
-            node: name.clone(),
+            node: Arc::clone(&name),
             address: name,
             operator: Operator::Source(topic.name.clone()),
             inputs: Vec::new(),
@@ -518,17 +522,17 @@ impl Lowering<'_, '_> {
             return self.control_topic(id);
         }
         let topic = self.resolved.topic(id);
-        let name = topic.name.as_str();
+        let name: Arc<str> = topic.name.as_str().into();
         let schema = Arc::new(topic.schema()?);
         let writers = self.writers[id.0].clone();
         let mut written = Vec::with_capacity(writers.len() + 1);
-        let mut owner = name.to_owned();
-        let mut address = owner.clone();
+        let mut owner = Arc::clone(&name);
+        let mut address = Arc::clone(&name);
         for (node_id, sink_idx) in &writers {
             let node = &self.flow.nodes[node_id.0];
             if writers.len() == 1 {
-                owner.clone_from(&node.errors_of);
-                address = format!("{}.to", node.name);
+                owner = Arc::clone(&node.errors_of);
+                address = format!("{}.to", node.name).into();
             }
             let kept = Kept {
                 arrival: self.marks.arrivals.topics.contains(&id.0),
@@ -549,8 +553,8 @@ impl Lowering<'_, '_> {
             return Some(());
         }
         let is_only = written.len() == 1;
-        let mut step = self.union(written, (name, name), &schema);
-        let node = if is_only { &owner } else { name };
+        let mut step = self.union(written, (&name, &name), &schema);
+        let node = if is_only { &owner } else { &name };
         let label = Label { node, address: &address };
         if self.placed.latest_topics[id.0] {
             step = self.latest(step, &topic.key, label, schema)?;
@@ -586,7 +590,7 @@ impl Lowering<'_, '_> {
         let mut result = *self.results[node_id.0].get(sink.label.unwrap_or(0))?;
         result = self.shaped(result, kept)?;
         let Some(fields) = &sink.fields else { return Some(result) };
-        let address = format!("{}.to", node.name);
+        let address: Arc<str> = format!("{}.to", node.name).into();
         let from = &self.steps[result.index()].schema;
         let exprs = fields.iter().cloned().chain(hidden_of(from)).collect();
         let schema = with_hidden(Arc::clone(schema), from);
@@ -746,7 +750,7 @@ impl Lowering<'_, '_> {
             }
             Verb::Unnest(unnest) => {
                 let list = with_arrival(&unnest.list, came);
-                self.unnest(&Unnest { list, ..*unnest }, at, made, schema)?
+                self.unnest(&Unnest { list, ..*unnest }, at, (&address, made), schema)?
             }
             Verb::Join { input, join, .. } => {
                 let right = self.input(*input)?;
@@ -787,7 +791,7 @@ impl Lowering<'_, '_> {
             }
             Verb::Carries(Discipline::Full) => {
                 let label = Label { node: &node.errors_of, address: &address };
-                let FullStep { key, is_last } = self.placed.full_steps.get(&address)?.clone();
+                let FullStep { key, is_last } = self.placed.full_steps.get(&*address)?.clone();
                 if is_last {
                     self.latest(at, &key, label, schema)?
                 } else {
@@ -815,7 +819,7 @@ impl Lowering<'_, '_> {
         &mut self,
         Unnest { list, field }: &Unnest,
         at: StepId,
-        made: impl Fn(Operator, Vec<StepId>, Arc<Schema>) -> Step,
+        (address, made): (&Arc<str>, impl Fn(Operator, Vec<StepId>, Arc<Schema>) -> Step),
         schema: Arc<Schema>,
     ) -> Option<StepId> {
         let before = &self.steps[at.index()].schema;
@@ -838,13 +842,9 @@ impl Lowering<'_, '_> {
             Arc::make_mut(&mut schema).fields.push(place);
         }
         exprs.extend(hidden);
-        let step = made(stage("", StageKind::Unnest(list.clone())), vec![at], unnested);
-        let address = step.address.clone();
-        let unnest = Operator::Map(Map {
-            stages: vec![Stage { address: address.clone(), kind: StageKind::Unnest(list.clone()) }],
-        });
-        let unnested = self.push(Step { operator: unnest, ..step });
-        Some(self.push(made(project(&address, exprs), vec![unnested], schema)))
+        let unnest = stage(address, StageKind::Unnest(list.clone()));
+        let unnested = self.push(made(unnest, vec![at], unnested));
+        Some(self.push(made(project(address, exprs), vec![unnested], schema)))
     }
 
     fn arms(&mut self, node: &TypedNode, step: &TypedStep, route: StepId) -> Option<Vec<StepId>> {
@@ -853,7 +853,7 @@ impl Lowering<'_, '_> {
         let arms = node.labels.iter().enumerate().map(|(idx, label)| {
             self.push(Step {
                 node: node.errors_of.clone(),
-                address: format!("{}.{}", step.address, label.node),
+                address: format!("{}.{}", step.address, label.node).into(),
                 operator: Operator::Arm(Arm { idx }),
                 inputs: vec![route],
                 schema: Arc::clone(&schema),
@@ -884,8 +884,8 @@ struct Kept {
 /// The node and address under which a step counts and errs.
 #[derive(Clone, Copy)]
 struct Label<'a> {
-    node: &'a str,
-    address: &'a str,
+    node: &'a Arc<str>,
+    address: &'a Arc<str>,
 }
 
 /// The schema of the same rows with `n_places` columns for their place in the log.
@@ -952,14 +952,14 @@ fn all_columns(schema: &Schema) -> Vec<Expr> {
     schema.fields.iter().enumerate().map(column).collect()
 }
 
-fn filter(address: &str, condition: Expr) -> Operator {
+fn filter(address: &Arc<str>, condition: Expr) -> Operator {
     stage(address, StageKind::Filter(condition))
 }
 
-fn project(address: &str, exprs: Vec<Expr>) -> Operator {
+fn project(address: &Arc<str>, exprs: Vec<Expr>) -> Operator {
     stage(address, StageKind::Project(exprs))
 }
 
-fn stage(address: &str, kind: StageKind) -> Operator {
-    Operator::Map(Map { stages: vec![Stage { address: address.to_owned(), kind }] })
+fn stage(address: &Arc<str>, kind: StageKind) -> Operator {
+    Operator::Map(Map { stages: vec![Stage { address: Arc::clone(address), kind }] })
 }

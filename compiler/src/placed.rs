@@ -1,6 +1,7 @@
 //! Which rows must bring their place in the log: those that become the last event of their key.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arqon_plan::{Plan, Verb, Vertex};
 use arqon_types::Discipline;
@@ -20,7 +21,7 @@ pub(crate) struct Placed {
     /// Whether the rows of a topic have their place.
     pub(crate) topics: Vec<bool>,
     /// The `carries: full` steps, by address.
-    pub(crate) full_steps: BTreeMap<String, FullStep>,
+    pub(crate) full_steps: BTreeMap<Arc<str>, FullStep>,
     /// Whether in a topic the last event wins.
     pub(crate) latest_topics: Vec<bool>,
 }
@@ -48,11 +49,11 @@ impl Placed {
             let is_last = plan.last_event_key(id).is_some();
             match vertex {
                 Vertex::Step(step) => {
-                    if let (Verb::Carries(Discipline::Full), Some(key)) =
-                        (&step.verb, plan.carries_key(id))
+                    if let Verb::Carries(Discipline::Full) = &step.verb
+                        && let Some(key) = plan.carries_key(id)
                     {
                         let full = FullStep { key, is_last };
-                        placed.full_steps.insert(step.address.clone(), full);
+                        placed.full_steps.insert(Arc::clone(&step.address), full);
                     }
                 }
                 Vertex::Topic(topic) if is_last => {
@@ -72,7 +73,7 @@ impl Placed {
         let mut waiting: Vec<Input> = Vec::new();
         for (idx, node) in flow.nodes.iter().enumerate() {
             let is_latest = |step: &TypedStep| {
-                self.full_steps.get(&step.address).is_some_and(|full| full.is_last)
+                self.full_steps.get(&*step.address).is_some_and(|full| full.is_last)
             };
             if let Some(at) = node.steps.iter().position(is_latest) {
                 self.n_steps[idx] = at + 1;

@@ -14,6 +14,7 @@ use arqon_plan::{
     DataflowPlan, Group, Join, JoinOutput, Map, Operator, Stage, StageKind, Step, StepId, Window,
 };
 use arqon_types::{Field, Schema, Type};
+use smallvec::{SmallVec, smallvec};
 
 use crate::walk::{for_each_child, for_each_child_mut};
 
@@ -55,6 +56,12 @@ impl Need {
     }
 }
 
+/// Of each input of a step, what is read of its columns.
+type InputNeeds = SmallVec<[Vec<Need>; 2]>;
+
+/// Of each input of a step, how many columns it has.
+type Widths = SmallVec<[usize; 2]>;
+
 fn read(expr: &Expr, needs: &mut [Need]) {
     match &expr.kind {
         ExprKind::Column(at) => needs[*at] = Need::All,
@@ -78,7 +85,7 @@ fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
     for (at, step) in plan.steps.iter().enumerate().rev() {
         let mut need = std::mem::take(&mut all[at]);
         keep_one(&mut need);
-        let widths: Vec<usize> =
+        let widths: Widths =
             step.inputs.iter().map(|id| plan.steps[id.index()].schema.fields.len()).collect();
         let read_inputs = input_needs(&step.operator, &need, &widths);
         for (input, read) in step.inputs.iter().zip(read_inputs) {
@@ -92,7 +99,7 @@ fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
 }
 
 /// What an operator reads of its inputs, when `need` is read of its output.
-fn input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
+fn input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> InputNeeds {
     let mut inputs = plain_input_needs(operator, need, widths);
     for need in &mut inputs {
         keep_one(need);
@@ -109,33 +116,33 @@ fn keep_one(need: &mut [Need]) {
     }
 }
 
-fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
+fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> InputNeeds {
     match operator {
-        Operator::Source(_) | Operator::Log(_) | Operator::Errors(_) => Vec::new(),
-        Operator::Map(map) => vec![map_needs(map, need, widths[0])],
+        Operator::Source(_) | Operator::Log(_) | Operator::Errors(_) => InputNeeds::new(),
+        Operator::Map(map) => smallvec![map_needs(map, need, widths[0])],
         // A struct stays as it is on both sides of a union, so that they stay equal.
-        Operator::Union => vec![whole(need); widths.len()],
+        Operator::Union => smallvec![whole(need); widths.len()],
         Operator::Route(route) => {
             let mut input = need.to_vec();
             for condition in &route.conditions {
                 read(condition, &mut input);
             }
-            vec![input]
+            smallvec![input]
         }
-        Operator::Arm(_) => vec![need.to_vec()],
+        Operator::Arm(_) => smallvec![need.to_vec()],
         Operator::Join(join) => join_needs(join, need, widths),
-        Operator::Group(group) => vec![group_needs(group, widths[0])],
-        Operator::Window(window) => vec![window_needs(window, need, widths[0])],
+        Operator::Group(group) => smallvec![group_needs(group, widths[0])],
+        Operator::Window(window) => smallvec![window_needs(window, need, widths[0])],
         Operator::Session(session) => {
             let mut input = need[..widths[0]].to_vec();
             session.per.iter().for_each(|key| read(key, &mut input));
             read(&session.time, &mut input);
-            vec![whole(&input)]
+            smallvec![whole(&input)]
         }
         Operator::Final(closing) | Operator::Within(closing) => {
             let mut input = need.to_vec();
             read(&closing.time, &mut input);
-            vec![whole(&input)]
+            smallvec![whole(&input)]
         }
         Operator::Distinct
         | Operator::Top(_)
@@ -144,10 +151,8 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> Ve
         | Operator::Unique { .. }
         | Operator::Variable(_)
         | Operator::Next(_)
-        | Operator::Leave(_) => vec![vec![Need::All; widths[0]]],
-        Operator::Late(_) => {
-            vec![vec![Need::All; widths[0]]]
-        }
+        | Operator::Leave(_)
+        | Operator::Late(_) => smallvec![vec![Need::All; widths[0]]],
     }
 }
 
@@ -194,7 +199,7 @@ fn width_before(map: &Map, idx: usize, n_input: usize) -> usize {
     map.stages[..idx].iter().fold(n_input, |width, stage| stage.kind.width(width))
 }
 
-fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
+fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> InputNeeds {
     let (n_left, n_right) = (widths[0], widths[1]);
     let mut both = vec![Need::Nothing; n_left + n_right];
     both[..n_left].clone_from_slice(&need[..n_left]);
@@ -228,7 +233,7 @@ fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> Vec<Vec<Need>> {
     for key in &join.right_key {
         read(key, &mut right);
     }
-    vec![both, right]
+    smallvec![both, right]
 }
 
 fn group_needs(group: &Group, n_input: usize) -> Vec<Need> {
@@ -318,8 +323,7 @@ impl Pruning {
             let layout = identity(step.schema.fields.len());
             return self.finish(step, layout);
         }
-        let widths: Vec<usize> =
-            step.inputs.iter().map(|id| self.layouts[id.index()].len()).collect();
+        let widths: Widths = step.inputs.iter().map(|id| self.layouts[id.index()].len()).collect();
         let needs = input_needs(&step.operator, need, &widths);
         let layout: Layout = match &mut step.operator {
             Operator::Source(_)
@@ -416,7 +420,10 @@ impl Pruning {
         let drops = match &step.operator {
             Operator::Map(map) => {
                 let n_input = self.layouts[step.inputs[0].index()].len();
-                stage_needs(map, need, n_input).iter().any(|need| need.contains(&Need::Nothing))
+                let drops = |need: &[Need]| need.contains(&Need::Nothing);
+                let is_single = map.stages.len() <= 1;
+                drops(need)
+                    || !is_single && stage_needs(map, need, n_input).iter().any(|it| drops(it))
             }
             Operator::Route(_) | Operator::Arm(_) | Operator::Group(_) => false,
             Operator::Source(_)
@@ -484,7 +491,13 @@ impl Pruning {
     }
 
     /// A step with exactly these old columns of an old step.
-    fn narrowed(&mut self, old: StepId, columns: &[usize], node: &str, address: &str) -> StepId {
+    fn narrowed(
+        &mut self,
+        old: StepId,
+        columns: &[usize],
+        node: &Arc<str>,
+        address: &Arc<str>,
+    ) -> StepId {
         let input = self.places[old.index()];
         let layout = &self.layouts[old.index()];
         let from = &self.steps[input.index()];
@@ -501,13 +514,13 @@ impl Pruning {
             .zip(&fields)
             .map(|(&at, field)| Expr::column(at, field.ty.clone()))
             .collect();
-        let stage = Stage { address: address.to_owned(), kind: StageKind::Project(exprs) };
+        let stage = Stage { address: Arc::clone(address), kind: StageKind::Project(exprs) };
         // It stays with the node that it comes from, so that it can become one with its maps.
-        let node = if from.node == node { node.to_owned() } else { from.node.clone() };
+        let node = Arc::clone(if from.node == *node { node } else { &from.node });
         let schema = Arc::new(Schema::new(from.schema.name.clone(), fields));
         self.push(Step {
             node,
-            address: address.to_owned(),
+            address: Arc::clone(address),
             operator: Operator::Map(Map { stages: vec![stage] }),
             inputs: vec![input],
             schema,
@@ -532,7 +545,7 @@ impl Pruning {
         sides: [StepId; 2],
         needs: &[Vec<Need>],
         inputs: &mut Vec<StepId>,
-        (node, address): (&str, &str),
+        (node, address): (&Arc<str>, &Arc<str>),
     ) -> (Vec<Field>, Layout) {
         let columns = [columns_of(&needs[0]), columns_of(&needs[1])];
         let left_input = self.narrowed(sides[0], &columns[0], node, address);

@@ -185,13 +185,13 @@ pub(crate) fn typed_fields(
     let mut values: Vec<Option<Value>> = vec![None; fields.len()];
     let mut complete = true;
     for (name, value) in entries {
-        let Some(at) = fields.iter().position(|field| field.name == name.node) else {
+        let Some(at) = fields.iter().position(|field| *field.name == *name.node) else {
             report.unknown(
                 names::UNKNOWN_FIELD,
                 name.span,
                 format!("{what} has no field `{}`", name.node),
                 name.as_str(),
-                fields.iter().map(|field| field.name.as_str()),
+                fields.iter().map(|field| &*field.name),
             );
             complete = false;
             continue;

@@ -4,12 +4,16 @@
 //! as the window's bound is part of every key on the way. A join hands a bound on only where its
 //! match names one on both sides; then neither side sees a closed window again.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
     DataflowPlan, Frame, Join, JoinKind, JoinOutput, Map, Operator, Over, Release, StageKind, Step,
     StepId, Top, Window,
 };
 use arqon_types::TopicName;
+use smallvec::SmallVec;
 
 /// The same plan, whose steps let go of closed windows.
 pub(crate) fn release(mut plan: DataflowPlan) -> DataflowPlan {
@@ -17,7 +21,7 @@ pub(crate) fn release(mut plan: DataflowPlan) -> DataflowPlan {
     let mut releases = Vec::new();
     let sources = source_topics(&plan);
     for (idx, step) in plan.steps.iter().enumerate() {
-        let inputs: Vec<&[Bound]> =
+        let inputs: SmallVec<[&[Bound]; 2]> =
             step.inputs.iter().map(|id| known[id.index()].as_slice()).collect();
         let (bounds, released) = match &step.operator {
             Operator::Window(window) => {
@@ -32,6 +36,7 @@ pub(crate) fn release(mut plan: DataflowPlan) -> DataflowPlan {
             slack: bound.slack,
             topics: bound.topics,
         }));
+        drop(inputs);
         known.push(bounds);
     }
     plan.releases = releases;
@@ -50,16 +55,17 @@ struct Bound {
 }
 
 /// The topics whose rows each step's rows with marks come from.
-fn source_topics(plan: &DataflowPlan) -> Vec<Vec<TopicName>> {
-    let mut all: Vec<Vec<TopicName>> = Vec::with_capacity(plan.steps.len());
+fn source_topics(plan: &DataflowPlan) -> Vec<Arc<[TopicName]>> {
+    let mut all: Vec<Arc<[TopicName]>> = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
-        let mut topics: Vec<TopicName> = match step.operator.source() {
-            Some(topic) => vec![topic.clone()],
-            None => step.inputs.iter().flat_map(|id| all[id.index()].clone()).collect(),
-        };
-        topics.sort();
-        topics.dedup();
-        all.push(topics);
+        all.push(match (step.operator.source(), step.inputs.as_slice()) {
+            (Some(topic), _) => Arc::new([topic.clone()]),
+            (None, [one]) => Arc::clone(&all[one.index()]),
+            (None, inputs) => {
+                let topics = inputs.iter().flat_map(|id| all[id.index()].iter());
+                topics.collect::<BTreeSet<_>>().into_iter().cloned().collect()
+            }
+        });
     }
     all
 }
@@ -160,6 +166,9 @@ fn at_key((at, bound): &(usize, Bound)) -> Bound {
 
 fn map_bounds(map: &Map, mut bounds: Vec<Bound>) -> Vec<Bound> {
     for stage in &map.stages {
+        if bounds.is_empty() {
+            break;
+        }
         if let StageKind::Project(exprs) = &stage.kind {
             let copies: Vec<Option<Vec<usize>>> = exprs.iter().map(path_of).collect();
             bounds = bounds.iter().flat_map(|bound| moved(bound, &copies)).collect();

@@ -8,6 +8,7 @@ mod operators;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
@@ -290,7 +291,7 @@ impl<'a> Resolved<'a> {
         &self,
         name: &ast::Name,
         locals: &[(String, LocalId)],
-        reader: &str,
+        reader: &dyn fmt::Display,
         report: &mut Report,
     ) -> Option<Input> {
         if let Some((_, local)) = locals.iter().find(|(known, _)| *known == name.node) {

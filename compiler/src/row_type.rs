@@ -87,7 +87,7 @@ impl RowType {
     pub(crate) fn from_fields(fields: &[Field], origin: Option<Origin>) -> Self {
         let columns = fields
             .iter()
-            .map(|field| Column::new(&field.name, Some(field.ty.clone()), origin))
+            .map(|field| Column::new(Arc::clone(&field.name), Some(field.ty.clone()), origin))
             .collect();
         Self::new(columns, false)
     }
@@ -126,7 +126,7 @@ impl RowType {
         }
         self.columns
             .iter()
-            .map(|column| column.ty.clone().map(|ty| Field::new(&*column.name, ty)))
+            .map(|column| column.ty.clone().map(|ty| Field::new(Arc::clone(&column.name), ty)))
             .collect()
     }
 
@@ -140,11 +140,13 @@ impl RowType {
     }
 
     /// The fields that are known.
-    pub(crate) fn known_schema(&self, name: &str) -> Schema {
+    pub(crate) fn known_schema(&self, name: impl Into<Arc<str>>) -> Schema {
         let fields = self
             .columns
             .iter()
-            .filter_map(|column| column.ty.clone().map(|ty| Field::new(&*column.name, ty)))
+            .filter_map(|column| {
+                column.ty.clone().map(|ty| Field::new(Arc::clone(&column.name), ty))
+            })
             .collect();
         Schema::new(name, fields).with_units(self.units.clone())
     }
@@ -152,8 +154,8 @@ impl RowType {
 
 impl Column {
     /// A column without parts, whose name the language gives.
-    pub(crate) fn new(name: &str, ty: Option<Type>, origin: Option<Origin>) -> Self {
-        Self { name: Arc::from(name), ty, origin, named: None, parts: None }
+    pub(crate) fn new(name: impl Into<Arc<str>>, ty: Option<Type>, origin: Option<Origin>) -> Self {
+        Self { name: name.into(), ty, origin, named: None, parts: None }
     }
 
     /// A column without parts, with the name that stands in the text.

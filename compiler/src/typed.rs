@@ -7,6 +7,7 @@ use arqon_grammar::ast::Name;
 use arqon_operators::{Expr, Place};
 use arqon_plan as plan;
 use arqon_types::Discipline;
+use smallvec::SmallVec;
 
 use crate::row_type::RowType;
 
@@ -86,13 +87,13 @@ pub(crate) struct TypedSource {
 #[derive(Debug, Clone)]
 pub(crate) struct TypedNode {
     /// Its name; of an arrow `a -> b`; of a node in a loop `owner.name`.
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// The node of the circuit that it belongs to: itself, unless it stands in a loop.
-    pub(crate) owner: String,
+    pub(crate) owner: Arc<str>,
     /// Where it is named.
     pub(crate) span: Span,
     /// Whose errors its own are: the node's name; of an arrow the topic that it ends at.
-    pub(crate) errors_of: String,
+    pub(crate) errors_of: Arc<str>,
     /// One, or a union of several; none of a node with named ports.
     pub(crate) sources: Vec<TypedSource>,
     /// A loop in the place of sources.
@@ -118,13 +119,13 @@ pub(crate) struct TypedNode {
 impl TypedNode {
     /// All that the node reads, with the place of each name: sources, and the other sides of
     /// joins, also within loops.
-    pub(crate) fn reads(&self) -> Vec<(Input, Span)> {
-        let mut found = Vec::new();
+    pub(crate) fn reads(&self) -> NamedInputs {
+        let mut found = SmallVec::new();
         self.collect_reads(&mut found);
         found
     }
 
-    fn collect_reads(&self, found: &mut Vec<(Input, Span)>) {
+    fn collect_reads(&self, found: &mut NamedInputs) {
         let place = |source: &TypedSource| (source.input, source.span);
         found.extend(self.sources.iter().map(place));
         found.extend(self.ports.iter().flat_map(|port| &port.sources).map(place));
@@ -137,7 +138,7 @@ impl TypedNode {
     }
 }
 
-fn joined(steps: &[TypedStep], found: &mut Vec<(Input, Span)>) {
+fn joined(steps: &[TypedStep], found: &mut NamedInputs) {
     for step in steps {
         match &step.verb {
             Verb::Join { input, input_span, .. } => found.push((*input, *input_span)),
@@ -146,6 +147,9 @@ fn joined(steps: &[TypedStep], found: &mut Vec<(Input, Span)>) {
         }
     }
 }
+
+/// What a node reads, with the place of each name.
+pub(crate) type NamedInputs = SmallVec<[(Input, Span); 4]>;
 
 /// A named port of a node.
 #[derive(Debug, Clone)]
@@ -199,7 +203,7 @@ impl TypedNode {
 #[derive(Debug, Clone)]
 pub(crate) struct TypedStep {
     /// `revenue[1]`
-    pub(crate) address: String,
+    pub(crate) address: Arc<str>,
     /// The verb's place.
     pub(crate) span: Span,
     /// What it does.

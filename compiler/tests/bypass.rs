@@ -25,8 +25,8 @@ fn is_allowed(plan: &Plan, from: VertexId, to: VertexId) -> bool {
         // Jobs come from many; any other topic has its writer, and only that one may write more.
         (Vertex::Topic(_), Vertex::Topic(_)) => ["nvm.jobs", "qml.jobs"].contains(&name(to)),
         (Vertex::Step(step), Vertex::Topic(_)) => match name(to) {
-            "lab.inner" => step.node == "pulses",
-            "audio.labels" => step.node == "labels",
+            "lab.inner" => &*step.node == "pulses",
+            "audio.labels" => &*step.node == "labels",
             topic => ["nvm.jobs", "qml.jobs"].contains(&topic),
         },
         (Vertex::Topic(_) | Vertex::Step(_), Vertex::Step(_)) => true,
@@ -106,7 +106,7 @@ proptest! {
                 let same_writer = |(a, b): &(prop::sample::Index, prop::sample::Index)| {
                     let node = |id: VertexId| match plan.vertex(id) {
                         Vertex::Step(step) => step.node.clone(),
-                        _ => plan.label(id).to_owned(),
+                        _ => plan.label(id).into(),
                     };
                     *b.get(&ids) == to && node(*a.get(&ids)) == node(from)
                 };

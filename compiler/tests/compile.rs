@@ -125,7 +125,7 @@ fn the_last_event_of_a_key_wins_where_several_may_come() {
             .steps
             .iter()
             .filter(|step| matches!(step.operator, Operator::Latest(_)))
-            .map(|step| step.address.as_str())
+            .map(|step| &*step.address)
             .collect();
         assert_eq!(addresses, expected, "{do_steps}");
     };

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use arqon_compiler::{Compiled, Facts, Options, Purpose, compile_with, with_profiles};
 use arqon_grammar::{Diagnostic, Loader, Main, NoFiles, Span};
@@ -27,7 +28,7 @@ pub(crate) struct Analysis {
     /// The faults and warnings of the text itself.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The last vertex of each address, `revenue` or `revenue[1]`.
-    steps: BTreeMap<String, VertexId>,
+    steps: BTreeMap<Arc<str>, VertexId>,
     /// The last vertex of each verb, by its place.
     verbs: BTreeMap<u32, (Span, VertexId)>,
 }
@@ -122,8 +123,8 @@ fn verbs(plan: &Plan) -> BTreeMap<u32, (Span, VertexId)> {
     plan.steps().filter_map(of_step).collect()
 }
 
-fn addresses(plan: &Plan) -> BTreeMap<String, VertexId> {
-    plan.steps().map(|(id, step)| (step.address.clone(), id)).collect()
+fn addresses(plan: &Plan) -> BTreeMap<Arc<str>, VertexId> {
+    plan.steps().map(|(id, step)| (Arc::clone(&step.address), id)).collect()
 }
 
 /// The text with blanks in place of the line that cannot be read, and of more of them if need be.

@@ -229,8 +229,9 @@ impl Request<'_> {
     /// The fields of a row that is being written out, apart from those that are there.
     fn written_fields(&self, row: &[Field], path: &[&str]) -> Vec<Candidate> {
         let inner = type_within(row, path).map(|ty| struct_fields(&ty)).unwrap_or_default();
-        let is_new =
-            |field: &&Field| !self.cursor.beside.iter().any(|(written, _)| *written == field.name);
+        let is_new = |field: &&Field| {
+            !self.cursor.beside.iter().any(|(written, _)| **written == *field.name)
+        };
         let new: Vec<Field> = inner.iter().filter(is_new).cloned().collect();
         fields(&new, Kind::Key)
     }
@@ -459,7 +460,7 @@ fn written_values(row: &[Field], path: &[&str]) -> Vec<Candidate> {
 fn variants(path: &str, visible: &[Field], rows: &Rows) -> Vec<String> {
     let (base, last) = path.rsplit_once('.').unwrap_or(("", path));
     let fields = if base.is_empty() { visible.to_vec() } else { fields_at(base, visible, rows) };
-    let field = fields.iter().find(|field| field.name == last);
+    let field = fields.iter().find(|field| *field.name == *last);
     match field.map(|field| field.ty.required()) {
         Some(Type::Enum(variants)) => variants.to_vec(),
         _ => Vec::new(),
@@ -478,13 +479,15 @@ fn fields_at(base: &str, visible: &[Field], rows: &Rows) -> Vec<Field> {
     let mut inner = if rows.alias.as_deref() == Some(first) {
         rows.other.clone()
     } else {
-        match visible.iter().find(|field| field.name == first) {
+        match visible.iter().find(|field| *field.name == *first) {
             Some(field) => struct_fields(&field.ty),
             None => return Vec::new(),
         }
     };
     for part in parts {
-        let Some(field) = inner.iter().find(|field| field.name == part) else { return Vec::new() };
+        let Some(field) = inner.iter().find(|field| *field.name == *part) else {
+            return Vec::new();
+        };
         inner = struct_fields(&field.ty);
     }
     inner

@@ -58,8 +58,8 @@ pub(crate) fn step(plan: &Plan, id: VertexId) -> String {
         Some(discipline) => format!("`{discipline}`"),
         None => "rows that are not known yet".to_owned(),
     };
-    let name = |at: &usize| step.schema.fields.get(*at).map(|field| field.name.clone());
-    let key: Vec<String> = facts.key().iter().flatten().filter_map(name).collect();
+    let name = |at: &usize| step.schema.fields.get(*at).map(|field| &*field.name);
+    let key: Vec<&str> = facts.key().iter().flatten().filter_map(name).collect();
     let key = match (facts.key(), key.is_empty()) {
         (Some(_), false) => format!(", one row for each `{}`", key.join(", ")),
         (Some(_), true) => ", one row at most".to_owned(),

@@ -125,7 +125,7 @@ fn field(analysis: &Analysis, circuit: &ast::Circuit, span: Span, word: &str) ->
     let step = step_around(&circuit.flow, span)?;
     let (_, id) = analysis.verb(step.verb.start)?;
     let Vertex::Step(vertex) = analysis.plan()?.vertex(id) else { return None };
-    let field = vertex.schema.fields.iter().find(|field| field.name == word)?;
+    let field = vertex.schema.fields.iter().find(|field| *field.name == *word)?;
     Some(describe::ty(word, &field.ty))
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn rows(cursor: &Cursor, step: &StepPlace, analysis: &Analysis) -> Ro
     rows.is_group = written("group").is_some();
     if let Some(operator) = written("call") {
         rows.job = fields_on_bus(analysis, &format!("{operator}.jobs"));
-        rows.job.retain(|field| field.name != "job_id");
+        rows.job.retain(|field| &*field.name != "job_id");
     }
     if let Some(other) = written("join") {
         rows.alias = written("as").cloned();

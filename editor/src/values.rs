@@ -12,7 +12,7 @@ pub(crate) fn type_within(fields: &[Field], path: &[&str]) -> Option<Type> {
             // Rows stand in lists, and behind a sign in a list of their own.
             (Type::Struct(_), "-" | "$delete") => ty,
             (Type::Struct(fields), name) => {
-                fields.iter().find(|field| field.name == name)?.ty.clone()
+                fields.iter().find(|field| *field.name == *name)?.ty.clone()
             }
             (Type::Map(value), _) => (**value).clone(),
             _ => return None,

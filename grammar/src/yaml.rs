@@ -148,6 +148,7 @@ pub(crate) fn read<'a>(
         text,
         document: Document { nodes: Vec::with_capacity(own.len() / 16), root: None },
         open: Vec::new(),
+        spare: Vec::new(),
         n_documents: 0,
         diagnostics,
     };
@@ -201,6 +202,8 @@ struct Builder<'a, 'd> {
     text: &'a str,
     document: Document<'a>,
     open: Vec<Open>,
+    /// Emptied lists of children, for the next list or map.
+    spare: Vec<Vec<NodeId>>,
     n_documents: usize,
     diagnostics: &'d mut Collector,
 }
@@ -307,7 +310,8 @@ impl<'a> Builder<'a, '_> {
         let is_map = matches!(content, Content::Map(_));
         let Some(id) = self.add(content, span) else { return false };
         let is_flow = style == StructureStyle::Flow;
-        self.open.push(Open { id, is_map, is_flow, children: Vec::new() });
+        let children = self.spare.pop().unwrap_or_default();
+        self.open.push(Open { id, is_map, is_flow, children });
         true
     }
 
@@ -320,8 +324,10 @@ impl<'a> Builder<'a, '_> {
         let content = if open.is_map {
             Content::Map(self.entries(&open.children))
         } else {
-            Content::List(open.children)
+            Content::List(open.children.clone())
         };
+        open.children.clear();
+        self.spare.push(open.children);
         let node = &mut self.document.nodes[open.id.0 as usize];
         node.span.end = if open.is_flow { span.end } else { last_end.unwrap_or(span.end) };
         node.content = content;

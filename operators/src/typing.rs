@@ -16,6 +16,8 @@
 //! A literal takes the type of the other side first. All operators but `==`, `!=`, `in`, `//`,
 //! `and` and `or` lift over options.
 
+use std::sync::Arc;
+
 use arqon_types::{Dimension, Field, SCALE_MAX, TensorType, Type, Value};
 
 use crate::expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
@@ -482,8 +484,8 @@ pub fn field(of: Expr, name: &str, place: Place) -> Typed {
         };
         return Err(fault);
     };
-    let Some(idx) = fields.iter().position(|field| field.name == name) else {
-        let known: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
+    let Some(idx) = fields.iter().position(|field| *field.name == *name) else {
+        let known: Vec<String> = fields.iter().map(|field| field.name.to_string()).collect();
         let message = format!("no field `{name}` in {}", of.ty.required());
         return Err(
             TypeFault::new(FaultKind::UnknownField, place, message).with_candidates(name, known)
@@ -529,8 +531,9 @@ pub fn list(items: Vec<Expr>, wanted: Option<&Type>, place: Place) -> Typed {
 }
 
 /// A struct of named fields.
-pub fn structure(fields: Vec<(String, Expr)>, place: Place) -> Expr {
-    let types = fields.iter().map(|(name, expr)| Field::new(name, expr.ty.clone())).collect();
+pub fn structure(fields: Vec<(Arc<str>, Expr)>, place: Place) -> Expr {
+    let types =
+        fields.iter().map(|(name, expr)| Field::new(Arc::clone(name), expr.ty.clone())).collect();
     let values = fields.into_iter().map(|(_, expr)| expr).collect();
     Expr { kind: ExprKind::Struct(values), ty: Type::Struct(types), place }
 }

@@ -431,13 +431,13 @@ impl Visitor<'_> for FieldSeed<'_, '_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<usize, E> {
-        if self.fields.get(self.hint).is_some_and(|field| field.name == name) {
+        if self.fields.get(self.hint).is_some_and(|field| *field.name == *name) {
             return Ok(self.hint);
         }
-        if let Some(field_idx) = self.fields.iter().position(|field| field.name == name) {
+        if let Some(field_idx) = self.fields.iter().position(|field| *field.name == *name) {
             return Ok(field_idx);
         }
-        let names = self.fields.iter().map(|field| field.name.as_str());
+        let names = self.fields.iter().map(|field| &*field.name);
         let help = nearest(name, names)
             .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         Err(self.ctx.fail_at(name, format!("is not a field of {}{help}", self.name)))

@@ -54,7 +54,7 @@ pub fn message_name(name: &str) -> String {
 fn message(name: &str, fields: &[Field], units: &TimeUnits) -> Vec<String> {
     let mut scope = Scope { taken: BTreeSet::new(), inner: Vec::new() };
     for field in fields {
-        scope.taken.insert(field.name.clone());
+        scope.taken.insert(field.name.to_string());
         if matches!(field.ty, Type::Map(_)) {
             // The name that protobuf itself makes of a map's field.
             scope.taken.insert(format!("{}Entry", message_name(&field.name)));

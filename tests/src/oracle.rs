@@ -401,7 +401,7 @@ impl Evaluation {
         inputs: &Inputs,
     ) -> Collection {
         let input = |at: usize| self.outputs[step.inputs[at].index()].clone();
-        let node = step.node.as_str();
+        let node = &*step.node;
         match &step.operator {
             Operator::Source(topic) => {
                 let is_marked =

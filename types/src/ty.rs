@@ -53,14 +53,14 @@ pub enum Type {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Field {
     /// The field's name, `[a-z][a-z0-9_]*`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its type.
     pub ty: Type,
 }
 
 impl Field {
     /// A field of `name` and `ty`.
-    pub fn new(name: impl Into<String>, ty: Type) -> Self {
+    pub fn new(name: impl Into<Arc<str>>, ty: Type) -> Self {
         Self { name: name.into(), ty }
     }
 }
@@ -69,7 +69,7 @@ impl Field {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     /// As declared (`Order`), or the node's name for derived schemas.
-    pub name: String,
+    pub name: Arc<str>,
     /// In declaration order.
     pub fields: Vec<Field>,
     /// In which units integers are read where the fields hold timestamps.
@@ -149,7 +149,7 @@ impl fmt::Display for Type {
 
 impl Schema {
     /// A schema of `name` and `fields`, whose timestamps are texts.
-    pub fn new(name: impl Into<String>, fields: Vec<Field>) -> Self {
+    pub fn new(name: impl Into<Arc<str>>, fields: Vec<Field>) -> Self {
         Self { name: name.into(), fields, units: TimeUnits::default() }
     }
 
@@ -161,7 +161,7 @@ impl Schema {
 
     /// Where the field of that name stands.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.fields.iter().position(|field| field.name == name)
+        self.fields.iter().position(|field| *field.name == *name)
     }
 
     /// The types of the fields, in order.

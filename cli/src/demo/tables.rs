@@ -195,7 +195,7 @@ pub(super) fn find<'t>(topics: &'t [TopicPlan], name: &str) -> &'t TopicPlan {
 /// The codec of a topic's messages.
 pub(super) fn body_codec(topic: &TopicPlan) -> BodyCodec {
     let key: Vec<String> =
-        topic.key.iter().map(|at| topic.schema.fields[*at].name.clone()).collect();
+        topic.key.iter().map(|at| topic.schema.fields[*at].name.to_string()).collect();
     BodyCodec::new(topic.schema.clone(), topic.discipline, &key)
 }
 

@@ -102,7 +102,7 @@ fn merge_fields(
 }
 
 fn types(fields: Vec<(String, Guess)>) -> Vec<Field> {
-    fields.into_iter().map(|(name, guess)| Field::new(&name, into_type(guess))).collect()
+    fields.into_iter().map(|(name, guess)| Field::new(name.as_str(), into_type(guess))).collect()
 }
 
 /// What was never seen may as well be a text.

@@ -69,7 +69,7 @@ impl Explained {
         let reads = vertices.iter().flat_map(|id| plan.inputs(*id)).map(|wire| wire.from);
         let readers = plan.outputs(*last).map(|wire| wire.to);
         let owner = match plan.vertex(*first) {
-            Vertex::Step(step) => step.node.as_str(),
+            Vertex::Step(step) => &*step.node,
             Vertex::Topic(_) | Vertex::Endpoint(_) | Vertex::Client(_) => plan.label(*first),
         };
         Ok(Self {
@@ -179,7 +179,7 @@ fn vertices_of(plan: &Plan, name: &str) -> Vec<VertexId> {
 fn kind(vertex: &Vertex, name: &str) -> &'static str {
     match vertex {
         Vertex::Topic(_) => "topic",
-        Vertex::Step(step) if step.node == name => "node",
+        Vertex::Step(step) if *step.node == *name => "node",
         Vertex::Step(_) => "step",
         Vertex::Endpoint(_) => "operator",
         Vertex::Client(_) => "role",
@@ -193,7 +193,7 @@ fn place(circuit: &Circuit, range: TextRange) -> String {
 fn part(plan: &Plan, id: VertexId) -> Option<Part> {
     let (address, what, schema, law) = match plan.vertex(id) {
         Vertex::Step(step) => {
-            (step.address.clone(), verb_text(plan, id, step), &step.schema, law(&step.verb))
+            (step.address.to_string(), verb_text(plan, id, step), &step.schema, law(&step.verb))
         }
         Vertex::Topic(topic) => {
             let what = format!("topic that carries {}", topic.discipline);
@@ -205,7 +205,7 @@ fn part(plan: &Plan, id: VertexId) -> Option<Part> {
     let facts = plan.facts(id);
     let key = facts.key().map(|columns| {
         let names = columns.iter().filter_map(|at| schema.fields.get(*at));
-        let names: Vec<&str> = names.map(|field| field.name.as_str()).collect();
+        let names: Vec<&str> = names.map(|field| &*field.name).collect();
         if names.is_empty() {
             "there is one row".to_owned()
         } else {
@@ -307,12 +307,12 @@ fn law(verb: &Verb) -> &'static str {
 fn steps_of(pass: &Pass, node: &str) -> (&'static str, Vec<String>) {
     let plan: &DataflowPlan = &pass.plan;
     let ids = (0_u32..).map(StepId).zip(&plan.steps);
-    let steps = ids.filter(|(_, step)| step.node == node).map(|(id, _)| step_text(plan, id));
+    let steps = ids.filter(|(_, step)| *step.node == *node).map(|(id, _)| step_text(plan, id));
     (pass.name, steps.collect())
 }
 
 fn unknown(file: &str, plan: &Plan, name: &str) -> Failure {
-    let addresses = plan.steps().map(|(_, step)| step.address.as_str());
+    let addresses = plan.steps().map(|(_, step)| &*step.address);
     let nearest = suggest(name, plan.names().chain(addresses));
     let failure = Failure::usage(format!("`{file}` has no node, step, topic or operator `{name}`"));
     let nodes: Vec<&str> = plan.nodes().iter().map(|node| node.name).collect();

@@ -110,19 +110,19 @@ impl Sketch {
                             .collect(),
                     },
                     (Vertex::Step(step), None) => {
-                        if let Some(place) = nodes.get(step.node.as_str()) {
+                        if let Some(place) = nodes.get(&*step.node) {
                             places.insert(id, *place);
                             continue;
                         }
                         nodes.insert(&step.node, sketch.shapes.len());
                         Shape {
-                            kind: if computing.contains(step.node.as_str()) {
+                            kind: if computing.contains(&*step.node) {
                                 ShapeKind::Kernel
                             } else {
                                 ShapeKind::Node
                             },
-                            title: step.node.clone(),
-                            lines: lines.remove(step.node.as_str()).unwrap_or_default(),
+                            title: step.node.to_string(),
+                            lines: lines.remove(&*step.node).unwrap_or_default(),
                         }
                     }
                     (Vertex::Client(_) | Vertex::Topic(_), _)
@@ -149,10 +149,10 @@ impl Sketch {
             let arrow = Arrow {
                 from: *from,
                 to: *to,
-                schema: if wire.wire.schema.name == self.shapes[*from].title {
+                schema: if *wire.wire.schema.name == *self.shapes[*from].title {
                     String::new()
                 } else {
-                    wire.wire.schema.name.clone()
+                    wire.wire.schema.name.to_string()
                 },
                 discipline: wire.wire.discipline,
                 label: port_label(plan, &wire).unwrap_or_else(|| route_label(plan, wire.from)),
@@ -172,7 +172,7 @@ impl Sketch {
 fn computing_nodes(plan: &Plan) -> BTreeSet<&str> {
     let steps = plan.steps().map(|(_, step)| step);
     let computing = steps.filter(|step| matches!(step.verb, Verb::Kernel(_) | Verb::Wasm(_)));
-    computing.map(|step| step.node.as_str()).collect()
+    computing.map(|step| &*step.node).collect()
 }
 
 /// A topic of errors that nobody reads would only hide the others.
@@ -216,11 +216,11 @@ fn node_lines(plan: &Plan) -> BTreeMap<&str, Vec<String>> {
 /// A step in a few words; none for what the arrows show anyway.
 fn step_line(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<String> {
     let names = |from: usize| -> Vec<&str> {
-        step.schema.fields.iter().skip(from).map(|field| field.name.as_str()).collect()
+        step.schema.fields.iter().skip(from).map(|field| &*field.name).collect()
     };
     let input: Vec<String> =
         plan.inputs(id).find(|wire| wire.wire.port == Port::Main).map_or_else(Vec::new, |wire| {
-            wire.wire.schema.fields.iter().map(|field| field.name.clone()).collect()
+            wire.wire.schema.fields.iter().map(|field| field.name.to_string()).collect()
         });
     Some(match &step.verb {
         Verb::From => {
@@ -322,7 +322,7 @@ fn port_label(plan: &Plan, wire: &WireRef<'_>) -> Option<String> {
         (Port::Control, _) => Some("control".to_owned()),
         (Port::Metrics, _) => Some("metrics".to_owned()),
         (Port::Main, Vertex::Step(FlowStep { verb: Verb::From, address, node, .. })) => {
-            let port = address.strip_prefix(node.as_str())?.strip_prefix(".from.")?;
+            let port = address.strip_prefix(&**node)?.strip_prefix(".from.")?;
             Some(port.to_owned())
         }
         _ => None,

@@ -102,7 +102,7 @@ pub(crate) fn outputs(
 /// The codec of a topic's messages.
 pub(crate) fn codec_of(topic: &TopicPlan) -> BodyCodec {
     let key: Vec<String> =
-        topic.key.iter().map(|at| topic.schema.fields[*at].name.clone()).collect();
+        topic.key.iter().map(|at| topic.schema.fields[*at].name.to_string()).collect();
     BodyCodec::new(topic.schema.clone(), topic.discipline, &key)
 }
 
@@ -112,7 +112,7 @@ fn output_topic(
     flag: &str,
 ) -> Result<(TopicName, Schema), Failure> {
     if let Some(node) = name.strip_suffix(".errors") {
-        let is_node = plan.steps.iter().any(|step| step.node == node);
+        let is_node = plan.steps.iter().any(|step| *step.node == *node);
         if is_node && let Ok(topic) = TopicName::parse(name) {
             return Ok((topic, error_schema()));
         }

@@ -43,7 +43,7 @@ impl PlanBuilder {
 
     /// Adds a topic.
     pub fn topic(&mut self, topic: Topic) -> VertexId {
-        let name = topic.name.as_str().to_owned();
+        let name = Arc::from(topic.name.as_str());
         let id = self.add(Vertex::Topic(topic));
         self.plan.names.entry(name).or_insert(id);
         id
@@ -51,7 +51,7 @@ impl PlanBuilder {
 
     /// Adds an operator.
     pub fn endpoint(&mut self, endpoint: Endpoint) -> VertexId {
-        let name = endpoint.name.clone();
+        let name = Arc::from(endpoint.name.as_str());
         let id = self.add(Vertex::Endpoint(endpoint));
         self.plan.names.entry(name).or_insert(id);
         id
@@ -85,7 +85,7 @@ impl PlanBuilder {
             | Verb::Unknown => step.node.clone(),
         };
         let id = self.add(Vertex::Step(step));
-        match self.plan.names.get(&name) {
+        match self.plan.names.get(&*name) {
             Some(known) if !matches!(self.plan.vertex(*known), Vertex::Step(_)) => {}
             Some(_) | None => {
                 self.plan.names.insert(name, id);

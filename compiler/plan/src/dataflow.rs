@@ -152,9 +152,9 @@ impl LoopId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loop {
     /// The node of the flow; a loop without end is an error of it.
-    pub node: String,
+    pub node: Arc<str>,
     /// The loop's address for people.
-    pub address: String,
+    pub address: Arc<str>,
     /// Where it stands.
     pub place: Place,
     /// How many variables it has.
@@ -271,9 +271,9 @@ pub struct Feedback {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// The node of the flow (or the topic) that this step belongs to; its errors go there.
-    pub node: String,
+    pub node: Arc<str>,
     /// The step's address for people: `revenue[1]`, or the topic's name for a source.
-    pub address: String,
+    pub address: Arc<str>,
     /// What it does.
     pub operator: Operator,
     /// Steps before this one.
@@ -466,7 +466,7 @@ impl StageKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     /// `revenue[0]`
-    pub address: String,
+    pub address: Arc<str>,
     /// What it does.
     pub kind: StageKind,
 }

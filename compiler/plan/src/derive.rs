@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use arqon_operators::OutputRows;
 use arqon_types::{Discipline, Schema, Value};
+use smallvec::smallvec;
 
 use crate::dataflow::JoinKind;
-use crate::facts::{ColumnPath, Extent, Facts, Held, State, whole_columns};
+use crate::facts::{Extent, Facts, Held, Key, Keys, State, whole_columns};
 use crate::graph::Plan;
 use crate::vertex::{FlowStep, KernelStep, Port, Topic, Verb, Vertex, VertexId};
 
@@ -116,16 +117,16 @@ impl Plan {
     }
 
     fn topic_facts(&self, id: VertexId, topic: &Topic, known: &[Option<Facts>]) -> Facts {
-        let key: Vec<ColumnPath> = topic.key.iter().map(|column| vec![*column]).collect();
+        let key: Key = topic.key.iter().map(|column| smallvec![*column]).collect();
         let extent = self.topic_extent(id, topic, known);
         let written_by_clients = topic.edge.admits();
         let is_keyed = !key.is_empty();
         let (keys, declared_key) = match topic.discipline {
-            Discipline::Full if is_keyed => (vec![key], None),
+            Discipline::Full if is_keyed => (smallvec![key], None),
             // Only what the dataflow itself has written is known to keep to its key.
-            Discipline::Delta if is_keyed && !written_by_clients => (vec![key], None),
-            Discipline::Events if is_keyed => (Vec::new(), Some((id, key))),
-            Discipline::Full | Discipline::Delta | Discipline::Events => (Vec::new(), None),
+            Discipline::Delta if is_keyed && !written_by_clients => (smallvec![key], None),
+            Discipline::Events if is_keyed => (Keys::new(), Some((id, key))),
+            Discipline::Full | Discipline::Delta | Discipline::Events => (Keys::new(), None),
         };
         let state = match (topic.discipline, &extent) {
             (Discipline::Events, _) => State::Stateless,
@@ -209,7 +210,7 @@ impl Plan {
                 ..same()
             },
             Verb::Unnest(unnest) => Facts {
-                keys: Vec::new(),
+                keys: Keys::new(),
                 declared_key: keys::unnest_declared(input, unnest.field),
                 extent: extent::unnest(&input.extent),
                 ..same()
@@ -223,7 +224,7 @@ impl Plan {
             Verb::Leave { .. } => same(),
             // A capsule may put out any rows for one, and takes back what it put out.
             Verb::Wasm(_) => Facts {
-                keys: Vec::new(),
+                keys: Keys::new(),
                 declared_key: None,
                 extent: extent::capsule(&input.extent, &step.address),
                 windows: None,
@@ -267,7 +268,9 @@ impl Plan {
                 let windows = windows::among(input, &group.keys);
                 Facts {
                     discipline: Some(windows::said_once(windows.as_ref())),
-                    keys: vec![(0..group.keys.len()).map(|column| vec![column]).collect()],
+                    keys: smallvec![
+                        (0..group.keys.len()).map(|column| smallvec![column]).collect()
+                    ],
                     declared_key: None,
                     extent,
                     state,
@@ -276,7 +279,7 @@ impl Plan {
             }
             Verb::Distinct => {
                 let (extent, state) = extent::distinct(self, input, &step.schema);
-                let all = (0..step.schema.fields.len()).map(|column| vec![column]).collect();
+                let all = (0..step.schema.fields.len()).map(|column| smallvec![column]).collect();
                 let mut keys = input.keys.clone();
                 keys.push(all);
                 Facts {
@@ -340,7 +343,7 @@ impl Plan {
         let all_events = inputs.iter().all(is_events);
         Facts {
             discipline: Some(if all_events { Discipline::Events } else { Discipline::Delta }),
-            keys: Vec::new(),
+            keys: Keys::new(),
             declared_key: None,
             extent: Extent::sum(inputs.iter().map(|input| input.extent.clone()), &step.address),
             state: State::Stateless,
@@ -380,7 +383,7 @@ impl Plan {
         } else {
             // Of a graph's answers the vertex is the key, of a grid's the place.
             let places = ["id", "x", "y"].iter().filter_map(|name| step.schema.position(name));
-            vec![places.map(|column| vec![column]).collect()]
+            smallvec![places.map(|column| smallvec![column]).collect()]
         };
         let held = |name: &str| Held::Kernel(name.to_owned());
         let unbounded = ports.iter().find_map(|(name, _, facts)| match facts.extent {
@@ -438,7 +441,7 @@ impl Plan {
                 let is_keyed = key.is_some();
                 let mut keys = input.keys.clone();
                 if let Some(key) = key {
-                    keys.push(key.into_iter().map(|column| vec![column]).collect());
+                    keys.push(key.into_iter().map(|column| smallvec![column]).collect());
                 }
                 let extent = match &input.extent {
                     Extent::Unbounded(_) if is_keyed => {

@@ -330,7 +330,7 @@ impl<'p> Comparing<'p> {
             match self.new.vertex(*id) {
                 Vertex::Step(step) if *state != State::Stateless => {
                     let holds = state_text(self.new, state);
-                    Some(Rebuilt { step: step.address.clone(), holds })
+                    Some(Rebuilt { step: step.address.to_string(), holds })
                 }
                 Vertex::Step(_) | Vertex::Client(_) | Vertex::Topic(_) | Vertex::Endpoint(_) => {
                     None

@@ -3,13 +3,21 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use arqon_types::{Discipline, TopicName};
 
 use crate::vertex::VertexId;
 
 /// A column, then the field within it, and so on.
-pub(crate) type ColumnPath = Vec<usize>;
+pub(crate) type ColumnPath = SmallVec<[usize; 2]>;
+
+/// What tells every two rows of a collection apart.
+pub(crate) type Key = SmallVec<[ColumnPath; 1]>;
+
+/// The keys of a collection. Most have one of one column, and every step has them again: held in
+/// place, they cost no allocation.
+pub(crate) type Keys = SmallVec<[Key; 1]>;
 
 /// What is known of the rows that leave a vertex, and of what the vertex holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +25,9 @@ pub struct Facts {
     /// What the rows say; none where a step before could not be typed.
     pub discipline: Option<Discipline>,
     /// Proven keys: at most one row for each value. An empty one says: at most one row.
-    pub(crate) keys: Vec<Vec<ColumnPath>>,
+    pub(crate) keys: Keys,
     /// Where the declared key of an `events` topic stands in the rows.
-    pub(crate) declared_key: Option<(VertexId, Vec<ColumnPath>)>,
+    pub(crate) declared_key: Option<(VertexId, Key)>,
     /// How many rows there can be.
     pub extent: Extent,
     /// What the vertex holds between epochs.
@@ -107,7 +115,7 @@ impl Facts {
     pub(crate) fn unknown() -> Self {
         Self {
             discipline: None,
-            keys: Vec::new(),
+            keys: Keys::new(),
             declared_key: None,
             extent: Extent::Unknown,
             state: State::Unknown,
@@ -129,7 +137,8 @@ impl Facts {
 
     /// The smallest proven key that consists of whole columns.
     pub fn key(&self) -> Option<Vec<usize>> {
-        self.keys.iter().filter_map(|key| whole_columns(key)).min_by_key(Vec::len)
+        let is_whole = |key: &&Key| key.iter().all(|path| path.len() == 1);
+        whole_columns(self.keys.iter().filter(is_whole).min_by_key(|key| key.len())?)
     }
 }
 

@@ -11,11 +11,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
+use smallvec::SmallVec;
 
 use crate::facts::Facts;
 use crate::vertex::{
@@ -36,7 +38,7 @@ pub struct Plan {
     /// Schemas, functions and params, in the order of the file.
     pub declarations: Vec<Declaration>,
     pub(crate) graph: DiGraph<Vertex, Wire>,
-    pub(crate) names: IndexMap<String, VertexId>,
+    pub(crate) names: IndexMap<Arc<str>, VertexId>,
     pub(crate) facts: Vec<Facts>,
 }
 
@@ -139,7 +141,7 @@ impl Plan {
 
     /// All names that [`Plan::named`] knows, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(String::as_str)
+        self.names.keys().map(|name| &**name)
     }
 
     /// The name of a vertex as people know it: topic, step address, operator, role.
@@ -156,19 +158,19 @@ impl Plan {
     /// otherwise: a loop's variables after all that its rounds read from outside. A control topic
     /// waits for nobody who writes it. What lies on a cycle comes last, its topics first.
     pub fn walk(&self) -> Vec<VertexId> {
-        let mut ways: Vec<Vec<VertexId>> = vec![Vec::new(); self.n_vertices()];
-        let is_later = |wire: &WireRef<'_>| {
-            matches!(self.vertex(wire.to), Vertex::Topic(topic) if topic.control)
-                || wire.wire.port == Port::Next
+        let is_way = |wire: &WireRef<'_>| {
+            let is_control = matches!(self.vertex(wire.to), Vertex::Topic(topic) if topic.control);
+            !is_control && wire.wire.port != Port::Next
         };
-        for wire in self.wires().filter(|wire| !is_later(wire)) {
-            ways[wire.from.index()].push(wire.to);
-        }
+        let mut needs: BTreeMap<VertexId, Vec<VertexId>> = BTreeMap::new();
         for (from, to) in self.loop_needs() {
-            ways[from.index()].push(to);
+            needs.entry(from).or_default().push(to);
         }
         let mut waiting: Vec<usize> = vec![0; self.n_vertices()];
-        for to in ways.iter().flatten() {
+        for wire in self.wires().filter(is_way) {
+            waiting[wire.to.index()] += 1;
+        }
+        for to in needs.values().flatten() {
             waiting[to.index()] += 1;
         }
         let mut is_left: Vec<bool> = waiting.iter().map(|count| 0 < *count).collect();
@@ -182,7 +184,8 @@ impl Plan {
             };
             is_left[next.index()] = false;
             order.push(next);
-            for to in std::mem::take(&mut ways[next.index()]) {
+            let ways = self.outputs(next).filter(is_way).map(|wire| wire.to);
+            for to in ways.chain(needs.remove(&next).unwrap_or_default()) {
                 let count = &mut waiting[to.index()];
                 *count = count.saturating_sub(1);
                 if *count == 0 && std::mem::take(&mut is_left[to.index()]) {
@@ -258,7 +261,8 @@ impl Plan {
 
     fn adjacent(&self, id: VertexId, direction: Direction) -> impl Iterator<Item = WireRef<'_>> {
         // petgraph lists the newest edge first; the plan's order is that of making.
-        let mut edges: Vec<_> = self.graph.edges_directed(node_index(id), direction).collect();
+        let mut edges: SmallVec<[_; 4]> =
+            self.graph.edges_directed(node_index(id), direction).collect();
         edges.reverse();
         edges.into_iter().map(|edge| WireRef {
             from: vertex_id(edge.source()),

@@ -160,7 +160,7 @@ pub fn verb_text(plan: &Plan, id: VertexId, step: &FlowStep) -> String {
         Verb::Where(condition) => format!("where {}", expression_text(condition, &input)),
         Verb::Project(projection) => projection_text(projection, &input, &step.schema),
         Verb::Unnest(unnest) => {
-            let name = step.schema.fields.get(unnest.field).map_or("?", |it| it.name.as_str());
+            let name = step.schema.fields.get(unnest.field).map_or("?", |it| &*it.name);
             format!("unnest {}", computed(name, &expression_text(&unnest.list, &input)))
         }
         Verb::Join(join) => {
@@ -389,13 +389,13 @@ fn input_columns(plan: &Plan, id: VertexId, port: &Port) -> Vec<String> {
 }
 
 fn columns(schema: &Schema) -> Vec<String> {
-    schema.fields.iter().map(|field| field.name.clone()).collect()
+    schema.fields.iter().map(|field| field.name.to_string()).collect()
 }
 
 fn named(schema: &Schema, columns: &[usize]) -> String {
     let names: Vec<&str> = columns
         .iter()
-        .map(|column| schema.fields.get(*column).map_or("?", |field| field.name.as_str()))
+        .map(|column| schema.fields.get(*column).map_or("?", |field| &*field.name))
         .collect();
     names.join(", ")
 }
@@ -416,13 +416,13 @@ fn projection_text(projection: &Projection, input: &[String], schema: &Schema) -
         }
         ProjectionWord::With => {
             let new: Vec<String> = fields
-                .filter(|(field, expr)| expression_text(expr, input) != field.name)
+                .filter(|(field, expr)| expression_text(expr, input) != *field.name)
                 .map(text)
                 .collect();
             format!("with {}", new.join(", "))
         }
         ProjectionWord::Drop => {
-            let kept: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
+            let kept: Vec<&str> = schema.fields.iter().map(|field| &*field.name).collect();
             let gone: Vec<&str> =
                 input.iter().map(String::as_str).filter(|name| !kept.contains(name)).collect();
             format!("drop {}", gone.join(", "))
@@ -453,7 +453,7 @@ fn join_text(
         .collect();
     let on = if pairs.is_empty() { "crossed".to_owned() } else { pairs.join(", ") };
     let alias = match join.output {
-        JoinOutput::Nested => schema.fields.last().map(|field| field.name.as_str()),
+        JoinOutput::Nested => schema.fields.last().map(|field| &*field.name),
         JoinOutput::Flat | JoinOutput::LeftOnly => None,
     };
     let prefix = alias.map_or_else(|| format!("{other}."), |alias| format!("{alias}."));
@@ -486,7 +486,7 @@ fn unlifted(expr: &Expr) -> &Expr {
 }
 
 fn group_text(group: &Group, input: &[String], schema: &Schema) -> String {
-    let name = |idx: usize| schema.fields.get(idx).map_or("?", |field| field.name.as_str());
+    let name = |idx: usize| schema.fields.get(idx).map_or("?", |field| &*field.name);
     let keys: Vec<String> = group
         .keys
         .iter()
@@ -562,7 +562,7 @@ fn order_text(by: &[SortKey], input: &[String]) -> String {
 }
 
 fn over_text(over: &Over, input: &[String], schema: &Schema) -> String {
-    let name = |idx: usize| schema.fields.get(idx).map_or("?", |field| field.name.as_str());
+    let name = |idx: usize| schema.fields.get(idx).map_or("?", |field| &*field.name);
     let function = |(idx, function): (usize, &OverFunction)| {
         let text = |expr: &Expr| expression_text(expr, input);
         let text = match &function.kind {
@@ -691,7 +691,7 @@ fn stage_lines(stages: &[Stage], mut names: Vec<String>, schema: &Schema, out: &
                     stages[idx + 1..].iter().all(|it| matches!(it.kind, StageKind::Filter(_)));
                 let new: Vec<String> = (0..fields.len())
                     .map(|column| match schema.fields.get(column) {
-                        Some(field) if is_last => field.name.clone(),
+                        Some(field) if is_last => field.name.to_string(),
                         _ => format!("${column}"),
                     })
                     .collect();

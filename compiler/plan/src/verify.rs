@@ -33,6 +33,7 @@ use std::fmt;
 
 use arqon_operators::{Aggregate, Expr, ExprKind, UnaryOp};
 use arqon_types::{Discipline, Schema, TopicName, Type, error_schema};
+use smallvec::SmallVec;
 
 use crate::dataflow::{
     Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator, Over,
@@ -75,7 +76,7 @@ fn lines(violations: &[Violation]) -> String {
 /// Says what is broken and where.
 pub fn verify(plan: &DataflowPlan) -> Result<(), VerifyError> {
     let topics = plan.topics.iter().map(|topic| (&topic.name, topic)).collect();
-    let mut verifier = Verifier { plan, topics, place: String::new(), violations: Vec::new() };
+    let mut verifier = Verifier { plan, topics, place: "", violations: Vec::new() };
     verifier.topics();
     if !verifier.loop_ids() {
         return Err(VerifyError { violations: verifier.violations });
@@ -96,21 +97,21 @@ pub fn verify(plan: &DataflowPlan) -> Result<(), VerifyError> {
 struct Verifier<'a> {
     plan: &'a DataflowPlan,
     topics: BTreeMap<&'a TopicName, &'a TopicPlan>,
-    place: String,
+    place: &'a str,
     violations: Vec<Violation>,
 }
 
 impl<'a> Verifier<'a> {
     fn require(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds && self.violations.len() < VIOLATIONS_MAX {
-            self.violations.push(Violation { place: self.place.clone(), what: what() });
+            self.violations.push(Violation { place: self.place.to_owned(), what: what() });
         }
     }
 
     fn topics(&mut self) {
         let mut names = BTreeSet::new();
         for topic in &self.plan.topics {
-            topic.name.as_str().clone_into(&mut self.place);
+            self.place = topic.name.as_str();
             let n_fields = topic.schema.fields.len();
             self.require(names.insert(&topic.name), || "the topic is named twice".into());
             self.require(topic.key.iter().all(|column| *column < n_fields), || {
@@ -145,9 +146,9 @@ impl<'a> Verifier<'a> {
         let mut sources = BTreeSet::new();
         let mut errors_read = BTreeSet::new();
         for (idx, step) in self.plan.steps.iter().enumerate() {
-            step.address.clone_into(&mut self.place);
+            self.place = &step.address;
             self.schema(&step.schema);
-            let mut inputs = Vec::with_capacity(step.inputs.len());
+            let mut inputs: SmallVec<[&Step; 2]> = SmallVec::new();
             for input in &step.inputs {
                 if input.index() < idx {
                     inputs.push(&self.plan.steps[input.index()]);
@@ -158,7 +159,7 @@ impl<'a> Verifier<'a> {
             if inputs.len() == step.inputs.len() && self.arity(step) {
                 self.step(step, &inputs);
             }
-            self.require(!errors_read.contains(&step.node), || {
+            self.require(!errors_read.contains(&*step.node), || {
                 format!("the errors of `{}` are read before this step of it", step.node)
             });
             match &step.operator {
@@ -169,7 +170,7 @@ impl<'a> Verifier<'a> {
                     });
                 }
                 Operator::Errors(node) => {
-                    errors_read.insert(node.clone());
+                    errors_read.insert(node.as_str());
                 }
                 Operator::Map(_)
                 | Operator::Union
@@ -232,7 +233,8 @@ impl<'a> Verifier<'a> {
                 format!("only arms read a route, and nothing else: input `{}`", input.address)
             });
         }
-        let types: Vec<Vec<Type>> = inputs.iter().map(|input| input.schema.types()).collect();
+        let types: SmallVec<[Vec<Type>; 2]> =
+            inputs.iter().map(|input| input.schema.types()).collect();
         match &step.operator {
             Operator::Source(name) => match self.topics.get(name).copied() {
                 Some(topic) => {
@@ -382,12 +384,12 @@ impl<'a> Verifier<'a> {
 
     fn releases(&mut self) {
         for release in &self.plan.releases {
-            "a release".clone_into(&mut self.place);
+            self.place = "a release";
             let Some(step) = self.plan.steps.get(release.step.index()) else {
                 self.require(false, || format!("step {} is not there", release.step.0));
                 continue;
             };
-            step.address.clone_into(&mut self.place);
+            self.place = &step.address;
             self.released(release, step);
             self.require(!release.topics.is_empty(), || "windows that nothing closes".into());
             self.marked(&release.topics);
@@ -596,14 +598,14 @@ impl<'a> Verifier<'a> {
     fn loop_ids(&mut self) -> bool {
         let n_loops = self.plan.loops.len();
         for (idx, it) in self.plan.loops.iter().enumerate() {
-            it.address.clone_into(&mut self.place);
+            self.place = &it.address;
             self.require(it.outer.is_none_or(|outer| outer.index() < idx), || {
                 "the loop around stands after it".into()
             });
             self.require(0 < it.rounds, || "a loop without rounds".into());
         }
         for step in &self.plan.steps {
-            step.address.clone_into(&mut self.place);
+            self.place = &step.address;
             let fits = match &step.operator {
                 Operator::Variable(it) | Operator::Next(it) => {
                     self.plan.loops.get(it.of.index()).is_some_and(|of| it.idx < of.n_variables)
@@ -641,7 +643,7 @@ impl<'a> Verifier<'a> {
         let mut nexts = BTreeSet::new();
         let mut left = BTreeSet::new();
         for (step, region) in plan.steps.iter().zip(&regions) {
-            step.address.clone_into(&mut self.place);
+            self.place = &step.address;
             let around: Vec<LoopId> = region.iter().flat_map(|it| plan.chain(*it)).collect();
             let mut reach = around.clone();
             match &step.operator {
@@ -696,7 +698,7 @@ impl<'a> Verifier<'a> {
             }
         }
         for (idx, it) in plan.loops.iter().enumerate() {
-            it.address.clone_into(&mut self.place);
+            self.place = &it.address;
             let of = LoopId(u32::try_from(idx).unwrap_or(u32::MAX));
             let all = || (0..it.n_variables).map(|idx| Variable { of, idx });
             self.require(all().all(|it| starts.contains_key(&it) && nexts.contains(&it)), || {
@@ -705,7 +707,7 @@ impl<'a> Verifier<'a> {
             self.require(left.contains(&of), || "nobody leaves the loop".into());
         }
         for (topic, step) in plan.ends() {
-            topic.as_str().clone_into(&mut self.place);
+            self.place = topic.as_str();
             self.require(regions[step.index()].is_none(), || {
                 "a topic carries a step of a loop".into()
             });
@@ -718,7 +720,7 @@ impl<'a> Verifier<'a> {
         let feedbacks = plan.feedbacks.iter().map(|feedback| (&feedback.topic, feedback.step));
         self.carried("feedback", feedbacks);
         for feedback in &plan.feedbacks {
-            feedback.topic.as_str().clone_into(&mut self.place);
+            self.place = feedback.topic.as_str();
             self.require(plan.has_source(&feedback.topic), || {
                 "what goes back to the topic has no source to come from".into()
             });
@@ -726,10 +728,10 @@ impl<'a> Verifier<'a> {
     }
 
     /// Topics that carry the rows of a step; `what` says how.
-    fn carried<'t>(&mut self, what: &str, all: impl Iterator<Item = (&'t TopicName, StepId)>) {
+    fn carried(&mut self, what: &str, all: impl Iterator<Item = (&'a TopicName, StepId)>) {
         let mut names = BTreeSet::new();
         for (topic, step) in all {
-            topic.as_str().clone_into(&mut self.place);
+            self.place = topic.as_str();
             self.require(names.insert(topic), || format!("the topic has two {what}s"));
             let topic = self.topics.get(topic).copied();
             let step = self.plan.steps.get(step.index());

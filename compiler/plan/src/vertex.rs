@@ -124,7 +124,7 @@ impl Topic {
 
     /// The names of the key's fields, `a, b`.
     pub fn key_names(&self) -> String {
-        let name = |column: &usize| self.schema.fields.get(*column).map(|f| f.name.as_str());
+        let name = |column: &usize| self.schema.fields.get(*column).map(|f| &*f.name);
         self.key.iter().filter_map(name).collect::<Vec<_>>().join(", ")
     }
 }
@@ -190,10 +190,10 @@ pub struct TopicRanges {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowStep {
     /// The node of the flow; `routes[0]` for the first chain of `routes`.
-    pub node: String,
+    pub node: Arc<str>,
     /// `revenue` where the inputs are read, `revenue[1]` for a step. Parts of one step (`group`
     /// and the `where` on its result) share the address.
-    pub address: String,
+    pub address: Arc<str>,
     /// What it does.
     pub verb: Verb,
     /// What its rows are.

@@ -80,7 +80,7 @@ fn range_of(plan: &Plan, id: VertexId) -> TextRange {
 
 fn topic_without_key(topic: &Topic) -> Diagnostic {
     let place = topic.ranges.carries.unwrap_or(topic.ranges.name);
-    let fields: Vec<&str> = topic.schema.fields.iter().map(|f| f.name.as_str()).collect();
+    let fields: Vec<&str> = topic.schema.fields.iter().map(|f| &*f.name).collect();
     let diagnostic = Diagnostic::new(
         discipline::FULL_WITHOUT_KEY,
         span(place),

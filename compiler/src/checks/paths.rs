@@ -77,7 +77,7 @@ pub(super) fn name(plan: &Plan, id: VertexId) -> &str {
     match plan.vertex(id) {
         Vertex::Step(FlowStep { verb: Verb::Arm(_), node, .. }) => node,
         Vertex::Step(step) => {
-            let rest = step.address.strip_prefix(step.node.as_str()).unwrap_or("");
+            let rest = step.address.strip_prefix(&*step.node).unwrap_or("");
             let length =
                 if rest.starts_with('.') { rest.find('[').unwrap_or(rest.len()) } else { 0 };
             step.address.get(..step.node.len() + length).unwrap_or(&step.node)

@@ -182,7 +182,7 @@ fn past_edge(plan: &Plan, wire: &WireRef<'_>, inside: VertexId, verb: &str) -> D
 /// Edge topics right behind (or before) the node that a client reaches.
 fn edge_topics<'p>(plan: &'p Plan, wire: &WireRef<'_>, inside: VertexId) -> Vec<&'p str> {
     let node = name(plan, inside);
-    let steps = plan.steps().filter(|(_, step)| step.node == node).map(|(id, _)| id);
+    let steps = plan.steps().filter(|(_, step)| *step.node == *node).map(|(id, _)| id);
     let near: Vec<VertexId> = if inside == wire.to {
         steps.flat_map(|id| plan.inputs(id).map(|wire| wire.from)).collect()
     } else {

@@ -69,12 +69,12 @@ fn named(plan: &Plan, node: &FlowNode<'_>) -> Option<VertexId> {
 /// A variable or node of a loop that leads nowhere.
 fn idle_in_loop(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<Diagnostic> {
     let name = name(plan, id);
-    let own = name.strip_prefix(step.node.as_str())?.strip_prefix('.')?;
+    let own = name.strip_prefix(&*step.node)?.strip_prefix('.')?;
     let is_output = matches!(step.verb, Verb::Arm(_) | Verb::Route(_) | Verb::Late(_));
     if is_output || plan.outputs(id).next().is_some() {
         return None;
     }
-    let (_, first) = plan.steps().find(|(_, first)| first.address == name)?;
+    let (_, first) = plan.steps().find(|(_, first)| *first.address == *name)?;
     let message = format!("nobody reads `{own}` of the loop of node `{}`", step.node);
     Some(
         Diagnostic::new(warnings::UNREAD_NODE, span(first.range), message)
@@ -86,7 +86,7 @@ fn idle_in_loop(plan: &Plan, id: VertexId, step: &FlowStep) -> Option<Diagnostic
 fn unread_nodes(plan: &Plan) -> Vec<Diagnostic> {
     let leads_on = |id: &VertexId, node: &str| {
         plan.outputs(*id).any(|wire| match plan.vertex(wire.to) {
-            Vertex::Step(step) => step.node != node,
+            Vertex::Step(step) => *step.node != *node,
             Vertex::Topic(topic) => !matches!(
                 topic.origin,
                 TopicOrigin::Errors { .. } | TopicOrigin::Late { .. } | TopicOrigin::Jobs { .. }

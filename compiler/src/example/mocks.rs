@@ -33,7 +33,7 @@ pub(super) fn mocked_names(tests: &Tests<'_, '_>) -> BTreeMap<String, Mocked> {
         for idx in &computing {
             let mocked = Mocked::Step(NodeId(id), *idx);
             let name = if computing.len() == 1 { &node.name } else { &node.steps[*idx].address };
-            found.insert(name.clone(), mocked);
+            found.insert(name.to_string(), mocked);
         }
         for step in &node.steps {
             if let Verb::Call(call) = &step.verb {

@@ -22,7 +22,7 @@ impl Lowering<'_, '_> {
         let mut step = self.fed(id)?;
         let is_written = !self.writers[id.0].is_empty();
         if topic.discipline == Discipline::Delta && !topic.key.is_empty() && is_written {
-            let name = topic.name.as_str();
+            let name: &Arc<str> = &topic.name.as_str().into();
             let schema = Arc::clone(&self.steps[step.index()].schema);
             step = self.unique(step, &topic.key, Label { node: name, address: name }, schema);
         }
@@ -63,14 +63,15 @@ impl Lowering<'_, '_> {
         let topic = self.resolved.topic(id);
         let schema = Arc::new(topic.schema()?);
         let is_latest = self.placed.latest_topics[id.0];
-        let (mut node, mut address) = (topic.name.to_string(), topic.name.to_string());
+        let mut node: Arc<str> = topic.name.as_str().into();
+        let mut address = Arc::clone(&node);
         let writers = self.writers[id.0].clone();
         if let Some((writer, _)) = writers.first() {
             // Of two rows for one key one is an error of the node that is named first. It is not
             // the topic's: who reads those waits for nothing that is written.
             let writer = &self.flow.nodes[writer.0];
-            node.clone_from(&writer.errors_of);
-            address = format!("{}.to", writer.name);
+            node = Arc::clone(&writer.errors_of);
+            address = format!("{}.to", writer.name).into();
         }
         let mut written = Vec::with_capacity(writers.len());
         for writer in writers {

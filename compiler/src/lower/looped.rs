@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arqon_operators::Expr;
 use arqon_plan::{Loop, LoopId, Merge, Operator, SortKey, Step, StepId, Ties, Top, Variable};
 use arqon_types::Schema;
+use smallvec::smallvec;
 
 use super::{Lowering, node_schema, project};
 use crate::typed::{NodeLoop, Rounds, StepLoop, TypedNode, TypedStep};
@@ -19,7 +20,7 @@ impl Lowering<'_, '_> {
         let mut turns = Vec::with_capacity(repeated.variables.len());
         for (variable, idx) in repeated.variables.iter().zip(0..) {
             let turn = Turn {
-                address: format!("{}.{}", node.name, variable.name.node),
+                address: format!("{}.{}", node.name, variable.name.node).into(),
                 variable: Variable { of, idx },
                 merge: &variable.merge,
                 schema: node_schema(node, &variable.row)?,
@@ -86,14 +87,14 @@ impl Lowering<'_, '_> {
     fn open_loop(
         &mut self,
         node: &TypedNode,
-        address: &str,
+        address: &Arc<str>,
         rounds: Rounds,
         n_variables: usize,
     ) -> LoopId {
         let of = LoopId(u32::try_from(self.loops.len()).expect("a file has fewer loops"));
         self.loops.push(Loop {
             node: node.errors_of.clone(),
-            address: address.to_owned(),
+            address: Arc::clone(address),
             place: rounds.place,
             n_variables: u32::try_from(n_variables).expect("a file has fewer variables"),
             rounds: rounds.max,
@@ -112,7 +113,7 @@ impl Lowering<'_, '_> {
             Merge::Distinct => (0..turn.schema.fields.len()).collect(),
             Merge::Best { by, .. } => by.iter().copied().collect(),
         };
-        self.keys[at.index()] = vec![key];
+        self.keys[at.index()] = smallvec![key];
         at
     }
 
@@ -125,14 +126,14 @@ impl Lowering<'_, '_> {
     fn leave(
         &mut self,
         node: &TypedNode,
-        address: &str,
+        address: &Arc<str>,
         rows: StepId,
         schema: Arc<Schema>,
     ) -> StepId {
         let of = self.around.pop().expect("a loop was opened");
         self.push(Step {
             node: node.errors_of.clone(),
-            address: address.to_owned(),
+            address: Arc::clone(address),
             operator: Operator::Leave(of),
             inputs: vec![rows],
             schema,
@@ -160,7 +161,7 @@ impl Lowering<'_, '_> {
 
 /// A variable of a loop that is being lowered.
 struct Turn<'t> {
-    address: String,
+    address: Arc<str>,
     variable: Variable,
     merge: &'t Merge,
     schema: Arc<Schema>,

@@ -50,9 +50,10 @@ impl Lowering<'_, '_> {
             return Some(*known);
         }
         let schema = mocked.answers(self.resolved, self.flow)?;
+        let name: Arc<str> = topic.as_str().into();
         let step = self.push(Step {
-            node: topic.to_string(),
-            address: topic.to_string(),
+            node: Arc::clone(&name),
+            address: name,
             operator: Operator::Source(topic.clone()),
             inputs: Vec::new(),
             schema: Arc::new(schema.clone()),
@@ -93,7 +94,7 @@ impl Lowering<'_, '_> {
         for (id, (of, fields)) in self.resolved.operator_topics[call.operator.0].iter().zip(sides) {
             let topic = self.resolved.topic(*id);
             let others = parts(of, fields).into_iter().zip(fields);
-            let others = others.filter(|(_, field)| field.name != "job_id").map(|(part, _)| part);
+            let others = others.filter(|(_, field)| &*field.name != "job_id").map(|(part, _)| part);
             let exprs = std::iter::once(job_id.clone()).chain(others).collect();
             let schema = topic.schema()?;
             let told = step(label, project(label.address, exprs), vec![met], schema.into());
@@ -195,7 +196,7 @@ impl Lowering<'_, '_> {
         self.outputs.push(Output { topic: topic.clone(), step: missed });
         let mocks = self.mocks.as_mut()?;
         mocks.topics.push(delta_topic(topic.clone(), schema.clone(), Edge::Out));
-        mocks.unanswered.push(Unanswered { topic, address: label.address.to_owned(), schema });
+        mocks.unanswered.push(Unanswered { topic, address: label.address.to_string(), schema });
         Some((asked, met))
     }
 
@@ -221,7 +222,7 @@ impl Lowering<'_, '_> {
 }
 
 fn step(label: Label<'_>, operator: Operator, inputs: Vec<StepId>, schema: Arc<Schema>) -> Step {
-    let (node, address) = (label.node.to_owned(), label.address.to_owned());
+    let (node, address) = (Arc::clone(label.node), Arc::clone(label.address));
     Step { node, address, operator, inputs, schema }
 }
 

@@ -28,13 +28,13 @@ impl Lowering<'_, '_> {
         let at = self.shaped(at, Kept { arrival: false, mark: true, places: false })?;
         let node = &self.flow.nodes[id.0];
         let idx = node.judging_step()?;
-        let address = late_name(node);
-        let schema = Arc::new(Schema::new(&address, node.row_before(idx).fields()?));
+        let address: Arc<str> = late_name(node).into();
+        let schema = Arc::new(Schema::new(Arc::clone(&address), node.row_before(idx).fields()?));
         let window = Window { frame, time: time.clone(), keeps_rows: false, keeps_mark: false };
         debug_assert_eq!(node.steps[idx].address, step.address, "a node judges rows once");
         let late = self.push(Step {
             node: node.errors_of.clone(),
-            address: address.clone(),
+            address: Arc::clone(&address),
             operator: Operator::Late(window),
             inputs: vec![at],
             schema,
@@ -53,13 +53,15 @@ impl Lowering<'_, '_> {
     /// The topics of late rows.
     pub(super) fn late_topics(&self) -> Vec<TopicPlan> {
         let topic = |(node, late): (&TypedNode, &Option<StepId>)| {
+            let step = &self.steps[(*late)?.index()];
+            let name = late_name(node);
             Some(TopicPlan {
-                name: TopicName::parse(&late_name(node)).ok()?,
-                schema: Schema::clone(&self.steps[(*late)?.index()].schema),
+                name: TopicName::parse(&name).ok()?,
+                schema: Schema::clone(&step.schema),
                 discipline: Discipline::Events,
                 key: Vec::new(),
                 time: None,
-                edge: if self.may_read(&late_name(node)) { Edge::Out } else { Edge::None },
+                edge: if self.may_read(&name) { Edge::Out } else { Edge::None },
                 verified: true,
                 lateness: None,
                 arrival: false,
@@ -97,7 +99,7 @@ impl Lowering<'_, '_> {
                 (self.push(made(judged, at, schema)), 0)
             }
             WindowFrame::Session { gap, per } => {
-                let row = Schema::new(&schema.name, schema.fields[..bounds].to_vec());
+                let row = Schema::new(Arc::clone(&schema.name), schema.fields[..bounds].to_vec());
                 let on_time = self.push(made(judged, at, Arc::new(row)));
                 let sessions = Operator::Session(Session {
                     per: per.clone(),
@@ -119,7 +121,7 @@ impl Lowering<'_, '_> {
     /// The rows of a topic for as long as it retains them.
     pub(super) fn retained(&mut self, id: TopicId, rows: StepId, length: i64) -> Option<StepId> {
         let topic = self.resolved.topic(id);
-        let name = topic.name.as_str().to_owned();
+        let name: Arc<str> = topic.name.as_str().into();
         let marked = self.shaped(rows, Kept { arrival: true, mark: true, places: false })?;
         let schema = Arc::new(topic.schema()?);
         let schema = if self.has_arrival(marked) { arrived(schema) } else { schema };

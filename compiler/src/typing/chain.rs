@@ -48,7 +48,7 @@ pub(super) fn type_chain(
             None => resolved.written_topic(to, &format!("{writer} writes"), typer.report),
             Some(_) => None,
         };
-        let address = route_address(idx, hop, chain.stops.len());
+        let address: Arc<str> = route_address(idx, hop, chain.stops.len()).into();
         let mut steps = Vec::new();
         if let Some(condition) = &chain.condition {
             typer.arrival = Arrival::Here;
@@ -77,7 +77,7 @@ pub(super) fn type_chain(
             name: address.clone(),
             owner: address,
             span: from.span,
-            errors_of: to.node.clone(),
+            errors_of: to.node.as_str().into(),
             sources: input
                 .map(|input| TypedSource { input, span: from.span, columns: None })
                 .into_iter()

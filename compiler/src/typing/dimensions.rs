@@ -9,6 +9,7 @@ use arqon_grammar::Span;
 use arqon_grammar::code::names;
 use arqon_operators::{Expr, ExprKind};
 use arqon_types::{Dimension, Type};
+use smallvec::{SmallVec, smallvec};
 
 use super::fault::Operand;
 use super::typer::Typer;
@@ -43,13 +44,15 @@ impl Typer<'_> {
 
     /// The operands of `expr` that it takes under other dimensions than they have.
     pub(super) fn meet_operands(&mut self, expr: &Expr, span: Span, operands: &[Operand]) {
-        let parts: Vec<&Expr> = match &expr.kind {
-            ExprKind::Binary(_, left, right) => vec![left, right],
-            ExprKind::Default { of, otherwise } => vec![of, otherwise],
-            ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
+        let parts: SmallVec<[&Expr; 4]> = match &expr.kind {
+            ExprKind::Binary(_, left, right) => smallvec![&**left, &**right],
+            ExprKind::Default { of, otherwise } => smallvec![&**of, &**otherwise],
+            ExprKind::If { condition, then, otherwise } => {
+                smallvec![&**condition, &**then, &**otherwise]
+            }
             ExprKind::In { of, items } => std::iter::once(&**of).chain(items).collect(),
             ExprKind::Call { args, .. } | ExprKind::List(args) => args.iter().collect(),
-            _ => Vec::new(),
+            _ => SmallVec::new(),
         };
         // Where there are two sides, the other one's type is the reason.
         let origin = |operand: &Operand| operand.origin.map(|origin| origin.span);

@@ -204,7 +204,7 @@ impl Typer<'_> {
     /// A bare name, or nothing after a fault.
     fn name(&mut self, name: &str, span: Span, scope: &Scope<'_>) -> Option<TypedExpr> {
         match self.lookup(name, span, scope) {
-            Lookup::Found(typed) => return Some(*typed),
+            Lookup::Found(typed) => return Some(typed),
             Lookup::Silent => return None,
             Lookup::Missing => {}
         }
@@ -266,12 +266,12 @@ impl Typer<'_> {
             };
             let column = &row.columns[at];
             let Some(ty) = &column.ty else { return Lookup::Silent };
-            Lookup::Found(Box::new(TypedExpr {
+            Lookup::Found(TypedExpr {
                 expr: Expr { place, ..Expr::column(first + at, ty.clone()) },
                 origin: column.origin,
                 named: column.named,
                 parts: column.parts.clone(),
-            }))
+            })
         };
         match scope {
             Scope::Row(row) => column(row, 0),
@@ -310,7 +310,7 @@ impl Typer<'_> {
                         match self.bounded(argument.expr) {
                             Some(expr) => {
                                 let argument = TypedExpr { expr, named: None, ..argument };
-                                Lookup::Found(Box::new(argument))
+                                Lookup::Found(argument)
                             }
                             None => Lookup::Silent,
                         }
@@ -327,7 +327,7 @@ impl Typer<'_> {
                 let level = n_locals + at;
                 let kind = ExprKind::Local(self.n_locals - level - 1);
                 let typed = TypedExpr::plain(Expr { kind, ty, place });
-                Lookup::Found(Box::new(TypedExpr { parts, ..typed }))
+                Lookup::Found(TypedExpr { parts, ..typed })
             }
         }
     }
@@ -415,7 +415,7 @@ impl Typer<'_> {
                 if let ExprKind::Column(at) = &mut typed.expr.kind {
                     *at += n_left;
                 }
-                Some(*typed)
+                Some(typed)
             }
             Lookup::Silent => None,
             Lookup::Missing => {
@@ -615,7 +615,10 @@ impl Typer<'_> {
         for side in sides {
             flatten(operator, side, &mut parts);
         }
-        let what = format!("`{operator}`");
+        let what = match operator {
+            syntax::BinaryOperator::And => "`and`",
+            _ => "`or`",
+        };
         let mut conditions = Vec::with_capacity(parts.len());
         let mut complete = true;
         for part in parts {
@@ -623,7 +626,7 @@ impl Typer<'_> {
                 complete = false;
                 continue;
             };
-            match arqon_operators::want_bool(&typed.expr, 0, &what) {
+            match arqon_operators::want_bool(&typed.expr, 0, what) {
                 Ok(()) => conditions.push(typed.expr),
                 Err(fault) => {
                     self.type_fault(&fault, part.span, &[Operand::new(part.span, &typed)]);
@@ -676,7 +679,7 @@ impl Typer<'_> {
 
 /// What a name was found to be.
 enum Lookup {
-    Found(Box<TypedExpr>),
+    Found(TypedExpr),
     /// Something with a fault.
     Silent,
     Missing,
@@ -698,12 +701,12 @@ fn whole_row(row: &RowType, first: usize, alias: Span, place: arqon_operators::P
         .map(|(at, field)| (field.name, Expr::column(first + at, field.ty)))
         .collect();
     let expr = arqon_operators::structure(columns, place);
-    Lookup::Found(Box::new(TypedExpr {
+    Lookup::Found(TypedExpr {
         expr,
         origin: None,
         named: Some(alias),
         parts: Some(Arc::new(row.clone())),
-    }))
+    })
 }
 
 fn flatten<'t>(

@@ -100,7 +100,7 @@ impl Typer<'_> {
         let mut complete = true;
         let mut misspelt = Vec::new();
         for (name, value) in &call.job {
-            let Some(at) = fields.iter().position(|field| field.name == name.node) else {
+            let Some(at) = fields.iter().position(|field| *field.name == *name.node) else {
                 self.report.unknown(
                     operators::JOB_FIELD,
                     name.span,
@@ -109,9 +109,9 @@ impl Typer<'_> {
                         call.operator.node, name.node
                     ),
                     name.as_str(),
-                    fields.iter().map(|field| field.name.as_str()),
+                    fields.iter().map(|field| &*field.name),
                 );
-                let names = fields.iter().map(|field| field.name.as_str());
+                let names = fields.iter().map(|field| &*field.name);
                 misspelt.extend(self.report.suggestion(name.as_str(), names));
                 complete = false;
                 continue;
@@ -122,8 +122,8 @@ impl Typer<'_> {
         }
         let missing: Vec<String> = fields
             .iter()
-            .filter(|field| !field.ty.is_option() && !misspelt.contains(&field.name.as_str()))
-            .filter(|field| !call.job.iter().any(|(name, _)| name.node == field.name))
+            .filter(|field| !field.ty.is_option() && !misspelt.contains(&&*field.name))
+            .filter(|field| !call.job.iter().any(|(name, _)| *name.node == *field.name))
             .map(|field| format!("`{}`", field.name))
             .collect();
         if !missing.is_empty() {

@@ -1,6 +1,7 @@
 //! Nodes: their steps one after another, and where they go.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
@@ -113,11 +114,13 @@ pub(super) fn type_node(
         typer.no_sink(node);
         (Vec::new(), Vec::new())
     };
+    let owner: Arc<str> = place.owner.into();
+    let name = if place.name == place.owner { Arc::clone(&owner) } else { place.name.into() };
     TypedNode {
-        name: place.name.to_owned(),
-        owner: place.owner.to_owned(),
+        name,
+        owner: Arc::clone(&owner),
         span: node.name.span,
-        errors_of: place.owner.to_owned(),
+        errors_of: owner,
         sources,
         repeated,
         ports,
@@ -162,8 +165,12 @@ impl Steps<'_> {
         let mut row = Arc::clone(row_in);
         let mut time = self.time;
         let mut steps = Vec::with_capacity(self.ast.len());
+        let mut text = String::with_capacity(self.address.len() + 4);
+        text.push_str(self.address);
         for (idx, step) in self.ast.iter().enumerate() {
-            let address = format!("{}[{idx}]", self.address);
+            text.truncate(self.address.len());
+            let _ = write!(text, "[{idx}]");
+            let address: Arc<str> = text.as_str().into();
             let wanted = self.target.filter(|_| n_target_from <= idx);
             let mut operator = None;
             let other = match &step.kind {

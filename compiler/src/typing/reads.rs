@@ -1,5 +1,7 @@
 //! What each node reads: its sources, ports, joins and loops, before any row is known.
 
+use std::fmt;
+
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
@@ -59,7 +61,7 @@ pub(super) fn read_names(
     names: &mut Names<'_, '_>,
     typer: &mut Typer<'_>,
 ) -> Reads {
-    let reader = format!("node `{}`", node.name.node);
+    let reader = format_args!("node `{}`", node.name.node);
     let mut reads = Reads { complete: node.from.is_some(), ..Reads::default() };
     if let Some(repeated) = &node.repeated {
         reads.repeated = Some(loop_names(repeated, &reader, names, typer));
@@ -139,7 +141,7 @@ fn joined_names(steps: &[ast::Step], read: &mut impl FnMut(&ast::Name)) {
 
 fn read_one(
     name: &ast::Name,
-    reader: &str,
+    reader: &dyn fmt::Display,
     names: &Names<'_, '_>,
     typer: &mut Typer<'_>,
 ) -> Option<Input> {
@@ -150,7 +152,7 @@ fn read_one(
 /// What a loop reads. Its names are known within it, and hide none from outside.
 fn loop_names(
     repeated: &ast::NodeLoop,
-    reader: &str,
+    reader: &dyn fmt::Display,
     names: &mut Names<'_, '_>,
     typer: &mut Typer<'_>,
 ) -> LoopReads {

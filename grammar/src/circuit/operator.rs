@@ -1,5 +1,7 @@
 //! `operators:`, `limits:`, `access:` and `profiles:`.
 
+use smallvec::SmallVec;
+
 use super::reader::Item;
 use super::reader::Reader;
 use super::value::Computing;
@@ -73,7 +75,7 @@ impl<'a> Reader<'a> {
         let via = match self.require(&fields, "via") {
             Some(via) => {
                 let items = self.expect_map(via.value, "a map of implementations");
-                if items.as_ref().is_some_and(Vec::is_empty) {
+                if items.as_ref().is_some_and(SmallVec::is_empty) {
                     self.empty(via.span, "`via` names no implementation");
                 }
                 let items = items.unwrap_or_default();

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use crate::ast::Name;
 use crate::code;
 use crate::diagnostic::Collector;
@@ -52,13 +54,16 @@ pub(crate) struct Item<'a> {
     pub(crate) value: NodeId,
 }
 
+/// The entries of a map. Most maps have a few, which need no allocation.
+pub(crate) type Items<'a> = SmallVec<[Item<'a>; 4]>;
+
 /// A map with a closed set of keys.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     what: &'static str,
     /// What is shown when a key is missing.
     pub(crate) owner: Span,
-    items: Vec<Item<'a>>,
+    items: Items<'a>,
     /// Unknown keys, reported, under the known ones that they were probably meant to be.
     meant: Vec<(String, Item<'a>)>,
     /// Where the whole map stands.
@@ -111,7 +116,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a map, when it is one; reports nothing.
-    pub(crate) fn map(&self, id: NodeId) -> Option<Vec<Item<'a>>> {
+    pub(crate) fn map(&self, id: NodeId) -> Option<Items<'a>> {
         match &self.document.node(id).content {
             Content::Map(entries) => Some(entries.iter().map(|entry| self.item(*entry)).collect()),
             Content::Scalar(_) | Content::List(_) | Content::Tagged { .. } | Content::Refused => {
@@ -151,7 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a map that must be one.
-    pub(crate) fn expect_map(&mut self, id: NodeId, what: &str) -> Option<Vec<Item<'a>>> {
+    pub(crate) fn expect_map(&mut self, id: NodeId, what: &str) -> Option<Items<'a>> {
         let found = self.map(id);
         if found.is_none() {
             self.wrong_shape(id, what);
@@ -237,7 +242,7 @@ impl<'a> Reader<'a> {
                 let free = near.filter(|near| !written.contains(near));
                 self.report(unknown_key(what, *item, known, (near, free)));
             }
-            items.retain(is_known);
+            items.retain(|item| is_known(item));
         }
         Some(Fields { what, owner, items, meant, span: self.span(id) })
     }

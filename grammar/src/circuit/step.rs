@@ -1,5 +1,7 @@
 //! The steps of a node: one verb each, with its companions.
 
+use smallvec::{SmallVec, smallvec};
+
 use super::reader::Fields;
 use super::reader::Item;
 use super::reader::Reader;
@@ -111,15 +113,15 @@ impl<'a> Reader<'a> {
         };
         let Some((item, verb)) = self.verb(&items, span) else { return error };
         let step = |kind| Step { verb: item.span, span, kind };
-        let mut known = vec![verb.name];
-        known.extend(verb.companions);
+        let mut known: SmallVec<[&str; 8]> = smallvec![verb.name];
+        known.extend_from_slice(verb.companions);
         let Some(fields) = self.fields(id, verb.name, item.span, &known) else { return error };
         step(self.step_kind(verb.name, item, &fields).unwrap_or(StepKind::Error))
     }
 
     /// The one verb of a step; reports none and several.
     fn verb(&mut self, items: &[Item<'a>], span: Span) -> Option<(Item<'a>, &'static Verb)> {
-        let verbs: Vec<(Item<'a>, &Verb)> = items
+        let verbs: SmallVec<[(Item<'a>, &Verb); 2]> = items
             .iter()
             .filter_map(|item| Some((*item, VERBS.iter().find(|verb| verb.name == item.key)?)))
             .collect();

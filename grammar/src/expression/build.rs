@@ -95,7 +95,12 @@ impl Built {
 
     /// Folds a chain into a balanced tree, in unchanged order.
     fn finish(mut self) -> Self {
-        let Some(chain) = self.chain.take() else { return self };
+        let Some(mut chain) = self.chain.take() else { return self };
+        if chain.operands.len() == 1
+            && let Some((between, other)) = chain.operands.pop()
+        {
+            return binary(Spanned::new(chain.operator, between), self, other);
+        }
         let mut operands = vec![(Span::default(), self)];
         operands.extend(chain.operands);
         balance(chain.operator, operands).1

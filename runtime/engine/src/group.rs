@@ -1,6 +1,7 @@
 //! Aggregation: one row per group, computed from accumulators that forget exactly.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arqon_operators::{GroupPlan, GroupState};
 use arqon_plan::Group;
@@ -39,7 +40,7 @@ impl GroupShape {
             input_types: plan.inputs().iter().map(|input| input.ty.clone()).collect(),
             plan,
             n_keys: group.keys.len(),
-            key_schema: Schema::new(&schema.name, fields),
+            key_schema: Schema::new(Arc::clone(&schema.name), fields),
             types: schema.types(),
         }
     }

@@ -4,6 +4,7 @@
 //! Pairs are bilinear: the changes of a key are `dL x R + (L + dL) x dR`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arqon_plan::{Join, JoinKind, JoinOutput};
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
@@ -193,7 +194,10 @@ impl Pairs {
 
 /// Some fields of a schema.
 pub(crate) fn pick(schema: &Schema, fields: &[usize]) -> Schema {
-    Schema::new(&schema.name, fields.iter().map(|at| schema.fields[*at].clone()).collect())
+    Schema::new(
+        Arc::clone(&schema.name),
+        fields.iter().map(|at| schema.fields[*at].clone()).collect(),
+    )
 }
 
 /// How often a pair is there whose rows are there so often.

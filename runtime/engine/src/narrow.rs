@@ -203,10 +203,10 @@ impl Read<'_> {
         }
         let fields = (schema.fields.iter().zip(&layout))
             .filter_map(|(field, slot)| {
-                Some(Field::new(&field.name, types[slot.as_ref()?.at].clone()))
+                Some(Field::new(Arc::clone(&field.name), types[slot.as_ref()?.at].clone()))
             })
             .collect();
-        (map, Schema::new(&schema.name, fields), layout)
+        (map, Schema::new(Arc::clone(&schema.name), fields), layout)
     }
 }
 
@@ -251,7 +251,7 @@ fn rewrite_join(
             let named = |(at, slot): (usize, &Option<Slot>)| {
                 let field = &right_fields[slot.as_ref()?.at - offset];
                 let ty = optional(field.ty.clone(), misses_right);
-                Some(Field::new(&schema.fields[at].name, ty))
+                Some(Field::new(Arc::clone(&schema.fields[at].name), ty))
             };
             let fields = pair.iter().enumerate().skip(n_left).filter_map(named).collect();
             (pair, fields)
@@ -263,14 +263,14 @@ fn rewrite_join(
             let mut layout = left_layout;
             layout.push(Some(Slot { at: offset, fields: Some(fields) }));
             let ty = optional(Type::Struct(right_fields), misses_right);
-            (layout, vec![Field::new(&schema.fields[n_left].name, ty)])
+            (layout, vec![Field::new(Arc::clone(&schema.fields[n_left].name), ty)])
         }
     };
     let left_fields = left_fields
         .into_iter()
-        .map(|field| Field::new(&field.name, optional(field.ty, misses_left)));
+        .map(|field| Field::new(Arc::clone(&field.name), optional(field.ty, misses_left)));
     let fields = left_fields.chain(right_fields).collect();
-    (rewritten, [left_kept, right_kept], Schema::new(&schema.name, fields), layout)
+    (rewritten, [left_kept, right_kept], Schema::new(Arc::clone(&schema.name), fields), layout)
 }
 
 /// The columns of an input that are kept, in order, and where the needed ones are then.

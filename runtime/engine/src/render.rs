@@ -216,10 +216,13 @@ struct Walk<'scope, 'a> {
     inputs: BTreeMap<TopicName, Inlets>,
     marks: Stream<'scope, u64, Vec<(u64, Marks)>>,
     errors: Vec<ErrorFeed>,
-    /// Ends within loops that lead nowhere, with the node that they belong to.
-    loop_ends: Vec<(String, Stream<'scope, u64, Batch<Round>>)>,
+    /// Ends within loops that lead nowhere.
+    loop_ends: Vec<LoopEnd<'scope>>,
     done: Vec<Collection<'scope>>,
 }
+
+/// An end within a loop, with the node that it belongs to.
+type LoopEnd<'scope> = (Arc<str>, Stream<'scope, u64, Batch<Round>>);
 
 /// Builds the dataflow of a verified plan in `scope`.
 pub(crate) fn render(
@@ -307,7 +310,7 @@ impl<'scope> Walk<'scope, '_> {
         Meter {
             recorder: Rc::clone(&self.recorder),
             counter,
-            node: Arc::from(step.node.as_str()),
+            node: Arc::from(&*step.node),
             address,
             file: Arc::clone(&self.file),
         }
@@ -355,7 +358,7 @@ impl<'scope> Walk<'scope, '_> {
             let bounded = bounded.entry(variable.of).or_insert_with(|| Bounded {
                 variables: Vec::new(),
                 fault: out_of_rounds(it),
-                meter: Meter { address: Arc::from(it.address.as_str()), ..meter.clone() },
+                meter: Meter { address: Arc::from(&*it.address), ..meter.clone() },
             });
             bounded.variables.push((overrun_key(variable), step.schema.clone()));
         }
@@ -507,7 +510,7 @@ impl<'scope> Walk<'scope, '_> {
     fn errors(&mut self, node: &str, meter: Meter) -> Batches<'scope> {
         let (feed, stream) = ErrorFeed::new(self.scope, node, meter);
         let steps = self.plan.steps.iter().zip(&self.done);
-        for (_, collection) in steps.filter(|(step, _)| step.node == node) {
+        for (_, collection) in steps.filter(|(step, _)| *step.node == *node) {
             match collection {
                 Collection::Rows(rows) => feed.wait_for(rows.clone()),
                 Collection::Arms(arms) => arms.iter().for_each(|arm| feed.wait_for(arm.clone())),
@@ -515,7 +518,7 @@ impl<'scope> Walk<'scope, '_> {
                 Collection::Within => {}
             }
         }
-        for (_, end) in self.loop_ends.iter().filter(|(of, _)| *of == node) {
+        for (_, end) in self.loop_ends.iter().filter(|(of, _)| **of == *node) {
             feed.wait_for(end.clone());
         }
         self.errors.push(feed);

@@ -42,7 +42,7 @@ fn broken_plan() -> DataflowPlan {
     let mut plan = PlanBuilder::new();
     let source = plan.source(topic("in", &pair_schema(), Discipline::Events, &[]));
     let kind = StageKind::Filter(Expr::column(1, Type::Int64));
-    let map = Map { stages: vec![Stage { address: "broken[0]".to_owned(), kind }] };
+    let map = Map { stages: vec![Stage { address: "broken[0]".into(), kind }] };
     let step = plan.step("broken", Operator::Map(map), &[source], pair_schema());
     plan.output("out", step);
     plan.build()

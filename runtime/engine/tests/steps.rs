@@ -98,7 +98,7 @@ fn map_plan() -> DataflowPlan {
     plan_of(|plan, left, right| {
         let union = plan.step("both", Operator::Union, &[left, right], row_schema());
         plan.output("out.both", union);
-        let stage = |idx: usize, kind| Stage { address: format!("mapped[{idx}]"), kind };
+        let stage = |idx: usize, kind| Stage { address: format!("mapped[{idx}]").into(), kind };
         let stages = vec![
             stage(0, StageKind::Filter(greater(0, 0))),
             stage(1, StageKind::Project(vec![column(3, Type::String), v_times_v()])),
@@ -300,8 +300,8 @@ fn chain_plan(kind: JoinKind, second: JoinOutput) -> DataflowPlan {
         out.fields.push(Field::new("cv", v.clone()));
         out.fields.push(Field::new("unread", Type::Int64));
         let stages = vec![
-            Stage { address: "wide[0]".to_owned(), kind: StageKind::Project(exprs) },
-            Stage { address: "wide[1]".to_owned(), kind: StageKind::Filter(greater(0, 0)) },
+            Stage { address: "wide[0]".into(), kind: StageKind::Project(exprs) },
+            Stage { address: "wide[1]".into(), kind: StageKind::Filter(greater(0, 0)) },
         ];
         let wide = plan.step("wide", Operator::Map(Map { stages }), &[first], out.clone());
         let again = Join {

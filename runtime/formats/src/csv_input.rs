@@ -53,7 +53,7 @@ impl CsvInput {
             record: ByteRecord::new(),
             record_start,
             crlf: false,
-            names: schema.fields.iter().map(|field| field.name.clone()).collect(),
+            names: schema.fields.iter().map(|field| field.name.to_string()).collect(),
             types: schema.types(),
             units: schema
                 .fields

@@ -147,7 +147,7 @@ impl OutputFile {
     fn write_csv(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let fields = &self.codec.schema().fields;
         let mut writer = csv::Writer::from_writer(&mut self.sink);
-        writer.write_record(fields.iter().map(|field| field.name.as_str()))?;
+        writer.write_record(fields.iter().map(|field| &*field.name))?;
         let mut record = csv::ByteRecord::new();
         for (row, count) in snapshot.rows() {
             fill_record(&row, fields, &mut record, &mut self.text);

@@ -19,7 +19,7 @@ pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
         schema_id: format!("{}.{}", plan.circuit, topic.schema.name),
         discipline: topic.discipline,
         edge: topic.edge,
-        key: topic.key.iter().map(|place| topic.schema.fields[*place].name.clone()).collect(),
+        key: topic.key.iter().map(|place| topic.schema.fields[*place].name.to_string()).collect(),
         source: if is_written(&topic.name) { Source::Circuit } else { Source::Outside },
     };
     plan.topics.iter().map(spec).collect()

@@ -204,8 +204,14 @@ impl<'p> Seeds<'p> {
     fn node(&mut self) -> VertexId {
         let known = self.of.topics().next().map(|(_, topic)| Arc::clone(&topic.schema));
         let schema = known.unwrap_or_else(|| Arc::new(Schema::new("Nothing", Vec::new())));
-        let (node, range) = ("smuggler".to_owned(), TextRange::default());
-        self.builder.step(FlowStep { address: node.clone(), node, verb: Verb::From, schema, range })
+        let (node, range): (Arc<str>, _) = ("smuggler".into(), TextRange::default());
+        self.builder.step(FlowStep {
+            address: Arc::clone(&node),
+            node,
+            verb: Verb::From,
+            schema,
+            range,
+        })
     }
 
     fn ghost(&mut self) -> VertexId {

@@ -105,7 +105,7 @@ fn is_called(plan: &Plan, id: VertexId, name: &str) -> bool {
     match plan.vertex(id) {
         Vertex::Step(step) => {
             let rest = step.address.strip_prefix(name);
-            step.node == name || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+            *step.node == *name || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
         }
         Vertex::Client(client) => client.role.as_deref().unwrap_or("clients") == name,
         Vertex::Topic(topic) => topic.name.as_str() == name,

@@ -121,7 +121,7 @@ pub(crate) fn join_state(left: &Facts, right: &Facts) -> State {
 /// A group holds its accumulators: one set for each value of its keys, and for some aggregates
 /// every value.
 pub(crate) fn group(plan: &Plan, group: &Group, input: &Facts, schema: &Schema) -> (Extent, State) {
-    let name = |column: usize| schema.fields.get(column).map_or("", |field| field.name.as_str());
+    let name = |column: usize| schema.fields.get(column).map_or("", |field| &*field.name);
     let holding: Vec<String> = group
         .aggregates
         .iter()

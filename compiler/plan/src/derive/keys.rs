@@ -2,15 +2,16 @@
 
 use arqon_operators::{Expr, ExprKind};
 use arqon_types::Schema;
+use smallvec::{SmallVec, smallvec};
 
 use crate::dataflow::{Join, JoinKind, JoinOutput, Over, OverKind, Ties, Top};
-use crate::facts::{ColumnPath, Facts};
+use crate::facts::{ColumnPath, Facts, Key, Keys};
 use crate::vertex::VertexId;
 
 /// The place in its row that an expression only copies; none if it computes.
 pub(crate) fn path_of(expr: &Expr) -> Option<ColumnPath> {
     match &expr.kind {
-        ExprKind::Column(column) => Some(vec![*column]),
+        ExprKind::Column(column) => Some(smallvec![*column]),
         ExprKind::Field { of, idx } => {
             let mut path = path_of(of)?;
             path.push(*idx);
@@ -43,21 +44,17 @@ fn moved(path: &[usize], copies: &[Option<ColumnPath>]) -> Option<ColumnPath> {
 }
 
 /// The keys that survive a projection: those whose every part is copied.
-pub(crate) fn project(keys: &[Vec<ColumnPath>], fields: &[Expr]) -> Vec<Vec<ColumnPath>> {
+pub(crate) fn project(keys: &[Key], fields: &[Expr]) -> Keys {
     if keys.is_empty() {
-        return Vec::new();
+        return Keys::new();
     }
-    let copies: Vec<Option<ColumnPath>> = fields.iter().map(path_of).collect();
-    let move_key = |key: &Vec<ColumnPath>| key.iter().map(|path| moved(path, &copies)).collect();
+    let copies: SmallVec<[Option<ColumnPath>; 8]> = fields.iter().map(path_of).collect();
+    let move_key = |key: &Key| key.iter().map(|path| moved(path, &copies)).collect();
     keys.iter().filter_map(move_key).collect()
 }
 
 /// The keys whose columns come along under their names.
-pub(crate) fn by_name(
-    keys: &[Vec<ColumnPath>],
-    before: &Schema,
-    after: &Schema,
-) -> Vec<Vec<ColumnPath>> {
+pub(crate) fn by_name(keys: &[Key], before: &Schema, after: &Schema) -> Keys {
     let moved = |path: &ColumnPath| -> Option<ColumnPath> {
         let (column, rest) = path.split_first()?;
         let now = after.position(&before.fields.get(*column)?.name)?;
@@ -67,17 +64,14 @@ pub(crate) fn by_name(
 }
 
 /// The declared key of the events, if the projection copies all of it.
-pub(crate) fn project_declared(
-    input: &Facts,
-    fields: &[Expr],
-) -> Option<(VertexId, Vec<ColumnPath>)> {
+pub(crate) fn project_declared(input: &Facts, fields: &[Expr]) -> Option<(VertexId, Key)> {
     let (topic, key) = input.declared_key.as_ref()?;
     let mut keys = project(std::slice::from_ref(key), fields);
     Some((*topic, keys.pop()?))
 }
 
 /// The declared key of the events, if it does not stand in the field that an element replaces.
-pub(crate) fn unnest_declared(input: &Facts, field: usize) -> Option<(VertexId, Vec<ColumnPath>)> {
+pub(crate) fn unnest_declared(input: &Facts, field: usize) -> Option<(VertexId, Key)> {
     input
         .declared_key
         .clone()
@@ -95,7 +89,7 @@ pub(crate) struct UniqueSides {
 
 impl UniqueSides {
     pub(crate) fn of(join: &Join, left: &Facts, right: &Facts) -> Self {
-        let names_key = |keys: &[Vec<ColumnPath>], matched: &[Expr]| {
+        let names_key = |keys: &[Key], matched: &[Expr]| {
             let paths: Vec<ColumnPath> = matched.iter().filter_map(path_of).collect();
             keys.iter().any(|key| key.iter().all(|path| paths.contains(path)))
         };
@@ -109,10 +103,10 @@ impl UniqueSides {
 /// The keys of a join's rows.
 pub(crate) fn join(
     join: &Join,
-    (left, right): (&[Vec<ColumnPath>], &[Vec<ColumnPath>]),
+    (left, right): (&[Key], &[Key]),
     unique: UniqueSides,
     n_left: usize,
-) -> Vec<Vec<ColumnPath>> {
+) -> Keys {
     let right_path = |path: &ColumnPath| -> ColumnPath {
         match join.output {
             JoinOutput::Nested => std::iter::once(n_left).chain(path.iter().copied()).collect(),
@@ -126,17 +120,17 @@ pub(crate) fn join(
         }
     };
     match join.kind {
-        JoinKind::Semi | JoinKind::Anti => left.to_vec(),
+        JoinKind::Semi | JoinKind::Anti => left.into(),
         JoinKind::Inner | JoinKind::Left | JoinKind::Full => {
-            let right: Vec<Vec<ColumnPath>> =
+            let right: Keys =
                 right.iter().map(|key| key.iter().map(right_path).collect()).collect();
-            let mut keys = Vec::new();
+            let mut keys = Keys::new();
             if unique.right && join.kind != JoinKind::Full {
-                keys.extend_from_slice(left);
+                keys.extend(left.iter().cloned());
             }
             // The rows without a match all have none on the other side.
             if unique.left && join.kind == JoinKind::Inner {
-                keys.extend_from_slice(&right);
+                keys.extend(right.iter().cloned());
             }
             if let (true, Some(one), Some(other)) = (keys.is_empty(), left.first(), right.first()) {
                 keys.push(one.iter().chain(other).cloned().collect());
@@ -147,12 +141,12 @@ pub(crate) fn join(
 }
 
 /// The keys of a `top`: those of its input, and the group where it keeps one row for each.
-pub(crate) fn top(top: &Top, input: &[Vec<ColumnPath>], n_columns: usize) -> Vec<Vec<ColumnPath>> {
-    let mut keys = input.to_vec();
-    let per: Option<Vec<ColumnPath>> = top.per.iter().map(path_of).collect();
+pub(crate) fn top(top: &Top, input: &[Key], n_columns: usize) -> Keys {
+    let mut keys = Keys::from(input);
+    let per: Option<Key> = top.per.iter().map(path_of).collect();
     if let (Some(mut per), Ties::Cut) = (per, top.ties) {
         if top.rank && 0 < n_columns && 1 < top.n {
-            per.push(vec![n_columns - 1]);
+            per.push(smallvec![n_columns - 1]);
         }
         if top.rank || top.n <= 1 {
             keys.push(per);
@@ -162,30 +156,26 @@ pub(crate) fn top(top: &Top, input: &[Vec<ColumnPath>], n_columns: usize) -> Vec
 }
 
 /// The keys of an `over`: those of its input, and the place in the group where it is told.
-pub(crate) fn over(
-    over: &Over,
-    input: &[Vec<ColumnPath>],
-    n_columns: usize,
-) -> Vec<Vec<ColumnPath>> {
-    let mut keys = input.to_vec();
+pub(crate) fn over(over: &Over, input: &[Key], n_columns: usize) -> Keys {
+    let mut keys = Keys::from(input);
     let n_before = n_columns.saturating_sub(over.functions.len());
     let number = over.functions.iter().position(|it| it.kind == OverKind::RowNumber);
-    let per: Option<Vec<ColumnPath>> = over.per.iter().map(path_of).collect();
+    let per: Option<Key> = over.per.iter().map(path_of).collect();
     if let (Some(mut per), Some(number)) = (per, number) {
-        per.push(vec![n_before + number]);
+        per.push(smallvec![n_before + number]);
         keys.push(per);
     }
     capped(keys)
 }
 
 /// Drops keys beyond the limits, so that long chains of joins stay cheap.
-pub(crate) fn capped(mut keys: Vec<Vec<ColumnPath>>) -> Vec<Vec<ColumnPath>> {
+pub(crate) fn capped(mut keys: Keys) -> Keys {
     for key in &mut keys {
         key.sort();
         key.dedup();
     }
     keys.retain(|key| key.len() <= KEY_COLUMNS_MAX);
-    keys.sort_by_key(Vec::len);
+    keys.sort_by_key(SmallVec::len);
     keys.dedup();
     keys.truncate(KEYS_MAX);
     keys

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use arqon_operators::{Expr, ExprKind};
 use arqon_types::Discipline;
+use smallvec::smallvec;
 
 use super::keys::path_of;
 use crate::dataflow::JoinOutput;
-use crate::facts::{ColumnPath, Extent, Facts, Held, State};
+use crate::facts::{ColumnPath, Extent, Facts, Held, Key, State};
 use crate::graph::{Plan, WireRef};
 use crate::vertex::{FlowStep, Merge, Port, Verb, Vertex, VertexId};
 
@@ -53,10 +54,10 @@ pub(crate) fn facts(
         let state = State::Bounded(extent.text());
         (extent, state)
     };
-    let key: Vec<ColumnPath> = deciding.iter().map(|column| vec![*column]).collect();
+    let key: Key = deciding.iter().map(|column| smallvec![*column]).collect();
     Facts {
         discipline: Some(Discipline::Delta),
-        keys: vec![key],
+        keys: smallvec![key],
         declared_key: None,
         extent,
         state,
@@ -76,7 +77,7 @@ fn bound(
     let mut values = Vec::with_capacity(deciding.len());
     for column in deciding {
         let mut origins = Origins { plan, members, seen: BTreeSet::new(), found: BTreeSet::new() };
-        origins.trace(id, vec![*column])?;
+        origins.trace(id, smallvec![*column])?;
         let extents = origins.found.iter().filter_map(|id| known[id.index()].as_ref());
         let extents: Vec<Extent> = extents.map(|facts| facts.extent.clone()).collect();
         values.push(match extents.as_slice() {
@@ -116,8 +117,8 @@ impl Origins<'_> {
                 let name = &step.schema.fields.get(*first)?.name;
                 let wires: Vec<WireRef<'_>> = self.plan.inputs(at).collect();
                 for wire in wires {
-                    let mut path = vec![wire.wire.schema.position(name)?];
-                    path.extend(rest);
+                    let mut path: ColumnPath = smallvec![wire.wire.schema.position(name)?];
+                    path.extend_from_slice(rest);
                     self.trace(wire.from, path)?;
                 }
                 Some(())
@@ -161,7 +162,7 @@ impl Origins<'_> {
                 }
                 let right = self.input(at, &Port::Right)?;
                 let path = match join.output {
-                    JoinOutput::Nested => rest.to_vec(),
+                    JoinOutput::Nested => ColumnPath::from(rest),
                     JoinOutput::Flat | JoinOutput::LeftOnly => {
                         std::iter::once(first - n_left).chain(rest.iter().copied()).collect()
                     }
@@ -187,7 +188,7 @@ impl Origins<'_> {
             return Some(());
         }
         let mut path = path_of(expr)?;
-        path.extend(rest);
+        path.extend_from_slice(rest);
         self.trace(self.input(at, &Port::Main)?.from, path)
     }
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use arqon_operators::Expr;
 use arqon_types::{Discipline, TopicName, format_duration};
+use smallvec::smallvec;
 
 use super::keys::{self, path_of};
 use crate::dataflow::{Join, JoinKind, JoinOutput};
-use crate::facts::{ColumnPath, Extent, Facts, Held, OpenWindows, State};
+use crate::facts::{ColumnPath, Extent, Facts, Held, Key, Keys, OpenWindows, State};
 use crate::graph::Plan;
 use crate::vertex::{FlowStep, Vertex, VertexId, WindowFrame, WindowStep, WithinStep};
 
@@ -34,12 +35,12 @@ pub(super) fn window(plan: &Plan, window: &WindowStep, input: &Facts, step: &Flo
             let n_windows = size.div_euclid(*every) + i64::from(size.rem_euclid(*every) != 0);
             let rows = rows_within(plan, &window.topics, *size);
             let rows = if n_windows == 1 { rows } else { format!("{n_windows} * {rows}").into() };
-            (rows, vec![vec![start], vec![start + 1]])
+            (rows, vec![smallvec![start], smallvec![start + 1]])
         }
         WindowFrame::Session { .. } => {
             let rows: Vec<String> =
                 window.topics.iter().map(|topic| format!("rows({topic}, open sessions)")).collect();
-            (summed(&rows), vec![vec![start + 1]])
+            (summed(&rows), vec![smallvec![start + 1]])
         }
     };
     let closes = !window.topics.is_empty();
@@ -65,14 +66,14 @@ pub(super) fn window(plan: &Plan, window: &WindowStep, input: &Facts, step: &Flo
         carried => carried,
     };
     // A closed window keeps its row of a key that has moved on, so the window is part of the key.
-    let keyed = |key: &Vec<ColumnPath>| {
+    let keyed = |key: &Key| {
         let mut key = key.clone();
-        key.push(vec![start]);
+        key.push(smallvec![start]);
         key
     };
     let windowed_keys = match window.frame {
         WindowFrame::Aligned { .. } => keys::capped(input.keys.iter().map(keyed).collect()),
-        WindowFrame::Session { .. } => Vec::new(),
+        WindowFrame::Session { .. } => Keys::new(),
     };
     Facts {
         discipline,
@@ -108,7 +109,7 @@ pub(super) fn late(plan: &Plan, topics: &[TopicName], input: &Facts) -> Facts {
     let source = topics.first().and_then(|topic| plan.named(topic.as_str()));
     Facts {
         discipline: Some(Discipline::Events),
-        keys: Vec::new(),
+        keys: Keys::new(),
         extent: source.map_or_else(|| input.extent.clone(), Extent::Unbounded),
         state: State::Stateless,
         windows: None,
@@ -123,7 +124,7 @@ pub(super) fn within(plan: &Plan, within: &WithinStep, input: &Facts) -> Facts {
         discipline: Some(Discipline::Delta),
         extent: Extent::Bounded(Arc::clone(&rows)),
         state: State::Bounded(rows),
-        keys: Vec::new(),
+        keys: Keys::new(),
         windows: None,
         ..input.clone()
     }
@@ -157,7 +158,7 @@ pub(super) fn project(input: &Facts, fields: &[Expr]) -> Option<OpenWindows> {
     let bounds: Vec<ColumnPath> = open
         .bounds
         .iter()
-        .filter_map(|path| keys::project(&[vec![path.clone()]], fields).pop()?.pop())
+        .filter_map(|path| keys::project(&[smallvec![path.clone()]], fields).pop()?.pop())
         .collect();
     (!bounds.is_empty()).then(|| OpenWindows { bounds, ..open.clone() })
 }
@@ -170,7 +171,7 @@ pub(super) fn among(input: &Facts, keys: &[Expr]) -> Option<OpenWindows> {
         .iter()
         .enumerate()
         .filter(|(_, key)| is_bound(key))
-        .map(|(place, _)| vec![place])
+        .map(|(place, _)| smallvec![place])
         .collect();
     (!bounds.is_empty()).then(|| OpenWindows { bounds, ..open.clone() })
 }
@@ -268,13 +269,13 @@ pub(super) fn topic(plan: &Plan, id: VertexId, known: &[Option<Facts>]) -> Optio
         .filter_map(|path| match path.as_slice() {
             [column] => {
                 let field = wire.wire.schema.fields.get(*column)?;
-                Some(vec![topic.schema.position(&field.name)?])
+                Some(smallvec![topic.schema.position(&field.name)?])
             }
             _ => None,
         })
         .collect();
     // Where one row per key passes, a key without the window is about all windows.
-    let in_key = |bound: &ColumnPath| topic.key.iter().any(|column| bound == &[*column]);
+    let in_key = |bound: &ColumnPath| topic.key.iter().any(|column| bound.as_slice() == [*column]);
     let is_told = topic.key.is_empty() || bounds.iter().any(in_key);
     (is_told && !bounds.is_empty()).then(|| OpenWindows { bounds, ..open.clone() })
 }

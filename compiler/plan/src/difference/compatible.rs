@@ -103,11 +103,11 @@ fn fields(path: &str, was: &[Field], now: &[Field], edge: Edge) -> Vec<(bool, St
     }
     let kept: Vec<&str> = now
         .iter()
-        .map(|field| field.name.as_str())
-        .filter(|name| was.iter().any(|old| old.name == *name))
+        .map(|field| &*field.name)
+        .filter(|name| was.iter().any(|old| *old.name == **name))
         .collect();
     let expected: Vec<&str> =
-        was.iter().map(|field| field.name.as_str()).filter(|name| kept.contains(name)).collect();
+        was.iter().map(|field| &*field.name).filter(|name| kept.contains(name)).collect();
     if kept != expected {
         found.push((true, "its fields stand in another order, which numbers them".to_owned()));
     }

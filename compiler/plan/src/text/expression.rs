@@ -82,7 +82,7 @@ impl Writer<'_> {
                     Type::Struct(fields) => fields.get(*idx).map(|field| field.name.clone()),
                     _ => None,
                 };
-                let name = name.unwrap_or_else(|| format!("${idx}"));
+                let name = name.unwrap_or_else(|| format!("${idx}").into());
                 (ATOM, format!("{}.{name}", at(of, ATOM)))
             }
             ExprKind::Unary(UnaryOp::Not, operand) => {
@@ -136,7 +136,7 @@ impl Writer<'_> {
             ExprKind::List(items) => (ATOM, format!("[{}]", list(items))),
             ExprKind::Struct(items) => {
                 let names: Vec<&str> = match expr.ty.required() {
-                    Type::Struct(fields) => fields.iter().map(|it| it.name.as_str()).collect(),
+                    Type::Struct(fields) => fields.iter().map(|it| &*it.name).collect(),
                     _ => Vec::new(),
                 };
                 let fields: Vec<String> = items

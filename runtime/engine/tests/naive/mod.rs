@@ -91,8 +91,8 @@ impl PlanBuilder {
         schema: Schema,
     ) -> StepId {
         self.0.steps.push(Step {
-            node: node.to_owned(),
-            address: address.to_owned(),
+            node: node.into(),
+            address: address.into(),
             operator,
             inputs: inputs.to_vec(),
             schema: schema.into(),
@@ -680,7 +680,7 @@ pub(crate) fn check(
 pub(crate) fn conserved(plan: &DataflowPlan, output: &EpochOutput) {
     for step in &plan.steps {
         let addresses: Vec<&str> = match &step.operator {
-            Operator::Map(map) => map.stages.iter().map(|stage| stage.address.as_str()).collect(),
+            Operator::Map(map) => map.stages.iter().map(|stage| &*stage.address).collect(),
             Operator::Route(_) | Operator::Union => vec![&step.address],
             _ => continue,
         };
