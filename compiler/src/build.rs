@@ -57,6 +57,8 @@ pub(crate) fn build(
         around: Vec::new(),
         n_loops: 0,
     };
+    let n_steps: usize = flow.nodes.iter().map(|node| node.steps.len() + 1).sum();
+    building.builder.reserve(resolved.topics.len() + resolved.operators.len() + n_steps);
     building.topics();
     building.endpoints();
     for id in 0..flow.nodes.len() {
@@ -443,7 +445,7 @@ impl<'r> Building<'r, '_> {
                 parts.push(plan::Verb::Project(plan::Projection { word, fields }));
             }
             Verb::Unnest(unnest) => parts.push(plan::Verb::Unnest(unnest.clone())),
-            Verb::Join { join, .. } => parts.push(plan::Verb::Join(join.clone())),
+            Verb::Join { join, .. } => parts.push(plan::Verb::Join((**join).clone())),
             Verb::Group { group, having } => {
                 parts.push(plan::Verb::Group(group.clone()));
                 parts.extend(having.clone().map(plan::Verb::Where));
@@ -459,7 +461,7 @@ impl<'r> Building<'r, '_> {
             }
             Verb::Top(top) => parts.push(plan::Verb::Top(top.clone())),
             Verb::Over(over) => parts.push(plan::Verb::Over(over.clone())),
-            Verb::Window(window) => parts.push(plan::Verb::Window(window.clone())),
+            Verb::Window(window) => parts.push(plan::Verb::Window((**window).clone())),
             Verb::Within(within) => parts.push(plan::Verb::Within(within.clone())),
             Verb::Route(route) => {
                 let mut conditions = route.conditions.iter().cloned();

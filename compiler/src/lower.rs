@@ -755,7 +755,7 @@ impl Lowering<'_, '_> {
             Verb::Join { input, join, .. } => {
                 let right = self.input(*input)?;
                 let right = self.plain(right)?;
-                self.push(made(Operator::Join(join.clone()), vec![at, right], schema))
+                self.push(made(Operator::Join((**join).clone()), vec![at, right], schema))
             }
             Verb::Group { group, having } => {
                 let grouped =

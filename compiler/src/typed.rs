@@ -232,7 +232,7 @@ pub(crate) enum Verb {
         /// Where it is named.
         input_span: Span,
         /// The join.
-        join: plan::Join,
+        join: Box<plan::Join>,
     },
     /// `group`, with the condition on its result.
     Group {
@@ -251,9 +251,9 @@ pub(crate) enum Verb {
     /// `over`
     Over(plan::Over),
     /// `loop` over the rows so far.
-    Loop(StepLoop),
+    Loop(Box<StepLoop>),
     /// `window`
-    Window(plan::WindowStep),
+    Window(Box<plan::WindowStep>),
     /// `within`
     Within(plan::WithinStep),
     /// `route`
@@ -263,7 +263,7 @@ pub(crate) enum Verb {
     /// `call`
     Call(TypedCall),
     /// `kernel`
-    Kernel(TypedKernel),
+    Kernel(Box<TypedKernel>),
     /// `wasm`
     Wasm(plan::WasmStep),
     /// Could not be typed; a diagnostic says why.

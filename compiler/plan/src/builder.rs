@@ -41,6 +41,13 @@ impl PlanBuilder {
         }
     }
 
+    /// Makes room for so many vertices, and about as many wires.
+    pub fn reserve(&mut self, n_vertices: usize) {
+        self.plan.graph.reserve_nodes(n_vertices);
+        self.plan.graph.reserve_edges(n_vertices);
+        self.plan.names.reserve(n_vertices);
+    }
+
     /// Adds a topic.
     pub fn topic(&mut self, topic: Topic) -> VertexId {
         let name = Arc::from(topic.name.as_str());

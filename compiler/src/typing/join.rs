@@ -75,14 +75,14 @@ impl Typer<'_> {
             (Some(input), Some(_)) if complete && left.fields().is_some() => Verb::Join {
                 input,
                 input_span: join.source.span,
-                join: plan::Join {
+                join: Box::new(plan::Join {
                     kind,
                     left_key,
                     right_key,
                     residual,
                     asof: asof.map(Box::new),
                     output,
-                },
+                }),
             },
             _ => Verb::Unknown,
         };

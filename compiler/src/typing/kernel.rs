@@ -68,7 +68,7 @@ impl Typer<'_> {
             return (Verb::Unknown, row);
         }
         let names = kernel.arguments().into_iter().map(|argument| argument.name.to_owned());
-        let verb = Verb::Kernel(TypedKernel {
+        let verb = Verb::Kernel(Box::new(TypedKernel {
             step: plan::KernelStep {
                 kernel,
                 arguments: names.zip(arguments).collect(),
@@ -81,7 +81,7 @@ impl Typer<'_> {
             span: step.name.span,
             control: control.flatten().zip(step.control.as_ref().map(|name| name.span)),
             metrics: metrics.flatten().zip(step.metrics.as_ref().map(|name| name.span)),
-        });
+        }));
         (verb, row)
     }
 

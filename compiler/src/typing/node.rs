@@ -283,7 +283,7 @@ fn type_step_loop(
     );
     let merge = typer.merge(&repeated.merge, row).unwrap_or(plan::Merge::Distinct);
     let rounds = typer.rounds(&repeated.bounds, span);
-    (Verb::Loop(StepLoop { body, columns, merge, rounds }), Arc::clone(row))
+    (Verb::Loop(Box::new(StepLoop { body, columns, merge, rounds })), Arc::clone(row))
 }
 
 fn type_join(

@@ -51,12 +51,12 @@ impl Typer<'_> {
             columns.push(Column::new(name, Some(Type::Timestamp), Some(origin)));
         }
         let made = match (time, frame) {
-            (Some(time), Some(frame)) if !has_clash => Verb::Window(WindowStep {
+            (Some(time), Some(frame)) if !has_clash => Verb::Window(Box::new(WindowStep {
                 frame,
                 time,
                 is_final: window.is_final.as_ref().is_some_and(|is_final| is_final.node),
                 topics: Vec::new(),
-            }),
+            })),
             _ => Verb::Unknown,
         };
         (made, Arc::new(RowType::new(columns, input.row.open)))

@@ -145,17 +145,17 @@ pub enum StepKind {
     /// `unnest:`, with the name of the element.
     Unnest(NamedExpr),
     /// `join:`.
-    Join(Join),
+    Join(Box<Join>),
     /// `group:`.
     Group(Group),
     /// `distinct: all` (no fields), or `distinct: [fields]`.
     Distinct(Option<Vec<NamedExpr>>),
     /// `top:`.
-    Top(Top),
+    Top(Box<Top>),
     /// `over:`.
     Over(Over),
     /// `loop:`.
-    Loop(Loop),
+    Loop(Box<Loop>),
     /// `window:`.
     Window(Window),
     /// `within:`.
@@ -167,9 +167,9 @@ pub enum StepKind {
     /// `call:`.
     Call(Call),
     /// `kernel:`.
-    Kernel(Kernel),
+    Kernel(Box<Kernel>),
     /// `wasm:`.
-    Wasm(Wasm),
+    Wasm(Box<Wasm>),
     /// Could not be read, or is not available in this version; a diagnostic says so. The row
     /// after it is unknown.
     Error,

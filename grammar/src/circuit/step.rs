@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
                 self.not_empty(names, item, "`drop` names no field").map(StepKind::Drop)
             }
             "unnest" => self.unnest(item).map(StepKind::Unnest),
-            "join" => self.join(item, fields).map(StepKind::Join),
+            "join" => self.join(item, fields).map(|it| StepKind::Join(Box::new(it))),
             "group" => self.group(item, fields).map(StepKind::Group),
             "distinct" => {
                 if self.scalar(id).is_some_and(|scalar| scalar.text == "all") {
@@ -197,15 +197,15 @@ impl<'a> Reader<'a> {
                 let named = self.not_empty(named, item, "`distinct` names no field")?;
                 Some(StepKind::Distinct(Some(named)))
             }
-            "top" => self.top(item, fields).map(StepKind::Top),
+            "top" => self.top(item, fields).map(|it| StepKind::Top(Box::new(it))),
             "over" => self.over(item, fields).map(StepKind::Over),
-            "loop" => self.step_loop(item, fields).map(StepKind::Loop),
+            "loop" => self.step_loop(item, fields).map(|it| StepKind::Loop(Box::new(it))),
             "window" => self.window(item, fields).map(StepKind::Window),
             "within" => self.within(item).map(StepKind::Within),
             "route" => self.route_step(item).map(StepKind::Route),
             "call" => self.call(item, fields).map(StepKind::Call),
-            "kernel" => self.kernel(item, fields).map(StepKind::Kernel),
-            "wasm" => self.wasm(item, fields).map(StepKind::Wasm),
+            "kernel" => self.kernel(item, fields).map(|it| StepKind::Kernel(Box::new(it))),
+            "wasm" => self.wasm(item, fields).map(|it| StepKind::Wasm(Box::new(it))),
             "carries" => self.discipline(id).map(StepKind::Carries),
             // `VERBS` has no other verb.
             _ => None,
