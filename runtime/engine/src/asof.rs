@@ -12,6 +12,7 @@ use arqon_plan::{Asof, Join, JoinKind, Order};
 use arqon_types::{PackedRow, Type, Value};
 
 use crate::batch::BATCH_ROWS;
+use crate::deltas::Delta;
 use crate::evaluate::Formula;
 use crate::join::{JoinShape, Pairs};
 use crate::keyed::{PackValue, pack_fields};
@@ -19,7 +20,7 @@ use crate::open::OpenKeys;
 use crate::ordered::{after_order, pack_ordered, packed, split_order};
 use crate::recorder::Fault;
 use crate::source::PackedMap;
-use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::stateful::{Emitter, KeyLogic};
 use crate::top::change_tree;
 
 /// Nanoseconds of a day.

@@ -2,9 +2,10 @@
 
 use arqon_types::PackedRow;
 
+use crate::deltas::Delta;
 use crate::open::OpenKeys;
 use crate::source::PackedMap;
-use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::stateful::{Emitter, KeyLogic};
 
 /// How often each row is there.
 #[derive(Debug)]

@@ -18,9 +18,9 @@ use timely::dataflow::operators::vec::Broadcast;
 use arqon_types::{ColumnBatch, PackedRow, Schema, Type};
 
 use crate::batch::{BATCH_ROWS, Batch, Batches, KeyedRows};
+use crate::deltas::{Delta, consolidate_deltas};
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::source::push_packed;
-use crate::stateful::{Delta, consolidate_deltas};
 
 /// A loop that may run out of rounds.
 pub(crate) struct Bounded {

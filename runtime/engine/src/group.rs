@@ -7,12 +7,13 @@ use arqon_operators::{GroupPlan, GroupState};
 use arqon_plan::Group;
 use arqon_types::{Column, Field, PackedRow, Schema, Type};
 
+use crate::deltas::Delta;
 use crate::evaluate::Formula;
 use crate::keyed::PackValue;
 use crate::open::OpenKeys;
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
-use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::stateful::{Emitter, KeyLogic};
 
 /// The value by which a group without keys comes to be: no packed row is this byte alone.
 const TICK: &[u8] = &[0xFF];

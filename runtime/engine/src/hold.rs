@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use arqon_types::{PackedRow, Type, Value};
 
+use crate::deltas::Delta;
 use crate::evaluate::Formula;
 use crate::keyed::PackValue;
 use crate::mark::END_MARK;
-use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::stateful::{Emitter, KeyLogic};
 
 /// When held rows show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,13 +10,14 @@ use arqon_plan::{Join, JoinKind, JoinOutput};
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
 
 use crate::batch::BATCH_ROWS;
+use crate::deltas::Delta;
 use crate::evaluate::{Faults, Formula};
 use crate::keyed::{KeyShape, NoneInKey};
 use crate::multiset::Multiset;
 use crate::open::OpenKeys;
 use crate::recorder::{Fault, row_text};
 use crate::source::PackedMap;
-use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::stateful::{Emitter, KeyLogic};
 
 /// What both back ends need to know about a join.
 #[derive(Debug, Clone)]

@@ -7,9 +7,10 @@
 use arqon_plan::Latest;
 use arqon_types::{PackedRow, Type};
 
+use crate::deltas::Delta;
 use crate::keyed::{PackValue, pack_fields};
 use crate::source::PackedMap;
-use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::stateful::{Emitter, KeyLogic};
 
 /// Bytes of a packed int64, of which places are made.
 const PLACE_BYTES: usize = 8;

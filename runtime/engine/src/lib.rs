@@ -18,6 +18,7 @@ mod source;
 mod mark;
 mod window;
 mod keyed;
+mod deltas;
 mod stateful;
 mod open;
 mod ordered;

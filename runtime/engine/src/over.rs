@@ -11,10 +11,11 @@ use std::ops::{Bound, Range};
 use arqon_types::PackedRow;
 
 use crate::along::{Copied, OverShape, Reach, Said, Standing};
+use crate::deltas::Delta;
 use crate::open::OpenKeys;
 use crate::ordered::packed;
 use crate::source::PackedMap;
-use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::stateful::{Emitter, KeyLogic};
 use crate::top::change_tree;
 
 /// Rows with their multiplicities, in order.

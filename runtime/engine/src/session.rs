@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_types::{PackedRow, Type, Value};
 
+use crate::deltas::Delta;
 use crate::evaluate::Formula;
 use crate::hold::time_of;
 use crate::keyed::{PackValue, pack_columns};
 use crate::source::PackedMap;
-use crate::stateful::{Delta, Emitter, KeyLogic};
+use crate::stateful::{Emitter, KeyLogic};
 use crate::top::emit_difference;
 
 /// Bytes of a packed timestamp.

@@ -16,13 +16,11 @@ use timely::dataflow::{Scope, Stream};
 use arqon_types::{ColumnBatch, PackedRow, Type};
 
 use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed, KeyedRows};
+use crate::deltas::{Delta, consolidate_in};
 use crate::mark::{Marks, least};
 use crate::recorder::{Fault, Meter};
 use crate::source::{hash_packed, push_packed};
 use crate::stats::Counts;
-
-/// A row's change within an epoch, beside its key.
-pub(crate) type Delta = ((PackedRow, PackedRow), i64);
 
 /// What an operator does with the changes of an epoch.
 pub(crate) trait KeyLogic<const N: usize>: 'static {
@@ -104,10 +102,44 @@ struct Waiting<const N: usize> {
 }
 
 impl<const N: usize> Waiting<N> {
-    fn new(capability: Capability<u64>) -> Self {
-        Self { capability, rows: std::array::from_fn(|_| Vec::new()), mark: None }
+    fn new(capability: Capability<u64>, spare: &mut Spare<N>) -> Self {
+        let rows = spare.rows.each_mut().map(std::mem::take);
+        Self { capability, rows, mark: None }
     }
 }
+
+/// Emptied lists of the last epoch. The pages of a large list cost more than what is put there,
+/// so they are handed from epoch to epoch, as long as epochs are large.
+struct Spare<const N: usize> {
+    rows: [Vec<Delta>; N],
+    /// Where rows move to when they are sorted.
+    room: Vec<Delta>,
+}
+
+impl<const N: usize> Spare<N> {
+    fn new() -> Self {
+        Self { rows: std::array::from_fn(|_| Vec::new()), room: Vec::new() }
+    }
+
+    fn keep(&mut self, used: [Vec<Delta>; N]) {
+        let n_rows = used.iter().map(Vec::len).max().unwrap_or(0);
+        let wanted = n_rows.saturating_mul(SPARE_FACTOR).min(SPARE_ROWS_MAX);
+        self.room.shrink_to(wanted);
+        for (kept, mut rows) in self.rows.iter_mut().zip(used) {
+            rows.clear();
+            rows.shrink_to(wanted);
+            if kept.capacity() < rows.capacity() {
+                *kept = rows;
+            }
+        }
+    }
+}
+
+/// How many times the rows of an epoch the next one finds room for.
+const SPARE_FACTOR: usize = 8;
+
+/// Rows for which an operator keeps room at most, about 9 MB for each of its inputs.
+const SPARE_ROWS_MAX: usize = 1 << 17;
 
 /// The marks that an operator goes by: those of some topics, by place in the plan.
 pub(crate) struct MarkStream<'scope> {
@@ -147,6 +179,7 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
     builder.build(move |capabilities| {
         drop(capabilities);
         let mut waiting: BTreeMap<u64, Waiting<N>> = BTreeMap::new();
+        let mut spare = Spare::new();
         let mut out = Emitter::new(types, meter);
         move |frontiers| {
             for (idx, input) in inputs.iter_mut().enumerate() {
@@ -154,9 +187,9 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
                     let mut rows = rows.drain(..).peekable();
                     while let Some((_, epoch, _)) = rows.peek() {
                         let epoch = *epoch;
-                        let waiting = waiting
-                            .entry(epoch)
-                            .or_insert_with(|| Waiting::new(capability.delayed(&epoch, 0)));
+                        let waiting = waiting.entry(epoch).or_insert_with(|| {
+                            Waiting::new(capability.delayed(&epoch, 0), &mut spare)
+                        });
                         while let Some((row, _, diff)) = rows.next_if(|row| row.1 == epoch) {
                             waiting.rows[idx].push((row, diff));
                         }
@@ -166,9 +199,9 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
             if let Some((input, topics)) = &mut marks {
                 input.for_each(|capability, marks| {
                     for (epoch, marks) in marks.drain(..) {
-                        let waiting = waiting
-                            .entry(epoch)
-                            .or_insert_with(|| Waiting::new(capability.delayed(&epoch, 0)));
+                        let waiting = waiting.entry(epoch).or_insert_with(|| {
+                            Waiting::new(capability.delayed(&epoch, 0), &mut spare)
+                        });
                         waiting.mark = Some(least(&marks, topics));
                     }
                 });
@@ -179,7 +212,9 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
                 }
                 let (epoch, Waiting { capability, mut rows, mark }) = entry.remove_entry();
                 out.epoch = epoch;
-                rows.iter_mut().for_each(consolidate_deltas);
+                for rows in &mut rows {
+                    consolidate_in(rows, &mut spare.room);
+                }
                 logic.open(std::array::from_fn(|idx| rows[idx].as_slice()));
                 by_key(&rows, |key, deltas| logic.update(key, deltas, &mut out));
                 if let Some(mark) = mark {
@@ -187,6 +222,7 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
                 }
                 logic.close(&mut out);
                 out.counts.touched += rows.iter().map(|rows| rows.len() as u64).sum::<u64>();
+                spare.keep(rows);
                 let mut output = output.activate();
                 for batch in out.take() {
                     output
@@ -197,31 +233,6 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
         }
     });
     stream
-}
-
-/// Sorts, adds up equal rows and drops what cancels.
-pub(crate) fn consolidate_deltas(rows: &mut Vec<Delta>) {
-    if rows.len() > 1 {
-        // Most keys differ in their prefixes, which are compared without a call.
-        rows.sort_unstable_by(|((a, a_value), _), ((b, b_value), _)| {
-            (a.prefix().cmp(&b.prefix())).then_with(|| (a, a_value).cmp(&(b, b_value)))
-        });
-        let mut kept = 0;
-        for at in 1..rows.len() {
-            if rows[at].0 == rows[kept].0 {
-                rows[kept].1 += rows[at].1;
-            } else {
-                if rows[kept].1 != 0 {
-                    kept += 1;
-                }
-                rows.swap(kept, at);
-            }
-        }
-        rows.truncate(kept + 1);
-    }
-    if rows.last().is_some_and(|last| last.1 == 0) {
-        rows.pop();
-    }
 }
 
 /// Walks several sorted collections key by key.
@@ -248,22 +259,6 @@ mod tests {
         let mut row = PackedRow::new();
         row.push_bytes(&[byte]);
         row
-    }
-
-    #[test]
-    fn consolidation_adds_and_drops() {
-        let delta = |key, value, diff| ((packed(key), packed(value)), diff);
-        let mut rows = vec![
-            delta(2, 0, 1),
-            delta(1, 1, -1),
-            delta(1, 0, 1),
-            delta(1, 1, 1),
-            delta(2, 0, 1),
-            delta(3, 0, 1),
-            delta(3, 0, -1),
-        ];
-        consolidate_deltas(&mut rows);
-        assert_eq!(rows, vec![delta(1, 0, 1), delta(2, 0, 2)]);
     }
 
     #[test]

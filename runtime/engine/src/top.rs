@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use arqon_plan::{SortKey, Ties, Top};
 use arqon_types::{PackedRow, Type, Value};
 
+use crate::deltas::{Delta, consolidate_deltas};
 use crate::evaluate::Formula;
 use crate::keyed::PackValue;
 use crate::open::OpenKeys;
 use crate::ordered::{pack_ordered, split_order};
 use crate::source::PackedMap;
-use crate::stateful::{Delta, Emitter, KeyLogic, consolidate_deltas};
+use crate::stateful::{Emitter, KeyLogic};
 
 /// What both back ends need to know about a top step.
 #[derive(Debug, Clone)]

@@ -1,0 +1,206 @@
+//! The changes of an epoch, in the order in which operators take them, and added up.
+//!
+//! The order is that of keys and then of values, as bytes. Many rows are sorted by digits: the
+//! bytes in which keys, and then values, differ at all are few for numbers and for texts that
+//! begin alike, and each costs one pass without a comparison. What the digits leave equal is
+//! compared.
+
+use arqon_types::PackedRow;
+
+/// A row's change within an epoch, beside its key.
+pub(crate) type Delta = ((PackedRow, PackedRow), i64);
+
+/// Rows from which digits are cheaper than comparisons.
+const DIGITS_ROWS_MIN: usize = 192;
+
+/// Bytes of a key or value that are looked at as digits.
+const WINDOW_BYTES: usize = 8;
+
+/// What is sorted in a row's place: digits of its key and of its value, and where it stood.
+#[derive(Debug, Clone, Copy, Default)]
+struct Digits {
+    key: u64,
+    value: u64,
+    at: u32,
+}
+
+/// Sorts, adds up equal rows and drops what cancels.
+pub(crate) fn consolidate_deltas(rows: &mut Vec<Delta>) {
+    consolidate_in(rows, &mut Vec::new());
+}
+
+/// The same; `room` is for the rows while they move, and left empty.
+pub(crate) fn consolidate_in(rows: &mut Vec<Delta>, room: &mut Vec<Delta>) {
+    if rows.len() > 1 {
+        sort_deltas(rows, room);
+        let mut kept = 0;
+        for at in 1..rows.len() {
+            if rows[at].0 == rows[kept].0 {
+                rows[kept].1 += rows[at].1;
+            } else {
+                if rows[kept].1 != 0 {
+                    kept += 1;
+                }
+                rows.swap(kept, at);
+            }
+        }
+        rows.truncate(kept + 1);
+    }
+    if rows.last().is_some_and(|last| last.1 == 0) {
+        rows.pop();
+    }
+}
+
+/// Sorts by key and value. `room` is where the rows move to; it is left empty.
+fn sort_deltas(rows: &mut Vec<Delta>, room: &mut Vec<Delta>) {
+    if rows.len() < DIGITS_ROWS_MIN || u32::try_from(rows.len()).is_err() {
+        compare(rows);
+        return;
+    }
+    let digits = sorted_digits(rows);
+    room.reserve(rows.len());
+    room.extend(digits.iter().map(|it| std::mem::take(&mut rows[it.at as usize])));
+    rows.clear();
+    std::mem::swap(rows, room);
+    let mut rest = rows.as_mut_slice();
+    for run in digits.chunk_by(|a, b| a.key == b.key) {
+        let (mut same, others) = rest.split_at_mut(run.len());
+        rest = others;
+        let key = &same[0].0.0;
+        if same.iter().any(|row| row.0.0 != *key) {
+            compare(same);
+            continue;
+        }
+        for run in run.chunk_by(|a, b| a.value == b.value) {
+            let (equal, others) = same.split_at_mut(run.len());
+            same = others;
+            compare(equal);
+        }
+    }
+}
+
+fn compare(rows: &mut [Delta]) {
+    // Most keys differ in their prefixes, which are compared without a call.
+    rows.sort_unstable_by(|((a, a_value), _), ((b, b_value), _)| {
+        (a.prefix().cmp(&b.prefix())).then_with(|| (a, a_value).cmp(&(b, b_value)))
+    });
+}
+
+/// The digits of all rows in order. Rows with equal digits stand in any order.
+fn sorted_digits(rows: &[Delta]) -> Vec<Digits> {
+    let ((first_key, first_value), _) = &rows[0];
+    let shared = |first: &PackedRow, part: fn(&Delta) -> &PackedRow| {
+        let first = first.as_bytes();
+        rows.iter().fold(first.len(), |n, row| common(&first[..n], part(row).as_bytes()))
+    };
+    let n_key = shared(first_key, |row| &row.0.0);
+    let n_value = shared(first_value, |row| &row.0.1);
+    let mut digits: Vec<Digits> = (0..)
+        .zip(rows)
+        .map(|(at, ((key, value), _))| Digits {
+            key: window(key.as_bytes(), n_key),
+            value: window(value.as_bytes(), n_value),
+            at,
+        })
+        .collect();
+    let mut room = vec![Digits::default(); digits.len()];
+    for part in [|it: &Digits| it.value, |it: &Digits| it.key] {
+        let first = part(&digits[0]);
+        let varying = digits.iter().fold(0, |bits, it| bits | (part(it) ^ first));
+        let varying = varying.to_be_bytes();
+        for place in (0..WINDOW_BYTES).rev().filter(|place| varying[*place] != 0) {
+            pass(&digits, &mut room, |it| usize::from(part(it).to_be_bytes()[place]));
+            std::mem::swap(&mut digits, &mut room);
+        }
+    }
+    digits
+}
+
+/// One stable pass by a digit.
+fn pass(from: &[Digits], to: &mut [Digits], digit: impl Fn(&Digits) -> usize) {
+    let mut places = [0_usize; 256];
+    for it in from {
+        places[digit(it)] += 1;
+    }
+    let mut before = 0;
+    for place in &mut places {
+        before += std::mem::replace(place, before);
+    }
+    for it in from {
+        let place = &mut places[digit(it)];
+        to[*place] = *it;
+        *place += 1;
+    }
+}
+
+/// How many bytes both begin with.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+/// The bytes from `start` on as a number that sorts as they do, with zeros behind shorter ones.
+fn window(bytes: &[u8], start: usize) -> u64 {
+    let bytes = bytes.get(start..).unwrap_or_default();
+    let whole = bytes.first_chunk::<WINDOW_BYTES>().copied();
+    u64::from_be_bytes(whole.unwrap_or_else(|| {
+        let mut short = [0; WINDOW_BYTES];
+        short[..bytes.len()].copy_from_slice(bytes);
+        short
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Rows that begin alike, end early, and differ late.
+    fn rows() -> impl Strategy<Value = Vec<Delta>> {
+        let packed = || {
+            let ends = prop::collection::vec(prop::sample::select(vec![0, 1, 0x80, 0xFF]), 0..12);
+            (0_usize..3, ends).prop_map(|(n_same, ends)| {
+                let mut row = PackedRow::new();
+                row.push_bytes(&b"customer"[..4 * n_same]);
+                row.push_bytes(&ends);
+                row
+            })
+        };
+        prop::collection::vec(((packed(), packed()), -2_i64..3), 0..3 * DIGITS_ROWS_MIN)
+    }
+
+    proptest! {
+        #[test]
+        fn digits_and_comparisons_agree(rows in rows()) {
+            let mut compared = rows.clone();
+            compared.sort_by(|a, b| a.0.cmp(&b.0));
+            let (mut sorted, mut room) = (rows, Vec::new());
+            sort_deltas(&mut sorted, &mut room);
+            prop_assert!(room.is_empty());
+            let pairs = |rows: &[Delta]| rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(pairs(&sorted), pairs(&compared));
+        }
+    }
+
+    fn byte(byte: u8) -> PackedRow {
+        let mut row = PackedRow::new();
+        row.push_bytes(&[byte]);
+        row
+    }
+
+    #[test]
+    fn consolidation_adds_and_drops() {
+        let delta = |key, value, diff| ((byte(key), byte(value)), diff);
+        let mut rows = vec![
+            delta(2, 0, 1),
+            delta(1, 1, -1),
+            delta(1, 0, 1),
+            delta(1, 1, 1),
+            delta(2, 0, 1),
+            delta(3, 0, 1),
+            delta(3, 0, -1),
+        ];
+        consolidate_deltas(&mut rows);
+        assert_eq!(rows, vec![delta(1, 0, 1), delta(2, 0, 2)]);
+    }
+}
