@@ -94,7 +94,7 @@ pub(crate) fn reduce_groups<T: Moment>(
         let mut state = shape.empty();
         let columns = shape.unpack(values.iter().map(|(value, _)| *value));
         let columns: Vec<&Column> = columns.iter().collect();
-        let rows = values.iter().filter(|(value, _)| !is_tick(value));
+        let rows = values.iter().filter(|(value, _)| !is_tick(*value));
         for (row_idx, (_, n)) in rows.enumerate() {
             shape.accumulate(&mut state, &columns, row_idx, *n);
         }

@@ -58,7 +58,8 @@ pub(crate) type Batches<'scope, T = u64> = Stream<'scope, T, Batch<T>>;
 /// A key, a value, a time and a diff: how rows come to a stateful operator.
 ///
 /// This is differential's update triple, so that both back ends read the same stream.
-pub(crate) type Keyed<T = u64> = ((PackedRow, PackedRow), T, i64);
+pub(crate) type Keyed<T = u64, K = PackedRow, V = PackedRow> = ((K, V), T, i64);
 
 /// A stream of keyed rows.
-pub(crate) type KeyedRows<'scope, T = u64> = Stream<'scope, T, Vec<Keyed<T>>>;
+pub(crate) type KeyedRows<'scope, T = u64, K = PackedRow, V = PackedRow> =
+    Stream<'scope, T, Vec<Keyed<T, K, V>>>;

@@ -7,14 +7,13 @@
 
 use arqon_types::PackedRow;
 
+use crate::packed::{Packed, WORD_BYTES};
+
 /// A row's change within an epoch, beside its key.
-pub(crate) type Delta = ((PackedRow, PackedRow), i64);
+pub(crate) type Delta<K = PackedRow, V = PackedRow> = ((K, V), i64);
 
 /// Rows from which digits are cheaper than comparisons.
 const DIGITS_ROWS_MIN: usize = 192;
-
-/// Bytes of a key or value that are looked at as digits.
-const WINDOW_BYTES: usize = 8;
 
 /// What is sorted in a row's place: digits of its key and of its value, and where it stood.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,7 +29,10 @@ pub(crate) fn consolidate_deltas(rows: &mut Vec<Delta>) {
 }
 
 /// The same; `room` is for the rows while they move, and left empty.
-pub(crate) fn consolidate_in(rows: &mut Vec<Delta>, room: &mut Vec<Delta>) {
+pub(crate) fn consolidate_in<K: Packed, V: Packed>(
+    rows: &mut Vec<Delta<K, V>>,
+    room: &mut Vec<Delta<K, V>>,
+) {
     if rows.len() > 1 {
         sort_deltas(rows, room);
         let mut kept = 0;
@@ -52,7 +54,7 @@ pub(crate) fn consolidate_in(rows: &mut Vec<Delta>, room: &mut Vec<Delta>) {
 }
 
 /// Sorts by key and value. `room` is where the rows move to; it is left empty.
-fn sort_deltas(rows: &mut Vec<Delta>, room: &mut Vec<Delta>) {
+fn sort_deltas<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V>>, room: &mut Vec<Delta<K, V>>) {
     if rows.len() < DIGITS_ROWS_MIN || u32::try_from(rows.len()).is_err() {
         compare(rows);
         return;
@@ -79,27 +81,24 @@ fn sort_deltas(rows: &mut Vec<Delta>, room: &mut Vec<Delta>) {
     }
 }
 
-fn compare(rows: &mut [Delta]) {
-    // Most keys differ in their prefixes, which are compared without a call.
+fn compare<K: Packed, V: Packed>(rows: &mut [Delta<K, V>]) {
     rows.sort_unstable_by(|((a, a_value), _), ((b, b_value), _)| {
-        (a.prefix().cmp(&b.prefix())).then_with(|| (a, a_value).cmp(&(b, b_value)))
+        a.compare(b).then_with(|| a_value.compare(b_value))
     });
 }
 
 /// The digits of all rows in order. Rows with equal digits stand in any order.
-fn sorted_digits(rows: &[Delta]) -> Vec<Digits> {
+fn sorted_digits<K: Packed, V: Packed>(rows: &[Delta<K, V>]) -> Vec<Digits> {
     let ((first_key, first_value), _) = &rows[0];
-    let shared = |first: &PackedRow, part: fn(&Delta) -> &PackedRow| {
-        let first = first.as_bytes();
-        rows.iter().fold(first.len(), |n, row| common(&first[..n], part(row).as_bytes()))
-    };
-    let n_key = shared(first_key, |row| &row.0.0);
-    let n_value = shared(first_value, |row| &row.0.1);
+    let shared = (usize::MAX, usize::MAX);
+    let (n_key, n_value) = rows.iter().fold(shared, |(n_key, n_value), ((key, value), _)| {
+        (key.n_shared(first_key, n_key), value.n_shared(first_value, n_value))
+    });
     let mut digits: Vec<Digits> = (0..)
         .zip(rows)
         .map(|(at, ((key, value), _))| Digits {
-            key: window(key.as_bytes(), n_key),
-            value: window(value.as_bytes(), n_value),
+            key: key.digits(n_key),
+            value: value.digits(n_value),
             at,
         })
         .collect();
@@ -108,7 +107,7 @@ fn sorted_digits(rows: &[Delta]) -> Vec<Digits> {
         let first = part(&digits[0]);
         let varying = digits.iter().fold(0, |bits, it| bits | (part(it) ^ first));
         let varying = varying.to_be_bytes();
-        for place in (0..WINDOW_BYTES).rev().filter(|place| varying[*place] != 0) {
+        for place in (0..WORD_BYTES).rev().filter(|place| varying[*place] != 0) {
             pass(&digits, &mut room, |it| usize::from(part(it).to_be_bytes()[place]));
             std::mem::swap(&mut digits, &mut room);
         }
@@ -131,22 +130,6 @@ fn pass(from: &[Digits], to: &mut [Digits], digit: impl Fn(&Digits) -> usize) {
         to[*place] = *it;
         *place += 1;
     }
-}
-
-/// How many bytes both begin with.
-fn common(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
-}
-
-/// The bytes from `start` on as a number that sorts as they do, with zeros behind shorter ones.
-fn window(bytes: &[u8], start: usize) -> u64 {
-    let bytes = bytes.get(start..).unwrap_or_default();
-    let whole = bytes.first_chunk::<WINDOW_BYTES>().copied();
-    u64::from_be_bytes(whole.unwrap_or_else(|| {
-        let mut short = [0; WINDOW_BYTES];
-        short[..bytes.len()].copy_from_slice(bytes);
-        short
-    }))
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use arqon_types::{Column, Field, PackedRow, Schema, Type};
 
 use crate::deltas::Delta;
 use crate::evaluate::Formula;
-use crate::keyed::PackValue;
+use crate::keyed::{PackValue, pack_ints};
 use crate::open::OpenKeys;
+use crate::packed::{Packed, int, is_word};
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
 use crate::stateful::{Emitter, KeyLogic};
@@ -58,39 +59,54 @@ impl GroupShape {
         self.n_keys == 0
     }
 
+    /// Whether what the aggregates read is a number.
+    pub(crate) fn reads_word(&self) -> bool {
+        is_word(&self.input_types)
+    }
+
     /// Packs what the aggregates read.
-    pub(crate) fn pack_value(&self) -> PackValue {
+    pub(crate) fn pack_value<V: Packed>(&self) -> PackValue<V> {
+        let types = self.input_types.clone();
         let formulas = Formula::all(self.plan.inputs());
         Box::new(move |batch, faults| {
             let columns: Vec<Cow<'_, Column>> =
                 formulas.iter().map(|formula| formula.column(batch, faults)).collect();
+            if let [only] = columns.as_slice()
+                && let Some(values) = pack_ints(only, &types)
+            {
+                return values;
+            }
             let pack = |row_idx| {
                 let mut packed = PackedRow::new();
                 for (column, formula) in columns.iter().zip(&formulas) {
                     packed.push_cell(column, row_idx, formula.ty());
                 }
-                packed
+                V::from_row(packed)
             };
             (0..batch.len()).map(pack).collect()
         })
     }
 
     /// What the aggregates read, as columns again; a tick has no row there.
-    pub(crate) fn unpack<'a>(&self, values: impl Iterator<Item = &'a PackedRow>) -> Vec<Column> {
+    pub(crate) fn unpack<'a, V: Packed>(&self, values: impl Iterator<Item = &'a V>) -> Vec<Column> {
+        if self.reads_word() {
+            return vec![Column::Int(values.filter(|value| !is_tick(*value)).map(int).collect())];
+        }
         let mut columns: Vec<Column> = self.input_types.iter().map(Column::empty).collect();
-        for value in values.filter(|value| !is_tick(value)) {
-            let mut bytes = value.as_bytes();
-            for (column, ty) in columns.iter_mut().zip(&self.input_types) {
-                column.push_packed(&mut bytes, ty);
-            }
+        for value in values.filter(|value| !is_tick(*value)) {
+            value.with_bytes(|mut bytes| {
+                for (column, ty) in columns.iter_mut().zip(&self.input_types) {
+                    column.push_packed(&mut bytes, ty);
+                }
+            });
         }
         columns
     }
 
     /// The row of a group that exists.
-    pub(crate) fn finish(&self, key: &PackedRow, state: &GroupState) -> GroupRow {
+    pub(crate) fn finish(&self, key: &impl Packed, state: &GroupState) -> GroupRow {
         let values = state.finish(&self.plan)?;
-        let mut packed = key.clone();
+        let mut packed = key.to_row();
         for (value, ty) in values.iter().zip(&self.types[self.n_keys..]) {
             packed.push_value(value, ty);
         }
@@ -103,8 +119,8 @@ impl GroupShape {
     }
 
     /// A group's fields for an error row.
-    pub(crate) fn key_text(&self, key: &PackedRow) -> String {
-        packed_text(&self.key_schema, key)
+    pub(crate) fn key_text(&self, key: &impl Packed) -> String {
+        packed_text(&self.key_schema, &key.to_row())
     }
 
     /// The state of a group without rows.
@@ -125,15 +141,15 @@ impl GroupShape {
 }
 
 /// Whether a value has no row behind it.
-pub(crate) fn is_tick(value: &PackedRow) -> bool {
-    value.as_bytes() == TICK
+pub(crate) fn is_tick(value: &impl Packed) -> bool {
+    value.with_bytes(|bytes| bytes == TICK)
 }
 
 /// Aggregation as a hash operator.
 #[derive(Debug)]
-pub(crate) struct GroupLogic {
+pub(crate) struct GroupLogic<K> {
     shape: GroupShape,
-    groups: PackedMap<Held>,
+    groups: PackedMap<Held, K>,
     open: OpenKeys,
     /// What the aggregates read in the present epoch, in the order of its deltas.
     columns: Vec<Column>,
@@ -148,20 +164,20 @@ struct Held {
     said: Option<Result<PackedRow, Box<Fault>>>,
 }
 
-impl GroupLogic {
+impl<K> GroupLogic<K> {
     /// No groups; `open` are the keys that go when their windows close.
     pub(crate) fn new(shape: GroupShape, open: OpenKeys) -> Self {
         Self { shape, groups: PackedMap::default(), open, columns: Vec::new(), n_taken: 0 }
     }
 }
 
-impl KeyLogic<1> for GroupLogic {
-    fn open(&mut self, [deltas]: [&[Delta]; 1]) {
+impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
+    fn open(&mut self, [deltas]: [&[Delta<K, V>]; 1]) {
         self.columns = self.shape.unpack(deltas.iter().map(|delta| &delta.0.1));
         self.n_taken = 0;
     }
 
-    fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
+    fn update(&mut self, key: &K, [deltas]: [&[Delta<K, V>]; 1], out: &mut Emitter) {
         let shape = &self.shape;
         let Held { state, said } = if let Some(held) = self.groups.get_mut(key) {
             held
@@ -197,7 +213,7 @@ impl KeyLogic<1> for GroupLogic {
 
     fn advance(&mut self, mark: i64, out: &mut Emitter) {
         for key in self.open.close(mark) {
-            if let Some(held) = self.groups.remove(&key) {
+            if let Some(held) = self.groups.remove(&K::from_row(key)) {
                 out.release(held.state.n_rows());
             }
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arqon_plan::{Join, JoinKind, JoinOutput};
-use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
+use arqon_types::{Column, ColumnBatch, Schema, Type};
 
 use crate::batch::BATCH_ROWS;
 use crate::deltas::Delta;
@@ -15,6 +15,7 @@ use crate::evaluate::{Faults, Formula};
 use crate::keyed::{KeyShape, NoneInKey};
 use crate::multiset::Multiset;
 use crate::open::OpenKeys;
+use crate::packed::Packed;
 use crate::recorder::{Fault, row_text};
 use crate::source::PackedMap;
 use crate::stateful::{Emitter, KeyLogic};
@@ -126,6 +127,18 @@ impl JoinShape {
         pairs.rows.diffs.push(diff);
     }
 
+    /// The same of packed rows.
+    fn push_rows(&self, pairs: &mut Pairs, [left, right]: [Option<&impl Packed>; 2], diff: i64) {
+        let push_right = |pairs: &mut Pairs, left: Option<&[u8]>| match right {
+            Some(right) => right.with_bytes(|right| self.push(pairs, left, Some(right), diff)),
+            None => self.push(pairs, left, None, diff),
+        };
+        match left {
+            Some(left) => left.with_bytes(|left| push_right(pairs, Some(left))),
+            None => push_right(pairs, None),
+        }
+    }
+
     /// The pairs that satisfy the residual, or none of this where there is no residual; faults
     /// go to `refuse`.
     pub(crate) fn judge(
@@ -211,9 +224,9 @@ pub(crate) fn product(n: i64, m: i64) -> i64 {
 
 /// Both sides of one key.
 #[derive(Debug, Default)]
-struct Sides {
-    left: Multiset,
-    right: Multiset,
+struct Sides<V: Packed> {
+    left: Multiset<V>,
+    right: Multiset<V>,
     /// The sums of the multiplicities.
     n_left: i64,
     n_right: i64,
@@ -221,19 +234,19 @@ struct Sides {
 
 /// For a residual where matches count: how many rows of the other side each row matches.
 #[derive(Debug, Default)]
-struct Matches {
-    left: BTreeMap<PackedRow, i64>,
-    right: BTreeMap<PackedRow, i64>,
+struct Matches<V: Packed> {
+    left: BTreeMap<V, i64>,
+    right: BTreeMap<V, i64>,
 }
 
 /// How a pair changes the matches of its left and of its right row, if it counts.
-type Effect = [Option<(PackedRow, i64)>; 2];
+type Effect<V> = [Option<(V, i64)>; 2];
 
 /// The join as a hash operator.
 #[derive(Debug)]
-pub(crate) struct JoinLogic {
-    sides: PackedMap<Sides>,
-    matches: PackedMap<Matches>,
+pub(crate) struct JoinLogic<K, V: Packed> {
+    sides: PackedMap<Sides<V>, K>,
+    matches: PackedMap<Matches<V>, K>,
     work: JoinWork,
     open: OpenKeys,
 }
@@ -246,7 +259,7 @@ struct JoinWork {
     pairs: Pairs,
 }
 
-impl JoinLogic {
+impl<K, V: Packed> JoinLogic<K, V> {
     /// The empty join; `open` are the keys that go when their windows close.
     pub(crate) fn new(shape: JoinShape, open: OpenKeys) -> Self {
         let pairs = shape.no_pairs();
@@ -279,19 +292,18 @@ impl JoinWork {
         out.batch(self.shape.finish(pairs));
     }
 
-    fn push(&mut self, sides: [Option<&PackedRow>; 2], diff: i64, out: &mut Emitter) {
-        let [left, right] = sides.map(|side| side.map(PackedRow::as_bytes));
-        self.shape.push(&mut self.pairs, left, right, diff);
+    fn push(&mut self, sides: [Option<&impl Packed>; 2], diff: i64, out: &mut Emitter) {
+        self.shape.push_rows(&mut self.pairs, sides, diff);
         if self.pairs.len() >= BATCH_ROWS {
             self.flush(out);
         }
     }
 
     /// Pairs go out as they are, and a row's fate hangs on its key alone.
-    fn update_by_key(
+    fn update_by_key<K: Packed, V: Packed>(
         &mut self,
-        sides: &mut Sides,
-        [left, right]: [&[Delta]; 2],
+        sides: &mut Sides<V>,
+        [left, right]: [&[Delta<K, V>]; 2],
         out: &mut Emitter,
     ) {
         let kind = self.shape.kind;
@@ -322,11 +334,11 @@ impl JoinWork {
     }
 
     /// Applies the changes of a side, and sends what changes of the rows that come alone.
-    fn alone(
+    fn alone<K: Packed, V: Packed>(
         &mut self,
         [was_in, is_in]: [bool; 2],
-        (rows, deltas): (&mut Multiset, &[Delta]),
-        sides: impl Fn(&PackedRow) -> [Option<&PackedRow>; 2],
+        (rows, deltas): (&mut Multiset<V>, &[Delta<K, V>]),
+        sides: impl Fn(&V) -> [Option<&V>; 2],
         out: &mut Emitter,
     ) {
         if was_in && !is_in {
@@ -347,11 +359,11 @@ impl JoinWork {
     }
 
     /// The residual decides pair by pair, and a row's fate hangs on its own matches.
-    fn update_by_pair(
+    fn update_by_pair<K: Packed, V: Packed>(
         &mut self,
-        sides: &mut Sides,
-        matches: &mut Matches,
-        [left, right]: [&[Delta]; 2],
+        sides: &mut Sides<V>,
+        matches: &mut Matches<V>,
+        [left, right]: [&[Delta<K, V>]; 2],
         out: &mut Emitter,
     ) {
         let is_full = self.shape.kind == JoinKind::Full;
@@ -388,12 +400,15 @@ impl JoinWork {
 
     /// Applies the changes of both sides; all pairs that may change, and beside each of them how
     /// it changes the matches of its left and of its right row, if it counts.
-    fn candidates(&self, sides: &mut Sides, [left, right]: [&[Delta]; 2]) -> (Pairs, Vec<Effect>) {
+    fn candidates<K: Packed, V: Packed>(
+        &self,
+        sides: &mut Sides<V>,
+        [left, right]: [&[Delta<K, V>]; 2],
+    ) -> (Pairs, Vec<Effect<V>>) {
         let mut candidates = self.shape.no_pairs();
         let mut effects = Vec::new();
-        let mut push = |left: &PackedRow, right: &PackedRow, diff: i64| {
-            let (left, right) = (left.as_bytes(), right.as_bytes());
-            self.shape.push(&mut candidates, Some(left), Some(right), diff);
+        let mut push = |left: &V, right: &V, diff: i64| {
+            self.shape.push_rows(&mut candidates, [Some(left), Some(right)], diff);
         };
         for ((_, left), diff) in left {
             let is_new = sides.left.multiplicity(left) == 0;
@@ -422,12 +437,12 @@ impl JoinWork {
 
     /// Sends what changes of the rows of a side that come alone; `before` are the rows that may
     /// change with their multiplicities, `counted` the matches that they had.
-    fn fates(
+    fn fates<V: Packed>(
         &mut self,
-        before: BTreeMap<PackedRow, i64>,
+        before: BTreeMap<V, i64>,
         counted: &[i64],
-        (rows, matches): (&Multiset, &mut BTreeMap<PackedRow, i64>),
-        sides: impl Fn(&PackedRow) -> [Option<&PackedRow>; 2],
+        (rows, matches): (&Multiset<V>, &mut BTreeMap<V, i64>),
+        sides: impl Fn(&V) -> [Option<&V>; 2],
         out: &mut Emitter,
     ) {
         let kind = self.shape.kind;
@@ -450,8 +465,12 @@ impl JoinWork {
 
 /// The rows of a side that may change with their multiplicities: all of them where the other side
 /// changes.
-fn multiplicities(rows: &Multiset, deltas: &[Delta], others: &[Delta]) -> BTreeMap<PackedRow, i64> {
-    let mut all: BTreeMap<PackedRow, i64> =
+fn multiplicities<K: Packed, V: Packed>(
+    rows: &Multiset<V>,
+    deltas: &[Delta<K, V>],
+    others: &[Delta<K, V>],
+) -> BTreeMap<V, i64> {
+    let mut all: BTreeMap<V, i64> =
         deltas.iter().map(|((_, row), _)| (row.clone(), rows.multiplicity(row))).collect();
     if !others.is_empty() {
         rows.for_each(|row, n| {
@@ -461,12 +480,12 @@ fn multiplicities(rows: &Multiset, deltas: &[Delta], others: &[Delta]) -> BTreeM
     all
 }
 
-fn matches_of(rows: &BTreeMap<PackedRow, i64>, matches: &BTreeMap<PackedRow, i64>) -> Vec<i64> {
+fn matches_of<V: Packed>(rows: &BTreeMap<V, i64>, matches: &BTreeMap<V, i64>) -> Vec<i64> {
     rows.keys().map(|row| matches.get(row).copied().unwrap_or(0)).collect()
 }
 
-impl KeyLogic<2> for JoinLogic {
-    fn update(&mut self, key: &PackedRow, deltas: [&[Delta]; 2], out: &mut Emitter) {
+impl<K: Packed, V: Packed> KeyLogic<2, K, V> for JoinLogic<K, V> {
+    fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; 2], out: &mut Emitter) {
         let sides = if let Some(sides) = self.sides.get_mut(key) {
             sides
         } else {
@@ -490,6 +509,7 @@ impl KeyLogic<2> for JoinLogic {
 
     fn advance(&mut self, mark: i64, out: &mut Emitter) {
         for key in self.open.close(mark) {
+            let key = K::from_row(key);
             self.matches.remove(&key);
             let Some(sides) = self.sides.remove(&key) else { continue };
             for rows in [&sides.left, &sides.right] {

@@ -12,6 +12,7 @@ use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
 
 use crate::batch::{Batches, Keyed, KeyedRows, Moment};
 use crate::evaluate::{Faults, Formula};
+use crate::packed::{Packed, is_word};
 use crate::recorder::{Meter, row_text};
 
 /// The expressions of a key, and the types in which it is packed.
@@ -47,6 +48,11 @@ impl KeyShape {
         }
     }
 
+    /// Whether the key of every row is a number.
+    pub(crate) fn is_word(&self) -> bool {
+        is_word(&self.types) && self.formulas.iter().all(|formula| !formula.ty().is_option())
+    }
+
     /// Fields of the row as key.
     pub(crate) fn fields(fields: &[usize], types: &[Type]) -> Self {
         let exprs: Vec<Expr> =
@@ -57,7 +63,7 @@ impl KeyShape {
 
 /// How a row becomes the value beside its key: one packed row per row of the batch; rows in the
 /// faults get any.
-pub(crate) type PackValue = Box<dyn Fn(&ColumnBatch, &mut Faults) -> Vec<PackedRow>>;
+pub(crate) type PackValue<V = PackedRow> = Box<dyn Fn(&ColumnBatch, &mut Faults) -> Vec<V>>;
 
 /// The whole row as value.
 pub(crate) fn pack_whole(types: Vec<Type>) -> PackValue {
@@ -67,14 +73,19 @@ pub(crate) fn pack_whole(types: Vec<Type>) -> PackValue {
 }
 
 /// Some fields of the row as value.
-pub(crate) fn pack_fields(fields: Vec<usize>, types: Vec<Type>) -> PackValue {
+pub(crate) fn pack_fields<V: Packed>(fields: Vec<usize>, types: Vec<Type>) -> PackValue<V> {
     Box::new(move |batch, _| {
+        if let [only] = fields.as_slice()
+            && let Some(values) = pack_ints(&batch.columns[*only], &types)
+        {
+            return values;
+        }
         let pack = |row_idx| {
             let mut packed = PackedRow::new();
             for (at, ty) in fields.iter().zip(&types) {
                 packed.push_cell(&batch.columns[*at], row_idx, ty);
             }
-            packed
+            V::from_row(packed)
         };
         (0..batch.len()).map(pack).collect()
     })
@@ -94,46 +105,63 @@ pub(crate) fn pack_columns(columns: &[Column], types: &[Type], row_idx: usize) -
     packed
 }
 
+/// A column of integers, where those make rows of this form.
+pub(crate) fn pack_ints<V: Packed>(column: &Column, types: &[Type]) -> Option<Vec<V>> {
+    match column {
+        Column::Int(values) if is_word(types) => V::from_ints(values),
+        _ => None,
+    }
+}
+
 /// Evaluates keys and values; rows with a fault go to the node's errors.
-pub(crate) fn key_rows<T: Moment>(
+pub(crate) fn key_rows<T: Moment, K: Packed, V: Packed>(
     input: Batches<'_, T>,
     schema: Arc<Schema>,
     key: KeyShape,
-    value: PackValue,
+    value: PackValue<V>,
     meter: Meter,
-) -> KeyedRows<'_, T> {
-    input.unary::<CapacityContainerBuilder<Vec<Keyed<T>>>, _, _, _>(Pipeline, "Key", move |_, _| {
-        move |input, output| {
-            input.for_each(|capability, batch| {
-                let time = batch.time.clone();
-                let epoch = time.epoch();
-                let rows = std::mem::take(&mut batch.rows);
-                let mut faults = Faults::new();
-                let keys = pack_keys(&key, &rows, &mut faults);
-                let values = value(&rows, &mut faults);
-                for (at, fault) in &faults {
-                    let row_idx = *at as usize;
-                    let row = row_text(&schema, &rows, row_idx);
-                    meter.fault(epoch, fault, row, rows.diffs[row_idx]);
-                }
-                meter.count(epoch, |counts| counts.input.add_all(&rows.diffs));
-                let capability = capability.delayed(&time, 0);
-                let keyed = (0_u32..)
-                    .zip(keys.into_iter().zip(values).zip(&rows.diffs))
-                    .filter(|(at, _)| !faults.contains_key(at))
-                    .filter_map(|(_, ((key, value), diff))| {
-                        Some(((key?, value), time.clone(), *diff))
-                    });
-                output.session(&capability).give_iterator(keyed);
-            });
-        }
-    })
+) -> KeyedRows<'_, T, K, V> {
+    input.unary::<CapacityContainerBuilder<Vec<Keyed<T, K, V>>>, _, _, _>(
+        Pipeline,
+        "Key",
+        move |_, _| {
+            move |input, output| {
+                input.for_each(|capability, batch| {
+                    let time = batch.time.clone();
+                    let epoch = time.epoch();
+                    let rows = std::mem::take(&mut batch.rows);
+                    let mut faults = Faults::new();
+                    let keys: Vec<Option<K>> = pack_keys(&key, &rows, &mut faults);
+                    let values = value(&rows, &mut faults);
+                    for (at, fault) in &faults {
+                        let row_idx = *at as usize;
+                        let row = row_text(&schema, &rows, row_idx);
+                        meter.fault(epoch, fault, row, rows.diffs[row_idx]);
+                    }
+                    meter.count(epoch, |counts| counts.input.add_all(&rows.diffs));
+                    let capability = capability.delayed(&time, 0);
+                    let keyed = (0_u32..)
+                        .zip(keys.into_iter().zip(values).zip(&rows.diffs))
+                        .filter(|(at, _)| !faults.contains_key(at))
+                        .filter_map(|(_, ((key, value), diff))| {
+                            Some(((key?, value), time.clone(), *diff))
+                        });
+                    output.session(&capability).give_iterator(keyed);
+                });
+            }
+        },
+    )
 }
 
 /// The key of each row; none where `none` drops the row.
-fn pack_keys(key: &KeyShape, rows: &ColumnBatch, faults: &mut Faults) -> Vec<Option<PackedRow>> {
+fn pack_keys<K: Packed>(key: &KeyShape, rows: &ColumnBatch, faults: &mut Faults) -> Vec<Option<K>> {
     let columns: Vec<Cow<'_, Column>> =
         key.formulas.iter().map(|formula| formula.column(rows, faults)).collect();
+    if let [only] = columns.as_slice()
+        && let Some(keys) = pack_ints(only, &key.types)
+    {
+        return keys.into_iter().map(Some).collect();
+    }
     (0..rows.len())
         .map(|row_idx| {
             let mut packed = PackedRow::new();
@@ -152,7 +180,7 @@ fn pack_keys(key: &KeyShape, rows: &ColumnBatch, faults: &mut Faults) -> Vec<Opt
                 NoneInKey::Apart(side) if has_none => packed.push_bytes(&[side]),
                 NoneInKey::Value | NoneInKey::Drop | NoneInKey::Apart(_) => {}
             }
-            Some(packed)
+            Some(K::from_row(packed))
         })
         .collect()
 }

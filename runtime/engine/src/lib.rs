@@ -12,6 +12,7 @@ mod batch;
 mod stats;
 mod recorder;
 mod evaluate;
+mod packed;
 mod map;
 mod route;
 mod source;

@@ -1,30 +1,40 @@
 //! Rows with multiplicities: few of them in place, many in a tree.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use smallvec::SmallVec;
 
-use arqon_types::PackedRow;
+use crate::packed::Packed;
 
 /// Rows up to which a linear search is the fastest.
 const FEW_ROWS_MAX: usize = 16;
 
 /// A multiset of packed rows; negative multiplicities are kept.
-#[derive(Debug)]
-pub(crate) enum Multiset {
+pub(crate) enum Multiset<V: Packed> {
     /// In no particular order.
-    Few(SmallVec<[(PackedRow, i64); 1]>),
+    Few(SmallVec<V::Few>),
     /// By row.
-    Many(BTreeMap<PackedRow, i64>),
+    Many(BTreeMap<V, i64>),
 }
 
-impl Default for Multiset {
+impl<V: Packed> fmt::Debug for Multiset<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        self.for_each(|row, n| {
+            map.entry(row, &n);
+        });
+        map.finish()
+    }
+}
+
+impl<V: Packed> Default for Multiset<V> {
     fn default() -> Self {
         Self::Few(SmallVec::new())
     }
 }
 
-impl Multiset {
+impl<V: Packed> Multiset<V> {
     /// Whether no row is there.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
@@ -42,7 +52,7 @@ impl Multiset {
     }
 
     /// How often `row` is there.
-    pub(crate) fn multiplicity(&self, row: &PackedRow) -> i64 {
+    pub(crate) fn multiplicity(&self, row: &V) -> i64 {
         match self {
             Self::Few(rows) => rows.iter().find(|held| held.0 == *row).map_or(0, |held| held.1),
             Self::Many(rows) => rows.get(row).copied().unwrap_or(0),
@@ -50,7 +60,7 @@ impl Multiset {
     }
 
     /// Changes the multiplicity of `row`.
-    pub(crate) fn add(&mut self, row: &PackedRow, diff: i64) {
+    pub(crate) fn add(&mut self, row: &V, diff: i64) {
         match self {
             Self::Few(rows) => {
                 if let Some(at) = rows.iter().position(|held| held.0 == *row) {
@@ -61,7 +71,7 @@ impl Multiset {
                 } else if rows.len() < FEW_ROWS_MAX {
                     rows.push((row.clone(), diff));
                 } else {
-                    let mut many: BTreeMap<PackedRow, i64> = rows.drain(..).collect();
+                    let mut many: BTreeMap<V, i64> = rows.drain(..).collect();
                     many.insert(row.clone(), diff);
                     *self = Self::Many(many);
                 }
@@ -77,7 +87,7 @@ impl Multiset {
     }
 
     /// Calls `visit` for each row; what is made of it may not depend on the order.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&PackedRow, i64)) {
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&V, i64)) {
         match self {
             Self::Few(rows) => rows.iter().for_each(|(row, n)| visit(row, *n)),
             Self::Many(rows) => rows.iter().for_each(|(row, n)| visit(row, *n)),

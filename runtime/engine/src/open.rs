@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arqon_plan::Release;
 use arqon_types::{PackedRow, Type, Value};
 
+use crate::packed::Packed;
 use crate::source::PackedMap;
 
 /// The keys of a state, by the end of their window; nothing where no window closes.
@@ -29,13 +30,14 @@ impl OpenKeys {
     }
 
     /// Remembers a key that has come.
-    pub(crate) fn add(&mut self, key: &PackedRow) {
+    pub(crate) fn add(&mut self, key: &impl Packed) {
         let Some(rule) = &self.rule else { return };
+        let key = key.to_row();
         let end = match &key.unpack(&rule.types)[rule.part] {
             Value::Timestamp(bound) => bound.saturating_add(rule.slack),
             other => panic!("a window's bound is a timestamp, not {other:?}"),
         };
-        self.ends.entry(end).or_default().insert(key.clone(), ());
+        self.ends.entry(end).or_default().insert(key, ());
     }
 
     /// Takes out the keys whose windows have closed.

@@ -30,7 +30,7 @@ use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
-use crate::keyed::{KeyShape, PackValue, key_rows, pack_nothing, pack_whole};
+use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
 use crate::looped::{Surroundings, members, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
@@ -38,6 +38,7 @@ use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
 use crate::open::OpenKeys;
 use crate::over::OverLogic;
+use crate::packed::{Packed, is_word};
 use crate::recorder::{CounterId, Fault, Layout, Meter, Recorder};
 use crate::route::render_route;
 use crate::session::{SessionLogic, SessionShape};
@@ -402,6 +403,13 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Group(group) => {
                 let shape = GroupShape::new(group, &step.schema);
                 let key = KeyShape::plain(&group.keys);
+                if self.backend == Backend::Hash && key.is_word() {
+                    return Collection::Rows(if shape.reads_word() {
+                        self.group::<u64, u64>(idx, key, shape, only_meter())
+                    } else {
+                        self.group::<u64, PackedRow>(idx, key, shape, only_meter())
+                    });
+                }
                 let open = self.open_keys(idx, &key);
                 let mut rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
                 if shape.is_keyless() {
@@ -525,24 +533,38 @@ impl<'scope> Walk<'scope, '_> {
         stream
     }
 
-    fn key(
+    /// Aggregation on hash operators whose keys and values have these forms.
+    fn group<K: Packed, V: Packed>(
+        &self,
+        idx: usize,
+        key: KeyShape,
+        shape: GroupShape,
+        meter: Meter,
+    ) -> Batches<'scope> {
+        let open = self.open_keys(idx, &key);
+        let value = shape.pack_value::<V>();
+        let rows = self.key::<K, V>(&self.plan.steps[idx], 0, key, value, &meter);
+        self.stateful(idx, "Group", [rows], GroupLogic::new(shape, open), meter)
+    }
+
+    fn key<K: Packed, V: Packed>(
         &self,
         step: &Step,
         input: usize,
         key: KeyShape,
-        value: PackValue,
+        value: PackValue<V>,
         meter: &Meter,
-    ) -> KeyedRows<'scope> {
+    ) -> KeyedRows<'scope, u64, K, V> {
         let schema = self.plan.steps[step.inputs[input].index()].schema.clone();
         key_rows(self.rows(step.inputs[input]), schema, key, value, meter.clone())
     }
 
-    fn stateful<const N: usize>(
+    fn stateful<const N: usize, K: Packed, V: Packed>(
         &self,
         idx: usize,
         name: &str,
-        rows: [KeyedRows<'scope>; N],
-        logic: impl KeyLogic<N>,
+        rows: [KeyedRows<'scope, u64, K, V>; N],
+        logic: impl KeyLogic<N, K, V>,
         meter: Meter,
     ) -> Batches<'scope> {
         let marks = self.release(idx).map(|release| self.marks_of(&release.topics));
@@ -606,6 +628,22 @@ impl<'scope> Walk<'scope, '_> {
         count_through(self.scope.concatenate(streams), meter)
     }
 
+    /// A join on hash operators whose keys and values have these forms.
+    fn hash_join<K: Packed, V: Packed>(
+        &self,
+        idx: usize,
+        shape: JoinShape,
+        [left_key, right_key]: [KeyShape; 2],
+        [left, right]: [PackValue<V>; 2],
+        meter: Meter,
+    ) -> Batches<'scope> {
+        let step = &self.plan.steps[idx];
+        let open = self.open_keys(idx, &left_key);
+        let left = self.key::<K, V>(step, 0, left_key, left, &meter);
+        let right = self.key::<K, V>(step, 1, right_key, right, &meter);
+        self.stateful(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
+    }
+
     fn join(&self, idx: usize, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
         let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
         let [left_fields, right_fields] = &self.narrow.joins[&id];
@@ -613,8 +651,20 @@ impl<'scope> Walk<'scope, '_> {
         let right = pick(&self.plan.steps[step.inputs[1].index()].schema, right_fields);
         let shape = JoinShape::new(join, &left, &right);
         let (left_key, right_key) = JoinShape::keys(join);
-        let open = self.open_keys(idx, &left_key);
         let sides = [(left_fields.clone(), left.types()), (right_fields.clone(), right.types())];
+        let is_plain = join.asof.is_none() && self.backend == Backend::Hash;
+        if is_plain && left_key.is_word() && right_key.is_word() {
+            let is_word = sides.iter().all(|(_, types)| is_word(types));
+            let keys = [left_key, right_key];
+            return if is_word {
+                let values = sides.map(|(fields, types)| pack_fields(fields, types));
+                self.hash_join::<u64, u64>(idx, shape, keys, values, meter)
+            } else {
+                let values = sides.map(|(fields, types)| pack_fields(fields, types));
+                self.hash_join::<u64, PackedRow>(idx, shape, keys, values, meter)
+            };
+        }
+        let open = self.open_keys(idx, &left_key);
         let [left_value, right_value] = pack_sides(join, sides);
         let left = self.key(step, 0, left_key, left_value, &meter);
         let right = self.key(step, 1, right_key, right_value, &meter);

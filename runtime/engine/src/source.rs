@@ -4,7 +4,7 @@
 //! state and feeds the rows that result. Changes of one key always reach the same worker, in the
 //! order in which they were fed.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::FixedState;
 
@@ -70,10 +70,10 @@ impl Changes {
 }
 
 /// A map from packed rows that is never iterated, so that its order cannot leak.
-pub(crate) type PackedMap<V> = hashbrown::HashMap<PackedRow, V, FixedState>;
+pub(crate) type PackedMap<V, K = PackedRow> = hashbrown::HashMap<K, V, FixedState>;
 
 /// The same number for equal bytes within a process.
-pub(crate) fn hash_packed(packed: &PackedRow) -> u64 {
+pub(crate) fn hash_packed(packed: &impl Hash) -> u64 {
     FixedState::default().hash_one(packed)
 }
 

@@ -18,17 +18,20 @@ use arqon_types::{ColumnBatch, PackedRow, Type};
 use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed, KeyedRows};
 use crate::deltas::{Delta, consolidate_in};
 use crate::mark::{Marks, least};
+use crate::packed::Packed;
 use crate::recorder::{Fault, Meter};
 use crate::source::{hash_packed, push_packed};
 use crate::stats::Counts;
 
 /// What an operator does with the changes of an epoch.
-pub(crate) trait KeyLogic<const N: usize>: 'static {
+pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = PackedRow>:
+    'static
+{
     /// Before the first key of an epoch: all its changes, in the order in which they will come.
-    fn open(&mut self, _deltas: [&[Delta]; N]) {}
+    fn open(&mut self, _deltas: [&[Delta<K, V>]; N]) {}
 
     /// Takes all changes of one key, consolidated and in the order of values, one slice per input.
-    fn update(&mut self, key: &PackedRow, deltas: [&[Delta]; N], out: &mut Emitter);
+    fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; N], out: &mut Emitter);
 
     /// After the last key of an epoch that moved the marks: lets go of what has closed.
     fn advance(&mut self, _mark: i64, _out: &mut Emitter) {}
@@ -94,15 +97,15 @@ impl Emitter {
 }
 
 /// Rows of one epoch that wait, one collection per input.
-struct Waiting<const N: usize> {
+struct Waiting<const N: usize, K, V> {
     capability: Capability<u64>,
-    rows: [Vec<Delta>; N],
+    rows: [Vec<Delta<K, V>>; N],
     /// The least mark that counts, if the epoch moved any.
     mark: Option<i64>,
 }
 
-impl<const N: usize> Waiting<N> {
-    fn new(capability: Capability<u64>, spare: &mut Spare<N>) -> Self {
+impl<const N: usize, K, V> Waiting<N, K, V> {
+    fn new(capability: Capability<u64>, spare: &mut Spare<N, K, V>) -> Self {
         let rows = spare.rows.each_mut().map(std::mem::take);
         Self { capability, rows, mark: None }
     }
@@ -110,18 +113,18 @@ impl<const N: usize> Waiting<N> {
 
 /// Emptied lists of the last epoch. The pages of a large list cost more than what is put there,
 /// so they are handed from epoch to epoch, as long as epochs are large.
-struct Spare<const N: usize> {
-    rows: [Vec<Delta>; N],
+struct Spare<const N: usize, K, V> {
+    rows: [Vec<Delta<K, V>>; N],
     /// Where rows move to when they are sorted.
-    room: Vec<Delta>,
+    room: Vec<Delta<K, V>>,
 }
 
-impl<const N: usize> Spare<N> {
+impl<const N: usize, K, V> Spare<N, K, V> {
     fn new() -> Self {
         Self { rows: std::array::from_fn(|_| Vec::new()), room: Vec::new() }
     }
 
-    fn keep(&mut self, used: [Vec<Delta>; N]) {
+    fn keep(&mut self, used: [Vec<Delta<K, V>>; N]) {
         let n_rows = used.iter().map(Vec::len).max().unwrap_or(0);
         let wanted = n_rows.saturating_mul(SPARE_FACTOR).min(SPARE_ROWS_MAX);
         self.room.shrink_to(wanted);
@@ -162,23 +165,23 @@ pub(crate) struct Operation<'a, 'scope> {
 }
 
 /// Renders an operator of `N` inputs, placed by key.
-pub(crate) fn render_stateful<'scope, const N: usize>(
+pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
     scope: Scope<'scope, u64>,
-    streams: [KeyedRows<'scope>; N],
+    streams: [KeyedRows<'scope, u64, K, V>; N],
     operation: Operation<'_, 'scope>,
-    mut logic: impl KeyLogic<N>,
+    mut logic: impl KeyLogic<N, K, V>,
 ) -> Batches<'scope> {
     let Operation { name, types, meter, marks } = operation;
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let mut inputs = streams.map(|stream| {
-        builder.new_input(stream, Exchange::new(|row: &Keyed| hash_packed(&row.0.0)))
+        builder.new_input(stream, Exchange::new(|row: &Keyed<u64, K, V>| hash_packed(&row.0.0)))
     });
     let mut marks = marks.map(|marks| (builder.new_input(marks.stream, Pipeline), marks.topics));
     let (output, stream) = builder.new_output::<Batch>();
     let mut output = OutputBuilder::<u64, NoopBuilder<Batch>>::from(output);
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut waiting: BTreeMap<u64, Waiting<N>> = BTreeMap::new();
+        let mut waiting: BTreeMap<u64, Waiting<N, K, V>> = BTreeMap::new();
         let mut spare = Spare::new();
         let mut out = Emitter::new(types, meter);
         move |frontiers| {
@@ -236,13 +239,13 @@ pub(crate) fn render_stateful<'scope, const N: usize>(
 }
 
 /// Walks several sorted collections key by key.
-fn by_key<const N: usize>(
-    rows: &[Vec<Delta>; N],
-    mut visit: impl FnMut(&PackedRow, [&[Delta]; N]),
+fn by_key<const N: usize, K: Packed, V: Packed>(
+    rows: &[Vec<Delta<K, V>>; N],
+    mut visit: impl FnMut(&K, [&[Delta<K, V>]; N]),
 ) {
-    let mut rest: [&[Delta]; N] = std::array::from_fn(|idx| rows[idx].as_slice());
+    let mut rest: [&[Delta<K, V>]; N] = std::array::from_fn(|idx| rows[idx].as_slice());
     while let Some(key) = rest.iter().filter_map(|rows| rows.first()).map(|row| &row.0.0).min() {
-        let mut heads: [&[Delta]; N] = [&[]; N];
+        let mut heads: [&[Delta<K, V>]; N] = [&[]; N];
         for (head, rest) in heads.iter_mut().zip(&mut rest) {
             let n_rows = rest.iter().take_while(|row| row.0.0 == *key).count();
             (*head, *rest) = rest.split_at(n_rows);
