@@ -15,6 +15,9 @@ pub(crate) type Delta<K = PackedRow, V = PackedRow> = ((K, V), i64);
 /// Rows from which digits are cheaper than comparisons.
 const DIGITS_ROWS_MIN: usize = 192;
 
+/// Rows up to which they move to other room when they are sorted; more are sorted in place.
+const DIGITS_ROWS_MAX: usize = 1 << 20;
+
 /// What is sorted in a row's place: digits of its key and of its value, and where it stood.
 #[derive(Debug, Clone, Copy, Default)]
 struct Digits {
@@ -55,7 +58,7 @@ pub(crate) fn consolidate_in<K: Packed, V: Packed>(
 
 /// Sorts by key and value. `room` is where the rows move to; it is left empty.
 fn sort_deltas<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V>>, room: &mut Vec<Delta<K, V>>) {
-    if rows.len() < DIGITS_ROWS_MIN || u32::try_from(rows.len()).is_err() {
+    if !(DIGITS_ROWS_MIN..=DIGITS_ROWS_MAX).contains(&rows.len()) {
         compare(rows);
         return;
     }
