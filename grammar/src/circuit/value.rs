@@ -139,10 +139,37 @@ impl<'a> Reader<'a> {
         let mut fields = Vec::with_capacity(items.len());
         for item in items {
             let name = self.declared(*item, NameRule::Identifier, what);
-            let value = self.expression(item.value);
+            let value = if self.is_empty(item.value) {
+                self.no_expression(*item, what);
+                Expr::error(item.span)
+            } else {
+                self.expression(item.value)
+            };
             fields.push(NamedExpr { name, value });
         }
         fields
+    }
+
+    /// Reports a name alone: `{ device, n: count }`.
+    fn no_expression(&mut self, item: Item<'a>, what: &str) {
+        let key = item.key;
+        let fault = Diagnostic::new(
+            code::yaml::WRONG_SHAPE,
+            item.span,
+            format!("the {what} `{key}` has no expression"),
+        );
+        let end = self.span(item.key_id).end;
+        let rest = &self.text[end as usize..];
+        let n_blanks = rest.len() - rest.trim_start_matches(' ').len();
+        self.report(match what {
+            "aggregate" => fault.help(format!("write what it is, as in `{key}: count()`")),
+            _ if rest[n_blanks..].starts_with(':') => {
+                let n_before = u32::try_from(n_blanks + 1).expect("a line is below 4 GB");
+                let place = Span::new(end + n_before, end + n_before);
+                fault.fix(place, format!(" {key}"), "keep the field as it is")
+            }
+            _ => fault.fix(item.span, format!("{key}: {key}"), "keep the field as it is"),
+        });
     }
 
     /// `{ name: expression }`, or `[path, { name: expression }]` where a path keeps its last
