@@ -14,6 +14,7 @@ mod step;
 mod operator;
 mod example;
 pub(crate) mod tables;
+mod elsewhere;
 
 use std::collections::BTreeMap;
 
@@ -84,7 +85,8 @@ pub(crate) fn lower(
         known: Known::default(),
     };
     let circuit = reader.circuit();
-    (circuit, reader.diagnostics.finish())
+    let diagnostics = reader.diagnostics.finish().into_iter();
+    (circuit, diagnostics.map(|diagnostic| elsewhere::told(diagnostic, text)).collect())
 }
 
 /// The version of the language read here.
