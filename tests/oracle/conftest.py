@@ -4,6 +4,7 @@ import datetime
 import os
 import pathlib
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -47,6 +48,17 @@ def literal(value):
 def setting(name, default):
     """A number from the environment."""
     return int(os.environ.get(name, default))
+
+
+def on_backends(work):
+    """What `work` makes of each back end that is asked for, all at the same time."""
+    with ThreadPoolExecutor(len(BACKENDS)) as pool:
+        return list(pool.map(work, BACKENDS))
+
+
+def columns_of(text):
+    """`id: int, name: str` as a map from names to types."""
+    return dict(column.split(": ") for column in " ".join(text.split()).split(", "))
 
 
 @pytest.fixture(scope="session")

@@ -28,9 +28,9 @@ def cut(items, chance):
     return [items[start:end] for start, end in zip([0, *ends], [*ends, len(items)], strict=True)]
 
 
-def went_and_came(rows, key, share, chance):
-    """The steps of a `full` topic that end with `rows`: (step, rows) with pieces that are
-    inserted, and a share of them that is deleted in between and inserted again later."""
+def went_and_came(rows, share, chance):
+    """Steps that end with `rows`: (step, rows) with pieces that are inserted, and a share of them
+    that is deleted in between and inserted again later."""
     rows = list(rows)
     chance.shuffle(rows)
     steps = [("insert", piece) for piece in cut(rows, chance)]
@@ -38,14 +38,12 @@ def went_and_came(rows, key, share, chance):
     there = [row for _, piece in steps[:at] for row in piece]
     gone = chance.sample(there, int(len(there) * share))
     if gone:
-        steps.insert(at, ("delete", [{name: row[name] for name in key} for row in gone]))
+        steps.insert(at, ("delete", gone))
         steps.insert(chance.randint(at + 1, len(steps)), ("insert", gone))
     return steps
 
 
-def write(path, step, rows):
-    """A file of rows that are inserted, or of keys that are deleted."""
-    lines = rows if step == "insert" else [{"$delete": row} for row in rows]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    path.write_text(text, encoding="utf-8")
+def write(path, lines):
+    """A file of JSON objects, one a line."""
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path

@@ -1,4 +1,8 @@
-"""The loops of the corpus against networkx, after every one of a thousand changes."""
+"""The loops of the corpus against networkx, after every one of a thousand changes.
+
+`ARQON_CASES` and `ARQON_SEED` choose how many random graphs and from which seed, `ARQON_BACKENDS`
+on which back ends; `cargo xtask torture graphs` sets them for the long run.
+"""
 
 import json
 import random
@@ -6,12 +10,27 @@ import random
 import networkx
 import pytest
 
-SEED = 1735
+from conftest import BACKENDS, setting
+
+SEED = setting("ARQON_SEED", 1735)
+N_GRAPHS = setting("ARQON_CASES", 2)
 N_CHANGES = 1_000
 N_NODES = 40
 # Few enough that graphs fall apart and grow together all the time.
 N_EDGES_WANTED = 55
 ROOTS = (0, 1, 2)
+
+
+@pytest.fixture(params=range(SEED, SEED + N_GRAPHS), ids="seed {}".format)
+def seed(request):
+    """What a random graph comes from."""
+    return request.param
+
+
+@pytest.fixture(params=BACKENDS)
+def options(request, seed):
+    """A back end, and as many workers as the seed says."""
+    return "--backend", request.param, "--workers", str((1, 2, 4)[seed % 3])
 
 
 def signed_edges(generator):
@@ -37,11 +56,11 @@ def write(path, lines):
     return path
 
 
-def answers(arqon, circuit, seed, changes, topic, folder, *more):
+def answers(arqon, circuit, start, changes, topic, folder, *more):
     """What the topic holds after each change; an epoch holds one line of the inputs."""
     path = folder / "deltas.ndjson"
     inputs = [
-        (name, write(folder / f"{name}.ndjson", lines)) for name, lines in (seed, changes)
+        (name, write(folder / f"{name}.ndjson", lines)) for name, lines in (start, changes)
     ]
     options = ("--epoch-rows", "1", *more)
     arqon.run(circuit, inputs, [(topic, path)], *options, form="deltas")
@@ -49,7 +68,7 @@ def answers(arqon, circuit, seed, changes, topic, folder, *more):
     for line in path.read_text(encoding="utf-8").splitlines():
         delta = json.loads(line)
         by_epoch.setdefault(delta["$epoch"], []).append((delta["$row"], delta["$diff"]))
-    held, n_seed = {}, len(seed[1])
+    held, n_seed = {}, len(start[1])
     for epoch in range(1, n_seed + len(changes[1]) + 1):
         for row, diff in by_epoch.pop(epoch, ()):
             key = tuple(sorted(row.items()))
@@ -62,38 +81,25 @@ def answers(arqon, circuit, seed, changes, topic, folder, *more):
     assert not by_epoch, f"epochs that nobody fed: {sorted(by_epoch)}"
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_reachability(arqon, tmp_path, workers):
-    lines, states = signed_edges(random.Random(SEED))
-    seed = ("graph.roots", [{"id": root} for root in ROOTS])
+def test_reachability(arqon, tmp_path, seed, options):
+    lines, states = signed_edges(random.Random(seed))
+    start = ("graph.roots", [{"id": root} for root in ROOTS])
     changes = ("graph.ways", lines)
-    found = answers(
-        arqon,
-        "circuits/ok/reachability.yaml",
-        seed,
-        changes,
-        "graph.reached",
-        tmp_path,
-        "--workers",
-        workers,
-    )
-    n_checked = 0
+    circuit = "circuits/ok/reachability.yaml"
+    found = answers(arqon, circuit, start, changes, "graph.reached", tmp_path, *options)
     for edges, rows in zip(states, found, strict=True):
         graph = networkx.DiGraph(edges)
         graph.add_nodes_from(ROOTS)
         wanted = set(ROOTS).union(*(networkx.descendants(graph, root) for root in ROOTS))
         assert {row["id"] for row in rows} == wanted
-        n_checked += 1
-    assert n_checked == N_CHANGES
 
 
-def test_components(arqon, tmp_path):
-    lines, states = signed_edges(random.Random(SEED + 1))
-    seed = ("graph.nodes", [{"id": node} for node in range(N_NODES)])
+def test_components(arqon, tmp_path, seed, options):
+    lines, states = signed_edges(random.Random(seed))
+    start = ("graph.nodes", [{"id": node} for node in range(N_NODES)])
     changes = ("graph.ties", lines)
-    found = answers(
-        arqon, "circuits/ok/components.yaml", seed, changes, "graph.members", tmp_path
-    )
+    circuit = "circuits/ok/components.yaml"
+    found = answers(arqon, circuit, start, changes, "graph.members", tmp_path, *options)
     for edges, rows in zip(states, found, strict=True):
         graph = networkx.Graph(edges)
         graph.add_nodes_from(range(N_NODES))
@@ -105,15 +111,13 @@ def test_components(arqon, tmp_path):
         assert {row["id"]: row["component"] for row in rows} == wanted
 
 
-def test_shortest_paths(arqon, tmp_path):
-    generator = random.Random(SEED + 2)
-    lines, states = lengths(generator)
+def test_shortest_paths(arqon, tmp_path, seed, options):
+    lines, states = lengths(random.Random(seed))
     offices = [f"n{root}" for root in ROOTS]
-    seed = ("map.offices", [{"id": office} for office in offices])
+    start = ("map.offices", [{"id": office} for office in offices])
     changes = ("map.roads", lines)
-    found = answers(
-        arqon, "circuits/ok/shortest_paths.yaml", seed, changes, "map.distances", tmp_path
-    )
+    circuit = "circuits/ok/shortest_paths.yaml"
+    found = answers(arqon, circuit, start, changes, "map.distances", tmp_path, *options)
     for roads, rows in zip(states, found, strict=True):
         graph = networkx.DiGraph()
         graph.add_nodes_from(offices)

@@ -4,7 +4,7 @@ import decimal
 
 import pytest
 
-from relation import assert_equal, read_csv
+from relation import Wanted, assert_equal, read_csv
 
 D = decimal.Decimal
 
@@ -36,3 +36,15 @@ def test_columns_are_found_by_their_names(tmp_path):
     assert read_csv(path, columns, optional=["b"]) == [(D("1.50"), "x, y"), (D("2.00"), None)]
     with pytest.raises(AssertionError):
         read_csv(path, {"a": "decimal"})
+
+
+def test_only_the_bytes_that_were_equal_are_not_read_again(tmp_path):
+    path, columns = tmp_path / "x.csv", {"a": "int"}
+    wanted = Wanted([(1,), (2,)])
+    for text in ("a\n1\n2\n", "a\n1\n2\n", "a\n2\n1\n"):
+        path.write_text(text, encoding="utf-8")
+        wanted.check(path, columns)
+    for _ in range(2):
+        path.write_text("a\n1\n3\n", encoding="utf-8")
+        with pytest.raises(AssertionError):
+            wanted.check(path, columns)

@@ -5,14 +5,15 @@ and after rows have changed for good.
 on which back ends; `cargo xtask torture tpch` sets them for the long run.
 """
 
+import functools
 import random
 
 import pytest
 
 import splits
 import tpch
-from conftest import BACKENDS, setting
-from relation import assert_equal, read_csv
+from conftest import columns_of, on_backends, setting
+from relation import Wanted
 from tpch_queries import QUERIES
 
 SEED = setting("ARQON_SEED", 1994)
@@ -33,6 +34,18 @@ def loaded(tpch_tables):
 
 
 @pytest.fixture(scope="module")
+def wanted(loaded):
+    """The answers for the tables as loaded: by query, and whether with its other parameters."""
+
+    @functools.cache
+    def answer(number, is_other):
+        query = QUERIES[number]
+        return Wanted(answer_of(loaded, query, query.other if is_other else query.params))
+
+    return answer
+
+
+@pytest.fixture(scope="module")
 def all_rows(loaded):
     """The rows of all tables, by table."""
     return {table: tpch.rows(loaded, table) for table in tpch.TABLES}
@@ -45,9 +58,9 @@ def split(request, all_rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("split")
     steps = [
         [
-            (table, splits.write(folder / f"{table}_{at}.ndjson", step, rows))
+            (table, write(folder / f"{table}_{at}.ndjson", table, step, rows))
             for at, (step, rows) in enumerate(
-                splits.went_and_came(all_rows[table], tpch.KEYS[table], 0.05, chance)
+                splits.went_and_came(all_rows[table], 0.05, chance)
             )
         ]
         for table in tpch.TABLES
@@ -65,45 +78,36 @@ def changed(all_rows, tmp_path_factory, tpch_tables):
     files = []
     for table, gone, back in changes(all_rows, chance):
         tpch.replace(database, table, gone, back)
-        keys = [{name: row[name] for name in tpch.KEYS[table]} for row in gone]
-        for step, rows in (("delete", keys), ("insert", back)):
-            chance.shuffle(rows)
+        for step, rows in (("delete", gone), ("insert", back)):
+            rows = chance.sample(rows, len(rows))
             path = folder / f"{step}_{table}.ndjson"
-            files.append((table, splits.write(path, step, rows)))
+            files.append((table, write(path, table, step, rows)))
     yield files, database
     database.close()
 
 
 @pytest.mark.parametrize("number", QUERIES)
-def test_the_answer_as_loaded(arqon, tpch_tables, loaded, number, tmp_path):
-    query = QUERIES[number]
-    wanted = answer_of(loaded, query, query.params)
-    assert wanted, "a query without an answer proves nothing"
-    assert_equal(answer(arqon, number, {}, tables(tpch_tables, query), tmp_path), wanted)
+def test_the_answer_as_loaded(arqon, tpch_tables, wanted, number, tmp_path):
+    assert wanted(number, False).rows, "a query without an answer proves nothing"
+    check(arqon, number, {}, tables(tpch_tables, number), wanted(number, False), tmp_path)
 
 
 @pytest.mark.parametrize("number", QUERIES)
-def test_the_answer_under_a_random_split(arqon, loaded, split, number, tmp_path):
-    seed, steps = split
-    query = QUERIES[number]
+def test_the_answer_under_a_random_split(arqon, split, wanted, number, tmp_path):
+    seed, inputs = split
     # Every second time with other parameters.
-    params = query.other if seed % 2 else {}
-    inputs = [(table, path) for table, path in steps if table in query.tables.split()]
-    wanted = answer_of(loaded, query, params or query.params)
-    for backend in BACKENDS:
-        got = answer(arqon, number, params, inputs, tmp_path, "--backend", backend)
-        assert_equal(got, wanted)
+    is_other = seed % 2 == 1
+    params = QUERIES[number].other if is_other else {}
+    check(arqon, number, params, inputs, wanted(number, is_other), tmp_path)
 
 
 @pytest.mark.parametrize("number", QUERIES)
 def test_the_answer_after_rows_changed(arqon, tpch_tables, changed, number, tmp_path):
     files, database = changed
-    query = QUERIES[number]
-    wanted = answer_of(database, query, query.other)
-    inputs = tables(tpch_tables, query)
-    inputs += [(table, path) for table, path in files if table in query.tables.split()]
-    got = answer(arqon, number, query.other, inputs, tmp_path, "--epoch-rows", EPOCH_ROWS)
-    assert_equal(got, wanted)
+    params = QUERIES[number].other
+    answer = Wanted(answer_of(database, QUERIES[number], params))
+    inputs = tables(tpch_tables, number) + files
+    check(arqon, number, params, inputs, answer, tmp_path, "--epoch-rows", EPOCH_ROWS)
 
 
 def test_most_answers_change_with_the_rows(loaded, changed):
@@ -119,13 +123,21 @@ def test_most_answers_change_with_the_rows(loaded, changed):
     assert 3 * len(QUERIES) <= 4 * n_changed, f"{n_changed} of {len(QUERIES)}"
 
 
-def answer(arqon, number, params, inputs, folder, *more):
-    """The circuit's rows for a query; `params` replaces the circuit's own."""
-    query, out = QUERIES[number], folder / "result.csv"
-    circuit = f"circuits/bench/tpch/q{number:02}.yaml"
-    arqon.run(circuit, inputs, [("result", out)], *more, params=params)
-    columns = dict(column.split(": ") for column in " ".join(query.columns.split()).split(", "))
-    return read_csv(out, columns, query.optional)
+def check(arqon, number, params, inputs, wanted, folder, *more):
+    """Holds a circuit's answer against the wanted one, on each back end; `params` replaces the
+    circuit's own."""
+    query = QUERIES[number]
+    inputs = [(table, path) for table, path in inputs if table in query.tables.split()]
+
+    def run(backend):
+        out = folder / f"result_{backend}.csv"
+        circuit = f"circuits/bench/tpch/q{number:02}.yaml"
+        options = ("--backend", backend, *more)
+        arqon.run(circuit, inputs, [("result", out)], *options, params=params)
+        return out
+
+    for out in on_backends(run):
+        wanted.check(out, columns_of(query.columns), query.optional)
 
 
 def answer_of(database, query, params):
@@ -133,9 +145,17 @@ def answer_of(database, query, params):
     return database.execute(query.sql, params).fetchall()
 
 
-def tables(folder, query):
+def tables(folder, number):
     """The tables of a query as inputs."""
-    return [(table, folder / f"{table}.csv") for table in query.tables.split()]
+    return [(table, folder / f"{table}.csv") for table in QUERIES[number].tables.split()]
+
+
+def write(path, table, step, rows):
+    """A file of rows that are inserted, or of keys that are deleted."""
+    if step == "delete":
+        keys = ({name: row[name] for name in tpch.KEYS[table]} for row in rows)
+        rows = [{"$delete": key} for key in keys]
+    return splits.write(path, rows)
 
 
 def changes(all_rows, chance):

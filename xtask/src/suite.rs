@@ -132,10 +132,10 @@ pub(crate) fn write_wire_code(root: &Path) -> Result<bool, String> {
     Ok(counted(root, &mut cargo, Count::Libtest)?.n_failed == 0)
 }
 
-/// A file of `tests/oracle` with the release build and other settings; true if all passed.
+/// Files of `tests/oracle` with the release build and other settings; true if all passed.
 pub(crate) fn torture_oracle(
     root: &Path,
-    file: &str,
+    files: &[&str],
     settings: &[(&str, OsString)],
 ) -> Result<bool, String> {
     say(python::announcement(root).as_deref().unwrap_or("This installs nothing."));
@@ -145,7 +145,9 @@ pub(crate) fn torture_oracle(
     }
     let arqon = arqon_path(true)?;
     let tools = Tools { root, arqon: &arqon, python: Some(&python) };
-    Ok(tools.oracle(&format!("tests/oracle/{file}"), TORTURE_EVENTS, settings)?.n_failed == 0)
+    let targets: Vec<String> = files.iter().map(|file| format!("tests/oracle/{file}")).collect();
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    Ok(tools.oracle(&targets, TORTURE_EVENTS, settings)?.n_failed == 0)
 }
 
 fn succeeded(reports: &[Report]) -> bool {
@@ -202,8 +204,8 @@ impl Tools<'_> {
         match step {
             Step::Format | Step::Lint | Step::Rust => house_step(self.root, step),
             Step::Circuits => self.circuits(),
-            Step::Python => self.pytest("sdk/python", &[]),
-            Step::Oracle => self.oracle("tests/oracle", ORACLE_EVENTS, &[]),
+            Step::Python => self.pytest(&["sdk/python"], &[]),
+            Step::Oracle => self.oracle(&["tests/oracle"], ORACLE_EVENTS, &[]),
             Step::Readme => readme::run(self.root, self.arqon),
         }
     }
@@ -229,7 +231,7 @@ impl Tools<'_> {
     /// Tests that hold answers against `DuckDB`, after their data is written.
     fn oracle(
         &self,
-        target: &str,
+        targets: &[&str],
         n_events: usize,
         settings: &[(&str, OsString)],
     ) -> Result<Tally, String> {
@@ -242,14 +244,17 @@ impl Tools<'_> {
         let mut all = settings.to_vec();
         all.push(("ARQON_TPCH", tables.into()));
         all.push(("ARQON_NEXMARK", events.into()));
-        self.pytest(target, &all)
+        self.pytest(targets, &all)
     }
 
-    fn pytest(&self, folder: &str, more: &[(&str, OsString)]) -> Result<Tally, String> {
-        self.present(folder)?;
+    fn pytest(&self, targets: &[&str], more: &[(&str, OsString)]) -> Result<Tally, String> {
+        for target in targets {
+            self.present(target)?;
+        }
         let mut python = Command::new(self.python.ok_or("there is no Python environment")?);
         python
-            .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", folder])
+            .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            .args(targets)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("ARQON_BIN", self.arqon)
             .envs(more.iter().map(|(name, value)| (name, value)));

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     seed: u64,
 }
 
-/// A long run: a test that reads `ARQON_CASES` and `ARQON_SEED`.
+/// A long run: a test that reads `ARQON_CASES` and `ARQON_SEED`, or proptest's names for them.
 struct Run {
     name: &'static str,
     about: &'static str,
@@ -29,28 +29,46 @@ struct Run {
     test: &'static str,
 }
 
-/// A long run of a file in `tests/oracle`, which reads the same settings.
+/// A long run of files in `tests/oracle`, which read the same settings.
 struct OracleRun {
     name: &'static str,
     about: &'static str,
     cases: u64,
-    file: &'static str,
+    files: &'static [&'static str],
 }
+
+/// The target of tests that stand beside the code of their package.
+const LIBRARY: &str = "";
 
 const ORACLE_RUNS: &[OracleRun] = &[
     OracleRun {
-        name: "nexmark",
-        about: "the Nexmark queries on both back ends over 200,000 events, each case a random split \
-            into epochs: DuckDB's answers",
+        name: "answers",
+        about: "`nexmark`, `tpch` and `graphs`, one after another",
         cases: 20,
-        file: "test_nexmark.py",
+        files: &["test_nexmark.py", "test_tpch.py", "test_graphs.py"],
+    },
+    OracleRun {
+        name: "nexmark",
+        about: "the Nexmark queries on both back ends over 200,000 events: as loaded, each case a \
+            random split into epochs, and every fourth one in which 5 % of the events go and come \
+            back: DuckDB's answers",
+        cases: 20,
+        files: &["test_nexmark.py"],
     },
     OracleRun {
         name: "tpch",
-        about: "the 22 TPC-H queries on both back ends, each case a random split into epochs in which \
-            5 % of the rows go and come back: DuckDB's answers",
+        about: "the 22 TPC-H queries on both back ends: as loaded, each case a random split into \
+            epochs in which 5 % of the rows go and come back, and after rows changed: DuckDB's \
+            answers",
         cases: 20,
-        file: "test_tpch.py",
+        files: &["test_tpch.py"],
+    },
+    OracleRun {
+        name: "graphs",
+        about: "reachability, components and shortest paths on both back ends, each case a random \
+            graph that changes 1,000 times: after each change networkx's answers",
+        cases: 20,
+        files: &["test_graphs.py"],
     },
 ];
 
@@ -81,6 +99,58 @@ const RUNS: &[Run] = &[
         package: "arqon-tests",
         target: "law",
         test: "late_rows_are_late_however_epochs_are_cut",
+    },
+    Run {
+        name: "B03",
+        about: "random circuits and updates: the same deltas, byte for byte, from 1, 2 and 4 workers on \
+                both back ends",
+        cases: 500,
+        package: "arqon-tests",
+        target: "law",
+        test: "workers::any_number_of_workers_gives_the_same_deltas",
+    },
+    Run {
+        name: "B04",
+        about: "subscribers that join at every epoch: snapshot and deltas are the state, without gap or \
+                overlap",
+        cases: 5_000,
+        package: "arqon-spine",
+        target: LIBRARY,
+        test: "bus_tests::snapshot_and_deltas_are_the_state",
+    },
+    Run {
+        name: "B05",
+        about: "random circuits with retractions of rows that are not there: an error row each, and all \
+                else as without them",
+        cases: 2_000,
+        package: "arqon-tests",
+        target: "law",
+        test: "unknown::retractions_of_unknown_rows_change_nothing",
+    },
+    Run {
+        name: "B09",
+        about: "as B01, while floats are NaN, infinite, -0, denormal or enormous",
+        cases: 2_000,
+        package: "arqon-tests",
+        target: "law",
+        test: "odd_floats_are_values_like_others",
+    },
+    Run {
+        name: "B12",
+        about: "random circuits in which a node comes to read itself: the cycle is named",
+        cases: 5_000,
+        package: "arqon-tests",
+        target: "law",
+        test: "cycles::a_cycle_without_delay_is_named",
+    },
+    Run {
+        name: "B14",
+        about: "rows for which an expression has no value, over a websocket: an error row and a count \
+                each, and the server, the session and all other rows go on",
+        cases: 10_000,
+        package: "arqon-tests",
+        target: "sockets",
+        test: "poison::poison_is_an_error_row_and_everything_else_goes_on",
     },
     Run {
         name: "fuzz-yaml",
@@ -175,11 +245,14 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
         .ok_or_else(|| format!("no run `{name}`; `cargo xtask torture` lists them"))?;
     let cases = arguments.cases.unwrap_or(run.cases);
     say(&format!("{}: {cases} cases from seed {}", run.name, arguments.seed));
+    let target = if run.target == LIBRARY { vec!["--lib"] } else { vec!["--test", run.target] };
+    let (n_cases, seed) = (cases.to_string(), arguments.seed.to_string());
     let status = Command::new("cargo")
-        .args(["test", "--release", "-p", run.package, "--test", run.target, "--", "--exact"])
-        .args([run.test, "--nocapture"])
-        .env("ARQON_CASES", cases.to_string())
-        .env("ARQON_SEED", arguments.seed.to_string())
+        .args(["test", "--release", "-p", run.package])
+        .args(target)
+        .args(["--", "--exact", run.test, "--nocapture"])
+        .envs([("ARQON_CASES", &n_cases), ("PROPTEST_CASES", &n_cases)])
+        .envs([("ARQON_SEED", &seed), ("PROPTEST_RNG_SEED", &seed)])
         .current_dir(root)
         .status()
         .map_err(|error| format!("cargo: {error}"))?;
@@ -193,6 +266,8 @@ fn oracle(root: &Path, run: &OracleRun, arguments: &Arguments) -> Result<bool, S
         ("ARQON_CASES", cases.to_string().into()),
         ("ARQON_SEED", arguments.seed.to_string().into()),
         ("ARQON_BACKENDS", "hash,arrangements".into()),
+        // A line for each test, since they are long.
+        ("PYTEST_ADDOPTS", "-vv".into()),
     ];
-    suite::torture_oracle(root, run.file, &settings)
+    suite::torture_oracle(root, run.files, &settings)
 }
