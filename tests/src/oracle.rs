@@ -14,6 +14,8 @@ use arqon_plan::{
 };
 use arqon_types::{Change, Discipline, Row, TopicName, Type, Value};
 
+use crate::float_total::FloatTotal;
+
 /// Rows with their multiplicities; none is 0.
 pub type Collection = BTreeMap<Row, i64>;
 
@@ -1043,46 +1045,18 @@ fn sum(aggregate: &Aggregate, values: &[(Row, i64)], n: i64) -> Result<Value, St
         other => panic!("{other:?} has no exact sum"),
     };
     Ok(match aggregate.ty.required() {
-        Type::Float64 => Value::float(nearest(float_units(values), 1)),
+        Type::Float64 => Value::float(float_total(values).over(1)),
         Type::Decimal(_) => Value::Decimal(whole(units)),
         Type::Duration => Value::Duration(i64::try_from(whole(units)).map_err(|_| overflow())?),
         _ => Value::Int(i64::try_from(whole(units)).map_err(|_| overflow())?),
     })
 }
 
-/// Floats are summed as whole multiples of 2^-`FRACTION_BITS`, which generated numbers and their
-/// averages are; nothing rounds before the end.
-const FRACTION_BITS: i32 = 100;
-
-fn float_units(values: &[(Row, i64)]) -> i128 {
-    values
-        .iter()
-        .map(|(args, diff)| match &args[0] {
-            Value::Float(float) => units_of(float.get()) * i128::from(*diff),
-            other => panic!("{other:?} is no float"),
-        })
-        .sum()
-}
-
-fn units_of(number: f64) -> i128 {
-    if number == 0.0 {
-        return 0;
-    }
-    let bits = number.to_bits();
-    let exponent = i32::try_from((bits >> 52) & 0x7FF).expect("11 bits");
-    let mantissa = i128::from((bits & ((1 << 52) - 1)) | (1 << 52));
-    let shift = exponent - 1075 + FRACTION_BITS;
-    assert!((0..=70).contains(&shift), "{number} is beyond what the generator makes");
-    let magnitude = mantissa << shift;
-    if number < 0.0 { -magnitude } else { magnitude }
-}
-
-/// `units / n` as the nearest float: the last bit stands for all that the division leaves.
-#[expect(clippy::cast_precision_loss, reason = "the one rounding of the whole sum")]
-fn nearest(units: i128, n: i64) -> f64 {
-    let (quotient, rest) = (units / i128::from(n), units % i128::from(n));
-    let sticky = i128::from(rest != 0) * units.signum();
-    (quotient * 2 + sticky) as f64 / 2_f64.powi(FRACTION_BITS + 1)
+fn float_total(values: &[(Row, i64)]) -> FloatTotal {
+    FloatTotal::of(values.iter().map(|(args, diff)| match &args[0] {
+        Value::Float(float) => (*float, *diff),
+        other => panic!("{other:?} is no float"),
+    }))
 }
 
 fn small(number: i64) -> f64 {
@@ -1095,7 +1069,7 @@ fn average(aggregate: &Aggregate, values: &[(Row, i64)], n: i64) -> Value {
     };
     let whole = |units: i128| small(i64::try_from(units).expect("generated numbers are small"));
     Value::float(match aggregate.args[0].ty.required() {
-        Type::Float64 => nearest(float_units(values), n),
+        Type::Float64 => float_total(values).over(n),
         Type::Decimal(scale) => {
             let units = sum(|value| match value {
                 Value::Decimal(units) => *units,

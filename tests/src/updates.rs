@@ -2,7 +2,7 @@
 
 use arqon_types::{Change, Discipline, Elements, Float, Row, Tensor, TopicName, Value};
 
-use crate::generator::{CONTROL, INPUTS};
+use crate::generator::{CONTROL, INPUTS, ROW};
 use crate::random::Random;
 
 /// One message: a topic and what it says.
@@ -58,6 +58,65 @@ pub fn recut(random: &mut Random, epochs: &[Vec<Message>]) -> Vec<Vec<Message>> 
         again.last_mut().expect("one epoch at least").push(message.clone());
     }
     again
+}
+
+/// Floats at the edges of what floats are, some of them also as float32.
+const ODD: [f64; 14] = [
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    -0.0,
+    f64::MAX,
+    f64::MIN,
+    f64::MIN_POSITIVE,
+    -5e-324,
+    f32::MAX as f64,
+    1e-45,
+    0.1,
+    -1e16,
+    1e300,
+    1e-17,
+];
+
+/// The same messages with odd floats. In all of them a number stands for itself or for the same odd
+/// one, so that rows which were equal still are.
+pub fn with_odd_floats(random: &mut Random, epochs: Vec<Vec<Message>>) -> Vec<Vec<Message>> {
+    let quarters: Vec<Option<f64>> =
+        (-4..=8).map(|_| random.chance(50).then(|| *random.pick(&ODD))).collect();
+    let odd = |number: f64| {
+        let at = (-4..=8).position(|quarter| number * 4.0 - f64::from(quarter) == 0.0);
+        at.and_then(|at| quarters[at]).unwrap_or(number)
+    };
+    let odd_value = |value: &Value, ty: &str| match value {
+        Value::Float(float) if ty == "float32" => {
+            Value::float(Float::new(odd(float.get())).to_f32().into())
+        }
+        Value::Float(float) => Value::float(odd(float.get())),
+        Value::Tensor(tensor) => {
+            let Elements::F32(elements) = tensor.elements() else { panic!("{ty} is of floats") };
+            let elements = elements.iter().map(|x| Float::new(odd((*x).into())).to_f32());
+            let odd = Tensor::vector(Elements::F32(elements.collect()));
+            Value::Tensor(odd.expect("as many elements").into())
+        }
+        other => other.clone(),
+    };
+    let odd_row = |row: Row| -> Row {
+        row.iter().zip(ROW).map(|(value, (_, ty))| odd_value(value, ty)).collect()
+    };
+    let odd_message = |(topic, change): Message| {
+        if topic.as_str() == CONTROL {
+            return (topic, change);
+        }
+        let change = match change {
+            Change::Insert(row) => Change::Insert(odd_row(row)),
+            Change::Upsert(row) => Change::Upsert(odd_row(row)),
+            Change::Diff { row, diff } => Change::Diff { row: odd_row(row), diff },
+            Change::Delete(key) => Change::Delete(key),
+        };
+        (topic, change)
+    };
+    let odd_epoch = |messages: Vec<Message>| messages.into_iter().map(odd_message).collect();
+    epochs.into_iter().map(odd_epoch).collect()
 }
 
 fn message(random: &mut Random, held: &mut Vec<Row>, clock: &mut i64) -> Message {

@@ -704,8 +704,14 @@ fn any_change() -> impl Strategy<Value = (i64, i64, i64)> {
     (0..4_i64, 0..3_i64, prop_oneof![Just(-1_i64), Just(1)])
 }
 
+/// At least so many cases; the long run asks for more.
+fn many(n_cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    ProptestConfig { cases: asked.cases.max(n_cases), ..asked }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(many(500))]
     /// A snapshot at any epoch and the deltas after it are the state, without gap or overlap,
     /// whatever the credit, the outbox and the merging of what waits.
     #[test]

@@ -3,83 +3,70 @@
 //!
 //! `ARQON_CASES` and `ARQON_SEED` choose how many cases and from which seed; `cargo xtask torture
 //! B01` sets them for the long run. A failure prints the seed and the circuit.
+//!
+//! Beside it stand the laws that need no recomputation: the same bytes from any number of workers,
+//! retractions of unknown rows that change nothing, cycles that are named.
+
+mod runs;
+mod workers;
+mod unknown;
+mod cycles;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
 
-use arqon_compiler::{Options, compile};
-use arqon_engine::{
-    BackendChoice, Changes, CounterKind, Counts, Dataflow, EngineOptions, EpochInput, EpochOutput,
-    Feedback, NodeCounts, TopicInput,
-};
+use arqon_engine::{BackendChoice, CounterKind, Counts, EpochOutput, Feedback, NodeCounts};
 use arqon_plan::{DataflowPlan, Frame, Operator};
 use arqon_tests::generator;
 use arqon_tests::oracle::{Answer, Inputs, evaluate};
 use arqon_tests::random::Random;
-use arqon_tests::updates::{Message, add_control, epochs, recut};
-use arqon_types::{Epoch, Value};
+use arqon_tests::updates::{Message, recut, with_odd_floats};
+use arqon_types::Value;
+
+use runs::{Case, Origin, planned, run, seeds, time_of};
 
 const CASES: u64 = 500;
 /// Of circuits with windows, beside those among the others.
 const TIMED_CASES: u64 = 150;
-
-#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
+/// With odd floats, beside those without.
+const ODD_CASES: u64 = 150;
 
 #[test]
 fn the_sum_of_the_deltas_is_the_recomputation() {
-    let first = setting("ARQON_SEED", 1);
-    let cases = setting("ARQON_CASES", CASES);
-    for seed in first..first + cases {
-        case(seed);
-    }
+    seeds(CASES).for_each(|seed| case(seed, |_, epochs| epochs));
+}
+
+/// As the first law, while floats are as odd as floats can be.
+#[test]
+fn odd_floats_are_values_like_others() {
+    seeds(ODD_CASES).for_each(|seed| case(seed, with_odd_floats));
 }
 
 /// As the first law, over circuits that all have a window or a `within`.
 #[test]
 fn late_rows_are_late_however_epochs_are_cut() {
-    let first = setting("ARQON_SEED", 1);
-    let cases = setting("ARQON_CASES", TIMED_CASES);
+    let wanted = seeds(TIMED_CASES);
+    let n_wanted = usize::try_from(wanted.end - wanted.start).expect("few cases");
     let is_timed = |seed: &u64| {
         let text = generator::circuit(&mut Random::new(*seed));
         text.contains("- window:") || text.contains("- within:")
     };
-    let timed = (first..).filter(is_timed).take(usize::try_from(cases).expect("few cases"));
-    timed.for_each(case);
+    let timed = (wanted.start..).filter(is_timed).take(n_wanted);
+    timed.for_each(|seed| case(seed, |_, epochs| epochs));
 }
 
 #[test]
 fn random_circuits_compile() {
-    let first = setting("ARQON_SEED", 1);
-    for seed in first..first + setting("ARQON_CASES", CASES) {
+    for seed in seeds(CASES) {
         planned(seed, &generator::circuit(&mut Random::new(seed)));
     }
 }
 
-fn planned(seed: u64, text: &str) -> DataflowPlan {
-    let options = Options { allow_unbounded: true, ..Options::default() };
-    let compiled = compile(text, "law.yaml", &options);
-    let faults: Vec<String> = compiled
-        .diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.is_error())
-        .map(|diagnostic| format!("{}: {}", diagnostic.code, diagnostic.message))
-        .collect();
-    assert!(faults.is_empty(), "seed {seed}: {faults:#?}\n{text}");
-    compiled.dataflow.expect("a circuit without faults has a plan")
-}
+type Epochs = Vec<Vec<Message>>;
 
-fn case(seed: u64) {
+fn case(seed: u64, altered: impl Fn(&mut Random, Epochs) -> Epochs) {
     let mut random = Random::new(seed);
-    let text = generator::circuit(&mut random);
-    let plan = planned(seed, &text);
-    let mut first_cut = epochs(&mut random);
-    let control = plan.topics.iter().find(|topic| topic.name.as_str() == generator::CONTROL);
-    if let Some(control) = control {
-        add_control(&mut random, control.discipline, &mut first_cut);
-    }
+    let Case { text, plan, epochs } = Case::random(&mut random, seed);
+    let first_cut = altered(&mut random, epochs);
     let second_cut = recut(&mut random, &first_cut);
     let n_workers = *random.pick(&[1, 1, 2, 4]);
     let (one, other) = if random.chance(50) {
@@ -171,76 +158,6 @@ fn check_counts(seed: u64, text: &str, plan: &DataflowPlan, outputs: &[EpochOutp
             _ => 1,
         };
     }
-}
-
-/// Where an epoch comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Messages(usize),
-    End,
-    /// Only what goes back to control topics.
-    Feedback,
-}
-
-/// Epochs that may follow of themselves; some circuits would never settle.
-const FEEDBACKS_MAX: usize = 6;
-
-/// What each epoch came to. After the messages, and again after the end of time, what goes back
-/// goes back until nothing does.
-fn run(
-    plan: &DataflowPlan,
-    epochs: &[Vec<Message>],
-    backend: BackendChoice,
-    n_workers: usize,
-) -> Vec<(Origin, EpochOutput)> {
-    let (sender, receiver) = mpsc::channel();
-    let options = EngineOptions { n_workers, backend };
-    let dataflow = Dataflow::start(plan.clone(), options, move |output| {
-        let _ = sender.send(output);
-    })
-    .expect("the engine starts");
-    let mut epoch = Epoch(0);
-    let mut origins = Vec::new();
-    let mut outputs: Vec<EpochOutput> = Vec::new();
-    let mut settle = |epoch: &mut Epoch, origins: &mut Vec<Origin>| {
-        for _ in 0..FEEDBACKS_MAX {
-            outputs.extend(receiver.iter().take(origins.len() - outputs.len()));
-            let last = outputs.last().expect("every epoch comes out");
-            if last.feedback != Feedback::Pending {
-                break;
-            }
-            *epoch = epoch.next();
-            dataflow.feed_back(*epoch).expect("the engine takes what goes back");
-            origins.push(Origin::Feedback);
-        }
-    };
-    for (at, messages) in epochs.iter().enumerate() {
-        epoch = epoch.next();
-        origins.push(Origin::Messages(at));
-        let topics = messages
-            .iter()
-            .map(|(topic, change)| TopicInput {
-                topic: topic.clone(),
-                changes: Changes::Rows(vec![change.clone()]),
-            })
-            .collect();
-        let time = time_of(at);
-        dataflow.feed(EpochInput { epoch, time, topics }).expect("the engine takes input");
-    }
-    settle(&mut epoch, &mut origins);
-    epoch = epoch.next();
-    origins.push(Origin::End);
-    dataflow.end_time(epoch).expect("the engine takes the end");
-    settle(&mut epoch, &mut origins);
-    dataflow.finish().expect("the engine ends well");
-    outputs.extend(receiver.iter());
-    assert_eq!(origins.len(), outputs.len(), "every epoch comes out once");
-    origins.into_iter().zip(outputs).collect()
-}
-
-/// Any time will do, as long as the recomputation takes the same: here it repeats and goes back.
-fn time_of(at: usize) -> i64 {
-    i64::try_from(at * 7 % 5).expect("few epochs") * 1_000_000_000
 }
 
 /// Adds the deltas of one epoch, asserting that they are canonical.

@@ -5,137 +5,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
-use std::time::Duration;
+mod client;
+mod poison;
 
 use arqon_compiler::{Options, compile};
-use arqon_engine::{Changes, EngineOptions, TopicInput};
+use arqon_engine::{Changes, TopicInput};
 use arqon_proto::{
     Control, Delta, Encoding, Envelope, Hello, Payload, RowCodec, Secret, Subscribe,
 };
-use arqon_server::{EdgeOptions, Server, ServerOptions, random_secret};
-use arqon_shield::Settings;
 use arqon_types::{Change, TopicName, Value};
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value as Json, json};
-use tokio::net::TcpStream;
-use tokio::runtime::Runtime;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
-const DEADLINE: Duration = Duration::from_secs(20);
-const REVENUE: &str = include_str!("../../circuits/ok/shop_revenue.yaml");
-const SIGNED: &str = include_str!("../../circuits/ok/signed.yaml");
+use client::{Client, server};
 
-fn server(circuit: &str) -> Server {
-    let compiled = compile(circuit, "circuit.yaml", &Options::default());
-    let plan = compiled.dataflow.expect("the circuit compiles");
-    let edge = EdgeOptions {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        settings: Settings::default(),
-        secret: random_secret().unwrap(),
-    };
-    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge), clock: None };
-    Server::start(plan, options, |_| {}).unwrap()
-}
-
-/// A client with a thread's patience.
-struct Client {
-    runtime: Runtime,
-    socket: WebSocketStream<TcpStream>,
-    encoding: Encoding,
-}
-
-impl Client {
-    fn dial(server: &Server, encoding: Encoding) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let address = server.address().unwrap();
-        let subprotocol = match encoding {
-            Encoding::Json => "arqon.v1.json",
-            Encoding::Proto => "arqon.v1.proto",
-        };
-        let socket = runtime.block_on(async {
-            let mut request = format!("ws://{address}/").into_client_request().unwrap();
-            let name = "Sec-WebSocket-Protocol";
-            request.headers_mut().insert(name, subprotocol.parse().unwrap());
-            let stream = TcpStream::connect(address).await.unwrap();
-            timeout(DEADLINE, client_async(request, stream)).await.unwrap().unwrap().0
-        });
-        Self { runtime, socket, encoding }
-    }
-
-    fn connect(server: &Server) -> Self {
-        let mut client = Self::dial(server, Encoding::Json);
-        client.control(&json!({"hello": {"token": server.token().unwrap(), "client": "test"}}));
-        let welcome = client.hear();
-        assert_eq!(welcome["type"], "control");
-        assert_eq!(welcome["topic"], "system.control.session");
-        let welcome = &welcome["payload"]["welcome"];
-        for field in ["session", "principal", "server_time"] {
-            assert!(welcome[field].is_string(), "{welcome}");
-        }
-        assert!(welcome["limits"].is_object() && welcome["features"].is_array(), "{welcome}");
-        client
-    }
-
-    fn send(&mut self, message: Message) {
-        let sending = async { timeout(DEADLINE, self.socket.send(message)).await };
-        self.runtime.block_on(sending).unwrap().unwrap();
-    }
-
-    fn say(&mut self, frame: &Json) {
-        self.send(Message::Text(frame.to_string().into()));
-    }
-
-    fn control(&mut self, payload: &Json) {
-        let topic = "system.control.session";
-        self.say(&json!({"type": "control", "topic": topic, "payload": payload}));
-    }
-
-    fn message(&mut self) -> Option<Message> {
-        let hearing = async {
-            loop {
-                match timeout(DEADLINE, self.socket.next()).await.expect("an answer in time") {
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    Some(Ok(message)) => return Some(message),
-                    Some(Err(_)) | None => return None,
-                }
-            }
-        };
-        self.runtime.block_on(hearing)
-    }
-
-    fn hear(&mut self) -> Json {
-        let message = self.message().expect("the session is open");
-        let frame: Json = serde_json::from_str(message.to_text().unwrap()).unwrap();
-        assert!(frame["id"].is_string() && frame["ts"].is_string(), "{frame}");
-        frame
-    }
-
-    /// The next payload that is no progress mark.
-    fn payload(&mut self) -> Json {
-        loop {
-            let mut frame = self.hear();
-            if frame["payload"]["progress"].is_null() {
-                return frame["payload"].take();
-            }
-        }
-    }
-
-    /// Publishes and waits for the ack.
-    fn publish(&mut self, topic: &str, payload: &Json) -> Json {
-        let headers = json!({"ack": "applied"});
-        self.say(&json!({"type": "event", "topic": topic, "payload": payload, "headers": headers}));
-        loop {
-            let answer = self.payload();
-            if !answer["ack"].is_null() {
-                return answer;
-            }
-            assert!(answer["error"].is_null(), "{answer}");
-        }
-    }
-}
+const REVENUE: &str = include_str!("../../../circuits/ok/shop_revenue.yaml");
+const SIGNED: &str = include_str!("../../../circuits/ok/signed.yaml");
 
 fn order(id: i64, customer: i64, amount: &str, status: &str) -> Json {
     json!({"id": id, "customer": customer, "amount": amount, "status": status})
