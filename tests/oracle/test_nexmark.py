@@ -8,6 +8,7 @@ on which back ends; `cargo xtask torture nexmark` sets them for the long run.
 import csv
 import functools
 import random
+import shutil
 
 import duckdb
 import pytest
@@ -60,7 +61,8 @@ def split(request, nexmark_events, tmp_path_factory):
                 for at, piece in enumerate(pieces)
             ]
         )
-    return splits.mixed(steps, chance)
+    yield splits.mixed(steps, chance)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module", params=range(SEED, SEED + N_RETURNS), ids="seed {}".format)
@@ -83,7 +85,8 @@ def returns(request, nexmark_events, tmp_path_factory):
                 gone = [{"$diff": -1, "$row": row} for row in typed(name, header, piece)]
                 files.append((name, splits.write(path.with_suffix(".ndjson"), gone)))
         steps.append(files)
-    return splits.mixed(steps, chance)
+    yield splits.mixed(steps, chance)
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("number", QUERIES)
@@ -121,6 +124,8 @@ def check(arqon, path, number, inputs, wanted, folder):
     answer = wanted(number)
     for out in on_backends(run):
         answer.check(out, columns_of(query.columns))
+        # Hundreds of such files would fill the disk; one that is wrong stays.
+        out.unlink()
 
 
 def circuit(number):

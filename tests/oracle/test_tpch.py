@@ -7,6 +7,7 @@ on which back ends; `cargo xtask torture tpch` sets them for the long run.
 
 import functools
 import random
+import shutil
 
 import pytest
 
@@ -65,7 +66,8 @@ def split(request, all_rows, tmp_path_factory):
         ]
         for table in tpch.TABLES
     ]
-    return request.param, splits.mixed(steps, chance)
+    yield request.param, splits.mixed(steps, chance)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
