@@ -92,19 +92,12 @@ impl Request<'_> {
         let names = self.cursor.names();
         match (self.cursor.place.clone(), names.as_slice()) {
             (Place::Nothing, _) => Vec::new(),
-            (Place::Key, []) => self.keys(vocabulary::circuit_keys(), words::section),
-            (Place::Key, ["topics", _]) => self.keys(vocabulary::topic_keys(), words::topic_key),
-            (Place::Key, ["operators", _]) => self.keys(vocabulary::operator_keys(), |_| None),
-            (Place::Key, ["operators", _, "via", _]) => {
-                self.keys(vocabulary::transport_keys(), |_| None)
-            }
             (Place::Key, ["schemas", _, _, ..]) => {
                 self.keys(vocabulary::field_keys(), words::field_key)
             }
-            (Place::Key, ["access", _]) => self.keys(vocabulary::role_keys(), |_| None),
-            (Place::Key, ["profiles", _]) => self.keys(vocabulary::profile_keys(), |_| None),
-            (Place::Key | Place::Item(_), ["tests", _, "-"]) => {
-                self.keys(vocabulary::test_step_keys(), |_| None)
+            (Place::Item(_), ["tests", _, "-"]) => self.known(&names),
+            (Place::Key | Place::Item(_), ["tests", _, "-", "mocks", of, "-", rest @ ..]) => {
+                self.mock(of, rest, &names)
             }
             (Place::Key, ["tests", _, "-", "mocks"]) => {
                 let mut found = self.of_kind(NameKind::Operator, Kind::Key);
@@ -119,7 +112,47 @@ impl Request<'_> {
             }
             (place, ["flow", _, ..]) => self.flow(&place, &names),
             (Place::Value(_) | Place::Item(_), path) => self.value(path),
-            (Place::Key, path) => self.keys(&shape::keys(path), words::operator_key),
+            (Place::Key, path) => self.known(path),
+        }
+    }
+
+    /// The keys of the language at a place.
+    fn known(&self, path: &[&str]) -> Vec<Candidate> {
+        let known = shape::keys(path);
+        let keys: Vec<&str> = known.iter().map(|(key, _)| *key).collect();
+        let meaning = |name: &str| known.iter().find(|(key, _)| *key == name)?.1;
+        self.keys(&keys, meaning)
+    }
+
+    /// What an operator, capsule or kernel answers in a test.
+    fn mock(&self, of: &str, path: &[&str], names: &[&str]) -> Vec<Candidate> {
+        let circuit = self.analysis.and_then(|analysis| analysis.facts.circuit.as_ref());
+        let Some(circuit) = circuit else { return Vec::new() };
+        let is_operator = circuit.operators.iter().any(|operator| operator.name.node == of);
+        let node = of.split_once('[').map_or(of, |(node, _)| node);
+        let node = circuit.flow.iter().find(|known| known.name.node == node);
+        let has_kernel = node.is_some_and(|node| {
+            node.steps.iter().any(|step| matches!(step.kind, ast::StepKind::Kernel(_)))
+        });
+        let topic = |part: &str| {
+            let fields = self.row_of(&format!("{of}.{part}"));
+            fields.into_iter().filter(|field| field.name != "job_id").collect::<Vec<_>>()
+        };
+        match path {
+            [] if has_kernel => self.written_fields(&self.row_of(of), &[]),
+            [] => {
+                let keys = if is_operator {
+                    vocabulary::job_mock_keys()
+                } else {
+                    vocabulary::capsule_mock_keys()
+                };
+                let mut found = self.known(names);
+                found.retain(|candidate| keys.contains(&candidate.label.as_str()));
+                found
+            }
+            ["job", rest @ ..] if is_operator => self.written_fields(&topic("jobs"), rest),
+            ["result", rest @ ..] if is_operator => self.written_fields(&topic("results"), rest),
+            _ => Vec::new(),
         }
     }
 
@@ -133,16 +166,15 @@ impl Request<'_> {
         }
         let behind = self.cursor.node().map_or(names.len(), |(_, behind)| behind);
         match (&names[behind..], *place == Place::Key) {
-            ([], true) => self.keys(vocabulary::node_keys(), words::node_key),
-            (["loop"], true) => self.keys(vocabulary::node_loop_keys(), words::loop_key),
+            ([] | ["loop"] | ["loop", "next", _] | ["loop", "next", _, "merge"], true) => {
+                self.known(names)
+            }
             (["loop", "next"], true) => self.locals(Kind::Key),
-            (["loop", "next", _], true) => self.keys(&["from", "merge"], words::loop_key),
             (["from"], true) => self.ports(),
             (["from", ..] | ["loop", "let", _, ..] | ["loop", "next", _, "from", ..], false) => {
                 self.sources()
             }
             (["loop", "next", _, "merge"], false) => of_words(&["distinct"]),
-            (["loop", "next", _, "merge"], true) => self.keys(&["min", "max", "by"], |_| None),
             (["out"], false) => self.locals(Kind::Node),
             (["to", ..], false) => self.named(&[NameKind::Topic]),
             _ => Vec::new(),
@@ -266,13 +298,12 @@ impl Request<'_> {
         let is_key = *place == Place::Key;
         match (word, rest) {
             ("join", []) => self.sources(),
-            ("asof", []) if is_key => self.keys(&["time", "of", "within"], |_| None),
             ("asof", ["of"]) => self.expression(place, &rows.other, &rows, Aggregates::Hidden),
-            ("window", []) if is_key => self.keys(vocabulary::window_keys(), words::companion),
-            ("within", []) if is_key => self.keys(vocabulary::within_keys(), words::companion),
-            ("over", []) if is_key => self.keys(vocabulary::over_keys(), words::companion),
-            ("loop", []) if is_key => self.keys(vocabulary::step_loop_keys(), words::loop_key),
-            ("merge", []) if is_key => self.keys(&["min", "max", "by"], |_| None),
+            ("asof" | "window" | "within" | "over" | "loop" | "merge", []) if is_key => {
+                self.known(&self.cursor.names())
+            }
+            ("bounds" | "emit" | "limits", []) if is_key => self.known(&self.cursor.names()),
+            ("loop", ["merge"]) if is_key => self.known(&self.cursor.names()),
             ("merge", []) => of_words(&["distinct"]),
             ("merge", _) | ("loop", ["merge", ..]) => fields(&rows.before, Kind::Field),
             ("exact" | "final", _) | ("loop", ["exact"]) => of_words(&["true", "false"]),
@@ -296,9 +327,6 @@ impl Request<'_> {
             }
             ("modes", _) => of_words(&["pass", "itmd", "rr"]),
             ("emit", []) if !is_key => of_words(&["changed", "pull", "all"]),
-            ("bounds", []) if is_key => self.keys(&["error", "latency"], |_| None),
-            ("emit", []) => self.keys(&["eps"], |_| None),
-            ("limits", []) if is_key => self.keys(&["fuel", "memory", "time", "output"], |_| None),
             ("errors" | "control" | "metrics", _) => self.named(&[NameKind::Topic]),
             ("as" | "rank", _) => Vec::new(),
             ("match", _) if is_key => fields(&rows.before, Kind::Key),

@@ -13,6 +13,7 @@ use crate::describe;
 use crate::names::{self, Kind, Occurrence};
 use crate::navigation::same;
 use crate::reference;
+use crate::shape;
 use crate::words;
 
 /// What to show, and for which place.
@@ -151,25 +152,8 @@ fn meaning(at: &Cursor, word: &str) -> Option<&'static str> {
     if let Place::Value(_) = at.place {
         return words::word(names.last()?, word);
     }
-    match names.as_slice() {
-        [] => words::section(word),
-        ["topics", _] => words::topic_key(word),
-        ["operators", _] | ["operators", _, "via", _] => words::operator_key(word),
-        ["flow", _, ..] => {
-            let (_, behind) = at.node()?;
-            match &names[behind..] {
-                [] => words::node_key(word),
-                ["loop"] | ["loop", "next", _] => words::loop_key(word),
-                _ => match names[at.step()?.behind..] {
-                    [] => words::verb(word).or_else(|| words::companion(word)),
-                    ["loop"] => words::loop_key(word),
-                    ["window" | "within" | "asof" | "over"] => words::companion(word),
-                    _ => None,
-                },
-            }
-        }
-        _ => None,
-    }
+    let known = shape::keys(&names);
+    known.into_iter().find(|(key, _)| *key == word).and_then(|(_, meaning)| meaning)
 }
 
 fn named(analysis: &Analysis, circuit: &ast::Circuit, it: &Occurrence) -> Option<String> {

@@ -2,12 +2,17 @@
 
 use arqon_grammar::vocabulary::{self, Shape};
 
-/// The keys that a map at this path may have; items are `-`.
-pub(crate) fn keys(path: &[&str]) -> Vec<&'static str> {
-    let mut found = Vec::new();
+use crate::words;
+
+/// The keys that a map at this path may have, each with what it says; items are `-`.
+pub(crate) fn keys(path: &[&str]) -> Vec<(&'static str, Option<&'static str>)> {
+    let mut found: Vec<(&'static str, Option<&'static str>)> = Vec::new();
     for shape in at(vec![vocabulary::circuit_file()], path) {
-        if let Shape::Object { keys, .. } = shape {
-            found.extend(keys.into_iter().map(|(key, _)| key));
+        let Shape::Object { about, keys, .. } = shape else { continue };
+        for (key, _) in keys {
+            if !found.iter().any(|(known, _)| *known == key) {
+                found.push((key, words::key(about, key)));
+            }
         }
     }
     found
@@ -63,12 +68,49 @@ fn forms(shape: Shape) -> Vec<Shape> {
 mod tests {
     use super::*;
 
+    fn names(path: &[&str]) -> Vec<&'static str> {
+        keys(path).into_iter().map(|(key, _)| key).collect()
+    }
+
     #[test]
     fn keys_and_words_are_those_of_the_vocabulary() {
-        assert!(keys(&["topics", "t", "queue"]).contains(&"max"));
+        assert!(names(&["topics", "t", "queue"]).contains(&"max"));
         assert!(words(&["topics", "t", "queue", "full"]).contains(&"drop_oldest"));
-        assert!(keys(&["operators", "o", "limits"]).contains(&"runs"));
-        assert!(keys(&["profiles", "p", "limits"]).contains(&"messages"));
-        assert_eq!(keys(&["no", "such"]), [] as [&str; 0]);
+        assert!(names(&["operators", "o", "limits"]).contains(&"runs"));
+        assert!(names(&["profiles", "p", "limits"]).contains(&"messages"));
+        assert!(names(&["tests", "t", "-", "mocks", "o", "-"]).contains(&"fail"));
+        let inner = ["flow", "n", "do", "-", "loop", "-", "window"];
+        assert_eq!(names(&inner).iter().filter(|key| **key == "time").count(), 1);
+        assert_eq!(names(&["no", "such"]), [] as [&str; 0]);
+    }
+
+    /// All maps with known keys.
+    fn objects<'a>(shape: &'a Shape, found: &mut Vec<(&'static str, &'a str)>) {
+        match shape {
+            Shape::List(inner) | Shape::Map(_, inner) => objects(inner, found),
+            Shape::Either(forms) => forms.iter().for_each(|form| objects(form, found)),
+            Shape::Object { about, keys, .. } => {
+                found.extend(keys.iter().map(|(key, _)| (*about, *key)));
+                for (_, shape) in keys {
+                    objects(shape, found);
+                }
+            }
+            Shape::Any
+            | Shape::Nothing
+            | Shape::Scalar(_)
+            | Shape::Pattern(..)
+            | Shape::Words(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_language_has_its_meaning() {
+        let file = vocabulary::circuit_file();
+        let mut found = Vec::new();
+        objects(&file, &mut found);
+        assert!(found.contains(&("a window", "every")), "{found:?}");
+        for (about, key) in found {
+            assert!(words::key(about, key).is_some(), "`{key}` of {about}");
+        }
     }
 }

@@ -96,6 +96,76 @@ pub(crate) fn loop_key(name: &str) -> Option<&'static str> {
     })
 }
 
+/// What a key says within the map of the vocabulary that is so called.
+pub(crate) fn key(about: &str, name: &str) -> Option<&'static str> {
+    match about {
+        "a circuit" => section(name),
+        "a topic" => topic_key(name),
+        "a node" => node_key(name),
+        "a loop" | "a loop of nodes" | "the next round" => loop_key(name),
+        "an operator" | "an implementation" => operator_key(name),
+        "a timestamp that may be an integer" => field_key(name),
+        "a step" => verb(name).or_else(|| companion(name)),
+        _ => detail(about, name).or_else(|| companion(name)),
+    }
+}
+
+/// What a key says in one of the small maps.
+fn detail(about: &str, name: &str) -> Option<&'static str> {
+    Some(match (about, name) {
+        ("a queue", "max") => "how many messages wait at most",
+        ("a queue", "full") => "what happens to more: `block`, `reject` or `drop_oldest`",
+        ("a retry", "max") => "how often it is tried again at most",
+        ("a retry", "backoff") => "how long to wait first, and at most",
+        ("a retry", "when") => "after what: `unavailable`, `timeout`, `failed`",
+        ("what a role may do", "publish") => "the topics that it may write",
+        ("what a role may do", "subscribe") => "the topics that it may read",
+        ("what a role may do", "execute") => "the operators whose jobs it may ask for",
+        ("a profile", "use") => "which implementation of an operator runs",
+        ("a profile", "params") => "other values of parameters",
+        ("a profile", "limits") => "other limits of the circuit",
+        ("a step of a test", "send") => "the rows that come in, by topic, all in one epoch",
+        ("a step of a test", "expect") => "the changes that come of it, by topic",
+        ("a step of a test", "cost") => "how many changes it may take",
+        ("a step of a test", "law") => "what holds for any inputs, which are generated",
+        ("a step of a test", "within") => "how far apart floats may be",
+        ("a step of a test", "mocks") => {
+            "what operators, kernels and capsules answer, for this test"
+        }
+        ("a step of a test", "time") => "when the rows come in",
+        ("a cost", "updates") => "a bound of the changes, as in `<= 8`",
+        ("an answer of an operator", "job") => {
+            "the job that is answered; without it all that no other mock answers"
+        }
+        ("an answer of an operator", "result") => "what comes back",
+        ("an answer of an operator", "fail") => "the words with which the job fails",
+        ("an answer of an operator", "id") => "the id of the job",
+        ("an answer of a capsule", "row") => "the row that comes to it",
+        ("an answer of a capsule", "returns") => "the rows that come back",
+        ("a merge", "min") => "keeps the row of each key with the least of this field",
+        ("a merge", "max") => "keeps the row of each key with the greatest of this field",
+        ("a merge", "by") => "the key",
+        ("the latest row", "time") => "the time of the row",
+        ("the latest row", "within") => "how far back it may be",
+        ("a tolerance", "eps") => "changes smaller than this are kept back",
+        ("bounds of a kernel", "error") => "how far off its result may be",
+        ("bounds of a kernel", "latency") => "how late it may be",
+        ("limits of a capsule", "fuel") => "how many steps of its machine a row may take",
+        ("limits of a capsule", "memory") => "how much memory it may have",
+        ("limits of a capsule", "time") => "how long a row may take",
+        ("limits of a capsule", "output") => "how large what it gives for a row may be",
+        (_, "messages") => "how many messages in a time, as in `5k/s`",
+        (_, "bytes") => "how many bytes in a time, as in `40MiB/s`",
+        (_, "state") => "how much it may keep, as in `256MiB`",
+        (_, "cpu") => "how many cores it may use",
+        (_, "parallel") => "how many jobs run at a time",
+        (_, "runtime") => "how long a job may take",
+        (_, "runs") => "how many jobs in a time, as in `100/h`",
+        (_, "energy") => "how much energy a job may take, as in `50J`",
+        _ => return None,
+    })
+}
+
 /// What a key beside or within a verb says.
 pub(crate) fn companion(name: &str) -> Option<&'static str> {
     Some(match name {
@@ -195,34 +265,4 @@ pub(crate) fn word_at(text: &str, offset: u32) -> Option<Span> {
     let end = offset + rest.len() - rest.trim_start_matches(is_word).len();
     let number = |at: usize| u32::try_from(at).ok();
     (start < end).then_some(Span::new(number(start)?, number(end)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use arqon_grammar::vocabulary;
-
-    use super::*;
-
-    #[test]
-    fn every_word_has_its_meaning() {
-        let all = |keys: &[&str], meaning: fn(&str) -> Option<&'static str>| {
-            for key in keys {
-                assert!(meaning(key).is_some(), "{key}");
-            }
-        };
-        for (name, companions) in vocabulary::verbs() {
-            assert!(verb(name).is_some(), "{name}");
-            all(companions, companion);
-        }
-        all(vocabulary::circuit_keys(), section);
-        all(vocabulary::topic_keys(), topic_key);
-        all(vocabulary::node_keys(), node_key);
-        all(vocabulary::operator_keys(), operator_key);
-        all(vocabulary::transport_keys(), operator_key);
-        all(vocabulary::window_keys(), companion);
-        all(vocabulary::within_keys(), companion);
-        all(vocabulary::over_keys(), companion);
-        all(vocabulary::node_loop_keys(), loop_key);
-        all(vocabulary::step_loop_keys(), loop_key);
-    }
 }

@@ -3,6 +3,8 @@
 //! Made from the tables by which the reader itself decides, so a key that is read is a key that is
 //! offered. It says less than the reader does: names are not looked up, expressions not parsed.
 
+mod flow;
+
 use crate::ast::TIME_UNITS;
 use crate::circuit::tables;
 use crate::name;
@@ -73,6 +75,16 @@ pub fn transport_keys() -> &'static [&'static str] {
 /// The keys of a node.
 pub fn node_keys() -> &'static [&'static str] {
     tables::NODE_KEYS
+}
+
+/// The keys of what an operator answers in a test.
+pub fn job_mock_keys() -> &'static [&'static str] {
+    tables::JOB_MOCK_KEYS
+}
+
+/// The keys of what a capsule answers in a test.
+pub fn capsule_mock_keys() -> &'static [&'static str] {
+    tables::CAPSULE_MOCK_KEYS
 }
 
 /// The keys of a test's step.
@@ -155,7 +167,7 @@ pub fn circuit_file() -> Shape {
         }
         "topics" => names(NameRule::Dotted, topic()),
         "operators" => names(NameRule::Plain, operator()),
-        "flow" => names(NameRule::Plain, node()),
+        "flow" => names(NameRule::Plain, flow::node(1)),
         "routes" => Shape::List(Box::new(Shape::Scalar("`a.topic -> b.topic when amount > 3`"))),
         "limits" => object("limits of the circuit", tables::CIRCUIT_LIMITS, &[], quantity),
         "access" => names(NameRule::Dotted, role()),
@@ -243,40 +255,13 @@ fn operator() -> Shape {
         ),
         "use" => name("the implementation that runs", NameRule::Plain),
         "limits" => object("limits of the operator", tables::OPERATOR_LIMITS, &[], quantity),
-        "retry" => object("a retry", tables::RETRY_KEYS, &[], |_| Shape::Any),
+        "retry" => object("a retry", tables::RETRY_KEYS, &[], |key| match key {
+            "when" => one_or_more(Shape::Words(tables::words(tables::RETRY_REASONS))),
+            "backoff" => one_or_more(Shape::Scalar("a duration")),
+            _ => Shape::Scalar("a whole number"),
+        }),
         _ => Shape::Any,
     })
-}
-
-fn node() -> Shape {
-    object("a node", tables::NODE_KEYS, &[], |key| match key {
-        "do" => Shape::List(Box::new(Shape::Either(tables::verbs().map(step).collect()))),
-        _ => Shape::Any,
-    })
-}
-
-/// A step: its verb, and the companions of that verb.
-fn step((verb, companions): (&'static str, &'static [&'static str])) -> Shape {
-    let keys: Vec<&'static str> = std::iter::once(verb).chain(companions.iter().copied()).collect();
-    if verb == "over" {
-        return over(&keys);
-    }
-    object("a step", &keys, &[verb], |key| match (verb, key) {
-        ("where", _) | (_, "where") => Shape::Scalar("a condition"),
-        ("carries", _) => Shape::Words(tables::words(tables::DISCIPLINES)),
-        _ => Shape::Any,
-    })
-}
-
-/// The parts of `over` stand in it, or beside it where it has no value.
-fn over(keys: &[&'static str]) -> Shape {
-    let parts = || object("values along an order", tables::OVER_KEYS, &["with"], |_| Shape::Any);
-    let within = object("a step", &["over"], &["over"], |_| parts());
-    let beside = object("a step", keys, &["over", "with"], |key| match key {
-        "over" => Shape::Nothing,
-        _ => Shape::Any,
-    });
-    Shape::Either(vec![within, beside])
 }
 
 fn role() -> Shape {
@@ -299,7 +284,38 @@ fn profile() -> Shape {
 
 fn test_step() -> Shape {
     object("a step of a test", tables::TEST_STEP_KEYS, &[], |key| match key {
-        "send" | "expect" => names(NameRule::Dotted, Shape::Any),
+        "send" | "expect" => names(NameRule::Dotted, Shape::List(Box::new(row()))),
+        "cost" => object("a cost", tables::COST_KEYS, &[], |_| Shape::Scalar("as in `<= 8`")),
+        "law" => name("a law", NameRule::Plain),
+        "within" => Shape::Scalar("a tolerance"),
+        "mocks" => Shape::Map(None, Box::new(Shape::List(Box::new(mock())))),
+        "time" => Shape::Scalar("when the rows come in, as in `2026-01-01T00:00:00Z`"),
         _ => Shape::Any,
     })
+}
+
+/// `{ field: value }`, `[+1, { … }]`.
+fn row() -> Shape {
+    let fields = || Shape::Map(None, Box::new(Shape::Any));
+    Shape::Either(vec![fields(), Shape::List(Box::new(Shape::Any))])
+}
+
+/// What an operator or capsule answers, or a row that a kernel puts out.
+fn mock() -> Shape {
+    let fields = || Shape::Map(None, Box::new(Shape::Any));
+    let job = object("an answer of an operator", tables::JOB_MOCK_KEYS, &[], |key| match key {
+        "job" | "result" => fields(),
+        "fail" => Shape::Scalar("why the job fails"),
+        _ => Shape::Scalar("the id of the job"),
+    });
+    let capsule = object(
+        "an answer of a capsule",
+        tables::CAPSULE_MOCK_KEYS,
+        tables::CAPSULE_MOCK_KEYS,
+        |key| match key {
+            "row" => fields(),
+            _ => one_or_more(fields()),
+        },
+    );
+    Shape::Either(vec![job, capsule, fields()])
 }

@@ -213,6 +213,17 @@ fn completion_knows_the_type_of_a_value() {
         ("params: { LEAST: 1 }", "limits: { ‸ }", &["messages"], &["runs"]),
         ("- send:", "- law: ‸\n    - send:", &["batch", "split"], &[]),
         ("- send:", "- mocks: { ‸ }\n      send:", &["qml"], &["amount"]),
+        ("- send:", "- mocks: { qml: [{ ‸ }] }\n      send:", &["job", "fail"], &["row"]),
+        (
+            "- send:",
+            "- mocks: { qml: [{ job: { ‸ } }] }\n      send:",
+            &["features"],
+            &["job_id", "amount"],
+        ),
+        ("- send:", "- cost: { ‸ }\n      send:", &["updates"], &["send"]),
+        ("- group:", "- window: { ‸ }\n      - group:", &["tumble", "final"], &["window"]),
+        ("- group:", "- loop: { merge: { ‸ } }\n      - group:", &["min", "by"], &["do"]),
+        ("- group:", "- wasm: a/b@1\n        limits: { ‸ }\n      - group:", &["fuel"], &["runs"]),
         (
             "group: [c.region]",
             "group: [c.region]\n        where: ‸",

@@ -23,6 +23,11 @@ use crate::span::Spanned;
 use crate::yaml::NodeId;
 
 pub(crate) const STEP_KEYS: &[&str] = &["send", "expect", "cost", "law", "within", "mocks", "time"];
+pub(crate) const COST_KEYS: &[&str] = &["updates"];
+/// What an operator answers, in a test.
+pub(crate) const JOB_MOCK_KEYS: &[&str] = &["job", "result", "fail", "id"];
+/// What a capsule answers, in a test.
+pub(crate) const CAPSULE_MOCK_KEYS: &[&str] = &["row", "returns"];
 
 impl<'a> Reader<'a> {
     /// `tests:`.
@@ -81,7 +86,7 @@ impl<'a> Reader<'a> {
         let expect =
             fields.value("expect").map(|value| self.rows_by_topic(value)).unwrap_or_default();
         let cost = fields.get("cost").and_then(|item| {
-            let fields = self.fields(item.value, "a cost", item.span, &["updates"])?;
+            let fields = self.fields(item.value, "a cost", item.span, COST_KEYS)?;
             let updates = fields
                 .value("updates")
                 .and_then(|value| self.quantity(value, "a bound, as in `\"<= 8\"`", bound));

@@ -10,6 +10,15 @@ use crate::ast::MatchPair;
 use crate::name::NameRule;
 use crate::span::Spanned;
 
+pub(crate) const ASOF_KEYS: &[&str] = &["time", "of", "within"];
+pub(crate) const JOIN_KINDS: &[(&str, JoinKind)] = &[
+    ("inner", JoinKind::Inner),
+    ("left", JoinKind::Left),
+    ("full", JoinKind::Full),
+    ("semi", JoinKind::Semi),
+    ("anti", JoinKind::Anti),
+];
+
 impl<'a> Reader<'a> {
     /// `join:` with `match`, `as`, `kind`, `where`.
     pub(crate) fn join(&mut self, item: Item<'a>, fields: &Fields<'a>) -> Option<Join> {
@@ -35,7 +44,7 @@ impl<'a> Reader<'a> {
 
     /// `asof: { time: …, of: …, within: 5m }`.
     fn asof(&mut self, item: Item<'a>) -> Option<Asof> {
-        let fields = self.fields(item.value, "`asof`", item.span, &["time", "of", "within"])?;
+        let fields = self.fields(item.value, "`asof`", item.span, ASOF_KEYS)?;
         let time = self.require(&fields, "time").map(|item| self.expression(item.value));
         let of = self.require(&fields, "of").map(|item| self.expression(item.value));
         let within = fields.value("within").map(|value| self.duration(value));
@@ -49,14 +58,7 @@ impl<'a> Reader<'a> {
         let Some(value) = fields.value("kind") else {
             return Some(Spanned::new(JoinKind::Inner, item.span));
         };
-        let words = [
-            ("inner", JoinKind::Inner),
-            ("left", JoinKind::Left),
-            ("full", JoinKind::Full),
-            ("semi", JoinKind::Semi),
-            ("anti", JoinKind::Anti),
-        ];
-        self.word(value, "a kind of join", &words)
+        self.word(value, "a kind of join", JOIN_KINDS)
     }
 
     /// `match: { left: right }`, expressions on both sides.

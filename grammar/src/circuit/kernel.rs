@@ -16,10 +16,15 @@ use crate::quantity;
 use crate::span::Spanned;
 use crate::yaml::NodeId;
 
-const MODES: &[(&str, Mode)] = &[("pass", Mode::Pass), ("itmd", Mode::Itmd), ("rr", Mode::Rr)];
+pub(crate) const MODES: &[(&str, Mode)] =
+    &[("pass", Mode::Pass), ("itmd", Mode::Itmd), ("rr", Mode::Rr)];
 
-const EMITS: &[(&str, Emit)] =
+pub(crate) const EMITS: &[(&str, Emit)] =
     &[("changed", Emit::Changed), ("pull", Emit::Pull), ("all", Emit::All)];
+
+pub(crate) const EPS_KEYS: &[&str] = &["eps"];
+pub(crate) const BOUND_KEYS: &[&str] = &["error", "latency"];
+pub(crate) const CAPSULE_LIMITS: &[&str] = &["fuel", "memory", "time", "output"];
 
 impl<'a> Reader<'a> {
     /// `kernel:` and its companions.
@@ -36,8 +41,7 @@ impl<'a> Reader<'a> {
         let emit = fields.get("emit").and_then(|emit| self.emit(emit));
         let (mut error_bound, mut latency_bound) = (None, None);
         if let Some(bounds) = fields.get("bounds") {
-            let known = ["error", "latency"];
-            let bounds = self.fields(bounds.value, "`bounds`", bounds.span, &known);
+            let bounds = self.fields(bounds.value, "`bounds`", bounds.span, BOUND_KEYS);
             if let Some(bounds) = bounds {
                 error_bound = bounds.value("error").and_then(|value| self.tolerance(value));
                 latency_bound = bounds.value("latency").and_then(|value| self.duration(value));
@@ -89,7 +93,7 @@ impl<'a> Reader<'a> {
         if self.map(item.value).is_none() {
             return self.word(item.value, "a way to emit", EMITS);
         }
-        let fields = self.fields(item.value, "a way to emit", item.span, &["eps"])?;
+        let fields = self.fields(item.value, "a way to emit", item.span, EPS_KEYS)?;
         let eps = self.require(&fields, "eps")?;
         let eps = self.tolerance(eps.value)?;
         Some(Spanned::new(Emit::Eps(eps.node), eps.span))
@@ -124,8 +128,7 @@ impl<'a> Reader<'a> {
     }
 
     fn capsule_limits(&mut self, item: Item<'a>) -> Option<CapsuleLimits> {
-        let known = ["fuel", "memory", "time", "output"];
-        let fields = self.fields(item.value, "`limits`", item.span, &known)?;
+        let fields = self.fields(item.value, "`limits`", item.span, CAPSULE_LIMITS)?;
         let size = "a size, as in `16MiB`";
         Some(CapsuleLimits {
             fuel: fields.value("fuel").and_then(|value| self.fuel(value)),

@@ -16,6 +16,9 @@ use crate::name::NameRule;
 use crate::suggest::suggest;
 
 pub(crate) const STEP_KEYS: &[&str] = &["do", "merge", "rounds", "exact"];
+const MERGE_KEYS: &[&str] = &["min", "max", "by"];
+pub(crate) const MERGE_WORDS: &[&str] = &["distinct"];
+pub(crate) const NEXT_KEYS: &[&str] = &["from", "merge"];
 pub(crate) const NODE_KEYS: &[&str] = &["let", "flow", "next", "rounds", "exact"];
 
 impl<'a> Reader<'a> {
@@ -83,7 +86,7 @@ impl<'a> Reader<'a> {
                     span,
                     format!("`{}` is not a way to merge", scalar.text),
                 )
-                .did_you_mean(suggest(&scalar.text, ["distinct"]))
+                .did_you_mean(suggest(&scalar.text, MERGE_WORDS.iter().copied()))
                 .help(format!("it is {what}")),
             );
             return None;
@@ -92,7 +95,7 @@ impl<'a> Reader<'a> {
             self.wrong_shape(item.value, what);
             return None;
         }
-        let best = self.fields(item.value, "a `merge`", item.span, &["min", "max", "by"])?;
+        let best = self.fields(item.value, "a `merge`", item.span, MERGE_KEYS)?;
         let (direction, decides) = match (best.get("min"), best.get("max")) {
             (Some(least), None) => (Direction::Ascending, least),
             (None, Some(greatest)) => (Direction::Descending, greatest),
@@ -216,7 +219,7 @@ impl<'a> Reader<'a> {
         if self.map(item.value).is_none() {
             return (self.references(item.value, item.span).unwrap_or_default(), None);
         }
-        let fields = self.fields(item.value, "the next round", item.span, &["from", "merge"]);
+        let fields = self.fields(item.value, "the next round", item.span, NEXT_KEYS);
         let Some(fields) = fields else { return (Vec::new(), None) };
         let from = self
             .require(&fields, "from")

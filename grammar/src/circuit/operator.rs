@@ -29,6 +29,11 @@ pub(crate) const CIRCUIT_LIMITS: &[&str] = &["messages", "bytes", "state", "cpu"
 pub(crate) const OPERATOR_LIMITS: &[&str] = &["parallel", "runtime", "runs", "energy"];
 pub(crate) const MESSAGE_CAPS: &[&str] = &["messages", "bytes"];
 pub(crate) const RETRY_KEYS: &[&str] = &["max", "backoff", "when"];
+pub(crate) const RETRY_REASONS: &[(&str, RetryReason)] = &[
+    ("unavailable", RetryReason::Unavailable),
+    ("timeout", RetryReason::Timeout),
+    ("failed", RetryReason::Failed),
+];
 pub(crate) const ROLE_KEYS: &[&str] = &["publish", "subscribe", "execute"];
 pub(crate) const PROFILE_KEYS: &[&str] = &["use", "params", "limits"];
 pub(crate) const JOB_CAPS: &[&str] = &["parallel", "runtime", "runs", "energy"];
@@ -188,14 +193,9 @@ impl<'a> Reader<'a> {
         for id in self.items_under(&fields, "backoff") {
             backoff.extend(self.duration(id));
         }
-        let reasons = [
-            ("unavailable", RetryReason::Unavailable),
-            ("timeout", RetryReason::Timeout),
-            ("failed", RetryReason::Failed),
-        ];
         let mut when = Vec::new();
         for id in self.items_under(&fields, "when") {
-            when.extend(self.word(id, "a reason to try again", &reasons));
+            when.extend(self.word(id, "a reason to try again", RETRY_REASONS));
         }
         Some(Retry { max, backoff, when })
     }

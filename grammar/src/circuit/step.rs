@@ -36,6 +36,8 @@ const fn verb(name: &'static str, companions: &'static [&'static str]) -> Verb {
     Verb { name, companions }
 }
 
+pub(crate) const TIES: &[(&str, Ties)] = &[("cut", Ties::Cut), ("all", Ties::All)];
+
 /// All verbs of the language.
 const VERBS: &[Verb] = &[
     verb("where", &[]),
@@ -272,9 +274,8 @@ impl<'a> Reader<'a> {
             Some(value) => self.expressions(value, "paths")?,
             None => Vec::new(),
         };
-        let ties = fields.value("ties").and_then(|value| {
-            self.word(value, "a way to handle ties", &[("cut", Ties::Cut), ("all", Ties::All)])
-        });
+        let ties =
+            fields.value("ties").and_then(|value| self.word(value, "a way to handle ties", TIES));
         Some(Top {
             count,
             by,
