@@ -99,15 +99,16 @@ fn an_example_that_fails_shows_the_field_that_differs() {
 }
 
 /// Circuits whose operators, kernels and capsules are mocked by their own tests.
-const MOCKED: [&str; 2] = [
+const MOCKED: [&str; 3] = [
     include_str!("../../circuits/ok/mocked_call.yaml"),
     include_str!("../../circuits/ok/mocked_steps.yaml"),
+    include_str!("../../circuits/ok/mocked_failures.yaml"),
 ];
 
 #[test]
 fn mocks_answer_for_operators_kernels_and_capsules() {
     let scene = Scene::new();
-    for (text, n_tests) in MOCKED.into_iter().zip([1, 2]) {
+    for (text, n_tests) in MOCKED.into_iter().zip([1, 2, 1]) {
         scene.write("mocked.yaml", text);
         let ran = scene.arqon(&["test", "mocked.yaml"]);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
@@ -127,6 +128,9 @@ fn an_expectation_of_a_mocked_circuit_can_fail() {
         (MOCKED[0], "depth: 3 }, result: { label: bird", "depth: 3 }, result: { label: cat"),
         (MOCKED[1], "mocks: { attn: [] }", "mocks: { attn: [{ pos: 9, o: [1, 1] }] }"),
         (MOCKED[1], "label: dog }]", "label: cow }]"),
+        (MOCKED[2], "fail: overdriven, id", "fail: overheard, id"),
+        (MOCKED[2], "result: { label: bird }", "result: { label: wind }"),
+        (MOCKED[2], "code: job_failed\n            message", "code: overflow\n            message"),
     ] {
         assert!(text.contains(right), "{right}");
         scene.write("mocked.yaml", &text.replacen(right, wrong, 1));
@@ -134,6 +138,30 @@ fn an_expectation_of_a_mocked_circuit_can_fail() {
         assert_eq!(ran.code, 1, "{right}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.contains("changes otherwise"), "{right}: {}", ran.stdout);
     }
+}
+
+#[test]
+fn a_job_that_fails_is_shown_with_the_place_of_its_call() {
+    let scene = Scene::new();
+    let text = MOCKED[2];
+    let line = text.lines().position(|line| line.ends_with("- call: ear")).expect("a call") + 1;
+    let right = "            message: overdriven\n";
+    let place = |line: usize| format!("{right}            place: 'failed.yaml:{line}:15'\n");
+    for (line, code) in [(line, 0), (line + 1, 1)] {
+        assert!(text.contains(right), "{right}");
+        scene.write("failed.yaml", &text.replacen(right, &place(line), 1));
+        let ran = scene.arqon(&["test", "failed.yaml"]);
+        assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
+    }
+    // Without `errors:` a failure is an error of the node, which a test has to expect.
+    scene.write("failed.yaml", &text.replacen("        errors: failures\n", "", 1));
+    let ran = scene.arqon(&["test", "failed.yaml"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        ran.stderr.contains("nothing in the circuit writes topic `failures`"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

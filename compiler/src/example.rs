@@ -2,6 +2,8 @@
 
 mod mocks;
 
+use std::collections::BTreeSet;
+
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Spanned;
 use arqon_grammar::ast;
@@ -19,7 +21,7 @@ use crate::raw::{Wanted, typed_fields};
 use crate::report::Report;
 use crate::resolve::{Resolved, TopicOrigin};
 use crate::row_type::RowType;
-use crate::typed::{NodeId, TopicId};
+use crate::typed::{NodeId, TopicId, TypedCall, Verb};
 use crate::typing::Flow;
 
 /// What holds for every circuit, whatever its inputs.
@@ -110,8 +112,10 @@ pub struct TestInput {
 pub struct TestOutput {
     /// The topic; `<node>.errors` for the errors of a node.
     pub topic: TopicName,
-    /// What its rows are.
+    /// What of its rows is compared: all fields, or of error rows those that the test names.
     pub schema: Schema,
+    /// Which columns of its rows these are.
+    pub columns: Vec<usize>,
     /// Where the topic is named.
     pub place: Place,
     /// Each row with its change of multiplicity.
@@ -128,6 +132,11 @@ pub(crate) fn type_tests(
     let mut n_writers = vec![0_usize; resolved.topics.len()];
     for sink in flow.nodes.iter().flat_map(|node| &node.sinks) {
         n_writers[sink.topic.0] += 1;
+    }
+    for step in flow.nodes.iter().flat_map(|node| &node.steps) {
+        if let Verb::Call(TypedCall { errors: Some(topic), .. }) = &step.verb {
+            n_writers[topic.0] += 1;
+        }
     }
     let mut tests = Tests { resolved, flow, places, report, notes, n_writers };
     let typed: Vec<Option<TestPlan>> =
@@ -356,7 +365,7 @@ impl Tests<'_, '_> {
     }
 
     fn output(&mut self, name: &ast::Name, rows: &[ast::TestRow]) -> Option<TestOutput> {
-        let schema = self.output_schema(name, rows)?;
+        let (schema, columns) = compared(self.output_schema(name, rows)?, rows);
         let what = format!("a row of `{}`", name.node);
         let mut updates = Some(Vec::with_capacity(rows.len()));
         for row in rows {
@@ -385,6 +394,7 @@ impl Tests<'_, '_> {
         Some(TestOutput {
             topic: TopicName::parse(name.as_str()).ok()?,
             schema,
+            columns,
             place: self.places.place(name.span),
             updates: updates?,
         })
@@ -435,4 +445,28 @@ impl Tests<'_, '_> {
             }
         }
     }
+}
+
+/// The fields that are compared, and their columns: of error rows, whose words and places change
+/// with the file, only what one of the expected rows names.
+fn compared(schema: Schema, rows: &[ast::TestRow]) -> (Schema, Vec<usize>) {
+    let named = rows.iter().flat_map(|row| match &row.row.kind {
+        ast::ValueKind::Map(entries) => entries.as_slice(),
+        ast::ValueKind::Scalar { .. }
+        | ast::ValueKind::List(_)
+        | ast::ValueKind::Computed(_)
+        | ast::ValueKind::Error => &[],
+    });
+    let named: BTreeSet<&str> = named.map(|(name, _)| name.as_str()).collect();
+    let is_known = |name: &str| schema.fields.iter().any(|field| *field.name == *name);
+    let all = 0..schema.fields.len();
+    let is_partial = schema.fields == error_schema().fields
+        && !named.is_empty()
+        && named.iter().all(|name| is_known(name));
+    if !is_partial {
+        return (schema, all.collect());
+    }
+    let columns: Vec<usize> = all.filter(|at| named.contains(&*schema.fields[*at].name)).collect();
+    let fields = columns.iter().map(|at| schema.fields[*at].clone()).collect();
+    (Schema { fields, ..schema }, columns)
 }

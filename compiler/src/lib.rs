@@ -42,7 +42,7 @@ pub use contract::CONTRACT_NAMES;
 pub use example::{Law, NamedLaw, TestExample, TestInput, TestOutput, TestPlan};
 pub use facts::Facts;
 pub use filter::{compile_aggregate, compile_expression, compile_filter};
-pub use mocks::{ANSWERS, Unanswered};
+pub use mocks::{ANSWERS, FAILURES, Unanswered};
 pub use options::{Options, Purpose};
 pub use profiles::with_profiles;
 pub use runnable::NotRunnable;

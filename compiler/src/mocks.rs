@@ -12,6 +12,8 @@ use crate::typing::Flow;
 pub(crate) enum Mocked {
     /// All calls of an operator.
     Operator(OperatorId),
+    /// The calls of an operator that no other mock answers.
+    Rest(OperatorId),
     /// A kernel or capsule: its node, and the place of the step there.
     Step(NodeId, usize),
 }
@@ -35,22 +37,22 @@ impl Mocked {
     pub(crate) fn topic(self) -> TopicName {
         named(&match self {
             Self::Operator(OperatorId(id)) => format!("{ANSWERS}o{id}"),
+            Self::Rest(OperatorId(id)) => format!("{ANSWERS}o{id}.rest"),
             Self::Step(NodeId(id), step) => format!("{ANSWERS}n{id}.s{step}"),
         })
     }
 
-    /// What the rows of that topic are: a job with its result and id, a row with what a capsule
-    /// returns of it, or what a kernel puts out. None if it is no such step.
+    /// What the rows of that topic are: a job with its result, its id, and why it has no result; a
+    /// row with what a capsule returns of it, or what a kernel puts out. None if it is no such
+    /// step.
     pub(crate) fn answers(self, resolved: &Resolved<'_>, flow: &Flow) -> Option<Schema> {
         let fields = match self {
             Self::Operator(id) => {
                 let contract = resolved.operator(id).contract.as_ref()?;
-                vec![
-                    Field::new("job", Type::Struct(contract.job.clone())),
-                    Field::new("result", Type::Struct(contract.result.clone())),
-                    Field::new("id", Type::String),
-                ]
+                let job = Field::new("$job", Type::Struct(contract.job.clone()));
+                std::iter::once(job).chain(answer(&contract.result)).collect()
             }
+            Self::Rest(id) => answer(&resolved.operator(id).contract.as_ref()?.result).to_vec(),
             Self::Step(NodeId(id), idx) => {
                 let node = &flow.nodes[id];
                 let step = node.steps.get(idx)?;
@@ -58,8 +60,8 @@ impl Mocked {
                 match &step.verb {
                     Verb::Kernel(_) => after,
                     Verb::Wasm(_) => vec![
-                        Field::new("row", Type::Struct(node.row_before(idx).fields()?)),
-                        Field::new("returns", Type::List(Box::new(Type::Struct(after)))),
+                        Field::new("$row", Type::Struct(node.row_before(idx).fields()?)),
+                        Field::new("$returns", Type::List(Box::new(Type::Struct(after)))),
                     ],
                     _ => return None,
                 }
@@ -67,6 +69,24 @@ impl Mocked {
         };
         Some(Schema::new("answers", fields))
     }
+}
+
+/// What an operator answers: the result or else what went wrong, and the job's id.
+fn answer(result: &[Field]) -> [Field; 3] {
+    [
+        Field::new("$result", Type::Struct(result.to_vec()).optional()),
+        Field::new("$id", Type::String),
+        Field::new("$fail", Type::String),
+    ]
+}
+
+/// What the names begin with under which jobs fail whose errors go to a topic of the circuit.
+pub const FAILURES: &str = "system.failures.";
+
+/// In the place of its node, the name under which the jobs of a call fail: nobody reads its errors
+/// but the call itself, which puts them into the topic that it names.
+pub(crate) fn failures_of(NodeId(node): NodeId, step: usize) -> String {
+    format!("{FAILURES}n{node}.s{step}")
 }
 
 /// The topic of what no mock answers a step.

@@ -358,6 +358,8 @@ pub(crate) struct TypedCall {
     pub(crate) operator: OperatorId,
     /// Where it is named.
     pub(crate) span: Span,
+    /// The same place, for error rows.
+    pub(crate) place: Place,
     /// The job's fields in the order of the contract, over the row.
     pub(crate) job: Vec<Expr>,
     /// The kept fields, over the row.

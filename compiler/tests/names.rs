@@ -665,7 +665,7 @@ tests:
         customer: []
       expect:
         sums: [{ region: a }, [-1, 3]]
-        a.errors: [[+1, { node: a }]]
+        a.errors: [{ node: a }, { node: a, code: x }]
         customers: []
 ",
         "22:19-22 error[E0225]: `id` wants int64, found `1.5`
@@ -685,7 +685,7 @@ tests:
   help: did you mean `customers`?
 29:16-29 error[E0226]: a row of `sums` lacks `total`
 29:36-37 error[E0013]: expected a row `{ … }`, or a change `[+1, { … }]`, found a text
-30:25-36 error[E0226]: a row of `a.errors` lacks `step`, `code`, `message`, `place`, `row`
+30:20-31 error[E0226]: a row of `a.errors` lacks `code`
 31:9-18 error[E0227]: nothing in the circuit writes topic `customers`
   help: expect changes of a topic that a node writes
 ",

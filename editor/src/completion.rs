@@ -136,7 +136,7 @@ impl Request<'_> {
         });
         let topic = |part: &str| {
             let fields = self.row_of(&format!("{of}.{part}"));
-            fields.into_iter().filter(|field| field.name != "job_id").collect::<Vec<_>>()
+            fields.into_iter().filter(|field| &*field.name != "job_id").collect::<Vec<_>>()
         };
         match path {
             [] if has_kernel => self.written_fields(&self.row_of(of), &[]),

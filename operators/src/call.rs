@@ -327,6 +327,7 @@ impl Call<'_, '_> {
                 (vec![self.of_class(CIVIL)?], Type::Int64)
             }
             F::EpochTime => (Vec::new(), Type::Timestamp),
+            F::JobFailed => unreachable!("no name stands for it"),
             F::Hour | F::Minute | F::Second => (vec![self.of_type(&Type::Timestamp)?], Type::Int64),
             F::IsSome => return self.presence(),
             F::Hash => return self.hash(),

@@ -28,6 +28,8 @@ pub enum EvalCode {
     /// An argument for which the function has no value: an item that is not there, a position
     /// below 1, a negative length.
     Argument,
+    /// A job came back without a result.
+    JobFailed,
 }
 
 impl EvalCode {
@@ -38,6 +40,7 @@ impl EvalCode {
             Self::DivisionByZero => "division_by_zero",
             Self::Conversion => "conversion",
             Self::Argument => "argument",
+            Self::JobFailed => "job_failed",
         }
     }
 }

@@ -134,6 +134,8 @@ pub enum Function {
     FromHex,
     /// `sha256(bytes)`, `sha256(s)`
     Sha256,
+    /// No value, with the words that are its argument: a job that has failed. Not in the catalogue
+    JobFailed,
     /// `epoch_time()`: when the row came in; the compiler puts the column that says so in its place
     EpochTime,
     /// A function of tensors

@@ -139,6 +139,9 @@ pub(crate) fn invoke(
         F::Hour => Value::Int(of_day(&args[0]) / (DAY / 24)),
         F::Minute => Value::Int(of_day(&args[0]) / (DAY / 1440) % 60),
         F::Second => Value::Int(of_day(&args[0]) / (DAY / 86_400) % 60),
+        F::JobFailed => {
+            return Err(Failure::new(EvalCode::JobFailed, text(&args[0]).to_owned()));
+        }
         F::EpochTime => {
             return Err(Failure::argument("`epoch_time()` is known only where rows come in"));
         }

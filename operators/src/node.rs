@@ -232,6 +232,7 @@ fn call_can_fail(function: Function, args: &[Node]) -> bool {
         | F::ParseTime
         | F::FormatTime
         | F::EpochTime
+        | F::JobFailed
         | F::MapOf
         | F::Substr
         | F::Slice

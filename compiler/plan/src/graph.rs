@@ -156,11 +156,12 @@ impl Plan {
 
     /// The vertices such that sources stand before what reads them, in the plan's order
     /// otherwise: a loop's variables after all that its rounds read from outside. A control topic
-    /// waits for nobody who writes it. What lies on a cycle comes last, its topics first.
+    /// waits for nobody who writes it, and a call for no results: they are of its own jobs. What
+    /// lies on a cycle comes last, its topics first.
     pub fn walk(&self) -> Vec<VertexId> {
         let is_way = |wire: &WireRef<'_>| {
             let is_control = matches!(self.vertex(wire.to), Vertex::Topic(topic) if topic.control);
-            !is_control && wire.wire.port != Port::Next
+            !is_control && !matches!(wire.wire.port, Port::Next | Port::Results)
         };
         let mut needs: BTreeMap<VertexId, Vec<VertexId>> = BTreeMap::new();
         for (from, to) in self.loop_needs() {

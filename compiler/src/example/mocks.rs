@@ -9,6 +9,7 @@ use arqon_grammar::code::{names, yaml};
 use arqon_types::{Change, Field, Row, TimeUnits, TopicName, Type, Value};
 
 use super::{TestInput, Tests};
+use crate::contract::Contract;
 use crate::mocks::Mocked;
 use crate::raw::{Wanted, typed_fields};
 use crate::row_type::RowType;
@@ -19,8 +20,25 @@ use crate::typed::{NodeId, OperatorId, TypedNode, Verb};
 pub(super) struct Said {
     /// Where each question is answered.
     answered: BTreeMap<(TopicName, Value), Span>,
+    /// Which mock answers all other jobs of an operator.
+    for_all: BTreeMap<TopicName, ForAll>,
     /// What each kernel puts out.
     rows: BTreeMap<TopicName, BTreeMap<Row, i64>>,
+}
+
+/// A mock for all jobs that no other answers.
+#[derive(Debug, Clone, Copy)]
+struct ForAll {
+    span: Span,
+    /// Whether it came with the step that is being read.
+    is_now: bool,
+}
+
+/// Whether an answer of an operator names no job.
+fn is_for_all(entry: &ast::Value) -> bool {
+    let ast::ValueKind::Map(entries) = &entry.kind else { return false };
+    let has = |key: &str| entries.iter().any(|(name, _)| name.as_str() == key);
+    !has("job") && (has("result") || has("fail"))
 }
 
 /// What can be mocked, by the name that a test gives it.
@@ -48,23 +66,24 @@ pub(super) fn mocked_names(tests: &Tests<'_, '_>) -> BTreeMap<String, Mocked> {
 impl Tests<'_, '_> {
     /// The answers that come with a step of a test.
     pub(super) fn mocks(&mut self, mocks: &[ast::Mock], said: &mut Said) -> Option<Vec<TestInput>> {
+        said.for_all.values_mut().for_each(|first| first.is_now = false);
         let mut inputs = Some(Vec::with_capacity(mocks.len()));
         for mock in mocks {
             let typed = self.mock(mock, said);
-            inputs = inputs.zip(typed).map(|(mut inputs, input)| {
-                inputs.push(input);
+            inputs = inputs.zip(typed).map(|(mut inputs, typed)| {
+                inputs.extend(typed);
                 inputs
             });
         }
         inputs
     }
 
-    fn mock(&mut self, mock: &ast::Mock, said: &mut Said) -> Option<TestInput> {
+    fn mock(&mut self, mock: &ast::Mock, said: &mut Said) -> Option<Vec<TestInput>> {
         let mocked = self.mocked(mock)?;
         let topic = mocked.topic();
         let schema = mocked.answers(self.resolved, self.flow)?;
         let is_kernel = match mocked {
-            Mocked::Operator(_) => false,
+            Mocked::Operator(_) | Mocked::Rest(_) => false,
             Mocked::Step(NodeId(id), idx) => {
                 matches!(self.flow.nodes[id].steps[idx].verb, Verb::Kernel(_))
             }
@@ -73,14 +92,26 @@ impl Tests<'_, '_> {
             let row = &self.flow.nodes[id].steps[idx].row;
             mock.entries.iter().for_each(|entry| self.note_value(Some(entry), row));
         }
+        let mut rest = Vec::new();
         let changes = if is_kernel {
             let before = said.rows.entry(topic.clone()).or_default();
             self.put_out(mock, &schema.fields, before)?
         } else {
             let mut changes = Some(Vec::with_capacity(mock.entries.len()));
             for (at, entry) in mock.entries.iter().enumerate() {
+                if let Mocked::Operator(id) = mocked
+                    && is_for_all(entry)
+                {
+                    let answer = self.answer_to_all(mock, entry, id, said);
+                    changes = changes.zip(answer).map(|(changes, answer)| {
+                        rest.push(answer);
+                        changes
+                    });
+                    continue;
+                }
                 let typed = match mocked {
                     Mocked::Operator(id) => self.job_answer((mock, at), entry, id),
+                    Mocked::Rest(_) => None,
                     Mocked::Step(node, idx) => {
                         self.capsule_answer((mock, (node, idx)), entry, &schema.fields)
                     }
@@ -95,7 +126,8 @@ impl Tests<'_, '_> {
             }
             changes?
         };
-        Some(TestInput { topic, changes })
+        let first = TestInput { topic, changes };
+        Some(std::iter::once(first).chain(rest).collect())
     }
 
     fn mocked(&mut self, mock: &ast::Mock) -> Option<Mocked> {
@@ -121,7 +153,13 @@ impl Tests<'_, '_> {
 
     /// Whether nothing has answered the same before.
     fn is_first(&mut self, asked: (TopicName, Value), span: Span, said: &mut Said) -> bool {
-        let Some(first) = said.answered.insert(asked, span) else { return true };
+        let for_all = said.for_all.get(&asked.0).copied();
+        let first = match (said.answered.insert(asked, span), for_all) {
+            (Some(first), _) => first,
+            // What comes later may have been answered by the one for all jobs.
+            (None, Some(first)) if !first.is_now => first.span,
+            (None, _) => return true,
+        };
         self.report.push(
             Diagnostic::new(names::MOCK_TWICE, span, "the same is answered before")
                 .secondary(first, "by this one")
@@ -139,18 +177,98 @@ impl Tests<'_, '_> {
     ) -> Option<Vec<Value>> {
         let operator = &self.resolved.operators[id];
         let contract = operator.contract.clone()?;
-        let [job, result, name] = self.parts(entry, ["job", "result", "id"])?;
-        let (job, result) = (self.needed(entry, "job", job), self.needed(entry, "result", result));
+        let [job, result, fail, name] = self.parts(entry, ["job", "result", "fail", "id"])?;
+        let job = self.needed(entry, "job", job);
         for (value, row) in [job, result].into_iter().zip(operator.rows.iter().flatten()) {
             self.note_value(value, row);
         }
-        let operator = &mock.name.node;
+        let operator = mock.name.as_str();
         let what = format!("a job of operator `{operator}`");
         let job = self.fields(job?, (&contract.job, &contract.job_units), &what);
-        let what = format!("a result of operator `{operator}`");
-        let result = self.fields(result?, (&contract.result, &contract.result_units), &what);
+        let number = (at + 1).to_string();
+        let answer = self.outcome(entry, (result, fail), name, (operator, &number), &contract);
+        let mut values = vec![Value::Struct(job?.into())];
+        values.extend(answer?);
+        Some(values)
+    }
+
+    /// `{ result: { … } }`: the answer to all jobs that no other mock answers.
+    fn answer_to_all(
+        &mut self,
+        mock: &ast::Mock,
+        entry: &ast::Value,
+        id: OperatorId,
+        said: &mut Said,
+    ) -> Option<TestInput> {
+        let contract = self.resolved.operator(id).contract.clone()?;
+        let [_, result, fail, name] = self.parts(entry, ["job", "result", "fail", "id"])?;
+        if let Some([_, row]) = &self.resolved.operator(id).rows {
+            self.note_value(result, row);
+        }
+        let operator = mock.name.as_str();
+        let answer = self.outcome(entry, (result, fail), name, (operator, "any"), &contract);
+        let by_job = Mocked::Operator(id).topic();
+        if let Some(first) = said.for_all.get(&by_job) {
+            self.report.push(
+                Diagnostic::new(
+                    names::MOCK_TWICE,
+                    entry.span,
+                    "all other jobs are answered before",
+                )
+                .secondary(first.span, "by this one")
+                .help("name the `job` that it answers, or leave it away"),
+            );
+            return None;
+        }
+        said.for_all.insert(by_job, ForAll { span: entry.span, is_now: true });
+        let change = Change::Diff { row: Row::from(answer?), diff: 1 };
+        Some(TestInput { topic: Mocked::Rest(id).topic(), changes: vec![change] })
+    }
+
+    /// The result or why there is none, with the job's id.
+    fn outcome(
+        &mut self,
+        entry: &ast::Value,
+        (result, fail): (Option<&ast::Value>, Option<&ast::Value>),
+        name: Option<&ast::Value>,
+        (operator, number): (&str, &str),
+        contract: &Contract,
+    ) -> Option<Vec<Value>> {
+        let (result, words) = match (result, fail) {
+            (Some(_), Some(fail)) => {
+                self.report.push(
+                    Diagnostic::new(names::VALUE, fail.span, "a job that fails has no result")
+                        .help("leave one of `result` and `fail` away"),
+                );
+                return None;
+            }
+            (result, None) => {
+                let result = self.needed(entry, "result", result)?;
+                let what = format!("a result of operator `{operator}`");
+                let wanted = (&*contract.result, &contract.result_units);
+                (Value::Struct(self.fields(result, wanted, &what)?.into()), String::new())
+            }
+            (None, Some(fail)) => match &fail.kind {
+                ast::ValueKind::Scalar { text, .. } if !text.is_empty() => {
+                    (Value::None, text.clone())
+                }
+                ast::ValueKind::Error => return None,
+                ast::ValueKind::Scalar { .. }
+                | ast::ValueKind::List(_)
+                | ast::ValueKind::Map(_)
+                | ast::ValueKind::Computed(_) => {
+                    let fault = Diagnostic::new(
+                        names::VALUE,
+                        fail.span,
+                        "what went wrong is told in words",
+                    );
+                    self.report.push(fault.help("write it as in `fail: out of reach`"));
+                    return None;
+                }
+            },
+        };
         let id = match name.map(|name| &name.kind) {
-            None => format!("{operator}-{}", at + 1),
+            None => format!("{operator}-{number}"),
             Some(ast::ValueKind::Scalar { text, .. }) => text.clone(),
             Some(_) => {
                 self.report.push(
@@ -160,8 +278,7 @@ impl Tests<'_, '_> {
                 return None;
             }
         };
-        let [job, result] = [job?, result?].map(|values| Value::Struct(values.into()));
-        Some(vec![job, result, Value::string(&id)])
+        Some(vec![result, Value::string(&id), Value::string(&words)])
     }
 
     /// `{ row: { … }, returns: [{ … }] }`
@@ -268,7 +385,10 @@ impl Tests<'_, '_> {
                     format!("a mock here needs `{key}`"),
                 )
                 .help(match key {
-                    "job" | "result" => "a mock of an operator is `{ job: { … }, result: { … } }`",
+                    "job" | "result" => {
+                        "a mock of an operator is `{ job: { … }, result: { … } }`, or has `fail: …` in \
+                         the place of the result"
+                    }
                     _ => "a mock of a capsule is `{ row: { … }, returns: [{ … }] }`",
                 }),
             );

@@ -5,18 +5,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arqon_operators::{Expr, ExprKind};
+use arqon_operators::{Expr, ExprKind, Function};
 use arqon_plan::{
     Join, JoinKind, JoinOutput, Operator, Output, PLACE_FIELD, StageKind, Step, StepId, TopicPlan,
     n_places,
 };
-use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
+use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
 use super::with_hidden;
 use super::{Label, Lowering, all_columns, hidden_of, n_own, node_schema, project, stage};
-use crate::mocks::{Mocked, Unanswered, unanswered_topic};
+use crate::mocks::{Mocked, Unanswered, failures_of, unanswered_topic};
 use crate::resolve::TopicOrigin;
-use crate::typed::{NodeId, TopicId, TypedCall, TypedNode, Verb};
+use crate::typed::{NodeId, OperatorId, TopicId, TypedCall, TypedNode, Verb};
 
 /// What the tested steps have that others have not.
 #[derive(Debug, Default)]
@@ -36,6 +36,8 @@ struct Question<'a> {
     label: Label<'a>,
     /// What goes past the answer, over the row.
     kept: Vec<Expr>,
+    /// What these are called.
+    names: Vec<String>,
     /// Over the row.
     asks: Expr,
     /// What is asked: `job` or `row`.
@@ -83,30 +85,124 @@ impl Lowering<'_, '_> {
                 place: (id, idx),
                 label,
                 kept: call.keep.clone(),
+                names: kept_names(node, idx, n_kept),
                 asks: structure(call.job.clone(), contract.job.clone()),
                 what: "job",
             },
         )?;
-        let columns = all_columns(&self.steps[met.index()].schema);
         let n_asked = self.steps[asked.index()].schema.fields.len();
-        let (result, job_id) = (&columns[n_asked + 1], &columns[n_asked + 2]);
-        let sides = [(&columns[n_kept], &contract.job), (result, &contract.result)];
-        for (id, (of, fields)) in self.resolved.operator_topics[call.operator.0].iter().zip(sides) {
-            let topic = self.resolved.topic(*id);
+        let settled = self.settled(met, n_asked, (call, (id, idx)), label)?;
+        let asked = all_columns(&self.steps[met.index()].schema);
+        let columns = all_columns(&self.steps[settled.index()].schema);
+        let (result, job_id) = (&columns[n_asked], &columns[n_asked + 1]);
+        // A job that fails has been sent, too.
+        let sides = [
+            (met, &asked[n_asked + 2], &asked[n_kept], &contract.job),
+            (settled, job_id, result, &contract.result),
+        ];
+        for (id, side) in self.resolved.operator_topics[call.operator.0].iter().zip(sides) {
+            let (from, job_id, of, fields) = side;
             let others = parts(of, fields).into_iter().zip(fields);
             let others = others.filter(|(_, field)| &*field.name != "job_id").map(|(part, _)| part);
             let exprs = std::iter::once(job_id.clone()).chain(others).collect();
-            let schema = topic.schema()?;
-            let told = step(label, project(label.address, exprs), vec![met], schema.into());
-            let told = self.push(told);
-            self.mocks.as_mut()?.told.entry(*id).or_default().push(told);
+            let schema = self.resolved.topic(*id).schema()?;
+            let told = step(label, project(label.address, exprs), vec![from], schema.into());
+            self.tell(*id, told)?;
         }
         let mut exprs = columns[..n_kept].to_vec();
         exprs.extend([result.clone(), job_id.clone()]);
         exprs.extend_from_slice(&columns[n_kept + 1..n_asked]);
         let schema = node_schema(node, &node.steps[idx].row)?;
         let schema = with_hidden(schema, &self.steps[at.index()].schema);
-        Some(self.push(step(label, project(label.address, exprs), vec![met], schema)))
+        Some(self.push(step(label, project(label.address, exprs), vec![settled], schema)))
+    }
+
+    fn tell(&mut self, topic: TopicId, step: Step) -> Option<()> {
+        let step = self.push(step);
+        self.mocks.as_mut()?.told.entry(topic).or_default().push(step);
+        Some(())
+    }
+
+    /// What was asked, its result and the job's id; jobs that failed are error rows of the node, or
+    /// of the topic that the call names for them.
+    fn settled(
+        &mut self,
+        met: StepId,
+        n_asked: usize,
+        (call, (id, idx)): (&TypedCall, (NodeId, usize)),
+        label: Label<'_>,
+    ) -> Option<StepId> {
+        let from = Arc::clone(&self.steps[met.index()].schema);
+        let columns = all_columns(&from);
+        let (result, job_id, fail) = (n_asked + 1, n_asked + 2, n_asked + 3);
+        let ty = from.fields.get(result)?.ty.required().clone();
+        let place = call.place;
+        let words = vec![columns[fail].clone()];
+        let failed = ExprKind::Call { function: Function::JobFailed, args: words };
+        let failed = Expr { kind: failed, ty: ty.clone(), place };
+        let (of, otherwise) = (Box::new(columns[result].clone()), Box::new(failed));
+        let outcome = Expr { kind: ExprKind::Default { of, otherwise }, ty: ty.clone(), place };
+        let mut exprs = columns[..n_asked].to_vec();
+        exprs.extend([outcome, columns[job_id].clone()]);
+        let mut fields = from.fields[..n_asked].to_vec();
+        fields.extend([Field::new("$result", ty), Field::new("$id", Type::String)]);
+        let schema = Schema::new("settled", fields);
+        let mut settled = step(label, project(label.address, exprs), vec![met], schema.into());
+        let Some(topic) = call.errors else { return Some(self.push(settled)) };
+        let node = failures_of(id, idx);
+        settled.node = node.as_str().into();
+        let failures = Step {
+            node: label.node.to_owned(),
+            address: label.address.to_owned(),
+            operator: Operator::Errors(node),
+            inputs: Vec::new(),
+            schema: error_schema().into(),
+        };
+        let settled = self.push(settled);
+        let failures = self.push(failures);
+        let mut exprs = all_columns(&error_schema());
+        exprs[0] = Expr::literal(Value::string(label.node), Type::String);
+        let schema = self.resolved.topic(topic).schema()?;
+        let failed = step(label, project(label.address, exprs), vec![failures], schema.into());
+        self.tell(topic, failed)?;
+        Some(settled)
+    }
+
+    /// What the mocks by job leave, answered by the one for all jobs: `met` with those behind it,
+    /// and what is left then.
+    fn rest(
+        &mut self,
+        operator: OperatorId,
+        (met, missed): (StepId, StepId),
+        question: &Expr,
+        label: Label<'_>,
+    ) -> Option<(StepId, StepId)> {
+        let answers = self.answers(Mocked::Rest(operator))?;
+        let left = Schema::clone(&self.steps[missed.index()].schema);
+        let join = |kind, output| {
+            Operator::Join(Join {
+                kind,
+                left_key: Vec::new(),
+                right_key: Vec::new(),
+                residual: None,
+                asof: None,
+                output,
+            })
+        };
+        let mut both = left.clone();
+        both.fields.extend(self.steps[answers.index()].schema.fields.iter().cloned());
+        let answered = join(JoinKind::Inner, JoinOutput::Flat);
+        let answered = self.push(step(label, answered, vec![missed, answers], both.clone().into()));
+        let n_asked = left.fields.len();
+        let mut exprs = all_columns(&both);
+        exprs.insert(n_asked, question.clone());
+        let schema = Arc::clone(&self.steps[met.index()].schema);
+        let alike = project(label.address, exprs);
+        let alike = self.push(step(label, alike, vec![answered], Arc::clone(&schema)));
+        let met = self.push(step(label, Operator::Union, vec![met, alike], schema));
+        let missed_by_all = join(JoinKind::Anti, JoinOutput::LeftOnly);
+        let missed = self.push(step(label, missed_by_all, vec![missed, answers], left.into()));
+        Some((met, missed))
     }
 
     /// `wasm`: the rows that come back of each one.
@@ -129,6 +225,7 @@ impl Lowering<'_, '_> {
                 place: (id, idx),
                 label,
                 kept: Vec::new(),
+                names: Vec::new(),
                 asks: row,
                 what: "row",
             },
@@ -160,14 +257,18 @@ impl Lowering<'_, '_> {
     /// What is asked, with what goes past it and the hidden columns; and the same with the answer
     /// behind it. What nothing answers is an output of its own.
     fn met(&mut self, at: StepId, question: Question<'_>) -> Option<(StepId, StepId)> {
-        let Question { mocked, place: (id, idx), label, kept, asks, what } = question;
+        let Question { mocked, place: (id, idx), label, kept, names, asks, what } = question;
         let answers = self.answers(mocked)?;
         let n_kept = kept.len();
         let ty = asks.ty.clone();
         let mut exprs = kept;
         exprs.push(asks);
         exprs.extend(hidden_of(&self.steps[at.index()].schema));
-        let field = |(at, expr): (usize, &Expr)| Field::new(format!("asked{at}"), expr.ty.clone());
+        let names: Vec<String> = names.iter().cloned().chain([what.to_owned()]).collect();
+        let field = |(at, expr): (usize, &Expr)| {
+            let name = names.get(at).cloned().unwrap_or_else(|| format!("$brought{at}"));
+            Field::new(name, expr.ty.clone())
+        };
         let fields: Vec<Field> = exprs.iter().enumerate().map(field).collect();
         let schema = Schema::new("asked", fields);
         let asked = project(label.address, exprs);
@@ -189,6 +290,10 @@ impl Lowering<'_, '_> {
         let met = self.push(step(label, met, vec![asked, answers], both.into()));
         let missed = join(JoinKind::Anti, JoinOutput::LeftOnly);
         let missed = self.push(step(label, missed, vec![asked, answers], schema.into()));
+        let (met, missed) = match mocked {
+            Mocked::Operator(operator) => self.rest(operator, (met, missed), &question, label)?,
+            Mocked::Rest(_) | Mocked::Step(..) => (met, missed),
+        };
         let schema = Schema::new("unanswered", vec![Field::new(what, ty.clone())]);
         let alone = project(label.address, vec![question.clone()]);
         let missed = self.push(step(label, alone, vec![missed], schema.clone().into()));
@@ -200,25 +305,31 @@ impl Lowering<'_, '_> {
         Some((asked, met))
     }
 
-    /// Nodes whose calls put rows into a topic of an operator.
+    /// Nodes whose calls put rows into a topic: jobs, results, or what failed.
     pub(super) fn callers(&self, id: TopicId) -> Vec<usize> {
-        let (TopicOrigin::Jobs(operator) | TopicOrigin::Results(operator)) =
-            self.resolved.topic(id).origin
-        else {
-            return Vec::new();
+        let tells = |call: &TypedCall| match self.resolved.topic(id).origin {
+            TopicOrigin::Jobs(operator) | TopicOrigin::Results(operator) => {
+                call.operator == operator
+            }
+            TopicOrigin::Declared(_) => call.errors == Some(id),
         };
         let calls = |node: &TypedNode| {
-            let mut steps = node.steps.iter();
-            steps.any(|it| matches!(&it.verb, Verb::Call(call) if call.operator == operator))
+            node.steps.iter().any(|it| matches!(&it.verb, Verb::Call(call) if tells(call)))
         };
         (0..self.flow.nodes.len()).filter(|id| calls(&self.flow.nodes[*id])).collect()
     }
 
-    /// What calls have put into a topic of an operator.
+    /// What calls have put into a topic.
     pub(super) fn told_to(&self, id: TopicId) -> Vec<StepId> {
         let told = self.mocks.as_ref().and_then(|mocks| mocks.told.get(&id));
         told.cloned().unwrap_or_default()
     }
+}
+
+/// What the fields are called that a call keeps.
+fn kept_names(node: &TypedNode, idx: usize, n_kept: usize) -> Vec<String> {
+    let columns = &node.steps[idx].row.columns;
+    columns.iter().take(n_kept).map(|column| column.name.to_string()).collect()
 }
 
 fn step(label: Label<'_>, operator: Operator, inputs: Vec<StepId>, schema: Arc<Schema>) -> Step {

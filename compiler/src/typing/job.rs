@@ -70,6 +70,7 @@ impl Typer<'_> {
                 Verb::Call(TypedCall {
                     operator: id,
                     span: call.operator.span,
+                    place: self.places.place(call.operator.span),
                     job,
                     keep,
                     errors: errors.flatten(),

@@ -388,7 +388,9 @@ codes! {
         title: "two mocks for one question",
         explanation: "A job, or a row, is answered once in a test, and the same ever after: \
             results are recorded, and a retraction takes back what was recorded. Mocks of a later \
-            step of the test add answers; only what a kernel puts out is said anew.",
+            step of the test add answers; only what a kernel puts out is said anew. One mock of an \
+            operator may answer all jobs that no other answers: what comes after it may have been \
+            answered by it.",
         wrong: "- mocks:\n    qml:\n      - { job: { features: [1.0] }, result: { label: a } }\n      - { job: { features: [1.0] }, result: { label: b } }\n",
         mended: "- mocks:\n    qml:\n      - { job: { features: [1.0] }, result: { label: a } }\n      - { job: { features: [2.0] }, result: { label: b } }\n",
     }

@@ -1,5 +1,5 @@
-//! The nodes of the flow and their steps. Loops hold steps and nodes of their own; the shape of these
-//! is told for as many loops within loops as it is asked for, and is anything further in.
+//! The nodes of the flow and their steps. Loops hold steps and nodes of their own; the shape of
+//! these is told for as many loops within loops as it is asked for, and is anything further in.
 
 use super::{Shape, name, names, object, one_or_more, truth};
 use crate::circuit::tables;
@@ -60,15 +60,13 @@ fn step(verb: &'static str, companions: &'static [&'static str], depth: usize) -
     object("a step", &keys, required, |key| match (verb, key) {
         ("where", _) | (_, "where") => Shape::Scalar("a condition"),
         ("carries", _) => Shape::Words(tables::words(tables::DISCIPLINES)),
-        ("select", _) | ("group", "group") | (_, "keep") => {
+        ("select" | "unnest", _) | ("group", "group") | (_, "keep") => {
             let field = || Shape::Scalar("a field, or an expression");
             let fields = || Shape::Map(None, Box::new(field()));
             let item = Shape::Either(vec![field(), fields()]);
             Shape::Either(vec![field(), Shape::List(Box::new(item)), fields()])
         }
-        ("with" | "unnest", _) | (_, "agg") => {
-            Shape::Map(None, Box::new(Shape::Scalar("an expression")))
-        }
+        ("with", _) | (_, "agg") => Shape::Map(None, Box::new(Shape::Scalar("an expression"))),
         ("drop" | "distinct", _) | (_, "per" | "by") => one_or_more(Shape::Scalar("a field")),
         ("join", "join") => Shape::Scalar("a topic, a node or a label of one"),
         ("join", "match") => Shape::Map(None, Box::new(Shape::Scalar("an expression"))),
