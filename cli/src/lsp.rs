@@ -54,37 +54,60 @@ impl Workspace for Disk {
         })
     }
 
+    fn importable(&self, file: &Path) -> Vec<String> {
+        let Some(root) = self.root(file) else { return Vec::new() };
+        let is_circuit =
+            |path: &Path| fs::read_to_string(path).is_ok_and(|text| text.contains("arqon:"));
+        let found = files(&root.folder, &["yaml", "yml", "proto"]).into_iter().filter(|path| {
+            path.extension().is_some_and(|ending| ending == "proto") || is_circuit(path)
+        });
+        let written = found.filter_map(|path| {
+            let parts = path.strip_prefix(&root.folder).ok()?.iter();
+            Some(parts.map(|part| part.to_str()).collect::<Option<Vec<_>>>()?.join("/"))
+        });
+        let mut written: Vec<String> = written.filter(|path| *path != root.path).collect();
+        written.sort();
+        written
+    }
+
     fn circuits(&self, folder: &Path) -> Vec<(PathBuf, String)> {
-        let mut found = Vec::new();
-        let mut waiting = vec![(folder.to_owned(), 0)];
-        while let Some((folder, depth)) = waiting.pop() {
-            let Ok(entries) = fs::read_dir(&folder) else { continue };
-            let mut paths: Vec<PathBuf> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
-            paths.sort();
-            for path in paths {
-                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
-                if name.starts_with('.') || name == "target" || name == "node_modules" {
-                    continue;
-                }
-                let Ok(kind) = fs::symlink_metadata(&path) else { continue };
-                if kind.is_dir() && depth < FOLDER_DEPTH_MAX {
-                    waiting.push((path, depth + 1));
-                } else if kind.is_file() && is_circuit_file(&path) {
-                    if FILES_MAX <= found.len() {
-                        return found;
-                    }
-                    let is_small = kind.len() <= FILE_BYTES_MAX as u64;
-                    let text = is_small.then(|| fs::read_to_string(&path).ok()).flatten();
-                    found.extend(text.map(|text| (path, text)));
-                }
-            }
-        }
-        found
+        let read = |path: PathBuf| {
+            let text = fs::read_to_string(&path).ok()?;
+            Some((path, text))
+        };
+        files(folder, &["yaml", "yml"]).into_iter().filter_map(read).collect()
     }
 }
 
-fn is_circuit_file(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+/// The files of these endings under a folder that are no larger than a circuit may be.
+fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = waiting.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let mut paths: Vec<PathBuf> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
+        paths.sort();
+        for path in paths {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
+            if name.starts_with('.') || name == "target" || name == "node_modules" {
+                continue;
+            }
+            let Ok(kind) = fs::symlink_metadata(&path) else { continue };
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            if kind.is_dir() && depth < FOLDER_DEPTH_MAX {
+                waiting.push((path, depth + 1));
+            } else if kind.is_file()
+                && kind.len() <= FILE_BYTES_MAX as u64
+                && ending.is_some_and(|ending| endings.contains(&ending))
+            {
+                if FILES_MAX <= found.len() {
+                    return found;
+                }
+                found.push(path);
+            }
+        }
+    }
+    found
 }
 
 /// Most files of a folder that are looked at for circuits that share a name.

@@ -55,23 +55,29 @@ pub(crate) enum Kind {
     Constant,
     /// An operator.
     Operator,
+    /// A file that may be imported.
+    File,
 }
 
-/// The candidates at a byte of `text`, and where the word that they replace begins.
+/// The candidates at a byte of `text`, and where the word that they replace begins; `files` are
+/// those that may be imported.
 pub(crate) fn complete(
     text: &str,
     offset: usize,
     analysis: Option<&Analysis>,
+    files: &dyn Fn() -> Vec<String>,
 ) -> (usize, Vec<Candidate>) {
     let found = cursor(text, offset);
-    let request = Request { cursor: &found, analysis };
+    let request = Request { cursor: &found, analysis, files };
     let candidates = request.candidates();
     let before = &text[..offset];
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     // Names on the bus have dots; in an expression only what stands behind the last one is new.
     let has_dots = candidates.iter().any(|it| matches!(it.kind, Kind::Topic | Kind::Node))
         || request.is_dotted_key();
-    let word = before.trim_end_matches(|c: char| is_word(c) || (has_dots && c == '.'));
+    let is_path = candidates.iter().any(|it| it.kind == Kind::File);
+    let joins = |c: char| (has_dots && c == '.') || (is_path && matches!(c, '.' | '/' | '-'));
+    let word = before.trim_end_matches(|c: char| is_word(c) || joins(c));
     (word.len(), candidates)
 }
 
@@ -85,6 +91,7 @@ enum Aggregates {
 struct Request<'a> {
     cursor: &'a Cursor,
     analysis: Option<&'a Analysis>,
+    files: &'a dyn Fn() -> Vec<String>,
 }
 
 impl Request<'_> {
@@ -212,6 +219,13 @@ impl Request<'_> {
     /// Values outside of steps.
     fn value(&self, path: &[&str]) -> Vec<Candidate> {
         match path {
+            ["import", ..] => {
+                let circuit = self.analysis.and_then(|analysis| analysis.facts.circuit.as_ref());
+                let imports = circuit.map(|circuit| circuit.imports.as_slice()).unwrap_or_default();
+                let is_new = |file: &&String| imports.iter().all(|known| known.node != **file);
+                let files = (self.files)();
+                files.iter().filter(is_new).map(|file| candidate(file, Kind::File, None)).collect()
+            }
             ["schemas", _, _, .., "unit"] => of_words(&vocabulary::time_units()),
             ["schemas", _, ..] => self.types(),
             ["topics", _, "schema"] => self.types(),

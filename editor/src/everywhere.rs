@@ -68,6 +68,20 @@ impl Everywhere<'_> {
         self.circuits(document, found).1
     }
 
+    /// All circuit files of the folders, and the open documents, with their texts.
+    pub(crate) fn texts(&self) -> Vec<(Uri, Rc<str>)> {
+        let mut found: BTreeMap<String, (Uri, Rc<str>)> = BTreeMap::new();
+        for (path, text) in self.folders.iter().flat_map(|it| self.workspace.circuits(it)) {
+            if let Some(uri) = crate::uri::uri_of(&path) {
+                found.insert(uri.as_str().to_owned(), (uri, Rc::from(text)));
+            }
+        }
+        for open in self.documents.all() {
+            found.insert(open.uri.as_str().to_owned(), (open.uri.clone(), Rc::clone(&open.text)));
+        }
+        found.into_values().collect()
+    }
+
     /// The text of a file of a document's circuit, of an open document or of a circuit file.
     pub(crate) fn text(&self, document: &Document, uri: &Uri) -> Option<Rc<str>> {
         if let Some(open) = self.documents.get(uri) {

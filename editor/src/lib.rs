@@ -32,6 +32,7 @@ mod selection;
 mod rename;
 mod hints;
 mod outline;
+mod symbols;
 mod actions;
 mod layout;
 mod rpc;

@@ -68,7 +68,8 @@ pub(crate) fn outline(analysis: &Analysis) -> Vec<Entry> {
     sections
 }
 
-fn sections(circuit: &Circuit, text: &str) -> Vec<Entry> {
+/// What a circuit declares, by section; `text` is what its places are in.
+pub(crate) fn sections(circuit: &Circuit, text: &str) -> Vec<Entry> {
     let slice = |span: Span| {
         let first = span.slice(text).lines().next().unwrap_or("");
         Some(first.chars().take(DETAIL_CHARACTERS_MAX).collect::<String>())

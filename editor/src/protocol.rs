@@ -5,12 +5,12 @@ use lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionItem,
     CompletionItemKind, CompletionOptions, CompletionTextEdit, DocumentLinkOptions, DocumentSymbol,
     FoldingRange, FoldingRangeKind, FoldingRangeProviderCapability, HoverProviderCapability,
-    InitializeResult, OneOf, ParameterInformation, ParameterLabel, Position, Range, RenameOptions,
-    SelectionRange, SelectionRangeProviderCapability, SemanticToken, SemanticTokenModifier,
-    SemanticTokenType, SemanticTokens, SemanticTokensFullOptions, SemanticTokensLegend,
-    SemanticTokensOptions, ServerCapabilities, ServerInfo, SignatureHelp, SignatureHelpOptions,
-    SignatureInformation, SymbolKind, TextDocumentSyncCapability, TextDocumentSyncKind, TextEdit,
-    Uri, WorkDoneProgressOptions, WorkspaceEdit,
+    InitializeResult, Location, OneOf, ParameterInformation, ParameterLabel, Position, Range,
+    RenameOptions, SelectionRange, SelectionRangeProviderCapability, SemanticToken,
+    SemanticTokenModifier, SemanticTokenType, SemanticTokens, SemanticTokensFullOptions,
+    SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, SignatureHelp,
+    SignatureHelpOptions, SignatureInformation, SymbolKind, TextDocumentSyncCapability,
+    TextDocumentSyncKind, TextEdit, Uri, WorkDoneProgressOptions, WorkspaceEdit, WorkspaceSymbol,
 };
 use serde_json::Value;
 
@@ -19,7 +19,8 @@ use crate::completion;
 use crate::documents::Document;
 use crate::folding::Fold;
 use crate::outline::{Entry, Picture};
-use crate::text::range_of;
+use crate::symbols::Symbol;
+use crate::text::{Lines, range_of};
 use crate::tokens::{LEGEND, MODIFIERS, Token};
 
 /// What the server can do.
@@ -42,6 +43,7 @@ pub(crate) fn initialized() -> Value {
         references_provider: Some(OneOf::Left(true)),
         document_highlight_provider: Some(OneOf::Left(true)),
         document_symbol_provider: Some(OneOf::Left(true)),
+        workspace_symbol_provider: Some(OneOf::Left(true)),
         document_formatting_provider: Some(OneOf::Left(true)),
         code_action_provider: Some(CodeActionProviderCapability::Options(fixes)),
         rename_provider: Some(OneOf::Right(RenameOptions {
@@ -100,6 +102,7 @@ pub(crate) fn completion_item(
         completion::Kind::Function => CompletionItemKind::FUNCTION,
         completion::Kind::Constant => CompletionItemKind::CONSTANT,
         completion::Kind::Operator => CompletionItemKind::INTERFACE,
+        completion::Kind::File => CompletionItemKind::FILE,
     };
     let is_key = it.kind == completion::Kind::Key && !has_colon;
     let new_text = if is_key { format!("{}: ", it.label) } else { it.label.clone() };
@@ -114,10 +117,21 @@ pub(crate) fn completion_item(
     }
 }
 
-/// An entry of the outline with its parts.
-#[expect(deprecated, reason = "the field is part of the struct, and empty")]
-pub(crate) fn symbol(document: &Document, entry: Entry) -> DocumentSymbol {
-    let kind = match entry.picture {
+/// A declaration somewhere in the workspace.
+pub(crate) fn workspace_symbol(it: Symbol) -> WorkspaceSymbol {
+    let range = range_of(&Lines::new(&it.text), &it.text, it.span);
+    WorkspaceSymbol {
+        name: it.name,
+        kind: symbol_kind(it.picture),
+        tags: None,
+        container_name: it.within,
+        location: OneOf::Left(Location { uri: it.uri, range }),
+        data: None,
+    }
+}
+
+fn symbol_kind(picture: Picture) -> SymbolKind {
+    match picture {
         Picture::Section => SymbolKind::NAMESPACE,
         Picture::Constant => SymbolKind::CONSTANT,
         Picture::Schema => SymbolKind::STRUCT,
@@ -129,14 +143,19 @@ pub(crate) fn symbol(document: &Document, entry: Entry) -> DocumentSymbol {
         Picture::Step => SymbolKind::METHOD,
         Picture::Role => SymbolKind::KEY,
         Picture::Test => SymbolKind::BOOLEAN,
-    };
+    }
+}
+
+/// An entry of the outline with its parts.
+#[expect(deprecated, reason = "the field is part of the struct, and empty")]
+pub(crate) fn symbol(document: &Document, entry: Entry) -> DocumentSymbol {
     let range = |span: Span| range_of(&document.lines, &document.text, span);
     let parts: Vec<DocumentSymbol> =
         entry.parts.into_iter().map(|part| symbol(document, part)).collect();
     DocumentSymbol {
         name: entry.name,
         detail: entry.detail,
-        kind,
+        kind: symbol_kind(entry.picture),
         tags: None,
         deprecated: None,
         range: range(entry.span),

@@ -19,7 +19,7 @@ use lsp_types::{
     InlayHintParams, InlayHintTooltip, Location, MarkupContent, MarkupKind, PrepareRenameResponse,
     PublishDiagnosticsParams, Range, ReferenceParams, RenameParams, SelectionRangeParams,
     SemanticTokensParams, SemanticTokensRangeParams, SignatureHelpParams,
-    TextDocumentPositionParams, TextEdit, Uri, WorkspaceEdit,
+    TextDocumentPositionParams, TextEdit, Uri, WorkspaceEdit, WorkspaceSymbolParams,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -40,11 +40,12 @@ use crate::navigation::{definition, imports, references};
 use crate::outline::outline;
 use crate::protocol::{
     completion_item, edit_of, folding_range, initialized, selection_range, semantic_tokens,
-    signature_help, span_of, symbol, to_value,
+    signature_help, span_of, symbol, to_value, workspace_symbol,
 };
 use crate::rename::{self, Replacement};
 use crate::rpc::{self, Fault, Incoming};
 use crate::selection::around;
+use crate::symbols::symbols;
 use crate::text::{Lines, changed, range_of};
 use crate::tokens::tokens;
 use crate::uri::path_of;
@@ -338,6 +339,10 @@ impl<W: Write> Server<'_, W> {
             "textDocument/documentSymbol" => {
                 self.with(params, |it: DocumentSymbolParams, server| server.symbols(&it))
             }
+            "workspace/symbol" => self.with(params, |it: WorkspaceSymbolParams, server| {
+                let found = symbols(&it.query, server.everywhere().texts());
+                Ok(to_value(&found.into_iter().map(workspace_symbol).collect::<Vec<_>>()))
+            }),
             _ => Err(Fault::new(rpc::METHOD_NOT_FOUND, format!("no method `{method}`"))),
         }
     }
@@ -410,7 +415,9 @@ impl<W: Write> Server<'_, W> {
         let document = self.documents.get(uri).ok_or_else(|| not_open(uri))?;
         let text = &document.text;
         let offset = document.lines.offset(text, place.position);
-        let (start, candidates) = complete(text, offset, document.readable());
+        let files = || path_of(uri).map(|path| self.workspace.importable(&path));
+        let files = || files().unwrap_or_default();
+        let (start, candidates) = complete(text, offset, document.readable(), &files);
         let range = document.lines.range(text, start, offset);
         let has_colon = text[offset..].trim_start_matches(' ').starts_with(':');
         let items = candidates

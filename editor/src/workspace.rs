@@ -14,6 +14,10 @@ pub trait Workspace {
     /// Where the imports of the circuit at `file` are found; none if nowhere.
     fn root(&self, file: &Path) -> Option<ImportRoot>;
 
+    /// What a circuit at `file` may import, as it writes it: circuit and protobuf files, by their
+    /// paths from its root.
+    fn importable(&self, file: &Path) -> Vec<String>;
+
     /// The circuit files under a folder with their texts, as many as can be read in good time.
     fn circuits(&self, folder: &Path) -> Vec<(PathBuf, String)>;
 }

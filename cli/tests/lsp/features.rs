@@ -59,6 +59,85 @@ fn what_the_server_offers_it_has() {
         let answer = editor.ask(&format!("textDocument/{method}"), &params);
         assert!(answer.get("error").is_none(), "{method}: {answer}");
     }
+    assert!(offered.contains_key("workspaceSymbolProvider"));
+    assert_eq!(editor.leave(), Some(0));
+}
+
+/// A folder with a circuit, a library, a protobuf file and what is no circuit.
+fn workspace(scene: &Scene) -> (Editor, String) {
+    scene.write(
+        "parts/rows.yaml",
+        "arqon: 1\ncircuit: parts.rows\nschemas:\n  Spot: { id: int64, wind_speed: float64 }\n",
+    );
+    scene.write("parts/frames.proto", "syntax = \"proto3\";\nmessage Frame { int64 id = 1; }\n");
+    scene.write("compose.yaml", "services: { web: { image: nginx } }\n");
+    scene.write(".hidden/other.yaml", "arqon: 1\ncircuit: hidden.other\n");
+    let folder = std::fs::canonicalize(scene.path("")).unwrap();
+    let mut editor = Editor::start(&folder, &[]);
+    let root = format!("file://{}", folder.display());
+    editor.ask("initialize", &json!({ "capabilities": {}, "rootUri": root }));
+    editor.tell("initialized", &json!({}));
+    (editor, root)
+}
+
+#[test]
+fn declarations_of_the_workspace_are_found_by_letters() {
+    let scene = Scene::new();
+    let (mut editor, root) = workspace(&scene);
+    editor.open(
+        &format!("{root}/two.yaml"),
+        "arqon: 1\ncircuit: two\nschemas: { Spotted: { a: bool } }\n",
+    );
+    for (query, wanted) in [
+        ("spot", &["Spot", "Spotted"][..]),
+        ("SPOT", &["Spot", "Spotted"]),
+        ("wsp", &["wind_speed"]),
+        ("shop.orders", &["shop.orders"]),
+        ("nothing at all", &[]),
+        ("hidden", &[]),
+    ] {
+        let found = editor.result("workspace/symbol", &json!({ "query": query }));
+        let names: Vec<&str> =
+            found.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+        assert_eq!(names, wanted, "{query}");
+    }
+    let found = editor.result("workspace/symbol", &json!({ "query": "wind_speed" }));
+    assert_eq!(found[0]["containerName"], "Spot");
+    assert_eq!(found[0]["location"]["uri"], format!("{root}/parts/rows.yaml"));
+    assert_eq!(found[0]["location"]["range"]["start"], json!({ "line": 3, "character": 21 }));
+    let all = editor.result("workspace/symbol", &json!({ "query": "" }));
+    assert!(10 < all.as_array().unwrap().len(), "{all}");
+    assert_eq!(editor.leave(), Some(0));
+}
+
+#[test]
+fn what_may_be_imported_is_offered_by_its_path() {
+    let scene = Scene::new();
+    let (mut editor, root) = workspace(&scene);
+    let uri = format!("{root}/two.yaml");
+    let text = |import: &str| format!("arqon: 1\ncircuit: two\nimport: {import}\n");
+    editor.open(&uri, &text("[]"));
+    for (version, (import, wanted)) in (2..).zip([
+        ("[‸]", &["parts/frames.proto", "parts/rows.yaml", "shop.yaml"][..]),
+        ("parts/‸", &["parts/frames.proto", "parts/rows.yaml", "shop.yaml"]),
+        ("[parts/rows.yaml, parts/fr‸]", &["parts/frames.proto", "shop.yaml"]),
+        ("\n  - ‸", &["parts/frames.proto", "parts/rows.yaml", "shop.yaml"]),
+    ]) {
+        let marked = text(import);
+        let now = marked.replace('‸', "");
+        editor.change(&uri, version, &now);
+        let at = marked.find('‸').unwrap();
+        let needle = &marked[at.saturating_sub(12)..at + '‸'.len_utf8()];
+        let found = editor.result("textDocument/completion", &place(&uri, &now, needle));
+        let items = found["items"].as_array().unwrap();
+        let names: Vec<&str> = items.iter().map(|it| it["label"].as_str().unwrap()).collect();
+        assert_eq!(names, wanted, "{import}");
+        // The whole path is replaced, not its last word.
+        let start = &items[0]["textEdit"]["range"]["start"]["character"];
+        let line = now[..at].lines().last().unwrap_or("");
+        let written = line.rfind([' ', '[']).map_or(0, |it| it + 1);
+        assert_eq!(start.as_u64(), Some(written as u64), "{import}");
+    }
     assert_eq!(editor.leave(), Some(0));
 }
 
