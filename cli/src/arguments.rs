@@ -210,7 +210,7 @@ pub(crate) enum Property {
 #[derive(Debug, Args)]
 pub(crate) struct EvalArguments {
     /// The expression, such as '1 + 2' or 'upper(name)'
-    #[arg(value_name = "EXPR")]
+    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     pub(crate) expression: String,
     /// The row it is over, as JSON; `-` reads rows from stdin, `@FILE` from a file
     #[arg(long, value_name = "JSON")]

@@ -19,6 +19,7 @@ use crate::facts::{Facts, Notes};
 use crate::fuse::fuse;
 use crate::lower::{Answers, lower};
 use crate::marks::{Marks, trace_marks};
+use crate::misspelt::at_declarations;
 use crate::mocks::Unanswered;
 use crate::options::{Options, Purpose};
 use crate::places::Places;
@@ -144,7 +145,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         tests,
         not_runnable,
         not_honoured: not_honoured(&resolved, &flow),
-        diagnostics: report.into_sorted(),
+        diagnostics: at_declarations(report.into_sorted(), sources.text()),
         profiles: circuit.profiles.iter().map(|profile| profile.name.node.clone()).collect(),
         facts: notes.map_or_else(Facts::default, |notes| Facts::new(circuit, notes)),
         sources,

@@ -8,6 +8,7 @@
 
 mod options;
 mod report;
+mod misspelt;
 mod order;
 mod places;
 mod walk;

@@ -81,12 +81,12 @@ pub fn binary(op: BinaryOp, left: Expr, right: Expr, place: Place) -> Typed {
     }
 }
 
-/// A literal takes the other side's type; of two number literals the integer yields.
+/// A literal takes the other side's type; of two literals the one that says less of its type.
 fn adapt_pair(left: Expr, right: Expr) -> Typed<(Expr, Expr)> {
     match (is_literal(&left), is_literal(&right)) {
         (true, true) => {
-            let left_yields = matches!(left.kind, ExprKind::Literal(Value::Int(_) | Value::None));
-            if left_yields {
+            let (says, other_says) = (says_of_type(&left), says_of_type(&right));
+            if says < other_says || (says == other_says && says < 2) {
                 let left = adapt_literal(left, &right.ty).map_err(|f| f.at_operand(0))?;
                 Ok((left, right))
             } else {
@@ -103,6 +103,16 @@ fn adapt_pair(left: Expr, right: Expr) -> Typed<(Expr, Expr)> {
             Ok((left, right))
         }
         (false, false) => Ok((left, right)),
+    }
+}
+
+/// How much a literal says of its type: `none` nothing, an integer that it is a number.
+fn says_of_type(literal: &Expr) -> u8 {
+    match &literal.kind {
+        ExprKind::Literal(Value::None) => 0,
+        ExprKind::Literal(Value::Int(_)) => 1,
+        ExprKind::List(items) => items.iter().map(says_of_type).max().unwrap_or(0),
+        _ => 2,
     }
 }
 
@@ -405,6 +415,10 @@ fn fault_one_later(fault: Box<TypeFault>) -> Box<TypeFault> {
 /// # Errors
 /// [`FaultKind::Mismatch`] if `x` is no option, or `y` of another type.
 pub fn default(of: Expr, otherwise: Expr, place: Place) -> Typed {
+    let of = match &of.kind {
+        ExprKind::Literal(Value::None) => adapt_literal(of, &otherwise.ty)?,
+        _ => of,
+    };
     if !of.ty.is_option() {
         return Err(TypeFault::mismatch(&of, 0, "`//`", "an option")
             .with_help("it always has a value; leave `//` and the default away"));
@@ -730,6 +744,10 @@ mod tests {
         let cond = || col(Type::Bool);
         check(if_else(cond(), col(Type::Int64), col(Type::Int64.optional()), at), "option<int64>");
         check(if_else(cond(), num("1"), col(Type::Decimal(2)), at), "decimal<2>");
+        let none = || Expr::literal(Value::None, Type::Bool.optional());
+        check(if_else(cond(), num("1"), none(), at), "option<int64>");
+        check(if_else(cond(), none(), num("2.5"), at), "option<float64>");
+        check(default(none(), num("2"), at), "int64");
         check(
             if_else(cond(), col(Type::Int64), col(Type::String), at),
             "Some(2): `if` wants one type on both sides, found int64 and string",

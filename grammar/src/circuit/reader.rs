@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
         if !items.iter().all(is_known) {
             let written: BTreeSet<&str> = items.iter().map(|item| item.key).collect();
             for item in items.iter().filter(|item| !is_known(item)) {
-                let near = meant_key(item.key, known);
+                let near = meant_key(item.key, known).or_else(|| key_habit(what, item.key));
                 meant.extend(near.map(|near| (near.to_owned(), *item)));
                 // A key that is there already cannot be what was meant.
                 let free = near.filter(|near| !written.contains(near));
@@ -497,6 +497,32 @@ const COUNTS: [&str; 2] = [WHOLE_NUMBER, ROW_COUNT];
 fn meant_key<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     suggest(written, known.iter().copied()).or_else(|| {
         written.split_whitespace().find_map(|word| known.iter().copied().find(|it| *it == word))
+    })
+}
+
+/// What other languages call our keys.
+fn key_habit(what: &str, written: &str) -> Option<&'static str> {
+    Some(match (what, written) {
+        ("join", "on" | "using" | "keys" | "equals") => "match",
+        ("join", "how" | "type" | "mode") => "kind",
+        ("join", "alias" | "name") => "as",
+        ("join", "filter" | "condition") | ("group", "having" | "filter") => "where",
+        ("group", "aggregates" | "aggregate" | "compute" | "select" | "values") => "agg",
+        ("top" | "over", "order" | "order_by" | "sort" | "sort_by") => "by",
+        ("top" | "over", "partition" | "partition_by" | "group" | "group_by") => "per",
+        ("a topic", "type") => "schema",
+        ("a topic", "mode" | "discipline") => "carries",
+        ("a topic", "primary_key" | "pk" | "id") => "key",
+        ("a topic", "retention" | "ttl" | "expire") => "retain",
+        ("a topic", "direction") => "edge",
+        ("a topic", "timestamp" | "event_time") => "time",
+        ("a topic", "lateness" | "allowed_lateness" | "watermark") => "late",
+        ("a node", "input" | "inputs" | "source" | "sources" | "reads") => "from",
+        ("a node", "steps" | "pipeline" | "transform" | "ops") => "do",
+        ("a node", "output" | "sink" | "target" | "into" | "writes") => "to",
+        ("a test step", "given" | "input" | "inputs" | "when") => "send",
+        ("a test step", "then" | "output" | "outputs" | "want" | "expected") => "expect",
+        _ => return None,
     })
 }
 

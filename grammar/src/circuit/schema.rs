@@ -156,7 +156,8 @@ impl<'a> Reader<'a> {
                 );
             }
             // Quotes make it a text; expressions there would need their own.
-            let literal = if quoted { None } else { parse_literal(text.node.trim()) };
+            let literal = (!quoted).then(|| text.node.trim());
+            let literal = literal.and_then(|text| parse_literal(text).or_else(|| moment(text)));
             let value = Spanned::new(literal.unwrap_or(Literal::String(text.node)), text.span);
             params.push(Param { name, value });
         }
@@ -224,4 +225,19 @@ impl<'a> Reader<'a> {
         }
         Some((name, params))
     }
+}
+
+/// A date `2026-01-31`, or a time `2026-01-31T08:00:00Z`, as YAML has them: without quotes.
+fn moment(text: &str) -> Option<Literal> {
+    let is_like = |shape: &str, text: &str| {
+        let fits =
+            |(shape, c): (char, char)| if shape == '0' { c.is_ascii_digit() } else { shape == c };
+        shape.len() == text.len() && shape.chars().zip(text.chars()).all(fits)
+    };
+    let date = text.get(..10).filter(|date| is_like("0000-00-00", date))?;
+    if date.len() == text.len() {
+        return Some(Literal::Date(text.to_owned()));
+    }
+    let is_time = text.get(10..19).is_some_and(|time| is_like("T00:00:00", time));
+    (is_time && 19 < text.len()).then(|| Literal::Time(text.to_owned()))
 }

@@ -262,6 +262,8 @@ fn operator_help(word: &str) -> Option<&'static str> {
         "matches" => Some("it is a function: `matches(s, pattern)`"),
         "div" => Some("it is a function: `div(a, b)`"),
         "if" | "then" | "else" | "when" => Some("a choice is `if c then x else y`"),
+        "as" => Some("a name is a key, `{ name: expression }`; a cast is a function, `float64(x)`"),
+        "::" => Some("a cast is a function: `float64(x)`"),
         "asc" | "desc" => Some("directions stand in the `by` of `top` only"),
         ":" => Some("a choice is `if c then x else y`"),
         "=>" => Some("a lambda is `x -> x + 1`"),
@@ -274,6 +276,9 @@ fn operator_help(word: &str) -> Option<&'static str> {
 fn operand_help(word: &str) -> Option<&'static str> {
     match word {
         "+" => Some("numbers take no `+` sign"),
+        "*" => {
+            Some("no sign stands for all fields: they are there unless `select` leaves them out")
+        }
         "then" | "else" => Some("a choice is `if c then x else y`"),
         ")" | "]" => Some("is a value missing before it, or a comma too many?"),
         "." => Some("numbers begin with a digit: `0.5`"),
