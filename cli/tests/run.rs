@@ -110,13 +110,16 @@ fn what_has_no_effect_is_noted_and_what_would_lie_is_refused() {
     scene.write(
         "kept.yaml",
         &format!(
-            "{head}topics:\n  a: {{ schema: R, edge: in, retain: 1h }}\n  b: {{ schema: R, \
-             carries: delta, edge: out }}\nflow: {{ n: {{ from: a, to: b }} }}\naccess: {{ w: {{ publish: [a] }} }}\n"
+            "{head}operators:\n  o: {{ contract: arqonbus.nvm@1, via: {{ sim: {{ builtin: nvm }} }}, \
+             limits: {{ runs: 1/s }} }}\ntopics:\n  a: {{ schema: R, edge: in }}\n  b: {{ schema: R, \
+             carries: delta, edge: out }}\nflow:\n  n:\n    from: a\n    do:\n      - call: o\n        \
+             job: {{ program_ref: p, input_data: [1.0] }}\n        keep: [id]\n      - select: [id]\n    \
+             to: b\naccess: {{ w: {{ publish: [a] }} }}\n"
         ),
     );
     let refused = scene.arqon(&["run", "kept.yaml", "--until-idle"]);
-    let start = "error: kept.yaml:5:37: `retain` of topic `a` is checked";
-    assert_eq!((refused.code, refused.stderr.starts_with(start)), (1, true), "{}", refused.stderr);
+    let said = "`call: o` is checked and drawn, and does not run in this version";
+    assert_eq!((refused.code, refused.stderr.contains(said)), (1, true), "{}", refused.stderr);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Who puts rows into a topic: nodes of the flow, and those outside of it.
 
 use arqon_grammar::ast;
+use arqon_plan::RetentionRule;
+use arqon_types::Discipline;
 
-use crate::resolve::Resolved;
-use crate::typed::{NodeId, TopicId};
+use crate::resolve::{Resolved, Topic};
+use crate::typed::{Input, NodeId, TopicId, TypedNode};
 use crate::typing::Flow;
 
 /// Whether clients, other circuits or an operator put rows into the topic, or nobody here does.
@@ -25,16 +27,43 @@ pub(crate) fn comes_in(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -
     is_control(resolved, id) || is_fed_from_outside(resolved, id, n_writers)
 }
 
-/// How long the flow sees a row of a topic, by event time, in nanoseconds: the `retain` of a topic
-/// with a `time` to which only clients and files bring rows.
-pub(crate) fn expiry(resolved: &Resolved<'_>, id: TopicId, is_written: bool) -> Option<i64> {
+/// How a topic lets go of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// So many nanoseconds after their time, by the marks with which they come in.
+    Marked(i64),
+    /// By what all rows of the topic are.
+    Ruled(RetentionRule),
+}
+
+/// What the `retain` of a topic says.
+pub(crate) fn expiry(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> Option<Expiry> {
     let topic = resolved.topic(id);
-    let retain = topic.ast()?.retain.as_ref()?;
-    let length = match retain.node {
-        ast::Retain::Nanoseconds(length) => length,
-        ast::Retain::Bytes(_) | ast::Retain::Nothing => return None,
-    };
-    (topic.time.is_some() && !is_written && 0 < length).then_some(length)
+    let ast = topic.ast()?;
+    let late = ast.late.as_ref().map_or(0, |late| late.node);
+    let is_judged = n_writers == 0 || is_control(resolved, id);
+    Some(match (ast.retain.as_ref()?.node, topic.time) {
+        (ast::Retain::Nothing, _) => return None,
+        (ast::Retain::Bytes(bytes), _) => Expiry::Ruled(RetentionRule::Bytes(bytes)),
+        (ast::Retain::Nanoseconds(length), None) => Expiry::Ruled(RetentionRule::Arrival(length)),
+        (ast::Retain::Nanoseconds(length), Some(_)) if is_judged => Expiry::Marked(length),
+        (ast::Retain::Nanoseconds(length), Some(field)) => {
+            Expiry::Ruled(RetentionRule::Time { field, length, late })
+        }
+    })
+}
+
+/// The topics of whose rows somebody sees that they go: the flow, or who subscribes to a
+/// collection. What events say is said, so for their subscribers nothing goes.
+pub(crate) fn watched(resolved: &Resolved<'_>, flow: &Flow) -> Vec<bool> {
+    let emits = |topic: &Topic<'_>| topic.discipline != Discipline::Events && topic.edge.emits();
+    let mut watched: Vec<bool> = resolved.topics.iter().map(emits).collect();
+    for (input, _) in flow.nodes.iter().flat_map(TypedNode::reads) {
+        if let Input::Topic(id) = input {
+            watched[id.0] = true;
+        }
+    }
+    watched
 }
 
 /// Who writes each topic: the node, and which of its sinks.

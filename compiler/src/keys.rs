@@ -56,6 +56,8 @@ pub(crate) fn output_keys(
         Operator::Window(window) => window_keys(window, input(), n_columns),
         // What is retracted once it was late was perhaps never there, so nothing is a key.
         Operator::Late(_) => Keys::new(),
+        // Of a `full` topic only what is there is newer than what it replaces.
+        Operator::Retain(_) => Keys::new(),
         // Each row is in one session, and keeps the place of its columns.
         Operator::Session(_) | Operator::Final(_) | Operator::Within(_) => input(),
     }

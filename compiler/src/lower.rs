@@ -6,6 +6,7 @@
 mod control;
 mod looped;
 mod mocks;
+mod retained;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use arqon_plan::{
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 use smallvec::SmallVec;
 
-use crate::feeds::{Writers, expiry, is_control, is_fed_from_outside, writers};
+use crate::feeds::{Writers, is_control, is_fed_from_outside, watched, writers};
 use crate::keys::{Keys, output_keys, proves};
 use crate::marks::Marks;
 use crate::mocks::{Mocked, Unanswered};
@@ -80,6 +81,7 @@ pub(crate) fn lower(
         mocks: (answers == Answers::Mocked).then(Mocks::default),
         writers: writers(resolved, flow),
         is_read: read_topics(resolved, flow),
+        is_watched: watched(resolved, flow),
     };
     let n_nodes = flow.nodes.len();
     let order = dependency_order(&lowering.needs());
@@ -184,6 +186,8 @@ struct Lowering<'r, 'a> {
     writers: Writers,
     /// Whether a node reads the topic.
     is_read: Vec<bool>,
+    /// Whether somebody sees that rows of the topic go.
+    is_watched: Vec<bool>,
 }
 
 impl Lowering<'_, '_> {
@@ -307,11 +311,6 @@ impl Lowering<'_, '_> {
             });
         }
         Some(granted)
-    }
-
-    /// What clients, files and other circuits put into a topic, with its place where it is needed.
-    fn fed(&mut self, id: TopicId) -> Option<StepId> {
-        if self.placed.topics[id.0] { self.log(id) } else { self.source(id) }
     }
 
     fn log(&mut self, id: TopicId) -> Option<StepId> {
@@ -544,6 +543,9 @@ impl Lowering<'_, '_> {
         let told = self.told_to(id);
         let is_told = !told.is_empty();
         written.extend(told);
+        for step in &mut written {
+            *step = self.beside_log(id, *step)?;
+        }
         // Of a topic that nobody writes here or outside, and nobody reads, there is no collection.
         let is_wanted = !writers.is_empty() || topic.edge.admits() || self.is_read[id.0] || is_told;
         if is_wanted && is_fed_from_outside(self.resolved, id, writers.len()) {
@@ -556,23 +558,25 @@ impl Lowering<'_, '_> {
         let mut step = self.union(written, (&name, &name), &schema);
         let node = if is_only { &owner } else { &name };
         let label = Label { node, address: &address };
-        if self.placed.latest_topics[id.0] {
-            step = self.latest(step, &topic.key, label, schema)?;
-        } else if topic.discipline != Discipline::Events
-            && !topic.key.is_empty()
-            && !writers.is_empty()
-        {
+        let is_latest = self.placed.latest_topics[id.0];
+        if is_latest {
+            step = self.latest(step, &topic.key, label, Arc::clone(&schema))?;
+        }
+        let whole = step;
+        if let Some(expiry) = self.expiry(id) {
+            self.whole[id.0] = Some(whole);
+            step = self.retained(id, step, expiry)?;
+        }
+        let is_keyed = topic.discipline != Discipline::Events && !topic.key.is_empty();
+        if is_keyed && !is_latest && !writers.is_empty() {
+            // A key that has been let go is free for another row.
             step = self.unique(step, &topic.key, label, schema);
         }
         if !writers.is_empty() || topic.edge.emits() || is_told {
-            let step = self.plain(step)?;
+            // What events have said is said; of a collection, rows go.
+            let said = if topic.discipline == Discipline::Events { whole } else { step };
+            let step = self.plain(said)?;
             self.outputs.push(Output { topic: topic.name.clone(), step });
-        }
-        if let Some(length) = expiry(self.resolved, id, !self.writers[id.0].is_empty())
-            && self.is_read[id.0]
-        {
-            self.whole[id.0] = Some(step);
-            step = self.retained(id, step, length)?;
         }
         self.collections[id.0] = Some(step);
         Some(())
@@ -658,7 +662,12 @@ impl Lowering<'_, '_> {
                 places: self.placed.nodes[id.0] || 0 < self.placed.n_steps[id.0],
             };
             let whole = match source.input {
-                Input::Topic(TopicId(topic)) if kept.mark || kept.places => self.whole[topic],
+                Input::Topic(topic) if kept.mark || kept.places => {
+                    if is_control(self.resolved, topic) {
+                        self.control(topic)?;
+                    }
+                    self.whole[topic.0]
+                }
                 _ => None,
             };
             let input = match whole {

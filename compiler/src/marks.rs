@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::code::{discipline, names, warnings};
-use arqon_plan::WindowFrame;
+use arqon_plan::{RetentionRule, WindowFrame};
 use arqon_types::{Discipline, TopicName};
 
-use crate::feeds::{Writers, comes_in, expiry, is_control, writers};
+use crate::feeds::{Expiry, Writers, comes_in, expiry, is_control, watched, writers};
 use crate::report::Report;
 use crate::resolve::Resolved;
 use crate::typed::{Input, NodeId, TopicId, TypedNode, Verb};
@@ -87,14 +87,10 @@ pub(crate) fn trace_marks(resolved: &Resolved<'_>, flow: &mut Flow, report: &mut
             _ => {}
         }
     }
-    for node in &flow.nodes {
-        let reads = node.reads().into_iter().filter_map(|(input, _)| match input {
-            Input::Topic(id) => Some(id),
-            _ => None,
-        });
-        let expiring =
-            reads.filter(|id| expiry(resolved, *id, !writers[id.0].is_empty()).is_some());
-        marks.topics.extend(expiring.map(|id| id.0));
+    for (id, _) in watched(resolved, flow).into_iter().enumerate().filter(|(_, watched)| *watched) {
+        if let Some(Expiry::Marked(_)) = expiry(resolved, TopicId(id), writers[id].len()) {
+            marks.topics.insert(id);
+        }
     }
     marks.arrivals = arrivals(resolved, flow, &writers, report);
     for (node, step) in refused {
@@ -416,12 +412,19 @@ fn idle_late(resolved: &Resolved<'_>, flow: &Flow, marks: &Marks, report: &mut R
     let writers = writers(resolved, flow);
     for (id, topic) in resolved.topics.iter().enumerate() {
         let Some(late) = topic.ast().and_then(|ast| ast.late.as_ref()) else { continue };
+        let retention = expiry(resolved, TopicId(id), writers[id].len());
+        if let Some(Expiry::Ruled(RetentionRule::Time { .. })) = retention {
+            continue;
+        }
         let why = if topic.time.is_none() {
             "it has no `time`"
         } else if !comes_in(resolved, TopicId(id), writers[id].len()) {
             "its rows come from the flow, and were judged where they came in"
         } else if !marks.topics.contains(&id) {
-            "no `window` reads it, and it has no `retain`"
+            match retention {
+                Some(Expiry::Ruled(_)) => "no `window` reads it, and its `retain` is a size",
+                Some(Expiry::Marked(_)) | None => "no `window` reads it, and it has no `retain`",
+            }
         } else {
             continue;
         };

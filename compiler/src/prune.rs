@@ -149,6 +149,7 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> In
         | Operator::Over(_)
         | Operator::Latest(_)
         | Operator::Unique { .. }
+        | Operator::Retain(_)
         | Operator::Variable(_)
         | Operator::Next(_)
         | Operator::Leave(_)
@@ -334,6 +335,7 @@ impl Pruning {
             | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
+            | Operator::Retain(_)
             | Operator::Variable(_)
             | Operator::Next(_)
             | Operator::Leave(_)
@@ -443,7 +445,8 @@ impl Pruning {
             | Operator::Late(_)
             | Operator::Session(_)
             | Operator::Final(_)
-            | Operator::Within(_) => return false,
+            | Operator::Within(_)
+            | Operator::Retain(_) => return false,
         };
         !drops && step.inputs.iter().all(|id| is_identity(&self.layouts[id.index()]))
     }

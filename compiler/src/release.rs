@@ -109,7 +109,8 @@ fn bounds(
         | Operator::Errors(_)
         | Operator::Window(_)
         | Operator::Late(_)
-        | Operator::Within(_) => (Vec::new(), None),
+        | Operator::Within(_)
+        | Operator::Retain(_) => (Vec::new(), None),
         Operator::Map(map) => (map_bounds(map, inputs[0].to_vec()), None),
         Operator::Union => (common(inputs), None),
         Operator::Route(_) | Operator::Arm(_) | Operator::Final(_) => (inputs[0].to_vec(), None),

@@ -3,14 +3,12 @@
 //! What would change answers keeps the circuit from running, with its place; what only tunes is
 //! told. Nothing is passed over in silence.
 
-use std::collections::BTreeSet;
-
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 
-use crate::feeds::expiry;
+use crate::feeds::watched;
 use crate::resolve::{Resolved, Topic, TopicOrigin};
-use crate::typed::{Input, TopicId, TypedNode, Verb};
+use crate::typed::{Input, TypedNode, Verb};
 use crate::typing::Flow;
 
 /// A part of a circuit that is checked and drawn, and not done in this version.
@@ -26,27 +24,7 @@ pub struct NotRunnable {
 
 /// Parts without which the answers would be others; such a circuit does not run.
 pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunnable> {
-    let read: BTreeSet<TopicId> = flow.nodes.iter().flat_map(read_topics).collect();
-    let written: BTreeSet<TopicId> =
-        flow.nodes.iter().flat_map(|node| &node.sinks).map(|sink| sink.topic).collect();
     let mut found = Vec::new();
-    for (id, topic) in resolved.topics.iter().enumerate() {
-        let id = TopicId(id);
-        let is_read = read.contains(&id);
-        let is_expired = expiry(resolved, id, written.contains(&id)).is_some();
-        if let Some(retain) = expiring(topic).filter(|_| is_read && !is_expired) {
-            found.push(NotRunnable {
-                span: retain,
-                message: format!(
-                    "`retain` of topic `{}` is checked, but the flow reads the topic, and this \
-                     version lets rows go by event time only: as a duration, where clients publish \
-                     to a topic with a `time`",
-                    topic.name
-                ),
-                is_mockable: false,
-            });
-        }
-    }
     for node in &flow.nodes {
         operators_of(resolved, node, &mut found);
     }
@@ -54,9 +32,9 @@ pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
     found
 }
 
-/// Parts that only tune: rates, sizes, durability, expiry of what nobody in the circuit reads.
+/// Parts that only tune: rates, sizes, durability, expiry of what nobody sees go.
 pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunnable> {
-    let read: BTreeSet<TopicId> = flow.nodes.iter().flat_map(read_topics).collect();
+    let watched = watched(resolved, flow);
     let mut found = Vec::new();
     let mut add = |span: Span, what: &str| {
         found.push(NotRunnable {
@@ -67,8 +45,8 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
     };
     for (id, topic) in resolved.topics.iter().enumerate() {
         let Some(ast) = topic.ast() else { continue };
-        if let Some(retain) = expiring(topic).filter(|_| !read.contains(&TopicId(id))) {
-            add(retain, "`retain`");
+        if let Some(retain) = expiring(topic).filter(|_| !watched[id]) {
+            add(retain, "`retain` of events that the flow does not read");
         }
         let queue = ast.queue.as_ref().and_then(|queue| queue.max.as_ref());
         if let Some(max) = queue {
@@ -93,21 +71,6 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
     }
     found.sort_by_key(|part| part.span);
     found
-}
-
-fn read_topics(node: &TypedNode) -> Vec<TopicId> {
-    node.reads()
-        .into_iter()
-        .filter_map(|(input, _)| match input {
-            Input::Topic(id) => Some(id),
-            Input::Node(_)
-            | Input::Label(..)
-            | Input::Errors(_)
-            | Input::Local(_)
-            | Input::Late(_)
-            | Input::Operator(_) => None,
-        })
-        .collect()
 }
 
 /// Where a topic says that its rows go after a time or from a size on.

@@ -101,7 +101,7 @@ fn groups_of_events_need_a_bound() {
              declared",
             "or count in windows: `time` on topic `clicks`, a `window` before it, and \
              `window_end` among its keys",
-            "or say how long events count: `retain: 1h` on topic `clicks`, with its `time`",
+            "or say how long events count: `retain: 1h` on topic `clicks`",
         ]
     );
     assert_eq!(plan_errors(&plan, Unbounded::Allowed), []);

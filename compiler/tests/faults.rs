@@ -72,7 +72,7 @@ flow:
 producers retract: `carries: delta`
   help: or count in windows: `time` on topic `events`, a `window` before it, and `window_end` \
 among its keys
-  help: or say how long events count: `retain: 1h` on topic `events`, with its `time`
+  help: or say how long events count: `retain: 1h` on topic `events`
   note: `--allow unbounded` accepts it as it is",
     );
     let text = format!("{SHOP}{flow}");

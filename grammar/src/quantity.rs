@@ -77,6 +77,25 @@ pub(crate) fn spelt_duration(text: &str) -> Option<String> {
     (0 < n_digits).then(|| format!("{digits}{unit}"))
 }
 
+/// A size whose unit is spelt otherwise, as the language writes it: `10 mb` is `10MB`.
+pub(crate) fn spelt_bytes(text: &str) -> Option<String> {
+    let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, unit) = text.split_at(n_digits);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "b" | "byte" | "bytes" => "B",
+        "k" | "kb" | "kilobyte" | "kilobytes" => "KB",
+        "mb" | "megabyte" | "megabytes" => "MB",
+        "g" | "gb" | "gigabyte" | "gigabytes" => "GB",
+        "t" | "tb" | "terabyte" | "terabytes" => "TB",
+        "ki" | "kib" => "KiB",
+        "mi" | "mib" => "MiB",
+        "gi" | "gib" => "GiB",
+        "ti" | "tib" => "TiB",
+        _ => return None,
+    };
+    (0 < n_digits).then(|| format!("{digits}{unit}"))
+}
+
 fn rate(text: &str, count: impl Fn(&str) -> Option<u64>) -> Option<Rate> {
     let (count_text, unit) = text.split_once('/')?;
     let per_nanos = match unit.trim() {
@@ -118,6 +137,10 @@ mod tests {
         assert_eq!(bytes("40MiB"), Some(40 << 20));
         assert_eq!(bytes("40"), None);
         assert_eq!(bytes("99999999TB"), None);
+        assert_eq!(spelt_bytes("10 mb").as_deref(), Some("10MB"));
+        assert_eq!(spelt_bytes("2gib").as_deref(), Some("2GiB"));
+        assert_eq!(spelt_bytes("mb"), None);
+        assert_eq!(spelt_bytes("10XB"), None);
         assert_eq!(count_rate("5k/s"), Some(Rate { count: 5_000, per_nanos: 1_000_000_000 }));
         assert_eq!(count_rate("5k/y"), None);
         assert_eq!(byte_rate("1KB/m"), Some(Rate { count: 1_000, per_nanos: 60_000_000_000 }));

@@ -54,6 +54,8 @@ struct Readable {
 enum Saying {
     /// Facts with a place in the log, so that the last one of a key is known.
     Placed,
+    /// Facts of a topic that lets them go: changes, but placed where they go on to a window.
+    Retained,
     /// Facts that steps have put together.
     Facts,
     /// Rows that may be retracted.
@@ -75,24 +77,38 @@ pub fn circuit(random: &mut Random) -> String {
     let mut flow = String::new();
     for (name, carries) in INPUTS {
         let key = if *carries == "full" { ", key: id" } else { "" };
-        let is_timed = random.chance(75);
-        let is_retained = is_timed && random.chance(15);
+        let mut is_timed = random.chance(75);
         let mut time = String::new();
         if is_timed {
             let _ = write!(time, ", time: at, late: {}s", random.below(6));
         }
-        if is_retained {
-            let _ = write!(time, ", retain: {}s", 1 + random.below(12));
+        let retain = retention(random, is_timed, 20);
+        let is_retained = !retain.is_empty();
+        time.push_str(&retain);
+        // One is written by the flow as well, from rows of another one.
+        let from = nodes.first().filter(|_| *carries == "delta" && random.chance(20));
+        let edge = if from.is_some() { "both, shared: true" } else { "in" };
+        if let Some(from) = from {
+            is_timed &= from.is_timed;
+            let condition = random.pick(&["k < 2", "b", "x // 0 > 0"]);
+            let _ = writeln!(
+                flow,
+                "  nmix:\n    from: {}\n    do:\n      - where: {condition}\n    to: {name}",
+                from.name
+            );
         }
         let _ = writeln!(
             topics,
-            "  {name}: {{ schema: Row, carries: {carries}{key}{time}, edge: in }}"
+            "  {name}: {{ schema: Row, carries: {carries}{key}{time}, edge: {edge} }}"
         );
-        let stays = *carries == "events" && !is_retained;
         nodes.push(Readable {
             name: (*name).to_owned(),
             fields: row(),
-            saying: if stays { Saying::Placed } else { Saying::Changes },
+            saying: match *carries {
+                "events" if is_retained => Saying::Retained,
+                "events" => Saying::Placed,
+                _ => Saying::Changes,
+            },
             has_marks: true,
             arrives: *carries != "delta",
             is_timed,
@@ -120,8 +136,26 @@ pub fn circuit(random: &mut Random) -> String {
             // The last event of a key where events come, else the one row of a key or an error.
             carries = format!("full, key: {}", random.pick(fields).0);
         }
-        let _ =
-            writeln!(topics, "  out{idx}: {{ schema: Out{idx}, carries: {carries}, edge: out }}");
+        let times = of_type(fields, "timestamp");
+        let time = (!times.is_empty() && random.chance(50)).then(|| *random.pick(&times));
+        let retain = retention(random, time.is_some(), 30);
+        let is_keyless = carries == "delta";
+        let time = time.filter(|_| !retain.is_empty()).map_or_else(String::new, |time| {
+            format!(", time: {time}, late: {}s", 1 + random.below(4))
+        });
+        let _ = writeln!(
+            topics,
+            "  out{idx}: {{ schema: Out{idx}, carries: {carries}{time}{retain}, edge: out }}"
+        );
+        if !retain.is_empty() {
+            nodes.push(Readable {
+                name: format!("out{idx}"),
+                saying: Saying::Changes,
+                has_marks: made.has_marks && is_keyless,
+                arrives: false,
+                ..made.clone()
+            });
+        }
         nodes.push(made);
         nodes.extend(late);
     }
@@ -131,11 +165,25 @@ pub fn circuit(random: &mut Random) -> String {
     format!("{text}{schemas}topics:\n{topics}flow:\n{flow}")
 }
 
+/// For how long a topic has rows, if it is said: by their time or, without one, by their arrival; or
+/// how many bytes of them.
+fn retention(random: &mut Random, is_timed: bool, percent: usize) -> String {
+    if !random.chance(percent) {
+        return String::new();
+    }
+    if random.chance(50) {
+        let most = *random.pick(&[300, 900]);
+        return format!(", retain: {}B", 1 + random.below(most));
+    }
+    format!(", retain: {}s", 1 + random.below(if is_timed { 12 } else { 4 }))
+}
+
 /// A topic that the flow reads, and writes with an epoch of delay.
 struct Control {
     carries: &'static str,
     is_timed: bool,
     is_keyed: bool,
+    retain: String,
 }
 
 impl Control {
@@ -143,15 +191,16 @@ impl Control {
         let carries = *random.pick(&["full", "delta", "events"]);
         let is_keyed = carries == "full" || (carries == "delta" && random.chance(30));
         let is_timed = (carries == "full" || !is_keyed) && random.chance(50);
-        Self { carries, is_timed, is_keyed }
+        let retain = retention(random, is_timed, 30);
+        Self { carries, is_timed, is_keyed, retain }
     }
 
     fn topic(&self) -> String {
         let key = if self.is_keyed { ", key: id" } else { "" };
         let time = if self.is_timed { ", time: at, late: 3s" } else { "" };
-        let Self { carries, .. } = self;
+        let Self { carries, retain, .. } = self;
         format!(
-            "  back: {{ schema: Back, carries: {carries}{key}{time}, control: true, shared: true, edge: both }}\n"
+            "  back: {{ schema: Back, carries: {carries}{key}{time}{retain}, control: true, shared: true, edge: both }}\n"
         )
     }
 
@@ -160,7 +209,11 @@ impl Control {
         Readable {
             name: "back".to_owned(),
             fields: [("id", "int64"), ("k", "int64"), ("at", "timestamp")].map(field).to_vec(),
-            saying: if self.carries == "events" { Saying::Placed } else { Saying::Changes },
+            saying: match self.carries {
+                "events" if self.retain.is_empty() => Saying::Placed,
+                "events" => Saying::Retained,
+                _ => Saying::Changes,
+            },
             has_marks: self.carries == "full" || !self.is_keyed,
             arrives: false,
             is_timed: self.is_timed,
@@ -182,6 +235,9 @@ impl Control {
                 }
         };
         let fitting: Vec<&Readable> = nodes.iter().filter(fits).collect();
+        if fitting.is_empty() {
+            return String::new();
+        }
         let from = random.pick(&fitting);
         let ints = of_type(&from.fields, "int64");
         let times = of_type(&from.fields, "timestamp");
@@ -340,6 +396,7 @@ fn union(one: Saying, other: Saying) -> Saying {
     match (one, other) {
         (Saying::Changes, _) | (_, Saying::Changes) => Saying::Changes,
         (Saying::Facts, _) | (_, Saying::Facts) => Saying::Facts,
+        (Saying::Retained, _) | (_, Saying::Retained) => Saying::Retained,
         (Saying::Placed, Saying::Placed) => Saying::Placed,
     }
 }
@@ -787,7 +844,10 @@ fn over(random: &mut Random, fields: &mut Fields, body: &mut String, at: usize) 
             call.truncate(call.len() - 1);
             let _ = write!(call, "{before}rows={})", 1 + random.below(4));
         }
-        let name = format!("o{at}_{idx}_{}", fields.len());
+        let mut name = format!("o{at}_{idx}_{}", fields.len());
+        while fields.iter().any(|(other, _)| *other == name) {
+            name.push('x');
+        }
         let _ = writeln!(body, "            {name}: {call}");
         fields.push((name, ty));
     }

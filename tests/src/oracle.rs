@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_operators::{Aggregate, AggregateFunction, Expr, ExprKind, eval};
 use arqon_plan::{
-    Asof, Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, Latest, LoopId,
-    Operator, Order, Over, OverKind, Route, Session, SortKey, Stage, StageKind, Step, Ties, Top,
-    TopicPlan, Window,
+    Asof, Closing, DataflowPlan, FLOW_PLACE, Frame, Group, Join, JoinKind, JoinOutput, Latest,
+    LoopId, Operator, Order, Over, OverKind, Retention, RetentionRule, Route, Session, SortKey,
+    Stage, StageKind, Step, Ties, Top, TopicPlan, Window, is_hidden,
 };
-use arqon_types::{Change, Discipline, Row, TopicName, Type, Value};
+use arqon_types::{Change, Discipline, Row, Schema, TopicName, Type, Value};
 
 use crate::float_total::FloatTotal;
 
@@ -26,9 +26,9 @@ pub type Errors = BTreeMap<(String, String), i64>;
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
     collections: BTreeMap<String, Collection>,
-    /// Of each topic of events, the events with their place in the log.
+    /// Of each topic, what happened to its rows, with the place in the log: of events the events.
     logs: BTreeMap<String, Collection>,
-    n_events: i64,
+    n_changes: i64,
     errors: Errors,
     /// Of topics whose rows carry marks: every change so far, with its mark as a last field.
     marked: BTreeMap<String, Collection>,
@@ -40,6 +40,10 @@ pub struct Inputs {
     written: BTreeMap<String, Collection>,
     /// The time of the epoch whose changes come.
     time: i64,
+    /// The greatest of these so far.
+    clock: Option<i64>,
+    /// Of each step that lets go of rows, what it read in each epoch so far, and the clock then.
+    read: BTreeMap<usize, Vec<(i64, Collection)>>,
 }
 
 /// What all topics hold.
@@ -76,13 +80,16 @@ impl Inputs {
         if let Some(late) = spec.lateness {
             self.log(spec, topic, change, late);
         }
+        self.n_changes += 1;
+        if plan.has_log(topic) && spec.discipline != Discipline::Events {
+            self.place(spec, topic, change);
+        }
         let held = self.collections.entry(topic.to_string()).or_default();
         match (change, spec.discipline) {
             (Change::Insert(row), Discipline::Events) => {
                 add(held, row.clone(), 1);
-                self.n_events += 1;
                 let mark = spec.lateness.map(|_| signed(self.mark_now(topic), 1));
-                let place = Value::Int(self.n_events);
+                let place = Value::Int(self.n_changes);
                 let placed = row.iter().cloned().chain(mark).chain([place]).collect();
                 add(self.logs.entry(topic.to_string()).or_default(), placed, 1);
             }
@@ -112,10 +119,17 @@ impl Inputs {
 /// Control topics: what the flow wrote to one in an epoch, less what it wrote in the epoch before,
 /// are messages of the next epoch, before all others.
 impl Inputs {
-    /// Takes what the flow writes to its control topics now, and gives what that changes, in the
-    /// order of its log: what goes first, then by rows.
+    /// Ends an epoch: takes what the flow writes to its control topics now, and gives what that
+    /// changes, in the order of its log: what goes first, then by rows.
     pub fn write_back(&mut self, plan: &DataflowPlan) -> Vec<(TopicName, Change)> {
         let evaluation = evaluation(plan, self);
+        let now = self.now();
+        for (idx, step) in plan.steps.iter().enumerate() {
+            if let Operator::Retain(_) = step.operator {
+                let rows = evaluation.outputs[step.inputs[0].index()].clone();
+                self.read.entry(idx).or_default().push((now, rows));
+            }
+        }
         let mut messages = Vec::new();
         for feedback in &plan.feedbacks {
             let now = evaluation.outputs[feedback.step.index()].clone();
@@ -154,6 +168,11 @@ impl Inputs {
     /// Says when the changes come that follow.
     pub fn set_time(&mut self, time: i64) {
         self.time = time;
+        self.clock = self.clock.max(Some(time));
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.unwrap_or(i64::MIN)
     }
 
     /// The change with the time at which it comes, which its row keeps.
@@ -176,11 +195,27 @@ impl Inputs {
         self.has_ended = true;
     }
 
-    /// Writes a change down with the mark at its place in the log.
-    fn log(&mut self, spec: &TopicPlan, topic: &TopicName, change: &Change, late: i64) {
+    /// Writes a change down with its place in the log: what it replaces and what it says, also where
+    /// that is the same.
+    fn place(&mut self, spec: &TopicPlan, topic: &TopicName, change: &Change) {
+        let mut changes = self.effects(spec, topic, change);
+        if let (Change::Upsert(row), true) = (change, changes.is_empty()) {
+            changes = vec![(row.clone(), -1), (row.clone(), 1)];
+        }
+        let mark = spec.lateness.map(|_| self.mark_now(topic));
+        let log = self.logs.entry(topic.to_string()).or_default();
+        for (row, diff) in changes {
+            let mark = mark.map(|mark| signed(mark, diff));
+            let place = signed(self.n_changes, diff);
+            add(log, row.iter().cloned().chain(mark).chain([place]).collect(), diff);
+        }
+    }
+
+    /// What a change does to the rows of its topic.
+    fn effects(&self, spec: &TopicPlan, topic: &TopicName, change: &Change) -> Vec<(Row, i64)> {
         let held = self.collections.get(topic.as_str()).cloned().unwrap_or_default();
         let key_of = |row: &Row| project(row, &spec.key);
-        let changes: Vec<(Row, i64)> = match change {
+        match change {
             Change::Insert(row) => vec![(row.clone(), 1)],
             Change::Upsert(row) => {
                 let old = held.keys().find(|old| key_of(old) == key_of(row));
@@ -197,7 +232,12 @@ impl Inputs {
                 let n = held.get(row).copied().unwrap_or(0) + diff;
                 if n < 0 { Vec::new() } else { vec![(row.clone(), *diff)] }
             }
-        };
+        }
+    }
+
+    /// Writes a change down with the mark at its place in the log.
+    fn log(&mut self, spec: &TopicPlan, topic: &TopicName, change: &Change, late: i64) {
+        let changes = self.effects(spec, topic, change);
         let mark = self.marks.entry(topic.to_string()).or_insert(i64::MIN);
         let seen = match change {
             Change::Insert(row) | Change::Upsert(row) => Some(row),
@@ -463,6 +503,11 @@ impl Evaluation {
             Operator::Session(session) => self.session(node, session, &input(0)),
             Operator::Final(closing) => self.closed(node, closing, &input(0), inputs, true),
             Operator::Within(closing) => self.closed(node, closing, &input(0), inputs, false),
+            Operator::Retain(retention) => {
+                let before = inputs.read.get(&idx).cloned().unwrap_or_default();
+                let epochs = before.into_iter().chain([(inputs.now(), input(0))]);
+                retained(*retention, &step.schema, epochs)
+            }
         }
     }
 
@@ -835,6 +880,132 @@ fn last_rows(latest: &Latest, rows: &Collection) -> Collection {
         }
     }
     last.into_values().map(|(_, row)| (row, 1)).collect()
+}
+
+/// What a topic retains: its log is gone through from the beginning, change by change, epoch by
+/// epoch. `epochs` are all of its rows after each, and the time.
+fn retained(
+    Retention { rule, order }: Retention,
+    schema: &Schema,
+    epochs: impl Iterator<Item = (i64, Collection)>,
+) -> Collection {
+    // The oldest copies first, each with the time by which it goes.
+    let mut kept: Vec<(Row, i64)> = Vec::new();
+    let mut before = Collection::new();
+    let mut clock = i64::MIN;
+    for (now, rows) in epochs {
+        let mut changes = rows.clone();
+        for (row, n) in std::mem::replace(&mut before, rows) {
+            add(&mut changes, row, -n);
+        }
+        let mut changes: Vec<((i64, bool, Row), i64)> = changes
+            .into_iter()
+            .map(|(row, diff)| {
+                let (row, place) = row.split_at(row.len() - order.n_places());
+                let place = place.first().map_or(FLOW_PLACE, place_of);
+                ((place, 0 < diff, row.to_vec().into()), diff)
+            })
+            .collect();
+        changes.sort();
+        if let RetentionRule::Arrival(_) = rule {
+            clock = now;
+        }
+        for ((_, _, row), diff) in changes {
+            for _ in diff..0 {
+                if let Some(newest) = kept.iter().rposition(|(copy, _)| *copy == row) {
+                    kept.remove(newest);
+                }
+            }
+            for _ in 0..diff {
+                let moment = match rule {
+                    RetentionRule::Bytes(_) => 0,
+                    RetentionRule::Arrival(_) => now,
+                    RetentionRule::Time { field, .. } => timestamp(&row[field]),
+                };
+                if let RetentionRule::Time { .. } = rule {
+                    clock = clock.max(moment);
+                }
+                if !is_over(rule, moment, clock) {
+                    kept.push((row.clone(), moment));
+                }
+                while let RetentionRule::Bytes(most) = rule
+                    && most < kept.iter().map(|(row, _)| row_bytes(row, schema)).sum()
+                {
+                    kept.remove(0);
+                }
+            }
+        }
+        kept.retain(|(_, moment)| !is_over(rule, *moment, clock));
+    }
+    let mut output = Collection::new();
+    for (row, _) in kept {
+        add(&mut output, row, 1);
+    }
+    output
+}
+
+fn place_of(place: &Value) -> i64 {
+    match place {
+        Value::Int(place) => *place,
+        signed => mark_of(signed),
+    }
+}
+
+fn is_over(rule: RetentionRule, moment: i64, clock: i64) -> bool {
+    match rule {
+        RetentionRule::Bytes(_) => false,
+        RetentionRule::Arrival(length) => moment.saturating_add(length) <= clock,
+        RetentionRule::Time { length, late, .. } => moment + length + late <= clock,
+    }
+}
+
+/// The bytes of a row, as the reference has them.
+fn row_bytes(row: &Row, schema: &Schema) -> u64 {
+    let fields = schema.fields.iter().zip(row.iter()).filter(|(field, _)| !is_hidden(field));
+    fields.map(|(field, value)| value_bytes(value, &field.ty)).sum()
+}
+
+fn value_bytes(value: &Value, ty: &Type) -> u64 {
+    // A zero byte within a text counts twice, and its end is two bytes.
+    let text =
+        |bytes: &[u8]| bytes.iter().map(|byte| if *byte == 0 { 2 } else { 1 }).sum::<u64>() + 2;
+    match (value, ty) {
+        (Value::None, _) => 1,
+        (value, Type::Option(inner)) => 1 + value_bytes(value, inner),
+        (Value::Bool(_), _) => 1,
+        (Value::Enum(_), _) => 2,
+        (Value::Date(_), _) | (Value::Float(_), Type::Float32) => 4,
+        (Value::Int(_) | Value::Timestamp(_) | Value::Duration(_) | Value::Float(_), _) => 8,
+        (Value::Uuid(_), _) => 16,
+        (Value::Decimal(units), _) => {
+            let magnitude = if *units < 0 { -(units + 1) } else { *units };
+            let mut n_bytes = 0;
+            while n_bytes < 16 && 0 < magnitude >> (8 * n_bytes) {
+                n_bytes += 1;
+            }
+            1 + n_bytes
+        }
+        (Value::String(string), _) => text(string.as_bytes()),
+        (Value::Bytes(bytes), _) => text(bytes),
+        (Value::List(items), Type::List(inner)) => {
+            items.iter().map(|item| 1 + value_bytes(item, inner)).sum::<u64>() + 1
+        }
+        (Value::Map(entries), Type::Map(inner)) => {
+            let entry = |(key, value): &(std::sync::Arc<str>, Value)| {
+                1 + text(key.as_bytes()) + value_bytes(value, inner)
+            };
+            entries.iter().map(entry).sum::<u64>() + 1
+        }
+        (Value::Struct(values), Type::Struct(fields)) => {
+            values.iter().zip(fields).map(|(value, field)| value_bytes(value, &field.ty)).sum()
+        }
+        (Value::Tensor(tensor), Type::Tensor(_)) => {
+            let n_sizes = tensor.shape().len() as u64;
+            let n_elements: u64 = tensor.shape().iter().map(|size| u64::from(*size)).product();
+            4 * n_sizes + n_elements * 4
+        }
+        (value, ty) => panic!("{value:?} is not of type {ty}"),
+    }
 }
 
 /// What came after all windows of its own had closed.

@@ -81,6 +81,38 @@ impl DataflowPlan {
         self.has_source(topic) && feedback.is_none_or(|feedback| feedback.is_shared)
     }
 
+    /// Whether a step reads the topic's log.
+    pub fn has_log(&self, topic: &TopicName) -> bool {
+        self.steps.iter().any(|step| step.operator == Operator::Log(topic.clone()))
+    }
+
+    /// The retentions of its topics.
+    pub fn retentions(&self) -> impl Iterator<Item = Retention> {
+        self.steps.iter().filter_map(|step| match step.operator {
+            Operator::Retain(retention) => Some(retention),
+            _ => None,
+        })
+    }
+
+    /// Whether rows go some time after they came, whatever comes.
+    pub fn lets_go_by_arrival(&self) -> bool {
+        let mut retentions = self.retentions();
+        retentions.any(|retention| matches!(retention.rule, RetentionRule::Arrival(_)))
+    }
+
+    /// Whether the cut into epochs is part of what the circuit says: something goes back in the
+    /// next epoch, or which rows are newest hangs on what the flow writes in each.
+    pub fn hangs_on_epochs(&self) -> bool {
+        let is_written = |retention: Retention| match retention.rule {
+            RetentionRule::Bytes(_) | RetentionRule::Time { .. } => {
+                retention.order != LogOrder::Log
+            }
+            // When an epoch came is said beside it, and kept by whoever repeats it.
+            RetentionRule::Arrival(_) => false,
+        };
+        !self.feedbacks.is_empty() || self.retentions().any(is_written)
+    }
+
     /// Whether anything waits for windows to close.
     pub fn closes_windows(&self) -> bool {
         self.topics.iter().any(|topic| topic.lateness.is_some())
@@ -117,7 +149,8 @@ impl DataflowPlan {
                 | Operator::Late(_)
                 | Operator::Session(_)
                 | Operator::Final(_)
-                | Operator::Within(_) => step
+                | Operator::Within(_)
+                | Operator::Retain(_) => step
                     .inputs
                     .iter()
                     .filter_map(|input| regions[input.index()])
@@ -250,7 +283,8 @@ impl Operator {
             | Self::Late(_)
             | Self::Session(_)
             | Self::Final(_)
-            | Self::Within(_) => None,
+            | Self::Within(_)
+            | Self::Retain(_) => None,
         }
     }
 }
@@ -288,8 +322,9 @@ pub struct Step {
 pub enum Operator {
     /// The collection of an input topic. No input.
     Source(TopicName),
-    /// The events of an input topic, each with its place in the log as a last field,
-    /// [`PLACE_FIELD`]. No input.
+    /// What happens to the rows of an input topic, each change with its place in the log as a last
+    /// field, [`PLACE_FIELD`]: of events the events, of a `full` topic also what a message
+    /// replaces, at the message's place. No input.
     Log(TopicName),
     /// Stateless stages in order. One input.
     Map(Map),
@@ -339,6 +374,9 @@ pub enum Operator {
     Final(Closing),
     /// Holds rows while their window is open, and retracts them when it closes. One input.
     Within(Closing),
+    /// The rows that a topic retains; what it lets go is retracted. One input, all rows of the
+    /// topic.
+    Retain(Retention),
 }
 
 /// Which windows a row falls into.
@@ -410,6 +448,64 @@ pub struct Closing {
     /// Whose marks count; never empty.
     pub topics: Vec<TopicName>,
 }
+
+/// Which rows a topic retains.
+///
+/// Changes take effect one after another: those of the topic's log in its order, and behind them
+/// what the flow has written in the epoch, what goes first and then by rows. A retraction takes the
+/// newest copy of its row; one of a row that has been let go changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// When rows go.
+    pub rule: RetentionRule,
+    /// Who brings the rows, and so whether they have a place in the log as last field.
+    pub order: LogOrder,
+}
+
+/// When a topic lets go of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetentionRule {
+    /// The oldest go, as long as all have more than so many bytes together; a row's are those of
+    /// its packed form.
+    Bytes(u64),
+    /// So many nanoseconds after they came, by the greatest time of epochs so far.
+    Arrival(i64),
+    /// So long after their own time, by the greatest time among the rows so far.
+    Time {
+        /// The field with a row's time, a timestamp.
+        field: usize,
+        /// In nanoseconds.
+        length: i64,
+        /// How much later than that, in nanoseconds, since rows may come late.
+        late: i64,
+    },
+}
+
+/// Which rows have a place in the log of their topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogOrder {
+    /// All: they come in by the topic.
+    Log,
+    /// None: the flow writes them.
+    Flow,
+    /// Those that come in; what the flow writes has [`FLOW_PLACE`].
+    Both,
+}
+
+impl LogOrder {
+    /// How many of the last fields of a row are its place.
+    pub fn n_places(self) -> usize {
+        match self {
+            Self::Log | Self::Both => 1,
+            Self::Flow => 0,
+        }
+    }
+}
+
+/// The place of what the flow writes to a topic that others write as well: behind all that came in.
+pub const FLOW_PLACE: i64 = i64::MAX;
 
 /// A step whose keys name windows: it lets go of a key when its window has closed, and what it
 /// said of it stands.

@@ -81,7 +81,9 @@ impl Plan {
             let extent = self.written_extent(id, known);
             if let (Extent::Unbounded(source), Some(facts)) = (extent, &mut known[id.index()]) {
                 facts.state = State::Unbounded { topic: source, held: Held::Topic };
-                facts.extent = Extent::Unbounded(source);
+                if topic.retained_text().is_none() {
+                    facts.extent = Extent::Unbounded(source);
+                }
             }
         }
     }
@@ -129,6 +131,10 @@ impl Plan {
             Discipline::Full | Discipline::Delta | Discipline::Events => (Keys::new(), None),
         };
         let state = match (topic.discipline, &extent) {
+            // For who only listens nothing goes, so nothing is held for it.
+            (Discipline::Events, Extent::Bounded(rows)) if self.is_read(id) => {
+                State::Bounded(Arc::clone(rows))
+            }
             (Discipline::Events, _) => State::Stateless,
             (Discipline::Full, _) => {
                 State::Bounded(format!("1 row per key ({})", topic.key_names()).into())
@@ -142,6 +148,9 @@ impl Plan {
             (Discipline::Delta, Extent::Rows(_) | Extent::Bounded(_)) if topic.control => {
                 State::Bounded(extent.text())
             }
+            (Discipline::Delta, Extent::Bounded(rows)) if topic.retained_text().is_some() => {
+                State::Bounded(Arc::clone(rows))
+            }
             (Discipline::Delta, Extent::Rows(_) | Extent::Bounded(_)) => {
                 State::Bounded(self.written_extent(id, known).text())
             }
@@ -151,16 +160,26 @@ impl Plan {
         Facts { discipline: Some(topic.discipline), keys, declared_key, extent, state, windows }
     }
 
+    /// Whether a step of the flow reads the vertex.
+    fn is_read(&self, id: VertexId) -> bool {
+        self.outputs(id).any(|output| matches!(self.vertex(output.to), Vertex::Step(_)))
+    }
+
     fn topic_extent(&self, id: VertexId, topic: &Topic, known: &[Option<Facts>]) -> Extent {
+        match topic.retained_text() {
+            Some(retained) => {
+                Extent::Bounded(format!("rows({}, last {retained})", topic.name).into())
+            }
+            None => self.whole_extent(id, topic, known),
+        }
+    }
+
+    /// How many rows a topic has that lets none go.
+    fn whole_extent(&self, id: VertexId, topic: &Topic, known: &[Option<Facts>]) -> Extent {
         let own_rows = || Extent::Bounded(format!("rows({})", topic.name).into());
         match topic.discipline {
             Discipline::Full => own_rows(),
-            Discipline::Events => match topic.retain_text() {
-                Some(retain) => {
-                    Extent::Bounded(format!("rows({}, last {retain})", topic.name).into())
-                }
-                None => Extent::Unbounded(id),
-            },
+            Discipline::Events => Extent::Unbounded(id),
             Discipline::Delta if topic.edge.admits() => own_rows(),
             Discipline::Delta => match self.written_extent(id, known) {
                 Extent::Unbounded(source) => Extent::Unbounded(source),
@@ -317,12 +336,24 @@ impl Plan {
         }
     }
 
+    /// What a node sees of a vertex that it reads: of a topic what it retains, unless rows go on to
+    /// a window.
+    fn read_facts(&self, id: VertexId, from: VertexId, known: &[Option<Facts>]) -> Facts {
+        let facts = known[from.index()].clone().unwrap_or_else(Facts::unknown);
+        match self.vertex(from) {
+            Vertex::Topic(topic)
+                if topic.retained_text().is_some() && windows::are_led_to(self, id) =>
+            {
+                Facts { extent: self.whole_extent(from, topic, known), ..facts }
+            }
+            Vertex::Topic(_) | Vertex::Step(_) | Vertex::Client(_) | Vertex::Endpoint(_) => facts,
+        }
+    }
+
     fn union_facts(&self, id: VertexId, step: &FlowStep, known: &[Option<Facts>]) -> Facts {
-        let unknown = Facts::unknown();
-        let inputs: Vec<&Facts> = self
-            .inputs(id)
-            .map(|wire| known[wire.from.index()].as_ref().unwrap_or(&unknown))
-            .collect();
+        let read: Vec<Facts> =
+            self.inputs(id).map(|wire| self.read_facts(id, wire.from, known)).collect();
+        let inputs: Vec<&Facts> = read.iter().collect();
         if let [one] = inputs.as_slice() {
             return match one.discipline {
                 Some(carried) => Facts {

@@ -8,8 +8,9 @@ use arqon_operators::{Expr, ExprKind};
 use arqon_types::{Edge, Field, Schema, format_duration};
 
 use crate::dataflow::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, LoopId, Operator, Order, Over, OverFunction,
-    OverKind, SortKey, Stage, StageKind, Step, StepId, Ties, Top,
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, LogOrder, LoopId, Operator, Order, Over,
+    OverFunction, OverKind, Retention, RetentionRule, SortKey, Stage, StageKind, Step, StepId,
+    Ties, Top,
 };
 use crate::derive::extent::bytes_text;
 use crate::facts::{Held, State};
@@ -637,6 +638,9 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         Operator::Session(session) => session_text(session, &at(0)),
         Operator::Final(closing) => format!("final at {}", closing_text(closing, &at(0))),
         Operator::Within(closing) => format!("within until {}", closing_text(closing, &at(0))),
+        Operator::Retain(retention) => {
+            format!("retain {}", retention_text(*retention, &step.schema))
+        }
     };
     out.line(0, format!("#{idx} {}  {text}{inputs}", step.address));
     if let Operator::Map(map) = &step.operator {
@@ -646,6 +650,25 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         out.line(2, release_text(release, &key_names(step, &at(0))));
     }
     out.line(2, fields_text(&step.schema.fields));
+}
+
+/// When a topic lets go of rows, for people.
+fn retention_text(Retention { rule, order }: Retention, schema: &Schema) -> String {
+    let newest = match rule {
+        RetentionRule::Bytes(bytes) => format!("the newest {}", bytes_text(bytes)),
+        RetentionRule::Arrival(length) => format!("for {} from coming", format_duration(length)),
+        RetentionRule::Time { field, length, late } => {
+            let late =
+                if late == 0 { String::new() } else { format!(" + {}", format_duration(late)) };
+            format!("for {}{late} of {}", format_duration(length), named(schema, &[field]))
+        }
+    };
+    let order = match order {
+        LogOrder::Log => "in log order",
+        LogOrder::Flow => "as written",
+        LogOrder::Both => "in log order, then as written",
+    };
+    format!("{newest}, {order}")
 }
 
 /// The parts of a stateful step's key, as people read them.
@@ -677,7 +700,8 @@ fn key_names(step: &Step, input: &[String]) -> Vec<String> {
         | Operator::Late(_)
         | Operator::Session(_)
         | Operator::Final(_)
-        | Operator::Within(_) => Vec::new(),
+        | Operator::Within(_)
+        | Operator::Retain(_) => Vec::new(),
     }
 }
 

@@ -37,7 +37,8 @@ use smallvec::SmallVec;
 
 use crate::dataflow::{
     Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator, Over,
-    OverKind, Release, Session, StageKind, Step, StepId, Top, TopicPlan, Variable, Window,
+    OverKind, Release, Retention, RetentionRule, Session, StageKind, Step, StepId, Top, TopicPlan,
+    Variable, Window,
 };
 
 /// Deepest nesting of an expression.
@@ -190,7 +191,8 @@ impl<'a> Verifier<'a> {
                 | Operator::Late(_)
                 | Operator::Session(_)
                 | Operator::Final(_)
-                | Operator::Within(_) => {}
+                | Operator::Within(_)
+                | Operator::Retain(_) => {}
             }
         }
     }
@@ -219,7 +221,8 @@ impl<'a> Verifier<'a> {
             | Operator::Late(_)
             | Operator::Session(_)
             | Operator::Final(_)
-            | Operator::Within(_) => (n_inputs == 1, "one input"),
+            | Operator::Within(_)
+            | Operator::Retain(_) => (n_inputs == 1, "one input"),
         };
         self.require(fits, || format!("{n_inputs} inputs where {wanted} is wanted"));
         fits
@@ -254,9 +257,6 @@ impl<'a> Verifier<'a> {
                     placed.extend(topic.lateness.map(|_| Type::Int64));
                     placed.push(Type::Int64);
                     self.yields(&placed, &step.schema);
-                    self.require(topic.discipline == Discipline::Events, || {
-                        format!("topic `{name}` carries no events, so it is read by no log")
-                    });
                 }
                 None => self.require(false, || format!("topic `{name}` is not in the plan")),
             },
@@ -326,7 +326,24 @@ impl<'a> Verifier<'a> {
                 self.closing(closing, &types[0]);
                 self.yields(&types[0], &step.schema);
             }
+            Operator::Retain(retention) => self.retention(*retention, &types[0], &step.schema),
         }
+    }
+
+    fn retention(&mut self, retention: Retention, input: &[Type], schema: &Schema) {
+        let (row, places) = input.split_at(input.len().saturating_sub(retention.order.n_places()));
+        let has_places = places.len() == retention.order.n_places()
+            && places.iter().all(|ty| *ty == Type::Int64);
+        self.require(has_places, || "rows without a place in the log".into());
+        let is_sound = match retention.rule {
+            RetentionRule::Bytes(bytes) => 0 < bytes,
+            RetentionRule::Arrival(length) => 0 < length,
+            RetentionRule::Time { field, length, late } => {
+                0 < length && 0 <= late && row.get(field) == Some(&Type::Timestamp)
+            }
+        };
+        self.require(is_sound, || format!("a retention by {:?}", retention.rule));
+        self.yields(row, schema);
     }
 
     /// The row that a window judges, without its mark.
@@ -421,7 +438,8 @@ impl<'a> Verifier<'a> {
             | Operator::Late(_)
             | Operator::Session(_)
             | Operator::Final(_)
-            | Operator::Within(_) => None,
+            | Operator::Within(_)
+            | Operator::Retain(_) => None,
         };
         self.require(ty == Some(Type::Timestamp), || format!("part {} of its key", release.key));
     }
@@ -629,7 +647,8 @@ impl<'a> Verifier<'a> {
                 | Operator::Late(_)
                 | Operator::Session(_)
                 | Operator::Final(_)
-                | Operator::Within(_) => true,
+                | Operator::Within(_)
+                | Operator::Retain(_) => true,
             };
             self.require(fits, || "a loop or variable that is not in the plan".into());
         }
@@ -677,7 +696,8 @@ impl<'a> Verifier<'a> {
                 | Operator::Late(_)
                 | Operator::Session(_)
                 | Operator::Final(_)
-                | Operator::Within(_) => {
+                | Operator::Within(_)
+                | Operator::Retain(_) => {
                     self.require(around.is_empty(), || "it cannot stand in a loop".into());
                 }
                 Operator::Map(_)

@@ -135,12 +135,7 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
         });
     }
     diagnostic
-        .help(match source.time {
-            Some(_) => format!("or say how long events count: `retain: 1h` on topic `{topic}`"),
-            None => format!(
-                "or say how long events count: `retain: 1h` on topic `{topic}`, with its `time`"
-            ),
-        })
+        .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"))
         .note("`--allow unbounded` accepts it as it is")
 }
 

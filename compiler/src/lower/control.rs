@@ -9,7 +9,7 @@ use arqon_plan::{Feedback, Output, StepId};
 use arqon_types::Discipline;
 
 use super::{Kept, Label, Lowering};
-use crate::feeds::{expiry, is_fed_from_outside};
+use crate::feeds::is_fed_from_outside;
 use crate::typed::TopicId;
 
 impl Lowering<'_, '_> {
@@ -20,17 +20,15 @@ impl Lowering<'_, '_> {
         }
         let topic = self.resolved.topic(id);
         let mut step = self.fed(id)?;
+        self.whole[id.0] = Some(step);
+        if let Some(expiry) = self.expiry(id) {
+            step = self.retained(id, step, expiry)?;
+        }
         let is_written = !self.writers[id.0].is_empty();
         if topic.discipline == Discipline::Delta && !topic.key.is_empty() && is_written {
             let name: &Arc<str> = &topic.name.as_str().into();
             let schema = Arc::clone(&self.steps[step.index()].schema);
             step = self.unique(step, &topic.key, Label { node: name, address: name }, schema);
-        }
-        self.whole[id.0] = Some(step);
-        if let Some(length) = expiry(self.resolved, id, is_written)
-            && self.is_read[id.0]
-        {
-            step = self.retained(id, step, length)?;
         }
         self.collections[id.0] = Some(step);
         Some(step)
@@ -52,8 +50,9 @@ impl Lowering<'_, '_> {
                 is_shared: is_fed_from_outside(self.resolved, id, self.writers[id.0].len()),
             });
         }
-        self.control(id)?;
-        let step = self.plain(self.whole[id.0]?)?;
+        let retained = self.control(id)?;
+        let is_said = topic.discipline == Discipline::Events;
+        let step = self.plain(if is_said { self.whole[id.0]? } else { retained })?;
         self.outputs.push(Output { topic: topic.name.clone(), step });
         Some(())
     }

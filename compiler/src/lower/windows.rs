@@ -12,8 +12,8 @@ use arqon_plan::{
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
-use super::{Kept, Lowering, arrived, node_schema};
-use crate::typed::{NodeId, TopicId, TypedNode, TypedStep};
+use super::{Kept, Lowering, node_schema};
+use crate::typed::{NodeId, TypedNode, TypedStep};
 
 impl Lowering<'_, '_> {
     /// `<node>.late`, the rows that came after all their windows had closed; gives what the window
@@ -116,30 +116,6 @@ impl Lowering<'_, '_> {
         let time = Expr::column(bounds + 1, Type::Timestamp);
         let closing = Closing { time, slack, topics: window.topics.clone() };
         Some(self.push(made(Operator::Final(closing), windowed, schema)))
-    }
-
-    /// The rows of a topic for as long as it retains them.
-    pub(super) fn retained(&mut self, id: TopicId, rows: StepId, length: i64) -> Option<StepId> {
-        let topic = self.resolved.topic(id);
-        let name: Arc<str> = topic.name.as_str().into();
-        let marked = self.shaped(rows, Kept { arrival: true, mark: true, places: false })?;
-        let schema = Arc::new(topic.schema()?);
-        let schema = if self.has_arrival(marked) { arrived(schema) } else { schema };
-        let time = Expr::column(topic.time?, Type::Timestamp);
-        let frame = Frame::Own { length };
-        let judged = Window { frame, time: time.clone(), keeps_rows: false, keeps_mark: false };
-        let closing = Closing { time, slack: length, topics: vec![topic.name.clone()] };
-        let mut at = marked;
-        for operator in [Operator::Window(judged), Operator::Within(closing)] {
-            at = self.push(Step {
-                node: name.clone(),
-                address: name.clone(),
-                operator,
-                inputs: vec![at],
-                schema: Arc::clone(&schema),
-            });
-        }
-        Some(at)
     }
 
     pub(super) fn within(

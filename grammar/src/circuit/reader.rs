@@ -359,10 +359,17 @@ impl<'a> Reader<'a> {
             );
             let is_bare = text.node.bytes().all(|b| b.is_ascii_digit() || b == b'.');
             let is_time = what.contains("duration");
+            let is_size = what.contains("size");
             let number = without_zeros(text.node).filter(|_| COUNTS.contains(&what));
             self.report(if let Some(meant) = number {
                 let title = format!("write `{meant}`");
                 diagnostic.help(ZERO_HELP).fix(text.span, meant, title)
+            } else if let Some(digits) = text.node.strip_suffix('M').filter(|_| is_time && is_size)
+            {
+                diagnostic.help(format!("`{digits}m` is minutes, `{digits}MB` a size"))
+            } else if let Some(meant) = quantity::spelt_bytes(text.node).filter(|_| is_size) {
+                let title = format!("write `{meant}`");
+                diagnostic.help(format!("it is `{meant}`")).fix(text.span, meant, title)
             } else if let Some(meant) = quantity::spelt_duration(text.node).filter(|_| is_time) {
                 let title = format!("write `{meant}`");
                 diagnostic.help(format!("it is `{meant}`")).fix(text.span, meant, title)

@@ -81,16 +81,27 @@ impl<'a> Reader<'a> {
                 .and_then(|value| self.name(value, NameRule::Identifier, "field")),
             late: fields.value("late").and_then(|value| self.duration(value)),
             queue,
-            retain: fields.value("retain").and_then(|value| {
-                let what = "a duration, a size or `none`, as in `30d` or `256MiB`";
-                self.quantity(value, what, retain)
-            }),
+            retain: fields.value("retain").and_then(|value| self.retain(value)),
             control: fields.value("control").and_then(|value| self.boolean(value)),
             shared: fields.value("shared").and_then(|value| self.boolean(value)),
             durable: fields.value("durable").and_then(|value| self.boolean(value)),
             unchecked,
             span: fields.span,
         }
+    }
+
+    fn retain(&mut self, id: NodeId) -> Option<Spanned<Retain>> {
+        let what = "a duration, a size or `none`, as in `30d` or `256MiB`";
+        let found = self.quantity(id, what, retain)?;
+        if let Retain::Nanoseconds(0) | Retain::Bytes(0) = found.node {
+            let message = "a `retain` of nothing keeps no row, so nobody would see one";
+            let fault = Diagnostic::new(code::yaml::QUANTITY, found.span, message.to_owned());
+            self.report(fault.help(
+                "say how long or how many bytes, as in `30d` or `256MiB`; without `retain` rows stay",
+            ));
+            return None;
+        }
+        Some(found)
     }
 
     /// `events`, `full` or `delta`.

@@ -9,16 +9,16 @@ use std::thread::JoinHandle;
 use timely::communication::WorkerGuards;
 use timely::execute::execute;
 
-use arqon_plan::DataflowPlan;
+use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_types::{Epoch, TopicName};
 
 use crate::collector::{Collector, EpochOutput, Fed};
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
-use crate::mark::{END_MARK, Marker, Marks};
+use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::narrow;
 use crate::render::{BackendChoice, Counters};
-use crate::source::{Changes, Divider, Part};
+use crate::source::{Changes, Divider, Part, Reading};
 use crate::worker::{Feed, Setup, Shared, panic_text, run};
 
 /// How a dataflow is to run.
@@ -128,6 +128,8 @@ struct Feeder {
     last: Option<Epoch>,
     /// When the last epoch with something from outside came; what goes back comes then, too.
     time: i64,
+    /// The greatest time of epochs so far, where rows go by it.
+    clock: Option<i64>,
     /// How many changes were fed: the place of the next one in the log.
     n_fed: i64,
     dividers: Vec<Divider>,
@@ -178,7 +180,7 @@ impl Feeder {
         }
         // A topic without marks closes nothing, and keeps nothing open.
         let mark = |marker: &Option<Marker>| marker.as_ref().map_or(END_MARK, Marker::mark);
-        let marks: Marks = self.markers.iter().map(mark).collect();
+        let marks: Marks = self.markers.iter().map(mark).chain(self.clock).collect();
         // A receiver that is gone belongs to a dataflow that has failed: the next call says so.
         let _ = self.sizes.send(fed);
         for (feed, parts) in self.feeds.iter().zip(parts) {
@@ -211,9 +213,12 @@ impl Dataflow {
         let error_topics = error_topics(&counters)?;
         let shared = Arc::new(Shared::default());
         let is_input = counters.topics.iter().map(Option::is_some).collect();
-        let dividers =
-            plan.topics.iter().map(|topic| Divider::new(topic, options.n_workers)).collect();
+        let divider = |topic: &TopicPlan| {
+            Divider::new(topic, Reading::of(&plan, &topic.name), options.n_workers)
+        };
+        let dividers = plan.topics.iter().map(divider).collect();
 
+        let plan_clock = plan.lets_go_by_arrival().then_some(NO_MARK);
         let markers = plan.topics.iter().map(Marker::new).collect();
         let arrivals = plan.topics.iter().map(|topic| topic.arrival).collect();
 
@@ -266,6 +271,7 @@ impl Dataflow {
             feeder: Mutex::new(Some(Feeder {
                 last: None,
                 time: 0,
+                clock: plan_clock,
                 n_fed: 0,
                 dividers,
                 arrivals,
@@ -306,6 +312,7 @@ impl Dataflow {
         let feeder = feeder.as_mut().expect("the feeder is there until the dataflow is dropped");
         feeder.follows(input.epoch)?;
         feeder.time = input.time;
+        feeder.clock = feeder.clock.map(|clock| clock.max(input.time));
         self.begin(feeder, input.epoch, topics, Origin::Outside)
     }
 

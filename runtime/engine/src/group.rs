@@ -172,7 +172,7 @@ impl<K> GroupLogic<K> {
 }
 
 impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
-    fn open(&mut self, [deltas]: [&[Delta<K, V>]; 1]) {
+    fn open(&mut self, [deltas]: [&[Delta<K, V>]; 1], _: Option<i64>) {
         self.columns = self.shape.unpack(deltas.iter().map(|delta| &delta.0.1));
         self.n_taken = 0;
     }

@@ -34,6 +34,7 @@ mod over;
 mod latest;
 mod unique;
 mod hold;
+mod retain;
 mod session;
 mod arrangement;
 mod looped;

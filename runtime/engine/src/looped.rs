@@ -222,7 +222,8 @@ impl<'inner> Walk<'inner, '_, '_> {
             | Operator::Late(_)
             | Operator::Session(_)
             | Operator::Final(_)
-            | Operator::Within(_) => {
+            | Operator::Within(_)
+            | Operator::Retain(_) => {
                 panic!("`{}` cannot stand in a loop", step.address)
             }
         }

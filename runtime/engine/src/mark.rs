@@ -16,7 +16,8 @@ pub(crate) const NO_MARK: i64 = i64::MIN;
 /// The mark of a topic that has ended: no window is open after it.
 pub(crate) const END_MARK: i64 = i64::MAX;
 
-/// The marks of all topics after an epoch, by place in the plan.
+/// The marks of all topics after an epoch, by place in the plan; behind them the greatest time of
+/// epochs so far, where a topic lets go of rows some time after they came.
 pub(crate) type Marks = Arc<[i64]>;
 
 /// Keeps the mark of one topic.

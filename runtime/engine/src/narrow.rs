@@ -87,7 +87,8 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
             | Operator::Late(_)
             | Operator::Session(_)
             | Operator::Final(_)
-            | Operator::Within(_) => {
+            | Operator::Within(_)
+            | Operator::Retain(_) => {
                 (step.operator.clone(), step.schema.clone(), identity(&step.schema))
             }
         };

@@ -91,7 +91,8 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
             | Operator::Late(_)
             | Operator::Session(_)
             | Operator::Final(_)
-            | Operator::Within(_) => {
+            | Operator::Within(_)
+            | Operator::Retain(_) => {
                 for input in &step.inputs {
                     outputs[input.index()].fill(Need::Whole);
                 }

@@ -12,7 +12,8 @@ use timely::dataflow::operators::{Concatenate, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use arqon_plan::{
-    Closing, DataflowPlan, Join, Loop, LoopId, Operator, Release, Session, StageKind, Step, StepId,
+    Closing, DataflowPlan, Join, Loop, LoopId, Operator, Release, Retention, RetentionRule,
+    Session, StageKind, Step, StepId,
 };
 use arqon_types::{PackedRow, TopicName};
 
@@ -40,6 +41,7 @@ use crate::open::OpenKeys;
 use crate::over::OverLogic;
 use crate::packed::{Packed, is_word};
 use crate::recorder::{CounterId, Fault, Layout, Meter, Recorder};
+use crate::retain::{RetainLogic, pack_changes};
 use crate::route::render_route;
 use crate::session::{SessionLogic, SessionShape};
 use crate::sink::render_sink;
@@ -134,7 +136,8 @@ impl Counters {
                 | Operator::Leave(_)
                 | Operator::Session(_)
                 | Operator::Final(_)
-                | Operator::Within(_) => {
+                | Operator::Within(_)
+                | Operator::Retain(_) => {
                     vec![layout.add(&step.node, &step.address, CounterKind::Stateful)]
                 }
             })
@@ -511,6 +514,7 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Session(session) => self.sessions(step, session, only_meter()),
             Operator::Final(closing) => self.hold(step, closing, Shown::After, only_meter()),
             Operator::Within(closing) => self.hold(step, closing, Shown::Before, only_meter()),
+            Operator::Retain(retention) => self.retain(step, *retention, only_meter()),
         })
     }
 
@@ -619,6 +623,23 @@ impl<'scope> Walk<'scope, '_> {
         };
         let operation = Operation { name, types, meter, marks };
         render_stateful(self.scope, [rows], operation, HoldLogic::new(shown, closing.slack))
+    }
+
+    /// What is retained hangs on all rows of a topic, so one worker has them, on both back ends.
+    fn retain(&self, step: &Step, retention: Retention, meter: Meter) -> Batches<'scope> {
+        let types = step.schema.types();
+        let value = pack_changes(types.clone(), retention);
+        let rows = self.key(step, 0, KeyShape::plain(&[]), value, &meter);
+        let n_topics = self.plan.topics.len();
+        let marks = match retention.rule {
+            RetentionRule::Arrival(_) => {
+                Some(MarkStream { stream: self.marks.clone(), topics: vec![n_topics] })
+            }
+            RetentionRule::Bytes(_) | RetentionRule::Time { .. } => None,
+        };
+        let logic = RetainLogic::new(retention, &step.schema);
+        let operation = Operation { name: "Retain", types, meter, marks };
+        render_stateful(self.scope, [rows], operation, logic)
     }
 
     fn union(&self, step: &Step, meter: &Meter) -> Batches<'scope> {

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hash};
 use foldhash::fast::FixedState;
 
 use arqon_operators::Place;
-use arqon_plan::{ARRIVAL, TopicPlan};
+use arqon_plan::{ARRIVAL, DataflowPlan, TopicPlan};
 use arqon_types::{
     Change, Column, ColumnBatch, Discipline, ErrorRow, Field, PackedRow, Row, TopicName, Type,
     Value,
@@ -88,10 +88,40 @@ const COPIES_MAX: i64 = i32::MAX as i64;
 pub(crate) struct Part {
     /// In log order.
     pub(crate) changes: Changes,
-    /// For events: where the first of them stands in the log; the others follow it.
-    pub(crate) place: i64,
+    /// Where they stand in the log.
+    pub(crate) places: Places,
     /// The mark of each change; empty where rows carry no marks.
     pub(crate) marks: Vec<i64>,
+}
+
+/// Where changes stand in the log.
+#[derive(Debug)]
+pub(crate) enum Places {
+    /// One after another, the first of them here.
+    From(i64),
+    /// Each here.
+    Each(Vec<i64>),
+}
+
+impl Places {
+    /// The place of a change.
+    fn at(&self, idx: usize) -> i64 {
+        match self {
+            Self::From(first) => first + i64::try_from(idx).expect("fewer than 2^63 changes"),
+            Self::Each(places) => places[idx],
+        }
+    }
+}
+
+/// How the rows of a source are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadAs {
+    /// As the collection changes, and as a log.
+    Both,
+    /// Only as the collection changes.
+    Rows,
+    /// Only as a log.
+    Log,
 }
 
 /// Rows of a source, as they go into the dataflow.
@@ -99,15 +129,17 @@ pub(crate) struct Part {
 pub(crate) struct Fed {
     /// The rows; once they leave the source with their marks as last column, if they carry any.
     pub(crate) rows: ColumnBatch,
-    /// For events: the place of each row in the log.
+    /// The place of each row in the log, unless they are read as rows only.
     pub(crate) places: Vec<i64>,
+    /// How they are read.
+    pub(crate) read_as: ReadAs,
     /// The marks, as long as they are beside the rows.
     marks: Vec<i64>,
 }
 
 impl Fed {
-    fn new(rows: ColumnBatch, places: Vec<i64>, marks: Vec<i64>) -> Self {
-        Self { rows, places, marks }
+    fn new(read_as: ReadAs, rows: ColumnBatch, places: Vec<i64>, marks: Vec<i64>) -> Self {
+        Self { rows, places, read_as, marks }
     }
 
     fn add_marks(&mut self) {
@@ -129,8 +161,41 @@ pub(crate) struct Divider {
     types: Vec<Type>,
     key: Vec<usize>,
     rule: Rule,
+    /// Whether a step reads the topic's log.
+    is_logged: bool,
     n_workers: usize,
     next: usize,
+}
+
+/// What goes along with changes, for each of them: nothing where it is not wanted.
+#[derive(Debug, Clone, Default)]
+struct Tags {
+    marks: Vec<i64>,
+    places: Vec<i64>,
+}
+
+impl Tags {
+    /// Adds those of one change.
+    fn push(&mut self, all: &Self, idx: usize) {
+        self.marks.extend(all.marks.get(idx));
+        self.places.extend(all.places.get(idx));
+    }
+}
+
+/// What steps want of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// How its collection changes.
+    Rows,
+    /// That, and its log.
+    WithLog,
+}
+
+impl Reading {
+    /// What the steps of a plan want.
+    pub(crate) fn of(plan: &DataflowPlan, topic: &TopicName) -> Self {
+        if plan.has_log(topic) { Self::WithLog } else { Self::Rows }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,14 +210,16 @@ enum Rule {
 
 impl Divider {
     /// For a topic and so many workers.
-    pub(crate) fn new(topic: &TopicPlan, n_workers: usize) -> Self {
+    pub(crate) fn new(topic: &TopicPlan, reading: Reading, n_workers: usize) -> Self {
+        let is_logged = reading == Reading::WithLog;
         let rule = match topic.discipline {
             Discipline::Events => Rule::Even,
             Discipline::Full => Rule::ByKey,
             Discipline::Delta if topic.verified => Rule::ByRow,
             Discipline::Delta => Rule::Even,
         };
-        Self { types: topic.schema.types(), key: topic.key.clone(), rule, n_workers, next: 0 }
+        let (types, key) = (topic.schema.types(), topic.key.clone());
+        Self { types, key, rule, is_logged, n_workers, next: 0 }
     }
 
     /// One part per worker, each in log order; the first change stands at `place` in the log, and
@@ -163,40 +230,46 @@ impl Divider {
         (place, marks): (i64, Vec<i64>),
     ) -> Vec<Option<Part>> {
         let mut n_before = 0;
-        let divided = self.divided(changes, marks);
-        let part = |(changes, marks): (Changes, Vec<i64>)| {
-            // Only parts of events know their place, and these are one after another in the log.
+        let places = if self.is_logged && self.rule != Rule::Even {
+            (place..).take(changes.len()).collect()
+        } else {
+            Vec::new()
+        };
+        let divided = self.divided(changes, Tags { marks, places });
+        let part = |(changes, tags): (Changes, Tags)| {
+            // Without places of their own, parts are one after another in the log.
             let part_place = place + n_before;
             n_before += i64::try_from(changes.len()).expect("fewer than 2^63 changes");
-            Part { changes, place: part_place, marks }
+            let is_placed = !tags.places.is_empty();
+            let places =
+                if is_placed { Places::Each(tags.places) } else { Places::From(part_place) };
+            Part { changes, places, marks: tags.marks }
         };
         let mut part = part;
         divided.into_iter().map(|changes| changes.map(&mut part)).collect()
     }
 
-    fn divided(&mut self, changes: Changes, marks: Vec<i64>) -> Vec<Option<(Changes, Vec<i64>)>> {
-        let mut parts: Vec<Option<(Changes, Vec<i64>)>> =
-            (0..self.n_workers).map(|_| None).collect();
+    fn divided(&mut self, changes: Changes, tags: Tags) -> Vec<Option<(Changes, Tags)>> {
+        let mut parts: Vec<Option<(Changes, Tags)>> = (0..self.n_workers).map(|_| None).collect();
         let whole = self.n_workers == 1
             || matches!(changes, Changes::Errors(_))
             || (self.rule == Rule::Even && changes.len() < SPLIT_ROWS_MIN);
         if whole {
-            parts[self.next] = Some((changes, marks));
+            parts[self.next] = Some((changes, tags));
             self.next = (self.next + 1) % self.n_workers;
             return parts;
         }
         match changes {
             Changes::Rows(changes) => {
-                let mut rows: Vec<(Vec<Change>, Vec<i64>)> =
-                    vec![Default::default(); self.n_workers];
+                let mut rows: Vec<(Vec<Change>, Tags)> = vec![Default::default(); self.n_workers];
                 let n_changes = changes.len();
                 for (idx, change) in changes.into_iter().enumerate() {
                     let worker = self.worker_of(&change, idx, n_changes);
                     rows[worker].0.push(change);
-                    rows[worker].1.extend(marks.get(idx));
+                    rows[worker].1.push(&tags, idx);
                 }
-                for (part, (rows, marks)) in parts.iter_mut().zip(rows) {
-                    *part = (!rows.is_empty()).then_some((Changes::Rows(rows), marks));
+                for (part, (rows, tags)) in parts.iter_mut().zip(rows) {
+                    *part = (!rows.is_empty()).then_some((Changes::Rows(rows), tags));
                 }
             }
             Changes::Columns(batch) => {
@@ -206,10 +279,12 @@ impl Divider {
                     selections[worker].push(at);
                 }
                 for (part, selection) in parts.iter_mut().zip(selections) {
-                    let mark = |at: &u32| marks.get(*at as usize).copied();
-                    let marks = selection.iter().filter_map(mark).collect();
+                    let mut selected = Tags::default();
+                    for at in &selection {
+                        selected.push(&tags, *at as usize);
+                    }
                     *part = (!selection.is_empty())
-                        .then(|| (Changes::Columns(batch.gather(&selection)), marks));
+                        .then(|| (Changes::Columns(batch.gather(&selection)), selected));
                 }
             }
             Changes::Errors(_) => {}
@@ -280,6 +355,7 @@ fn pack_cells(
 #[derive(Debug)]
 pub(crate) struct Source {
     topic: TopicPlan,
+    reading: Reading,
     types: Vec<Type>,
     meter: Meter,
     /// What the present epoch did, until it is written down.
@@ -304,12 +380,29 @@ struct Touched {
     before: Vec<(PackedRow, Option<PackedRow>)>,
     /// Where rows carry marks: every change with its mark, since what a window makes of a change
     /// hangs on its mark, and nothing is netted before.
-    log: Vec<(PackedRow, i64, i64)>,
+    marked: Vec<Marked>,
+    /// Where the log is read: every change with its place, one that says the same again too.
+    log: Vec<(Marked, i64)>,
+}
+
+/// A row, how it changes, and the mark of the change.
+#[derive(Clone)]
+struct Marked {
+    row: PackedRow,
+    diff: i64,
+    mark: Option<i64>,
+}
+
+/// Where a change of a `full` topic stands: its place in the log, and its mark if rows carry marks.
+#[derive(Clone, Copy)]
+struct Standing {
+    place: i64,
+    mark: Option<i64>,
 }
 
 impl Source {
     /// The empty topic.
-    pub(crate) fn new(topic: TopicPlan, meter: Meter) -> Self {
+    pub(crate) fn new(topic: TopicPlan, reading: Reading, meter: Meter) -> Self {
         let state = match topic.discipline {
             Discipline::Events => State::Open,
             Discipline::Full => State::Keyed(PackedMap::default()),
@@ -321,7 +414,7 @@ impl Source {
             topic.schema.fields.push(Field::new(ARRIVAL, Type::Timestamp));
         }
         let types = topic.schema.types();
-        Self { topic, types, meter, counts: Counts::default(), state }
+        Self { topic, reading, types, meter, counts: Counts::default(), state }
     }
 
     /// The topic.
@@ -334,33 +427,39 @@ impl Source {
         let mut batches = Vec::new();
         let mut touched = Touched::default();
         // Rows that come one by one share a batch, however many messages brought them.
-        let mut single = Fed::new(ColumnBatch::empty(&self.types), Vec::new(), Vec::new());
-        for Part { changes, place, marks } in parts {
+        let nothing = ColumnBatch::empty(&self.types);
+        let mut single = Fed::new(ReadAs::Both, nothing, Vec::new(), Vec::new());
+        for Part { changes, places, marks } in parts {
             match changes {
                 Changes::Errors(errors) => self.pass_errors(epoch, errors),
                 Changes::Columns(batch) => match self.topic.discipline {
-                    Discipline::Full => self.upsert_columns(&batch, &marks, &mut touched),
+                    Discipline::Full => {
+                        self.upsert_columns(&batch, (&places, &marks), &mut touched);
+                    }
                     Discipline::Events | Discipline::Delta => {
                         self.insert_columns(&batch);
-                        let places = (place..).take(batch.len()).collect();
-                        batches.push(Fed::new(batch, places, marks));
+                        let places = (0..batch.len()).map(|idx| places.at(idx)).collect();
+                        batches.push(Fed::new(ReadAs::Both, batch, places, marks));
                     }
                 },
                 Changes::Rows(changes) => match self.topic.discipline {
-                    Discipline::Full => self.upsert_rows(epoch, changes, &marks, &mut touched),
+                    Discipline::Full => {
+                        self.upsert_rows(epoch, changes, (&places, &marks), &mut touched);
+                    }
                     Discipline::Events | Discipline::Delta => {
-                        self.apply_rows(epoch, (changes, place, &marks), &mut single);
+                        self.apply_rows(epoch, changes, (&places, &marks), &mut single);
                     }
                 },
             }
         }
         batches.push(single);
+        batches.push(self.logged(&touched.log));
         batches.push(self.settle(touched));
         batches.retain(|batch| !batch.rows.is_empty());
         if self.topic.lateness.is_some() {
             batches.iter_mut().for_each(Fed::add_marks);
         }
-        for batch in &batches {
+        for batch in batches.iter().filter(|batch| batch.read_as != ReadAs::Log) {
             self.counts.output.add_all(&batch.rows.diffs);
         }
         let counts = std::mem::take(&mut self.counts);
@@ -393,11 +492,17 @@ impl Source {
         }
     }
 
-    fn upsert_columns(&mut self, batch: &ColumnBatch, marks: &[i64], touched: &mut Touched) {
+    fn upsert_columns(
+        &mut self,
+        batch: &ColumnBatch,
+        (places, marks): (&Places, &[i64]),
+        touched: &mut Touched,
+    ) {
         for row_idx in 0..batch.len() {
             let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
             let row = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
-            self.set(key, Some(row), marks.get(row_idx), touched);
+            let at = Standing { place: places.at(row_idx), mark: marks.get(row_idx).copied() };
+            self.set(key, Some(row), at, touched);
         }
     }
 
@@ -405,22 +510,22 @@ impl Source {
         &mut self,
         epoch: u64,
         changes: Vec<Change>,
-        marks: &[i64],
+        (places, marks): (&Places, &[i64]),
         touched: &mut Touched,
     ) {
         for (idx, change) in changes.into_iter().enumerate() {
-            let mark = marks.get(idx);
+            let at = Standing { place: places.at(idx), mark: marks.get(idx).copied() };
             match change {
                 Change::Insert(row) | Change::Upsert(row) => {
                     let key = pack_key(&row, &self.topic.key, &self.types);
-                    self.set(key, Some(PackedRow::pack(&row, &self.types)), mark, touched);
+                    self.set(key, Some(PackedRow::pack(&row, &self.types)), at, touched);
                 }
                 Change::Delete(values) => {
                     let mut key = PackedRow::new();
                     for (value, at) in values.iter().zip(&self.topic.key) {
                         key.push_value(value, &self.types[*at]);
                     }
-                    self.set(key, None, mark, touched);
+                    self.set(key, None, at, touched);
                 }
                 Change::Diff { row, diff } => {
                     let row = PackedRow::pack(&row, &self.types);
@@ -430,15 +535,9 @@ impl Source {
         }
     }
 
-    fn set(
-        &mut self,
-        key: PackedRow,
-        row: Option<PackedRow>,
-        mark: Option<&i64>,
-        touched: &mut Touched,
-    ) {
-        if let Some(mark) = mark {
-            return self.replace(key, row, *mark, touched);
+    fn set(&mut self, key: PackedRow, row: Option<PackedRow>, at: Standing, touched: &mut Touched) {
+        if at.mark.is_some() || self.reading == Reading::WithLog {
+            return self.replace(key, row, at, touched);
         }
         let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
         let before = match row {
@@ -461,7 +560,7 @@ impl Source {
         &mut self,
         key: PackedRow,
         row: Option<PackedRow>,
-        mark: i64,
+        Standing { place, mark }: Standing,
         touched: &mut Touched,
     ) {
         let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
@@ -471,24 +570,40 @@ impl Source {
         };
         self.counts.input.add(1);
         self.counts.touched += 1;
-        if before == row {
-            self.counts.ignored += 1;
-            return;
-        }
+        let is_same = before == row;
+        self.counts.ignored += u64::from(is_same);
         self.counts.held += i64::from(row.is_some()) - i64::from(before.is_some());
-        touched.log.extend(before.map(|row| (row, -1, mark)));
-        touched.log.extend(row.map(|row| (row, 1, mark)));
+        let change = |row: Option<PackedRow>, diff| row.map(|row| Marked { row, diff, mark });
+        let changes = change(before, -1).into_iter().chain(change(row, 1));
+        if self.reading == Reading::WithLog {
+            touched.log.extend(changes.clone().map(|change| (change, place)));
+        }
+        if !is_same {
+            touched.marked.extend(changes);
+        }
+    }
+
+    /// The log of a `full` topic.
+    fn logged(&self, log: &[(Marked, i64)]) -> Fed {
+        let mut rows = ColumnBatch::empty(&self.types);
+        for (Marked { row, diff, .. }, _) in log {
+            push_packed(&mut rows, row, &self.types, *diff);
+        }
+        let marks = log.iter().filter_map(|(change, _)| change.mark).collect();
+        let places = log.iter().map(|(_, place)| *place).collect();
+        Fed::new(ReadAs::Log, rows, places, marks)
     }
 
     /// What the touched keys of a `full` topic come to.
     fn settle(&mut self, touched: Touched) -> Fed {
         let mut batch = ColumnBatch::empty(&self.types);
         let mut marks = Vec::new();
-        for (row, diff, mark) in &touched.log {
+        for Marked { row, diff, mark } in &touched.marked {
             push_packed(&mut batch, row, &self.types, *diff);
-            marks.push(*mark);
+            marks.extend(*mark);
         }
-        let State::Keyed(rows) = &self.state else { return Fed::new(batch, Vec::new(), marks) };
+        let fed = |batch, marks| Fed::new(ReadAs::Rows, batch, Vec::new(), marks);
+        let State::Keyed(rows) = &self.state else { return fed(batch, marks) };
         let mut n_ignored = 0;
         let mut n_held = 0;
         for (key, before) in touched.before {
@@ -507,17 +622,18 @@ impl Source {
         }
         self.counts.ignored += n_ignored;
         self.counts.held += n_held;
-        Fed::new(batch, Vec::new(), marks)
+        fed(batch, marks)
     }
 
     /// Rows of an `events` or `delta` topic, one by one.
     fn apply_rows(
         &mut self,
         epoch: u64,
-        (changes, first_place, marks): (Vec<Change>, i64, &[i64]),
+        changes: Vec<Change>,
+        (places, marks): (&Places, &[i64]),
         fed: &mut Fed,
     ) {
-        for (idx, (place, change)) in (first_place..).zip(changes).enumerate() {
+        for (idx, change) in changes.into_iter().enumerate() {
             let (row, diff) = match (change, self.topic.discipline) {
                 (Change::Insert(row), _) => (row, 1),
                 (Change::Diff { row, diff }, Discipline::Delta) => (row, diff),
@@ -536,7 +652,7 @@ impl Source {
             self.counts.touched += 1;
             if self.admit(epoch, &row, diff) {
                 fed.rows.push(&row, diff);
-                fed.places.push(place);
+                fed.places.push(places.at(idx));
                 fed.marks.extend(marks.get(idx));
             }
         }

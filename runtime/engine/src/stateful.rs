@@ -27,8 +27,9 @@ use crate::stats::Counts;
 pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = PackedRow>:
     'static
 {
-    /// Before the first key of an epoch: all its changes, in the order in which they will come.
-    fn open(&mut self, _deltas: [&[Delta<K, V>]; N]) {}
+    /// Before the first key of an epoch: all its changes, in the order in which they will come, and
+    /// the least mark, if the epoch moved any.
+    fn open(&mut self, _deltas: [&[Delta<K, V>]; N], _mark: Option<i64>) {}
 
     /// Takes all changes of one key, consolidated and in the order of values, one slice per input.
     fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; N], out: &mut Emitter);
@@ -218,7 +219,7 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
                 for rows in &mut rows {
                     consolidate_in(rows, &mut spare.room);
                 }
-                logic.open(std::array::from_fn(|idx| rows[idx].as_slice()));
+                logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
                 by_key(&rows, |key, deltas| logic.update(key, deltas, &mut out));
                 if let Some(mark) = mark {
                     logic.advance(mark, &mut out);

@@ -42,8 +42,8 @@ impl Count {
 ///
 /// At stateless steps `input = output + filtered + errors + late`, in changes and in net (a route's
 /// output is the sum over its arms; a window that hops puts a row out several times; of an `unnest`
-/// the output are the elements). At stateful steps what came in, less what was released, is what is
-/// held.
+/// the output are the elements). At stateful steps what came in, less what was late and what was
+/// released, is what is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// What came in.
@@ -54,7 +54,8 @@ pub struct Counts {
     pub filtered: Count,
     /// What became an error row.
     pub errors: Count,
-    /// What came to a window after all windows of its own had closed.
+    /// What came to a window after all windows of its own had closed, or to a topic that retains
+    /// such rows no more.
     pub late: Count,
     /// Sources only: changes that changed nothing, as an upsert that another one in the epoch
     /// supersedes, one that repeats the present row, or a deletion of an absent key.
@@ -63,7 +64,7 @@ pub struct Counts {
     pub touched: u64,
     /// By how much the number of rows in the step's state grew.
     pub held: i64,
-    /// Rows that left the step's state because their window had closed.
+    /// Rows that left the step's state because their window had closed, or their topic let them go.
     pub released: i64,
 }
 

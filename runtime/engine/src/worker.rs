@@ -18,7 +18,7 @@ use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
 use crate::recorder::{EpochRecord, Meter, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
-use crate::source::{Part, Source};
+use crate::source::{Part, ReadAs, Reading, Source};
 
 /// An epoch's changes for one worker: topics by their place in the plan.
 #[derive(Debug)]
@@ -259,7 +259,7 @@ fn sources(setup: &Setup, recorder: &Rc<RefCell<Recorder>>) -> Vec<Option<Source
                 address: Arc::from(topic.name.as_str()),
                 file: Arc::from(setup.plan.plan.file.as_str()),
             };
-            Some(Source::new(topic.clone(), meter))
+            Some(Source::new(topic.clone(), Reading::of(&setup.plan.plan, &topic.name), meter))
         })
         .collect()
 }
@@ -298,10 +298,10 @@ impl Input {
             let batches = source.apply(epoch, parts);
             let Some(inlets) = self.rendered.inputs.get_mut(source.name()) else { continue };
             for fed in batches {
-                if let Some(log) = &mut inlets.log {
+                if let (Some(log), ReadAs::Both | ReadAs::Log) = (&mut inlets.log, fed.read_as) {
                     log.send_batch(&mut Batch { time: epoch, rows: Rc::new(fed.placed()) });
                 }
-                if let Some(rows) = &mut inlets.rows {
+                if let (Some(rows), ReadAs::Both | ReadAs::Rows) = (&mut inlets.rows, fed.read_as) {
                     rows.send_batch(&mut Batch { time: epoch, rows: Rc::new(fed.rows) });
                 }
             }

@@ -54,6 +54,19 @@ fn late_rows_are_late_however_epochs_are_cut() {
     timed.for_each(|seed| case(seed, |_, epochs| epochs));
 }
 
+/// As the first law, over circuits of which a topic lets go of rows by a rule of its own.
+#[test]
+fn topics_retain_what_a_replay_of_their_log_does() {
+    let wanted = seeds(TIMED_CASES);
+    let n_wanted = usize::try_from(wanted.end - wanted.start).expect("few cases");
+    let lets_go = |seed: &u64| {
+        let text = generator::circuit(&mut Random::new(*seed));
+        planned(*seed, &text).retentions().next().is_some()
+    };
+    let retaining = (wanted.start..).filter(lets_go).take(n_wanted);
+    retaining.for_each(|seed| case(seed, |_, epochs| epochs));
+}
+
 #[test]
 fn random_circuits_compile() {
     for seed in seeds(CASES) {
@@ -145,6 +158,11 @@ fn check_counts(seed: u64, text: &str, plan: &DataflowPlan, outputs: &[EpochOutp
         if let Operator::Final(_) | Operator::Within(_) | Operator::Session(_) = &step.operator {
             let held = net(|it| it.input.net - it.released);
             assert_eq!(held, net(|it| it.held), "seed {seed}: {}\n{text}", step.address);
+        }
+        if let Operator::Retain(_) = &step.operator {
+            let held = net(|it| it.input.net - it.late.net - it.released);
+            assert_eq!(held, net(|it| it.held), "seed {seed}: {}\n{text}", step.address);
+            assert_eq!(held, net(|it| it.output.net), "seed {seed}: {}\n{text}", step.address);
         }
         if let Operator::Window(window) = &step.operator
             && !matches!(window.frame, Frame::Aligned { size, every } if every < size)

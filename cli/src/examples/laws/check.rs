@@ -41,13 +41,13 @@ pub(super) fn sentence(law: Law) -> &'static str {
 /// Whether the circuit has what the law speaks of.
 pub(super) fn applies(law: Law, plan: &DataflowPlan) -> bool {
     let inputs = inputs(plan);
-    // Where something goes back, the cut into epochs is part of the meaning, and what was said once
-    // may go on being said.
-    let settles = plan.feedbacks.is_empty();
+    // Where something goes back, or rows are pushed out by those that the flow writes, the cut into
+    // epochs is part of the meaning, and what was said once may go on being said.
+    let is_free = !plan.hangs_on_epochs();
     match law {
         Law::Workers | Law::Conservation => !inputs.is_empty(),
-        Law::Batch | Law::Split | Law::Restart => !inputs.is_empty() && settles,
-        Law::Delete => settles && inputs.iter().any(|topic| topic.discipline != Discipline::Events),
+        Law::Batch | Law::Split | Law::Restart => !inputs.is_empty() && is_free,
+        Law::Delete => is_free && inputs.iter().any(|topic| topic.discipline != Discipline::Events),
     }
 }
 

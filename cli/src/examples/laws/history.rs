@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use arqon_engine::{Changes as Input, TopicInput};
-use arqon_plan::{DataflowPlan, Operator, TopicPlan};
+use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_types::{Change, Discipline, Row, TopicName};
 
 /// One message.
@@ -23,13 +23,9 @@ pub(super) type Epochs = Vec<Vec<Message>>;
 
 /// The topics that the circuit reads and nobody in it writes.
 pub(super) fn inputs(plan: &DataflowPlan) -> Vec<&TopicPlan> {
-    let is_read = |topic: &TopicName| {
-        let mut steps = plan.steps.iter();
-        steps.any(|step| matches!(&step.operator, Operator::Source(name) if name == topic))
-    };
     plan.topics
         .iter()
-        .filter(|topic| is_read(&topic.name))
+        .filter(|topic| plan.has_source(&topic.name))
         .filter(|topic| plan.outputs.iter().all(|output| output.topic != topic.name))
         .collect()
 }

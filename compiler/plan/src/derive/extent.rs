@@ -324,6 +324,16 @@ impl Topic {
             Retain::Nothing => None,
         }
     }
+
+    /// How far back its rows go then: rows that may come late stay for as long.
+    pub fn retained_text(&self) -> Option<String> {
+        match (self.retain?, self.time) {
+            (Retain::Nanoseconds(nanos), Some(_)) => {
+                Some(arqon_types::format_duration(nanos.saturating_add(self.late)))
+            }
+            (Retain::Nanoseconds(_) | Retain::Bytes(_) | Retain::Nothing, _) => self.retain_text(),
+        }
+    }
 }
 
 pub(crate) fn bytes_text(bytes: u64) -> String {

@@ -4,6 +4,7 @@
 //! long as nothing can change a closed window: a join passes it on only where both of its sides
 //! are matched by a bound.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arqon_operators::Expr;
@@ -14,21 +15,10 @@ use super::keys::{self, path_of};
 use crate::dataflow::{Join, JoinKind, JoinOutput};
 use crate::facts::{ColumnPath, Extent, Facts, Held, Key, Keys, OpenWindows, State};
 use crate::graph::Plan;
-use crate::vertex::{FlowStep, Vertex, VertexId, WindowFrame, WindowStep, WithinStep};
+use crate::vertex::{FlowStep, Port, Verb, Vertex, VertexId, WindowFrame, WindowStep, WithinStep};
 
 /// What a `window` step makes of its input.
 pub(super) fn window(plan: &Plan, window: &WindowStep, input: &Facts, step: &FlowStep) -> Facts {
-    // Windows close by themselves: they see the events of a topic also after it lets them go.
-    let retained = window.topics.iter().filter_map(|name| plan.named(name.as_str())).find(|id| {
-        match plan.vertex(*id) {
-            Vertex::Topic(topic) => {
-                topic.discipline == Discipline::Events && topic.retain_text().is_some()
-            }
-            Vertex::Client(_) | Vertex::Step(_) | Vertex::Endpoint(_) => false,
-        }
-    });
-    let whole = retained.map(|topic| Facts { extent: Extent::Unbounded(topic), ..input.clone() });
-    let input = whole.as_ref().unwrap_or(input);
     let start = step.schema.fields.len().saturating_sub(2);
     let (windows, bounds) = match &window.frame {
         WindowFrame::Aligned { size, every } => {
@@ -114,6 +104,53 @@ pub(super) fn late(plan: &Plan, topics: &[TopicName], input: &Facts) -> Facts {
         state: State::Stateless,
         windows: None,
         declared_key: input.declared_key.clone(),
+    }
+}
+
+/// Whether rows that a step reads come to a `window` or a `within` by steps that take them one by
+/// one. Both close by themselves, so such a step sees all rows of a topic, whatever it retains.
+pub(super) fn are_led_to(plan: &Plan, id: VertexId) -> bool {
+    let mut seen = BTreeSet::from([id]);
+    let mut waiting = vec![id];
+    while let Some(at) = waiting.pop() {
+        let leads_on = match plan.vertex(at) {
+            Vertex::Step(step) => match &step.verb {
+                Verb::Window(_) | Verb::Within(_) => return true,
+                verb => goes_row_by_row(verb),
+            },
+            Vertex::Topic(topic) => !topic.control,
+            Vertex::Client(_) | Vertex::Endpoint(_) => false,
+        };
+        let next = plan.outputs(at).filter(|wire| leads_on && wire.wire.port == Port::Main);
+        waiting.extend(next.map(|wire| wire.to).filter(|to| seen.insert(*to)));
+    }
+    false
+}
+
+fn goes_row_by_row(verb: &Verb) -> bool {
+    match verb {
+        Verb::From
+        | Verb::Where(_)
+        | Verb::Project(_)
+        | Verb::Unnest(_)
+        | Verb::Route(_)
+        | Verb::Arm(_)
+        | Verb::Carries(Discipline::Events | Discipline::Delta) => true,
+        Verb::Window(_)
+        | Verb::Within(_)
+        | Verb::Late(_)
+        | Verb::Carries(Discipline::Full)
+        | Verb::Join(_)
+        | Verb::Group(_)
+        | Verb::Distinct
+        | Verb::Over(_)
+        | Verb::Top(_)
+        | Verb::Variable(_)
+        | Verb::Leave { .. }
+        | Verb::Call(_)
+        | Verb::Kernel(_)
+        | Verb::Wasm(_)
+        | Verb::Unknown => false,
     }
 }
 

@@ -392,7 +392,8 @@ impl Oracle<'_> {
             | Operator::Late(_)
             | Operator::Session(_)
             | Operator::Final(_)
-            | Operator::Within(_) => panic!("windows have their oracle in tests/src/oracle.rs"),
+            | Operator::Within(_)
+            | Operator::Retain(_) => panic!("windows have their oracle in tests/src/oracle.rs"),
             Operator::Unique { key } => {
                 let mut rows = Relation::new();
                 let mut last: BTreeSet<Vec<Value>> = BTreeSet::new();
