@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
-use arqon_grammar::code::names;
+use arqon_grammar::code::{names, warnings};
 use arqon_plan as plan;
 
 use super::node::{NodePlace, type_node};
@@ -14,7 +14,7 @@ use super::rows::{Rows, plain_sources, same_fields, union};
 use super::typer::Typer;
 use crate::order::dependency_order;
 use crate::row_type::RowType;
-use crate::typed::{Input, NodeLoop, Rounds, TypedSource, TypedVariable};
+use crate::typed::{Input, LocalId, NodeLoop, Rounds, TypedNode, TypedSource, TypedVariable};
 
 impl Typer<'_> {
     /// `merge`, over the rows of the loop; nothing after a fault.
@@ -168,6 +168,9 @@ pub(super) fn type_loop(
         variables.push(TypedVariable { id: *id, name: it.name.clone(), row, start, next, merge });
     }
     let rounds = typer.rounds(&ast.bounds, ast.span);
+    if !rounds.exact && forgets_start(&variables, &nodes) {
+        warn_of_forgotten_start(&ast.variables[0], typer);
+    }
     let Some(out) = &ast.out else { return (None, RowType::unknown()) };
     let Some(at) = variables.iter().position(|it| it.name.node == out.node) else {
         typer.report.unknown(
@@ -181,6 +184,36 @@ pub(super) fn type_loop(
     };
     let row = Arc::clone(&variables[at].row);
     (Some(NodeLoop { variables, nodes, rounds, out: (at, out.span) }), row)
+}
+
+/// Whether no round reads anything from outside, but for the other sides of joins: then rows last
+/// only as long as rounds bring them forth.
+fn forgets_start(variables: &[TypedVariable], nodes: &[(LocalId, TypedNode)]) -> bool {
+    let is_inner = |source: &TypedSource| match source.input {
+        Input::Local(id) => {
+            variables.iter().any(|it| it.id == id) || nodes.iter().any(|(known, _)| *known == id)
+        }
+        Input::Topic(_)
+        | Input::Node(_)
+        | Input::Label(..)
+        | Input::Errors(_)
+        | Input::Late(_)
+        | Input::Operator(_) => false,
+    };
+    variables.iter().all(|it| !it.next.is_empty() && it.next.iter().all(is_inner))
+        && nodes.iter().all(|(_, it)| it.repeated.is_none() && it.sources.iter().all(is_inner))
+}
+
+fn warn_of_forgotten_start(variable: &ast::LoopVariable, typer: &mut Typer<'_>) {
+    let (Some(again), Some(start)) = (&variable.again, variable.start.first()) else { return };
+    let from: Vec<&str> =
+        variable.start.iter().chain(&variable.next).map(ast::Name::as_str).collect();
+    let message = format!("the rounds forget where `{}` starts", variable.name.node);
+    typer.report.push(
+        Diagnostic::new(warnings::FORGOTTEN_START, again.span, message)
+            .secondary(start.span, "is gone after the first round")
+            .help(format!("bring it in again: `{}: [{}]`", again.node, from.join(", "))),
+    );
 }
 
 /// What a variable is in the next round, with the fields of the variable.

@@ -44,6 +44,16 @@ codes! {
         wrong: "- join: customers\n  match: {}\n  as: c\n",
         mended: "- join: customers\n  match: { customer: id }\n  as: c\n",
     }
+    FORGOTTEN_START = "W0207" {
+        title: "a loop that forgets where it starts",
+        explanation: "`let` says what a variable is before the first round; after that it is what \
+            `next` says, and nothing else. Here no variable and no node of the loop reads anything \
+            from outside again, so that rows last only as long as rounds bring them forth: in a \
+            graph without cycles nothing is left at the end. Let `next` bring the start in again. \
+            A loop whose last round is meant as the result (`exact: true`) is not asked for it.",
+        wrong: "flow:\n  reach:\n    loop:\n      let: { node: roots }\n      flow:\n        step:\n          from: node\n          do:\n            - join: edges\n              match: { id: src }\n              as: e\n            - select: { id: e.dst }\n      next: { node: step }\n    out: node\n",
+        mended: "flow:\n  reach:\n    loop:\n      let: { node: roots }\n      flow:\n        step:\n          from: node\n          do:\n            - join: edges\n              match: { id: src }\n              as: e\n            - select: { id: e.dst }\n      next: { node: [roots, step] }\n    out: node\n",
+    }
     GROWING_TOPIC = "W0301" {
         title: "a topic that holds every event",
         explanation: "A topic that carries `delta` keeps its rows, so that a late subscriber can \
