@@ -18,6 +18,7 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_plan::{Plan, TextRange};
 
+pub(crate) use cycles::node_cycles;
 pub use topology::no_bypass_proof;
 
 /// What may pass although it is refused otherwise.

@@ -13,7 +13,7 @@ use arqon_grammar::read_circuit;
 use arqon_plan::{DataflowPlan, Plan, verify};
 
 use crate::build::{Used, build};
-use crate::checks::{Unbounded, plan_errors, plan_warnings};
+use crate::checks::{Unbounded, node_cycles, plan_errors, plan_warnings};
 use crate::example::{TestPlan, type_tests};
 use crate::facts::{Facts, Notes};
 use crate::fuse::fuse;
@@ -121,7 +121,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         front(&circuit, options, &places, &mut report);
     let marks = trace_marks(&resolved, &mut flow, &mut report);
     let plan = build(&resolved, &flow, &used, &sources);
-    check(&resolved, &plan, options, &mut report);
+    check((&resolved, &flow), &plan, options, &mut report);
     let mut trace = Trace { passes: Vec::new(), is_kept: options.keep_passes };
     let dataflow = if report.has_errors() || options.purpose == Purpose::Edit {
         None
@@ -219,7 +219,12 @@ fn front<'a>(
 
 /// What the plan itself shows, unless it follows from a fault in the declaration of a topic.
 /// Warnings only where nothing is refused, since what could not be typed would count as unused.
-fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut Report) {
+fn check(
+    (resolved, flow): (&Resolved<'_>, &Flow),
+    plan: &Plan,
+    options: &Options,
+    report: &mut Report,
+) {
     let unbounded = if options.allow_unbounded { Unbounded::Allowed } else { Unbounded::Refused };
     let declared = || resolved.topics.iter().filter_map(|topic| Some((topic, topic.ast()?)));
     let bodies: Vec<Span> = declared().map(|(_, ast)| ast.name.span.to(ast.span)).collect();
@@ -241,6 +246,12 @@ fn check(resolved: &Resolved<'_>, plan: &Plan, options: &Options, report: &mut R
     check_quotas(resolved, report);
     for fault in plan_errors(plan, unbounded) {
         if !follows(&fault) {
+            report.push(fault);
+        }
+    }
+    // A join whose other rows are not known yet is not in the plan, nor is what closes the circle.
+    if !report.has_errors() {
+        for fault in node_cycles(resolved.circuit, &flow.cycles) {
             report.push(fault);
         }
     }

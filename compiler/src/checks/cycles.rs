@@ -1,7 +1,10 @@
 //! Cycles: data goes one way, except through a topic with `control: true` (E0304).
 
-use arqon_grammar::Diagnostic;
+use std::collections::BTreeSet;
+
+use arqon_grammar::ast;
 use arqon_grammar::code::discipline;
+use arqon_grammar::{Diagnostic, Span};
 use arqon_plan::{Plan, TopicOrigin, Vertex, VertexId, WireRef};
 
 use super::paths::{drawn, is_immediate, shortest};
@@ -99,10 +102,44 @@ fn report(plan: &Plan, way: &[WireRef<'_>]) -> Diagnostic {
             "what goes back needs an epoch of delay: declare `{topic}` with `control: true` if \
              it steers what comes later"
         )),
-        None => diagnostic
-            .help("let the rows go back through a topic with `control: true`, an epoch later")
-            .help("or write a `loop`, whose variables bring them to the next round"),
+        None => with_ways_out(diagnostic),
     }
+}
+
+/// Cycles of nodes that read each other, each the next one, by their place in the file.
+pub(crate) fn node_cycles(circuit: &ast::Circuit, cycles: &[Vec<usize>]) -> Vec<Diagnostic> {
+    let mut told: BTreeSet<usize> = BTreeSet::new();
+    let mut found = Vec::new();
+    for cycle in cycles {
+        if cycle.iter().any(|id| told.contains(id)) {
+            continue;
+        }
+        told.extend(cycle);
+        // Rows go the other way than the reading; the drawing begins with the first in the file.
+        let mut way: Vec<usize> = cycle.iter().rev().copied().collect();
+        let first = (0..way.len()).min_by_key(|at| way[*at]).unwrap_or_default();
+        way.rotate_left(first);
+        let name = |id: &usize| &circuit.flow[*id].name;
+        let names: Vec<&str> =
+            way.iter().chain(way.first()).map(|id| name(id).node.as_str()).collect();
+        let mut spans: Vec<Span> = way.iter().map(|id| name(id).span).collect();
+        spans.sort_by_key(|span| span.start);
+        let last = spans.pop().unwrap_or_default();
+        let message = format!("cycle without delay: {}", names.join(" -> "));
+        let mut fault = Diagnostic::new(discipline::CYCLE, last, message).label("closes the cycle");
+        for span in spans.into_iter().take(3) {
+            fault = fault.secondary(span, "on the cycle");
+        }
+        found.push(with_ways_out(fault));
+    }
+    found
+}
+
+/// What may be meant by a cycle of nodes.
+fn with_ways_out(fault: Diagnostic) -> Diagnostic {
+    fault
+        .help("let the rows go back through a topic with `control: true`, an epoch later")
+        .help("or write a `loop`, whose variables bring them to the next round")
 }
 
 /// Most cycles that are reported at once.

@@ -30,6 +30,8 @@ use crate::typed::{
 pub(crate) struct Flow {
     /// In the order of the file, then the arrows of the routes.
     pub(crate) nodes: Vec<TypedNode>,
+    /// Nodes that read each other in a circle, each the next one, by their place in the file.
+    pub(crate) cycles: Vec<Vec<usize>>,
 }
 
 /// Types all nodes and routes of a circuit.
@@ -41,14 +43,15 @@ pub(crate) fn type_flow(resolved: &Resolved<'_>, typer: &mut Typer<'_>) -> Flow 
     let needs: Vec<Vec<usize>> =
         reads.iter().map(|reads| reads.all().into_iter().filter_map(node_of).collect()).collect();
     let mut typed: Vec<Option<TypedNode>> = circuit.flow.iter().map(|_| None).collect();
-    for id in dependency_order(&needs).order {
+    let found = dependency_order(&needs);
+    for id in found.order {
         let rows = Rows { resolved, typed: &typed, locals: RefCell::default() };
         let node = &circuit.flow[id];
         let place = NodePlace { name: &node.name.node, owner: &node.name.node };
         let node = type_node(node, &reads[id], place, &rows, typer);
         typed[id] = Some(node);
     }
-    let mut flow = Flow { nodes: typed.into_iter().flatten().collect() };
+    let mut flow = Flow { nodes: typed.into_iter().flatten().collect(), cycles: found.cycles };
     for (idx, chain) in circuit.routes.iter().enumerate() {
         type_chain(idx, chain, resolved, typer, &mut flow);
     }
