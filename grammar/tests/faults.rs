@@ -337,6 +337,7 @@ fn tests_are_checked() {
             "6:42-43 error[E0013]: expected a row `{ … }`, or a change `[+1, { … }]`, found a text",
             "8:7-11 error[E0011]: a law has no `send`",
             "  help: its inputs are generated; put an example in a step of its own",
+            "  note: `send` is a key of a step in a test",
             "9:7-11 error[E0012]: a test step needs `send`",
             "9:24-27 error[E0015]: `few` is not a bound, as in `\"<= 8\"`",
         ],
