@@ -18,6 +18,8 @@ CIRCUITS = [
 MISSHAPEN = (
     "e0011_", "e0012_topic", "e0013_", "e0014_unknown_discipline", "e0016_", "e0018_", "e0020_"
 )
+# An entry of a mock may be a kernel's row, which has any keys: what is mocked is not in its shape.
+SHAPED = {"e0011_mock_with_a_misspelt_key.yaml"}
 
 
 def printed(arqon, *arguments):
@@ -81,7 +83,7 @@ def test_misshapen_circuits_do_not(circuit_schema):
     paths = [
         path
         for path in sorted((ROOT / "circuits/err").glob("*.yaml"))
-        if path.name.startswith(MISSHAPEN)
+        if path.name.startswith(MISSHAPEN) and path.name not in SHAPED
     ]
     assert len(paths) >= 8
     passed = [path.name for path in paths if not faults(circuit_schema, read(path))]
