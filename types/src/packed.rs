@@ -37,6 +37,16 @@ pub struct PackedRow(SmallVec<[u8; 24]>);
 
 const FLIP: u64 = 1 << 63;
 
+/// An integer as the number that its eight bytes are: negative ones sort before the others.
+pub fn sortable_int(value: i64) -> u64 {
+    value.cast_unsigned() ^ FLIP
+}
+
+/// The inverse of [`sortable_int`].
+pub fn from_sortable_int(key: u64) -> i64 {
+    (key ^ FLIP).cast_signed()
+}
+
 impl PackedRow {
     /// A row of no bytes.
     pub fn new() -> Self {
@@ -53,7 +63,13 @@ impl PackedRow {
     /// different prefixes the lesser is the one with the lesser prefix.
     #[inline]
     pub fn prefix(&self) -> u64 {
-        let bytes = self.as_bytes();
+        self.prefix_behind(0)
+    }
+
+    /// The same of what stands behind the first `start` bytes.
+    #[inline]
+    pub fn prefix_behind(&self, start: usize) -> u64 {
+        let bytes = self.as_bytes().get(start..).unwrap_or_default();
         let whole = bytes.first_chunk().copied();
         u64::from_be_bytes(whole.unwrap_or_else(|| {
             let mut short = [0; 8];
@@ -216,7 +232,7 @@ impl PackedRow {
 
     #[inline]
     fn push_int(&mut self, value: i64) {
-        self.0.extend_from_slice(&(value.cast_unsigned() ^ FLIP).to_be_bytes());
+        self.0.extend_from_slice(&sortable_int(value).to_be_bytes());
     }
 
     fn push_date(&mut self, days: i32) {
@@ -284,7 +300,7 @@ fn take_array<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
 }
 
 fn take_int(bytes: &mut &[u8]) -> i64 {
-    (u64::from_be_bytes(take_array(bytes)) ^ FLIP).cast_signed()
+    from_sortable_int(u64::from_be_bytes(take_array(bytes)))
 }
 
 fn take_date(bytes: &mut &[u8]) -> i32 {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use arqon_types::{PackedRow, Type, Value};
+use arqon_types::{PackedRow, Type};
 
 use crate::deltas::Delta;
 use crate::evaluate::Formula;
 use crate::keyed::PackValue;
 use crate::mark::END_MARK;
+use crate::packed::int;
 use crate::stateful::{Emitter, KeyLogic};
 
 /// When held rows show.
@@ -47,18 +48,10 @@ pub(crate) fn pack_time(time: Formula) -> PackValue {
     })
 }
 
-/// The timestamp that [`pack_time`] packed.
-pub(crate) fn time_of(packed: &PackedRow) -> i64 {
-    match packed.unpack(&[Type::Timestamp])[0] {
-        Value::Timestamp(time) => time,
-        ref other => panic!("a time is a timestamp, not {other:?}"),
-    }
-}
-
 impl KeyLogic<1> for HoldLogic {
     fn update(&mut self, row: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
         for ((_, time), diff) in deltas {
-            let moment = time_of(time).saturating_add(self.slack);
+            let moment = int(time).saturating_add(self.slack);
             let rows = self.moments.entry(moment).or_default();
             let multiplicity = rows.entry(row.clone()).or_insert(0);
             *multiplicity += diff;

@@ -10,7 +10,7 @@ use std::hash::Hash;
 use smallvec::Array;
 use timely::ExchangeData;
 
-use arqon_types::{PackedRow, Type};
+use arqon_types::{PackedRow, Type, from_sortable_int, sortable_int};
 
 /// Bytes that sort as the values packed in them.
 pub(crate) trait Packed: Clone + Ord + Hash + Default + Debug + ExchangeData {
@@ -70,13 +70,7 @@ impl Packed for PackedRow {
     }
 
     fn digits(&self, start: usize) -> u64 {
-        let bytes = self.as_bytes().get(start..).unwrap_or_default();
-        let whole = bytes.first_chunk().copied();
-        u64::from_be_bytes(whole.unwrap_or_else(|| {
-            let mut short = [0; WORD_BYTES];
-            short[..bytes.len()].copy_from_slice(bytes);
-            short
-        }))
+        self.prefix_behind(start)
     }
 }
 
@@ -95,7 +89,7 @@ impl Packed for u64 {
     }
 
     fn from_ints(values: &[i64]) -> Option<Vec<Self>> {
-        Some(values.iter().map(|value| word(*value)).collect())
+        Some(values.iter().map(|value| sortable_int(*value)).collect())
     }
 
     fn with_bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
@@ -119,18 +113,15 @@ pub(crate) fn is_word(types: &[Type]) -> bool {
     matches!(types, [Type::Int64 | Type::Timestamp | Type::Duration])
 }
 
-/// An integer as it is packed.
-fn word(value: i64) -> u64 {
-    value.cast_unsigned() ^ FLIP
-}
-
-/// The integer that a row of eight bytes was packed from.
+/// The integer, timestamp or duration that a row begins with.
 pub(crate) fn int(row: &impl Packed) -> i64 {
-    (row.digits(0) ^ FLIP).cast_signed()
+    int_behind(row, 0)
 }
 
-/// Negative numbers sort before the others.
-const FLIP: u64 = 1 << 63;
+/// The one that stands behind the first `start` bytes.
+pub(crate) fn int_behind(row: &impl Packed, start: usize) -> i64 {
+    from_sortable_int(row.digits(start))
+}
 
 #[cfg(test)]
 mod tests {
@@ -148,14 +139,15 @@ mod tests {
                 row
             };
             let (row, other) = (packed(a), packed(b));
-            prop_assert_eq!(u64::from_row(row.clone()), word(a));
-            prop_assert_eq!(&word(a).to_row(), &row);
-            prop_assert_eq!((int(&row), int(&word(a))), (a, a));
-            prop_assert_eq!(u64::from_ints(&[a, b]), Some(vec![word(a), word(b)]));
-            prop_assert_eq!(word(a).compare(&word(b)), row.compare(&other));
-            prop_assert_eq!(word(a).n_shared(&word(b), n_max), row.n_shared(&other, n_max));
-            prop_assert_eq!(word(a).digits(start), row.digits(start));
-            prop_assert!(word(a).with_bytes(|bytes| bytes == row.as_bytes()));
+            prop_assert_eq!(u64::from_row(row.clone()), sortable_int(a));
+            prop_assert_eq!(&sortable_int(a).to_row(), &row);
+            prop_assert_eq!((int(&row), int(&sortable_int(a))), (a, a));
+            prop_assert_eq!(u64::from_ints(&[a, b]), Some(vec![sortable_int(a), sortable_int(b)]));
+            prop_assert_eq!(sortable_int(a).compare(&sortable_int(b)), row.compare(&other));
+            let (word, other_word) = (sortable_int(a), sortable_int(b));
+            prop_assert_eq!(word.n_shared(&other_word, n_max), row.n_shared(&other, n_max));
+            prop_assert_eq!(sortable_int(a).digits(start), row.digits(start));
+            prop_assert!(sortable_int(a).with_bytes(|bytes| bytes == row.as_bytes()));
         }
     }
 }

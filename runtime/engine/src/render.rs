@@ -15,7 +15,7 @@ use arqon_plan::{
     Closing, DataflowPlan, Join, Loop, LoopId, Operator, Release, Retention, RetentionRule,
     Session, StageKind, Step, StepId,
 };
-use arqon_types::{PackedRow, TopicName};
+use arqon_types::{PackedRow, TopicName, Type};
 
 use crate::along::OverShape;
 use crate::arrangement::{
@@ -655,10 +655,11 @@ impl<'scope> Walk<'scope, '_> {
         idx: usize,
         shape: JoinShape,
         [left_key, right_key]: [KeyShape; 2],
-        [left, right]: [PackValue<V>; 2],
+        sides: [(Vec<usize>, Vec<Type>); 2],
         meter: Meter,
     ) -> Batches<'scope> {
         let step = &self.plan.steps[idx];
+        let [left, right] = sides.map(|(fields, types)| pack_fields(fields, types));
         let open = self.open_keys(idx, &left_key);
         let left = self.key::<K, V>(step, 0, left_key, left, &meter);
         let right = self.key::<K, V>(step, 1, right_key, right, &meter);
@@ -675,14 +676,11 @@ impl<'scope> Walk<'scope, '_> {
         let sides = [(left_fields.clone(), left.types()), (right_fields.clone(), right.types())];
         let is_plain = join.asof.is_none() && self.backend == Backend::Hash;
         if is_plain && left_key.is_word() && right_key.is_word() {
-            let is_word = sides.iter().all(|(_, types)| is_word(types));
             let keys = [left_key, right_key];
-            return if is_word {
-                let values = sides.map(|(fields, types)| pack_fields(fields, types));
-                self.hash_join::<u64, u64>(idx, shape, keys, values, meter)
+            return if sides.iter().all(|(_, types)| is_word(types)) {
+                self.hash_join::<u64, u64>(idx, shape, keys, sides, meter)
             } else {
-                let values = sides.map(|(fields, types)| pack_fields(fields, types));
-                self.hash_join::<u64, PackedRow>(idx, shape, keys, values, meter)
+                self.hash_join::<u64, PackedRow>(idx, shape, keys, sides, meter)
             };
         }
         let open = self.open_keys(idx, &left_key);

@@ -13,13 +13,12 @@ use arqon_types::{Column, PackedRow, Schema, Type, Value};
 
 use crate::deltas::Delta;
 use crate::keyed::PackValue;
+use crate::packed::{WORD_BYTES, int, int_behind};
 use crate::source::hash_packed;
 use crate::stateful::{Emitter, KeyLogic};
 
-/// Bytes of a packed int64 or timestamp.
-const NUMBER_BYTES: usize = 8;
 /// Where the sign of a change stands, behind its place.
-const SIGN_AT: usize = NUMBER_BYTES;
+const SIGN_AT: usize = WORD_BYTES;
 
 /// Packs each change so that its order is that in which it takes effect: its place, for one from
 /// the log whether it comes (what it replaces goes first), its time where that counts, its row.
@@ -81,7 +80,7 @@ impl RetainLogic {
         let n_hidden = schema.fields.iter().filter(|field| is_hidden(field)).count();
         Self {
             rule: retention.rule,
-            hidden_bytes: n_hidden * NUMBER_BYTES,
+            hidden_bytes: n_hidden * WORD_BYTES,
             kept: BTreeMap::new(),
             ages: BTreeSet::new(),
             n_bytes: 0,
@@ -102,11 +101,8 @@ impl RetainLogic {
             RetentionRule::Bytes(_) => 0,
             RetentionRule::Arrival(_) => self.clock,
             RetentionRule::Time { .. } => {
-                let (time, rest) = bytes.split_at(NUMBER_BYTES);
-                bytes = rest;
-                let mut packed = PackedRow::new();
-                packed.push_bytes(time);
-                crate::hold::time_of(&packed)
+                bytes = &bytes[WORD_BYTES..];
+                int_behind(value, SIGN_AT + 1)
             }
         };
         let mut row = PackedRow::new();
@@ -206,10 +202,7 @@ impl KeyLogic<1> for RetainLogic {
     }
 
     fn update(&mut self, _: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
-        let mut flow_place = PackedRow::new();
-        flow_place.push_value(&Value::Int(FLOW_PLACE), &Type::Int64);
-        let is_logged =
-            |((_, value), _): &Delta| value.as_bytes()[..SIGN_AT] != *flow_place.as_bytes();
+        let is_logged = |((_, value), _): &Delta| int(value) != FLOW_PLACE;
         let (logged, written) = deltas.split_at(deltas.partition_point(is_logged));
         let (gone, come): (Vec<&Delta>, Vec<&Delta>) =
             written.iter().partition(|(_, diff)| *diff < 0);

@@ -10,14 +10,11 @@ use arqon_types::{PackedRow, Type, Value};
 
 use crate::deltas::Delta;
 use crate::evaluate::Formula;
-use crate::hold::time_of;
 use crate::keyed::{PackValue, pack_columns};
+use crate::packed::{WORD_BYTES, int};
 use crate::source::PackedMap;
 use crate::stateful::{Emitter, KeyLogic};
 use crate::top::emit_difference;
-
-/// Bytes of a packed timestamp.
-const TIME_BYTES: usize = 8;
 
 /// What both back ends need to know about sessions.
 #[derive(Debug, Clone, Copy)]
@@ -86,15 +83,8 @@ impl SessionShape {
 
 fn split(packed: &PackedRow) -> TimedRow {
     let mut row = PackedRow::new();
-    row.push_bytes(&packed.as_bytes()[TIME_BYTES..]);
-    (time_before(packed), row)
-}
-
-/// The time that stands before a row.
-fn time_before(packed: &PackedRow) -> i64 {
-    let mut time = PackedRow::new();
-    time.push_bytes(&packed.as_bytes()[..TIME_BYTES]);
-    time_of(&time)
+    row.push_bytes(&packed.as_bytes()[WORD_BYTES..]);
+    (int(packed), row)
 }
 
 /// The rows of one key that are in open sessions, by time.
@@ -126,9 +116,8 @@ impl SessionLogic {
     /// that is linked to it by steps below the gap.
     fn reach(&self, rows: &BTreeMap<PackedRow, i64>, time: &PackedRow) -> (PackedRow, PackedRow) {
         let gap = self.shape.gap;
-        let is_linked = |one: &PackedRow, other: &PackedRow| {
-            time_before(other).saturating_sub(time_before(one)) < gap
-        };
+        let is_linked =
+            |one: &PackedRow, other: &PackedRow| int(other).saturating_sub(int(one)) < gap;
         let mut first = time.clone();
         for (row, _) in rows.range(..time.clone()).rev() {
             if !is_linked(row, &first) {
@@ -148,7 +137,7 @@ impl SessionLogic {
 
     /// The time of the last row of a key's first session.
     fn first_last(&self, rows: &BTreeMap<PackedRow, i64>) -> Option<i64> {
-        let mut times = rows.keys().map(time_before);
+        let mut times = rows.keys().map(int);
         let mut last = times.next()?;
         for time in times {
             if self.shape.gap <= time.saturating_sub(last) {
@@ -235,7 +224,7 @@ impl KeyLogic<1> for SessionLogic {
                         break;
                     }
                     while let Some(row) = held.rows.first_entry() {
-                        if last < time_before(row.key()) {
+                        if last < int(row.key()) {
                             break;
                         }
                         out.release(row.remove());
