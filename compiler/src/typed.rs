@@ -48,6 +48,19 @@ pub(crate) enum Input {
 }
 
 impl Input {
+    /// Which name within a loop it is, if it is one.
+    pub(crate) fn local(self) -> Option<LocalId> {
+        match self {
+            Self::Local(id) => Some(id),
+            Self::Topic(_)
+            | Self::Node(_)
+            | Self::Label(..)
+            | Self::Errors(_)
+            | Self::Late(_)
+            | Self::Operator(_) => None,
+        }
+    }
+
     /// Whose errors it is, if it is errors.
     pub(crate) fn owner_of_errors(self) -> Option<Owner> {
         match self {

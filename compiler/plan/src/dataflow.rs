@@ -83,7 +83,8 @@ impl DataflowPlan {
 
     /// Whether a step reads the topic's log.
     pub fn has_log(&self, topic: &TopicName) -> bool {
-        self.steps.iter().any(|step| step.operator == Operator::Log(topic.clone()))
+        let is_log = |step: &Step| matches!(&step.operator, Operator::Log(name) if name == topic);
+        self.steps.iter().any(is_log)
     }
 
     /// The retentions of its topics.

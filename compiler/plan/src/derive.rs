@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arqon_operators::OutputRows;
 use arqon_types::{Discipline, Schema, Value};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::dataflow::JoinKind;
 use crate::facts::{Extent, Facts, Held, Key, Keys, State, whole_columns};
@@ -351,19 +351,21 @@ impl Plan {
     }
 
     fn union_facts(&self, id: VertexId, step: &FlowStep, known: &[Option<Facts>]) -> Facts {
-        let read: Vec<Facts> =
+        let mut read: SmallVec<[Facts; 1]> =
             self.inputs(id).map(|wire| self.read_facts(id, wire.from, known)).collect();
-        let inputs: Vec<&Facts> = read.iter().collect();
-        if let [one] = inputs.as_slice() {
+        if read.len() == 1
+            && let Some(one) = read.pop()
+        {
             return match one.discipline {
                 Some(carried) => Facts {
                     discipline: Some(read_as(carried, &one.extent)),
                     state: State::Stateless,
-                    ..(*one).clone()
+                    ..one
                 },
                 None => Facts::unknown(),
             };
         }
+        let inputs: Vec<&Facts> = read.iter().collect();
         if inputs.is_empty() || inputs.iter().any(|input| input.discipline.is_none()) {
             return Facts::unknown();
         }

@@ -136,14 +136,9 @@ pub(super) fn type_loop(
         rows.locals.borrow_mut().insert(*id, Arc::clone(&row));
         started.push((start, row));
     }
-    let position = |input: Input| match input {
-        Input::Local(id) => reads.nodes.iter().position(|(known, _)| *known == id),
-        Input::Topic(_)
-        | Input::Node(_)
-        | Input::Label(..)
-        | Input::Errors(_)
-        | Input::Late(_)
-        | Input::Operator(_) => None,
+    let position = |input: Input| {
+        let id = input.local()?;
+        reads.nodes.iter().position(|(known, _)| *known == id)
     };
     let needs: Vec<Vec<usize>> = reads
         .nodes
@@ -189,17 +184,10 @@ pub(super) fn type_loop(
 /// Whether no round reads anything from outside, but for the other sides of joins: then rows last
 /// only as long as rounds bring them forth.
 fn forgets_start(variables: &[TypedVariable], nodes: &[(LocalId, TypedNode)]) -> bool {
-    let is_inner = |source: &TypedSource| match source.input {
-        Input::Local(id) => {
-            variables.iter().any(|it| it.id == id) || nodes.iter().any(|(known, _)| *known == id)
-        }
-        Input::Topic(_)
-        | Input::Node(_)
-        | Input::Label(..)
-        | Input::Errors(_)
-        | Input::Late(_)
-        | Input::Operator(_) => false,
+    let is_own = |id: LocalId| {
+        variables.iter().any(|it| it.id == id) || nodes.iter().any(|(known, _)| *known == id)
     };
+    let is_inner = |source: &TypedSource| source.input.local().is_some_and(is_own);
     variables.iter().all(|it| !it.next.is_empty() && it.next.iter().all(is_inner))
         && nodes.iter().all(|(_, it)| it.repeated.is_none() && it.sources.iter().all(is_inner))
 }

@@ -4,9 +4,6 @@ use super::tables;
 use crate::code;
 use crate::diagnostic::Diagnostic;
 
-/// The keys of a variable in `next`.
-const NEXT_KEYS: &[&str] = &["merge"];
-
 /// Adds to unknown keys, unless they are near a known one, where they would be known.
 pub(crate) fn told(diagnostic: Diagnostic, text: &str) -> Diagnostic {
     if diagnostic.code != code::yaml::UNKNOWN_KEY || diagnostic.fix.is_some() {
@@ -28,7 +25,8 @@ fn places(key: &str) -> Vec<String> {
         ("of an operator", tables::OPERATOR_KEYS),
         ("of a node", tables::NODE_KEYS),
         ("of a role in `access`", tables::ROLE_KEYS),
-        ("of a variable in the `next` of a loop", NEXT_KEYS),
+        // Its `from` is told as that of a node.
+        ("of a variable in the `next` of a loop", &["merge"]),
         ("of a step in a test", tables::TEST_STEP_KEYS),
     ];
     let owners = owners.into_iter().filter(|(_, keys)| keys.contains(&key));
