@@ -19,6 +19,12 @@ pub struct Circuit {
     folder: PathBuf,
 }
 
+/// What refuses a circuit, a line each.
+pub fn errors(compiled: &Compiled) -> Vec<String> {
+    let errors = compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+    errors.map(|diagnostic| format!("{}: {}", diagnostic.code, diagnostic.message)).collect()
+}
+
 /// All circuits without faults, in the order of their names.
 ///
 /// # Panics

@@ -9,6 +9,7 @@ use arqon_compiler::{Compiled, Options, compile_aggregate, compile_expression, c
 use arqon_grammar::vocabulary::{Shape, circuit_file};
 use arqon_grammar::{LoadFault, Loader, Main};
 use arqon_operators::{GroupPlan, eval};
+use arqon_tests::corpus::errors;
 use arqon_types::{Field, Row, Schema, Type, Value};
 use serde_json::Value as Json;
 
@@ -58,12 +59,7 @@ fn compiled(text: &str) -> Compiled {
     let mut files = Files(blocks(&page("CIRCUITS.md")));
     let main = Main::alone("docs.yaml", text);
     let compiled = compile_with(main, &mut files, &Options::default());
-    let faults: Vec<String> = compiled
-        .diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.is_error())
-        .map(|diagnostic| format!("{}: {}", diagnostic.code, diagnostic.message))
-        .collect();
+    let faults = errors(&compiled);
     assert!(faults.is_empty(), "{faults:#?}\n{text}");
     compiled
 }

@@ -8,6 +8,7 @@ use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, Feedback, TopicInput,
 };
 use arqon_plan::DataflowPlan;
+use arqon_tests::corpus::errors;
 use arqon_tests::generator;
 use arqon_tests::random::Random;
 use arqon_tests::updates::{self, Message, add_control};
@@ -47,12 +48,7 @@ impl Case {
 pub(crate) fn planned(seed: u64, text: &str) -> DataflowPlan {
     let options = Options { allow_unbounded: true, ..Options::default() };
     let compiled = compile(text, "law.yaml", &options);
-    let faults: Vec<String> = compiled
-        .diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.is_error())
-        .map(|diagnostic| format!("{}: {}", diagnostic.code, diagnostic.message))
-        .collect();
+    let faults = errors(&compiled);
     assert!(faults.is_empty(), "seed {seed}: {faults:#?}\n{text}");
     compiled.dataflow.expect("a circuit without faults has a plan")
 }
