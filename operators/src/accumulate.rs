@@ -4,8 +4,11 @@
 //! whatever came between: sums are integers of enough bits (floats included), and multisets drop
 //! what cancels. `none` is skipped everywhere.
 
+use std::hint::black_box;
+
 use arqon_types::{Column, PackedRow, Type, Value};
 
+use crate::ends::Ends;
 use crate::exact::{Exact, ExactSum};
 use crate::multiset::{Multiset, float_key, has_int_key, int_key};
 
@@ -26,8 +29,9 @@ pub(crate) enum SlotKind {
     Moments,
     /// All values, in order.
     Values,
-    /// All values in the order of another input (the last one of the key is the value).
-    Ordered,
+    /// All values, of which the first or the last is asked for. With another input they are in
+    /// the order of that (the last one of the key is the value).
+    Ends,
 }
 
 /// One accumulator. Small: what is not needed by most groups is boxed.
@@ -41,6 +45,8 @@ pub(crate) enum Slot {
     Moments(Box<Moments>),
     Ints64(Box<Multiset<i64>>),
     Packed(Box<Multiset<PackedRow>>),
+    EndsInts64(Box<Ends<i64>>),
+    EndsPacked(Box<Ends<PackedRow>>),
 }
 
 /// Sum of decimals in 192 bits: multiplicities of 63 bits times units of 127 bits fit.
@@ -200,8 +206,9 @@ impl Inputs for &[Value] {
 }
 
 impl Slot {
-    /// An accumulator that has seen nothing; `ty` is the type of the input.
-    pub(crate) fn new(kind: &SlotKind, ty: &Type) -> Self {
+    /// An accumulator that has seen nothing; `types` are those of the inputs.
+    pub(crate) fn new(kind: &SlotKind, types: &[Type]) -> Self {
+        let has_int_key = matches!(types, [only] if has_int_key(only.required()));
         match kind {
             SlotKind::Present => Self::Present(0),
             SlotKind::Truth => Self::Truth { n_true: 0, n: 0 },
@@ -209,8 +216,10 @@ impl Slot {
             SlotKind::Decimals => Self::Decimals(Box::default()),
             SlotKind::Floats => Self::Floats(Box::default()),
             SlotKind::Moments => Self::Moments(Box::default()),
-            SlotKind::Values if has_int_key(ty.required()) => Self::Ints64(Box::default()),
-            SlotKind::Values | SlotKind::Ordered => Self::Packed(Box::default()),
+            SlotKind::Values if has_int_key => Self::Ints64(Box::default()),
+            SlotKind::Values => Self::Packed(Box::default()),
+            SlotKind::Ends if has_int_key => Self::EndsInts64(Box::default()),
+            SlotKind::Ends => Self::EndsPacked(Box::default()),
         }
     }
 
@@ -250,15 +259,46 @@ impl Slot {
                     values.add(key, diff);
                 }
             }
-            Self::Packed(values) => {
-                if row.is_present(*idx) {
-                    let mut key = PackedRow::new();
-                    for (idx, ty) in inputs {
-                        row.pack(*idx, ty, &mut key);
-                    }
+            Self::EndsInts64(values) => {
+                if let Some(key) = row.key(*idx) {
                     values.add(key, diff);
                 }
             }
+            Self::Packed(values) => {
+                if row.is_present(*idx) {
+                    values.add(packed_key(row, inputs), diff);
+                }
+            }
+            Self::EndsPacked(values) => {
+                if row.is_present(*idx) {
+                    values.add(packed_key(row, inputs), diff);
+                }
+            }
+        }
+    }
+
+    /// Reads what [`Slot::update`] will, where that is elsewhere.
+    #[inline]
+    pub(crate) fn look_ahead(&self) {
+        match self {
+            Self::EndsInts64(values) => values.look_ahead(),
+            Self::EndsPacked(values) => values.look_ahead(),
+            Self::Decimals(sum) => {
+                black_box(sum.n);
+            }
+            Self::Floats(sum) => {
+                black_box(sum.n);
+            }
+            Self::Moments(moments) => {
+                black_box(moments.n);
+            }
+            Self::Ints64(values) => {
+                black_box(values.n_distinct());
+            }
+            Self::Packed(values) => {
+                black_box(values.n_distinct());
+            }
+            Self::Present(_) | Self::Truth { .. } | Self::Ints { .. } => {}
         }
     }
 
@@ -287,9 +327,19 @@ impl Slot {
             }
             (Self::Ints64(values), Self::Ints64(more)) => values.merge(more),
             (Self::Packed(values), Self::Packed(more)) => values.merge(more),
+            (Self::EndsInts64(values), Self::EndsInts64(more)) => values.merge(more),
+            (Self::EndsPacked(values), Self::EndsPacked(more)) => values.merge(more),
             (slot, other) => unreachable!("{slot:?} and {other:?} are of different plans"),
         }
     }
+}
+
+fn packed_key(row: &impl Inputs, inputs: &[(usize, Type)]) -> PackedRow {
+    let mut key = PackedRow::new();
+    for (idx, ty) in inputs {
+        row.pack(*idx, ty, &mut key);
+    }
+    key
 }
 
 /// Two words as one number.

@@ -9,6 +9,7 @@ use arqon_types::{Column, PackedRow, Type, Value};
 
 use crate::accumulate::{Cells, Inputs, Slot, SlotKind, join, powers_of_ten};
 use crate::aggregate::{Aggregate, AggregateFunction};
+use crate::ends::Ends;
 use crate::eval_error::{EvalCode, EvalError, Failure};
 use crate::exact::Exact;
 use crate::expr::{Expr, ExprKind, Place};
@@ -75,10 +76,7 @@ impl GroupPlan {
 
     /// The state of a group without rows.
     pub fn new_state(&self) -> GroupState {
-        let slot = |slot: &SlotPlan| {
-            let (_, ty) = slot.inputs.last().expect("a slot reads something");
-            Slot::new(&slot.kind, ty)
-        };
+        let slot = |slot: &SlotPlan| Slot::new(&slot.kind, &slot.types);
         GroupState { n_rows: 0, slots: self.slots.iter().map(slot).collect() }
     }
 
@@ -106,12 +104,13 @@ impl GroupPlan {
             A::StandardDeviation | A::Variance => {
                 (Some(SlotKind::Moments), vec![aggregate.args[0].clone()])
             }
-            A::Min | A::Max | A::DistinctCount | A::List | A::Quantile | A::Top => {
+            A::Min | A::Max => (Some(SlotKind::Ends), vec![aggregate.args[0].clone()]),
+            A::DistinctCount | A::List | A::Quantile | A::Top => {
                 (Some(SlotKind::Values), vec![aggregate.args[0].clone()])
             }
             A::First | A::Last => {
                 let (x, by) = (&aggregate.args[0], &aggregate.args[1]);
-                (Some(SlotKind::Ordered), vec![by.clone(), x.clone()])
+                (Some(SlotKind::Ends), vec![by.clone(), x.clone()])
             }
         };
         let folds = !(aggregate.function == A::Count && aggregate.args.is_empty());
@@ -150,11 +149,23 @@ impl GroupPlan {
         })
     }
 
+    /// The place of what is remembered of these inputs, shared with an aggregate that remembers as
+    /// much: all values have ends.
     fn slot(&mut self, slot: SlotPlan) -> usize {
-        self.slots.iter().position(|known| *known == slot).unwrap_or_else(|| {
+        let serves = |known: &SlotPlan| {
+            let is_same = known.kind == slot.kind;
+            let has_values =
+                |slot: &SlotPlan| matches!(slot.kind, SlotKind::Values | SlotKind::Ends);
+            known.inputs == slot.inputs && (is_same || (has_values(known) && has_values(&slot)))
+        };
+        let Some(idx) = self.slots.iter().position(serves) else {
             self.slots.push(slot);
-            self.slots.len() - 1
-        })
+            return self.slots.len() - 1;
+        };
+        if slot.kind == SlotKind::Values {
+            self.slots[idx].kind = SlotKind::Values;
+        }
+        idx
     }
 }
 
@@ -187,7 +198,13 @@ impl GroupState {
         self.take_in(plan, &Cells { columns, row_idx }, diff);
     }
 
-    /// The same for a row of plain values.
+    /// Reads what [`GroupState::update`] and [`GroupState::finish`] will, and changes nothing: for
+    /// many groups one after the other, so that the memory fetches for all of them at once.
+    pub fn look_ahead(&self) {
+        self.slots.iter().for_each(Slot::look_ahead);
+    }
+
+    /// As [`GroupState::update`] for a row of plain values.
     pub fn update_values(&mut self, plan: &GroupPlan, values: &[Value], diff: i64) {
         self.take_in(plan, &values, diff);
     }
@@ -276,6 +293,10 @@ impl GroupState {
                 let value = |key: &PackedRow| last_of_packed(key, input_types);
                 ordered_value(output, values, value)
             }
+            Slot::EndsInts64(ends) => end_value(output, ends, |key| from_int_key(*key, of)),
+            Slot::EndsPacked(ends) => {
+                end_value(output, ends, |key| last_of_packed(key, input_types))
+            }
         }
     }
 }
@@ -326,6 +347,19 @@ fn average(
     }
     let divisors: Vec<u64> = std::iter::once(n).chain(powers_of_ten(scale)).collect();
     Ok(Value::float(sum().divided_to_float(&divisors)))
+}
+
+fn end_value<K: Ord + Clone>(
+    output: &OutputPlan,
+    ends: &Ends<K>,
+    value: impl Fn(&K) -> Value,
+) -> Result<Value, Failure> {
+    use AggregateFunction as A;
+    let end = match output.function {
+        A::Max | A::Last => ends.greatest(),
+        _ => ends.least(),
+    };
+    end.map_or_else(|| no_value(output), |key| Ok(value(key)))
 }
 
 fn ordered_value<K: Ord>(

@@ -35,6 +35,7 @@ mod node;
 mod branch;
 mod program;
 mod multiset;
+mod ends;
 mod accumulate;
 mod group;
 

@@ -1,4 +1,4 @@
-//! Ordered multisets with signed multiplicities: what `min`, `list`, `quantile` and the like hold.
+//! Ordered multisets with signed multiplicities: what `list`, `quantile` and the like hold.
 //!
 //! Values that fit an `i64` in order (all scalars but decimals, uuids, strings and bytes) are kept
 //! as such; the rest as packed rows. Multiplicities may be below zero for a while, when a
@@ -11,10 +11,16 @@ use arqon_types::{Float, PackedRow, Row, Type, Value};
 const FLIP: u64 = 1 << 63;
 
 /// Values by their order, with how often each is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Multiset<K: Ord> {
     counts: BTreeMap<K, i64>,
     n_distinct: usize,
+}
+
+impl<K: Ord> Default for Multiset<K> {
+    fn default() -> Self {
+        Self { counts: BTreeMap::new(), n_distinct: 0 }
+    }
 }
 
 impl<K: Ord> Multiset<K> {
@@ -39,6 +45,11 @@ impl<K: Ord> Multiset<K> {
         }
     }
 
+    /// Whether nothing is there, below zero neither.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
     /// How many different values there are.
     pub(crate) fn n_distinct(&self) -> usize {
         self.n_distinct
@@ -49,12 +60,17 @@ impl<K: Ord> Multiset<K> {
         self.counts.iter().filter(|(_, count)| **count > 0).map(|(key, count)| (key, *count))
     }
 
+    /// All values with how often each is there, below zero too.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&K, i64)> {
+        self.counts.iter().map(|(key, count)| (key, *count))
+    }
+
     pub(crate) fn merge(&mut self, other: &Self)
     where
         K: Clone,
     {
-        for (key, count) in &other.counts {
-            self.add(key.clone(), *count);
+        for (key, count) in other.changes() {
+            self.add(key.clone(), count);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The engine beside hand-written differential dataflow: load and latency of small deltas.
 //!
-//! `cargo xtask bench engine [--rows N] [--repeat N] [--work TEXT] [--side TEXT]`. Sides run in turn,
+//! `cargo xtask bench engine [--rows N] [--rounds N] [--repeat N] [--work TEXT] [--side TEXT]`. Sides run in turn,
 //! one worker each; printed are medians, and for the ratios the least and the greatest of a round.
 //! `--work` and `--side` leave the tables and sides whose name has TEXT, as under a profiler.
 
@@ -39,17 +39,17 @@ const JOIN: &[Side] = &[
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let Some(Settings { n_rows, n_repeats, work, side }) = settings(&args) else {
-        println!("usage: engine [--rows N] [--repeat N] [--work TEXT] [--side TEXT]");
+    let Some(Settings { n_rows, n_rounds, n_repeats, work, side }) = settings(&args) else {
+        println!("usage: engine [--rows N] [--rounds N] [--repeat N] [--work TEXT] [--side TEXT]");
         return ExitCode::from(2);
     };
-    let aggregate = Size { n_rows, epoch_rows: 65_536, n_rounds: 400 };
-    let join = Size { n_rows: n_rows / 2, epoch_rows: 32_768, n_rounds: 400 };
+    let aggregate = Size { n_rows, epoch_rows: 65_536, n_rounds };
+    let join = Size { n_rows: n_rows / 2, epoch_rows: 32_768, n_rounds };
     let sides = |all: &[Side]| -> Vec<Side> {
         all.iter().filter(|(name, _)| name.contains(&side)).copied().collect()
     };
     let tables = [("aggregate", AGGREGATE, aggregate), ("join and aggregate", JOIN, join)];
-    let wanted = tables.into_iter().filter(|(title, ..)| title.contains(&work));
+    let wanted = tables.into_iter().filter(|(title, ..)| title.starts_with(&work));
     let good: Vec<bool> =
         wanted.map(|(title, all, size)| table(title, &sides(all), size, n_repeats)).collect();
     if good.iter().all(|good| *good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -57,19 +57,26 @@ fn main() -> ExitCode {
 
 struct Settings {
     n_rows: u64,
+    n_rounds: u64,
     n_repeats: usize,
-    /// What the title of a table contains.
+    /// How the title of a table begins.
     work: String,
     /// What the name of a side contains.
     side: String,
 }
 
 fn settings(args: &[String]) -> Option<Settings> {
-    let mut settings =
-        Settings { n_rows: 1_000_000, n_repeats: 5, work: String::new(), side: String::new() };
+    let mut settings = Settings {
+        n_rows: 1_000_000,
+        n_rounds: 400,
+        n_repeats: 5,
+        work: String::new(),
+        side: String::new(),
+    };
     for pair in args.chunks(2) {
         match pair {
             [name, value] if name == "--rows" => settings.n_rows = value.parse().ok()?,
+            [name, value] if name == "--rounds" => settings.n_rounds = value.parse().ok()?,
             [name, value] if name == "--repeat" => settings.n_repeats = value.parse().ok()?,
             [name, value] if name == "--work" => settings.work.clone_from(value),
             [name, value] if name == "--side" => settings.side.clone_from(value),

@@ -1,5 +1,7 @@
 //! Set semantics: every row that is there has multiplicity 1.
 
+use std::hint::black_box;
+
 use arqon_types::PackedRow;
 
 use crate::deltas::Delta;
@@ -22,6 +24,12 @@ impl DistinctLogic {
 }
 
 impl KeyLogic<1> for DistinctLogic {
+    fn look_ahead(&self, deltas: &[Delta]) {
+        for ((row, _), _) in deltas {
+            black_box(self.held.get(row));
+        }
+    }
+
     fn update(&mut self, row: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
         let diff: i64 = deltas.iter().map(|delta| delta.1).sum();
         let before = self.held.get(row).copied().unwrap_or(0);

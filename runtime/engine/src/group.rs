@@ -1,6 +1,7 @@
 //! Aggregation: one row per group, computed from accumulators that forget exactly.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use arqon_operators::{GroupPlan, GroupState};
@@ -175,6 +176,15 @@ impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
     fn open(&mut self, [deltas]: [&[Delta<K, V>]; 1], _: Option<i64>) {
         self.columns = self.shape.unpack(deltas.iter().map(|delta| &delta.0.1));
         self.n_taken = 0;
+    }
+
+    fn look_ahead(&self, deltas: &[Delta<K, V>]) {
+        for ((key, _), _) in deltas {
+            if let Some(held) = self.groups.get(key) {
+                black_box(held.said.is_some());
+                held.state.look_ahead();
+            }
+        }
     }
 
     fn update(&mut self, key: &K, [deltas]: [&[Delta<K, V>]; 1], out: &mut Emitter) {

@@ -4,6 +4,7 @@
 //! Pairs are bilinear: the changes of a key are `dL x R + (L + dL) x dR`.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use arqon_plan::{Join, JoinKind, JoinOutput};
@@ -485,6 +486,14 @@ fn matches_of<V: Packed>(rows: &BTreeMap<V, i64>, matches: &BTreeMap<V, i64>) ->
 }
 
 impl<K: Packed, V: Packed> KeyLogic<2, K, V> for JoinLogic<K, V> {
+    fn look_ahead(&self, deltas: &[Delta<K, V>]) {
+        for ((key, _), _) in deltas {
+            if let Some(sides) = self.sides.get(key) {
+                black_box((sides.n_left, sides.left.len(), sides.right.len()));
+            }
+        }
+    }
+
     fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; 2], out: &mut Emitter) {
         let sides = if let Some(sides) = self.sides.get_mut(key) {
             sides

@@ -31,6 +31,12 @@ pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = Pac
     /// the least mark, if the epoch moved any.
     fn open(&mut self, _deltas: [&[Delta<K, V>]; N], _mark: Option<i64>) {}
 
+    /// Reads what the operator will need for these changes of an input, which are next, and changes
+    /// nothing. What one key needs hangs
+    /// on nothing that another one does, so the processor fetches for many keys at once, and the
+    /// updates find in its caches what they would have waited for one by one.
+    fn look_ahead(&self, _deltas: &[Delta<K, V>]) {}
+
     /// Takes all changes of one key, consolidated and in the order of values, one slice per input.
     fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; N], out: &mut Emitter);
 
@@ -220,7 +226,7 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
                     consolidate_in(rows, &mut spare.room);
                 }
                 logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
-                by_key(&rows, |key, deltas| logic.update(key, deltas, &mut out));
+                by_key(&rows, &mut logic, |logic, key, deltas| logic.update(key, deltas, &mut out));
                 if let Some(mark) = mark {
                     logic.advance(mark, &mut out);
                 }
@@ -239,24 +245,42 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
     stream
 }
 
+/// Rows that are looked at ahead of their turn. Enough to keep the memory busy; few enough that
+/// nothing of it has left the caches when its turn comes.
+const AHEAD_ROWS: usize = 32;
+
+/// Rows below which an input has nothing to gain from looking ahead.
+const AHEAD_ROWS_MIN: usize = 4;
+
 /// Walks several sorted collections key by key.
-fn by_key<const N: usize, K: Packed, V: Packed>(
+fn by_key<const N: usize, K: Packed, V: Packed, L: KeyLogic<N, K, V>>(
     rows: &[Vec<Delta<K, V>>; N],
-    mut visit: impl FnMut(&K, [&[Delta<K, V>]; N]),
+    logic: &mut L,
+    mut visit: impl FnMut(&mut L, &K, [&[Delta<K, V>]; N]),
 ) {
     let mut rest: [&[Delta<K, V>]; N] = std::array::from_fn(|idx| rows[idx].as_slice());
+    let mut n_seen = [0; N];
     while let Some(key) = rest.iter().filter_map(|rows| rows.first()).map(|row| &row.0.0).min() {
+        for ((rows, rest), n_seen) in rows.iter().zip(&rest).zip(&mut n_seen) {
+            let start = rows.len() - rest.len();
+            if rows.len() >= AHEAD_ROWS_MIN && start >= *n_seen && !rest.is_empty() {
+                *n_seen = rows.len().min(start + AHEAD_ROWS);
+                logic.look_ahead(&rows[start..*n_seen]);
+            }
+        }
         let mut heads: [&[Delta<K, V>]; N] = [&[]; N];
         for (head, rest) in heads.iter_mut().zip(&mut rest) {
             let n_rows = rest.iter().take_while(|row| row.0.0 == *key).count();
             (*head, *rest) = rest.split_at(n_rows);
         }
-        visit(key, heads);
+        visit(logic, key, heads);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     fn packed(byte: u8) -> PackedRow {
@@ -265,14 +289,48 @@ mod tests {
         row
     }
 
+    /// Writes down what it is asked.
+    #[derive(Default)]
+    struct Seen {
+        ahead: RefCell<Vec<(u8, usize)>>,
+        keys: Vec<(u8, usize, usize)>,
+    }
+
+    impl KeyLogic<2> for Seen {
+        fn look_ahead(&self, deltas: &[Delta]) {
+            self.ahead.borrow_mut().push((deltas[0].0.0.as_bytes()[0], deltas.len()));
+        }
+
+        fn update(&mut self, key: &PackedRow, [left, right]: [&[Delta]; 2], _: &mut Emitter) {
+            self.keys.push((key.as_bytes()[0], left.len(), right.len()));
+        }
+    }
+
+    fn walked(rows: &[Vec<Delta>; 2]) -> Seen {
+        let mut seen = Seen::default();
+        by_key(rows, &mut seen, |seen, key, [left, right]| {
+            seen.keys.push((key.as_bytes()[0], left.len(), right.len()));
+        });
+        seen
+    }
+
+    fn delta(key: u8, diff: i64) -> Delta {
+        ((packed(key), packed(0)), diff)
+    }
+
     #[test]
     fn keys_are_walked_in_order_over_all_inputs() {
-        let delta = |key, diff| ((packed(key), packed(0)), diff);
         let rows = [vec![delta(1, 1), delta(3, 1)], vec![delta(2, 1), delta(3, 2)]];
-        let mut seen = Vec::new();
-        by_key(&rows, |key, [left, right]| {
-            seen.push((key.as_bytes()[0], left.len(), right.len()));
-        });
-        assert_eq!(seen, vec![(1, 1, 0), (2, 0, 1), (3, 1, 1)]);
+        let seen = walked(&rows);
+        assert_eq!(seen.keys, vec![(1, 1, 0), (2, 0, 1), (3, 1, 1)]);
+        assert_eq!(*seen.ahead.borrow(), vec![], "two rows are few");
+    }
+
+    #[test]
+    fn every_row_is_looked_at_once_ahead_of_its_turn() {
+        let left = (0..70).map(|key| delta(key, 1)).collect();
+        let right = (30..40).map(|key| delta(key, 1)).collect();
+        let seen = walked(&[left, right]);
+        assert_eq!(*seen.ahead.borrow(), vec![(0, 32), (30, 10), (32, 32), (64, 6)]);
     }
 }
