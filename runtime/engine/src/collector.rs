@@ -1,9 +1,9 @@
 //! Puts the workers' reports of an epoch together: consolidated deltas and added counters.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use arqon_plan::DataflowPlan;
 use arqon_types::{DeltaBatch, Epoch, ErrorRow, PackedRow, TopicName, Type, Update};
@@ -11,8 +11,8 @@ use arqon_types::{DeltaBatch, Epoch, ErrorRow, PackedRow, TopicName, Type, Updat
 use crate::feedback::{Feedback, go_back};
 use crate::recorder::EpochRecord;
 use crate::render::Counters;
+use crate::shared::Shared;
 use crate::stats::{CounterKind, EpochStats, NodeCounts, merge_counts};
-use crate::worker::{Report, Shared, panic_text};
 
 /// What an epoch came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +48,121 @@ pub(crate) struct Fed {
     pub(crate) endless: Vec<TopicName>,
 }
 
+/// What one worker has to say about a complete epoch.
+#[derive(Debug)]
+pub(crate) struct Report {
+    epoch: u64,
+    record: EpochRecord,
+}
+
 /// Puts the workers' reports together and calls the callback.
-pub(crate) struct Collector {
+pub(crate) struct Collector<F> {
+    /// What puts them together.
+    pub(crate) gathering: Gathering,
+    /// What the feeder says of each epoch, in order.
+    pub(crate) sizes: Receiver<Fed>,
+    /// Called for each epoch, in order.
+    pub(crate) on_output: F,
+}
+
+/// Takes reports, whoever puts them together.
+pub(crate) trait Collect: Send {
+    /// Takes a report; the last one of an epoch brings its output to the callback.
+    fn collect(&mut self, report: Report);
+}
+
+impl<F: FnMut(EpochOutput) + Send> Collect for Collector<F> {
+    fn collect(&mut self, Report { epoch, record }: Report) {
+        let Some(mut record) = self.gathering.gather(epoch, record) else { return };
+        let fed = self.sizes.recv().expect("sizes are sent before the epoch");
+        assert_eq!(epoch, fed.epoch, "epochs are complete in the order in which they were fed");
+        let feedback = self.gathering.feedback(&mut record, fed.endless);
+        (self.on_output)(EpochOutput { feedback, ..self.gathering.output(epoch, record) });
+        self.gathering.shared.release(fed.n_rows);
+    }
+}
+
+/// Output rows and errors up to which a worker collects an epoch itself: waking a thread costs more.
+/// With more of them, the worker goes on with the next epoch meanwhile.
+const COLLECTED_ROWS_MAX: usize = 1024;
+
+/// The way from a worker to the collector.
+#[derive(Clone)]
+pub(crate) struct Reports {
+    collector: Arc<Mutex<dyn Collect>>,
+    queue: Sender<Report>,
+    /// Reports that are not collected yet. While there are any, more of them queue up behind.
+    n_queued: Arc<AtomicUsize>,
+}
+
+impl std::fmt::Debug for Reports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reports").field("n_queued", &self.n_queued).finish_non_exhaustive()
+    }
+}
+
+/// The reports for which no worker has the time.
+pub(crate) struct Queue {
+    collector: Arc<Mutex<dyn Collect>>,
+    reports: Receiver<Report>,
+    n_queued: Arc<AtomicUsize>,
+}
+
+/// The way to a collector, and its queue.
+pub(crate) fn reports(collector: impl Collect + 'static) -> (Reports, Queue) {
+    let (sender, receiver) = channel();
+    let collector: Arc<Mutex<dyn Collect>> = Arc::new(Mutex::new(collector));
+    let n_queued = Arc::<AtomicUsize>::default();
+    (
+        Reports {
+            collector: Arc::clone(&collector),
+            queue: sender,
+            n_queued: Arc::clone(&n_queued),
+        },
+        Queue { collector, reports: receiver, n_queued },
+    )
+}
+
+impl Reports {
+    /// Reports an epoch of one worker; epochs ascend.
+    ///
+    /// # Panics
+    /// If the callback does.
+    pub(crate) fn send(&self, epoch: u64, record: EpochRecord) {
+        let n_rows = record.outputs.iter().map(Vec::len).sum::<usize>() + record.errors.len();
+        let report = Report { epoch, record };
+        if n_rows <= COLLECTED_ROWS_MAX && self.n_queued.load(Ordering::SeqCst) == 0 {
+            collect(&self.collector, report);
+        } else {
+            self.n_queued.fetch_add(1, Ordering::SeqCst);
+            // A thread that is gone has failed, and has said so.
+            let _ = self.queue.send(report);
+        }
+    }
+}
+
+impl Queue {
+    /// Collects until no worker is left.
+    ///
+    /// # Panics
+    /// If the callback does.
+    pub(crate) fn run(self) {
+        for report in self.reports {
+            collect(&self.collector, report);
+            self.n_queued.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Nothing is collected after a panic.
+fn collect(collector: &Mutex<dyn Collect>, report: Report) {
+    if let Ok(mut collector) = collector.lock() {
+        collector.collect(report);
+    }
+}
+
+/// Puts the reports of an epoch together.
+pub(crate) struct Gathering {
     plan: Arc<DataflowPlan>,
     counters: Arc<Counters>,
     error_topics: BTreeMap<String, TopicName>,
@@ -58,8 +171,8 @@ pub(crate) struct Collector {
     waiting: BTreeMap<u64, (usize, EpochRecord)>,
 }
 
-impl Collector {
-    /// A collector for so many workers.
+impl Gathering {
+    /// Of so many workers.
     pub(crate) fn new(
         plan: Arc<DataflowPlan>,
         counters: Arc<Counters>,
@@ -68,31 +181,6 @@ impl Collector {
         shared: Arc<Shared>,
     ) -> Self {
         Self { plan, counters, error_topics, n_workers, shared, waiting: BTreeMap::new() }
-    }
-
-    /// Reads reports until there is no worker left.
-    pub(crate) fn run(
-        mut self,
-        reports: &Receiver<Report>,
-        sizes: &Receiver<Fed>,
-        mut on_output: impl FnMut(EpochOutput),
-    ) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            for Report { epoch, record } in reports {
-                let Some(mut record) = self.gather(epoch, record) else { continue };
-                let fed = sizes.recv().expect("sizes are sent before the epoch");
-                assert_eq!(
-                    epoch, fed.epoch,
-                    "epochs are complete in the order in which they were fed"
-                );
-                let feedback = self.feedback(&mut record, fed.endless);
-                on_output(EpochOutput { feedback, ..self.output(epoch, record) });
-                self.shared.release(fed.n_rows);
-            }
-        }));
-        if let Err(payload) = outcome {
-            self.shared.fail(panic_text(payload.as_ref()));
-        }
     }
 
     /// The record of all workers, once all have reported.

@@ -1,7 +1,7 @@
 //! A running circuit: epochs go in, and one output per epoch comes out, in order.
 
 use std::collections::BTreeMap;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,14 +12,15 @@ use timely::execute::execute;
 use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_types::{Epoch, TopicName};
 
-use crate::collector::{Collector, EpochOutput, Fed};
+use crate::collector::{Collector, EpochOutput, Fed, Gathering, reports};
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
 use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::narrow;
 use crate::render::{BackendChoice, Counters};
+use crate::shared::{Shared, panic_text};
 use crate::source::{Changes, Divider, Part, Reading};
-use crate::worker::{Feed, Setup, Shared, panic_text, run};
+use crate::worker::{Feed, Setup, run};
 
 /// How a dataflow is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +193,7 @@ impl Feeder {
 impl Dataflow {
     /// Builds the dataflow of `plan` on its own threads.
     ///
-    /// `on_output` is called from one thread, once per epoch that is fed, in order, when every
+    /// `on_output` is called by one thread at a time, once per epoch that is fed, in order, when every
     /// worker is done with the epoch. It should not block for long: while it does, `feed` will.
     ///
     /// # Errors
@@ -222,9 +223,16 @@ impl Dataflow {
         let markers = plan.topics.iter().map(Marker::new).collect();
         let arrivals = plan.topics.iter().map(|topic| topic.arrival).collect();
 
-        let (reports_in, reports) = channel();
-        let (ready_in, ready) = channel();
         let (sizes_in, sizes) = channel();
+        let gathering = Gathering::new(
+            Arc::clone(&plan),
+            Arc::clone(&counters),
+            error_topics,
+            options.n_workers,
+            Arc::clone(&shared),
+        );
+        let (reports, queue) = reports(Collector { gathering, sizes, on_output });
+        let (ready_in, ready) = channel();
         let mut feeds = Vec::new();
         let mut setups = Vec::new();
         for _ in 0..options.n_workers {
@@ -235,12 +243,12 @@ impl Dataflow {
                 counters: Arc::clone(&counters),
                 backend: options.backend,
                 feeds: feeds_out,
-                reports: reports_in.clone(),
+                reports: reports.clone(),
                 ready: ready_in.clone(),
                 shared: Arc::clone(&shared),
             })));
         }
-        drop((reports_in, ready_in));
+        drop((reports, ready_in));
         let config = if options.n_workers == 1 {
             timely::Config::thread()
         } else {
@@ -252,16 +260,16 @@ impl Dataflow {
             run(worker, &setup.expect("each worker takes its setup once"));
         })
         .map_err(StartError::Threads)?;
-        let collector = Collector::new(
-            Arc::clone(&plan),
-            counters,
-            error_topics,
-            options.n_workers,
-            Arc::clone(&shared),
-        );
         let collector = std::thread::Builder::new()
             .name("arqon:collect".to_owned())
-            .spawn(move || collector.run(&reports, &sizes, on_output))
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || {
+                    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| queue.run())) {
+                        shared.fail(panic_text(payload.as_ref()));
+                    }
+                }
+            })
             .map_err(|error| StartError::Threads(error.to_string()))?;
         let n_ready = ready.iter().take(options.n_workers).count();
         let dataflow = Self {

@@ -43,8 +43,9 @@ mod sink;
 mod error_feed;
 mod render;
 mod feedback;
-mod worker;
+mod shared;
 mod collector;
+mod worker;
 mod fit;
 mod dataflow;
 

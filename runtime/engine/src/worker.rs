@@ -1,23 +1,21 @@
 //! One timely worker: takes epochs from its queue, steps the dataflow, reports what is complete.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
 
 use timely::worker::Worker;
 
 use crate::batch::Batch;
-use crate::feedback::Returning;
+use crate::collector::Reports;
 use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
-use crate::recorder::{EpochRecord, Meter, Recorder};
+use crate::recorder::{Meter, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
+use crate::shared::{Shared, panic_text};
 use crate::source::{Part, ReadAs, Reading, Source};
 
 /// An epoch's changes for one worker: topics by their place in the plan.
@@ -29,133 +27,6 @@ pub(crate) struct Feed {
     pub(crate) parts: Vec<(usize, Part)>,
     /// How far each topic has come after it.
     pub(crate) marks: Marks,
-}
-
-/// What one worker has to say about a complete epoch.
-#[derive(Debug)]
-pub(crate) struct Report {
-    /// The epoch.
-    pub(crate) epoch: u64,
-    /// Its record.
-    pub(crate) record: EpochRecord,
-}
-
-/// What feeder, workers and collector share.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    has_failed: AtomicBool,
-    progress: Mutex<Progress>,
-    changed: Condvar,
-    threads: Mutex<Vec<Thread>>,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    n_epochs: usize,
-    n_rows: usize,
-    failure: Option<String>,
-    /// What goes back into the next epoch.
-    returning: Returning,
-}
-
-/// Epochs that may be on their way through the dataflow.
-const EPOCHS_IN_FLIGHT_MAX: usize = 64;
-/// Rows that may be on their way, save that one epoch always may.
-const ROWS_IN_FLIGHT_MAX: usize = 1 << 20;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere is recorded as a failure; the data behind these locks stays sound.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    /// Waits for room and takes it, or says why the dataflow has stopped.
-    pub(crate) fn admit(&self, n_rows: usize) -> Result<(), String> {
-        let mut progress = lock(&self.progress);
-        loop {
-            if let Some(failure) = &progress.failure {
-                return Err(failure.clone());
-            }
-            let has_room = progress.n_epochs < EPOCHS_IN_FLIGHT_MAX
-                && progress.n_rows + n_rows <= ROWS_IN_FLIGHT_MAX;
-            if progress.n_epochs == 0 || has_room {
-                break;
-            }
-            progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
-        }
-        progress.n_epochs += 1;
-        progress.n_rows += n_rows;
-        Ok(())
-    }
-
-    /// Waits until every epoch is out, and takes what goes back into the next one.
-    pub(crate) fn take_returning(&self) -> Result<Returning, String> {
-        let mut progress = lock(&self.progress);
-        loop {
-            if let Some(failure) = &progress.failure {
-                return Err(failure.clone());
-            }
-            if progress.n_epochs == 0 {
-                return Ok(std::mem::take(&mut progress.returning));
-            }
-            progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Adds to what goes back into the next epoch; whether anything does.
-    pub(crate) fn return_later(&self, add: impl FnOnce(&mut Returning)) -> bool {
-        let returning = &mut lock(&self.progress).returning;
-        add(returning);
-        !returning.is_empty()
-    }
-
-    /// Gives the room of an epoch back.
-    pub(crate) fn release(&self, n_rows: usize) {
-        let mut progress = lock(&self.progress);
-        progress.n_epochs -= 1;
-        progress.n_rows -= n_rows;
-        drop(progress);
-        self.changed.notify_all();
-    }
-
-    /// Stops everything; the first reason is kept.
-    pub(crate) fn fail(&self, reason: String) {
-        tracing::error!(reason = reason.as_str(), "dataflow stopped");
-        lock(&self.progress).failure.get_or_insert(reason);
-        self.has_failed.store(true, Ordering::SeqCst);
-        self.changed.notify_all();
-        self.wake();
-    }
-
-    /// Why the dataflow has stopped, if it has.
-    pub(crate) fn failure(&self) -> Option<String> {
-        lock(&self.progress).failure.clone()
-    }
-
-    /// Whether the dataflow has stopped.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.has_failed.load(Ordering::SeqCst)
-    }
-
-    /// Wakes all workers.
-    pub(crate) fn wake(&self) {
-        lock(&self.threads).iter().for_each(Thread::unpark);
-    }
-
-    fn join_in(&self) {
-        lock(&self.threads).push(std::thread::current());
-    }
-}
-
-/// The text of a panic.
-pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic without a text".to_owned()
-    }
 }
 
 /// All that a worker needs.
@@ -170,7 +41,7 @@ pub(crate) struct Setup {
     /// Epochs, in order; the end of the channel is the end of the input.
     pub(crate) feeds: Receiver<Feed>,
     /// To the collector.
-    pub(crate) reports: Sender<Report>,
+    pub(crate) reports: Reports,
     /// Told once the dataflow stands, or cannot.
     pub(crate) ready: Sender<()>,
     /// Progress and failure.
@@ -232,9 +103,7 @@ fn drive(worker: &mut Worker, setup: &Setup) {
             }
             in_flight.pop_front();
             let record = recorder.borrow_mut().take(epoch);
-            if setup.reports.send(Report { epoch, record }).is_err() {
-                setup.shared.fail("the collector of outputs is gone".to_owned());
-            }
+            setup.reports.send(epoch, record);
         }
         if input.is_none() && in_flight.is_empty() {
             // No error can come any more, and who reads them is to learn of it.
