@@ -82,8 +82,8 @@ impl<F: FnMut(EpochOutput) + Send> Collect for Collector<F> {
     }
 }
 
-/// Output rows and errors up to which a worker collects an epoch itself: waking a thread costs more.
-/// With more of them, the worker goes on with the next epoch meanwhile.
+/// Output rows and errors up to which a worker collects an epoch itself: to wake a thread costs
+/// more. With more of them, the worker goes on with the next epoch meanwhile.
 const COLLECTED_ROWS_MAX: usize = 1024;
 
 /// The way from a worker to the collector.

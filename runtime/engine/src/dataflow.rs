@@ -193,8 +193,9 @@ impl Feeder {
 impl Dataflow {
     /// Builds the dataflow of `plan` on its own threads.
     ///
-    /// `on_output` is called by one thread at a time, once per epoch that is fed, in order, when every
-    /// worker is done with the epoch. It should not block for long: while it does, `feed` will.
+    /// `on_output` is called by one thread at a time, once per epoch that is fed, in order, when
+    /// every worker is done with the epoch. It should not block for long: while it does, `feed`
+    /// will.
     ///
     /// # Errors
     /// If there is no worker, or the dataflow cannot be built.
