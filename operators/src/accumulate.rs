@@ -277,6 +277,20 @@ impl Slot {
         }
     }
 
+    /// Bytes that it has elsewhere in memory.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Present(_) | Self::Truth { .. } | Self::Ints { .. } => 0,
+            Self::Decimals(_) => size_of::<DecimalSum>(),
+            Self::Floats(_) => size_of::<FloatSum>(),
+            Self::Moments(_) => size_of::<Moments>(),
+            Self::Ints64(values) => size_of::<Multiset<i64>>() + values.heap_bytes(),
+            Self::Packed(values) => size_of::<Multiset<PackedRow>>() + values.heap_bytes(),
+            Self::EndsInts64(ends) => size_of::<Ends<i64>>() + ends.heap_bytes(),
+            Self::EndsPacked(ends) => size_of::<Ends<PackedRow>>() + ends.heap_bytes(),
+        }
+    }
+
     /// Reads what [`Slot::update`] will, where that is elsewhere.
     #[inline]
     pub(crate) fn look_ahead(&self) {

@@ -128,6 +128,14 @@ impl<K: Ord + Clone> Ends<K> {
         }
     }
 
+    /// Bytes that it has elsewhere in memory.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Few(few) => few.values.capacity() * size_of::<K>(),
+            Self::Many(many) => many.heap_bytes(),
+        }
+    }
+
     pub(crate) fn least(&self) -> Option<&K> {
         match self {
             Self::Few(few) => few.ends.as_ref().map(|(least, _)| least),

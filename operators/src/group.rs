@@ -204,6 +204,13 @@ impl GroupState {
         self.slots.iter().for_each(Slot::look_ahead);
     }
 
+    /// What the state takes of the memory beside its own size, in bytes; of values that are texts
+    /// it knows how many they are, and not how long.
+    pub fn heap_bytes(&self) -> usize {
+        let slots = self.slots.len() * size_of::<Slot>();
+        slots + self.slots.iter().map(Slot::heap_bytes).sum::<usize>()
+    }
+
     /// As [`GroupState::update`] for a row of plain values.
     pub fn update_values(&mut self, plan: &GroupPlan, values: &[Value], diff: i64) {
         self.take_in(plan, &values, diff);

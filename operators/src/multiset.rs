@@ -45,6 +45,11 @@ impl<K: Ord> Multiset<K> {
         }
     }
 
+    /// Bytes that it has elsewhere in memory: nodes of a tree are two thirds full.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.counts.len() * (size_of::<K>() + size_of::<i64>()) * 3 / 2
+    }
+
     /// Whether nothing is there, below zero neither.
     pub(crate) fn is_empty(&self) -> bool {
         self.counts.is_empty()

@@ -93,6 +93,12 @@ impl PackedRow {
         self.0.is_empty()
     }
 
+    /// Bytes that do not fit in place and are elsewhere in memory.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        if self.0.spilled() { self.0.capacity() } else { 0 }
+    }
+
     /// Appends bytes that were packed elsewhere.
     #[inline]
     pub fn push_bytes(&mut self, bytes: &[u8]) {

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::{Concat, Inspect};
 
 use arqon_operators::Place;
 use arqon_plan::JoinKind;
@@ -27,6 +27,7 @@ use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment};
 use crate::group::{GroupShape, is_tick};
 use crate::join::JoinShape;
 use crate::latest::LatestShape;
+use crate::memory::row_bytes;
 use crate::ordered::{packed, split_order};
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::session::SessionShape;
@@ -208,6 +209,7 @@ fn reduce<'scope, T: Moment>(
     types: Vec<Type>,
     meter: Meter,
 ) -> Batches<'scope, T> {
+    let rows = weighed(rows, meter.clone());
     let reduced = reduce_named(rows.as_collection(), name, reduction);
     unpack(reduced.inner, types, meter)
 }
@@ -283,9 +285,24 @@ fn without_key(keyed: &PackedRow) -> &[u8] {
     &rest[n_key as usize..]
 }
 
+/// Counts what the rows of an arrangement take, as they come and go.
+fn weighed<T: Moment>(rows: KeyedRows<'_, T>, meter: Meter) -> KeyedRows<'_, T> {
+    rows.inspect_core(move |event| {
+        let Ok((_, rows)) = event else { return };
+        for rows in rows.chunk_by(|a, b| a.1.epoch() == b.1.epoch()) {
+            let row = |((key, value), _, diff): &Keyed<T>| row_bytes(key, value) * diff;
+            let n_bytes = rows.iter().map(row).sum::<i64>();
+            meter.count(rows[0].1.epoch(), |counts| counts.bytes += n_bytes);
+        }
+    })
+}
+
 /// Rows with their keys, still under their keys.
-fn all_with_key<T: Moment>(rows: KeyedRows<'_, T>) -> KeyedCollection<'_, T> {
-    let rows: KeyedCollection<'_, T> = rows.as_collection();
+fn all_with_key<'scope, T: Moment>(
+    rows: KeyedRows<'scope, T>,
+    meter: &Meter,
+) -> KeyedCollection<'scope, T> {
+    let rows: KeyedCollection<'_, T> = weighed(rows, meter.clone()).as_collection();
     rows.map(|(key, row)| {
         let keyed = with_key(&key, &row);
         (key, keyed)
@@ -317,7 +334,7 @@ pub(crate) fn join<'scope, T: Moment>(
     shape: &JoinShape,
     meter: &Meter,
 ) -> Batches<'scope, T> {
-    let (left, right) = (all_with_key(left), all_with_key(right));
+    let (left, right) = (all_with_key(left, meter), all_with_key(right, meter));
     let pairs = join_keyed(left.clone(), right.clone());
     let Judged { joined, left: left_matching, right: right_matching } =
         judge(pairs.inner, Judge::Residual, shape.clone(), meter.clone());
@@ -354,8 +371,8 @@ pub(crate) fn join_asof<'scope, T: Moment>(
     (shape, asof): (&JoinShape, AsofShape),
     meter: &Meter,
 ) -> Batches<'scope, T> {
-    let left = all_with_key(left);
-    let pairs = join_keyed(left.clone(), all_with_key(right));
+    let left = all_with_key(left, meter);
+    let pairs = join_keyed(left.clone(), all_with_key(right, meter));
     let Judged { left: admitted, .. } =
         judge(pairs.inner, Judge::Asof(asof), shape.clone(), meter.clone());
     let reduction: Reduction = Box::new(|_, values, out| {

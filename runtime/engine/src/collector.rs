@@ -230,6 +230,7 @@ impl Gathering {
         for (idx, counts) in record.counts.into_iter().enumerate() {
             let (node, address) = layout.counters[idx].clone();
             stats.rows_touched += counts.touched;
+            stats.state_grown += counts.bytes;
             let kind = layout.kinds[idx];
             if kind == CounterKind::Source {
                 stats.rows_in += counts.input.changes;

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use arqon_types::PackedRow;
 
 use crate::deltas::Delta;
+use crate::memory::{signed, table_bytes};
 use crate::open::OpenKeys;
 use crate::source::PackedMap;
 use crate::stateful::{Emitter, KeyLogic};
@@ -13,13 +14,15 @@ use crate::stateful::{Emitter, KeyLogic};
 #[derive(Debug)]
 pub(crate) struct DistinctLogic {
     held: PackedMap<i64>,
+    /// What the rows take beside the table.
+    n_bytes: i64,
     open: OpenKeys,
 }
 
 impl DistinctLogic {
     /// No rows; `open` are those that go when their windows close.
     pub(crate) fn new(open: OpenKeys) -> Self {
-        Self { held: PackedMap::default(), open }
+        Self { held: PackedMap::default(), n_bytes: 0, open }
     }
 }
 
@@ -35,6 +38,8 @@ impl KeyLogic<1> for DistinctLogic {
         let before = self.held.get(row).copied().unwrap_or(0);
         let now = before + diff;
         out.counts.held += diff;
+        let is_held = |n: i64| if n == 0 { 0 } else { signed(row.heap_bytes()) };
+        self.n_bytes += is_held(now) - is_held(before);
         if now == 0 {
             self.held.remove(row);
         } else {
@@ -50,7 +55,14 @@ impl KeyLogic<1> for DistinctLogic {
 
     fn advance(&mut self, mark: i64, out: &mut Emitter) {
         for row in self.open.close(mark) {
-            out.release(self.held.remove(&row).unwrap_or(0));
+            if let Some(n) = self.held.remove(&row) {
+                self.n_bytes -= signed(row.heap_bytes());
+                out.release(n);
+            }
         }
+    }
+
+    fn state_bytes(&self) -> Option<i64> {
+        Some(table_bytes(&self.held) + self.n_bytes)
     }
 }

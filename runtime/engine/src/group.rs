@@ -11,6 +11,7 @@ use arqon_types::{Column, Field, PackedRow, Schema, Type};
 use crate::deltas::Delta;
 use crate::evaluate::Formula;
 use crate::keyed::{PackValue, pack_ints};
+use crate::memory::{signed, table_bytes};
 use crate::open::OpenKeys;
 use crate::packed::{Packed, int, is_word};
 use crate::recorder::{Fault, packed_text};
@@ -151,6 +152,8 @@ pub(crate) fn is_tick(value: &impl Packed) -> bool {
 pub(crate) struct GroupLogic<K> {
     shape: GroupShape,
     groups: PackedMap<Held, K>,
+    /// What keys, accumulators and rows take beside the table.
+    n_bytes: i64,
     open: OpenKeys,
     /// What the aggregates read in the present epoch, in the order of its deltas.
     columns: Vec<Column>,
@@ -165,10 +168,37 @@ struct Held {
     said: Option<Result<PackedRow, Box<Fault>>>,
 }
 
+impl Held {
+    /// What it takes beside its place in the table.
+    fn heap_bytes(&self) -> i64 {
+        let said = match &self.said {
+            Some(Ok(row)) => row.heap_bytes(),
+            Some(Err(_)) => size_of::<Fault>(),
+            None => 0,
+        };
+        signed(self.state.heap_bytes() + said)
+    }
+}
+
 impl<K> GroupLogic<K> {
     /// No groups; `open` are the keys that go when their windows close.
     pub(crate) fn new(shape: GroupShape, open: OpenKeys) -> Self {
-        Self { shape, groups: PackedMap::default(), open, columns: Vec::new(), n_taken: 0 }
+        Self {
+            shape,
+            groups: PackedMap::default(),
+            n_bytes: 0,
+            open,
+            columns: Vec::new(),
+            n_taken: 0,
+        }
+    }
+}
+
+impl<K: Packed> GroupLogic<K> {
+    fn forget(&mut self, key: &K) -> Option<Held> {
+        let held = self.groups.remove(key)?;
+        self.n_bytes -= held.heap_bytes() + signed(key.heap_bytes());
+        Some(held)
     }
 }
 
@@ -189,13 +219,16 @@ impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
 
     fn update(&mut self, key: &K, [deltas]: [&[Delta<K, V>]; 1], out: &mut Emitter) {
         let shape = &self.shape;
-        let Held { state, said } = if let Some(held) = self.groups.get_mut(key) {
+        let held = if let Some(held) = self.groups.get_mut(key) {
             held
         } else {
             self.open.add(key);
-            let held = || Held { state: shape.empty(), said: None };
-            self.groups.entry(key.clone()).or_insert_with(held)
+            let held = Held { state: shape.empty(), said: None };
+            self.n_bytes += held.heap_bytes() + signed(key.heap_bytes());
+            self.groups.entry(key.clone()).or_insert(held)
         };
+        let n_bytes = held.heap_bytes();
+        let Held { state, said } = held;
         let columns: Vec<&Column> = self.columns.iter().collect();
         for ((_, value), diff) in deltas {
             if is_tick(value) {
@@ -216,16 +249,22 @@ impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
             }
             *said = now;
         }
-        if state.is_empty() && !shape.is_keyless() {
-            self.groups.remove(key);
+        let is_gone = state.is_empty() && !shape.is_keyless();
+        self.n_bytes += held.heap_bytes() - n_bytes;
+        if is_gone {
+            self.forget(key);
         }
     }
 
     fn advance(&mut self, mark: i64, out: &mut Emitter) {
         for key in self.open.close(mark) {
-            if let Some(held) = self.groups.remove(&K::from_row(key)) {
+            if let Some(held) = self.forget(&K::from_row(key)) {
                 out.release(held.state.n_rows());
             }
         }
+    }
+
+    fn state_bytes(&self) -> Option<i64> {
+        Some(table_bytes(&self.groups) + self.n_bytes)
     }
 }

@@ -9,6 +9,7 @@ use arqon_types::{PackedRow, Type};
 
 use crate::deltas::Delta;
 use crate::keyed::{PackValue, pack_fields};
+use crate::memory::{signed, table_bytes};
 use crate::source::PackedMap;
 use crate::stateful::{Emitter, KeyLogic};
 
@@ -50,12 +51,14 @@ pub(crate) struct LatestLogic {
     shape: LatestShape,
     /// The last value of each key.
     held: PackedMap<PackedRow>,
+    /// What keys and values take beside the table.
+    n_bytes: i64,
 }
 
 impl LatestLogic {
     /// No rows.
     pub(crate) fn new(shape: LatestShape) -> Self {
-        Self { shape, held: PackedMap::default() }
+        Self { shape, held: PackedMap::default(), n_bytes: 0 }
     }
 }
 
@@ -78,8 +81,16 @@ impl KeyLogic<1> for LatestLogic {
                 out.row(row, 1);
             }
         }
+        let bytes = |value: &Option<PackedRow>| {
+            value.as_ref().map_or(0, |value| signed(key.heap_bytes() + value.heap_bytes()))
+        };
+        self.n_bytes += bytes(&now) - bytes(&before);
         if let Some(value) = now {
             self.held.insert(key.clone(), value);
         }
+    }
+
+    fn state_bytes(&self) -> Option<i64> {
+        Some(table_bytes(&self.held) + self.n_bytes)
     }
 }

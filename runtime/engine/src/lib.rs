@@ -13,6 +13,7 @@ mod stats;
 mod recorder;
 mod evaluate;
 mod packed;
+mod memory;
 mod map;
 mod route;
 mod source;

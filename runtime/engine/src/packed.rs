@@ -28,6 +28,11 @@ pub(crate) trait Packed: Clone + Ord + Hash + Default + Debug + ExchangeData {
         None
     }
 
+    /// Bytes that it has elsewhere in memory.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+
     /// Hands the bytes over.
     fn with_bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R;
 
@@ -53,6 +58,10 @@ impl Packed for PackedRow {
 
     fn from_row(row: PackedRow) -> Self {
         row
+    }
+
+    fn heap_bytes(&self) -> usize {
+        Self::heap_bytes(self)
     }
 
     fn with_bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {

@@ -15,6 +15,7 @@ use arqon_types::{
     Value,
 };
 
+use crate::memory::{signed, table_bytes};
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::stats::Counts;
 
@@ -361,6 +362,10 @@ pub(crate) struct Source {
     /// What the present epoch did, until it is written down.
     counts: Counts,
     state: State,
+    /// What keys and rows of the state take beside its table.
+    heap_bytes: i64,
+    /// What the state took when the last epoch ended.
+    n_bytes: i64,
 }
 
 #[derive(Debug)]
@@ -414,7 +419,16 @@ impl Source {
             topic.schema.fields.push(Field::new(ARRIVAL, Type::Timestamp));
         }
         let types = topic.schema.types();
-        Self { topic, reading, types, meter, counts: Counts::default(), state }
+        Self {
+            topic,
+            reading,
+            types,
+            meter,
+            counts: Counts::default(),
+            state,
+            heap_bytes: 0,
+            n_bytes: 0,
+        }
     }
 
     /// The topic.
@@ -462,9 +476,20 @@ impl Source {
         for batch in batches.iter().filter(|batch| batch.read_as != ReadAs::Log) {
             self.counts.output.add_all(&batch.rows.diffs);
         }
+        let n_bytes = self.state_bytes();
+        self.counts.bytes = n_bytes - std::mem::replace(&mut self.n_bytes, n_bytes);
         let counts = std::mem::take(&mut self.counts);
         self.meter.count(epoch, |sum| sum.merge(&counts));
         batches
+    }
+
+    fn state_bytes(&self) -> i64 {
+        let table = match &self.state {
+            State::Open => 0,
+            State::Keyed(rows) => table_bytes(rows),
+            State::Held(held) => table_bytes(held),
+        };
+        table + self.heap_bytes
     }
 
     fn pass_errors(&self, epoch: u64, errors: Vec<ErrorRow>) {
@@ -486,7 +511,12 @@ impl Source {
         if let State::Held(held) = &mut self.state {
             for row_idx in 0..batch.len() {
                 let packed = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
-                *held.entry(packed).or_insert(0) += batch.diffs[row_idx];
+                let n_bytes = signed(packed.heap_bytes());
+                let n_held = held.entry(packed).or_insert_with(|| {
+                    self.heap_bytes += n_bytes;
+                    0
+                });
+                *n_held += batch.diffs[row_idx];
             }
             self.counts.held += batch.diffs.iter().sum::<i64>();
         }
@@ -537,13 +567,15 @@ impl Source {
 
     fn set(&mut self, key: PackedRow, row: Option<PackedRow>, at: Standing, touched: &mut Touched) {
         if at.mark.is_some() || self.reading == Reading::WithLog {
-            return self.replace(key, row, at, touched);
+            return self.replace(&key, row, at, touched);
         }
         let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
+        self.heap_bytes += entry_bytes(&key, row.as_ref());
         let before = match row {
             Some(row) => rows.insert(key.clone(), row),
             None => rows.remove(&key),
         };
+        self.heap_bytes -= entry_bytes(&key, before.as_ref());
         let mut is_superseding = true;
         if !touched.place.contains_key(&key) {
             touched.place.insert(key.clone(), touched.before.len());
@@ -558,16 +590,17 @@ impl Source {
     /// As [`Source::set`], with what changes written down at once.
     fn replace(
         &mut self,
-        key: PackedRow,
+        key: &PackedRow,
         row: Option<PackedRow>,
         Standing { place, mark }: Standing,
         touched: &mut Touched,
     ) {
         let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
         let before = match row.clone() {
-            Some(row) => rows.insert(key, row),
-            None => rows.remove(&key),
+            Some(row) => rows.insert(key.clone(), row),
+            None => rows.remove(key),
         };
+        self.heap_bytes += entry_bytes(key, row.as_ref()) - entry_bytes(key, before.as_ref());
         self.counts.input.add(1);
         self.counts.touched += 1;
         let is_same = before == row;
@@ -671,6 +704,8 @@ impl Source {
             return false;
         }
         self.counts.held += diff;
+        let bytes = |n: i64| if n == 0 { 0 } else { signed(packed.heap_bytes()) };
+        self.heap_bytes += bytes(n_then) - bytes(n_held);
         if n_then == 0 {
             held.remove(&packed);
         } else {
@@ -698,6 +733,11 @@ impl Source {
         // The refusal is a fact: it is added, whatever the sign of what was refused.
         record.errors.push((error, 1));
     }
+}
+
+/// What a row of a `full` topic takes beside the table, with its key.
+fn entry_bytes(key: &PackedRow, row: Option<&PackedRow>) -> i64 {
+    row.map_or(0, |row| signed(key.heap_bytes() + row.heap_bytes()))
 }
 
 /// Appends a packed row of `types`.

@@ -18,6 +18,7 @@ use arqon_types::{ColumnBatch, PackedRow, Type};
 use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed, KeyedRows};
 use crate::deltas::{Delta, consolidate_in};
 use crate::mark::{Marks, least};
+use crate::memory::{self, Held};
 use crate::packed::Packed;
 use crate::recorder::{Fault, Meter};
 use crate::source::{hash_packed, push_packed};
@@ -45,6 +46,11 @@ pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = Pac
 
     /// At the end of an epoch.
     fn close(&mut self, _out: &mut Emitter) {}
+
+    /// What the state takes of the memory, if it is not the rows that came and have not gone.
+    fn state_bytes(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// Where an operator puts what it has to say about an epoch.
@@ -190,6 +196,8 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
         drop(capabilities);
         let mut waiting: BTreeMap<u64, Waiting<N, K, V>> = BTreeMap::new();
         let mut spare = Spare::new();
+        let mut held = Held::default();
+        let mut n_bytes = 0;
         let mut out = Emitter::new(types, meter);
         move |frontiers| {
             for (idx, input) in inputs.iter_mut().enumerate() {
@@ -231,6 +239,13 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
                     logic.advance(mark, &mut out);
                 }
                 logic.close(&mut out);
+                out.counts.bytes += if let Some(now) = logic.state_bytes() {
+                    now - std::mem::replace(&mut n_bytes, now)
+                } else {
+                    let net = rows.iter().flatten().map(|delta| delta.1).sum();
+                    let grown = rows.iter().map(|rows| memory::grown(rows)).sum();
+                    held.change(net, grown, out.counts.held)
+                };
                 out.counts.touched += rows.iter().map(|rows| rows.len() as u64).sum::<u64>();
                 spare.keep(rows);
                 let mut output = output.activate();

@@ -64,6 +64,9 @@ pub struct Counts {
     pub touched: u64,
     /// By how much the number of rows in the step's state grew.
     pub held: i64,
+    /// By how much what the step's state takes of the memory grew, in bytes, as it is counted: near
+    /// what the process takes for it.
+    pub bytes: i64,
     /// Rows that left the step's state because their window had closed, or their topic let them go.
     pub released: i64,
 }
@@ -79,6 +82,7 @@ impl Counts {
         self.ignored += other.ignored;
         self.touched += other.touched;
         self.held += other.held;
+        self.bytes += other.bytes;
         self.released += other.released;
     }
 }
@@ -120,6 +124,8 @@ pub struct EpochStats {
     pub nodes: Vec<NodeCounts>,
     /// The sum of `touched` over all steps.
     pub rows_touched: u64,
+    /// The sum of `bytes` over all steps.
+    pub state_grown: i64,
     /// The sum of `input.changes` over the sources.
     pub rows_in: u64,
     /// Updates in the epoch's delta batches, those of error topics aside.
@@ -135,6 +141,7 @@ impl EpochStats {
             sum.counts.merge(&node.counts);
         }
         self.rows_touched += later.rows_touched;
+        self.state_grown += later.state_grown;
         self.rows_in += later.rows_in;
         self.deltas_out += later.deltas_out;
         self.errors += later.errors;
