@@ -48,6 +48,36 @@ fn deltas_say_what_changed_and_can_be_read_back() {
 }
 
 #[test]
+fn a_run_ends_when_its_state_comes_to_the_limit() {
+    let scene = Scene::new();
+    let circuit = "arqon: 1\ncircuit: full\nschemas: { R: { id: int64, text: string } }\ntopics:\n  \
+                   a: { schema: R, carries: delta, edge: in }\n  \
+                   b: { schema: R, carries: delta, edge: out }\n\
+                   flow:\n  n:\n    from: a\n    do:\n      - distinct: all\n    to: b\n\
+                   limits: { state: 64KiB }\nprofiles: { large: { limits: { state: 1MiB } } }\n\
+                   access: { w: { publish: [a], subscribe: [b] } }\n";
+    scene.write("full.yaml", circuit);
+    let rows: Vec<String> =
+        (0..1000).map(|id| format!("{{\"id\":{id},\"text\":\"{}\"}}", "x".repeat(100))).collect();
+    scene.write("a.ndjson", &rows.join("\n"));
+    let run = |more: &[&str]| {
+        let plain = ["run", "full.yaml", "--until-idle", "--quiet", "--epoch-rows", "100"];
+        let files = ["--input", "a=a.ndjson", "--output", "b=b.csv", "--as", "snapshot"];
+        scene.arqon(&[&plain, &files, more].concat())
+    };
+    let ran = run(&[]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("error: the circuit holds "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`limits: state` allows 64 KiB: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" in `n[0]`") && ran.stderr.contains(" in `a`"), "{}", ran.stderr);
+    // What came before is there.
+    let n_lines = scene.read("b.csv").lines().count();
+    assert!((101..=1001).contains(&n_lines), "{n_lines}");
+    let ran = run(&["--profile", "large"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
 fn what_a_flow_writes_to_a_control_topic_comes_back_until_nothing_changes() {
     let scene = Scene::new();
     let head = "arqon: 1\ncircuit: round\nschemas: { R: { id: int64 } }\n";

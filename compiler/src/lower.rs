@@ -131,6 +131,7 @@ pub(crate) fn lower(
         outputs: lowering.outputs,
         feedbacks: lowering.feedbacks,
         releases: Vec::new(),
+        state_bytes_max: resolved.state_bytes_max,
     };
     Some((dataflow, unanswered))
 }

@@ -42,6 +42,8 @@ pub(crate) struct Resolved<'a> {
     pub(crate) name: String,
     /// Its isolation domain.
     pub(crate) namespace: String,
+    /// What `limits` allow the state of the circuit; a profile's limit stands before the circuit's.
+    pub(crate) state_bytes_max: Option<u64>,
     /// Parameters by name.
     pub(crate) params: Params<'a>,
     /// Parameters that types name as dimensions.
@@ -195,12 +197,16 @@ pub(crate) fn resolve<'a>(
     }
     let namespace =
         circuit.namespace.as_ref().map_or_else(|| name.clone(), |name| name.node.clone());
+    let limits = profile.and_then(|profile| profile.limits.as_ref());
+    let states = limits.into_iter().chain(&circuit.limits).filter_map(|it| it.state.as_ref());
+    let state_bytes_max = states.map(|state| state.node).next();
     let returned = returned_rows(circuit, &schemas, report);
     let dimension_params = schemas.used_params();
     Resolved {
         circuit,
         name,
         namespace,
+        state_bytes_max,
         params,
         dimension_params,
         functions,

@@ -57,7 +57,11 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
         }
     }
     if let Some(limits) = &resolved.circuit.limits {
-        add(limits.span, "`limits` of the circuit");
+        let rates = [limits.messages.as_ref(), limits.bytes.as_ref()].into_iter().flatten();
+        let spans = rates.map(|rate| rate.span).chain(limits.cpu_milli.as_ref().map(|it| it.span));
+        if let Some(span) = spans.min() {
+            add(span, "what `limits` say of messages, bytes and cpu");
+        }
     }
     let grants = resolved
         .circuit

@@ -2,10 +2,11 @@
 
 use arqon_engine::{EngineOptions, TopicInput};
 use arqon_plan::DataflowPlan;
-use arqon_server::{EdgeOptions, EpochClock, Server, ServerOptions, StartError};
+use arqon_server::{EdgeOptions, EpochClock, FeedError, Server, ServerOptions, StartError};
 use arqon_types::{Epoch, TopicName};
 
 use super::collector::Collector;
+use super::durations::bytes_text;
 use crate::exit::Failure;
 
 /// Close code of sessions when the server goes: RFC 6455, "going away".
@@ -54,8 +55,7 @@ impl Host {
         }
         self.has_fed = true;
         self.collector.feed();
-        let epoch =
-            self.server.feed(topics).map_err(|error| Failure::internal(Failure::chain(&error)))?;
+        let epoch = self.server.feed(topics).map_err(|error| self.failure(&error))?;
         self.collector.fed(epoch);
         Ok(epoch)
     }
@@ -78,7 +78,24 @@ impl Host {
     /// # Errors
     /// A [`Failure`] if the circuit has stopped.
     pub(crate) fn settle(&self) -> Result<Vec<TopicName>, Failure> {
-        self.server.settle().map_err(|error| Failure::internal(Failure::chain(&error)))
+        self.server.settle().map_err(|error| self.failure(&error))
+    }
+
+    /// Why the circuit takes no more.
+    fn failure(&self, error: &FeedError) -> Failure {
+        match error {
+            FeedError::StateFull(full) => {
+                let totals = self.collector.totals();
+                let held = totals.largest_states();
+                let held =
+                    held.map(|(step, n_bytes)| format!("{} in `{step}`", bytes_text(n_bytes)));
+                Failure::errors(format!("{full}: {}", held.collect::<Vec<_>>().join(", "))).help(
+                    "let rows go (`window`, `within`, `retain`, a key that is reused), or raise \
+                     `limits: { state: … }`",
+                )
+            }
+            error => Failure::internal(Failure::chain(error)),
+        }
     }
 
     /// Whether anything was fed.

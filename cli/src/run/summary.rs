@@ -118,6 +118,7 @@ pub(crate) fn document(totals: &Totals, reading: Reading) -> String {
                 "ignored": step.counts.ignored,
                 "touched": step.counts.touched,
                 "held": step.counts.held,
+                "state_bytes": step.counts.bytes,
                 "released": step.counts.released,
             })
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arqon_engine::{Count, Counts, EpochStats};
+use arqon_engine::{Counts, EpochStats};
 use arqon_types::Epoch;
 
 use super::durations::Durations;
@@ -85,31 +85,24 @@ impl Totals {
                 .collect();
         } else {
             for (step, node) in self.steps.iter_mut().zip(&stats.nodes) {
-                add(&mut step.counts, &node.counts);
+                step.counts.merge(&node.counts);
             }
         }
+    }
+
+    /// The steps whose state takes most, the greatest first, with how much.
+    pub(crate) fn largest_states(&self) -> impl Iterator<Item = (&str, u64)> {
+        const SHOWN_MAX: usize = 3;
+        let state = |step: &StepTotals| u64::try_from(step.counts.bytes).unwrap_or(0);
+        let mut held: Vec<&StepTotals> = self.steps.iter().filter(|step| state(step) > 0).collect();
+        held.sort_by_key(|step| std::cmp::Reverse(state(step)));
+        held.into_iter().take(SHOWN_MAX).map(move |step| (&*step.address, state(step)))
     }
 
     /// When the newest epoch came out.
     pub(crate) fn last_out(&self) -> Option<Instant> {
         self.last_out
     }
-}
-
-fn add(sum: &mut Counts, other: &Counts) {
-    let count = |sum: &mut Count, other: Count| {
-        sum.changes += other.changes;
-        sum.net += other.net;
-    };
-    count(&mut sum.input, other.input);
-    count(&mut sum.output, other.output);
-    count(&mut sum.filtered, other.filtered);
-    count(&mut sum.errors, other.errors);
-    count(&mut sum.late, other.late);
-    sum.ignored += other.ignored;
-    sum.touched += other.touched;
-    sum.held += other.held;
-    sum.released += other.released;
 }
 
 /// The most memory that the process ever had; none where the system does not say.

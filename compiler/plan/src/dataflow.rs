@@ -43,6 +43,9 @@ pub struct DataflowPlan {
     pub feedbacks: Vec<Feedback>,
     /// Steps that let go of the state of closed windows, in order.
     pub releases: Vec<Release>,
+    /// Bytes that the state of all steps may take, as the engine counts them; more makes the host
+    /// refuse what would add to it.
+    pub state_bytes_max: Option<u64>,
 }
 
 impl DataflowPlan {

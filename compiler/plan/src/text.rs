@@ -68,6 +68,9 @@ pub fn plan_text(plan: &Plan) -> String {
 pub fn dataflow_text(plan: &DataflowPlan) -> String {
     let mut out = Lines::default();
     out.line(0, format!("dataflow of {}", plan.circuit));
+    if let Some(max) = plan.state_bytes_max {
+        out.line(0, format!("state at most {max} bytes"));
+    }
     for topic in &plan.topics {
         let mut words = vec![format!("topic {} {}", topic.name, topic.discipline)];
         if !topic.key.is_empty() {

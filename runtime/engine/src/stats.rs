@@ -72,8 +72,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Adds what another worker, or another moment, counted.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    /// Adds what another worker, or another epoch, counted.
+    pub fn merge(&mut self, other: &Self) {
         self.input.merge(other.input);
         self.output.merge(other.output);
         self.filtered.merge(other.filtered);

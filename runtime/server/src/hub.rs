@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arqon_engine::{Changes, Dataflow, EpochInput, EpochOutput, Feedback, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_shield::{ShutdownHandle, ToBus, ToClient};
-use arqon_spine::{Bus, Output, SessionId, TopicInput as BusInput};
+use arqon_spine::{Bus, Output, SessionId, StateFull, TopicInput as BusInput, adds_rows};
 use arqon_types::{Change, Discipline, Epoch, TopicName};
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,9 +32,21 @@ pub enum FeedError {
     /// The circuit reads no such topic.
     #[error("`{0}` is no input of the circuit")]
     NotAnInput(TopicName),
+    /// The state of the circuit has come to its limit.
+    #[error("{0}")]
+    StateFull(StateFull),
     /// The engine stopped, or the server has ended.
     #[error("the circuit has stopped: {0}")]
     Stopped(String),
+}
+
+/// Whether changes may make the state grow; errors of lines that were not read are not held.
+fn adds(input: &TopicInput) -> bool {
+    match &input.changes {
+        Changes::Rows(changes) => adds_rows(changes),
+        Changes::Columns(rows) => rows.diffs.iter().any(|diff| *diff > 0),
+        Changes::Errors(_) => false,
+    }
 }
 
 /// What the owner of the server asks.
@@ -65,6 +77,9 @@ pub(crate) struct Hub {
     outboxes: BTreeMap<SessionId, mpsc::Sender<ToClient>>,
     shutdown: Option<ShutdownHandle>,
     clock: Box<dyn EpochClock>,
+    /// What the state of the circuit takes, and may take.
+    state_bytes: i64,
+    state_bytes_max: Option<u64>,
     n_under_way: usize,
     /// At most so many.
     n_under_way_max: usize,
@@ -98,6 +113,8 @@ impl Hub {
             outboxes: BTreeMap::new(),
             shutdown,
             clock,
+            state_bytes: 0,
+            state_bytes_max: plan.state_bytes_max,
             n_under_way: 0,
             n_under_way_max: if plan.feedbacks.is_empty() { EPOCHS_UNDER_WAY_MAX } else { 1 },
             feedback: Feedback::Settled,
@@ -177,11 +194,12 @@ impl Hub {
                 let _ = self.under_way(taken);
             }
         }
-        let answer = match (&self.failure, &self.feedback) {
-            (Some(reason), _) => Err(FeedError::Stopped(reason.clone())),
-            (None, Feedback::Pending) => return,
-            (None, Feedback::Settled) => Ok(Vec::new()),
-            (None, Feedback::Endless(topics)) => Ok(topics.clone()),
+        let answer = match (&self.failure, &self.feedback, self.state_full()) {
+            (Some(reason), ..) => Err(FeedError::Stopped(reason.clone())),
+            (None, Feedback::Pending, _) => return,
+            (None, _, Some(full)) => Err(FeedError::StateFull(full)),
+            (None, Feedback::Settled, None) => Ok(Vec::new()),
+            (None, Feedback::Endless(topics), None) => Ok(topics.clone()),
         };
         for reply in self.waiting.drain(..) {
             let _ = reply.send(answer.clone());
@@ -245,6 +263,8 @@ impl Hub {
             tracing::warn!(topics = names.join(", "), "control topics do not settle");
         }
         self.feedback = output.feedback.clone();
+        self.state_bytes += output.stats.state_grown;
+        self.bus.limit_state(self.state_full());
         let frames = self.bus.apply(output.epoch, output.deltas, unix_nanoseconds());
         self.deliver(frames);
     }
@@ -266,7 +286,17 @@ impl Hub {
         }
     }
 
+    /// What the state takes, if that is more than it may.
+    fn state_full(&self) -> Option<StateFull> {
+        let n_bytes = u64::try_from(self.state_bytes).unwrap_or(0);
+        let n_bytes_max = self.state_bytes_max.filter(|max| *max < n_bytes)?;
+        Some(StateFull { n_bytes, n_bytes_max })
+    }
+
     fn feed(&mut self, topics: Vec<TopicInput>) -> Result<Epoch, FeedError> {
+        if let Some(full) = self.state_full().filter(|_| topics.iter().any(adds)) {
+            return Err(FeedError::StateFull(full));
+        }
         self.feed_open_epoch()?;
         for input in &topics {
             if !self.engine_inputs.contains(&input.topic) && !self.bus.is_observed(&input.topic) {

@@ -10,6 +10,7 @@ mod topics;
 mod hub;
 mod server;
 
+pub use arqon_spine::StateFull;
 pub use clock::{EpochClock, UnixClock};
 pub use config::{Config, ConfigError, ConfigLimits};
 pub use hub::FeedError;

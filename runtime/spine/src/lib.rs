@@ -23,7 +23,7 @@ pub use grant::{Action, Grant, GrantError, Principal};
 pub use limits::Limits;
 pub use machine::{Bus, BusOptions, ClosedEpoch, Output, SessionId, TopicInput, farewell};
 pub use pattern::{Pattern, PatternError};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, StateFull, adds_rows};
 pub use retained::{Deriver, Retained};
 pub use subscription::{Filter, FilterCompiler};
 pub use topic::{Source, TopicSpec};

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::grant::Principal;
 use crate::limits::Limits;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, StateFull};
 use crate::subscription::{FilterCompiler, Subscription};
 use crate::topic::{Topic, TopicSpec};
 
@@ -103,6 +103,8 @@ pub struct Bus {
     /// Changes that wait for the open epoch, in log order; each run of one topic together.
     pub(crate) queue: Vec<(usize, Vec<Change>)>,
     pub(crate) queue_rows: usize,
+    /// Why nothing may be added, if so.
+    pub(crate) state_full: Option<StateFull>,
     pub(crate) first_offsets: BTreeMap<usize, u64>,
     pub(crate) observed: BTreeMap<Epoch, Vec<Observed>>,
     pub(crate) waiting: BTreeMap<Epoch, Vec<WaitingAck>>,
@@ -160,6 +162,7 @@ impl Bus {
             applied: Epoch::ZERO,
             queue: Vec::new(),
             queue_rows: 0,
+            state_full: None,
             first_offsets: BTreeMap::new(),
             observed: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -168,6 +171,11 @@ impl Bus {
             seed: options.seed,
             n_ids: 0,
         }
+    }
+
+    /// Refuses what adds rows as long as the state of the circuit takes more than it may.
+    pub fn limit_state(&mut self, full: Option<StateFull>) {
+        self.state_full = full;
     }
 
     /// The newest epoch whose effects are known.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::dedupe::FirstAck;
 use crate::grant::Action;
 use crate::machine::{Bus, SessionId, WaitingAck};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, adds_rows};
 use crate::topic::Topic;
 
 /// A message that has passed every check and has not taken effect yet.
@@ -138,8 +138,16 @@ impl Bus {
         Ok(Checked { id: envelope.id.unwrap_or(minted), mode, durable, effect })
     }
 
-    /// Whether the queue has room for all of them.
+    /// Whether the state may grow, and the queue has room for all of them.
     fn admit(&self, checked: Vec<Checked>) -> Result<Vec<Checked>, Refusal> {
+        let adds = |checked: &Checked| match &checked.effect {
+            Effect::Changes { changes, .. } => adds_rows(changes),
+            Effect::Repeated { .. } => false,
+        };
+        if let Some(full) = self.state_full.filter(|_| checked.iter().any(adds)) {
+            return Err(Refusal::new(ErrorCode::ResourceExhausted, full.to_string())
+                .help("take rows back, or let windows close; `limits: state` is the limit"));
+        }
         let n_rows: usize = checked
             .iter()
             .map(|checked| match &checked.effect {

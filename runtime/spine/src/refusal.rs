@@ -1,10 +1,34 @@
 //! Why the bus did not do what a frame asked.
 
 use arqon_proto::{ErrorCode, ErrorFrame};
+use arqon_types::Change;
 use uuid::Uuid;
 
 /// Bytes of an error's message; what is quoted of a client's own frame is cut there.
 const MESSAGE_BYTES_MAX: usize = 2_000;
+
+/// What the state of a circuit takes, which is more than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the circuit holds {} KiB of state, and `limits: state` allows {} KiB",
+    n_bytes.div_ceil(1024),
+    n_bytes_max / 1024
+)]
+pub struct StateFull {
+    /// What it takes, as the engine counts it.
+    pub n_bytes: u64,
+    /// What it may take.
+    pub n_bytes_max: u64,
+}
+
+/// Whether any of the changes puts a row where there may have been none.
+pub fn adds_rows(changes: &[Change]) -> bool {
+    changes.iter().any(|change| match change {
+        Change::Insert(_) | Change::Upsert(_) => true,
+        Change::Delete(_) => false,
+        Change::Diff { diff, .. } => *diff > 0,
+    })
+}
 
 /// An error frame in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]

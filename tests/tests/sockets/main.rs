@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod client;
+mod full;
 mod poison;
 
 use arqon_compiler::{Options, compile};

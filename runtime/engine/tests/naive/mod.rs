@@ -61,6 +61,7 @@ impl PlanBuilder {
             outputs: Vec::new(),
             feedbacks: Vec::new(),
             releases: Vec::new(),
+            state_bytes_max: None,
         })
     }
 
