@@ -24,6 +24,7 @@ use crate::mocks::Unanswered;
 use crate::options::{Options, Purpose};
 use crate::places::Places;
 use crate::prune::prune;
+use crate::push::push;
 use crate::quotas::{check_quotas, quota_warnings};
 use crate::release::release;
 use crate::report::Report;
@@ -281,6 +282,7 @@ impl Trace {
 /// All passes over a dataflow plan.
 fn passes(dataflow: DataflowPlan, trace: &mut Trace) -> DataflowPlan {
     let dataflow = trace.keep("lower", verified_in_tests("lower", dataflow));
+    let dataflow = trace.keep("push", verified_in_tests("push", push(dataflow)));
     let dataflow = trace.keep("prune", verified_in_tests("prune", prune(dataflow)));
     let dataflow = trace.keep("fuse", verified_in_tests("fuse", fuse(dataflow)));
     trace.keep("release", verified("release", release(dataflow)))

@@ -27,6 +27,8 @@ mod mocks;
 mod placed;
 mod lower;
 mod release;
+mod total;
+mod push;
 mod prune;
 mod fuse;
 mod example;

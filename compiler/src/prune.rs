@@ -9,13 +9,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arqon_operators::{BinaryOp, Expr, ExprKind, Function, UnaryOp};
+use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
     DataflowPlan, Group, Join, JoinOutput, Map, Operator, Stage, StageKind, Step, StepId, Window,
 };
 use arqon_types::{Field, Schema, Type};
 use smallvec::{SmallVec, smallvec};
 
+use crate::total::never_fails;
 use crate::walk::{for_each_child, for_each_child_mut};
 
 /// The same plan with narrower rows before joins and unions.
@@ -244,45 +245,6 @@ fn group_needs(group: &Group, n_input: usize) -> Vec<Need> {
         read(expr, &mut need);
     }
     need
-}
-
-/// Whether the expression has a value for every row.
-fn never_fails(expr: &Expr) -> bool {
-    let itself = match &expr.kind {
-        ExprKind::Column(_)
-        | ExprKind::Local(_)
-        | ExprKind::Literal(_)
-        | ExprKind::Field { .. }
-        | ExprKind::Unary(UnaryOp::Not, _)
-        | ExprKind::And(_)
-        | ExprKind::Or(_)
-        | ExprKind::If { .. }
-        | ExprKind::In { .. }
-        | ExprKind::Default { .. }
-        | ExprKind::List(_)
-        | ExprKind::Struct(_) => true,
-        ExprKind::Try(_) => return true,
-        ExprKind::Cast(of) => of.ty.required() == expr.ty.required(),
-        ExprKind::Binary(op, ..) => match op {
-            BinaryOp::Equal
-            | BinaryOp::NotEqual
-            | BinaryOp::Less
-            | BinaryOp::LessEqual
-            | BinaryOp::Greater
-            | BinaryOp::GreaterEqual => true,
-            BinaryOp::Add
-            | BinaryOp::Subtract
-            | BinaryOp::Multiply
-            | BinaryOp::Divide
-            | BinaryOp::Remainder
-            | BinaryOp::Concat => false,
-        },
-        ExprKind::Call { function, .. } => *function == Function::IsSome,
-        ExprKind::Unary(UnaryOp::Negate, _) | ExprKind::Lambda { .. } => false,
-    };
-    let mut all = itself;
-    for_each_child(expr, |child| all = all && never_fails(child));
-    all
 }
 
 /// Where the columns of a step have gone.

@@ -154,9 +154,10 @@ fn joins_hold_what_is_read() {
   a[0]  select id, customer, amount
     { id: int64, customer: int64, amount: decimal<2> }
 #3 a[0]  map of #1
+  a[0]  where region == "EU"
   a[0]  select id, region
     { id: int64, region: string }
-#4 a[0]  left join #3 as c on customer = id where c.region == "EU" and amount > 1.00 of #2, #3
+#4 a[0]  left join #3 as c on customer = id where amount > 1.00 of #2, #3
     { id: int64, customer: int64, amount: decimal<2>, c: option<{ id: int64, region: string }> }
 #5 a[1]  map of #4
   a[1]  select id, amount, region: c.region // "none"

@@ -1,0 +1,414 @@
+//! Pass `push`: conditions move before the joins and groups that they do not need.
+//!
+//! Law: a condition that has a value for every row, and reads of a step's output only what came in
+//! by one of its inputs unchanged, leaves out the same rows there as behind the step. The step must
+//! not fail for rows that no longer reach it, since its failures are answers; and nobody else may
+//! read what comes out. What is pushed keeps its node and address, so that it is counted as what
+//! was written. A condition moves as far as it comes past a step that holds rows; past maps alone
+//! nothing would be gained.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arqon_operators::{AggregateFunction, Expr, ExprKind};
+use arqon_plan::{
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, OverKind, Stage, StageKind,
+    Step, StepId,
+};
+use arqon_types::Type;
+
+use crate::total::never_fails;
+use crate::walk::{for_each_child, for_each_child_mut};
+
+/// An input of a step: the step, and which of its inputs.
+type InputOf = (StepId, usize);
+
+/// The same plan with conditions as early as they can be.
+pub(crate) fn push(mut plan: DataflowPlan) -> DataflowPlan {
+    let mut n_readers = vec![0_usize; plan.steps.len()];
+    for input in plan.steps.iter().flat_map(|step| &step.inputs) {
+        n_readers[input.index()] += 1;
+    }
+    for (_, end) in plan.ends() {
+        n_readers[end.index()] += 1;
+    }
+    // The new steps before each input, in the order in which rows meet them.
+    let mut pushed: BTreeMap<InputOf, Vec<Step>> = BTreeMap::new();
+    for at in (0..plan.steps.len()).map(id) {
+        if let Operator::Join(join) = &plan.steps[at.index()].operator {
+            let Step { node, address, .. } = &plan.steps[at.index()];
+            let (parts, rest) = sides_of_residual(join, plan.steps[at.index()].inputs[0], &plan);
+            let join = Join { residual: rest, ..join.clone() };
+            for (side, part) in parts {
+                for (target, condition) in past_or_here(&plan, &n_readers, (at, side), part) {
+                    let step = filter(&plan, target, (node, address), condition);
+                    pushed.entry(target).or_default().push(step);
+                }
+            }
+            plan.steps[at.index()].operator = Operator::Join(join);
+            continue;
+        }
+        let Operator::Map(map) = &plan.steps[at.index()].operator else { continue };
+        let mut map = map.clone();
+        let mut has_moved = false;
+        while let Some((address, condition)) = first_part(&map) {
+            let Some(targets) = past(&plan, &n_readers, (at, 0), &condition) else { break };
+            for (target, condition) in targets {
+                let node = &plan.steps[at.index()].node;
+                let step = filter(&plan, target, (node, &address), condition);
+                pushed.entry(target).or_default().push(step);
+            }
+            drop_first_part(&mut map);
+            has_moved = true;
+        }
+        if has_moved {
+            plan.steps[at.index()].operator = Operator::Map(map);
+        }
+    }
+    if pushed.is_empty() { plan } else { rebuilt(plan, pushed) }
+}
+
+fn id(at: usize) -> StepId {
+    StepId(u32::try_from(at).expect("ids are 32 bits"))
+}
+
+/// The part of a map's first condition that rows meet first, with its stage's address, if it has a
+/// value for every row. Behind one that has not, the others see fewer rows.
+fn first_part(map: &Map) -> Option<(Arc<str>, Expr)> {
+    let Stage { address, kind: StageKind::Filter(condition) } = map.stages.first()? else {
+        return None;
+    };
+    let part = match &condition.kind {
+        ExprKind::And(parts) => parts.first()?,
+        _ => condition,
+    };
+    never_fails(part).then(|| (Arc::clone(address), part.clone()))
+}
+
+/// Takes that part away.
+fn drop_first_part(map: &mut Map) {
+    let StageKind::Filter(condition) = &mut map.stages[0].kind else { return };
+    match &mut condition.kind {
+        ExprKind::And(parts) if parts.len() > 1 => {
+            parts.remove(0);
+            if let [_] = parts.as_slice() {
+                *condition = parts.remove(0);
+            }
+        }
+        _ => {
+            map.stages.remove(0);
+        }
+    }
+}
+
+/// A step that leaves out rows before an input.
+fn filter(
+    plan: &DataflowPlan,
+    (step, input): InputOf,
+    (node, address): (&Arc<str>, &Arc<str>),
+    condition: Expr,
+) -> Step {
+    let from = plan.steps[step.index()].inputs[input];
+    let stage = Stage { address: Arc::clone(address), kind: StageKind::Filter(condition) };
+    Step {
+        node: Arc::clone(node),
+        address: Arc::clone(address),
+        operator: Operator::Map(Map { stages: vec![stage] }),
+        inputs: vec![from],
+        schema: Arc::clone(&plan.steps[from.index()].schema),
+    }
+}
+
+/// Where a condition goes that stands at an input, once it is past a step that holds rows; none if
+/// it does not come past one.
+fn past(
+    plan: &DataflowPlan,
+    n_readers: &[usize],
+    (reader, input): InputOf,
+    condition: &Expr,
+) -> Option<Vec<(InputOf, Expr)>> {
+    let from = plan.steps[reader.index()].inputs[input];
+    if n_readers[from.index()] != 1 {
+        return None;
+    }
+    let step = &plan.steps[from.index()];
+    let further = |input, condition| past_or_here(plan, n_readers, (from, input), condition);
+    let same = || Some(further(0, condition.clone()));
+    match &step.operator {
+        Operator::Map(map) => {
+            let before = before_map(map, condition)?;
+            past(plan, n_readers, (from, 0), &before)
+        }
+        Operator::Join(join) => {
+            let n_left = plan.steps[step.inputs[0].index()].schema.fields.len();
+            let right = &plan.steps[step.inputs[1].index()].schema.types();
+            let (side, condition) = before_join(join, n_left, right, condition)?;
+            Some(further(side, condition))
+        }
+        Operator::Group(group) => Some(further(0, before_group(group, condition)?)),
+        Operator::Distinct => same(),
+        Operator::Top(top) if reads_keys(condition, &top.per) => {
+            let by = top.by.iter().map(|key| &key.expr);
+            top.per.iter().chain(by).all(never_fails).then(same)?
+        }
+        Operator::Over(over) if reads_keys(condition, &over.per) => {
+            let by = over.by.iter().map(|key| &key.expr);
+            let is_certain = over.functions.iter().all(|function| is_certain(&function.kind));
+            (is_certain && over.per.iter().chain(by).all(never_fails)).then(same)?
+        }
+        Operator::Source(_)
+        | Operator::Log(_)
+        | Operator::Union
+        | Operator::Route(_)
+        | Operator::Arm(_)
+        | Operator::Top(_)
+        | Operator::Over(_)
+        // Of what a key has before it, all rows decide; of too many rows with a key, errors tell.
+        | Operator::Latest(_)
+        | Operator::Unique { .. }
+        | Operator::Errors(_)
+        | Operator::Variable(_)
+        | Operator::Next(_)
+        | Operator::Leave(_)
+        // What comes late is told, whatever is asked of it later.
+        | Operator::Window(_)
+        | Operator::Late(_)
+        | Operator::Session(_)
+        | Operator::Final(_)
+        | Operator::Within(_)
+        | Operator::Retain(_) => None,
+    }
+}
+
+/// As [`past`], or where it stands.
+fn past_or_here(
+    plan: &DataflowPlan,
+    n_readers: &[usize],
+    here: InputOf,
+    condition: Expr,
+) -> Vec<(InputOf, Expr)> {
+    past(plan, n_readers, here, &condition).unwrap_or_else(|| vec![(here, condition)])
+}
+
+/// The parts of a join's residual that ask one side alone, each with the side and over its rows,
+/// and what remains.
+fn sides_of_residual(
+    join: &Join,
+    left: StepId,
+    plan: &DataflowPlan,
+) -> (Vec<(usize, Expr)>, Option<Expr>) {
+    let Some(residual) = &join.residual else { return (Vec::new(), None) };
+    // A row of the left side without a match has its place in the others.
+    let (takes_left, takes_right) = match join.kind {
+        JoinKind::Inner | JoinKind::Semi => (true, true),
+        JoinKind::Left | JoinKind::Anti => (false, true),
+        JoinKind::Full => (false, false),
+    };
+    let keys = join.left_key.iter().chain(&join.right_key);
+    if join.asof.is_some() || !keys.chain([residual]).all(never_fails) {
+        return (Vec::new(), Some(residual.clone()));
+    }
+    let n_left = plan.steps[left.index()].schema.fields.len();
+    let parts = match &residual.kind {
+        ExprKind::And(parts) => parts.clone(),
+        _ => vec![residual.clone()],
+    };
+    let mut sides = Vec::new();
+    let mut rest = Vec::new();
+    for part in parts {
+        let of_left = replaced(&part, &|of| match of.kind {
+            ExprKind::Column(at) if takes_left && at < n_left => Part::Is(of.clone()),
+            ExprKind::Column(_) => Part::Elsewhere,
+            _ => Part::Unknown,
+        });
+        let of_right = replaced(&part, &|of| match of.kind {
+            ExprKind::Column(at) if takes_right && n_left <= at => {
+                Part::Is(Expr::column(at - n_left, of.ty.clone()))
+            }
+            ExprKind::Column(_) => Part::Elsewhere,
+            _ => Part::Unknown,
+        });
+        match (of_left, of_right) {
+            (Some(part), None) => sides.push((0, part)),
+            (None, Some(part)) => sides.push((1, part)),
+            // One that reads no column says the same of all.
+            (Some(_), Some(_)) | (None, None) => rest.push(part),
+        }
+    }
+    let rest = match rest.len() {
+        0 | 1 => rest.pop(),
+        _ => Some(Expr { kind: ExprKind::And(rest), ..residual.clone() }),
+    };
+    (sides, rest)
+}
+
+/// The condition over the input of a map that fails for no row.
+fn before_map(map: &Map, condition: &Expr) -> Option<Expr> {
+    let mut condition = condition.clone();
+    for stage in map.stages.iter().rev() {
+        match &stage.kind {
+            StageKind::Filter(other) => never_fails(other).then_some(())?,
+            StageKind::Project(exprs) => {
+                exprs.iter().all(never_fails).then_some(())?;
+                condition = replaced(&condition, &|part| match part.kind {
+                    ExprKind::Column(at) => Part::Is(exprs[at].clone()),
+                    _ => Part::Unknown,
+                })?;
+            }
+            StageKind::Unnest(_) => return None,
+        }
+    }
+    Some(condition)
+}
+
+/// The side of a join to which all that a condition reads belongs, and the condition over its rows.
+fn before_join(
+    join: &Join,
+    n_left: usize,
+    right: &[Type],
+    condition: &Expr,
+) -> Option<(usize, Expr)> {
+    let times = join.asof.iter().flat_map(|asof| [&asof.left, &asof.right]);
+    let exprs = join.left_key.iter().chain(&join.right_key).chain(&join.residual).chain(times);
+    if !exprs.into_iter().all(never_fails) {
+        return None;
+    }
+    let keeps_left = join.kind != JoinKind::Full;
+    let left = replaced(condition, &|part| match part.kind {
+        ExprKind::Column(at) if keeps_left && at < n_left => Part::Is(part.clone()),
+        ExprKind::Column(_) => Part::Elsewhere,
+        _ => Part::Unknown,
+    });
+    if let Some(left) = left {
+        return Some((0, left));
+    }
+    // The latest of the right rows is another one, if some of them are left out.
+    if join.kind != JoinKind::Inner || join.asof.is_some() {
+        return None;
+    }
+    let column = |at: usize| Expr::column(at, right[at].clone());
+    let right = replaced(condition, &|part| match (&part.kind, join.output) {
+        (ExprKind::Column(at), JoinOutput::Flat) if n_left <= *at => Part::Is(column(at - n_left)),
+        (ExprKind::Field { of, idx }, JoinOutput::Nested) => match of.kind {
+            ExprKind::Column(at) if at == n_left => Part::Is(column(*idx)),
+            _ => Part::Unknown,
+        },
+        (ExprKind::Column(_), _) => Part::Elsewhere,
+        _ => Part::Unknown,
+    });
+    right.map(|right| (1, right))
+}
+
+/// The condition over the rows of groups that come and go whole.
+fn before_group(group: &Group, condition: &Expr) -> Option<Expr> {
+    let aggregates = &group.aggregates;
+    let exprs = aggregates.iter().flat_map(|it| it.args.iter().chain(&it.filter));
+    // A group without keys is always there. One whose sum is too large is an error.
+    let is_certain = aggregates.iter().all(|it| always_has_value(it.function));
+    if group.keys.is_empty() || !is_certain || !group.keys.iter().chain(exprs).all(never_fails) {
+        return None;
+    }
+    replaced(condition, &|part| match part.kind {
+        ExprKind::Column(at) => {
+            group.keys.get(at).map_or(Part::Elsewhere, |key| Part::Is(key.clone()))
+        }
+        _ => Part::Unknown,
+    })
+}
+
+fn always_has_value(function: AggregateFunction) -> bool {
+    use AggregateFunction as A;
+    match function {
+        A::Count | A::DistinctCount | A::Any | A::All => true,
+        // Sums may overflow, lists be too long, and an end may be missing where rows were taken
+        // back that had not come.
+        A::Sum
+        | A::Average
+        | A::Min
+        | A::Max
+        | A::First
+        | A::Last
+        | A::List
+        | A::Top
+        | A::Quantile
+        | A::StandardDeviation
+        | A::Variance => false,
+    }
+}
+
+/// Whether a value along an order is there for every row.
+fn is_certain(kind: &OverKind) -> bool {
+    let has_value = match kind {
+        OverKind::Aggregate { aggregate, .. } => always_has_value(aggregate.function),
+        OverKind::Lag { .. }
+        | OverKind::Lead { .. }
+        | OverKind::First { .. }
+        | OverKind::RowNumber
+        | OverKind::Rank
+        | OverKind::DenseRank => true,
+    };
+    has_value && kind.exprs().into_iter().all(never_fails)
+}
+
+/// Whether a condition reads only columns that are keys of the groups, as they came.
+fn reads_keys(condition: &Expr, per: &[Expr]) -> bool {
+    let is_key =
+        |at: usize| per.iter().any(|key| matches!(key.kind, ExprKind::Column(key) if key == at));
+    let mut all = !matches!(condition.kind, ExprKind::Column(at) if !is_key(at));
+    for_each_child(condition, |child| all = all && reads_keys(child, per));
+    all
+}
+
+/// What becomes of a part of a condition.
+enum Part {
+    /// It is this before the step.
+    Is(Expr),
+    /// It is not there before the step.
+    Elsewhere,
+    /// Its own parts decide.
+    Unknown,
+}
+
+/// A condition before a step, if all of it is there.
+fn replaced(condition: &Expr, of: &dyn Fn(&Expr) -> Part) -> Option<Expr> {
+    match of(condition) {
+        Part::Is(expr) => Some(expr),
+        Part::Elsewhere => None,
+        Part::Unknown => {
+            let mut copy = condition.clone();
+            let mut is_whole = true;
+            for_each_child_mut(&mut copy, |child| match replaced(child, of) {
+                Some(expr) => *child = expr,
+                None => is_whole = false,
+            });
+            is_whole.then_some(copy)
+        }
+    }
+}
+
+/// The plan with the new steps, and without maps that have nothing left to do.
+fn rebuilt(plan: DataflowPlan, mut pushed: BTreeMap<InputOf, Vec<Step>>) -> DataflowPlan {
+    let mut steps: Vec<Step> = Vec::with_capacity(plan.steps.len() + pushed.len());
+    let mut places: Vec<StepId> = Vec::with_capacity(plan.steps.len());
+    for (at, mut step) in plan.steps.into_iter().enumerate() {
+        for (input, of) in step.inputs.iter_mut().enumerate() {
+            *of = places[of.index()];
+            for mut new in pushed.remove(&(id(at), input)).into_iter().flatten() {
+                new.inputs = vec![*of];
+                *of = id(steps.len());
+                steps.push(new);
+            }
+        }
+        if matches!(&step.operator, Operator::Map(map) if map.stages.is_empty()) {
+            places.push(step.inputs[0]);
+        } else {
+            places.push(id(steps.len()));
+            steps.push(step);
+        }
+    }
+    let mut rebuilt = DataflowPlan { steps, ..DataflowPlan { steps: Vec::new(), ..plan } };
+    for end in rebuilt.ends_mut() {
+        *end = places[end.index()];
+    }
+    rebuilt
+}
