@@ -19,7 +19,7 @@ use arqon_engine::{BackendChoice, Changes, EngineOptions, TopicInput};
 use arqon_formats::InputRows;
 use arqon_plan::DataflowPlan;
 use arqon_proto::BodyCodec;
-use arqon_server::Config;
+use arqon_server::{Config, Idle};
 use arqon_types::Epoch;
 use tokio::runtime::Runtime;
 
@@ -73,7 +73,7 @@ pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, 
     let edge = edge::options(None, &Config::default())?;
     let workers = n_workers(arguments.workers.map(usize::from));
     let engine = EngineOptions { n_workers: workers, backend: BackendChoice::Auto };
-    let mut host = Host::start(plan.clone(), engine, Some(edge), (&collector, None))?;
+    let mut host = Host::start(plan.clone(), engine, Some(edge), (&collector, None, Idle::Rest))?;
     let (url, token) = host
         .address()
         .ok_or_else(|| Failure::internal("the demo's circuit has topics at its edge"))?;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use arqon_engine::{EngineOptions, FEEDBACK_EPOCHS_MAX, TopicInput};
 use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
-use arqon_server::EpochClock;
+use arqon_server::{EpochClock, Idle};
 use arqon_types::{Edge, TopicName};
 
 use self::bindings::OutputBinding;
@@ -64,7 +64,10 @@ pub(crate) fn run(
     let engine = EngineOptions { n_workers: n_workers(workers), backend: arguments.backend.into() };
     let times = arguments.times.as_deref().map(Times::open).transpose()?;
     let clock = times.map(|times| Box::new(times) as Box<dyn EpochClock>);
-    let host = Host::start(plan, engine, edge, (&collector, clock))?;
+    // Who waits for clients goes on while nothing comes; files have their epochs at any speed.
+    let stays = has_edge && !arguments.until_idle;
+    let idle = if stays { Idle::Tick } else { Idle::Rest };
+    let host = Host::start(plan, engine, edge, (&collector, clock, idle))?;
     if let Some(address) = host.address() {
         edge::announce(console, &address, arguments, writes_stdout)?;
     }
@@ -90,7 +93,7 @@ pub(crate) fn run(
                 Ok(())
             }
         });
-    if fed.is_ok() && has_edge && !arguments.until_idle {
+    if fed.is_ok() && stays {
         stay(&signals, &collector);
     }
     let endless = std::mem::take(&mut reader.endless);

@@ -445,3 +445,50 @@ fn times_of_epochs_are_kept_and_taken_again() {
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("times.ndjson:1: no time of an epoch"), "{}", ran.stderr);
 }
+
+#[test]
+fn epochs_that_came_by_themselves_come_again() {
+    let scene = Scene::new();
+    scene.write(
+        "present.yaml",
+        "arqon: 1\ncircuit: present\nschemas:\n  Sign: { who: string }\n  All: { n: int64 }\n\
+         topics:\n  signs: { schema: Sign, carries: full, key: who, retain: 10s, edge: in }\n  \
+         all: { schema: All, carries: delta, edge: out }\nflow:\n  n:\n    from: signs\n    do:\n      \
+         - group: []\n        agg: { n: count() }\n    to: all\naccess:\n  all: { publish: [signs], \
+         subscribe: [all] }\n",
+    );
+    scene.write("signs.ndjson", "{\"who\":\"ann\"}\n{\"who\":\"bob\"}\n");
+    let line = |epoch: u64, second: u64, tick: &str| {
+        format!("{{\"epoch\":{epoch},\"time\":\"2001-01-01T00:00:{second:02}Z\"{tick}}}\n")
+    };
+    let tick = ",\"tick\":true";
+    let kept = [line(1, 0, ""), line(2, 10, tick), line(3, 12, ""), line(4, 22, tick)].concat();
+    scene.write("times.ndjson", &kept);
+    let ran = scene.arqon(&[
+        "run",
+        "present.yaml",
+        "--until-idle",
+        "--quiet",
+        "--epoch-rows",
+        "1",
+        "--times",
+        "times.ndjson",
+        "--input",
+        "signs=signs.ndjson",
+        "--output",
+        "all=-",
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let change = |epoch: u64, diff: i64, n: i64| {
+        format!("{{\"$epoch\":{epoch},\"$diff\":{diff},\"$row\":{{\"n\":{n}}}}}\n")
+    };
+    let wanted: String = [(1, 1), (2, 0), (3, 1), (4, 0)]
+        .iter()
+        .map(|(epoch, n)| {
+            let gone = if *epoch == 1 { String::new() } else { change(*epoch, -1, 1 - n) };
+            gone + &change(*epoch, 1, *n)
+        })
+        .collect();
+    assert_eq!(ran.stdout, wanted);
+    assert_eq!(std::fs::read_to_string(scene.path("times.ndjson")).unwrap(), kept);
+}

@@ -145,7 +145,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         passes: trace.passes,
         tests,
         not_runnable,
-        not_honoured: not_honoured(&resolved, &flow),
+        not_honoured: not_honoured(&resolved),
         diagnostics: at_declarations(report.into_sorted(), sources.text()),
         profiles: circuit.profiles.iter().map(|profile| profile.name.node.clone()).collect(),
         facts: notes.map_or_else(Facts::default, |notes| Facts::new(circuit, notes)),

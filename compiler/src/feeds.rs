@@ -1,7 +1,7 @@
 //! Who puts rows into a topic: nodes of the flow, and those outside of it.
 
 use arqon_grammar::ast;
-use arqon_plan::RetentionRule;
+use arqon_plan::{History, RetentionRule};
 use arqon_types::Discipline;
 
 use crate::resolve::{Resolved, Topic};
@@ -51,6 +51,23 @@ pub(crate) fn expiry(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> 
             Expiry::Ruled(RetentionRule::Time { field, length, late })
         }
     })
+}
+
+/// Which of a topic's events are there for subscribers who come later. Of collections, what is
+/// retained is what there is.
+pub(crate) fn history(resolved: &Resolved<'_>, id: TopicId) -> History {
+    let topic = resolved.topic(id);
+    let ast = topic.ast().filter(|_| topic.discipline == Discipline::Events);
+    let Some(retain) = ast.and_then(|ast| ast.retain.as_ref()) else { return History::All };
+    let late = ast.and_then(|ast| ast.late.as_ref()).map_or(0, |late| late.node);
+    match (retain.node, topic.time) {
+        (ast::Retain::Nothing, _) => History::Nothing,
+        (ast::Retain::Bytes(bytes), _) => History::Ruled(RetentionRule::Bytes(bytes)),
+        (ast::Retain::Nanoseconds(length), None) => History::Ruled(RetentionRule::Arrival(length)),
+        (ast::Retain::Nanoseconds(length), Some(field)) => {
+            History::Ruled(RetentionRule::Time { field, length, late })
+        }
+    }
 }
 
 /// The topics of whose rows somebody sees that they go: the flow, or who subscribes to a

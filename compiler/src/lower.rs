@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 use arqon_operators::{Expr, ExprKind, Function};
 use arqon_plan::{
-    ARRIVAL, Arm, DataflowPlan, Feedback, Frame, Latest, Loop, LoopId, MARK, Map, Operator, Output,
-    PLACE_FIELD, Plan, Route, Stage, StageKind, Step, StepId, TopicPlan, Unnest, is_hidden,
-    n_places,
+    ARRIVAL, Arm, DataflowPlan, Feedback, Frame, History, Latest, Loop, LoopId, MARK, Map,
+    Operator, Output, PLACE_FIELD, Plan, Route, Stage, StageKind, Step, StepId, TopicPlan, Unnest,
+    is_hidden, n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 use smallvec::SmallVec;
 
-use crate::feeds::{Writers, is_control, is_fed_from_outside, watched, writers};
+use crate::feeds::{Writers, history, is_control, is_fed_from_outside, watched, writers};
 use crate::keys::{Keys, output_keys, proves};
 use crate::marks::Marks;
 use crate::mocks::{Mocked, Unanswered};
@@ -114,6 +114,7 @@ pub(crate) fn lower(
                 verified: ast.is_none_or(|ast| ast.unchecked.is_none()),
                 lateness: (is_fed && marks.topics.contains(&id)).then(late),
                 arrival: is_fed && marks.arrivals.topics.contains(&id),
+                history: history(resolved, TopicId(id)),
             })
         })
         .chain(granted.into_iter().map(Some))
@@ -309,6 +310,7 @@ impl Lowering<'_, '_> {
                 verified: true,
                 lateness: None,
                 arrival: false,
+                history: History::All,
             });
         }
         Some(granted)

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::code::{discipline, names, warnings};
-use arqon_plan::{RetentionRule, WindowFrame};
+use arqon_plan::{History, RetentionRule, WindowFrame};
 use arqon_types::{Discipline, TopicName};
 
-use crate::feeds::{Expiry, Writers, comes_in, expiry, is_control, watched, writers};
+use crate::feeds::{Expiry, Writers, comes_in, expiry, history, is_control, watched, writers};
 use crate::report::Report;
 use crate::resolve::Resolved;
 use crate::typed::{Input, NodeId, TopicId, TypedNode, Verb};
@@ -413,7 +413,11 @@ fn idle_late(resolved: &Resolved<'_>, flow: &Flow, marks: &Marks, report: &mut R
     for (id, topic) in resolved.topics.iter().enumerate() {
         let Some(late) = topic.ast().and_then(|ast| ast.late.as_ref()) else { continue };
         let retention = expiry(resolved, TopicId(id), writers[id].len());
+        let is_shown = topic.edge.emits() && is_by_time(history(resolved, TopicId(id)));
         if let Some(Expiry::Ruled(RetentionRule::Time { .. })) = retention {
+            continue;
+        }
+        if is_shown {
             continue;
         }
         let why = if topic.time.is_none() {
@@ -423,7 +427,8 @@ fn idle_late(resolved: &Resolved<'_>, flow: &Flow, marks: &Marks, report: &mut R
         } else if !marks.topics.contains(&id) {
             match retention {
                 Some(Expiry::Ruled(_)) => "no `window` reads it, and its `retain` is a size",
-                Some(Expiry::Marked(_)) | None => "no `window` reads it, and it has no `retain`",
+                Some(Expiry::Marked(_)) => "nobody sees its rows, or sees them go",
+                None => "no `window` reads it, and it has no `retain`",
             }
         } else {
             continue;
@@ -434,4 +439,9 @@ fn idle_late(resolved: &Resolved<'_>, flow: &Flow, marks: &Marks, report: &mut R
             format!("`late` of topic `{}` has no effect: {why}", topic.name),
         ));
     }
+}
+
+/// Whether a subscriber who comes later gets no events whose time was long ago.
+fn is_by_time(history: History) -> bool {
+    matches!(history, History::Ruled(RetentionRule::Time { .. }))
 }

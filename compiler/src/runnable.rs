@@ -4,10 +4,8 @@
 //! told. Nothing is passed over in silence.
 
 use arqon_grammar::Span;
-use arqon_grammar::ast;
 
-use crate::feeds::watched;
-use crate::resolve::{Resolved, Topic, TopicOrigin};
+use crate::resolve::{Resolved, TopicOrigin};
 use crate::typed::{Input, TypedNode, Verb};
 use crate::typing::Flow;
 
@@ -32,9 +30,8 @@ pub(crate) fn not_runnable(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
     found
 }
 
-/// Parts that only tune: rates, sizes, durability, expiry of what nobody sees go.
-pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunnable> {
-    let watched = watched(resolved, flow);
+/// Parts that only tune: rates, sizes, durability.
+pub(crate) fn not_honoured(resolved: &Resolved<'_>) -> Vec<NotRunnable> {
     let mut found = Vec::new();
     let mut add = |span: Span, what: &str| {
         found.push(NotRunnable {
@@ -43,11 +40,8 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
             is_mockable: false,
         });
     };
-    for (id, topic) in resolved.topics.iter().enumerate() {
+    for topic in &resolved.topics {
         let Some(ast) = topic.ast() else { continue };
-        if let Some(retain) = expiring(topic).filter(|_| !watched[id]) {
-            add(retain, "`retain` of events that the flow does not read");
-        }
         let queue = ast.queue.as_ref().and_then(|queue| queue.max.as_ref());
         if let Some(max) = queue {
             add(max.span, "`queue`");
@@ -75,15 +69,6 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>, flow: &Flow) -> Vec<NotRunna
     }
     found.sort_by_key(|part| part.span);
     found
-}
-
-/// Where a topic says that its rows go after a time or from a size on.
-fn expiring(topic: &Topic<'_>) -> Option<Span> {
-    let retain = topic.ast()?.retain.as_ref()?;
-    match retain.node {
-        ast::Retain::Nanoseconds(_) | ast::Retain::Bytes(_) => Some(retain.span),
-        ast::Retain::Nothing => None,
-    }
 }
 
 /// Calls, and the topics through which operators get jobs and give results.

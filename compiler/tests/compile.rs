@@ -91,7 +91,7 @@ fn what_does_not_run_says_so() {
     let text = "arqon: 1\ncircuit: shop\nschemas:\n  Order: { id: int64 }\ntopics:\n  orders: \
                 { schema: Order, edge: in, retain: 64KiB }\n  seen: { schema: Order, \
                 carries: delta, edge: out, retain: 2d }\n  told: { schema: Order, edge: both, \
-                retain: 3d }\nflow:\n  a: { from: orders, to: seen }\n";
+                retain: 3d, durable: true }\nflow:\n  a: { from: orders, to: seen }\n";
     let compiled = compiled(text);
     assert!(!compiled.has_errors());
     let told = |parts: &[NotRunnable]| -> Vec<String> {
@@ -100,10 +100,7 @@ fn what_does_not_run_says_so() {
     assert_eq!(told(&compiled.not_runnable), [""; 0]);
     assert_eq!(
         told(&compiled.not_honoured),
-        [
-            "3d: `retain` of events that the flow does not read is checked, and has no effect in this \
-          version"
-        ]
+        ["true: `durable` is checked, and has no effect in this version"]
     );
 }
 

@@ -11,7 +11,7 @@ use arqon_client::{
 };
 use arqon_engine::EngineOptions;
 use arqon_plan::DataflowPlan;
-use arqon_server::{EdgeOptions, Server, ServerOptions, random_secret};
+use arqon_server::{EdgeOptions, Idle, Server, ServerOptions, random_secret};
 use arqon_shield::Settings;
 use arqon_types::{Epoch, Field, Schema, Type};
 
@@ -48,7 +48,12 @@ fn serve() -> (Server, String, String) {
         settings: Settings::default(),
         secret: random_secret().expect("a secret"),
     };
-    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge), clock: None };
+    let options = ServerOptions {
+        engine: EngineOptions::default(),
+        edge: Some(edge),
+        clock: None,
+        idle: Idle::Tick,
+    };
     let server = Server::start(plan(), options, |_| {}).expect("the server starts");
     let url = format!("ws://{}", server.address().expect("the edge listens"));
     let token = server.token().expect("the edge has topics").to_owned();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arqon_compiler::{Options, compile};
 use arqon_engine::EngineOptions;
 use arqon_proto::ErrorCode;
-use arqon_server::{EdgeOptions, Server, ServerOptions, random_secret};
+use arqon_server::{EdgeOptions, Idle, Server, ServerOptions, random_secret};
 use arqon_shield::Settings;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value as Json;
@@ -43,7 +43,12 @@ fn every_session_of_the_page_is_played() {
         settings: Settings::default(),
         secret: random_secret().unwrap(),
     };
-    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge), clock: None };
+    let options = ServerOptions {
+        engine: EngineOptions::default(),
+        edge: Some(edge),
+        clock: None,
+        idle: Idle::Tick,
+    };
     let server = Server::start(plan.expect("the circuit compiles"), options, |_| {}).unwrap();
     let sessions = blocks(&page, "session");
     assert!(sessions.len() > 6, "the page has sessions");

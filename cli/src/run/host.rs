@@ -2,7 +2,7 @@
 
 use arqon_engine::{EngineOptions, TopicInput};
 use arqon_plan::DataflowPlan;
-use arqon_server::{EdgeOptions, EpochClock, FeedError, Server, ServerOptions, StartError};
+use arqon_server::{EdgeOptions, EpochClock, FeedError, Idle, Server, ServerOptions, StartError};
 use arqon_types::{Epoch, TopicName};
 
 use super::collector::Collector;
@@ -29,19 +29,20 @@ impl Host {
         plan: DataflowPlan,
         engine: EngineOptions,
         edge: Option<EdgeOptions>,
-        (collector, clock): (&Collector, Option<Box<dyn EpochClock>>),
+        (collector, clock, idle): (&Collector, Option<Box<dyn EpochClock>>, Idle),
     ) -> Result<Self, Failure> {
         let sink = collector.clone();
-        let server = Server::start(plan, ServerOptions { engine, edge, clock }, move |output| {
-            sink.out(output);
-        })
-        .map_err(|error| {
-            let text = Failure::chain(&error);
-            match error {
-                StartError::Listen(_) => Failure::unreachable(text),
-                _ => Failure::internal(text),
-            }
-        })?;
+        let server =
+            Server::start(plan, ServerOptions { engine, edge, clock, idle }, move |output| {
+                sink.out(output);
+            })
+            .map_err(|error| {
+                let text = Failure::chain(&error);
+                match error {
+                    StartError::Listen(_) => Failure::unreachable(text),
+                    _ => Failure::internal(text),
+                }
+            })?;
         Ok(Self { server, collector: collector.clone(), has_fed: false })
     }
 

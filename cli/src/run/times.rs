@@ -2,14 +2,15 @@
 //!
 //! A line for each epoch, `{"epoch":1,"time":"2026-01-01T00:00:00Z"}`. Epochs that the file has
 //! take their time from it; those after it read the clock, and are written down before they run.
-//! So the same inputs, cut into the same epochs, give the same outputs again.
+//! An epoch that an idle server made by itself has `"tick":true`, and is made again in its turn. So
+//! the same inputs, cut into the same epochs, give the same outputs again.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use arqon_server::{EpochClock, UnixClock};
+use arqon_server::{Cause, EpochClock, Recorded, UnixClock};
 use arqon_types::{Epoch, format_timestamp, parse_timestamp};
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use crate::exit::Failure;
 pub(crate) struct Times {
     path: PathBuf,
     file: File,
-    known: BTreeMap<u64, i64>,
+    known: BTreeMap<u64, (i64, Cause)>,
     clock: UnixClock,
 }
 
@@ -39,11 +40,11 @@ impl Times {
         let text = std::fs::read_to_string(path).map_err(|error| unreachable("read", error))?;
         let mut known = BTreeMap::new();
         for (line, number) in text.lines().zip(1..) {
-            let (epoch, time) = entry(line).ok_or_else(|| {
+            let (epoch, known_epoch) = entry(line).ok_or_else(|| {
                 Failure::errors(format!("{}:{number}: no time of an epoch", path.display()))
                     .help("a line is `{\"epoch\":1,\"time\":\"2026-01-01T00:00:00Z\"}`")
             })?;
-            if known.insert(epoch, time).is_some() {
+            if known.insert(epoch, known_epoch).is_some() {
                 let text = format!("{}:{number}: epoch {epoch} stands twice", path.display());
                 return Err(Failure::errors(text));
             }
@@ -52,23 +53,36 @@ impl Times {
     }
 }
 
-fn entry(line: &str) -> Option<(u64, i64)> {
+fn entry(line: &str) -> Option<(u64, (i64, Cause))> {
     let entry: Value = serde_json::from_str(line).ok()?;
-    Some((entry["epoch"].as_u64()?, parse_timestamp(entry["time"].as_str()?).ok()?))
+    let is_tick = entry.get("tick").map_or(Some(false), Value::as_bool)?;
+    let cause = if is_tick { Cause::Tick } else { Cause::Input };
+    Some((entry["epoch"].as_u64()?, (parse_timestamp(entry["time"].as_str()?).ok()?, cause)))
 }
 
 impl EpochClock for Times {
-    fn time(&mut self, epoch: Epoch) -> Result<i64, String> {
-        if let Some(known) = self.known.get(&epoch.0) {
+    fn time(&mut self, epoch: Epoch, cause: Cause) -> Result<i64, String> {
+        if let Some((known, _)) = self.known.get(&epoch.0) {
             return Ok(*known);
         }
-        let time = self.clock.time(epoch)?;
-        let line = json!({ "epoch": epoch.0, "time": format_timestamp(time) });
+        let time = self.clock.time(epoch, cause)?;
+        let mut line = json!({ "epoch": epoch.0, "time": format_timestamp(time) });
+        if cause == Cause::Tick {
+            line["tick"] = Value::Bool(true);
+        }
         let written = writeln!(self.file, "{line}").and_then(|()| self.file.sync_data());
         let path = self.path.display();
         written.map_err(|error| {
             format!("the time of epoch {epoch} is not written to `{path}`: {error}")
         })?;
         Ok(time)
+    }
+
+    fn recorded(&self, epoch: Epoch) -> Recorded {
+        match self.known.range(epoch.0..).next() {
+            Some((at, (_, Cause::Tick))) if *at == epoch.0 => Recorded::Tick,
+            Some(_) => Recorded::Other,
+            None => Recorded::Nothing,
+        }
     }
 }

@@ -240,6 +240,20 @@ pub struct TopicPlan {
     /// field of type timestamp behind those of the schema and before the mark. A row keeps it: what
     /// is taken back has the time with which it came. Not for topics that carry `delta`.
     pub arrival: bool,
+    /// Which of its events are there for subscribers who come later; all, of what is no event.
+    pub history: History,
+}
+
+/// Which events of a topic are there for subscribers who come later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum History {
+    /// All.
+    All,
+    /// None.
+    Nothing,
+    /// Those that are retained, the oldest being the first in the topic's log.
+    Ruled(RetentionRule),
 }
 
 /// The name of the field that carries the time of the epoch in which a row came.

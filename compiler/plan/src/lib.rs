@@ -26,8 +26,8 @@ pub use artifact::{
 pub use builder::PlanBuilder;
 pub use codec::CodecError;
 pub use dataflow::{
-    ARRIVAL, Arm, Asof, Closing, DataflowPlan, FLOW_PLACE, Feedback, Frame, Group, Join, JoinKind,
-    JoinOutput, Latest, LogOrder, Loop, LoopId, MARK, Map, Operator, Order, Output, Over,
+    ARRIVAL, Arm, Asof, Closing, DataflowPlan, FLOW_PLACE, Feedback, Frame, Group, History, Join,
+    JoinKind, JoinOutput, Latest, LogOrder, Loop, LoopId, MARK, Map, Operator, Order, Output, Over,
     OverFunction, OverKind, PLACE_FIELD, Release, Retention, RetentionRule, Route, Session,
     SortKey, Stage, StageKind, Step, StepId, Ties, Top, TopicPlan, Variable, Window, is_hidden,
     n_places,

@@ -8,9 +8,9 @@ use arqon_operators::{Expr, ExprKind};
 use arqon_types::{Edge, Field, Schema, format_duration};
 
 use crate::dataflow::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, LogOrder, LoopId, Operator, Order, Over,
-    OverFunction, OverKind, Retention, RetentionRule, SortKey, Stage, StageKind, Step, StepId,
-    Ties, Top,
+    DataflowPlan, Group, History, Join, JoinKind, JoinOutput, LogOrder, LoopId, Operator, Order,
+    Over, OverFunction, OverKind, Retention, RetentionRule, SortKey, Stage, StageKind, Step,
+    StepId, Ties, Top,
 };
 use crate::derive::extent::bytes_text;
 use crate::facts::{Held, State};
@@ -87,6 +87,13 @@ pub fn dataflow_text(plan: &DataflowPlan) -> String {
         }
         if let Some(late) = topic.lateness {
             words.push(format!("marked late {}", format_duration(late)));
+        }
+        match topic.history {
+            History::All => {}
+            History::Nothing => words.push("without history".to_owned()),
+            History::Ruled(rule) => {
+                words.push(format!("with history {}", rule_text(rule, &topic.schema)));
+            }
         }
         words.push(schema_text(&topic.schema));
         out.line(0, words.join(" "));
@@ -657,7 +664,16 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
 
 /// When a topic lets go of rows, for people.
 fn retention_text(Retention { rule, order }: Retention, schema: &Schema) -> String {
-    let newest = match rule {
+    let order = match order {
+        LogOrder::Log => "in log order",
+        LogOrder::Flow => "as written",
+        LogOrder::Both => "in log order, then as written",
+    };
+    format!("{}, {order}", rule_text(rule, schema))
+}
+
+fn rule_text(rule: RetentionRule, schema: &Schema) -> String {
+    match rule {
         RetentionRule::Bytes(bytes) => format!("the newest {}", bytes_text(bytes)),
         RetentionRule::Arrival(length) => format!("for {} from coming", format_duration(length)),
         RetentionRule::Time { field, length, late } => {
@@ -665,13 +681,7 @@ fn retention_text(Retention { rule, order }: Retention, schema: &Schema) -> Stri
                 if late == 0 { String::new() } else { format!(" + {}", format_duration(late)) };
             format!("for {}{late} of {}", format_duration(length), named(schema, &[field]))
         }
-    };
-    let order = match order {
-        LogOrder::Log => "in log order",
-        LogOrder::Flow => "as written",
-        LogOrder::Both => "in log order, then as written",
-    };
-    format!("{newest}, {order}")
+    }
 }
 
 /// The parts of a stateful step's key, as people read them.

@@ -36,9 +36,9 @@ use arqon_types::{Discipline, Schema, TopicName, Type, error_schema};
 use smallvec::SmallVec;
 
 use crate::dataflow::{
-    Closing, DataflowPlan, Frame, Group, Join, JoinKind, JoinOutput, LoopId, Map, Operator, Over,
-    OverKind, Release, Retention, RetentionRule, Session, StageKind, Step, StepId, Top, TopicPlan,
-    Variable, Window,
+    Closing, DataflowPlan, Frame, Group, History, Join, JoinKind, JoinOutput, LoopId, Map,
+    Operator, Over, OverKind, Release, Retention, RetentionRule, Session, StageKind, Step, StepId,
+    Top, TopicPlan, Variable, Window,
 };
 
 /// Deepest nesting of an expression.
@@ -130,8 +130,20 @@ impl<'a> Verifier<'a> {
             self.require(topic.discipline != Discipline::Full || !topic.key.is_empty(), || {
                 "a `full` topic has no key".into()
             });
+            self.history(topic);
             self.schema(&topic.schema);
         }
+    }
+
+    fn history(&mut self, topic: &TopicPlan) {
+        let is_sound = match topic.history {
+            History::All => true,
+            History::Nothing => topic.discipline == Discipline::Events,
+            History::Ruled(rule) => {
+                topic.discipline == Discipline::Events && is_sound(rule, &topic.schema.types())
+            }
+        };
+        self.require(is_sound, || format!("a history of {:?}", topic.history));
     }
 
     fn schema(&mut self, schema: &Schema) {
@@ -335,14 +347,9 @@ impl<'a> Verifier<'a> {
         let has_places = places.len() == retention.order.n_places()
             && places.iter().all(|ty| *ty == Type::Int64);
         self.require(has_places, || "rows without a place in the log".into());
-        let is_sound = match retention.rule {
-            RetentionRule::Bytes(bytes) => 0 < bytes,
-            RetentionRule::Arrival(length) => 0 < length,
-            RetentionRule::Time { field, length, late } => {
-                0 < length && 0 <= late && row.get(field) == Some(&Type::Timestamp)
-            }
-        };
-        self.require(is_sound, || format!("a retention by {:?}", retention.rule));
+        self.require(is_sound(retention.rule, row), || {
+            format!("a retention by {:?}", retention.rule)
+        });
         self.yields(row, schema);
     }
 
@@ -868,3 +875,14 @@ struct Scope {
 
 /// Most violations that are reported at once.
 const VIOLATIONS_MAX: usize = 20;
+
+/// Whether rows of such types can go by the rule.
+fn is_sound(rule: RetentionRule, row: &[Type]) -> bool {
+    match rule {
+        RetentionRule::Bytes(bytes) => 0 < bytes,
+        RetentionRule::Arrival(length) => 0 < length,
+        RetentionRule::Time { field, length, late } => {
+            0 < length && 0 <= late && row.get(field) == Some(&Type::Timestamp)
+        }
+    }
+}

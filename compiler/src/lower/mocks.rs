@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arqon_operators::{Expr, ExprKind, Function};
 use arqon_plan::{
-    Join, JoinKind, JoinOutput, Operator, Output, PLACE_FIELD, StageKind, Step, StepId, TopicPlan,
-    n_places,
+    History, Join, JoinKind, JoinOutput, Operator, Output, PLACE_FIELD, StageKind, Step, StepId,
+    TopicPlan, n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
 
@@ -364,5 +364,6 @@ fn delta_topic(name: TopicName, schema: Schema, edge: Edge) -> TopicPlan {
         verified: false,
         lateness: None,
         arrival: false,
+        history: History::All,
     }
 }

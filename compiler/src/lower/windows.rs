@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arqon_operators::Expr;
 use arqon_plan::{
-    Closing, Frame, MARK, Operator, Output, Session, Step, StepId, TopicPlan, Window, WindowFrame,
-    WindowStep, WithinStep,
+    Closing, Frame, History, MARK, Operator, Output, Session, Step, StepId, TopicPlan, Window,
+    WindowFrame, WindowStep, WithinStep,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
@@ -65,6 +65,7 @@ impl Lowering<'_, '_> {
                 verified: true,
                 lateness: None,
                 arrival: false,
+                history: History::All,
             })
         };
         self.flow.nodes.iter().zip(&self.late).filter_map(topic).collect()

@@ -26,6 +26,9 @@ pub struct EpochOutput {
     pub stats: EpochStats,
     /// Whether the flow has written to control topics, so that another epoch is to come.
     pub feedback: Feedback,
+    /// When, at the earliest, a row goes because of when it came, if no epoch comes before: an epoch
+    /// of that time lets it go.
+    pub due: Option<i64>,
 }
 
 impl EpochOutput {
@@ -34,6 +37,7 @@ impl EpochOutput {
         self.deltas.extend(later.deltas);
         self.stats.add(&later.stats);
         self.feedback = later.feedback;
+        self.due = later.due;
     }
 }
 
@@ -195,6 +199,7 @@ impl Gathering {
             Some(mut sum) => {
                 merge_counts(&mut sum.counts, &record.counts);
                 sum.errors.extend(record.errors);
+                sum.due = sum.due.into_iter().chain(record.due).min();
                 for (sum, rows) in sum.outputs.iter_mut().zip(record.outputs) {
                     sum.extend(rows);
                 }
@@ -227,6 +232,7 @@ impl Gathering {
     fn output(&self, epoch: u64, record: EpochRecord) -> EpochOutput {
         let mut stats = EpochStats { epoch: Epoch(epoch), ..EpochStats::default() };
         let layout = &self.counters.layout;
+        let due = record.due;
         for (idx, counts) in record.counts.into_iter().enumerate() {
             let (node, address) = layout.counters[idx].clone();
             stats.rows_touched += counts.touched;
@@ -270,7 +276,7 @@ impl Gathering {
             updates.sort_by_key(|update| update.diff > 0);
             deltas.extend(delta(topic.clone(), epoch, updates));
         }
-        EpochOutput { epoch: Epoch(epoch), deltas, stats, feedback: Feedback::Settled }
+        EpochOutput { epoch: Epoch(epoch), deltas, stats, feedback: Feedback::Settled, due }
     }
 }
 

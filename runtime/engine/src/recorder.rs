@@ -17,7 +17,7 @@ use arqon_types::{ColumnBatch, ErrorRow, Field, PackedRow, Schema, Value};
 use crate::stats::{CounterKind, Counts};
 
 /// A place in [`Layout::counters`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CounterId(pub(crate) usize);
 
 /// What is counted and collected, the same for all workers.
@@ -49,6 +49,11 @@ pub(crate) struct EpochRecord {
     pub(crate) errors: Vec<(ErrorRow, i64)>,
     /// One collection per output topic, and then one per feedback.
     pub(crate) outputs: Vec<Vec<(PackedRow, i64)>>,
+    /// When a step, from now on, lets go of a row because of when it came; of steps of which the
+    /// epoch has changed that.
+    dues: Vec<(CounterId, Option<i64>)>,
+    /// When the first of all steps does, after the epoch.
+    pub(crate) due: Option<i64>,
 }
 
 /// The epochs that are not reported yet.
@@ -57,6 +62,8 @@ pub(crate) struct Recorder {
     n_counters: usize,
     n_outputs: usize,
     epochs: BTreeMap<u64, EpochRecord>,
+    /// When steps let go of a row, after the last epoch that was taken.
+    dues: BTreeMap<CounterId, i64>,
 }
 
 impl Recorder {
@@ -66,6 +73,7 @@ impl Recorder {
             n_counters: layout.counters.len(),
             n_outputs: layout.n_outputs,
             epochs: BTreeMap::new(),
+            dues: BTreeMap::new(),
         }
     }
 
@@ -75,13 +83,23 @@ impl Recorder {
             counts: vec![Counts::default(); self.n_counters],
             errors: Vec::new(),
             outputs: vec![Vec::new(); self.n_outputs],
+            dues: Vec::new(),
+            due: None,
         })
     }
 
-    /// Takes the finished record of an epoch.
+    /// Takes the finished record of an epoch; epochs are taken in order.
     pub(crate) fn take(&mut self, epoch: u64) -> EpochRecord {
         self.epoch(epoch);
-        self.epochs.remove(&epoch).expect("the record was just made sure of")
+        let mut record = self.epochs.remove(&epoch).expect("the record was just made sure of");
+        for (step, due) in std::mem::take(&mut record.dues) {
+            match due {
+                Some(due) => self.dues.insert(step, due),
+                None => self.dues.remove(&step),
+            };
+        }
+        record.due = self.dues.values().min().copied();
+        record
     }
 }
 
@@ -115,6 +133,11 @@ impl Meter {
     /// Writes to the counters of an epoch.
     pub(crate) fn count(&self, epoch: u64, write: impl FnOnce(&mut Counts)) {
         write(&mut self.recorder.borrow_mut().epoch(epoch).counts[self.counter.0]);
+    }
+
+    /// Says when the step lets go of a row because of when it came.
+    pub(crate) fn due(&self, epoch: u64, due: Option<i64>) {
+        self.recorder.borrow_mut().epoch(epoch).dues.push((self.counter, due));
     }
 
     /// Sends a row to the node's errors, and counts it there.

@@ -221,5 +221,9 @@ impl KeyLogic<1> for RetainLogic {
             let n = self.remove(age, i64::MAX);
             let_go(&row, n, out);
         }
+        if let RetentionRule::Arrival(length) = self.rule {
+            let oldest = self.kept.first_key_value();
+            out.due(oldest.map(|((moment, _), _)| moment.saturating_add(length)));
+        }
     }
 }

@@ -92,6 +92,11 @@ impl Emitter {
         self.counts.released += n_rows;
     }
 
+    /// Says when, from now on, a row goes because of when it came.
+    pub(crate) fn due(&self, due: Option<i64>) {
+        self.meter.due(self.epoch, due);
+    }
+
     /// Sends a row to the node's errors.
     pub(crate) fn fault(&self, fault: &Fault, row: String, diff: i64) {
         self.meter.fault(self.epoch, fault, row, diff);

@@ -4,17 +4,24 @@
 //! crowd of them shares an epoch. **Invariant:** at most [`EPOCHS_UNDER_WAY_MAX`] epochs are in
 //! the engine, fewer than the channel of its outputs holds; so neither ever waits for the other.
 //! Of a circuit that writes to control topics it is one: each begins with what the one before left.
+//!
+//! Where nothing comes, rows that are due to go because of when they came still go: by a tick, an
+//! epoch without input. A record of the epochs of a run says which were ticks, so that they come
+//! again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use arqon_engine::{Changes, Dataflow, EpochInput, EpochOutput, Feedback, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_shield::{ShutdownHandle, ToBus, ToClient};
-use arqon_spine::{Bus, Output, SessionId, StateFull, TopicInput as BusInput, adds_rows};
-use arqon_types::{Change, Discipline, Epoch, TopicName};
+use arqon_spine::{
+    AppliedEpoch, Bus, Output, SessionId, StateFull, TopicInput as BusInput, adds_rows,
+};
+use arqon_types::{Change, Epoch, TopicName, Type};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::{EpochClock, unix_nanoseconds};
+use crate::clock::{Cause, EpochClock, Recorded, unix_nanoseconds};
 
 /// Epochs that the engine may have at once.
 pub(crate) const EPOCHS_UNDER_WAY_MAX: usize = 8;
@@ -24,6 +31,20 @@ const EPOCHS_OF_MESSAGES_MAX: usize = 2;
 pub(crate) const OUTPUTS_MAX: usize = 2 * EPOCHS_UNDER_WAY_MAX;
 /// Frames that are handled before epochs are looked at again.
 const FRAMES_PER_TURN: usize = 256;
+
+/// Nanoseconds between ticks, at least: on an idle server a row goes so much later at most.
+const TICK_INTERVAL: i64 = 100_000_000;
+/// How long the hub sleeps at most before it looks at the clock again, which may have been set.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// What a server does while nothing comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// Nothing: rows go with the next epoch. So a run of files has the same epochs at any speed.
+    Rest,
+    /// It makes an epoch when a row is due to go because of when it came.
+    Tick,
+}
 
 /// Why changes are not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,20 +90,35 @@ pub(crate) struct Ears {
     pub(crate) commands: mpsc::Receiver<Command>,
 }
 
+/// What a hub is made of, beside what it joins.
+pub(crate) struct HubOptions {
+    pub(crate) shutdown: Option<ShutdownHandle>,
+    pub(crate) clock: Box<dyn EpochClock>,
+    pub(crate) idle: Idle,
+}
+
 pub(crate) struct Hub {
     bus: Bus,
     dataflow: Dataflow,
     engine_inputs: BTreeSet<TopicName>,
-    types: BTreeMap<TopicName, (Discipline, Vec<arqon_types::Type>)>,
+    types: BTreeMap<TopicName, Vec<Type>>,
     outboxes: BTreeMap<SessionId, mpsc::Sender<ToClient>>,
     shutdown: Option<ShutdownHandle>,
     clock: Box<dyn EpochClock>,
     /// What the state of the circuit takes, and may take.
     state_bytes: i64,
     state_bytes_max: Option<u64>,
-    n_under_way: usize,
+    idle: Idle,
+    /// When the last epoch came that the clock was asked for.
+    time: i64,
+    /// When the epochs under way came, the oldest first.
+    under_way: VecDeque<i64>,
     /// At most so many.
     n_under_way_max: usize,
+    /// When the engine lets go of a row, as of the last epoch that came out.
+    due: Option<i64>,
+    /// Before this there is no other tick.
+    no_tick_before: i64,
     /// Whether the last epoch that came out leaves something to go back.
     feedback: Feedback,
     /// Whether that makes epochs by itself.
@@ -99,12 +135,9 @@ impl Hub {
         bus: Bus,
         dataflow: Dataflow,
         plan: &DataflowPlan,
-        (shutdown, clock): (Option<ShutdownHandle>, Box<dyn EpochClock>),
+        HubOptions { shutdown, clock, idle }: HubOptions,
     ) -> Self {
-        let types = plan
-            .topics
-            .iter()
-            .map(|topic| (topic.name.clone(), (topic.discipline, topic.schema.types())));
+        let types = plan.topics.iter().map(|topic| (topic.name.clone(), topic.schema.types()));
         Self {
             bus,
             dataflow,
@@ -115,7 +148,11 @@ impl Hub {
             clock,
             state_bytes: 0,
             state_bytes_max: plan.state_bytes_max,
-            n_under_way: 0,
+            idle,
+            time: 0,
+            under_way: VecDeque::new(),
+            due: None,
+            no_tick_before: i64::MIN,
             n_under_way_max: if plan.feedbacks.is_empty() { EPOCHS_UNDER_WAY_MAX } else { 1 },
             feedback: Feedback::Settled,
             settles: false,
@@ -130,6 +167,9 @@ impl Hub {
         let mut frames = Vec::with_capacity(FRAMES_PER_TURN);
         let (mut has_edge, mut has_engine) = (true, true);
         loop {
+            self.close_epochs();
+            self.settle();
+            self.tick();
             if self.is_done() {
                 if let Some(shutdown) = self.shutdown.take() {
                     shutdown.shut_down(self.ending.unwrap_or(1011));
@@ -139,7 +179,9 @@ impl Hub {
                 }
             }
             let takes_commands = self.ending.is_none()
-                && (self.failure.is_some() || self.n_under_way < self.n_under_way_max);
+                && (self.failure.is_some()
+                    || self.under_way.len() < self.n_under_way_max && !self.repeats_tick());
+            let sleep = self.sleep();
             tokio::select! {
                 biased;
                 output = ears.outputs.recv(), if has_engine => {
@@ -167,16 +209,15 @@ impl Hub {
                     Some(Command::Finish { code }) => self.ending = Some(code),
                     None => self.ending = Some(1001),
                 },
+                () = tokio::time::sleep(sleep.unwrap_or_default()), if sleep.is_some() => {}
             }
-            self.close_epochs();
-            self.settle();
         }
     }
 
     fn is_done(&self) -> bool {
         self.failure.is_some()
             || self.ending.is_some()
-                && self.n_under_way == 0
+                && self.under_way.is_empty()
                 && !self.bus.has_input()
                 && !self.goes_on()
     }
@@ -184,14 +225,14 @@ impl Hub {
     /// Lets go back what waits for it, if nothing else makes an epoch; answers who waits.
     fn settle(&mut self) {
         if self.failure.is_none() {
-            if self.n_under_way > 0 || !self.settles {
+            if !self.under_way.is_empty() || !self.settles || self.repeats_tick() {
                 return;
             }
             if self.feedback == Feedback::Pending {
                 let epoch = self.bus.mint_epoch(&[]);
                 let taken = self.dataflow.feed_back(epoch);
                 // A failure is kept, and told below.
-                let _ = self.under_way(taken);
+                let _ = self.taken(taken);
             }
         }
         let answer = match (&self.failure, &self.feedback, self.state_full()) {
@@ -209,6 +250,45 @@ impl Hub {
     /// Whether another epoch will make itself.
     fn goes_on(&self) -> bool {
         self.settles && self.feedback == Feedback::Pending
+    }
+
+    /// Whether the next epoch is one that came by itself in the run that is repeated.
+    fn repeats_tick(&self) -> bool {
+        // A message that waits has the epoch for its own: then another run is repeated.
+        self.failure.is_none()
+            && !self.bus.has_input()
+            && self.clock.recorded(self.bus.next_epoch()) == Recorded::Tick
+    }
+
+    /// When a tick is due, if nothing comes before.
+    fn next_tick(&self) -> Option<i64> {
+        let is_idle = self.idle == Idle::Tick
+            && self.failure.is_none()
+            && self.ending.is_none()
+            && self.under_way.is_empty()
+            && !self.bus.has_input()
+            && self.feedback != Feedback::Pending
+            && self.clock.recorded(self.bus.next_epoch()) == Recorded::Nothing;
+        let due = self.due.into_iter().chain(self.bus.next_due()).min();
+        due.filter(|_| is_idle).map(|due| due.max(self.no_tick_before))
+    }
+
+    /// How long there is nothing to do, if that ends by itself.
+    fn sleep(&self) -> Option<Duration> {
+        let nanoseconds = self.next_tick()?.saturating_sub(self.clock.now());
+        Some(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0)).min(SLEEP_MAX))
+    }
+
+    /// Makes an epoch without input, if one is due.
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        let is_repeated = self.repeats_tick() && self.under_way.len() < self.n_under_way_max;
+        if is_repeated || self.next_tick().is_some_and(|due| due <= now) {
+            self.no_tick_before = now.saturating_add(TICK_INTERVAL);
+            let epoch = self.bus.mint_epoch(&[]);
+            // A failure is kept and told to whoever feeds next.
+            let _ = self.feed_engine(epoch, Cause::Tick, Vec::new());
+        }
     }
 
     fn hear(&mut self, message: ToBus) {
@@ -257,7 +337,8 @@ impl Hub {
             self.failure.get_or_insert_with(|| "the engine has ended".to_owned());
             return;
         };
-        self.n_under_way -= 1;
+        let time = self.under_way.pop_front().expect("what comes out was under way");
+        self.due = output.due;
         if let Feedback::Endless(topics) = &output.feedback {
             let names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
             tracing::warn!(topics = names.join(", "), "control topics do not settle");
@@ -265,14 +346,15 @@ impl Hub {
         self.feedback = output.feedback.clone();
         self.state_bytes += output.stats.state_grown;
         self.bus.limit_state(self.state_full());
-        let frames = self.bus.apply(output.epoch, output.deltas, unix_nanoseconds());
+        let applied = AppliedEpoch { epoch: output.epoch, time, deltas: output.deltas };
+        let frames = self.bus.apply(applied, unix_nanoseconds());
         self.deliver(frames);
     }
 
     /// Closes the open epoch while the engine has room.
     fn close_epochs(&mut self) {
         let n_max = EPOCHS_OF_MESSAGES_MAX.min(self.n_under_way_max);
-        if self.n_under_way >= n_max || self.failure.is_some() {
+        if self.under_way.len() >= n_max || self.failure.is_some() {
             return;
         }
         if let Some(closed) = self.bus.close_epoch() {
@@ -282,7 +364,7 @@ impl Hub {
             };
             let topics = closed.inputs.into_iter().map(rows).collect();
             // A failure is kept and told to whoever feeds next.
-            let _ = self.feed_engine(closed.epoch, topics);
+            let _ = self.feed_engine(closed.epoch, Cause::Input, topics);
         }
     }
 
@@ -299,20 +381,20 @@ impl Hub {
         }
         self.feed_open_epoch()?;
         for input in &topics {
-            if !self.engine_inputs.contains(&input.topic) && !self.bus.is_observed(&input.topic) {
+            if !self.engine_inputs.contains(&input.topic) && !self.bus.orders(&input.topic) {
                 return Err(FeedError::NotAnInput(input.topic.clone()));
             }
         }
-        let observed: Vec<BusInput> = topics
+        let events: Vec<BusInput> = topics
             .iter()
-            .filter(|input| self.bus.is_observed(&input.topic))
+            .filter(|input| self.bus.orders(&input.topic))
             .map(|input| BusInput {
                 topic: input.topic.clone(),
                 changes: self.rows_of(&input.topic, &input.changes),
             })
             .collect();
-        let epoch = self.bus.mint_epoch(&observed);
-        self.feed_engine(epoch, topics)?;
+        let epoch = self.bus.mint_epoch(&events);
+        self.feed_engine(epoch, Cause::Input, topics)?;
         Ok(epoch)
     }
 
@@ -323,7 +405,8 @@ impl Hub {
             topic: input.topic,
             changes: Changes::Rows(input.changes),
         };
-        self.feed_engine(closed.epoch, closed.inputs.into_iter().map(rows).collect())
+        let topics = closed.inputs.into_iter().map(rows).collect();
+        self.feed_engine(closed.epoch, Cause::Input, topics)
     }
 
     fn end_time(&mut self) -> Result<Epoch, FeedError> {
@@ -333,27 +416,35 @@ impl Hub {
         }
         let epoch = self.bus.mint_epoch(&[]);
         let taken = self.dataflow.end_time(epoch);
-        self.under_way(taken).map(|()| epoch)
+        self.taken(taken).map(|()| epoch)
     }
 
-    fn feed_engine(&mut self, epoch: Epoch, topics: Vec<TopicInput>) -> Result<(), FeedError> {
+    fn feed_engine(
+        &mut self,
+        epoch: Epoch,
+        cause: Cause,
+        topics: Vec<TopicInput>,
+    ) -> Result<(), FeedError> {
         if let Some(reason) = &self.failure {
             return Err(FeedError::Stopped(reason.clone()));
         }
         let topics =
             topics.into_iter().filter(|input| self.engine_inputs.contains(&input.topic)).collect();
-        let taken = match self.clock.time(epoch) {
-            Ok(time) => self.dataflow.feed(EpochInput { epoch, time, topics }),
+        let taken = match self.clock.time(epoch, cause) {
+            Ok(time) => {
+                self.time = time;
+                self.dataflow.feed(EpochInput { epoch, time, topics })
+            }
             Err(reason) => Err(arqon_engine::FeedError::Stopped(reason)),
         };
-        self.under_way(taken)
+        self.taken(taken)
     }
 
     /// Counts an epoch that the engine has taken, or stops.
-    fn under_way(&mut self, taken: Result<(), arqon_engine::FeedError>) -> Result<(), FeedError> {
+    fn taken(&mut self, taken: Result<(), arqon_engine::FeedError>) -> Result<(), FeedError> {
         match taken {
             Ok(()) => {
-                self.n_under_way += 1;
+                self.under_way.push_back(self.time);
                 Ok(())
             }
             Err(error) => {
@@ -366,20 +457,14 @@ impl Hub {
         }
     }
 
-    /// The changes one by one, for an input that clients may also subscribe to.
+    /// Events one by one, for a topic in which the bus says where they stand.
     fn rows_of(&self, topic: &TopicName, changes: &Changes) -> Vec<Change> {
         match changes {
             Changes::Rows(changes) => changes.clone(),
             Changes::Errors(_) => Vec::new(),
             Changes::Columns(batch) => {
-                let (discipline, types) = &self.types[topic];
-                let row = |at| batch.row(at, types);
-                let change = |at| match discipline {
-                    Discipline::Events => Change::Insert(row(at)),
-                    Discipline::Full => Change::Upsert(row(at)),
-                    Discipline::Delta => Change::Diff { row: row(at), diff: batch.diffs[at] },
-                };
-                (0..batch.len()).map(change).collect()
+                let types = &self.types[topic];
+                (0..batch.len()).map(|at| Change::Insert(batch.row(at, types))).collect()
             }
         }
     }

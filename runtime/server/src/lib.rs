@@ -11,7 +11,7 @@ mod hub;
 mod server;
 
 pub use arqon_spine::StateFull;
-pub use clock::{EpochClock, UnixClock};
+pub use clock::{Cause, EpochClock, Recorded, UnixClock};
 pub use config::{Config, ConfigError, ConfigLimits};
-pub use hub::FeedError;
+pub use hub::{FeedError, Idle};
 pub use server::{EdgeOptions, FinishError, Server, ServerOptions, StartError, random_secret};

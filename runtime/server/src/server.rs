@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::clock::{EpochClock, UnixClock, unix_nanoseconds};
-use crate::hub::{Command, Ears, FeedError, Hub, OUTPUTS_MAX};
+use crate::hub::{Command, Ears, FeedError, Hub, HubOptions, Idle, OUTPUTS_MAX};
 use crate::topics::{edge_grants, filter_compiler, topic_specs};
 
 /// Threads that carry websockets.
@@ -36,6 +36,8 @@ pub struct ServerOptions {
     pub edge: Option<EdgeOptions>,
     /// Says the time of each epoch; the machine's clock if there is none.
     pub clock: Option<Box<dyn EpochClock>>,
+    /// What it does while nothing comes.
+    pub idle: Idle,
 }
 
 /// How clients reach a server.
@@ -126,9 +128,10 @@ impl Server {
         })?;
         let shutdown = door.as_ref().map(|door| door.shutdown.clone());
         let clock = options.clock.unwrap_or_else(|| Box::<UnixClock>::default());
-        let hub = Hub::new(bus, dataflow, &hub_plan, (shutdown, clock));
+        let hub =
+            Hub::new(bus, dataflow, &hub_plan, HubOptions { shutdown, clock, idle: options.idle });
         let ears = Ears { edge: edge_ear, outputs, commands: commands_ear };
-        let loop_runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let loop_runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let hub = std::thread::Builder::new()
             .name("arqon:hub".to_owned())
             .spawn(move || loop_runtime.block_on(hub.run(ears)))?;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use arqon_plan::{DataflowPlan, Operator, StepId};
-use arqon_spine::{FilterCompiler, Source, TopicSpec, filter};
+use arqon_plan::{DataflowPlan, History, Operator, RetentionRule, StepId};
+use arqon_spine::{FilterCompiler, Keep, Source, TopicSpec, filter};
 use arqon_types::TopicName;
 
 /// The topics of a plan as the bus knows them.
@@ -13,6 +13,12 @@ pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
         plan.is_fed_back(topic)
             || output.is_some_and(|output| !is_own_source(plan, topic, output.step))
     };
+    let source = |topic: &TopicName| match (is_written(topic), plan.is_input(topic)) {
+        (false, _) => Source::Outside,
+        (true, false) => Source::Circuit,
+        (true, true) if plan.is_fed_back(topic) => Source::Returning,
+        (true, true) => Source::Both,
+    };
     let spec = |topic: &arqon_plan::TopicPlan| TopicSpec {
         name: topic.name.clone(),
         schema: topic.schema.clone(),
@@ -20,7 +26,16 @@ pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
         discipline: topic.discipline,
         edge: topic.edge,
         key: topic.key.iter().map(|place| topic.schema.fields[*place].name.to_string()).collect(),
-        source: if is_written(&topic.name) { Source::Circuit } else { Source::Outside },
+        source: source(&topic.name),
+        keep: match topic.history {
+            History::All => Keep::All,
+            History::Nothing => Keep::Nothing,
+            History::Ruled(RetentionRule::Bytes(bytes)) => Keep::Bytes(bytes),
+            History::Ruled(RetentionRule::Arrival(length)) => Keep::Arrival(length),
+            History::Ruled(RetentionRule::Time { field, length, late }) => {
+                Keep::Time { field, length, late }
+            }
+        },
     };
     plan.topics.iter().map(spec).collect()
 }

@@ -11,7 +11,7 @@ use arqon_proto::{Control, Encoding, Envelope, Hello, Payload, Secret};
 use arqon_shield::{
     Listener, Settings, ShutdownHandle, ToBus, ToClient, TokenRequest, TokenSecret, install_crypto,
 };
-use arqon_spine::{Bus, BusOptions, Limits, Output, Source, TopicSpec};
+use arqon_spine::{Bus, BusOptions, Keep, Limits, Output, Source, TopicSpec};
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -44,6 +44,7 @@ fn bus(limits: Limits) -> Bus {
             edge: Edge::Both,
             key: Vec::new(),
             source: Source::Outside,
+            keep: Keep::All,
         }],
         limits,
         filters: Box::new(|_, _| Err("no filters here".into())),

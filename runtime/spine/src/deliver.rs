@@ -6,12 +6,13 @@ use arqon_proto::{
     Ack, As, Control, CountedRow, Delta, Envelope, Gap, Headers, Part, Payload, Progress,
     RowChange, Snapshot, Upsert, Upserts,
 };
-use arqon_types::{DeltaBatch, Epoch, Update, Value, consolidate};
+use arqon_types::{Change, DeltaBatch, Epoch, Row, TopicName, Update, Value};
 use bytes::Bytes;
 
-use crate::machine::{Bus, ClosedEpoch, Observed, Output, SessionId, TopicInput};
+use crate::log::{Event, Saying};
+use crate::machine::{AppliedEpoch, Bus, ClosedEpoch, Output, SessionId, TopicInput, WaitingAck};
 use crate::subscription::{Pending, pass_events};
-use crate::topic::{Event, Happening, RowForm, Topic};
+use crate::topic::{Happening, RowForm, Topic};
 
 impl Bus {
     /// Closes the open epoch, if anything waits for it.
@@ -23,20 +24,11 @@ impl Bus {
         self.open_epoch = epoch.next();
         self.queue_rows = 0;
         let mut inputs = Vec::new();
-        let first_offsets = std::mem::take(&mut self.first_offsets);
         for (at, changes) in std::mem::take(&mut self.queue) {
-            let topic = &self.topics[at];
-            if topic.is_observed_input() {
-                let observed = self.observed.entry(epoch).or_default();
-                if let Some(known) = observed.iter_mut().find(|known| known.topic == at) {
-                    known.changes.extend(changes.iter().cloned());
-                } else {
-                    let first_offset = first_offsets.get(&at).copied().unwrap_or(topic.offset + 1);
-                    let changes = changes.clone();
-                    observed.push(Observed { topic: at, first_offset, changes });
-                }
-            }
-            inputs.push(TopicInput { topic: topic.spec.name.clone(), changes });
+            self.topics[at].close_epoch();
+            self.note(epoch, at, &changes);
+            let topic = self.topics[at].spec.name.clone();
+            inputs.push(TopicInput { topic, changes });
         }
         Some(ClosedEpoch { epoch, inputs })
     }
@@ -44,7 +36,7 @@ impl Bus {
     /// Mints an epoch for input that does not come from a session, such as a batch of a file.
     ///
     /// The caller closes the open epoch first, so that log order is epoch order. `inputs` need
-    /// only name topics that clients may also subscribe to; others are not looked at.
+    /// only name topics that [`Bus::orders`]; others are not looked at.
     ///
     /// # Panics
     /// If messages still wait for the open epoch.
@@ -54,65 +46,108 @@ impl Bus {
         self.open_epoch = epoch.next();
         for input in inputs {
             let Some(at) = self.by_name.get(&input.topic).copied() else { continue };
-            let topic = &mut self.topics[at];
-            if topic.is_observed_input() {
-                let first_offset = topic.offset + 1;
-                topic.offset += input.changes.len() as u64;
-                let changes = input.changes.clone();
-                let observed = Observed { topic: at, first_offset, changes };
-                self.observed.entry(epoch).or_default().push(observed);
+            if self.topics[at].is_ordered_here() {
+                self.topics[at].place(input.changes.len());
+                self.topics[at].close_epoch();
+                self.note(epoch, at, &input.changes);
             }
         }
         epoch
     }
 
-    /// Whether clients may subscribe to an input topic, so that its file rows must be named.
-    pub fn is_observed(&self, topic: &arqon_types::TopicName) -> bool {
-        self.by_name.get(topic).is_some_and(|at| self.topics[*at].is_observed_input())
+    /// Keeps what comes from outside until it is known what the circuit says beside it.
+    fn note(&mut self, epoch: Epoch, at: usize, changes: &[Change]) {
+        if !self.topics[at].is_ordered_here() {
+            return;
+        }
+        let rows = self.under_way.entry(epoch).or_default().entry(at).or_default();
+        rows.extend(changes.iter().filter_map(|change| match change {
+            Change::Insert(row) => Some(row.clone()),
+            // No door lets them into a topic of events.
+            Change::Upsert(_) | Change::Delete(_) | Change::Diff { .. } => None,
+        }));
+    }
+
+    /// Whether the bus needs the rows that files bring to a topic, to say in which order they are.
+    pub fn orders(&self, topic: &TopicName) -> bool {
+        self.by_name.get(topic).is_some_and(|at| self.topics[*at].is_ordered_here())
+    }
+
+    /// When, at the earliest, an event goes because of when it came.
+    pub fn next_due(&self) -> Option<i64> {
+        self.topics.iter().filter_map(|topic| topic.log.next_due()).min()
     }
 
     /// Takes the effects of an epoch and sends what they mean to subscribers and publishers.
     ///
     /// # Panics
     /// If epochs come out of order: the engine delivers each once, in order.
-    pub fn apply(&mut self, epoch: Epoch, deltas: Vec<DeltaBatch>, now: i64) -> Vec<Output> {
+    pub fn apply(&mut self, applied: AppliedEpoch, now: i64) -> Vec<Output> {
+        let AppliedEpoch { epoch, time, deltas } = applied;
         assert_eq!(epoch, self.applied.next(), "epochs are applied in order");
         self.now = now;
         self.applied = epoch;
-        let mut happened: Vec<(usize, Happening)> = Vec::new();
-        for observed in self.observed.remove(&epoch).unwrap_or_default() {
-            let topic = &mut self.topics[observed.topic];
-            let mut updates = Vec::new();
-            for change in &observed.changes {
-                updates.extend(topic.derive(change, epoch));
-            }
-            if !topic.is_events() {
-                consolidate(&mut updates);
-            }
-            let first = Some(observed.first_offset);
-            let happening = topic.happen(epoch, updates, first, self.limits.history_rows_max);
-            happened.push((observed.topic, happening));
-        }
-        for delta in deltas {
-            let Some(at) = self.by_name.get(&delta.topic).copied() else { continue };
-            if self.topics[at].is_observed_input() {
-                continue;
-            }
-            let topic = &mut self.topics[at];
-            happened
-                .push((at, topic.happen(epoch, delta.updates, None, self.limits.history_rows_max)));
+        self.clock = self.clock.max(time);
+        let happened = self.happen(epoch, deltas);
+        for topic in &mut self.topics {
+            topic.log.let_go(self.clock);
         }
         self.distribute(epoch, &happened);
-        for ack in self.waiting.remove(&epoch).unwrap_or_default() {
-            let frame =
-                Ack { id: ack.id, offset: ack.offset, epoch: epoch.0, durable: ack.durable };
-            self.tell(ack.session, Control::Ack(frame));
-        }
+        self.send_acks(epoch);
         let sessions: Vec<SessionId> = self.sessions.keys().copied().collect();
         for session in sessions {
             self.pump(session);
         }
         self.take_outputs()
+    }
+
+    /// Puts what an epoch came to into the topics.
+    fn happen(&mut self, epoch: Epoch, deltas: Vec<DeltaBatch>) -> Vec<(usize, Happening)> {
+        let n_max = self.limits.history_rows_max;
+        let saying = Saying { epoch: epoch.0, clock: self.clock, n_max };
+        let mut happened = Vec::new();
+        let outside = self.under_way.remove(&epoch).unwrap_or_default();
+        let mut said: BTreeMap<usize, (Vec<Row>, Vec<Update>)> =
+            outside.into_iter().map(|(at, rows)| (at, (rows, Vec::new()))).collect();
+        for delta in deltas {
+            let Some(at) = self.by_name.get(&delta.topic).copied() else { continue };
+            let topic = &mut self.topics[at];
+            if topic.is_events() {
+                said.entry(at).or_default().1 = delta.updates;
+            } else if topic.spec.edge.emits() {
+                let updates = topic.change(epoch, delta.updates, n_max);
+                happened.push((at, Happening::Changes(updates)));
+            }
+        }
+        for (at, (outside, all)) in said {
+            let events = self.topics[at].say(outside, all, saying);
+            happened.push((at, Happening::Events(events)));
+        }
+        happened
+    }
+
+    /// Sends the acks that waited for the epoch, and those of the next that need no more than to
+    /// know where it begins.
+    fn send_acks(&mut self, epoch: Epoch) {
+        for ack in self.waiting.remove(&epoch).unwrap_or_default() {
+            let offset = self.topics[ack.topic].settled(ack.offset);
+            let WaitingAck { session, id, durable, .. } = ack;
+            self.tell(session, Control::Ack(Ack { id, offset, epoch: epoch.0, durable }));
+        }
+        let next = epoch.next();
+        let mut waiting = Vec::new();
+        for ack in self.waiting.remove(&next).unwrap_or_default() {
+            match self.topics[ack.topic].known(ack.offset, next.0, epoch) {
+                Some(offset) if !ack.is_applied => {
+                    let WaitingAck { session, id, durable, .. } = ack;
+                    self.tell(session, Control::Ack(Ack { id, offset, epoch: next.0, durable }));
+                }
+                Some(_) | None => waiting.push(ack),
+            }
+        }
+        if !waiting.is_empty() {
+            self.waiting.insert(next, waiting);
+        }
     }
 
     /// Notes that a frame has left for a session, which may let more follow.
@@ -139,8 +174,7 @@ impl Bus {
                     continue;
                 }
                 let happening = happening.clone();
-                let item = Pending { epoch: epoch.0, is_snapshot: false, happening };
-                feed.push(item, rows_max);
+                feed.push(Pending::new(epoch.0, happening), rows_max);
             }
         }
     }
@@ -190,7 +224,7 @@ impl Bus {
             feed.lower = item.epoch + 1;
             subscription.begun = match &item.happening {
                 Happening::Events(events) => {
-                    let gap = pass_events(feed, events);
+                    let gap = pass_events(feed, item.is_after_gap, events);
                     subscription.spend(events.len());
                     let gap = gap.map(|(after, next)| Gap { sub, after, next });
                     let gap = gap.map(|gap| Envelope::control(Control::Gap(gap)));

@@ -100,3 +100,7 @@ fn unknown_subscription(sub: u64) -> Refusal {
 #[cfg(test)]
 #[path = "bus_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod order_tests;

@@ -9,6 +9,7 @@ mod grant;
 mod refusal;
 mod retained;
 mod dedupe;
+mod log;
 mod topic;
 mod subscription;
 mod filter;
@@ -21,9 +22,11 @@ mod handle;
 pub use filter::filter;
 pub use grant::{Action, Grant, GrantError, Principal};
 pub use limits::Limits;
-pub use machine::{Bus, BusOptions, ClosedEpoch, Output, SessionId, TopicInput, farewell};
+pub use log::Keep;
+pub use machine::{
+    AppliedEpoch, Bus, BusOptions, ClosedEpoch, Output, SessionId, TopicInput, farewell,
+};
 pub use pattern::{Pattern, PatternError};
 pub use refusal::{Refusal, StateFull, adds_rows};
-pub use retained::{Deriver, Retained};
 pub use subscription::{Filter, FilterCompiler};
 pub use topic::{Source, TopicSpec};

@@ -9,10 +9,11 @@ use arqon_proto::{
     Control, Encoding, Envelope, ErrorFrame, Int64Form, Payload, SESSION_TOPIC, SessionLimits,
     Welcome,
 };
-use arqon_types::{Change, Epoch, Row, Schema, TopicName};
+use arqon_types::{Change, DeltaBatch, Epoch, Row, Schema, TopicName};
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::dedupe::Offset;
 use crate::grant::Principal;
 use crate::limits::Limits;
 use crate::refusal::{Refusal, StateFull};
@@ -62,6 +63,17 @@ pub struct ClosedEpoch {
     pub inputs: Vec<TopicInput>,
 }
 
+/// What an epoch came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AppliedEpoch {
+    /// Its number.
+    pub epoch: Epoch,
+    /// When it came, in nanoseconds since 1970: what `epoch_time()` of its rows is.
+    pub time: i64,
+    /// What changed in the topics of the circuit.
+    pub deltas: Vec<DeltaBatch>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) principal: Principal,
@@ -72,21 +84,16 @@ pub(crate) struct Session {
     pub(crate) n_faults: usize,
 }
 
-/// An ack that waits for its epoch to be applied.
+/// An ack that waits for its epoch to be applied, or for its offset to be known.
 #[derive(Debug, Clone)]
 pub(crate) struct WaitingAck {
     pub(crate) session: SessionId,
     pub(crate) id: Uuid,
-    pub(crate) offset: u64,
-    pub(crate) durable: Option<bool>,
-}
-
-/// Changes of an observed input that wait for their epoch to be applied.
-#[derive(Debug, Clone)]
-pub(crate) struct Observed {
     pub(crate) topic: usize,
-    pub(crate) first_offset: u64,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) offset: Offset,
+    /// Whether it tells of effects.
+    pub(crate) is_applied: bool,
+    pub(crate) durable: Option<bool>,
 }
 
 /// The bus of one circuit.
@@ -105,11 +112,13 @@ pub struct Bus {
     pub(crate) queue_rows: usize,
     /// Why nothing may be added, if so.
     pub(crate) state_full: Option<StateFull>,
-    pub(crate) first_offsets: BTreeMap<usize, u64>,
-    pub(crate) observed: BTreeMap<Epoch, Vec<Observed>>,
+    /// Events from outside whose epoch is under way, by topic and in log order.
+    pub(crate) under_way: BTreeMap<Epoch, BTreeMap<usize, Vec<Row>>>,
     pub(crate) waiting: BTreeMap<Epoch, Vec<WaitingAck>>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) now: i64,
+    /// The greatest time of epochs so far.
+    pub(crate) clock: i64,
     seed: u64,
     n_ids: u64,
 }
@@ -163,11 +172,11 @@ impl Bus {
             queue: Vec::new(),
             queue_rows: 0,
             state_full: None,
-            first_offsets: BTreeMap::new(),
-            observed: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             waiting: BTreeMap::new(),
             outputs: Vec::new(),
             now: 0,
+            clock: i64::MIN,
             seed: options.seed,
             n_ids: 0,
         }
@@ -181,6 +190,11 @@ impl Bus {
     /// The newest epoch whose effects are known.
     pub fn applied(&self) -> Epoch {
         self.applied
+    }
+
+    /// The epoch that is minted next.
+    pub fn next_epoch(&self) -> Epoch {
+        self.open_epoch
     }
 
     /// Whether messages wait for an epoch.

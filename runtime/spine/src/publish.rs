@@ -3,11 +3,11 @@
 use arqon_proto::{
     Ack, AckMode, Control, DIFF_MAX, Delta, Envelope, ErrorCode, Kind, Payload, RowError,
 };
-use arqon_types::{Change, Discipline, Row, TopicName};
+use arqon_types::{Change, Discipline, Epoch, Row, TopicName};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::dedupe::FirstAck;
+use crate::dedupe::{FirstAck, Offset};
 use crate::grant::Action;
 use crate::machine::{Bus, SessionId, WaitingAck};
 use crate::refusal::{Refusal, adds_rows};
@@ -28,6 +28,7 @@ enum Effect {
     },
     /// The id was seen before: only the ack is due.
     Repeated {
+        topic: usize,
         first: FirstAck,
     },
 }
@@ -38,6 +39,7 @@ struct Due {
     id: Uuid,
     mode: AckMode,
     durable: Option<bool>,
+    topic: usize,
     first: FirstAck,
 }
 
@@ -129,7 +131,7 @@ impl Bus {
         };
         let first = envelope.id.and_then(|id| topic.dedupe.first(id, &state.principal.name));
         let effect = if let Some(first) = first {
-            Effect::Repeated { first }
+            Effect::Repeated { topic: at, first }
         } else {
             check_diffs(&envelope.payload, self.limits.diff_max)?;
             let changes = changes_of(topic, envelope, state.encoding)?;
@@ -174,8 +176,8 @@ impl Bus {
             None => return,
         };
         let (topic, changes) = match effect {
-            Effect::Repeated { first } => {
-                return self.acknowledge(session, Due { id, mode, durable, first });
+            Effect::Repeated { topic, first } => {
+                return self.acknowledge(session, Due { id, mode, durable, topic, first });
             }
             Effect::Changes { topic, changes } => (topic, changes),
         };
@@ -188,37 +190,38 @@ impl Bus {
             self.topics[topic].dedupe.remember(id, &principal, first, ids_max);
             first
         });
-        self.acknowledge(session, Due { id, mode, durable, first });
+        self.acknowledge(session, Due { id, mode, durable, topic, first });
     }
 
     fn acknowledge(&mut self, session: SessionId, due: Due) {
-        let Due { id, mode, durable, first } = due;
-        let is_applied = first.epoch <= self.applied.0;
-        let waits = first.mode == AckMode::Applied || mode == AckMode::Applied;
+        let Due { id, mode, durable, topic, first } = due;
+        let FirstAck { offset, epoch, mode: first_mode } = first;
         if mode == AckMode::None {
             return;
         }
-        if waits && !is_applied {
-            let ack = WaitingAck { session, id, offset: first.offset, durable };
-            self.waiting.entry(arqon_types::Epoch(first.epoch)).or_default().push(ack);
-        } else {
-            let ack = Ack { id, offset: first.offset, epoch: first.epoch, durable };
-            self.tell(session, Control::Ack(ack));
+        let is_applied = first_mode == AckMode::Applied || mode == AckMode::Applied;
+        let waits = is_applied && self.applied.0 < epoch;
+        match self.topics[topic].known(offset, epoch, self.applied) {
+            Some(offset) if !waits => {
+                self.tell(session, Control::Ack(Ack { id, offset, epoch, durable }));
+            }
+            // An ack promises an offset, and the circuit may yet say something before.
+            Some(_) | None => {
+                let ack = WaitingAck { session, id, topic, offset, is_applied, durable };
+                self.waiting.entry(Epoch(epoch)).or_default().push(ack);
+            }
         }
     }
 
     /// Puts changes into the open epoch and returns the offset of the last.
-    fn enqueue(&mut self, at: usize, mut changes: Vec<Change>) -> u64 {
-        let topic = &mut self.topics[at];
-        self.first_offsets.entry(at).or_insert(topic.offset + 1);
-        // A message is one place in the log; several events in one message are several.
-        topic.offset += if topic.is_events() { changes.len().max(1) as u64 } else { 1 };
+    fn enqueue(&mut self, at: usize, mut changes: Vec<Change>) -> Offset {
+        let offset = self.topics[at].place(changes.len());
         self.queue_rows += changes.len();
         match self.queue.last_mut() {
             Some((topic, waiting)) if *topic == at => waiting.append(&mut changes),
             Some(_) | None => self.queue.push((at, changes)),
         }
-        self.topics[at].offset
+        offset
     }
 }
 

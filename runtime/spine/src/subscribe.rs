@@ -8,11 +8,12 @@ use arqon_types::Epoch;
 use uuid::Uuid;
 
 use crate::grant::Action;
+use crate::log::{Replay, Run};
 use crate::machine::{Bus, SessionId};
 use crate::pattern::Pattern;
 use crate::refusal::Refusal;
 use crate::subscription::{Feed, Filter, Pending, Subscription};
-use crate::topic::{Event, Happening, Topic};
+use crate::topic::{Happening, Topic};
 
 impl Bus {
     pub(crate) fn subscribe(&mut self, session: SessionId, id: Option<Uuid>, request: &Subscribe) {
@@ -134,7 +135,8 @@ impl Bus {
                 let mut feed = Feed::new(at, filter, 0, 0);
                 let state = topic.retained.snapshot(applied);
                 let happening = Happening::Changes(Arc::new(state));
-                feed.push(Pending { epoch: applied.0, is_snapshot: true, happening }, rows_max);
+                let item = Pending { is_snapshot: true, ..Pending::new(applied.0, happening) };
+                feed.push(item, rows_max);
                 Ok(feed)
             }
             (Begin::Now, _) => Ok(Feed::new(at, filter, applied.0 + 1, 0)),
@@ -153,9 +155,9 @@ impl Bus {
                     return Err(yet_to_come(after, applied));
                 }
                 let mut feed = Feed::new(at, filter, after + 1, 0);
-                for (epoch, happening) in topic.history.iter().filter(|(epoch, _)| *epoch > after) {
-                    let happening = happening.clone();
-                    feed.push(Pending { epoch: *epoch, is_snapshot: false, happening }, rows_max);
+                for (epoch, updates) in topic.history.iter().filter(|(epoch, _)| *epoch > after) {
+                    let happening = Happening::Changes(Arc::clone(updates));
+                    feed.push(Pending::new(*epoch, happening), rows_max);
                 }
                 Ok(feed)
             }
@@ -175,34 +177,34 @@ impl Bus {
         filter: Option<Filter>,
     ) -> Result<Feed, Refusal> {
         let topic = &self.topics[at];
-        let name = &topic.spec.name;
-        let kept = || topic.history.iter().flat_map(|(_, happening)| events_of(happening));
-        let last = kept().last().map_or(0, |event| event.offset);
-        let replay = |after_offset: u64| {
-            let mut feed = Feed::new(at, filter.clone(), 0, after_offset);
-            // What is no longer kept is named, not passed over.
-            feed.has_gap = kept().next().is_some_and(|first| first.offset > after_offset + 1);
-            for (epoch, happening) in &topic.history {
-                let events = events_of(happening).iter();
-                let later: Vec<Event> =
-                    events.filter(|event| event.offset > after_offset).cloned().collect();
-                let happening = Happening::Events(Arc::new(later));
-                feed.push(Pending { epoch: *epoch, is_snapshot: false, happening }, usize::MAX);
+        let (name, log) = (&topic.spec.name, &topic.log);
+        let last = log.last();
+        let feed = |behind: u64, replay: Replay| {
+            let mut feed = Feed::new(at, filter, 0, behind);
+            for Run { epoch, events, is_after_gap } in replay.runs {
+                let happening = Happening::Events(Arc::new(events));
+                let item = Pending { is_after_gap, ..Pending::new(epoch, happening) };
+                feed.push(item, usize::MAX);
             }
+            feed.is_cut |= replay.is_cut;
             feed
         };
         match &request.from {
-            Begin::Now => Ok(Feed::new(at, filter, 0, last)),
-            Begin::Snapshot => Ok(replay(0)),
+            Begin::Now => Ok(feed(last, Replay::default())),
+            Begin::Snapshot => {
+                let (behind, replay) = log.snapshot();
+                Ok(feed(behind, replay))
+            }
             Begin::Offset(offset) if *offset > last => {
                 let message = format!("offset {offset} is yet to come; the last is {last}");
                 Err(Refusal::new(ErrorCode::Unavailable, message).help("subscribe from \"now\""))
             }
-            Begin::Offset(offset) => Ok(replay(*offset)),
-            Begin::Epoch(epoch) if *epoch < topic.history_after => {
+            // What is no longer kept is named, not passed over.
+            Begin::Offset(offset) => Ok(feed(*offset, log.after(*offset))),
+            Begin::Epoch(epoch) if *epoch < log.whole_after() => {
                 let message = format!(
                     "events of `{name}` are kept after epoch {}, not {epoch}",
-                    topic.history_after
+                    log.whole_after()
                 );
                 Err(Refusal::new(ErrorCode::Gone, message).help("subscribe from \"snapshot\""))
             }
@@ -210,10 +212,8 @@ impl Bus {
                 Err(yet_to_come(*epoch, self.applied))
             }
             Begin::Epoch(epoch) => {
-                let before = topic.history.iter().take_while(|(at, _)| at <= epoch);
-                let before = before.flat_map(|(_, happening)| events_of(happening)).last();
-                let first = kept().next().map_or(0, |first| first.offset - 1);
-                Ok(replay(before.map_or(first, |event| event.offset)))
+                let behind = log.end_of(*epoch);
+                Ok(feed(behind, log.after(behind)))
             }
             Begin::Time(_) => {
                 let message = "without a store no times of events are kept";
@@ -228,11 +228,4 @@ impl Bus {
 fn yet_to_come(epoch: u64, last: Epoch) -> Refusal {
     let message = format!("epoch {epoch} is yet to come; the last is {last}");
     Refusal::new(ErrorCode::Unavailable, message).help("subscribe from \"now\"")
-}
-
-fn events_of(happening: &Happening) -> &[Event] {
-    match happening {
-        Happening::Events(events) => events,
-        Happening::Changes(_) => &[],
-    }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arqon_proto::{As, Envelope};
 use arqon_types::{Epoch, Row, Schema, Update, consolidate};
 
-use crate::topic::{Event, Happening};
+use crate::log::Event;
+use crate::topic::Happening;
 
 /// A checked expression over a topic's rows.
 pub type Filter = Arc<dyn Fn(&Row) -> bool + Send + Sync>;
@@ -22,7 +23,16 @@ pub(crate) struct Pending {
     pub(crate) epoch: u64,
     /// The state at the subscription's begin: its frame has `lower` 0, and it is never merged.
     pub(crate) is_snapshot: bool,
+    /// Events are missing before it.
+    pub(crate) is_after_gap: bool,
     pub(crate) happening: Happening,
+}
+
+impl Pending {
+    /// What happened in an epoch.
+    pub(crate) fn new(epoch: u64, happening: Happening) -> Self {
+        Self { epoch, is_snapshot: false, is_after_gap: false, happening }
+    }
 }
 
 /// One topic of a subscription.
@@ -33,8 +43,8 @@ pub(crate) struct Feed {
     pub(crate) lower: u64,
     /// The last offset that was sent, dropped or passed over.
     pub(crate) offset: u64,
-    /// Events were dropped after `offset`.
-    pub(crate) has_gap: bool,
+    /// Events are missing behind all that is pending.
+    pub(crate) is_cut: bool,
     pub(crate) pending: VecDeque<Pending>,
     pending_rows: usize,
 }
@@ -56,7 +66,7 @@ impl Feed {
             filter,
             lower,
             offset,
-            has_gap: false,
+            is_cut: false,
             pending: VecDeque::new(),
             pending_rows: 0,
         }
@@ -74,7 +84,10 @@ impl Feed {
                 )),
             };
         }
+        item.is_after_gap |= std::mem::take(&mut self.is_cut);
         if item.happening.n_rows() == 0 && !item.is_snapshot {
+            // What the filter holds back is no gap, and hides none.
+            self.is_cut = item.is_after_gap;
             return;
         }
         self.pending_rows += item.happening.n_rows();
@@ -101,7 +114,9 @@ impl Feed {
         if self.pending.iter().all(is_events) {
             while self.pending_rows > pending_rows_max && self.pending.len() > 1 {
                 self.pop();
-                self.has_gap = true;
+                if let Some(next) = self.pending.front_mut() {
+                    next.is_after_gap = true;
+                }
             }
             return;
         }
@@ -119,15 +134,19 @@ impl Feed {
         if !merged.is_empty() {
             self.pending_rows += merged.len();
             let happening = Happening::Changes(Arc::new(merged));
-            self.pending.push_back(Pending { epoch, is_snapshot: false, happening });
+            self.pending.push_back(Pending::new(epoch, happening));
         }
     }
 }
 
-/// Where a feed of events stands after it sent `events`, and the hole before them.
-pub(crate) fn pass_events(feed: &mut Feed, events: &[Event]) -> Option<(u64, u64)> {
+/// Where a feed stands after it sent an item of `events`, and the hole before them.
+pub(crate) fn pass_events(
+    feed: &mut Feed,
+    is_after_gap: bool,
+    events: &[Event],
+) -> Option<(u64, u64)> {
     let (first, last) = (events.first()?.offset, events.last()?.offset);
-    let gap = std::mem::take(&mut feed.has_gap).then_some((feed.offset, first));
+    let gap = is_after_gap.then_some((feed.offset, first));
     feed.offset = last;
     gap
 }

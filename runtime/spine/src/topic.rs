@@ -4,19 +4,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arqon_proto::{BodyCodec, Encoding, Int64Form, RowCodec};
-use arqon_types::{Change, Discipline, Edge, Epoch, Row, Schema, TopicName, Update};
+use arqon_types::{Discipline, Edge, Epoch, Row, Schema, TopicName, Update};
 use bytes::Bytes;
 
-use crate::dedupe::DedupeWindow;
-use crate::retained::{Deriver, Retained};
+use crate::dedupe::{DedupeWindow, Offset};
+use crate::log::{Event, EventLog, Keep, Saying, written};
+use crate::retained::Retained;
 
 /// Who writes a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Clients and files: an input of the circuit.
     Outside,
-    /// A node of the circuit.
+    /// Nodes of the circuit.
     Circuit,
+    /// Both: what the circuit writes in an epoch stands behind what comes from outside.
+    Both,
+    /// Both: what the circuit has written comes back in the next epoch, before all else.
+    Returning,
 }
 
 /// The contract of a topic, from the plan.
@@ -36,13 +41,8 @@ pub struct TopicSpec {
     pub key: Vec<String>,
     /// Who writes it.
     pub source: Source,
-}
-
-/// An event with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Event {
-    pub(crate) offset: u64,
-    pub(crate) row: Row,
+    /// Which of its events are kept for those who come later.
+    pub keep: Keep,
 }
 
 /// How a session wants its rows.
@@ -75,11 +75,16 @@ pub(crate) struct Topic {
     pub(crate) codec: BodyCodec,
     pub(crate) key: Vec<usize>,
     pub(crate) retained: Retained,
-    pub(crate) deriver: Deriver,
+    pub(crate) log: EventLog,
     pub(crate) dedupe: DedupeWindow,
-    /// The last offset that was given.
-    pub(crate) offset: u64,
-    pub(crate) history: VecDeque<(u64, Happening)>,
+    /// The last offset that was given to a message.
+    offset: u64,
+    /// Events from outside in the open epoch.
+    n_open: u64,
+    /// Where those of the last epoch that had any begin.
+    began: u64,
+    /// Changes of a collection, by epoch.
+    pub(crate) history: VecDeque<(u64, Arc<Vec<Update>>)>,
     history_rows: usize,
     /// Changes after this epoch are all in the history.
     pub(crate) history_after: u64,
@@ -91,13 +96,16 @@ impl Topic {
         let place =
             |name: &String| spec.schema.position(name).expect("the key's fields are in the schema");
         let key = spec.key.iter().map(place).collect();
+        let keep = if spec.edge.emits() { spec.keep } else { Keep::Nothing };
         Self {
             codec,
             key,
             retained: Retained::default(),
-            deriver: Deriver::default(),
+            log: EventLog::new(keep, spec.schema.types()),
             dedupe: DedupeWindow::default(),
             offset: 0,
+            n_open: 0,
+            began: 0,
             history: VecDeque::new(),
             history_rows: 0,
             history_after: 0,
@@ -113,9 +121,56 @@ impl Topic {
         self.spec.discipline == Discipline::Events
     }
 
-    /// Whether the bus itself must derive the topic's collection from its messages.
-    pub(crate) fn is_observed_input(&self) -> bool {
-        self.spec.source == Source::Outside && self.spec.edge.emits()
+    /// Whether the bus needs what comes from outside to say in which order events stand. Of
+    /// collections the engine says all there is to say.
+    pub(crate) fn is_ordered_here(&self) -> bool {
+        self.is_events()
+            && match self.spec.source {
+                Source::Outside => self.spec.edge.emits(),
+                Source::Circuit => false,
+                Source::Both | Source::Returning => true,
+            }
+    }
+
+    /// Puts a message behind all that came before, with so many changes.
+    pub(crate) fn place(&mut self, n_changes: usize) -> Offset {
+        // A message is one place in the log; several events in one message are several, and none
+        // is none.
+        let n = if self.is_events() { n_changes as u64 } else { 1 };
+        match self.spec.source {
+            Source::Both | Source::Returning if self.is_events() => {
+                self.n_open += n;
+                Offset::InEpoch(self.n_open)
+            }
+            Source::Outside | Source::Circuit | Source::Both | Source::Returning => {
+                self.offset += n;
+                Offset::InLog(self.offset)
+            }
+        }
+    }
+
+    /// Begins to count the events of another epoch.
+    pub(crate) fn close_epoch(&mut self) {
+        self.n_open = 0;
+    }
+
+    /// Where a message of an epoch after `applied` stands, if that is known by now.
+    pub(crate) fn known(&self, offset: Offset, epoch: u64, applied: Epoch) -> Option<u64> {
+        match (offset, self.spec.source) {
+            (Offset::InLog(offset), _) => Some(offset),
+            (Offset::InEpoch(n), Source::Both) => {
+                (epoch == applied.0 + 1).then(|| self.log.last() + n)
+            }
+            (Offset::InEpoch(_), Source::Outside | Source::Circuit | Source::Returning) => None,
+        }
+    }
+
+    /// Where a message of the epoch that was said last stands.
+    pub(crate) fn settled(&self, offset: Offset) -> u64 {
+        match offset {
+            Offset::InLog(offset) => offset,
+            Offset::InEpoch(n) => self.began + n,
+        }
     }
 
     pub(crate) fn encode_row(&self, row: &Row, form: RowForm) -> Bytes {
@@ -128,43 +183,49 @@ impl Topic {
         encode(self.codec.keys(), &key, form)
     }
 
-    /// The updates of one message, for an input that clients may also subscribe to.
-    pub(crate) fn derive(&mut self, change: &Change, epoch: Epoch) -> Vec<Update> {
-        self.deriver.derive(change, &self.key, epoch)
+    /// Takes the events of an epoch: those from outside, and all that the circuit says of it.
+    pub(crate) fn say(
+        &mut self,
+        outside: Vec<Row>,
+        all: Vec<Update>,
+        saying: Saying,
+    ) -> Arc<Vec<Event>> {
+        let before = self.log.last();
+        let (n_before, rows) = match self.spec.source {
+            Source::Outside => (0, outside),
+            Source::Circuit => (0, written(&[], all)),
+            Source::Both => {
+                let written = written(&outside, all);
+                (0, outside.into_iter().chain(written).collect())
+            }
+            Source::Returning => {
+                let written = written(&outside, all);
+                (written.len() as u64, written.into_iter().chain(outside).collect())
+            }
+        };
+        self.began = before + n_before;
+        self.dedupe.settle(saying.epoch, self.began);
+        self.log.say(rows, saying)
     }
 
-    /// Notes what happened in an epoch and returns it in the form that subscribers get.
-    pub(crate) fn happen(
+    /// Takes the changes of a collection in an epoch.
+    pub(crate) fn change(
         &mut self,
         epoch: Epoch,
         updates: Vec<Update>,
-        first_offset: Option<u64>,
         history_rows_max: usize,
-    ) -> Happening {
-        let happening = if self.is_events() {
-            let mut offset = first_offset.map_or(self.offset, |first| first - 1);
-            let mut events = Vec::with_capacity(updates.len());
-            for update in updates {
-                for _ in 0..update.diff.max(0) {
-                    offset += 1;
-                    events.push(Event { offset, row: update.row.clone() });
-                }
-            }
-            self.offset = self.offset.max(offset);
-            Happening::Events(Arc::new(events))
-        } else {
-            self.retained.add(&updates);
-            Happening::Changes(Arc::new(updates))
-        };
-        self.history_rows += happening.n_rows();
-        self.history.push_back((epoch.0, happening.clone()));
+    ) -> Arc<Vec<Update>> {
+        self.retained.add(&updates);
+        let updates = Arc::new(updates);
+        self.history_rows += updates.len();
+        self.history.push_back((epoch.0, Arc::clone(&updates)));
         while self.history_rows > history_rows_max && self.history.len() > 1 {
             if let Some((epoch, oldest)) = self.history.pop_front() {
-                self.history_rows -= oldest.n_rows();
+                self.history_rows -= oldest.len();
                 self.history_after = epoch;
             }
         }
-        happening
+        updates
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arqon_compiler::{Options, compile};
 use arqon_engine::{EngineOptions, EpochOutput};
 use arqon_proto::Encoding;
-use arqon_server::{EdgeOptions, Server, ServerOptions, random_secret};
+use arqon_server::{EdgeOptions, EpochClock, Idle, Server, ServerOptions, random_secret};
 use arqon_shield::Settings;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value as Json, json};
@@ -28,6 +28,15 @@ pub(crate) fn server_with(
     circuit: &str,
     on_output: impl FnMut(&EpochOutput) + Send + 'static,
 ) -> Server {
+    server_of(circuit, (None, Idle::Tick), on_output)
+}
+
+/// As [`server_with`], by a clock.
+pub(crate) fn server_of(
+    circuit: &str,
+    (clock, idle): (Option<Box<dyn EpochClock>>, Idle),
+    on_output: impl FnMut(&EpochOutput) + Send + 'static,
+) -> Server {
     let compiled = compile(circuit, "circuit.yaml", &Options::default());
     let plan = compiled.dataflow.expect("the circuit compiles");
     let edge = EdgeOptions {
@@ -35,7 +44,7 @@ pub(crate) fn server_with(
         settings: Settings::default(),
         secret: random_secret().unwrap(),
     };
-    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge), clock: None };
+    let options = ServerOptions { engine: EngineOptions::default(), edge: Some(edge), clock, idle };
     Server::start(plan, options, on_output).unwrap()
 }
 

@@ -7,6 +7,8 @@
 
 mod client;
 mod full;
+mod idle;
+mod order;
 mod poison;
 
 use arqon_compiler::{Options, compile};

@@ -163,6 +163,7 @@ pub(crate) fn dataflow() -> DataflowPlan {
         verified: true,
         lateness: None,
         arrival: false,
+        history: History::All,
     };
     let name = |text| TopicName::parse(text).expect("a name");
     let step = |address: &str, operator, inputs: &[u32], schema: Arc<Schema>| Step {

@@ -12,8 +12,8 @@ use arqon_engine::{
 };
 use arqon_operators::{Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, GroupPlan, Place};
 use arqon_plan::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Operator, Order, Output, StageKind, Step,
-    StepId, Ties, Top, TopicPlan,
+    DataflowPlan, Group, History, Join, JoinKind, JoinOutput, Operator, Order, Output, StageKind,
+    Step, StepId, Ties, Top, TopicPlan,
 };
 use arqon_types::{
     Change, Discipline, Edge, Epoch, ErrorRow, Field, Row, Schema, TopicName, Type, Value,
@@ -43,6 +43,7 @@ pub(crate) fn topic(
         verified: true,
         lateness: None,
         arrival: false,
+        history: History::All,
     }
 }
 
