@@ -16,6 +16,7 @@ mod packed;
 mod memory;
 mod map;
 mod route;
+mod forget;
 mod source;
 mod mark;
 mod window;

@@ -15,6 +15,7 @@ use arqon_types::{
     Value,
 };
 
+use crate::forget::{Ages, Forgetting};
 use crate::memory::{signed, table_bytes};
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::stats::Counts;
@@ -366,6 +367,9 @@ pub(crate) struct Source {
     heap_bytes: i64,
     /// What the state took when the last epoch ended.
     n_bytes: i64,
+    /// When the present rows of keys are let go, where they are then forgotten.
+    ages: Option<Ages>,
+    forgetting: Forgetting,
 }
 
 #[derive(Debug)]
@@ -398,16 +402,23 @@ struct Marked {
     mark: Option<i64>,
 }
 
-/// Where a change of a `full` topic stands: its place in the log, and its mark if rows carry marks.
+/// Where a change of a `full` topic stands: its place in the log, its mark if rows carry marks, and
+/// from when on its row's end is counted.
 #[derive(Clone, Copy)]
 struct Standing {
     place: i64,
     mark: Option<i64>,
+    moment: i64,
 }
 
 impl Source {
     /// The empty topic.
-    pub(crate) fn new(topic: TopicPlan, reading: Reading, meter: Meter) -> Self {
+    pub(crate) fn new(
+        topic: TopicPlan,
+        reading: Reading,
+        forgetting: Forgetting,
+        meter: Meter,
+    ) -> Self {
         let state = match topic.discipline {
             Discipline::Events => State::Open,
             Discipline::Full => State::Keyed(PackedMap::default()),
@@ -419,15 +430,18 @@ impl Source {
             topic.schema.fields.push(Field::new(ARRIVAL, Type::Timestamp));
         }
         let types = topic.schema.types();
+        let (counts, ages) = (Counts::default(), Ages::new(forgetting));
         Self {
             topic,
             reading,
             types,
             meter,
-            counts: Counts::default(),
+            counts,
             state,
             heap_bytes: 0,
             n_bytes: 0,
+            ages,
+            forgetting,
         }
     }
 
@@ -436,8 +450,9 @@ impl Source {
         &self.topic.name
     }
 
-    /// Takes an epoch's changes in log order and gives the rows that change.
-    pub(crate) fn apply(&mut self, epoch: u64, parts: Vec<Part>) -> Vec<Fed> {
+    /// Takes an epoch's changes in log order and gives the rows that change. It is `now` by the time
+    /// of epochs, or by the topic's mark, after which rows are forgotten.
+    pub(crate) fn apply(&mut self, epoch: u64, parts: Vec<Part>, now: i64) -> Vec<Fed> {
         let mut batches = Vec::new();
         let mut touched = Touched::default();
         // Rows that come one by one share a batch, however many messages brought them.
@@ -448,7 +463,7 @@ impl Source {
                 Changes::Errors(errors) => self.pass_errors(epoch, errors),
                 Changes::Columns(batch) => match self.topic.discipline {
                     Discipline::Full => {
-                        self.upsert_columns(&batch, (&places, &marks), &mut touched);
+                        self.upsert_columns(&batch, (&places, &marks), now, &mut touched);
                     }
                     Discipline::Events | Discipline::Delta => {
                         self.insert_columns(&batch);
@@ -458,7 +473,7 @@ impl Source {
                 },
                 Changes::Rows(changes) => match self.topic.discipline {
                     Discipline::Full => {
-                        self.upsert_rows(epoch, changes, (&places, &marks), &mut touched);
+                        self.upsert_rows(epoch, changes, (&places, &marks, now), &mut touched);
                     }
                     Discipline::Events | Discipline::Delta => {
                         self.apply_rows(epoch, changes, (&places, &marks), &mut single);
@@ -476,6 +491,7 @@ impl Source {
         for batch in batches.iter().filter(|batch| batch.read_as != ReadAs::Log) {
             self.counts.output.add_all(&batch.rows.diffs);
         }
+        self.forget(now);
         let n_bytes = self.state_bytes();
         self.counts.bytes = n_bytes - std::mem::replace(&mut self.n_bytes, n_bytes);
         let counts = std::mem::take(&mut self.counts);
@@ -489,7 +505,25 @@ impl Source {
             State::Keyed(rows) => table_bytes(rows),
             State::Held(held) => table_bytes(held),
         };
-        table + self.heap_bytes
+        table + self.heap_bytes + self.ages.as_ref().map_or(0, Ages::n_bytes)
+    }
+
+    /// When rows are forgotten, if they are before they are replaced or deleted.
+    pub(crate) fn forgetting(&self) -> Forgetting {
+        self.forgetting
+    }
+
+    /// Forgets the keys whose row the topic lets go now.
+    fn forget(&mut self, now: i64) {
+        let (Some(ages), State::Keyed(rows)) = (&mut self.ages, &mut self.state) else { return };
+        while let Some(key) = ages.next_over(now) {
+            self.heap_bytes -= entry_bytes(&key, rows.remove(&key).as_ref());
+            self.counts.held -= 1;
+            self.counts.released += 1;
+        }
+        if rows.len() < rows.capacity() / 8 {
+            rows.shrink_to(2 * rows.len());
+        }
     }
 
     fn pass_errors(&self, epoch: u64, errors: Vec<ErrorRow>) {
@@ -526,13 +560,21 @@ impl Source {
         &mut self,
         batch: &ColumnBatch,
         (places, marks): (&Places, &[i64]),
+        now: i64,
         touched: &mut Touched,
     ) {
         for row_idx in 0..batch.len() {
             let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
             let row = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
-            let at = Standing { place: places.at(row_idx), mark: marks.get(row_idx).copied() };
-            self.set(key, Some(row), at, touched);
+            let moment = match self.forgetting {
+                Forgetting::Never | Forgetting::Arrival(_) => now,
+                Forgetting::Marked { field, .. } => match &batch.columns[field] {
+                    Column::Int(times) => times[row_idx],
+                    other => panic!("an event time is a timestamp, not {other:?}"),
+                },
+            };
+            let (place, mark) = (places.at(row_idx), marks.get(row_idx).copied());
+            self.set(key, Some(row), Standing { place, mark, moment }, touched);
         }
     }
 
@@ -540,14 +582,21 @@ impl Source {
         &mut self,
         epoch: u64,
         changes: Vec<Change>,
-        (places, marks): (&Places, &[i64]),
+        (places, marks, now): (&Places, &[i64], i64),
         touched: &mut Touched,
     ) {
         for (idx, change) in changes.into_iter().enumerate() {
-            let at = Standing { place: places.at(idx), mark: marks.get(idx).copied() };
+            let (place, mark) = (places.at(idx), marks.get(idx).copied());
+            let mut at = Standing { place, mark, moment: now };
             match change {
                 Change::Insert(row) | Change::Upsert(row) => {
                     let key = pack_key(&row, &self.topic.key, &self.types);
+                    if let Forgetting::Marked { field, .. } = self.forgetting {
+                        at.moment = match row[field] {
+                            Value::Timestamp(time) => time,
+                            ref other => panic!("an event time is a timestamp, not {other:?}"),
+                        };
+                    }
                     self.set(key, Some(PackedRow::pack(&row, &self.types)), at, touched);
                 }
                 Change::Delete(values) => {
@@ -566,6 +615,9 @@ impl Source {
     }
 
     fn set(&mut self, key: PackedRow, row: Option<PackedRow>, at: Standing, touched: &mut Touched) {
+        if let Some(ages) = &mut self.ages {
+            ages.renew(&key, row.as_ref().map(|_| at.moment));
+        }
         if at.mark.is_some() || self.reading == Reading::WithLog {
             return self.replace(&key, row, at, touched);
         }
@@ -592,7 +644,7 @@ impl Source {
         &mut self,
         key: &PackedRow,
         row: Option<PackedRow>,
-        Standing { place, mark }: Standing,
+        Standing { place, mark, .. }: Standing,
         touched: &mut Touched,
     ) {
         let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };

@@ -11,7 +11,8 @@ use timely::worker::Worker;
 
 use crate::batch::Batch;
 use crate::collector::Reports;
-use crate::mark::Marks;
+use crate::forget::Forgetting;
+use crate::mark::{Marks, NO_MARK};
 use crate::narrow::NarrowPlan;
 use crate::recorder::{Meter, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
@@ -128,7 +129,9 @@ fn sources(setup: &Setup, recorder: &Rc<RefCell<Recorder>>) -> Vec<Option<Source
                 address: Arc::from(topic.name.as_str()),
                 file: Arc::from(setup.plan.plan.file.as_str()),
             };
-            Some(Source::new(topic.clone(), Reading::of(&setup.plan.plan, &topic.name), meter))
+            let plan = &setup.plan.plan;
+            let reading = Reading::of(plan, &topic.name);
+            Some(Source::new(topic.clone(), reading, Forgetting::of(plan, topic), meter))
         })
         .collect()
 }
@@ -153,18 +156,22 @@ impl Input {
         }
         if self.marks.as_ref() != Some(&marks) {
             self.rendered.marks.send_batch(&mut vec![(epoch, Marks::clone(&marks))]);
-            self.marks = Some(marks);
+            self.marks = Some(Marks::clone(&marks));
         }
         let mut by_topic: Vec<Vec<Part>> = self.sources.iter().map(|_| Vec::new()).collect();
         for (topic, part) in parts {
             by_topic[topic].push(part);
         }
-        for (source, parts) in self.sources.iter_mut().zip(by_topic) {
+        for (topic, (source, parts)) in self.sources.iter_mut().zip(by_topic).enumerate() {
             let Some(source) = source else { continue };
-            if parts.is_empty() {
-                continue;
-            }
-            let batches = source.apply(epoch, parts);
+            // Behind the marks of the topics stands the time of epochs.
+            let now = match source.forgetting() {
+                Forgetting::Never if parts.is_empty() => continue,
+                Forgetting::Never => NO_MARK,
+                Forgetting::Marked { .. } => marks[topic],
+                Forgetting::Arrival(_) => *marks.last().expect("rows go by the time of epochs"),
+            };
+            let batches = source.apply(epoch, parts, now);
             let Some(inlets) = self.rendered.inputs.get_mut(source.name()) else { continue };
             for fed in batches {
                 if let (Some(log), ReadAs::Both | ReadAs::Log) = (&mut inlets.log, fed.read_as) {
