@@ -26,8 +26,8 @@ pub struct EpochOutput {
     pub stats: EpochStats,
     /// Whether the flow has written to control topics, so that another epoch is to come.
     pub feedback: Feedback,
-    /// When, at the earliest, a row goes because of when it came, if no epoch comes before: an epoch
-    /// of that time lets it go.
+    /// When, at the earliest, a row goes because of when it came, if no epoch comes before: one of
+    /// that time lets it go.
     pub due: Option<i64>,
 }
 

@@ -450,8 +450,8 @@ impl Source {
         &self.topic.name
     }
 
-    /// Takes an epoch's changes in log order and gives the rows that change. It is `now` by the time
-    /// of epochs, or by the topic's mark, after which rows are forgotten.
+    /// Takes an epoch's changes in log order and gives the rows that change. By the time of epochs,
+    /// or by the topic's mark, it is `now`.
     pub(crate) fn apply(&mut self, epoch: u64, parts: Vec<Part>, now: i64) -> Vec<Fed> {
         let mut batches = Vec::new();
         let mut touched = Touched::default();
