@@ -197,6 +197,15 @@ const RUNS: &[Run] = &[
         test: "one_changed_token_is_told_at_its_line",
     },
     Run {
+        name: "C03",
+        about: "frames without a mask, of any kind, after and in pieces of any length: closed with \
+                1002, and others are served on",
+        cases: 5_000,
+        package: "arqon-shield",
+        target: "hostile",
+        test: "violations::frames_without_a_mask_close_with_1002",
+    },
+    Run {
         name: "C04",
         about: "frame headers that claim 2^63 bytes: closed with 1009, memory grows by less than \
                 1 MiB",
@@ -222,6 +231,15 @@ const RUNS: &[Run] = &[
         package: "arqon",
         target: "floods",
         test: "a_flood_without_messages_does_not_hold_up_others",
+    },
+    Run {
+        name: "C07",
+        about: "text that is not UTF-8, reserved bits, unknown opcodes and frames out of place: \
+                closed with 1007 or 1002, and others are served on",
+        cases: 5_000,
+        package: "arqon-shield",
+        target: "hostile",
+        test: "violations::no_text_and_no_frame_close_with_1007_and_1002",
     },
 ];
 
