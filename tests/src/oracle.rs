@@ -244,7 +244,7 @@ impl Inputs {
             Change::Diff { row, diff } if *diff > 0 => Some(row),
             Change::Delete(_) | Change::Diff { .. } => None,
         };
-        if let (Some(row), Some(at)) = (seen, spec.time) {
+        if let (Some(row), Some(at), false) = (seen, spec.time, self.has_ended) {
             *mark = (*mark).max(timestamp(&row[at]) - late);
         }
         let mark = self.mark_now(topic);

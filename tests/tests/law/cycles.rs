@@ -62,7 +62,11 @@ fn closed(random: &mut Random, text: &str) -> Option<String> {
     for node in edges.keys() {
         let head = format!("  {node}:\n    from: ");
         if text.contains(&head) {
-            let later = edges.keys().filter(|later| later == &node || reaches(&edges, node, later));
+            let is_node = |name: &&&str| text.contains(&format!("\n  {name}:\n"));
+            let later = edges
+                .keys()
+                .filter(is_node)
+                .filter(|later| later == &node || reaches(&edges, node, later));
             ways.extend(later.map(|later| (node, later, head.clone())));
         }
     }
@@ -83,7 +87,8 @@ fn closed(random: &mut Random, text: &str) -> Option<String> {
     Some(text.replacen(&steps, &format!("{steps}{join}"), 1))
 }
 
-/// What each node reads, of whatever kind.
+/// What each node reads, of whatever kind; a topic that nodes write reads them, unless it goes back
+/// to the flow an epoch later.
 fn readers(text: &str) -> BTreeMap<&str, BTreeSet<&str>> {
     let (_, flow) = text.split_once("\nflow:\n").expect("the generator writes a flow");
     let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -98,6 +103,10 @@ fn readers(text: &str) -> BTreeMap<&str, BTreeSet<&str>> {
         let is_reading = ["from: ", "- join: ", "let: "].iter().any(|it| line.contains(it));
         if is_reading {
             edges.entry(node).or_default().extend(words);
+        }
+        let written = line.strip_prefix("    to: ").filter(|topic| *topic != generator::CONTROL);
+        if let Some(topic) = written {
+            edges.entry(topic).or_default().insert(node);
         }
     }
     let nodes: BTreeSet<&str> = edges.keys().copied().collect();

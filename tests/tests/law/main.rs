@@ -20,7 +20,7 @@ use arqon_tests::generator;
 use arqon_tests::oracle::{Answer, Inputs, evaluate};
 use arqon_tests::random::Random;
 use arqon_tests::updates::{Message, recut, with_odd_floats};
-use arqon_types::Value;
+use arqon_types::{Change, Value};
 
 use runs::{Case, Origin, planned, run, seeds, time_of};
 
@@ -65,6 +65,21 @@ fn topics_retain_what_a_replay_of_their_log_does() {
     };
     let retaining = (wanted.start..).filter(lets_go).take(n_wanted);
     retaining.for_each(|seed| case(seed, |_, epochs| epochs));
+}
+
+/// What goes back while event time ends is late, and lets nothing go that the end has kept.
+#[test]
+fn what_goes_back_at_the_end_of_time_moves_no_mark() {
+    let text = "arqon: 1\ncircuit: law.endless\nschemas:\n  Tick: { id: int64, at: timestamp }\n\
+                topics:\n  back: { schema: Tick, carries: delta, time: at, late: 3s, retain: 6s, \
+                control: true, shared: true, edge: both }\nflow:\n  next:\n    from: back\n    \
+                do:\n      - select:\n          id: id + 1\n          at: at + 2s\n    to: back\n";
+    let plan = planned(0, text);
+    let row = vec![Value::Int(0), Value::Timestamp(0)].into();
+    let first = (plan.topics[0].name.clone(), Change::Diff { row, diff: 1 });
+    for backend in [BackendChoice::Hash, BackendChoice::Arrangements] {
+        check(0, text, &plan, &[vec![first.clone()]], backend, 1);
+    }
 }
 
 #[test]
