@@ -179,6 +179,23 @@ const RUNS: &[Run] = &[
         test: "any_bytes_are_an_artifact_or_told_why_not",
     },
     Run {
+        name: "H01",
+        about: "aliases that multiply, behind circuits of the corpus: refused within 50 ms",
+        cases: 1_000,
+        package: "arqon-tests",
+        target: "hostile",
+        test: "aliases_do_not_multiply",
+    },
+    Run {
+        name: "H02",
+        about: "nesting up to 100,000 deep, on a stack of 512 KiB: refused within half a \
+                second",
+        cases: 1_000,
+        package: "arqon-tests",
+        target: "hostile",
+        test: "nesting_ends_at_its_limit",
+    },
+    Run {
         name: "H03",
         about: "circuits of so many megabytes, of many shapes: each is checked in under 3 s, or \
                 refused by a named limit",
@@ -186,6 +203,66 @@ const RUNS: &[Run] = &[
         package: "arqon",
         target: "large",
         test: "ten_megabytes_of_any_shape_are_answered_in_time",
+    },
+    Run {
+        name: "H04",
+        about: "doubled keys, unknown fields, tags, merges, keys that are no names, and \
+                scalars that YAML guesses at: refused with the code of the fault",
+        cases: 2_000,
+        package: "arqon-tests",
+        target: "hostile",
+        test: "what_yaml_would_guess_is_refused",
+    },
+    Run {
+        name: "H05",
+        about: "control characters, turns of direction, lone surrogates and UTF-16 anywhere \
+                in circuits: refused with the code of the fault",
+        cases: 2_000,
+        package: "arqon-tests",
+        target: "hostile",
+        test: "odd_characters_are_refused_where_they_stand",
+    },
+    Run {
+        name: "H06",
+        about: "expressions of great depth, length and numbers: refused within 50 ms",
+        cases: 1_000,
+        package: "arqon-tests",
+        target: "hostile",
+        test: "expressions_end_at_their_limits",
+    },
+    Run {
+        name: "H07",
+        about: "patterns that would explode: refused by their limit",
+        cases: 1_000,
+        package: "arqon-tests",
+        target: "hostile",
+        test: "patterns_end_at_their_limits",
+    },
+    Run {
+        name: "H08",
+        about: "imports that leave the folder, and files that import each other: nothing \
+                outside is loaded, each cycle is named",
+        cases: 10_000,
+        package: "arqon-tests",
+        target: "hostile",
+        test: "imports_stay_within_and_end",
+    },
+    Run {
+        name: "H09",
+        about: "deep, wide, doubling and circular schemas: refused by a named limit",
+        cases: 1_000,
+        package: "arqon-tests",
+        target: "hostile",
+        test: "types_end_at_their_limits",
+    },
+    Run {
+        name: "H14",
+        about: "every code is explained by an example that has the fault; no more than that \
+                to run",
+        cases: 1,
+        package: "arqon-tests",
+        target: "explained",
+        test: "every_code_is_explained_by_an_example_that_has_the_fault",
     },
     Run {
         name: "H15",
