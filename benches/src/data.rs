@@ -1,13 +1,78 @@
-//! The rows of the two workloads, the same for every side.
+//! The rows of the four workloads, made from their number: the same for every side.
 //!
-//! *Aggregate*: rows of (key of 10,000, value), grouped into count, sum and max.
-//! *Join*: left (key of N/2, amount) and right (key, group of 1,000), joined on the key, then count
-//! and sum of amounts per group.
+//! A, *stateless*: events of which about half are kept and changed. B, *aggregate*: readings of
+//! 10,000 keys, grouped into count, sum and max. C, *join*: two inputs joined on a key, then count
+//! and sum per group of 1,000. D, *reach*: the nodes of a random graph that three roots reach.
+//! Nothing here needs more than the standard library, so that peers include the file as it is.
 
-/// Keys of the aggregate workload.
-pub const AGGREGATE_KEYS: u64 = 10_000;
+use std::fmt;
+use std::ops::Range;
+
+/// Keys of the stateless and the aggregate workload.
+pub const KEYS: u64 = 10_000;
 /// Groups of the join workload.
-pub const JOIN_GROUPS: u64 = 1_000;
+pub const GROUPS: u64 = 1_000;
+/// Nodes from which the graph is searched.
+pub const ROOTS: [u64; 3] = [1, 7, 9];
+
+/// What an event's `value`, as Fahrenheit, must pass to be kept.
+pub const LEAST_FAHRENHEIT: f64 = 500.0;
+
+/// A row of the stateless workload.
+#[derive(Debug, Clone, Copy)]
+pub struct Event {
+    /// Its own number.
+    pub id: i64,
+    /// The number of its key.
+    pub key: u64,
+    /// Below 1,000, with two decimals.
+    pub value: f64,
+    /// Milliseconds.
+    pub at: i64,
+}
+
+/// How much work a run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Rows of each input.
+    pub n_rows: u64,
+    /// Rows of each input loaded per epoch.
+    pub epoch_rows: u64,
+    /// Rounds of a few changes after loading.
+    pub n_rounds: u64,
+    /// Threads that share the work.
+    pub n_workers: usize,
+}
+
+impl Size {
+    /// The rows of each epoch of the load.
+    pub fn epochs(self) -> impl Iterator<Item = Range<u64>> {
+        let n_epochs = self.n_rows.div_ceil(self.epoch_rows);
+        (0..n_epochs)
+            .map(move |at| at * self.epoch_rows..((at + 1) * self.epoch_rows).min(self.n_rows))
+    }
+
+    /// Keys of the join: each has two rows on either side.
+    pub fn join_keys(self) -> u64 {
+        self.n_rows / 2
+    }
+
+    /// Nodes of the graph: each has two edges out.
+    pub fn nodes(self) -> u64 {
+        self.n_rows / 2
+    }
+
+    /// The changes of a round: `n_each` new rows come, and as many of the oldest go.
+    pub fn round(self, round: u64, n_each: u64) -> impl Iterator<Item = (u64, i64)> {
+        let first = round * n_each;
+        (first..first + n_each).flat_map(move |idx| [(self.n_rows + idx, 1), (idx, -1)])
+    }
+
+    /// The one change of a round of the graph: an edge comes, or in the next round one goes.
+    pub fn edge_change(self, round: u64) -> (u64, i64) {
+        if round.is_multiple_of(2) { (self.n_rows + round / 2, 1) } else { (round / 2, -1) }
+    }
+}
 
 /// Mixes bits well enough that keys are spread (`SplitMix64`'s finalizer).
 pub fn mix(number: u64) -> u64 {
@@ -18,33 +83,75 @@ pub fn mix(number: u64) -> u64 {
 }
 
 fn value(bits: u64) -> i64 {
-    i64::try_from((bits >> 40) % 100_000).expect("below 100,000")
+    signed((bits >> 40) % 100_000)
 }
 
-/// Row `idx` of the aggregate workload: key number and value.
-pub fn aggregate_row(idx: u64) -> (u64, i64) {
+/// A small number, signed.
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).expect("numbers of these workloads are small")
+}
+
+/// Row `idx` of the stateless workload.
+pub fn event(idx: u64) -> Event {
     let bits = mix(idx);
-    (bits % AGGREGATE_KEYS, value(bits))
+    let hundredths = u32::try_from((bits >> 40) % 100_000).expect("below 100,000");
+    let at = 1_700_000_000_000 + signed(idx);
+    Event { id: signed(idx), key: bits % KEYS, value: f64::from(hundredths) / 100.0, at }
 }
 
-/// Row `idx` of the join's left side: key number and amount.
-pub fn left_row(idx: u64, n_keys: u64) -> (u64, i64) {
+/// Row `idx` of the aggregate workload: key and value.
+pub fn reading(idx: u64) -> (u64, i64) {
+    let bits = mix(idx);
+    (bits % KEYS, value(bits))
+}
+
+/// Row `idx` of the join's left side: key and amount.
+pub fn left(idx: u64, n_keys: u64) -> (u64, i64) {
     let bits = mix(idx ^ 0xA5A5);
     (bits % n_keys, value(bits))
 }
 
-/// Row `idx` of the join's right side: key number and group number.
-pub fn right_row(idx: u64, n_keys: u64) -> (u64, u64) {
+/// Row `idx` of the join's right side: key and group.
+pub fn right(idx: u64, n_keys: u64) -> (u64, u64) {
     let bits = mix(idx ^ 0x5A5A_0000_0000);
-    (bits % n_keys, (bits >> 33) % JOIN_GROUPS)
+    (bits % n_keys, (bits >> 33) % GROUPS)
 }
 
-/// The text of a key.
-pub fn key_text(number: u64) -> String {
-    format!("key-{number:08}")
+/// Edge `idx` of the graph: from and to.
+pub fn edge(idx: u64, n_nodes: u64) -> (u64, u64) {
+    let bits = mix(idx ^ 0x1234_5678);
+    (bits % n_nodes, (bits >> 32) % n_nodes)
 }
 
-/// The text of a group.
-pub fn group_text(number: u64) -> String {
-    format!("group-{number:04}")
+/// A key or group as text, made without an allocation: what is measured is what sides do with it.
+#[derive(Clone, Copy)]
+pub struct Name([u8; 12]);
+
+impl Name {
+    /// The text of key or group `number`.
+    pub fn of(number: u64) -> Self {
+        let mut text = *b"key-00000000";
+        let mut rest = number;
+        for digit in text[4..].iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).expect("a digit");
+            rest /= 10;
+        }
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).expect("letters and digits")
+    }
+
+    /// The number whose text this is.
+    pub fn number(text: &str) -> u64 {
+        text.bytes().skip(4).fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }

@@ -1,32 +1,51 @@
-//! The same work written by hand against differential dataflow, as an expert would.
+//! The same work written by hand against timely and differential dataflow, as an expert would.
 //!
 //! Text keys as owned strings, or the key's number itself: the first is what a hand-writer pays
-//! for readable keys, the second is the ceiling.
+//! for readable keys, the second is the ceiling. Each worker loads its share of the rows; the first
+//! one makes the changes of the rounds.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use differential_dataflow::ExchangeData;
 use differential_dataflow::input::InputSession;
-use timely::dataflow::ProbeHandle;
-use timely::dataflow::operators::{Inspect, Probe};
+use differential_dataflow::operators::Iterate;
+use timely::dataflow::operators::vec::{Filter, Map};
+use timely::dataflow::operators::{Input, Inspect, Probe};
+use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
-use crate::data::{aggregate_row, left_row, right_row};
-use crate::sample::Sample;
+use crate::data::{LEAST_FAHRENHEIT, Name, ROOTS, Size, edge, event, left, reading, right};
+use crate::sample::{Answer, Sample, event_weight, node_weight, sums_weight};
 
-/// How many rows and rounds a run has.
-#[derive(Debug, Clone, Copy)]
-pub struct Size {
-    /// Rows of each input.
-    pub n_rows: u64,
-    /// Rows loaded per epoch.
-    pub epoch_rows: u64,
-    /// Rounds of 100 changes after loading.
-    pub n_rounds: u64,
+/// How a key is held.
+pub trait Key: ExchangeData + Hash {
+    /// The key of a number.
+    fn of(number: u64) -> Self;
+    /// The number of the key.
+    fn number(&self) -> u64;
+}
+
+impl Key for String {
+    fn of(number: u64) -> Self {
+        Name::of(number).as_str().to_owned()
+    }
+
+    fn number(&self) -> u64 {
+        Name::number(self)
+    }
+}
+
+impl Key for u64 {
+    fn of(number: u64) -> Self {
+        number
+    }
+
+    fn number(&self) -> u64 {
+        *self
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
@@ -34,136 +53,202 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Changes of the answer, as they come: key, count, sum and max, diff.
-type Deltas<K> = Rc<RefCell<Vec<(K, (i64, i64, i64), isize)>>>;
-
-/// The answer by key, as the deltas have brought it so far.
-struct Answer<K>(BTreeMap<K, (i64, i64, i64)>);
-
-impl<K: Ord> Answer<K> {
-    /// Takes in what has come. A reader's business, so no clock runs meanwhile, on any side.
-    fn fold(&mut self, deltas: &Deltas<K>) {
-        for (key, row, diff) in deltas.borrow_mut().drain(..) {
-            if diff > 0 {
-                self.0.insert(key, row);
-            } else if self.0.get(&key) == Some(&row) {
-                self.0.remove(&key);
-            }
-        }
-    }
-
-    fn checksum(&self) -> i128 {
-        checksum(self.0.values().map(|(a, b, c)| [*a, *b, *c]))
-    }
+/// What one worker saw.
+struct Share {
+    load: Duration,
+    loaded: Answer,
+    rounds: Vec<Duration>,
+    finished: Answer,
 }
 
-struct Rounds<'a> {
+/// A worker, the answer that its part of the dataflow adds to, and when an epoch is complete.
+struct Drive<'a> {
     worker: &'a mut Worker,
+    answer: Rc<RefCell<Answer>>,
     probe: ProbeHandle<u64>,
     epoch: u64,
 }
 
-impl Rounds<'_> {
-    /// Closes the epoch of these inputs and steps until its answer is out.
-    fn close<A: ExchangeData, B: ExchangeData>(
-        &mut self,
-        left: &mut InputSession<u64, A, isize>,
-        right: &mut InputSession<u64, B, isize>,
-    ) {
+impl<'a> Drive<'a> {
+    fn new(worker: &'a mut Worker) -> Self {
+        Self { worker, answer: Rc::default(), probe: ProbeHandle::new(), epoch: 0 }
+    }
+
+    /// Whether this worker is to load row `idx`.
+    fn has(&self, idx: u64) -> bool {
+        idx % self.worker.peers() as u64 == self.worker.index() as u64
+    }
+
+    /// Closes the epoch of all inputs and steps until its answer is out.
+    fn close(&mut self, advance: impl FnOnce(u64)) {
         self.epoch += 1;
-        left.advance_to(self.epoch);
-        left.flush();
-        right.advance_to(self.epoch);
-        right.flush();
+        advance(self.epoch);
         while self.probe.less_than(&self.epoch) {
             self.worker.step();
         }
     }
+
+    fn answer(&self) -> Answer {
+        *self.answer.borrow()
+    }
+}
+
+/// Runs `work` on every worker and puts the shares together.
+fn run(size: Size, n_inputs: u64, work: fn(Size, Drive<'_>) -> Share) -> Sample {
+    let config = match size.n_workers {
+        1 => timely::Config::thread(),
+        more => timely::Config::process(more),
+    };
+    let workers = timely::execute(config, move |worker| work(size, Drive::new(worker)));
+    let shares = workers.expect("threads start").join();
+    let shares: Vec<Share> =
+        shares.into_iter().map(|share| share.expect("a worker ends well")).collect();
+    let sum = |of: fn(&Share) -> Answer| {
+        shares.iter().map(of).fold(Answer::default(), |sum, share| Answer {
+            n_rows: sum.n_rows + share.n_rows,
+            sum: sum.sum + share.sum,
+        })
+    };
+    Sample {
+        n_rows: n_inputs * size.n_rows,
+        load: shares.iter().map(|share| share.load).max().expect("there is a worker"),
+        loaded: sum(|share| share.loaded),
+        rounds: shares[0].rounds.clone(),
+        finished: sum(|share| share.finished),
+    }
+}
+
+fn small(diff: isize) -> i64 {
+    i64::try_from(diff).expect("64 bits")
+}
+
+fn wide(diff: i64) -> isize {
+    isize::try_from(diff).expect("64 bits")
+}
+
+/// An event as a hand-writer declares it.
+#[derive(Debug, Clone)]
+struct Event {
+    id: i64,
+    key: String,
+    value: f64,
+    at: i64,
+}
+
+/// Some events are kept, with other fields.
+pub fn stateless(size: Size) -> Sample {
+    run(size, 1, |size, mut drive| {
+        let mut input: InputHandle<u64, _> = InputHandle::new();
+        let sink = Rc::clone(&drive.answer);
+        let probe = drive.probe.clone();
+        drive.worker.dataflow::<u64, _, _>(|scope| {
+            scope
+                .input_from::<timely::container::CapacityContainerBuilder<Vec<Event>>>(&mut input)
+                .filter(|event| event.value * 1.8 + 32.0 > LEAST_FAHRENHEIT && event.at % 3 != 0)
+                .map(|event| Event {
+                    value: event.value * 1.8 + 32.0,
+                    at: event.at / 1000,
+                    ..event
+                })
+                .inspect(move |event| {
+                    let key = event.key.number();
+                    let weight = event_weight(event.id, key, event.value, event.at);
+                    sink.borrow_mut().add(weight, 1);
+                })
+                .probe_with(&probe);
+        });
+        let start = now();
+        for rows in size.epochs() {
+            for idx in rows.filter(|idx| drive.has(*idx)).collect::<Vec<u64>>() {
+                let event = event(idx);
+                let key = String::of(event.key);
+                input.send(Event { id: event.id, key, value: event.value, at: event.at });
+            }
+            drive.close(|epoch| input.advance_to(epoch));
+        }
+        let (load, loaded) = (start.elapsed(), drive.answer());
+        Share { load, loaded, rounds: Vec::new(), finished: loaded }
+    })
 }
 
 /// Count, sum and max per key: one reduce over all values of a key.
-pub fn aggregate<K: ExchangeData + Hash>(size: Size, key: fn(u64) -> K) -> Sample {
-    timely::execute_directly(move |worker| {
-        let deltas: Deltas<K> = Rc::default();
-        let sink = Rc::clone(&deltas);
+pub fn aggregate<K: Key>(size: Size) -> Sample {
+    run(size, 1, |size, mut drive| {
         let mut input: InputSession<u64, (K, i64), isize> = InputSession::new();
-        let mut idle: InputSession<u64, (), isize> = InputSession::new();
-        let probe = ProbeHandle::new();
-        worker.dataflow::<u64, _, _>(|scope| {
-            idle.to_collection(scope).inner.probe_with(&probe);
+        let sink = Rc::clone(&drive.answer);
+        let probe = drive.probe.clone();
+        drive.worker.dataflow::<u64, _, _>(|scope| {
             input
                 .to_collection(scope)
                 .reduce(|_key, values: &[(&i64, isize)], output| {
                     let (mut count, mut sum) = (0_i64, 0_i64);
                     for (value, diff) in values {
-                        let diff = i64::try_from(*diff).expect("64 bits");
-                        count += diff;
-                        sum += **value * diff;
+                        count += small(*diff);
+                        sum += **value * small(*diff);
                     }
                     let max = values.last().map_or(0, |(value, _)| **value);
                     output.push(((count, sum, max), 1_isize));
                 })
                 .inner
-                .inspect(move |((key, row), _, diff)| {
-                    sink.borrow_mut().push((key.clone(), *row, *diff));
+                .inspect(move |((key, (n, total, most)), _, diff)| {
+                    let weight = sums_weight(key.number(), *n, *total, *most);
+                    sink.borrow_mut().add(weight, small(*diff));
                 })
                 .probe_with(&probe);
         });
-        let mut rounds = Rounds { worker, probe, epoch: 0 };
+        let row = |idx: u64| {
+            let (key, value) = reading(idx);
+            (K::of(key), value)
+        };
         let start = now();
-        for idx in 0..size.n_rows {
-            let (number, value) = aggregate_row(idx);
-            input.update((key(number), value), 1);
-            if (idx + 1) % size.epoch_rows == 0 {
-                rounds.close(&mut input, &mut idle);
-            }
+        for rows in size.epochs() {
+            rows.filter(|idx| drive.has(*idx)).for_each(|idx| input.update(row(idx), 1));
+            drive.close(|epoch| advance(&mut input, epoch));
         }
-        rounds.close(&mut input, &mut idle);
-        let load = start.elapsed();
-        let mut answer = Answer(BTreeMap::new());
-        answer.fold(&deltas);
-        let mut times = Vec::new();
-        for round in 0..size.n_rounds {
+        let (load, loaded) = (start.elapsed(), drive.answer());
+        let rounds = (0..size.n_rounds).map(|round| {
+            let changes: Vec<_> = size
+                .round(round, 50)
+                .filter(|_| drive.worker.index() == 0)
+                .map(|(idx, diff)| (row(idx), wide(diff)))
+                .collect();
             let start = now();
-            for at in 0..50 {
-                let (number, value) = aggregate_row(size.n_rows + round * 50 + at);
-                input.update((key(number), value), 1);
-                let (number, value) = aggregate_row(round * 50 + at);
-                input.update((key(number), value), -1);
+            for (row, diff) in changes {
+                input.update(row, diff);
             }
-            rounds.close(&mut input, &mut idle);
-            times.push(start.elapsed());
-            answer.fold(&deltas);
-        }
-        let checksum = answer.checksum();
-        Sample { n_rows: size.n_rows, load, rounds: times, checksum }
+            drive.close(|epoch| advance(&mut input, epoch));
+            start.elapsed()
+        });
+        let rounds = rounds.collect();
+        Share { load, loaded, rounds, finished: drive.answer() }
     })
 }
 
+fn advance<D: ExchangeData>(input: &mut InputSession<u64, D, isize>, epoch: u64) {
+    input.advance_to(epoch);
+    input.flush();
+}
+
 /// Join on the key, then count and sum per group, both in one reduce.
-pub fn join<K: ExchangeData + Hash, G: ExchangeData + Hash>(
-    size: Size,
-    key: fn(u64) -> K,
-    group: fn(u64) -> G,
-) -> Sample {
-    timely::execute_directly(move |worker| {
-        let n_keys = size.n_rows / 2;
-        let deltas: Deltas<G> = Rc::default();
-        let sink = Rc::clone(&deltas);
-        let mut left: InputSession<u64, (K, i64), isize> = InputSession::new();
-        let mut right: InputSession<u64, (K, G), isize> = InputSession::new();
-        let probe = ProbeHandle::new();
-        worker.dataflow::<u64, _, _>(|scope| {
-            left.to_collection(scope)
-                .join_map(right.to_collection(scope), |_key, amount, group| {
+pub fn join<K: Key>(size: Size) -> Sample {
+    run(size, 2, |size, mut drive| {
+        let n_keys = size.join_keys();
+        let mut lefts: InputSession<u64, (K, i64), isize> = InputSession::new();
+        let mut rights: InputSession<u64, (K, K), isize> = InputSession::new();
+        let sink = Rc::clone(&drive.answer);
+        let probe = drive.probe.clone();
+        drive.worker.dataflow::<u64, _, _>(|scope| {
+            lefts
+                .to_collection(scope)
+                .join_map(rights.to_collection(scope), |_key, amount, group| {
                     (group.clone(), *amount)
                 })
                 .explode(|(group, amount)| {
                     // The sums ride in the difference, so that a change costs O(1) per group.
-                    Some((group, (1_isize, isize::try_from(amount).expect("64 bits"))))
+                    Some((group, (1_isize, wide(amount))))
                 })
                 .arrange_by_self()
-                .reduce_abelian::<_, Builder<G>, Spine<G>, _, _>(
+                .reduce_abelian::<_, Builder<K>, Spine<K>, _, _>(
                     "Sums",
                     |_group, sums, output| output.push((sums[0].1, 1_isize)),
                     |vec, key, updates| {
@@ -173,46 +258,48 @@ pub fn join<K: ExchangeData + Hash, G: ExchangeData + Hash>(
                 )
                 .as_collection(|group, sums| (group.clone(), *sums))
                 .inner
-                .inspect(move |((group, (count, sum)), _, diff)| {
-                    let wide = |number: &isize| i64::try_from(*number).expect("64 bits");
-                    let row = (wide(count), wide(sum), 0);
-                    sink.borrow_mut().push((group.clone(), row, *diff));
+                .inspect(move |((group, (n, total)), _, diff)| {
+                    let weight = sums_weight(group.number(), small(*n), small(*total), 0);
+                    sink.borrow_mut().add(weight, small(*diff));
                 })
                 .probe_with(&probe);
         });
-        let mut rounds = Rounds { worker, probe, epoch: 0 };
+        let row = |idx: u64| {
+            let ((left_key, amount), (right_key, group)) = (left(idx, n_keys), right(idx, n_keys));
+            ((K::of(left_key), amount), (K::of(right_key), K::of(group)))
+        };
         let start = now();
-        for idx in 0..size.n_rows {
-            let (number, amount) = left_row(idx, n_keys);
-            left.update((key(number), amount), 1);
-            let (number, label) = right_row(idx, n_keys);
-            right.update((key(number), group(label)), 1);
-            if (idx + 1) % size.epoch_rows == 0 {
-                rounds.close(&mut left, &mut right);
+        for rows in size.epochs() {
+            for idx in rows.filter(|idx| drive.has(*idx)).collect::<Vec<u64>>() {
+                let (left, right) = row(idx);
+                lefts.update(left, 1);
+                rights.update(right, 1);
             }
+            drive.close(|epoch| {
+                advance(&mut lefts, epoch);
+                advance(&mut rights, epoch);
+            });
         }
-        rounds.close(&mut left, &mut right);
-        let load = start.elapsed();
-        let mut answer = Answer(BTreeMap::new());
-        answer.fold(&deltas);
-        let mut times: Vec<Duration> = Vec::new();
-        for round in 0..size.n_rounds {
+        let (load, loaded) = (start.elapsed(), drive.answer());
+        let rounds = (0..size.n_rounds).map(|round| {
+            let changes: Vec<_> = size
+                .round(round, 25)
+                .filter(|_| drive.worker.index() == 0)
+                .map(|(idx, diff)| (row(idx), wide(diff)))
+                .collect();
             let start = now();
-            for at in 0..25 {
-                let (new, old) = (size.n_rows + round * 25 + at, round * 25 + at);
-                for (idx, diff) in [(new, 1), (old, -1)] {
-                    let (number, amount) = left_row(idx, n_keys);
-                    left.update((key(number), amount), diff);
-                    let (number, label) = right_row(idx, n_keys);
-                    right.update((key(number), group(label)), diff);
-                }
+            for ((left, right), diff) in changes {
+                lefts.update(left, diff);
+                rights.update(right, diff);
             }
-            rounds.close(&mut left, &mut right);
-            times.push(start.elapsed());
-            answer.fold(&deltas);
-        }
-        let checksum = answer.checksum();
-        Sample { n_rows: 2 * size.n_rows, load, rounds: times, checksum }
+            drive.close(|epoch| {
+                advance(&mut lefts, epoch);
+                advance(&mut rights, epoch);
+            });
+            start.elapsed()
+        });
+        let rounds = rounds.collect();
+        Share { load, loaded, rounds, finished: drive.answer() }
     })
 }
 
@@ -221,7 +308,63 @@ type Spine<G> =
 type Builder<G> =
     differential_dataflow::trace::implementations::ValBuilder<G, (isize, isize), u64, isize>;
 
-/// A sum over all rows of an answer, the same whatever their order.
-pub fn checksum(rows: impl Iterator<Item = [i64; 3]>) -> i128 {
-    rows.map(|[a, b, c]| i128::from(a) + 3 * i128::from(b) + 7 * i128::from(c)).sum()
+/// The nodes that the roots reach: a loop that ends where nothing new is found.
+pub fn reach(size: Size) -> Sample {
+    run(size, 1, |size, mut drive| {
+        let n_nodes = size.nodes();
+        let mut edges: InputSession<u64, (u32, u32), isize> = InputSession::new();
+        let mut roots: InputSession<u64, u32, isize> = InputSession::new();
+        let sink = Rc::clone(&drive.answer);
+        let probe = drive.probe.clone();
+        drive.worker.dataflow::<u64, _, _>(|scope| {
+            let edges = edges.to_collection(scope);
+            let roots = roots.to_collection(scope);
+            roots
+                .clone()
+                .iterate(|scope, reached| {
+                    let (edges, roots) = (edges.enter(scope), roots.enter(scope));
+                    reached
+                        .map(|node| (node, ()))
+                        .join_map(edges, |_from, (), to| *to)
+                        .concat(roots)
+                        .distinct()
+                })
+                .inner
+                .inspect(move |(node, _, diff)| {
+                    sink.borrow_mut().add(node_weight(u64::from(*node)), small(*diff));
+                })
+                .probe_with(&probe);
+        });
+        let node = |number: u64| u32::try_from(number).expect("nodes fit in 32 bits");
+        let row = |idx: u64| {
+            let (from, to) = edge(idx, n_nodes);
+            (node(from), node(to))
+        };
+        let start = now();
+        if drive.worker.index() == 0 {
+            for root in ROOTS {
+                roots.update(node(root), 1);
+            }
+        }
+        (0..size.n_rows).filter(|idx| drive.has(*idx)).for_each(|idx| edges.update(row(idx), 1));
+        drive.close(|epoch| {
+            advance(&mut edges, epoch);
+            advance(&mut roots, epoch);
+        });
+        let (load, loaded) = (start.elapsed(), drive.answer());
+        let rounds = (0..size.n_rounds).map(|round| {
+            let (idx, diff) = size.edge_change(round);
+            let start = now();
+            if drive.worker.index() == 0 {
+                edges.update(row(idx), wide(diff));
+            }
+            drive.close(|epoch| {
+                advance(&mut edges, epoch);
+                advance(&mut roots, epoch);
+            });
+            start.elapsed()
+        });
+        let rounds = rounds.collect();
+        Share { load, loaded, rounds, finished: drive.answer() }
+    })
 }

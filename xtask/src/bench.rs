@@ -3,8 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Programs of the benches crate, in the order of docs/MEASURED.md.
-const PROGRAMS: &[&str] = &["engine", "compile", "check", "editor"];
+use crate::python::{self, PEERS};
+use crate::step::say;
+
+/// What can be measured, in the order of docs/MEASURED.md. All but `peers` are programs of the
+/// benches crate; `peers` is `engine` with those beside it that others have made.
+const PROGRAMS: &[&str] = &["peers", "engine", "compile", "check", "editor"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
@@ -19,24 +23,56 @@ pub(crate) struct Arguments {
 
 /// Runs the programs; true if all ended well.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
+    let wanted: Vec<&str> = match arguments.program.as_deref() {
+        Some(program) => vec![program],
+        // The run with the peers has all that `engine` has.
+        None => PROGRAMS.iter().copied().filter(|program| *program != "engine").collect(),
+    };
     let mut passed = true;
-    for program in PROGRAMS {
-        if arguments.program.as_deref().is_some_and(|wanted| wanted != *program) {
-            continue;
+    for program in wanted {
+        let mut more = arguments.arguments.clone();
+        if program == "peers" {
+            more.extend(peers(root)?);
         }
         // `check` measures the command itself, which is built beside the program.
-        if *program == "check" {
+        if program == "check" {
             passed &= cargo(root, &["build", "--quiet", "--release", "-p", "arqon"])?;
         }
+        let binary = if program == "peers" { "engine" } else { program };
         let status = Command::new("cargo")
-            .args(["run", "--quiet", "--release", "-p", "arqon-benches", "--bin", program, "--"])
-            .args(&arguments.arguments)
+            .args(["run", "--quiet", "--release", "-p", "arqon-benches", "--bin", binary, "--"])
+            .args(more)
             .current_dir(root)
             .status()
             .map_err(|error| format!("cargo: {error}"))?;
         passed &= status.success();
     }
     Ok(passed)
+}
+
+/// Builds or installs the peers: the options that tell `engine` where they are. A peer that cannot
+/// be had is left out, and that is said.
+fn peers(root: &Path) -> Result<Vec<String>, String> {
+    let mut options = Vec::new();
+    let build = ["build", "--quiet", "--release", "--locked", "--manifest-path"];
+    if cargo(root, &[&build[..], &["benches/peers/Cargo.toml"]].concat())? {
+        let program = root.join("benches/peers/target/release/dbsp");
+        options.extend(["--dbsp".to_owned(), program.display().to_string()]);
+    } else {
+        say("dbsp is left out: benches/peers does not build here (see above).");
+    }
+    if let Some(announcement) = python::announcement(root, &PEERS) {
+        say(&announcement);
+    }
+    match python::ensure(root, &PEERS) {
+        Ok(python) => options.extend(["--python".to_owned(), python.display().to_string()]),
+        Err(error) => {
+            say(&format!(
+                "Pathway and Bytewax are left out: they cannot be installed here: {error}"
+            ));
+        }
+    }
+    Ok(options)
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<bool, String> {

@@ -53,7 +53,7 @@ pub(crate) fn run(root: &Path, arqon: &Path) -> Result<Tally, String> {
 fn run_script(root: &Path, folder: &Path, arqon: &Path, script: &str) -> io::Result<bool> {
     let own = arqon.parent().unwrap_or(root);
     let old = std::env::var_os("PATH").unwrap_or_default();
-    let mut path = vec![own.to_path_buf(), python::commands(root)];
+    let mut path = vec![own.to_path_buf(), python::commands(root, &python::TESTS)];
     path.extend(std::env::split_paths(&old));
     let path = std::env::join_paths(path).map_err(io::Error::other)?;
     // What a block leaves running in the background ends with it.

@@ -89,7 +89,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
     };
     let steps: Vec<Step> = Step::value_variants().iter().copied().filter(chosen).collect();
     let announcement = if steps.iter().any(|step| step.needs_python()) {
-        python::announcement(root)
+        python::announcement(root, &python::TESTS)
     } else {
         None
     };
@@ -108,7 +108,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
     let mut interpreter = Err("no step needs Python".to_owned());
     if steps.iter().any(|step| step.needs_python()) {
         reports.push(step::timed("venv", || {
-            interpreter = python::ensure(root);
+            interpreter = python::ensure(root, &python::TESTS);
             interpreter.clone().map(|_| Tally::one(true))
         }));
         usable &= succeeded(&reports);
@@ -138,8 +138,8 @@ pub(crate) fn torture_oracle(
     files: &[&str],
     settings: &[(&str, OsString)],
 ) -> Result<bool, String> {
-    say(python::announcement(root).as_deref().unwrap_or("This installs nothing."));
-    let python = python::ensure(root)?;
+    say(python::announcement(root, &python::TESTS).as_deref().unwrap_or("This installs nothing."));
+    let python = python::ensure(root, &python::TESTS)?;
     if build_arqon(root, true)?.n_failed > 0 {
         return Ok(false);
     }

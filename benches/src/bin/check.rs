@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use arqon_benches::large::circuit;
-use arqon_benches::sample::median;
+use arqon_benches::median;
 
 fn main() -> ExitCode {
     let n_files: usize = std::env::args().nth(1).and_then(|it| it.parse().ok()).unwrap_or(500);

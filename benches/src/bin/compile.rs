@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use arqon_benches::large::circuit;
-use arqon_benches::sample::median;
+use arqon_benches::median;
 use arqon_compiler::{Options, compile};
 
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]

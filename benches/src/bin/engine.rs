@@ -1,139 +1,203 @@
-//! The engine beside hand-written differential dataflow: load and latency of small deltas.
+//! The engine beside hand-written dataflows and its peers: load, latency of small changes, memory.
 //!
-//! `cargo xtask bench engine [--rows N] [--rounds N] [--repeat N] [--work TEXT] [--side TEXT]`. Sides run in turn,
-//! one worker each; printed are medians, and for the ratios the least and the greatest of a round.
-//! `--work` and `--side` leave the tables and sides whose name has TEXT, as under a profiler.
+//! `cargo xtask bench peers [WORK…] [--workers N] [--repeat N] [--percent N] [--rounds N] [--side
+//! TEXT]`; `bench engine` leaves out the peers that other workspaces and languages bring. Each run is
+//! a process of its own. Sides run in turn; printed are medians, and of the ratios of a round the
+//! least and the greatest too. `--percent` is of the rows, `--side` leaves the sides whose name has
+//! TEXT, as under a profiler.
 
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use arqon_benches::data::{group_text, key_text};
-use arqon_benches::handwritten::{self, Size};
-use arqon_benches::product::{self, KeyKind};
-use arqon_benches::sample::{Sample, median};
-use arqon_engine::BackendChoice;
+use arqon_benches::data::Size;
+use arqon_benches::median;
+use arqon_benches::side::{Figures, Peers, Side, Work, write_rows};
 
-/// A side of a comparison: its name, and how it runs.
-type Side = (&'static str, fn(Size) -> Sample);
-
-const AGGREGATE: &[Side] = &[
-    ("hand-written, text keys", |size| handwritten::aggregate(size, key_text)),
-    ("hand-written, number keys", |size| handwritten::aggregate(size, |number| number)),
-    ("circuit, text keys", |size| product::aggregate(size, KeyKind::Text, BackendChoice::Hash)),
-    ("circuit, number keys", |size| product::aggregate(size, KeyKind::Number, BackendChoice::Hash)),
-    ("circuit, text keys, arrangements", |size| {
-        product::aggregate(size, KeyKind::Text, BackendChoice::Arrangements)
-    }),
-];
-
-const JOIN: &[Side] = &[
-    ("hand-written, text keys", |size| handwritten::join(size, key_text, group_text)),
-    ("hand-written, number keys", |size| handwritten::join(size, |number| number, |number| number)),
-    ("circuit, text keys", |size| product::join(size, KeyKind::Text, BackendChoice::Hash)),
-    ("circuit, number keys", |size| product::join(size, KeyKind::Number, BackendChoice::Hash)),
-    ("circuit, text keys, arrangements", |size| {
-        product::join(size, KeyKind::Text, BackendChoice::Arrangements)
-    }),
-];
+const USAGE: &str = "usage: engine [stateless|aggregate|join|reach]… [--workers N] [--repeat N] \
+                     [--percent N] [--rounds N] [--side TEXT] [--dbsp FILE] [--python FILE]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let Some(Settings { n_rows, n_rounds, n_repeats, work, side }) = settings(&args) else {
-        println!("usage: engine [--rows N] [--rounds N] [--repeat N] [--work TEXT] [--side TEXT]");
+    if args.first().is_some_and(|first| first == "--one") {
+        return one(&args[1..]);
+    }
+    let Some(settings) = Settings::read(&args) else {
+        println!("{USAGE}");
         return ExitCode::from(2);
     };
-    let aggregate = Size { n_rows, epoch_rows: 65_536, n_rounds };
-    let join = Size { n_rows: n_rows / 2, epoch_rows: 32_768, n_rounds };
-    let sides = |all: &[Side]| -> Vec<Side> {
-        all.iter().filter(|(name, _)| name.contains(&side)).copied().collect()
+    let mut good = true;
+    for work in &settings.works {
+        for n_workers in &settings.n_workers {
+            match table(&settings, *work, *n_workers) {
+                Ok(()) => {}
+                Err(fault) => {
+                    println!("{fault}\n");
+                    good = false;
+                }
+            }
+        }
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// One run of one side, in this process.
+fn one(args: &[String]) -> ExitCode {
+    let side = args.get(1).and_then(|name| {
+        let work = Work::ALL.into_iter().find(|work| *work.name() == args[0])?;
+        work.sides().into_iter().find(|side| side.name == *name)
+    });
+    let numbers: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
+    let (Some(side), [n_workers, n_rows, epoch_rows, n_rounds]) = (side, numbers.as_slice()) else {
+        println!("{USAGE}");
+        return ExitCode::from(2);
     };
-    let tables = [("aggregate", AGGREGATE, aggregate), ("join and aggregate", JOIN, join)];
-    let wanted = tables.into_iter().filter(|(title, ..)| title.starts_with(&work));
-    let good: Vec<bool> =
-        wanted.map(|(title, all, size)| table(title, &sides(all), size, n_repeats)).collect();
-    if good.iter().all(|good| *good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let n_workers = usize::try_from(*n_workers).expect("a few workers");
+    let (n_rows, epoch_rows, n_rounds) = (*n_rows, *epoch_rows, *n_rounds);
+    println!("{}", side.run_here(Size { n_rows, epoch_rows, n_rounds, n_workers }).line());
+    ExitCode::SUCCESS
 }
 
 struct Settings {
-    n_rows: u64,
-    n_rounds: u64,
+    works: Vec<Work>,
+    n_workers: Vec<usize>,
     n_repeats: usize,
-    /// How the title of a table begins.
-    work: String,
+    /// Of the full number of rows.
+    percent: u64,
+    /// Rounds of changes, where a workload has them.
+    n_rounds: u64,
     /// What the name of a side contains.
     side: String,
+    peers: Peers,
 }
 
-fn settings(args: &[String]) -> Option<Settings> {
-    let mut settings = Settings {
-        n_rows: 1_000_000,
-        n_rounds: 400,
-        n_repeats: 5,
-        work: String::new(),
-        side: String::new(),
+impl Settings {
+    fn read(args: &[String]) -> Option<Self> {
+        let mut settings = Self {
+            works: Vec::new(),
+            n_workers: vec![1, 2],
+            n_repeats: 5,
+            percent: 100,
+            n_rounds: 400,
+            side: String::new(),
+            peers: Peers::default(),
+        };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            if let Some(work) = Work::ALL.into_iter().find(|work| work.name() == arg) {
+                settings.works.push(work);
+                continue;
+            }
+            let value = args.next()?;
+            match arg.as_str() {
+                "--workers" => settings.n_workers = vec![value.parse().ok().filter(|n| *n > 0)?],
+                "--repeat" => settings.n_repeats = value.parse().ok().filter(|n| *n > 0)?,
+                "--percent" => settings.percent = value.parse().ok().filter(|n| *n > 0)?,
+                "--rounds" => settings.n_rounds = value.parse().ok()?,
+                "--side" => settings.side.clone_from(value),
+                "--dbsp" => settings.peers.dbsp = Some(PathBuf::from(value)),
+                "--python" => settings.peers.python = Some(PathBuf::from(value)),
+                _ => return None,
+            }
+        }
+        if settings.works.is_empty() {
+            settings.works = Work::ALL.to_vec();
+        }
+        Some(settings)
+    }
+}
+
+/// Runs all sides in turn and prints their figures; a fault if one fails or their answers differ.
+fn table(settings: &Settings, work: Work, n_workers: usize) -> Result<(), String> {
+    let size = work.size(settings.percent, settings.n_rounds, n_workers);
+    let sides: Vec<Side> = work
+        .sides()
+        .into_iter()
+        .filter(|side| side.is_there(&settings.peers, n_workers))
+        .filter(|side| side.name.contains(&settings.side))
+        .collect();
+    let rows = PathBuf::from("target/peers/rows");
+    if settings.peers.python.is_some() {
+        write_rows(work, size, &rows).map_err(|error| format!("{}: {error}", rows.display()))?;
+    }
+    let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); sides.len()];
+    for _ in 0..settings.n_repeats {
+        for (side, runs) in sides.iter().zip(&mut runs) {
+            runs.push(side.run(work, size, &settings.peers, &rows)?);
+        }
+    }
+    // Files of rows are large, and made anew in no time.
+    let _ = std::fs::remove_dir_all(&rows);
+    let workers =
+        if n_workers == 1 { "1 worker".to_owned() } else { format!("{n_workers} workers") };
+    println!(
+        "### {}: {} rows, {workers}, {} runs each, in turn\n",
+        work.name(),
+        size.n_rows,
+        settings.n_repeats
+    );
+    println!(
+        "| side | load Mrows/s | p50 us | p99 us | peak MiB | circuit loads, times as fast | its p50, \
+         times lower | its peak, times |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for (at, (side, figures)) in sides.iter().zip(&runs).enumerate() {
+        let beside = side.beside(&sides).filter(|circuit| *circuit != at);
+        println!("{}", line(side, figures, beside.map(|circuit| runs[circuit].as_slice())));
+    }
+    println!();
+    agree(&sides, &runs)
+}
+
+/// A side's figures, and beside them those of the circuit of like keys.
+fn line(side: &Side, runs: &[Figures], circuit: Option<&[Figures]>) -> String {
+    let middle = |figure: fn(&Figures) -> f64| -> f64 {
+        median(&runs.iter().map(figure).collect::<Vec<f64>>())
     };
-    for pair in args.chunks(2) {
-        match pair {
-            [name, value] if name == "--rows" => settings.n_rows = value.parse().ok()?,
-            [name, value] if name == "--rounds" => settings.n_rounds = value.parse().ok()?,
-            [name, value] if name == "--repeat" => settings.n_repeats = value.parse().ok()?,
-            [name, value] if name == "--work" => settings.work.clone_from(value),
-            [name, value] if name == "--side" => settings.side.clone_from(value),
-            _ => return None,
-        }
-    }
-    let is_known = AGGREGATE.iter().any(|(name, _)| name.contains(&settings.side));
-    (settings.n_rows >= 10_000 && settings.n_repeats > 0 && is_known).then_some(settings)
-}
-
-/// Runs all sides in turn and prints their figures; false if their answers differ.
-fn table(title: &str, sides: &[Side], size: Size, n_repeats: usize) -> bool {
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); sides.len()];
-    for _ in 0..n_repeats {
-        for (side, samples) in sides.iter().zip(&mut samples) {
-            samples.push(side.1(size));
-        }
-    }
-    println!("## {title}: {} rows, {n_repeats} runs each, in turn", samples[0][0].n_rows);
-    println!();
-    println!("| side | load Mrows/s | p50 us | p99 us | load vs first | p50 vs first |");
-    println!("| --- | --- | --- | --- | --- | --- |");
-    for (side, runs) in sides.iter().zip(&samples) {
-        let of = |figure: fn(&Sample) -> f64| -> f64 {
-            median(&runs.iter().map(figure).collect::<Vec<f64>>())
-        };
-        let ratios = |figure: fn(&Sample) -> f64| -> Vec<f64> {
-            runs.iter().zip(&samples[0]).map(|(run, base)| figure(run) / figure(base)).collect()
-        };
-        println!(
-            "| {} | {:.2} | {:.0} | {:.0} | {} | {} |",
-            side.0,
-            of(Sample::mrows_per_s),
-            of(|run| run.percentile_us(50)),
-            of(|run| run.percentile_us(99)),
-            spread(&ratios(Sample::mrows_per_s)),
-            spread(&ratios(|run| run.percentile_us(50))),
-        );
-    }
-    println!();
-    agree(sides, &samples)
+    let ratio = |of: fn(&Figures, &Figures) -> f64| -> String {
+        let Some(circuit) = circuit else { return String::new() };
+        spread(&circuit.iter().zip(runs).map(|(circuit, run)| of(circuit, run)).collect::<Vec<_>>())
+    };
+    let has_rounds = runs.iter().all(|run| run.p50_us > 0.0);
+    let rounds = |text: String| if has_rounds { text } else { String::new() };
+    format!(
+        "| {} | {:.2} | {} | {} | {:.0} | {} | {} | {} |",
+        side.name,
+        middle(|run| run.mrows_per_s),
+        rounds(format!("{:.0}", middle(|run| run.p50_us))),
+        rounds(format!("{:.0}", middle(|run| run.p99_us))),
+        middle(|run| run.peak_mib),
+        ratio(|circuit, run| circuit.mrows_per_s / run.mrows_per_s),
+        rounds(ratio(|circuit, run| run.p50_us / circuit.p50_us)),
+        ratio(|circuit, run| circuit.peak_mib / run.peak_mib),
+    )
 }
 
 fn spread(ratios: &[f64]) -> String {
     let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = ratios.iter().copied().fold(0.0, f64::max);
-    format!("{:.2} ({least:.2} to {greatest:.2})", median(ratios))
+    let digits = |number: f64| if number < 0.1 { 3 } else { 2 };
+    let shown = |number: f64| format!("{number:.*}", digits(number));
+    format!("{} ({} to {})", shown(median(ratios)), shown(least), shown(greatest))
 }
 
-fn agree(sides: &[Side], samples: &[Vec<Sample>]) -> bool {
-    let wanted = samples[0][0].checksum;
-    let mut good = true;
-    for (side, runs) in sides.iter().zip(samples) {
-        if let Some(other) = runs.iter().find(|run| run.checksum != wanted) {
-            println!("{}: the answer sums to {}, not {wanted}", side.0, other.checksum);
-            good = false;
-        }
+/// A fault if the sides have come to different answers.
+fn agree(sides: &[Side], runs: &[Vec<Figures>]) -> Result<(), String> {
+    let all =
+        || sides.iter().zip(runs).flat_map(|(side, runs)| runs.iter().map(move |run| (side, run)));
+    let Some((_, first)) = all().next() else {
+        return Err("no side has that in its name".to_owned());
+    };
+    if let Some((side, run)) = all().find(|(_, run)| run.loaded != first.loaded) {
+        return Err(format!("{}: the answer is {}, not {}", side.name, run.loaded, first.loaded));
     }
-    good
+    let mut changed = all().filter(|(_, run)| run.p50_us > 0.0);
+    let Some((_, first)) = changed.next() else { return Ok(()) };
+    match changed.find(|(_, run)| run.finished != first.finished) {
+        Some((side, run)) => {
+            Err(format!("{}: the answer is {}, not {}", side.name, run.finished, first.finished))
+        }
+        None => Ok(()),
+    }
 }

@@ -1,0 +1,121 @@
+//! What the machine needs at the least: one pass over numbers in memory, with the hash operations
+//! that no way round them is known, and nothing kept for later changes.
+
+use std::time::Instant;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::data::{
+    Event, GROUPS, LEAST_FAHRENHEIT, ROOTS, Size, edge, event, left, reading, right,
+};
+use crate::sample::{Answer, Sample, event_weight, node_weight, sums_weight};
+
+type Table<V> = HashMap<u64, V, FixedState>;
+
+#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+fn timed(n_rows: u64, work: impl FnOnce() -> Answer) -> Sample {
+    let start = Instant::now();
+    let loaded = work();
+    Sample { n_rows, load: start.elapsed(), loaded, rounds: Vec::new(), finished: loaded }
+}
+
+/// Every event is read once, every kept one is written once.
+pub fn stateless(size: Size) -> Sample {
+    let events: Vec<Event> = (0..size.n_rows).map(event).collect();
+    let mut kept = Vec::with_capacity(events.len());
+    let sample = timed(size.n_rows, || {
+        kept.extend(events.iter().filter_map(|event| {
+            let value = event.value * 1.8 + 32.0;
+            let is_kept = value > LEAST_FAHRENHEIT && event.at % 3 != 0;
+            is_kept.then_some(Event { value, at: event.at / 1000, ..*event })
+        }));
+        Answer::default()
+    });
+    let mut answer = Answer::default();
+    for row in kept {
+        answer.add(event_weight(row.id, row.key, row.value, row.at), 1);
+    }
+    Sample { loaded: answer, finished: answer, ..sample }
+}
+
+/// One hash operation a row.
+pub fn aggregate(size: Size) -> Sample {
+    let rows: Vec<(u64, i64)> = (0..size.n_rows).map(reading).collect();
+    timed(size.n_rows, || {
+        let mut sums: Table<(i64, i64, i64)> = Table::default();
+        for (key, value) in &rows {
+            let (n, total, most) = sums.entry(*key).or_insert((0, 0, i64::MIN));
+            *n += 1;
+            *total += value;
+            *most = (*most).max(*value);
+        }
+        let mut answer = Answer::default();
+        for (key, (n, total, most)) in &sums {
+            answer.add(sums_weight(*key, *n, *total, *most), 1);
+        }
+        answer
+    })
+}
+
+/// One hash operation a row, and one addition a pair of rows that match.
+pub fn join(size: Size) -> Sample {
+    let n_keys = size.join_keys();
+    let lefts: Vec<(u64, i64)> = (0..size.n_rows).map(|idx| left(idx, n_keys)).collect();
+    let rights: Vec<(u64, u64)> = (0..size.n_rows).map(|idx| right(idx, n_keys)).collect();
+    timed(2 * size.n_rows, || {
+        // Rows of one key are a chain: the table has its last row, and each row the one before.
+        let mut last: Table<usize> = Table::default();
+        let before: Vec<Option<usize>> =
+            rights.iter().enumerate().map(|(at, (key, _))| last.insert(*key, at)).collect();
+        let mut sums = vec![(0_i64, 0_i64); usize::try_from(GROUPS).expect("a small number")];
+        for (key, amount) in &lefts {
+            let mut next = last.get(key).copied();
+            while let Some(at) = next {
+                let (n, total) = &mut sums[usize::try_from(rights[at].1).expect("a group")];
+                *n += 1;
+                *total += amount;
+                next = before[at];
+            }
+        }
+        let mut answer = Answer::default();
+        for (group, (n, total)) in (0..).zip(&sums).filter(|(_, (n, _))| *n > 0) {
+            answer.add(sums_weight(group, *n, *total, 0), 1);
+        }
+        answer
+    })
+}
+
+/// Edges are put in order of their source, and each reached one is followed once.
+pub fn reach(size: Size) -> Sample {
+    let place = |number: u64| usize::try_from(number).expect("a node");
+    let n_nodes = size.nodes();
+    let edges: Vec<(usize, usize)> = (0..size.n_rows)
+        .map(|idx| edge(idx, n_nodes))
+        .map(|(from, to)| (place(from), place(to)))
+        .collect();
+    timed(size.n_rows, || {
+        let mut ends = vec![0; place(n_nodes) + 1];
+        for (from, _) in &edges {
+            ends[from + 1] += 1;
+        }
+        for at in 1..ends.len() {
+            ends[at] += ends[at - 1];
+        }
+        let (mut next, mut targets) = (ends.clone(), vec![0; edges.len()]);
+        for (from, to) in &edges {
+            targets[next[*from]] = *to;
+            next[*from] += 1;
+        }
+        let mut is_reached = vec![false; place(n_nodes)];
+        let mut open: Vec<usize> = ROOTS.into_iter().map(place).collect();
+        let mut answer = Answer::default();
+        while let Some(node) = open.pop() {
+            if !std::mem::replace(&mut is_reached[node], true) {
+                answer.add(node_weight(node as u64), 1);
+                open.extend_from_slice(&targets[ends[node]..ends[node + 1]]);
+            }
+        }
+        answer
+    })
+}
