@@ -1,29 +1,32 @@
 //! Cycles: data goes one way, except through a topic with `control: true` (E0304).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_grammar::ast;
 use arqon_grammar::code::discipline;
 use arqon_grammar::{Diagnostic, Span};
-use arqon_plan::{Plan, TopicOrigin, Vertex, VertexId, WireRef};
+use arqon_plan::{FlowStep, Plan, Port, TopicOrigin, Verb, Vertex, VertexId, WireRef};
 
-use super::paths::{drawn, is_immediate, shortest};
+use super::paths::{drawn, name, shortest};
 use super::span;
 
 /// One diagnostic per cycle; cycles that share a vertex are reported one after another, as the
 /// first is mended.
 pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
+    let wires = Wires::new(plan);
     let mut found = Vec::new();
     let mut left: Vec<bool> = vec![true; plan.n_vertices()];
     while found.len() < CYCLES_MAX {
-        trim(plan, &mut left);
+        wires.trim(&mut left);
         // A drawing that begins at a node reads best.
         let mut steps = plan.steps().map(|(id, _)| id);
         let mut others = plan.vertices().map(|(id, _)| id);
         let is_left = |id: &VertexId| left[id.index()];
         let Some(start) = steps.find(is_left).or_else(|| others.find(is_left)) else { break };
-        let passes = |wire: &WireRef<'_>| left[wire.to.index()] && is_immediate(plan, wire);
-        match shortest(plan, start, |id| id == start, passes) {
+        let outputs = |at: VertexId| {
+            wires.outputs[at.index()].iter().copied().filter(move |it| is_left(&it.to))
+        };
+        match shortest(plan.n_vertices(), start, |id| id == start, outputs) {
             Some(way) => {
                 for wire in &way {
                     left[wire.to.index()] = false;
@@ -37,47 +40,90 @@ pub(super) fn check(plan: &Plan) -> Vec<Diagnostic> {
     found
 }
 
-/// Takes away what lies on no cycle: vertices that nothing left leads to, or that lead to
-/// nothing left, again and again.
-fn trim(plan: &Plan, left: &mut [bool]) {
-    let mut n_in = vec![0_usize; left.len()];
-    let mut n_out = vec![0_usize; left.len()];
-    for wire in plan.wires().filter(|wire| is_immediate(plan, wire)) {
-        if left[wire.from.index()] && left[wire.to.index()] {
-            n_out[wire.from.index()] += 1;
-            n_in[wire.to.index()] += 1;
+/// The wires over which rows pass within their epoch, by the vertex at each of their ends.
+struct Wires<'p> {
+    outputs: Vec<Vec<WireRef<'p>>>,
+    inputs: Vec<Vec<WireRef<'p>>>,
+}
+
+impl<'p> Wires<'p> {
+    fn new(plan: &'p Plan) -> Self {
+        let ends: BTreeMap<usize, VertexId> = plan
+            .steps()
+            .filter_map(|(id, step)| match step.verb {
+                Verb::Leave { of } => Some((of, id)),
+                _ => None,
+            })
+            .collect();
+        let n_vertices = plan.n_vertices();
+        let mut wires =
+            Self { outputs: vec![Vec::new(); n_vertices], inputs: vec![Vec::new(); n_vertices] };
+        for wire in plan.wires().filter(|wire| is_immediate(plan, wire)) {
+            // The rounds of a loop come to their end within the epoch: what a variable is in the
+            // next round goes on to the end of the loop, and back by no other way.
+            let to = match (&wire.wire.port, plan.vertex(wire.to)) {
+                (Port::Next, Vertex::Step(FlowStep { verb: Verb::Variable(variable), .. })) => {
+                    ends.get(&variable.of).copied().unwrap_or(wire.to)
+                }
+                _ => wire.to,
+            };
+            let wire = WireRef { to, ..wire };
+            wires.outputs[wire.from.index()].push(wire);
+            wires.inputs[to.index()].push(wire);
         }
+        wires
     }
-    let mut free: Vec<VertexId> = plan
-        .vertices()
-        .map(|(id, _)| id)
-        .filter(|id| left[id.index()] && (n_in[id.index()] == 0 || n_out[id.index()] == 0))
-        .collect();
-    while let Some(id) = free.pop() {
-        if !std::mem::replace(&mut left[id.index()], false) {
-            continue;
-        }
-        for wire in plan.outputs(id).filter(|wire| is_immediate(plan, wire)) {
-            let count = &mut n_in[wire.to.index()];
-            *count = count.saturating_sub(1);
-            if *count == 0 && left[wire.to.index()] {
-                free.push(wire.to);
+
+    /// Takes away what lies on no cycle: vertices that nothing left leads to, or that lead to
+    /// nothing left, again and again.
+    fn trim(&self, left: &mut [bool]) {
+        let count = |wires: &[WireRef<'_>], left: &[bool]| {
+            let is_left = |wire: &&WireRef<'_>| left[wire.from.index()] && left[wire.to.index()];
+            wires.iter().filter(is_left).count()
+        };
+        let mut n_out: Vec<usize> = self.outputs.iter().map(|wires| count(wires, left)).collect();
+        let mut n_in: Vec<usize> = self.inputs.iter().map(|wires| count(wires, left)).collect();
+        let mut free: Vec<usize> =
+            (0..left.len()).filter(|id| left[*id] && (n_in[*id] == 0 || n_out[*id] == 0)).collect();
+        while let Some(id) = free.pop() {
+            if !std::mem::replace(&mut left[id], false) {
+                continue;
             }
-        }
-        for wire in plan.inputs(id).filter(|wire| is_immediate(plan, wire)) {
-            let count = &mut n_out[wire.from.index()];
-            *count = count.saturating_sub(1);
-            if *count == 0 && left[wire.from.index()] {
-                free.push(wire.from);
+            for to in self.outputs[id].iter().map(|wire| wire.to.index()) {
+                n_in[to] = n_in[to].saturating_sub(1);
+                if n_in[to] == 0 && left[to] {
+                    free.push(to);
+                }
+            }
+            for from in self.inputs[id].iter().map(|wire| wire.from.index()) {
+                n_out[from] = n_out[from].saturating_sub(1);
+                if n_out[from] == 0 && left[from] {
+                    free.push(from);
+                }
             }
         }
     }
 }
 
+/// Whether rows pass over the wire within their epoch: results of an operator come later, and a
+/// control topic speaks an epoch later.
+fn is_immediate(plan: &Plan, wire: &WireRef<'_>) -> bool {
+    let delayed = match plan.vertex(wire.from) {
+        Vertex::Topic(topic) => topic.control,
+        Vertex::Client(_) => true,
+        Vertex::Step(_) | Vertex::Endpoint(_) => false,
+    };
+    !delayed && !matches!(wire.wire.port, Port::Jobs | Port::Results)
+}
+
 fn report(plan: &Plan, way: &[WireRef<'_>]) -> Diagnostic {
-    // Wires within a node have no name in the file; a way back always crosses nodes.
-    let mut written: Vec<&WireRef<'_>> =
-        way.iter().filter(|wire| wire.wire.range.start < wire.wire.range.end).collect();
+    // A way back always crosses nodes; what stands between the steps of one is not what closes it.
+    let crosses = |wire: &&WireRef<'_>| name(plan, wire.from) != name(plan, wire.to);
+    let mut written: Vec<&WireRef<'_>> = way
+        .iter()
+        .filter(|wire| wire.wire.range.start < wire.wire.range.end)
+        .filter(crosses)
+        .collect();
     written.sort_by_key(|wire| wire.wire.range);
     let place = written.last().map(|wire| wire.wire.range).unwrap_or_default();
     let mut diagnostic = Diagnostic::new(

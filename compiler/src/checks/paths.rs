@@ -2,20 +2,20 @@
 
 use std::collections::VecDeque;
 
-use arqon_plan::{FlowStep, Plan, Port, Verb, Vertex, VertexId, WireRef};
+use arqon_plan::{FlowStep, Plan, Verb, Vertex, VertexId, WireRef};
 
-/// The shortest way from `start` to the first vertex that `is_end` names, over wires that
-/// `passes` lets through; `start` itself counts only when a way leads back to it.
-pub(super) fn shortest<'p>(
-    plan: &'p Plan,
+/// The shortest way from `start` to the first vertex that `is_end` names, over the wires that
+/// `outputs` lets leave each vertex; `start` itself counts only when a way leads back to it.
+pub(super) fn shortest<'p, W: Iterator<Item = WireRef<'p>>>(
+    n_vertices: usize,
     start: VertexId,
     is_end: impl Fn(VertexId) -> bool,
-    passes: impl Fn(&WireRef<'p>) -> bool,
+    outputs: impl Fn(VertexId) -> W,
 ) -> Option<Vec<WireRef<'p>>> {
-    let mut reached_by: Vec<Option<WireRef<'p>>> = vec![None; plan.n_vertices()];
+    let mut reached_by: Vec<Option<WireRef<'p>>> = vec![None; n_vertices];
     let mut waiting = VecDeque::from([start]);
     while let Some(at) = waiting.pop_front() {
-        for wire in plan.outputs(at).filter(&passes) {
+        for wire in outputs(at) {
             if reached_by[wire.to.index()].is_some() {
                 continue;
             }
@@ -45,18 +45,6 @@ fn way_back<'p>(
     }
     way.reverse();
     way
-}
-
-/// Whether rows pass over the wire within their epoch: results of an operator come later, and a
-/// control topic speaks an epoch later.
-pub(super) fn is_immediate(plan: &Plan, wire: &WireRef<'_>) -> bool {
-    let delayed = match plan.vertex(wire.from) {
-        Vertex::Topic(topic) => topic.control,
-        Vertex::Client(_) => true,
-        Vertex::Step(_) | Vertex::Endpoint(_) => false,
-    };
-    // The rounds of a loop come to their end within the epoch, and go back by one way only.
-    !delayed && !matches!(wire.wire.port, Port::Jobs | Port::Results | Port::Next)
 }
 
 /// A way as people read it: `a -> t -> b`, nodes by name and without their steps.

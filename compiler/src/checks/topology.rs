@@ -119,10 +119,11 @@ fn operator_chains(plan: &Plan) -> Vec<Breach<'_>> {
             if !matches!(plan.vertex(first.to), Vertex::Step(_)) {
                 continue;
             }
-            let over_steps = |wire: &WireRef<'_>| {
+            let is_step = |wire: &WireRef<'_>| {
                 !matches!(plan.vertex(wire.to), Vertex::Topic(_) | Vertex::Client(_))
             };
-            let way = shortest(plan, first.to, is_operator, over_steps);
+            let over_steps = |at| plan.outputs(at).filter(is_step);
+            let way = shortest(plan.n_vertices(), first.to, is_operator, over_steps);
             let Some(way) = way else { continue };
             let Some(&last) = way.last() else { continue };
             let Vertex::Endpoint(other) = plan.vertex(last.to) else { continue };

@@ -38,7 +38,9 @@ fn way<'p>(plan: &'p Plan, breach: &Breach<'p>) -> Vec<WireRef<'p>> {
     let is_client = |id: VertexId| matches!(plan.vertex(id), Vertex::Client(_));
     let before = start.filter(|start| !is_client(*start)).and_then(|start| {
         let clients = plan.vertices().map(|(id, _)| id).filter(|id| is_client(*id));
-        let ways = clients.filter_map(|client| shortest(plan, client, |at| at == start, |_| true));
+        let outputs = |at| plan.outputs(at);
+        let way = |client| shortest(plan.n_vertices(), client, |at| at == start, outputs);
+        let ways = clients.filter_map(way);
         ways.min_by_key(Vec::len)
     });
     before.into_iter().flatten().chain(breach.wires.iter().copied()).collect()
@@ -101,8 +103,8 @@ fn ways(plan: &Plan, text: &mut String) {
             continue;
         }
         for (endpoint, _) in plan.endpoints() {
-            let way =
-                shortest(plan, id, |at| at == endpoint, |wire| wire.wire.port != Port::Results);
+            let outputs = |at| plan.outputs(at).filter(|wire| wire.wire.port != Port::Results);
+            let way = shortest(plan.n_vertices(), id, |at| at == endpoint, outputs);
             let Some(way) = way else { continue };
             let topics: Vec<&str> = way
                 .iter()
