@@ -28,8 +28,7 @@ pub(super) fn resolve(importer: &str, written: &str) -> Result<String, PathFault
     if written.contains("://") {
         return Err(PathFault::Url);
     }
-    let is_drive = matches!(written.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
-    if written.starts_with(['/', '~']) || written.starts_with("\\\\") || is_drive {
+    if written.starts_with(['/', '~']) || written.starts_with("\\\\") || is_drive(written) {
         return Err(PathFault::Absolute);
     }
     if written.contains(|c: char| c == '\\' || c.is_control()) {
@@ -49,7 +48,13 @@ pub(super) fn resolve(importer: &str, written: &str) -> Result<String, PathFault
             name => parts.push(name),
         }
     }
-    Ok(parts.join("/"))
+    let path = parts.join("/");
+    // Also behind a `./`: where there are drives, such a path leaves every root.
+    if is_drive(&path) { Err(PathFault::Absolute) } else { Ok(path) }
+}
+
+fn is_drive(path: &str) -> bool {
+    matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
 }
 
 /// Whether a path is that of a circuit file.
@@ -84,6 +89,8 @@ mod tests {
             ("lab/a.yaml", "../../root/lab/b.yaml", Err(PathFault::Outside)),
             ("a.yaml", "/etc/b.yaml", Err(PathFault::Absolute)),
             ("a.yaml", "C:/b.yaml", Err(PathFault::Absolute)),
+            ("a.yaml", "./C:/b.yaml", Err(PathFault::Absolute)),
+            ("lab/a.yaml", "../c:b.yaml", Err(PathFault::Absolute)),
             ("a.yaml", "\\\\host\\b.yaml", Err(PathFault::Absolute)),
             ("a.yaml", "~/b.yaml", Err(PathFault::Absolute)),
             ("a.yaml", "file:///etc/b.yaml", Err(PathFault::Url)),
