@@ -7,6 +7,7 @@
 //! was written. A condition moves as far as it comes past a step that holds rows; past maps alone
 //! nothing would be gained.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(crate) fn push(mut plan: DataflowPlan) -> DataflowPlan {
     for (_, end) in plan.ends() {
         n_readers[end.index()] += 1;
     }
+    let holds = leads_to_rows(&plan);
     // The new steps before each input, in the order in which rows meet them.
     let mut pushed: BTreeMap<InputOf, Vec<Step>> = BTreeMap::new();
     for at in (0..plan.steps.len()).map(id) {
@@ -49,6 +51,9 @@ pub(crate) fn push(mut plan: DataflowPlan) -> DataflowPlan {
             continue;
         }
         let Operator::Map(map) = &plan.steps[at.index()].operator else { continue };
+        if !holds[at.index()] {
+            continue;
+        }
         let mut map = map.clone();
         let mut has_moved = false;
         while let Some((address, condition)) = first_part(&map) {
@@ -66,6 +71,26 @@ pub(crate) fn push(mut plan: DataflowPlan) -> DataflowPlan {
         }
     }
     if pushed.is_empty() { plan } else { rebuilt(plan, pushed) }
+}
+
+/// Of each step whether it, or what is behind it past maps alone, holds rows.
+fn leads_to_rows(plan: &DataflowPlan) -> Vec<bool> {
+    let mut holds: Vec<bool> = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        holds.push(match (&step.operator, step.inputs.first()) {
+            (Operator::Map(_), Some(input)) => holds[input.index()],
+            (
+                Operator::Join(_)
+                | Operator::Group(_)
+                | Operator::Distinct
+                | Operator::Top(_)
+                | Operator::Over(_),
+                _,
+            ) => true,
+            (_, _) => false,
+        });
+    }
+    holds
 }
 
 fn id(at: usize) -> StepId {
@@ -127,18 +152,22 @@ fn past(
     (reader, input): InputOf,
     condition: &Expr,
 ) -> Option<Vec<(InputOf, Expr)>> {
-    let from = plan.steps[reader.index()].inputs[input];
-    if n_readers[from.index()] != 1 {
-        return None;
-    }
+    let (mut at, mut condition) = ((reader, input), Cow::Borrowed(condition));
+    // Maps may be as many as a circuit has nodes, and are passed one after another.
+    let from = loop {
+        let from = plan.steps[at.0.index()].inputs[at.1];
+        if n_readers[from.index()] != 1 {
+            return None;
+        }
+        let Operator::Map(map) = &plan.steps[from.index()].operator else { break from };
+        condition = Cow::Owned(before_map(map, &condition)?);
+        at = (from, 0);
+    };
+    let condition: &Expr = &condition;
     let step = &plan.steps[from.index()];
     let further = |input, condition| past_or_here(plan, n_readers, (from, input), condition);
     let same = || Some(further(0, condition.clone()));
     match &step.operator {
-        Operator::Map(map) => {
-            let before = before_map(map, condition)?;
-            past(plan, n_readers, (from, 0), &before)
-        }
         Operator::Join(join) => {
             let n_left = plan.steps[step.inputs[0].index()].schema.fields.len();
             let right = &plan.steps[step.inputs[1].index()].schema.types();
@@ -156,7 +185,8 @@ fn past(
             let is_certain = over.functions.iter().all(|function| is_certain(&function.kind));
             (is_certain && over.per.iter().chain(by).all(never_fails)).then(same)?
         }
-        Operator::Source(_)
+        Operator::Map(_)
+        | Operator::Source(_)
         | Operator::Log(_)
         | Operator::Union
         | Operator::Route(_)
