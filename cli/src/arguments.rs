@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use arqon_engine::BackendChoice;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::console::{ColorChoice, OutputFormat, Verbosity};
 
@@ -49,14 +49,26 @@ pub(crate) struct GlobalArguments {
     /// What the parts are doing, too
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
-    /// Overrides of the circuit that apply
-    #[arg(long, global = true, value_name = "NAME")]
+    /// Apply the profile of this name, as `profiles:` of the circuit has it
+    #[arg(long, global = true, value_name = "NAME", value_hint = ValueHint::Other)]
     pub(crate) profile: Option<String>,
-    /// Which implementation an operator uses
-    #[arg(long = "use", global = true, value_name = "OPERATOR=IMPL", value_parser = pair)]
+    /// Let an operator use this one of its implementations
+    #[arg(
+        long = "use",
+        global = true,
+        value_name = "OPERATOR=IMPL",
+        value_parser = pair,
+        value_hint = ValueHint::Other
+    )]
     pub(crate) uses: Vec<(String, String)>,
-    /// Another value for a parameter
-    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = pair)]
+    /// Give a parameter of the circuit this value; it goes before that of a profile
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME=VALUE",
+        value_parser = setting,
+        value_hint = ValueHint::Other
+    )]
     pub(crate) set: Vec<(String, String)>,
 }
 
@@ -513,10 +525,17 @@ pub(crate) struct CompletionsArguments {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
+    setting(text).and_then(|(name, value)| {
+        if value.is_empty() { Err(PAIR_SHAPE.to_owned()) } else { Ok((name, value)) }
+    })
+}
+
+/// A name with a value that may be the empty text.
+fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
-            Ok((name.to_owned(), value.to_owned()))
-        }
-        Some(_) | None => Err("write it as NAME=VALUE".to_owned()),
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err(PAIR_SHAPE.to_owned()),
     }
 }
+
+const PAIR_SHAPE: &str = "write it as NAME=VALUE";

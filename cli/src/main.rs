@@ -53,14 +53,18 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(move |info| {
         console.err(&format!("error: a fault in arqon itself: {info}\n"));
     }));
-    let result = panic::catch_unwind(panic::AssertUnwindSafe(|| dispatch(&arguments, console)));
-    match result {
-        Ok(Ok(exit)) => exit.into(),
+    ended(|| dispatch(&arguments, console), console).into()
+}
+
+/// How a command ends, also one that panics.
+fn ended(command: impl FnOnce() -> Result<Exit, Failure>, console: Console) -> Exit {
+    match panic::catch_unwind(panic::AssertUnwindSafe(command)) {
+        Ok(Ok(exit)) => exit,
         Ok(Err(failure)) => {
             console.report(&failure);
-            failure.exit.into()
+            failure.exit
         }
-        Err(_) => Exit::Internal.into(),
+        Err(_) => Exit::Internal,
     }
 }
 
@@ -83,5 +87,19 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Pub(command) => bus::publish(command, console),
         Command::Sub(command) => bus::subscribe(command, console),
         Command::Demo(command) => demo::demo(command, console),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::{ColorChoice, OutputFormat, Verbosity};
+
+    #[test]
+    fn a_fault_of_ours_ends_with_70() {
+        let console = Console::new(OutputFormat::Human, Verbosity::Quiet, ColorChoice::Never);
+        let of_panic = ended(|| panic!("an invariant is broken"), console);
+        let of_failure = ended(|| Err(Failure::internal("no thread can be started")), console);
+        assert_eq!([of_panic, of_failure].map(Exit::code), [70, 70]);
     }
 }

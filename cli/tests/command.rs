@@ -158,6 +158,14 @@ fn shells_get_their_completions() {
         assert_eq!(ran.code, 0);
         assert!(ran.stdout.contains("arqon"), "{shell}");
     }
+    // An option that waits for its value is no end of what can be completed.
+    let fish = scene.arqon(&["completions", "fish"]).stdout;
+    assert!(fish.contains("    or return 0\n    if set -q argv[1]"), "{fish}");
+    for option in ["profile", "use", "set"] {
+        let names_files = format!("-l {option} -d ");
+        let line = fish.lines().find(|line| line.contains(&names_files)).unwrap();
+        assert!(line.ends_with(" -r -f"), "files are no value of --{option}: {line}");
+    }
 }
 
 #[test]

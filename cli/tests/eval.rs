@@ -6,6 +6,11 @@ mod support;
 
 use support::Scene;
 
+/// The least decimal has no positive counterpart, and is read as it is written.
+const LEAST: &str = r#"{"x": "-170141183460469231731687303715884105727"}"#;
+const LEAST_ROW: &str = r#"{"x": "-170141183460469231731687303715884105728"}"#;
+const LEAST_LESS_ONE: &str = "-170141183460469231731687303715884105728 : decimal<0>\n";
+
 #[test]
 fn values_stand_with_their_types() {
     let scene = Scene::new();
@@ -32,6 +37,10 @@ fn values_stand_with_their_types() {
         ),
         (&["price * 2", "--schema", "price: decimal<2>"], ": decimal<2>\n"),
         (&["x + 1", "--row", r#"{"x": 1} {"x": 2.5}"#], "2.0 : float64\n3.5 : float64\n"),
+        (&["[none, 1]"], "[none, 1] : list<option<int64>>\n"),
+        (&[r#"regex_replace("ab", "(a)", "${1}x$$")"#], "ax$b : string\n"),
+        (&["x - 1", "--row", LEAST, "--schema", "x: decimal<0>"], LEAST_LESS_ONE),
+        (&["x", "--row", LEAST_ROW, "--schema", "x: decimal<0>"], LEAST_LESS_ONE),
     ] {
         let ran = scene.arqon(&[&["eval"], arguments].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (0, expected), "{arguments:?}: {}", ran.stderr);
@@ -82,6 +91,12 @@ fn faults_stand_in_the_expression() {
             1,
             &["error[E0242]", "unclosed group"],
         ),
+        (&[r#"add_months(d"9999-12-01", 1)"#], 1, &["overflows date", "overflow"]),
+        (&[r#"d"9999-12-31" + 1d"#], 1, &["overflows date"]),
+        (&[r#"regex_replace("ab", "(a)", "$1x")"#], 1, &["E0240", "`${1}x`"]),
+        (&[r#"regex_replace("ab", "a", "$2")"#], 1, &["E0240", "no group `$2`"]),
+        (&[r#"regex_extract("ab", "(a)", 2)"#], 1, &["E0214", "no group 2", "1 to 1"]),
+        (&["min(1, 2, 3)"], 1, &["E0213", "min(items: list<T>)"]),
         (&["x", "--row", "{"], 1, &["--row is no JSON"]),
         (&["x", "--row", "[1]"], 1, &["a row is a JSON object"]),
         (&["x", "--row", r#"{"x": "a"}"#, "--schema", "x: int64"], 1, &["`x`"]),

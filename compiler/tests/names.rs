@@ -548,9 +548,9 @@ fn aggregates_have_their_place() {
         agg: { mean: sum(amount) / count(), n: lower(id), x: amount, s: summ(amount) }
 ",
         "15:16-19 error[E0221]: the aggregate `sum` has no meaning for a single row
-  help: aggregates stand, one each, in `agg:` of a `group`
+  help: aggregates stand, one each, in `agg:` of a `group`; after it their names are fields
 16:16-21 error[E0221]: the aggregate `count` has no meaning for a single row
-  help: aggregates stand, one each, in `agg:` of a `group`
+  help: aggregates stand, one each, in `agg:` of a `group`; after it their names are fields
 18:22-43 error[E0221]: `sum(amount) / count()` is no aggregate
   help: an entry of `agg:` is one call such as `sum(x)` or `count()`; compute with its result in a `with` after the `group`
 18:48-57 error[E0221]: `lower(id)` is no aggregate

@@ -1,5 +1,6 @@
 //! The YAML tree of a circuit file to its syntax tree, led by what each place may hold.
 
+mod habit;
 mod reader;
 mod value;
 mod schema;
@@ -10,6 +11,7 @@ mod looped;
 mod window;
 mod kernel;
 mod over;
+mod verb;
 mod step;
 mod operator;
 mod example;

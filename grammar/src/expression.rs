@@ -8,7 +8,10 @@
 //! **Invariant:** the grammar sees only text of bounded depth, so its recursion is bounded too.
 
 mod literal;
+mod token;
+mod sql;
 mod scan;
+mod habit;
 mod fault;
 mod build;
 mod known;
@@ -18,9 +21,9 @@ pub use literal::ZERO_HELP;
 pub use literal::bytes_of_text;
 pub(crate) use literal::duration;
 pub use literal::without_zeros;
-pub(crate) use scan::Token;
-pub(crate) use scan::TokenKind;
-pub(crate) use scan::tokens;
+pub(crate) use token::Token;
+pub(crate) use token::TokenKind;
+pub(crate) use token::tokens;
 
 use pest::Parser as _;
 
@@ -174,8 +177,10 @@ fn bare_path(source: Source<'_>) -> Option<Expr> {
         }
         let span = source.span(start, start + part.len());
         expr = Some(match expr {
-            // `null` is left to the scan, which knows what was meant.
-            None if EXPRESSION_WORDS.contains(&part) || part == "null" => return None,
+            // `NULL` is left to the scan, which knows what was meant.
+            None if EXPRESSION_WORDS.contains(&part) || part.eq_ignore_ascii_case("null") => {
+                return None;
+            }
             None => Expr::new(ExprKind::Name(part.to_owned()), span),
             Some(base) => {
                 let whole = base.span.to(span);

@@ -15,6 +15,8 @@ use crate::limits::TYPE_DEPTH_MAX;
 use crate::name::is_identifier;
 use crate::span::Span;
 use crate::span::Spanned;
+use crate::type_habit::in_other_brackets;
+use crate::type_habit::type_habit;
 use crate::yaml::Offsets;
 
 /// All words that name or build a type.
@@ -36,27 +38,6 @@ pub const TYPE_WORDS: &[&str] = &[
     "option",
     "tensor",
 ];
-
-/// The type that people of other languages mean by a word: `int` is `int64`.
-///
-/// For a name that is no schema; a schema of that name goes first.
-pub fn type_habit(word: &str) -> Option<&'static str> {
-    match word.to_ascii_lowercase().as_str() {
-        "int" | "integer" | "bigint" | "i64" | "long" | "int32" | "i32" | "u64" => Some("int64"),
-        "float" | "double" | "number" | "real" | "f64" => Some("float64"),
-        "f32" => Some("float32"),
-        "str" | "text" | "varchar" | "char" => Some("string"),
-        "boolean" => Some("bool"),
-        "datetime" | "time" | "instant" | "timestamptz" => Some("timestamp"),
-        "interval" | "timedelta" => Some("duration"),
-        "blob" | "binary" => Some("bytes"),
-        "array" | "vec" | "vector" => Some("list<T>"),
-        "optional" | "nullable" | "maybe" => Some("option<T>"),
-        "numeric" => Some("decimal<S>"),
-        "dict" | "object" => Some("map<T>"),
-        _ => None,
-    }
-}
 
 /// Reads a type; what could not be read is [`TypeKind::Error`] and has been reported.
 pub(crate) fn parse(text: &str, offsets: &Offsets, diagnostics: &mut Collector) -> TypeExpr {
@@ -101,10 +82,16 @@ impl<'a> TypeParser<'a> {
         let word = self.word();
         if word.is_empty() {
             let len = self.rest().chars().next().map_or(0, char::len_utf8);
-            return Err(self.fault(start, start + len, "a type is expected here".to_owned()));
+            let fault = self.fault(start, start + len, "a type is expected here".to_owned());
+            let is_struct = self.rest().starts_with('{');
+            let help = "a struct within `<` `>` has a name: declare it under `schemas:`";
+            return Err(if is_struct { Box::new(fault.help(help)) } else { fault });
         }
         let word_end = self.at;
         self.skip_blanks();
+        if let Some(fault) = self.other_brackets(word, start) {
+            return Err(fault);
+        }
         let has_argument = self.rest().starts_with('<');
         let kind = match word {
             "enum" | "list" | "map" | "option" | "tensor" | "decimal" if !has_argument => {
@@ -129,6 +116,12 @@ impl<'a> TypeParser<'a> {
                 let message = format!("`{word}` takes no argument in `<` `>`");
                 let fault = self.fault(start, word_end, message);
                 let place = fault.primary.span;
+                let lower = word.to_ascii_lowercase();
+                let cased = TYPE_WORDS.iter().find(|known| **known == lower && lower != word);
+                if let Some(known) = cased {
+                    let title = format!("write `{known}`");
+                    return Err(Box::new(fault.help(title.clone()).fix(place, *known, title)));
+                }
                 return Err(Box::new(match type_habit(word) {
                     Some(known) => match known.split_once('<') {
                         Some((known_word, _)) => fault.help(format!("write `{known}`")).fix(
@@ -156,6 +149,45 @@ impl<'a> TypeParser<'a> {
         };
         let end = if has_argument { self.at } else { word_end };
         Ok(TypeExpr { kind, span: self.offsets.span(start, end) })
+    }
+
+    /// `word(…)` and `word[…]`, where a type is known by the word.
+    fn other_brackets(&self, word: &str, start: usize) -> Option<Box<Diagnostic>> {
+        let close = match self.rest().chars().next()? {
+            '(' => ')',
+            '[' => ']',
+            _ => return None,
+        };
+        let len = self.rest().find(close)?;
+        let argument = &self.rest()[1..len];
+        let end = self.at + len + 1;
+        if argument.is_empty() && close == ']' {
+            let written = &self.text[start..self.at];
+            return Some(self.meant(
+                (start, end),
+                "a list type is not written with `[]`".to_owned(),
+                format!("list<{}>", written.trim()),
+            ));
+        }
+        let meant = in_other_brackets(word, argument)?;
+        let message = if meant.contains('<') {
+            "a type's argument stands in `<` `>`".to_owned()
+        } else {
+            format!("`{word}` takes no argument")
+        };
+        Some(self.meant((start, end), message, meant))
+    }
+
+    /// A fault in a part of the text that is certainly meant to be another.
+    fn meant(
+        &self,
+        (start, end): (usize, usize),
+        message: String,
+        meant: String,
+    ) -> Box<Diagnostic> {
+        let fault = self.fault(start, end, message);
+        let (place, title) = (fault.primary.span, format!("write `{meant}`"));
+        Box::new(fault.help(title.clone()).fix(place, meant, title))
     }
 
     /// `<T>`.
@@ -351,7 +383,31 @@ impl<'a> TypeParser<'a> {
     fn trailing(&self) -> Box<Diagnostic> {
         let rest = self.rest().trim_end();
         let message = format!("`{rest}` does not belong to a type");
-        self.fault(self.at, self.at + rest.len(), message)
+        let fault = self.fault(self.at, self.at + rest.len(), message);
+        let written = self.text[..self.at].trim();
+        let words: Vec<String> = rest.split_whitespace().map(str::to_ascii_lowercase).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["not", "null"] => {
+                let end = self.at + rest.len();
+                let start = self.text[..self.at].trim_end().len();
+                let place = self.offsets.span(start, end);
+                Box::new(fault.help("only an `option<T>` may lack its value").fix(
+                    place,
+                    "",
+                    format!("leave `{rest}` out"),
+                ))
+            }
+            ["null"] | ["|" | "or", "null" | "none"] => {
+                let place = self.offsets.span(0, self.text.trim_end().len());
+                Box::new(fault.help("a value that may be missing is an `option<T>`").fix(
+                    place,
+                    format!("option<{written}>"),
+                    "write `option<…>`",
+                ))
+            }
+            _ => fault,
+        }
     }
 }
 

@@ -398,6 +398,11 @@ impl<'a> Builder<'a, '_> {
             Content::List(_) => {
                 (code::yaml::KEY_SHAPE, key.span, "a list cannot be a key", KEY_HELP)
             }
+            Content::Map(_) if self.text[..key.span.start as usize].ends_with('{') => {
+                let fault = template(self.text, key.span);
+                self.diagnostics.push(fault);
+                return false;
+            }
             Content::Map(_) => (code::yaml::KEY_SHAPE, key.span, "a map cannot be a key", KEY_HELP),
             Content::Tagged { tag } => (
                 code::yaml::TAG,
@@ -458,6 +463,26 @@ impl<'a> Builder<'a, '_> {
 
 /// Maps of at most this many entries are searched for duplicate keys one by one.
 const SEARCHED_ENTRIES_MAX: usize = 12;
+
+/// `{{ name }}`, which YAML reads as a map whose key is a map; `inner` is the inner one.
+fn template(text: &str, inner: Span) -> Diagnostic {
+    let written = inner.slice(text);
+    let name = written.trim_start_matches('{').trim_end_matches('}').trim();
+    let rest = &text[inner.end as usize..];
+    let n_blanks = rest.len() - rest.trim_start_matches(' ').len();
+    let is_closed = rest[n_blanks..].starts_with('}');
+    let n_after = if is_closed { n_blanks + 1 } else { 0 };
+    let end = inner.end + u32::try_from(n_after).unwrap_or_default();
+    let whole = Span::new(inner.start.saturating_sub(1), end);
+    let fault =
+        Diagnostic::new(code::yaml::KEY_SHAPE, whole, "there are no templates in double braces")
+            .help("names stand bare; what differs from place to place is a parameter in `params:`");
+    let is_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    if is_closed && !name.is_empty() && name.chars().all(is_path) {
+        return fault.fix(whole, name, format!("write `{name}`"));
+    }
+    fault
+}
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arqon_types::{Float, Type, Value, format_base64, format_hex, parse_base64, parse_hex};
+use arqon_types::{
+    DAYS_RANGE, Float, Type, Value, format_base64, format_hex, parse_base64, parse_hex,
+};
 
 use crate::civil::{self, Civil, DAY};
 use crate::eval_error::{EvalCode, Failure};
@@ -409,8 +411,10 @@ fn trunc(at: &Value, unit: &Value) -> Result<Value, Failure> {
 
 fn date(days: i64, name: &str) -> Result<Value, Failure> {
     i32::try_from(days)
+        .ok()
+        .filter(|_| DAYS_RANGE.contains(&days))
         .map(Value::Date)
-        .map_err(|_| Failure::overflow(&format!("`{name}`"), Type::Date))
+        .ok_or_else(|| Failure::overflow(&format!("`{name}`"), Type::Date))
 }
 
 fn add_months(at: &Value, n: i64) -> Result<Value, Failure> {

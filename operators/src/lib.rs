@@ -60,6 +60,6 @@ pub use signature::{
     along_order_signature_text, function_names, function_parameters, signature_text,
 };
 pub use typing::{
-    and, binary, coerce, common_type, default, field, if_else, in_expression, in_list, list, or,
-    structure, unary, want_bool,
+    and, binary, coerce, common_type, converted, default, field, if_else, in_expression, in_list,
+    list, or, structure, unary, want_bool,
 };

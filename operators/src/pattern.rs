@@ -66,6 +66,35 @@ pub(crate) fn count_groups(pattern: &str) -> Result<usize, PatternFault> {
     compile(pattern).map(|regex| regex.captures_len() - 1)
 }
 
+/// The bytes of `to` in which it refers to a group that the pattern does not have, as `$1x` does:
+/// letters behind the digits belong to the name.
+pub(crate) fn unknown_group(pattern: &str, to: &str) -> Option<Range<usize>> {
+    let regex = compile(pattern).ok()?;
+    let is_known = |name: &str| match name.parse::<usize>() {
+        Ok(group) => group < regex.captures_len(),
+        Err(_) => regex.capture_names().flatten().any(|known| known == name),
+    };
+    let mut at = 0;
+    while let Some(found) = to[at..].find('$') {
+        let start = at + found;
+        let rest = &to[start + 1..];
+        if rest.starts_with('$') {
+            at = start + 2;
+            continue;
+        }
+        let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+        let bare = &rest[..rest.find(is_end).unwrap_or(rest.len())];
+        let braced = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+        let name = braced.map_or(bare, |(name, _)| name);
+        let len = name.len() + if braced.is_some() { 2 } else { 0 };
+        if !name.is_empty() && !is_known(name) {
+            return Some(start..start + 1 + len);
+        }
+        at = start + 1 + len;
+    }
+    None
+}
+
 /// Whether a pattern is a regular expression of a size that is taken.
 pub(crate) fn is_regex(pattern: &str) -> bool {
     with_regex(pattern, |_| ()).is_ok()

@@ -5,8 +5,8 @@
 //! nearest floats of both sides.
 
 use arqon_types::{
-    Type, Value, format_decimal, parse_date, parse_decimal, parse_duration, parse_timestamp, pow10,
-    rescale, shape_text,
+    DAYS_RANGE, Type, Value, format_decimal, parse_date, parse_decimal, parse_duration,
+    parse_timestamp, pow10, rescale, shape_text,
 };
 
 use crate::civil::DAY;
@@ -99,16 +99,17 @@ pub(crate) fn days_between(a: i64, b: i64) -> Result<i64, Failure> {
     (a - b).checked_mul(DAY).ok_or_else(|| Failure::overflow("`-`", Type::Duration))
 }
 
-/// A day number moved by a duration of whole days; fits 32 bits.
+/// A day number moved by a duration of whole days, within those that have a text.
 pub(crate) fn move_days(op: BinaryOp, days: i64, step: i64) -> Result<i64, Failure> {
     if step % DAY != 0 {
         return Err(Failure::argument("a date moves by whole days only"));
     }
     let step = step / DAY;
     let moved = if op == BinaryOp::Subtract { days - step } else { days + step };
-    match i32::try_from(moved) {
-        Ok(_) => Ok(moved),
-        Err(_) => Err(Failure::overflow(&format!("`{}`", op.symbol()), Type::Date)),
+    if DAYS_RANGE.contains(&moved) {
+        Ok(moved)
+    } else {
+        Err(Failure::overflow(&format!("`{}`", op.symbol()), Type::Date))
     }
 }
 

@@ -261,6 +261,22 @@ fn cast_help(wanted: &Type, found: &Type, is_literal: bool) -> Option<String> {
     Some(format!("convert it: {}{loss}", cast_text(wanted)))
 }
 
+/// The call that makes of the value `name` of one type one of another, where there is one.
+pub fn converted(name: &str, found: &Type, wanted: &Type) -> Option<String> {
+    let (from, to) = (found.required(), wanted.required());
+    if !has_cast(from, to) {
+        return None;
+    }
+    let call = match (from, to) {
+        (from, to) if from == to => name.to_owned(),
+        (Type::Decimal(from), Type::Decimal(to)) if to < from => format!("round({name}, {to})"),
+        (_, Type::Decimal(scale)) => format!("decimal({name}, {scale})"),
+        (_, to) => format!("{to}({name})"),
+    };
+    let is_unwrapped = found.is_option() && !wanted.is_option();
+    Some(if is_unwrapped { format!("{call} // …") } else { call })
+}
+
 /// Which casts there are.
 pub(crate) fn has_cast(from: &Type, to: &Type) -> bool {
     use Type::{
@@ -382,6 +398,8 @@ pub fn want_bool(expr: &Expr, operand: usize, what: &str) -> Typed<()> {
         Type::Bool => Ok(()),
         ty if *ty.required() == Type::Bool => Err(TypeFault::mismatch(expr, operand, what, "bool")
             .with_help("say what `none` means: (…) // false")),
+        Type::String if what == "`or`" => Err(TypeFault::mismatch(expr, operand, what, "bool")
+            .with_help("texts are joined with `++`")),
         _ => Err(TypeFault::mismatch(expr, operand, what, "bool")),
     }
 }
@@ -420,8 +438,13 @@ pub fn default(of: Expr, otherwise: Expr, place: Place) -> Typed {
         _ => of,
     };
     if !of.ty.is_option() {
-        return Err(TypeFault::mismatch(&of, 0, "`//`", "an option")
-            .with_help("it always has a value; leave `//` and the default away"));
+        let is_number = |ty: &Type| matches!(ty, Type::Int64 | Type::Float64 | Type::Decimal(_));
+        let help = if *of.ty.required() == Type::Int64 && is_number(otherwise.ty.required()) {
+            "it always has a value, and needs no default; a whole quotient is `div(a, b)`"
+        } else {
+            "it always has a value; leave `//` and the default away"
+        };
+        return Err(TypeFault::mismatch(&of, 0, "`//`", "an option").with_help(help));
     }
     let otherwise = adapt_literal(otherwise, &of.ty).map_err(|fault| fault.at_operand(1))?;
     let Some(inner) = common_type(of.ty.required(), otherwise.ty.required()) else {
@@ -522,7 +545,8 @@ pub fn list(items: Vec<Expr>, wanted: Option<&Type>, place: Place) -> Typed {
     let guide = wanted_item.or_else(|| {
         let bound = items.iter().find(|item| !is_literal(item));
         let float = items.iter().find(|item| item.ty == Type::Float64);
-        bound.or(float).or(items.first()).map(|item| item.ty.clone())
+        let known = items.iter().find(|item| 0 < says_of_type(item));
+        bound.or(float).or(known).or(items.first()).map(|item| item.ty.clone())
     });
     let Some(mut ty) = guide else {
         return Err(TypeFault::new(

@@ -64,15 +64,18 @@ pub fn parse_decimal(text: &str, scale: u8) -> Result<i128, DecimalError> {
     {
         return Err(not_a_number());
     }
+    // Zeros at the end of a fraction say nothing, however many there are.
+    let fraction = fraction.trim_end_matches('0');
+    // Downwards, for the least number has no counterpart.
     let mut units: i128 = 0;
     for digit in whole.bytes().chain(fraction.bytes()) {
         units = units
             .checked_mul(10)
-            .and_then(|u| u.checked_add(i128::from(digit - b'0')))
+            .and_then(|u| u.checked_sub(i128::from(digit - b'0')))
             .ok_or_else(out_of_range)?;
     }
-    if negative {
-        units = -units;
+    if !negative {
+        units = units.checked_neg().ok_or_else(out_of_range)?;
     }
     if units == 0 {
         return Ok(0);
@@ -120,6 +123,9 @@ mod tests {
         assert_eq!(parse_decimal("1.5e2", 0), Ok(150));
         assert_eq!(parse_decimal("2.500", 1), Ok(25));
         assert_eq!(parse_decimal(".5", 1), Ok(5));
+        assert_eq!(parse_decimal(&format!("1.5{}", "0".repeat(60)), 1), Ok(15));
+        let beyond = (i128::MAX.unsigned_abs() + 1).to_string();
+        assert!(matches!(parse_decimal(&beyond, 0), Err(DecimalError::OutOfRange(_))));
         assert!(matches!(parse_decimal("2.51", 1), Err(DecimalError::TooManyDigits { .. })));
         assert!(matches!(parse_decimal("1e999", 2), Err(DecimalError::OutOfRange(_))));
         for odd in ["", "-", ".", "1.2.3", "0x1", "1e", "NaN", "١"] {
@@ -129,8 +135,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for units in [0, 1, -1, 99, -100, 123_456_789, i128::MAX, i128::MIN + 1] {
-            for scale in [0, 1, 2, 9] {
+        for units in [0, 1, -1, 99, -100, 123_456_789, i128::MAX, i128::MIN] {
+            for scale in [0, 1, 2, 9, 38] {
                 assert_eq!(parse_decimal(&format_decimal(units, scale), scale), Ok(units));
             }
         }

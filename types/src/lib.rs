@@ -37,8 +37,8 @@ pub use tensor::{
     shape_text,
 };
 pub use time::{
-    TimeError, format_date, format_duration, format_timestamp, parse_date, parse_duration,
-    parse_timestamp,
+    DAYS_RANGE, TimeError, format_date, format_duration, format_timestamp, parse_date,
+    parse_duration, parse_timestamp,
 };
 pub use ty::{Field, Schema, Type};
 pub use unit::{TimeUnit, TimeUnits};

@@ -22,6 +22,10 @@ pub enum TimeError {
 }
 
 const EPOCH_DATE: Date = Date::constant(1970, 1, 1);
+
+/// The first and last day that have a text: those of the years -9999 and 9999.
+pub const DAYS_RANGE: std::ops::RangeInclusive<i64> = -4_371_587..=2_932_896;
+
 const UNITS: [(&str, i64); 7] = [
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
@@ -84,6 +88,7 @@ pub fn parse_duration(text: &str) -> Result<i64, TimeError> {
     if rest.is_empty() {
         return Err(fault());
     }
+    // Downwards, for the least number has no counterpart.
     let mut total: i64 = 0;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
@@ -95,10 +100,10 @@ pub fn parse_duration(text: &str) -> Result<i64, TimeError> {
         let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(fault)?;
         total = number
             .checked_mul(*factor)
-            .and_then(|part| total.checked_add(part))
+            .and_then(|part| total.checked_sub(part))
             .ok_or_else(out_of_range)?;
     }
-    Ok(if negative { -total } else { total })
+    if negative { Ok(total) } else { total.checked_neg().ok_or_else(out_of_range) }
 }
 
 /// The shortest sum of units: `1h30m`, `0s`.
@@ -141,6 +146,13 @@ mod tests {
         assert_eq!(parse_date("1995-03-15"), Ok(9204));
         assert_eq!(format_date(9204), "1995-03-15");
         assert_eq!(format_date(-1), "1969-12-31");
+        for (end, text) in
+            [(*DAYS_RANGE.start(), "-009999-01-01"), (*DAYS_RANGE.end(), "9999-12-31")]
+        {
+            let days = i32::try_from(end).unwrap();
+            assert_eq!((format_date(days).as_str(), parse_date(text)), (text, Ok(days)));
+        }
+        assert!(format_date(2_932_897).starts_with("day"));
         for odd in ["1995-3-15", "1995-02-30", "today", "1995-03-15T00:00:00Z", ""] {
             assert!(parse_date(odd).is_err(), "{odd}");
         }
@@ -152,6 +164,9 @@ mod tests {
         assert_eq!(parse_duration("250ms"), Ok(250_000_000));
         assert_eq!(format_duration(5_400_000_000_000), "1h30m");
         assert_eq!(format_duration(-1_000_001), "-1ms1ns");
+        for end in [i64::MIN, i64::MAX] {
+            assert_eq!(parse_duration(&format_duration(end)), Ok(end));
+        }
         for odd in ["", "5", "m", "5x", "-", "5m3"] {
             assert!(parse_duration(odd).is_err(), "{odd}");
         }

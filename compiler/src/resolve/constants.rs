@@ -61,7 +61,7 @@ pub(crate) fn resolve_params<'a>(
         let applies = profile.is_some_and(|profile| profile.name == other.name);
         for param in &other.params {
             let value = &param.value.node;
-            if may_override(&params, &param.name, value, report) && applies {
+            if may_override(&params, &param.name, (value, None), report) && applies {
                 chosen.push((param.name.node.clone(), value.clone()));
             }
         }
@@ -70,7 +70,7 @@ pub(crate) fn resolve_params<'a>(
         let declared = params.get(name.as_str()).map(|param| &param.value);
         let value = read_literal(text, declared);
         let place = ast::Name::new(name.clone(), anchor);
-        if may_override(&params, &place, &value, report) {
+        if may_override(&params, &place, (&value, Some(text)), report) {
             chosen.push((name.clone(), value));
         }
     }
@@ -82,11 +82,12 @@ pub(crate) fn resolve_params<'a>(
     params
 }
 
-/// Whether a parameter of that name may have that value; reports why not.
+/// Whether a parameter of that name may have that value, and how that stands on the command line
+/// if it comes from there; reports why not.
 fn may_override(
     params: &Params<'_>,
     name: &ast::Name,
-    value: &expr::Literal,
+    (value, given): (&expr::Literal, Option<&String>),
     report: &mut Report,
 ) -> bool {
     let Some(param) = params.get(name.as_str()) else {
@@ -103,19 +104,18 @@ fn may_override(
     if kind_of(&param.value) == kind_of(value) || number_for_number(&param.value, value) {
         return true;
     }
-    report.push(
-        Diagnostic::new(
-            names::WRONG_TYPE,
-            name.span,
-            format!(
-                "parameter `{}` is {}, not {}",
-                name.node,
-                kind_of(&param.value),
-                kind_of(value)
-            ),
-        )
-        .secondary(param.span, "declared here"),
-    );
+    let found = match (&param.value, value) {
+        (expr::Literal::Integer(_), expr::Literal::Number(_)) => "one with a point",
+        _ => kind_of(value),
+    };
+    let wanted = kind_of(&param.value);
+    let message = format!("parameter `{}` is {wanted}, not {found}", name.node);
+    let fault = Diagnostic::new(names::WRONG_TYPE, name.span, message)
+        .secondary(param.span, "declared here");
+    report.push(match given {
+        Some(text) => fault.help(format!("the command line says `--set {}={text}`", name.node)),
+        None => fault,
+    });
     false
 }
 

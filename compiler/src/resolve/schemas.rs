@@ -296,6 +296,16 @@ fn unknown_type(
         ));
         return;
     }
+    if let Some(known) = habit {
+        let help = match known {
+            "decimal<S>" => "it is `decimal<2>`, with the digits after the point",
+            "map<T>" => "a map of values of one type is `map<string>`; a struct has a schema",
+            "list<T>" => "it is `list<int64>`, with the type of its items",
+            _ => "a value that may be missing is an `option<T>`",
+        };
+        report.push(Diagnostic::new(names::UNKNOWN_TYPE, span, message).help(help));
+        return;
+    }
     let candidates = ids.keys().chain(schemas.by_name.keys()).copied().chain(TYPE_NAMES);
     report.unknown(names::UNKNOWN_TYPE, span, message, name, candidates);
 }

@@ -84,7 +84,7 @@ impl Typer<'_> {
                 });
                 // `sum`, `min` and others are functions of a row and aggregates of a group.
                 if arqon_operators::aggregate_names().any(|known| known == name)
-                    && (is_count || fault.operand == Some(0))
+                    && (is_count && ordered.len() < 2 || fault.operand == Some(0))
                     && no_list
                 {
                     self.aggregate_of_one_row(function);
@@ -161,7 +161,10 @@ impl Typer<'_> {
                 function.span,
                 format!("the aggregate `{}` has no meaning for a single row", function.node),
             )
-            .help("aggregates stand, one each, in `agg:` of a `group`"),
+            .help(
+                "aggregates stand, one each, in `agg:` of a `group`; after it their names are \
+                 fields",
+            ),
         );
     }
 
@@ -440,7 +443,12 @@ impl Typer<'_> {
         let Some(parameters) = arqon_operators::aggregate_parameters(name) else {
             let is_function = self.functions.contains_key(name)
                 || arqon_operators::function_names().any(|known| known == name);
-            if is_function {
+            if name == "mean" {
+                let message = "`mean` is of a tensor, and no aggregate";
+                let fault = Diagnostic::new(names::UNKNOWN_FUNCTION, function.span, message);
+                let fault = fault.help("the mean of a group is `avg(x)`");
+                self.report.push(fault.fix(function.span, "avg", "write `avg`"));
+            } else if is_function {
                 self.no_aggregate(ast);
             } else if let Some(help) = habit(name) {
                 let message = format!("unknown aggregate `{name}`");
@@ -507,17 +515,33 @@ impl Typer<'_> {
     }
 
     fn no_aggregate(&mut self, ast: &syntax::Expr) {
-        self.report.push(
-            Diagnostic::new(
-                names::AGGREGATE_PLACE,
+        let fault = Diagnostic::new(
+            names::AGGREGATE_PLACE,
+            ast.span,
+            format!("`{}` is no aggregate", self.text(ast.span)),
+        );
+        // The name of an aggregate alone lacks its brackets, and what stands in them.
+        let bare = match &ast.kind {
+            syntax::ExprKind::Name(name) => {
+                arqon_operators::aggregate_names().find(|known| known == name)
+            }
+            _ => None,
+        };
+        self.report.push(match bare {
+            Some("count") => fault.help("an aggregate is a call: `count()`").fix(
                 ast.span,
-                format!("`{}` is no aggregate", self.text(ast.span)),
-            )
-            .help(
+                "count()",
+                "write `count()`",
+            ),
+            Some(name) => fault.help(match arqon_operators::aggregate_signature_text(name) {
+                Some(signature) => format!("an aggregate is a call: {signature}"),
+                None => format!("an aggregate is a call: `{name}(x)`"),
+            }),
+            None => fault.help(
                 "an entry of `agg:` is one call such as `sum(x)` or `count()`; compute with its \
                  result in a `with` after the `group`",
             ),
-        );
+        });
     }
 }
 

@@ -14,6 +14,7 @@ use arqon_operators::{Arg, BinaryOp, Expr, ExprKind, UnaryOp};
 use arqon_types::{Type, Value, parse_date, parse_timestamp};
 
 use super::fault::Operand;
+use super::habit::habit;
 use super::scope::{Scope, TypedExpr, Variable};
 use super::typer::Typer;
 use crate::row_type::RowType;
@@ -218,6 +219,10 @@ impl Typer<'_> {
         let candidates =
             self.report.candidates(scope.names().into_iter().chain(self.params.keys().copied()));
         let near = suggest(name, candidates.iter().copied());
+        if let Some(fault) = meant_name(name, span, scope) {
+            self.report.push(fault);
+            return None;
+        }
         if near.is_none() && self.places.is_quoted(span) {
             let whole = Span::new(span.start - 1, span.end + 1);
             self.report.push(
@@ -235,7 +240,13 @@ impl Typer<'_> {
         if near.is_none() && is_function {
             let message = format!("`{name}` is a function, and no field has the name");
             let fault = Diagnostic::new(names::UNKNOWN_FIELD, span, message);
-            self.report.push(fault.help(format!("call it: `{name}(…)`")));
+            self.report.push(if name == "all" {
+                fault
+                    .help("all fields pass where no `select` names some")
+                    .help("all rows are one group in `group: []`")
+            } else {
+                fault.help(format!("call it: `{name}(…)`"))
+            });
             return None;
         }
         let message = match scope.function() {
@@ -347,6 +358,10 @@ impl Typer<'_> {
             }
             return self.right_field(field, left.columns.len(), right);
         }
+        if let Some(fault) = self.needless_base(base, field, scope) {
+            self.report.push(fault);
+            return None;
+        }
         let of = self.infer(base, scope, None)?;
         let operand = Operand::new(base.span, &of);
         let place = self.places.place(base.span);
@@ -378,6 +393,37 @@ impl Typer<'_> {
                 None
             }
         }
+    }
+
+    /// `orders.amount`, `this.amount` or `params.rate` for `amount` and `rate`, and `customers.id`
+    /// for `c.id`: a base that nothing is named by, before a name that is known.
+    fn needless_base(
+        &self,
+        base: &syntax::Expr,
+        field: &arqon_grammar::Spanned<String>,
+        scope: &Scope<'_>,
+    ) -> Option<Diagnostic> {
+        let syntax::ExprKind::Name(name) = &base.kind else { return None };
+        let is_known = |name: &str| scope.names().contains(&name) || self.params.contains_key(name);
+        if scope.is_open() || is_known(name) {
+            return None;
+        }
+        let fault =
+            Diagnostic::new(names::UNKNOWN_FIELD, base.span, format!("unknown field `{name}`"));
+        if let Some(holder) = scope.holder(&field.node) {
+            let title = format!("write `{holder}`");
+            return Some(fault.did_you_mean(Some(holder)).fix(base.span, holder, title));
+        }
+        if !is_known(&field.node) {
+            return None;
+        }
+        let whole = Span::new(base.span.start, field.span.start);
+        let title = format!("write `{}`", field.node);
+        Some(
+            fault
+                .help(format!("fields and parameters stand bare: `{}`", field.node))
+                .fix(whole, "", title),
+        )
     }
 
     /// `items[n]`
@@ -690,6 +736,34 @@ enum Lookup {
 enum Scale {
     Same,
     Own,
+}
+
+/// The fault of a name that stands for nothing, where it is plain what is meant: a word of another
+/// language, or a field of a struct.
+fn meant_name(name: &str, span: Span, scope: &Scope<'_>) -> Option<Diagnostic> {
+    let fault = Diagnostic::new(names::UNKNOWN_FIELD, span, format!("unknown field `{name}`"));
+    let word = match name {
+        "True" | "TRUE" => Some("true"),
+        "False" | "FALSE" => Some("false"),
+        "None" | "NONE" | "nil" | "undefined" => Some("none"),
+        "NaN" | "nan" | "NAN" => Some("float64(\"NaN\")"),
+        "Infinity" | "inf" => Some("float64(\"Infinity\")"),
+        _ => None,
+    };
+    if let Some(word) = word {
+        return Some(fault.help(format!("it is `{word}`")).fix(
+            span,
+            word,
+            format!("write `{word}`"),
+        ));
+    }
+    if let Some(help) = habit(name).filter(|_| name.starts_with("current_")) {
+        return Some(fault.help(help));
+    }
+    let holder = scope.holder(name)?;
+    let path = format!("{holder}.{name}");
+    let title = format!("write `{path}`");
+    Some(fault.did_you_mean(Some(&path)).fix(span, path, title))
 }
 
 /// The right row of a join as one struct.

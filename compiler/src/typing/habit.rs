@@ -8,7 +8,7 @@ pub(super) fn habit(name: &str) -> Option<&'static str> {
 }
 
 const HABITS: &[(&str, &str)] = &[
-    ("length char_length character_length size", "the length is `len(x)`"),
+    ("length char_length character_length size strlen", "the length is `len(x)`"),
     ("substring mid left right", "a part of a text is `substr(s, start, length)`"),
     ("lcase to_lower tolower downcase", "it is `lower(s)`"),
     ("ucase to_upper toupper upcase", "it is `upper(s)`"),
@@ -26,14 +26,14 @@ const HABITS: &[(&str, &str)] = &[
     ("mod", "the remainder is `a % b`"),
     ("coalesce ifnull nvl", "it is `x // default`"),
     ("isnull is_null is_none", "it is `x == none`"),
-    ("isnotnull is_not_null", "it is `is_some(x)`"),
+    ("isnotnull is_not_null exists defined", "it is `is_some(x)`"),
     ("nullif", "it is `if x == y then none else x`"),
     ("iif iff", "it is `if c then x else y`"),
     ("greatest", "it is `max(a, b)`"),
     ("least", "it is `min(a, b)`"),
     ("convert try_cast", "a cast is named by its type: `int64(x)`, `decimal(x, 2)`, `string(x)`"),
-    ("int integer bigint to_int", "it is `int64(x)`"),
-    ("float double real to_float number", "it is `float64(x)`"),
+    ("int integer bigint to_int parse_int toint", "it is `int64(x)`"),
+    ("float double real to_float parse_float tofloat number", "it is `float64(x)`"),
     ("numeric", "it is `decimal(x, 2)`"),
     ("str text varchar to_string tostring", "it is `string(x)`"),
     ("date_trunc time_bucket", "it is `trunc(at, \"month\")` or `trunc(at, 15m)`"),
@@ -43,7 +43,7 @@ const HABITS: &[(&str, &str)] = &[
     ("dayofweek day_of_week isodow dow", "it is `weekday(at)`, 1 for Monday"),
     ("dayofmonth day_of_month", "it is `day(at)`"),
     ("strftime date_format to_char", "it is `format_time(at, format)`"),
-    ("strptime to_timestamp to_date str_to_date", "it is `parse_time(s, format)`"),
+    ("strptime to_timestamp to_date str_to_date parse_timestamp", "it is `parse_time(s, format)`"),
     (
         "now current_timestamp current_date current_time today getdate sysdate utcnow",
         "an expression has no clock, so that a run can be repeated: use a field of the row",

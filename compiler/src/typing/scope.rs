@@ -91,6 +91,48 @@ impl Scope<'_> {
         }
     }
 
+    /// The struct among the values of this scope that has a field of this name, if it is one only.
+    pub(crate) fn holder(&self, field: &str) -> Option<&str> {
+        let within = |row: &'_ RowType| -> Vec<usize> {
+            let has = |parts: &Arc<RowType>| parts.position(field).is_some();
+            let columns = row.columns.iter().enumerate();
+            columns
+                .filter(|(_, column)| column.parts.as_ref().is_some_and(has))
+                .filter(|(_, it)| {
+                    matches!(it.ty.as_ref().map(Type::required), Some(Type::Struct(_)))
+                })
+                .map(|(at, _)| at)
+                .collect()
+        };
+        match self {
+            Self::Row(row) | Self::Match { left: row, alias: None, .. } => {
+                match within(row).as_slice() {
+                    [at] => Some(&row.columns[*at].name),
+                    _ => None,
+                }
+            }
+            Self::Match { left, right, alias: Some(alias) } => {
+                match (right.position(field), within(left).as_slice()) {
+                    (Some(_), []) => Some(alias.as_str()),
+                    (None, [at]) => Some(&left.columns[*at].name),
+                    _ => None,
+                }
+            }
+            Self::Function { .. } => None,
+            Self::Lambda { outer, .. } => outer.holder(field),
+        }
+    }
+
+    /// Whether a name may stand for something that is not known here after a fault.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Self::Row(row) => row.open,
+            Self::Match { left, right, .. } => left.open || right.open,
+            Self::Function { .. } => false,
+            Self::Lambda { outer, .. } => outer.is_open(),
+        }
+    }
+
     /// The function whose body this is, if it is one.
     pub(crate) fn function(&self) -> Option<&str> {
         match self {

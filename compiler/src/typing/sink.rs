@@ -257,7 +257,15 @@ fn conversion(topic: &RowType, row: &RowType) -> Option<String> {
             _ => None,
         }
     });
-    optional.or(shape.map(str::to_owned)).or_else(|| {
+    let converted = topic.columns.iter().find_map(|field| {
+        let column = &row.columns[row.position(&field.name)?];
+        let (found, wanted) = (column.ty.as_ref()?, field.ty.as_ref()?);
+        let is_fit = found == wanted || !found.is_option() && found == wanted.required();
+        let call = arqon_operators::converted(&field.name, found, wanted).filter(|_| !is_fit)?;
+        Some(format!("make it of the topic's type: `{call}`"))
+    });
+    let shape = shape.map(str::to_owned);
+    optional.or(shape).or(converted).or_else(|| {
         let names: Vec<&str> = topic.columns.iter().map(|field| &*field.name).collect();
         let is_scalar =
             |column: &crate::row_type::Column| !matches!(column.ty, Some(Type::Struct(_)));

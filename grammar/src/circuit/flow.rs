@@ -105,6 +105,9 @@ impl<'a> Reader<'a> {
 
     /// A topic, a node or `node.label`.
     pub(crate) fn reference(&mut self, id: NodeId) -> Option<Name> {
+        if self.is_foreign_reference(id) {
+            return None;
+        }
         self.name(id, NameRule::Dotted, "topic or node")
     }
 

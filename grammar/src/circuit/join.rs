@@ -1,5 +1,6 @@
 //! `join:` and its companions.
 
+use super::habit::match_of;
 use super::reader::Fields;
 use super::reader::Item;
 use super::reader::Reader;
@@ -7,6 +8,9 @@ use crate::ast::Asof;
 use crate::ast::Join;
 use crate::ast::JoinKind;
 use crate::ast::MatchPair;
+use crate::code;
+use crate::diagnostic::Diagnostic;
+use crate::expr::Expr;
 use crate::name::NameRule;
 use crate::span::Spanned;
 
@@ -63,13 +67,54 @@ impl<'a> Reader<'a> {
 
     /// `match: { left: right }`, expressions on both sides.
     fn pairs(&mut self, item: Item<'a>) -> Option<Spanned<Vec<MatchPair>>> {
-        let entries = self.expect_map(item.value, "a map, `{ left field: right field }`")?;
+        let Some(entries) = self.map(item.value) else {
+            self.no_pairs(item);
+            return None;
+        };
         let mut pairs = Vec::with_capacity(entries.len());
         for entry in entries {
             let left = self.expression(entry.key_id);
-            let right = self.expression(entry.value);
+            let right = if self.is_empty(entry.value) {
+                let name = entry.key;
+                let message = format!("`{name}` has no field of the other side beside it");
+                let fault = Diagnostic::new(code::yaml::WRONG_SHAPE, entry.span, message);
+                let help = format!("for a field that both sides have: `{name}: {name}`");
+                self.report(fault.help(help));
+                Expr::error(entry.span)
+            } else {
+                self.expression(entry.value)
+            };
             pairs.push(MatchPair { left, right });
         }
         Some(Spanned::new(pairs, self.span(item.value)))
+    }
+
+    /// Reports a `match` that is no map: a condition as in SQL, or names that both sides have.
+    fn no_pairs(&mut self, item: Item<'a>) {
+        let Some(fault) = self.shape_fault(item.value, "a map, `{ left field: right field }`")
+        else {
+            return;
+        };
+        let text = |id| self.scalar(id).map(|scalar| &*scalar.text);
+        let meant = match self.list(item.value) {
+            Some(items) => {
+                let names: Option<Vec<&str>> = items.iter().map(|item| text(*item)).collect();
+                names.map(|names| names.join(" and ")).and_then(|all| match_of(&all))
+            }
+            None => text(item.value).and_then(match_of),
+        };
+        let span = self.span(item.value);
+        // A name alone may be that of both sides, and two names may be one pair.
+        let is_names = !span.slice(self.text).contains('=');
+        self.report(match meant {
+            Some(meant) if is_names && item.key == "match" => {
+                fault.help(format!("for fields that both sides have: `{meant}`"))
+            }
+            Some(meant) if !span.slice(self.text).contains('\n') => {
+                let title = format!("write `{meant}`");
+                fault.fix(span, meant, title)
+            }
+            _ => fault,
+        });
     }
 }

@@ -6,6 +6,11 @@ use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
+use super::habit::Foreign;
+use super::habit::foreign_reference;
+use super::habit::key_habit;
+use super::habit::word_habit;
+use super::habit::word_help;
 use crate::ast::Name;
 use crate::code;
 use crate::diagnostic::Collector;
@@ -183,12 +188,20 @@ impl<'a> Reader<'a> {
 
     /// Reports that something else stands where `what` is expected.
     pub(crate) fn wrong_shape(&mut self, id: NodeId, what: &str) {
+        if let Some(fault) = self.shape_fault(id, what) {
+            self.report(fault);
+        }
+    }
+
+    /// The fault that something else stands where `what` is expected; none if it has been
+    /// reported.
+    pub(crate) fn shape_fault(&self, id: NodeId, what: &str) -> Option<Diagnostic> {
         let node = self.document.node(id);
         let found = match &node.content {
-            Content::Refused => return,
+            Content::Refused => return None,
             Content::Tagged { tag } => {
                 let written = tag.slice(self.text);
-                self.report(
+                return Some(
                     Diagnostic::new(
                         code::yaml::TAG,
                         *tag,
@@ -196,7 +209,10 @@ impl<'a> Reader<'a> {
                     )
                     .help("a text that begins with `!` goes in quotes"),
                 );
-                return;
+            }
+            // What has lost its key there, or is a template, has been told of.
+            Content::Map(_) if self.diagnostics.has_within(code::yaml::KEY_SHAPE, node.span) => {
+                return None;
             }
             Content::Scalar(_) if self.is_empty(id) => "nothing",
             Content::Scalar(_) => "a text",
@@ -204,11 +220,8 @@ impl<'a> Reader<'a> {
             Content::Map(_) => "a map",
         };
         let span = self.place(node.span);
-        self.report(Diagnostic::new(
-            code::yaml::WRONG_SHAPE,
-            span,
-            format!("expected {what}, found {found}"),
-        ));
+        let message = format!("expected {what}, found {found}");
+        Some(Diagnostic::new(code::yaml::WRONG_SHAPE, span, message))
     }
 
     /// A place to show: only the first line of a long one.
@@ -228,7 +241,12 @@ impl<'a> Reader<'a> {
         known: &[&str],
     ) -> Option<Fields<'a>> {
         let Some(mut items) = self.map(id) else {
-            self.wrong_shape(id, &format!("the map of {what}"));
+            let fault = self.shape_fault(id, &format!("the map of {what}"))?;
+            self.report(if known.len() <= KEYS_SHOWN_MAX {
+                fault.help(keys_of(known))
+            } else {
+                fault
+            });
             return None;
         };
         let mut meant = Vec::new();
@@ -236,7 +254,8 @@ impl<'a> Reader<'a> {
         if !items.iter().all(is_known) {
             let written: BTreeSet<&str> = items.iter().map(|item| item.key).collect();
             for item in items.iter().filter(|item| !is_known(item)) {
-                let near = meant_key(item.key, known).or_else(|| key_habit(what, item.key));
+                let habit = key_habit(what, item.key);
+                let near = habit.or_else(|| meant_key(item.key, known));
                 meant.extend(near.map(|near| (near.to_owned(), *item)));
                 // A key that is there already cannot be what was meant.
                 let free = near.filter(|near| !written.contains(near));
@@ -273,6 +292,25 @@ impl<'a> Reader<'a> {
         }
         let text = self.expect_text(id, what)?;
         self.check_name(rule, what, text.node, text.span)
+    }
+
+    /// Reports the name of a topic or node as other tools write it.
+    pub(crate) fn is_foreign_reference(&mut self, id: NodeId) -> bool {
+        let Some(scalar) = self.scalar(id) else { return false };
+        let Some(foreign) = foreign_reference(&scalar.text) else { return false };
+        let message = format!("`{}` cannot name a topic or node", scalar.text);
+        let fault = Diagnostic::new(code::yaml::NAME_SHAPE, self.inner_span(id), message);
+        self.report(match foreign {
+            Foreign::Macro(name) => fault.help("topics and nodes are named as they are").fix(
+                self.span(id),
+                name,
+                format!("write `{name}`"),
+            ),
+            Foreign::Aliased { name, alias } => {
+                fault.help(format!("`{name}` alone; the joined row has its name in `as: {alias}`"))
+            }
+        });
+        true
     }
 
     /// The name that a key declares. One against the rule is reported and kept: what it names is
@@ -327,18 +365,19 @@ impl<'a> Reader<'a> {
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.node) {
             return Some(Spanned::new(*value, text.span));
         }
-        let near = suggest(text.node, words.iter().map(|(word, _)| *word));
+        let habit = word_habit(what, text.node);
+        let near = habit.or_else(|| suggest(text.node, words.iter().map(|(word, _)| *word)));
         let all: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-        self.report(
-            Diagnostic::new(
-                code::yaml::UNKNOWN_WORD,
-                text.span,
-                format!("`{}` is not {what}", text.node),
-            )
-            .did_you_mean(near)
-            .fix_name(text.span, text.node, near, words.iter().map(|(word, _)| *word))
-            .help(format!("it is one of {}", all.join(", "))),
-        );
+        let mut fault = Diagnostic::new(
+            code::yaml::UNKNOWN_WORD,
+            text.span,
+            format!("`{}` is not {what}", text.node),
+        )
+        .did_you_mean(near)
+        .fix_name(text.span, text.node, near, words.iter().map(|(word, _)| *word))
+        .help(format!("it is one of {}", all.join(", ")));
+        fault.help.extend(word_help(what, text.node).map(str::to_owned));
+        self.report(fault);
         None
     }
 
@@ -507,32 +546,6 @@ fn meant_key<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     })
 }
 
-/// What other languages call our keys.
-fn key_habit(what: &str, written: &str) -> Option<&'static str> {
-    Some(match (what, written) {
-        ("join", "on" | "using" | "keys" | "equals") => "match",
-        ("join", "how" | "type" | "mode") => "kind",
-        ("join", "alias" | "name") => "as",
-        ("join", "filter" | "condition") | ("group", "having" | "filter") => "where",
-        ("group", "aggregates" | "aggregate" | "compute" | "select" | "values") => "agg",
-        ("top" | "over", "order" | "order_by" | "sort" | "sort_by") => "by",
-        ("top" | "over", "partition" | "partition_by" | "group" | "group_by") => "per",
-        ("a topic", "type") => "schema",
-        ("a topic", "mode" | "discipline") => "carries",
-        ("a topic", "primary_key" | "pk" | "id") => "key",
-        ("a topic", "retention" | "ttl" | "expire") => "retain",
-        ("a topic", "direction") => "edge",
-        ("a topic", "timestamp" | "event_time") => "time",
-        ("a topic", "lateness" | "allowed_lateness" | "watermark") => "late",
-        ("a node", "input" | "inputs" | "source" | "sources" | "reads") => "from",
-        ("a node", "steps" | "pipeline" | "transform" | "ops") => "do",
-        ("a node", "output" | "sink" | "target" | "into" | "writes") => "to",
-        ("a test step", "given" | "input" | "inputs" | "when") => "send",
-        ("a test step", "then" | "output" | "outputs" | "want" | "expected") => "expect",
-        _ => return None,
-    })
-}
-
 /// A key that is not one of `known`; `near` is the nearest of them, `free` the same unless it is
 /// written in the map as well.
 fn unknown_key(
@@ -550,6 +563,14 @@ fn unknown_key(
         let known = known.iter().copied();
         return diagnostic.did_you_mean(near).fix_name(item.span, item.key, free, known);
     }
-    let all: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
-    diagnostic.help(format!("its keys are {}", all.join(", ")))
+    diagnostic.help(keys_of(known))
 }
+
+/// The keys of a map, in words.
+fn keys_of(known: &[&str]) -> String {
+    let all: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
+    format!("its keys are {}", all.join(", "))
+}
+
+/// Most keys that are listed where a map is missing.
+const KEYS_SHOWN_MAX: usize = 6;

@@ -5,7 +5,11 @@ use smallvec::{SmallVec, smallvec};
 use super::reader::Fields;
 use super::reader::Item;
 use super::reader::Reader;
+use super::tables;
 use super::value::Computing;
+use super::verb::VERBS;
+use super::verb::Verb;
+use super::verb::no_verb;
 use crate::ast::Branch;
 use crate::ast::BranchCondition;
 use crate::ast::Call;
@@ -23,74 +27,9 @@ use crate::expr::Expr;
 use crate::expression;
 use crate::name::NameRule;
 use crate::span::Span;
-use crate::suggest::suggest;
 use crate::yaml::NodeId;
 
-/// A verb with its companions.
-struct Verb {
-    name: &'static str,
-    companions: &'static [&'static str],
-}
-
-const fn verb(name: &'static str, companions: &'static [&'static str]) -> Verb {
-    Verb { name, companions }
-}
-
 pub(crate) const TIES: &[(&str, Ties)] = &[("cut", Ties::Cut), ("all", Ties::All)];
-
-/// All verbs of the language.
-const VERBS: &[Verb] = &[
-    verb("where", &[]),
-    verb("select", &[]),
-    verb("with", &[]),
-    verb("drop", &[]),
-    verb("unnest", &[]),
-    verb("join", &["match", "as", "kind", "where", "asof"]),
-    verb("group", &["agg", "where"]),
-    verb("distinct", &[]),
-    verb("top", &["by", "per", "offset", "ties", "rank"]),
-    verb("over", &["per", "by", "with"]),
-    verb("window", &["time", "final"]),
-    verb("within", &[]),
-    verb("loop", &["merge", "rounds", "exact"]),
-    verb("route", &[]),
-    verb("call", &["job", "keep", "errors"]),
-    verb("kernel", &["args", "modes", "bounds", "emit", "control", "metrics"]),
-    verb("wasm", &["returns", "limits"]),
-    verb("carries", &[]),
-];
-
-/// The verbs, each with its companions.
-pub(crate) fn verbs() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    VERBS.iter().map(|verb| (verb.name, verb.companions))
-}
-
-/// Words of other languages whose value is written as that of our verb.
-const VERB_SYNONYMS: [&str; 11] = [
-    "filter", "having", "project", "extend", "mutate", "assign", "remove", "omit", "dedup",
-    "dedupe", "unique",
-];
-
-/// What other languages call our verbs.
-fn verb_habit(word: &str) -> Option<&'static str> {
-    match word {
-        "filter" | "having" | "keep" => Some("where"),
-        "map" | "project" | "columns" => Some("select"),
-        "extend" | "mutate" | "assign" | "add" | "let" => Some("with"),
-        "remove" | "omit" => Some("drop"),
-        "group_by" | "groupby" | "aggregate" | "reduce" | "agg" => Some("group"),
-        "dedup" | "dedupe" | "unique" => Some("distinct"),
-        "sort" | "order" | "order_by" | "limit" | "take" | "head" => Some("top"),
-        "partition" | "running" | "analytic" => Some("over"),
-        "flatten" | "explode" | "flat_map" => Some("unnest"),
-        "lookup" | "merge" => Some("join"),
-        "iterate" | "recurse" | "recursive" | "repeat" | "fixpoint" => Some("loop"),
-        "tumble" | "hop" | "session" | "tumbling" | "hopping" => Some("window"),
-        "split" | "switch" | "branch" => Some("route"),
-        "invoke" | "run" => Some("call"),
-        _ => None,
-    }
-}
 
 impl<'a> Reader<'a> {
     /// `do:`.
@@ -110,7 +49,8 @@ impl<'a> Reader<'a> {
     fn step(&mut self, id: NodeId) -> Step {
         let span = self.span(id);
         let error = Step { verb: span, span, kind: StepKind::Error };
-        let Some(items) = self.expect_map(id, "a step, as in `- where: amount > 0`") else {
+        let Some(items) = self.map(id) else {
+            self.no_step(id);
             return error;
         };
         let Some((item, verb)) = self.verb(&items, span) else { return error };
@@ -119,6 +59,38 @@ impl<'a> Reader<'a> {
         known.extend_from_slice(verb.companions);
         let Some(fields) = self.fields(id, verb.name, item.span, &known) else { return error };
         step(self.step_kind(verb.name, item, &fields).unwrap_or(StepKind::Error))
+    }
+
+    /// Reports an item that is no map: a verb without its value, or without its colon.
+    fn no_step(&mut self, id: NodeId) {
+        let what = "a step, as in `- where: amount > 0`";
+        let Some(fault) = self.shape_fault(id, what) else { return };
+        let text = self.scalar(id).map_or("", |scalar| &scalar.text);
+        let n_word = text.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(text.len());
+        let (word, rest) = text.split_at(n_word);
+        if !VERBS.iter().any(|verb| verb.name == word) {
+            self.report(fault);
+            return;
+        }
+        let at = self.inner_span(id).start + u32::try_from(n_word).unwrap_or_default();
+        self.report(match rest.chars().next() {
+            None if word == "distinct" => fault.help("write `distinct: all`").fix(
+                Span::empty(at),
+                ": all",
+                "write `distinct: all`",
+            ),
+            None => fault.help(format!("`{word}` has a value: `{word}: …`")),
+            Some(':') => fault.help("a blank stands behind the `:` of a key").fix(
+                Span::empty(at + 1),
+                " ",
+                "put a blank there",
+            ),
+            Some(' ') => {
+                let title = format!("write `{word}:`");
+                fault.help(format!("an entry is `{word}: …`")).fix(Span::empty(at), ":", title)
+            }
+            Some(_) => fault,
+        });
     }
 
     /// The one verb of a step; reports none and several.
@@ -150,7 +122,10 @@ impl<'a> Reader<'a> {
                     None => diagnostic,
                 });
             }
-            (_, Some(item)) => self.report(no_verb(*item)),
+            (_, Some(item)) => {
+                let is_elsewhere = tables::NODE_KEYS.contains(&item.key);
+                self.report(no_verb(*item, is_elsewhere));
+            }
             (_, None) => {
                 self.report(Diagnostic::new(code::yaml::STEP_VERB, span, "a step without a verb"));
             }
@@ -174,7 +149,7 @@ impl<'a> Reader<'a> {
     fn step_kind(&mut self, verb: &str, item: Item<'a>, fields: &Fields<'a>) -> Option<StepKind> {
         let id = item.value;
         match verb {
-            "where" => Some(StepKind::Where(self.expression(id))),
+            "where" => Some(StepKind::Where(self.condition(id))),
             "select" => {
                 let named = self.named_exprs(id, "field")?;
                 self.not_empty(named, item, "`select` keeps no field").map(StepKind::Select)
@@ -192,7 +167,7 @@ impl<'a> Reader<'a> {
             "join" => self.join(item, fields).map(|it| StepKind::Join(Box::new(it))),
             "group" => self.group(item, fields).map(StepKind::Group),
             "distinct" => {
-                if self.scalar(id).is_some_and(|scalar| scalar.text == "all") {
+                if self.is_all(item)? {
                     return Some(StepKind::Distinct(None));
                 }
                 let named = self.named_exprs(id, "field")?;
@@ -212,6 +187,68 @@ impl<'a> Reader<'a> {
             // `VERBS` has no other verb.
             _ => None,
         }
+    }
+
+    /// The condition of a `where`; several are joined by `and`.
+    fn condition(&mut self, id: NodeId) -> Expr {
+        let conditions: Option<Vec<&str>> = self
+            .list(id)
+            .and_then(|items| items.iter().map(|item| Some(&*self.scalar(*item)?.text)).collect());
+        let is_map = self.map(id).is_some();
+        match (conditions, is_map) {
+            (Some(conditions), _) if 1 < conditions.len() => {
+                let bracketed = |it: &&str| {
+                    if it.contains(" or ") { format!("({it})") } else { (*it).to_owned() }
+                };
+                let written: Vec<String> = conditions.iter().map(bracketed).collect();
+                let span = self.span(id);
+                let bracket = Span::new(span.start, span.start + 1);
+                let fault = Diagnostic::new(
+                    code::yaml::WRONG_SHAPE,
+                    bracket,
+                    "expected one condition, found a list",
+                )
+                .help("conditions are joined by `and` or `or`");
+                let is_in_brackets = span.slice(self.text).starts_with('[');
+                let is_plain = conditions.iter().all(|it| !it.contains([':', '#', '\n']));
+                self.report(if is_in_brackets && is_plain {
+                    fault.fix(span, written.join(" and "), "join them by `and`")
+                } else {
+                    fault
+                });
+                Expr::error(span)
+            }
+            (_, true) => {
+                let fault = self.shape_fault(id, "a condition");
+                if let Some(fault) = fault {
+                    self.report(fault.help("a condition is written `amount > 0 and paid`"));
+                }
+                Expr::error(self.span(id))
+            }
+            _ => self.expression(id),
+        }
+    }
+
+    /// Whether `distinct` has `all` for its value; reports what else is meant to be.
+    fn is_all(&mut self, item: Item<'a>) -> Option<bool> {
+        let Some(scalar) = self.scalar(item.value) else { return Some(false) };
+        if scalar.text == "all" {
+            return Some(true);
+        }
+        let is_nothing = self.is_empty(item.value);
+        if !is_nothing && !matches!(&*scalar.text, "true" | "yes" | "*" | "on") {
+            return Some(false);
+        }
+        let fault = self.shape_fault(item.value, "`all`, or a list of fields")?;
+        let fault = fault.help("each row once is `distinct: all`");
+        let span = self.inner_span(item.value);
+        self.report(if is_nothing {
+            let end = self.span(item.key_id).end + 1;
+            fault.fix(Span::empty(end), " all", "write `all`")
+        } else {
+            fault.fix(span, "all", "write `all`")
+        });
+        None
     }
 
     /// The list, when it has entries. One without any is reported, unless its entries have been.
@@ -250,6 +287,9 @@ impl<'a> Reader<'a> {
     }
 
     fn group(&mut self, item: Item<'a>, fields: &Fields<'a>) -> Option<Group> {
+        if self.has_aggregates_within(item) {
+            return None;
+        }
         let keys = self.named_exprs(item.value, "key");
         let aggregates = match fields.value("agg") {
             Some(value) => {
@@ -265,6 +305,21 @@ impl<'a> Reader<'a> {
             aggregates: aggregates?,
             condition,
         })
+    }
+
+    /// Reports `group: { by: …, agg: … }`.
+    fn has_aggregates_within(&mut self, item: Item<'a>) -> bool {
+        let entries = self.map(item.value).unwrap_or_default();
+        let within = entries.iter().find(|entry| {
+            matches!(entry.key, "agg" | "aggregates") && self.map(entry.value).is_some()
+        });
+        let Some(within) = within else { return false };
+        let message = format!("`{}` stands within `group`, and belongs beside it", within.key);
+        self.report(
+            Diagnostic::new(code::yaml::WRONG_SHAPE, within.span, message)
+                .help("`group: [key]` has the keys; `agg: { n: count() }` stands on its own line"),
+        );
+        true
     }
 
     fn top(&mut self, item: Item<'a>, fields: &Fields<'a>) -> Option<Top> {
@@ -293,6 +348,13 @@ impl<'a> Reader<'a> {
         let items = self.items(id);
         let mut keys = Vec::with_capacity(items.len());
         for item in items {
+            if self.is_map_of_directions(item) {
+                keys.push(OrderBy {
+                    value: Expr::error(self.span(item)),
+                    direction: Direction::Ascending,
+                });
+                continue;
+            }
             let read = self.with_source(item, |source, reader| {
                 expression::parse_order(source, &mut reader.diagnostics)
             });
@@ -305,6 +367,32 @@ impl<'a> Reader<'a> {
             self.empty(span, "an order by nothing");
         }
         keys
+    }
+
+    /// Reports `{ amount: desc }`.
+    fn is_map_of_directions(&mut self, id: NodeId) -> bool {
+        let Some(entries) = self.map(id) else { return false };
+        let keys: Option<Vec<String>> = entries
+            .iter()
+            .map(|entry| match &*self.scalar(entry.value)?.text {
+                direction @ ("asc" | "desc") => Some(format!("{} {direction}", entry.key)),
+                _ => None,
+            })
+            .collect();
+        let Some(fault) = self.shape_fault(id, "an order") else { return true };
+        let fault = fault.help("a direction follows its field: `by: [amount desc, id]`");
+        let span = self.span(id);
+        let is_item = self.text[..span.start as usize].trim_end().ends_with([',', '[', '-']);
+        self.report(match keys {
+            Some(keys) if span.slice(self.text).starts_with('{') && !keys.is_empty() => {
+                let keys = keys.join(", ");
+                let written = if is_item { keys } else { format!("[{keys}]") };
+                let title = format!("write `{written}`");
+                fault.fix(span, written, title)
+            }
+            _ => fault,
+        });
+        true
     }
 
     /// One expression or a list of them.
@@ -368,27 +456,4 @@ impl<'a> Reader<'a> {
             fields.value("errors").and_then(|value| self.name(value, NameRule::Dotted, "topic"));
         Some(Call { operator: operator?, job, job_span, keep, errors })
     }
-}
-
-/// A step none of whose keys is a verb.
-fn no_verb(item: Item<'_>) -> Diagnostic {
-    let names = VERBS.iter().map(|verb| verb.name);
-    let near = verb_habit(item.key).or_else(|| suggest(item.key, names.clone()));
-    if let Some(verb) = VERBS.iter().find(|verb| verb.companions.contains(&item.key)) {
-        let message = format!("`{}` stands beside its verb `{}`", item.key, verb.name);
-        return Diagnostic::new(code::yaml::STEP_VERB, item.span, message)
-            .help("without a `-` of its own it belongs to the step above");
-    }
-    let message = format!("there is no verb `{}`", item.key);
-    let diagnostic = Diagnostic::new(code::yaml::UNKNOWN_KEY, item.span, message);
-    if let Some(near) = near {
-        let diagnostic = diagnostic.did_you_mean(Some(near));
-        return if VERB_SYNONYMS.contains(&item.key) {
-            diagnostic.fix(item.span, near, format!("write `{near}`"))
-        } else {
-            diagnostic.fix_name(item.span, item.key, Some(near), names)
-        };
-    }
-    let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    diagnostic.help(format!("the verbs are {}", all.join(", ")))
 }

@@ -29,12 +29,12 @@ pub(crate) use super::operator::ROLE_KEYS;
 pub(crate) use super::operator::TRANSPORT_KEYS;
 pub(crate) use super::over::OVER_KEYS;
 pub(crate) use super::step::TIES;
-pub(crate) use super::step::verbs;
 pub(crate) use super::topic::DISCIPLINES;
 pub(crate) use super::topic::EDGES;
 pub(crate) use super::topic::QUEUE_FULL;
 pub(crate) use super::topic::QUEUE_KEYS;
 pub(crate) use super::topic::TOPIC_KEYS;
+pub(crate) use super::verb::verbs;
 pub(crate) use super::window::WINDOW_KEYS;
 pub(crate) use super::window::WITHIN_KEYS;
 

@@ -142,12 +142,33 @@ impl<'a> Reader<'a> {
             let value = if self.is_empty(item.value) {
                 self.no_expression(*item, what);
                 Expr::error(item.span)
+            } else if self.is_call_as_map(item.value) {
+                Expr::error(item.span)
             } else {
                 self.expression(item.value)
             };
             fields.push(NamedExpr { name, value });
         }
         fields
+    }
+
+    /// Reports `{ sum: amount }`, a call in the form of a map.
+    fn is_call_as_map(&mut self, id: NodeId) -> bool {
+        let Some(entries) = self.map(id) else { return false };
+        let [entry] = entries.as_slice() else { return false };
+        let Some(argument) = self.scalar(entry.value).map(|scalar| scalar.text.trim()) else {
+            return false;
+        };
+        let argument = argument.trim_matches('*');
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+        let is_call = entry.key.chars().all(is_plain) && argument.chars().all(is_plain);
+        let Some(fault) = self.shape_fault(id, "an expression").filter(|_| is_call) else {
+            return false;
+        };
+        let written = format!("{}({argument})", entry.key);
+        let title = format!("write `{written}`");
+        self.report(fault.fix(self.span(id), written, title));
+        true
     }
 
     /// Reports a name alone: `{ device, n: count }`.
@@ -163,6 +184,14 @@ impl<'a> Reader<'a> {
         let n_blanks = rest.len() - rest.trim_start_matches(' ').len();
         self.report(match what {
             "aggregate" => fault.help(format!("write what it is, as in `{key}: count()`")),
+            // What stands behind `#` was meant to be read.
+            _ if rest[n_blanks..]
+                .trim_start_matches(':')
+                .trim_start_matches(' ')
+                .starts_with('#') =>
+            {
+                fault.help("` #` begins a comment, and a name has no `#`")
+            }
             _ if rest[n_blanks..].starts_with(':') => {
                 let n_before = u32::try_from(n_blanks + 1).expect("a line is below 4 GB");
                 let place = Span::new(end + n_before, end + n_before);
@@ -182,7 +211,12 @@ impl<'a> Reader<'a> {
             (Some(items), _) => items,
             (None, Some(_)) if !self.is_empty(id) => &[id],
             _ => {
-                self.wrong_shape(id, &format!("a list or map of {what}s"));
+                let fault = self.shape_fault(id, &format!("a list or map of {what}s"))?;
+                self.report(if what == "key" && self.is_empty(id) {
+                    fault.help("all rows are one group in `group: []`")
+                } else {
+                    fault
+                });
                 return None;
             }
         };

@@ -6,9 +6,11 @@ use pest::error::InputLocation;
 
 use super::Rule;
 use super::Source;
-use super::scan;
-use super::scan::Token;
-use super::scan::TokenKind;
+use super::habit::Found;
+use super::habit::upper_case_word;
+use super::token::Token;
+use super::token::TokenKind;
+use super::token::tokens;
 use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::name::EXPRESSION_WORDS;
@@ -27,7 +29,7 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     let at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
-    let tokens = scan::tokens(source.own());
+    let tokens = tokens(source.own());
     if let Some(fault) = unfinished_choice(source, &tokens) {
         return fault;
     }
@@ -61,22 +63,22 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     let token = tokens[index];
     let span = source.span(token.start, token.end);
     let word = text(source, token);
+    let here = Found { source, tokens: &tokens, index };
     if !wants_operator {
-        let is_power =
-            word == "*" && index.checked_sub(1).is_some_and(|at| text(source, tokens[at]) == "*");
-        let in_count = word == "*" && 2 <= index && text(source, tokens[index - 2]) == "count";
+        let in_count = word == "*"
+            && 2 <= index
+            && text(source, tokens[index - 2]).eq_ignore_ascii_case("count");
         let diagnostic = syntax(span, format!("a value is expected, found `{word}`"))
-            .help_if(operand_help(word))
-            .help_if(is_power.then_some("a power is `pow(x, y)`"))
+            .help_if(here.operand_help())
             .help_if(in_count.then_some("`count()` counts rows"));
-        if in_count {
-            return diagnostic.fix(span, "", "write `count()`");
-        }
-        let is_before_number = tokens
-            .get(index + 1)
-            .is_some_and(|next| next.kind == TokenKind::Number && next.start == token.end);
         return match word {
-            "." if is_before_number => diagnostic.fix(Span::empty(span.start), "0", "write `0.`"),
+            "*" if in_count => diagnostic.fix(span, "", "write `count()`"),
+            "." if here.is_before(TokenKind::Number) => {
+                diagnostic.fix(Span::empty(span.start), "0", "write `0.`")
+            }
+            "." if here.is_before(TokenKind::Word) => {
+                diagnostic.fix(span, "", "leave the point out")
+            }
             "+" if tokens.len() > index + 1 => diagnostic.fix(span, "", "leave the sign out"),
             _ => diagnostic,
         };
@@ -132,8 +134,11 @@ pub(super) fn describe(source: Source<'_>, rule: Rule, error: &Error<Rule>) -> D
     if before.is_some_and(|before| text(source, before).eq_ignore_ascii_case("distinct")) {
         return diagnostic.help("different values are counted by `distinct_count(x)`");
     }
-    let diagnostic = diagnostic.help_if(operator_help(word));
-    match rewritten(source, &tokens, index) {
+    let diagnostic = diagnostic.help_if(here.operator_help());
+    match here.rewritten() {
+        Some((span, written)) if written.is_empty() => {
+            diagnostic.fix(span, written, format!("leave `{word}` out"))
+        }
         Some((span, written)) => {
             let title = format!("write `{written}`");
             diagnostic.fix(span, written, title)
@@ -167,51 +172,6 @@ fn unfinished_choice(source: Source<'_>, tokens: &[Token]) -> Option<Diagnostic>
     Some(fault.help("a choice always has a value: `if c then x else y`"))
 }
 
-/// What people write between two values, as it is written here: `x is none`, `s like "a%"`. Only
-/// where both values are single words, so that nothing else can belong to them.
-fn rewritten(source: Source<'_>, tokens: &[Token], index: usize) -> Option<(Span, String)> {
-    let written = |token: &Token| text(source, *token);
-    let word = written(&tokens[index]).to_ascii_lowercase();
-    let next = tokens.get(index + 1)?;
-    if word == "is" {
-        let (last, operator) = match written(next) {
-            "not" => (tokens.get(index + 2)?, "!="),
-            _ => (next, "=="),
-        };
-        let is_none = written(last) == "none";
-        let span = source.span(tokens[index].start, last.end);
-        return is_none.then(|| (span, format!("{operator} none")));
-    }
-    if !matches!(word.as_str(), "like" | "contains" | "matches" | "div") {
-        return None;
-    }
-    // The path before: names with dots between them.
-    let is_part = |token: &&Token| token.kind == TokenKind::Word || written(token) == ".";
-    let n_parts = tokens[..index].iter().rev().take_while(is_part).count();
-    let path = &tokens[index - n_parts..index];
-    let is_path = path.iter().enumerate().all(|(at, token)| {
-        let is_name = token.kind == TokenKind::Word && !EXPRESSION_WORDS.contains(&written(token));
-        is_name == at.is_multiple_of(2)
-    });
-    let begins = match tokens[..index - n_parts].last() {
-        None => true,
-        Some(before) => before.kind == TokenKind::Open || before.kind == TokenKind::Comma,
-    };
-    let ends = tokens.get(index + 2).is_none_or(|after| {
-        matches!(written(after), "and" | "or")
-            || matches!(after.kind, TokenKind::Close | TokenKind::Comma)
-    });
-    let is_value = matches!(next.kind, TokenKind::Text | TokenKind::Number)
-        || (next.kind == TokenKind::Word && !EXPRESSION_WORDS.contains(&written(next)));
-    if n_parts == 0 || !is_path || !begins || !ends || !is_value {
-        return None;
-    }
-    let first = path.first()?;
-    let left = &source.own()[first.start..path.last()?.end];
-    let span = source.span(first.start, next.end);
-    Some((span, format!("{word}({left}, {})", written(next))))
-}
-
 fn text(source: Source<'_>, token: Token) -> &str {
     &source.own()[token.start..token.end]
 }
@@ -242,47 +202,6 @@ fn ends_operand(source: Source<'_>, token: Token) -> bool {
         | TokenKind::Comma
         | TokenKind::Symbol
         | TokenKind::Unknown => false,
-    }
-}
-
-/// `AND` for `and`.
-fn upper_case_word(word: &str) -> Option<&'static str> {
-    ["and", "or", "not", "in", "then", "else"]
-        .into_iter()
-        .find(|written| *written != word && written.eq_ignore_ascii_case(word))
-}
-
-/// For what people write between two values.
-fn operator_help(word: &str) -> Option<&'static str> {
-    match word.to_ascii_lowercase().as_str() {
-        "is" => Some("whether an option holds a value is `is_some(x)`, or `x == none`"),
-        "like" => Some("patterns are a function: `like(s, \"%a%\")`"),
-        "between" => Some("write `low <= x and x <= high`"),
-        "contains" => Some("it is a function: `contains(s, part)`"),
-        "matches" => Some("it is a function: `matches(s, pattern)`"),
-        "div" => Some("it is a function: `div(a, b)`"),
-        "if" | "then" | "else" | "when" => Some("a choice is `if c then x else y`"),
-        "as" => Some("a name is a key, `{ name: expression }`; a cast is a function, `float64(x)`"),
-        "::" => Some("a cast is a function: `float64(x)`"),
-        "asc" | "desc" => Some("directions stand in the `by` of `top` only"),
-        ":" => Some("a choice is `if c then x else y`"),
-        "=>" => Some("a lambda is `x -> x + 1`"),
-        "->" => Some("a lambda stands as an argument of a call only"),
-        _ => None,
-    }
-}
-
-/// For what people write in front of a value.
-fn operand_help(word: &str) -> Option<&'static str> {
-    match word {
-        "+" => Some("numbers take no `+` sign"),
-        "*" => {
-            Some("no sign stands for all fields: they are there unless `select` leaves them out")
-        }
-        "then" | "else" => Some("a choice is `if c then x else y`"),
-        ")" | "]" => Some("is a value missing before it, or a comma too many?"),
-        "." => Some("numbers begin with a digit: `0.5`"),
-        _ => None,
     }
 }
 

@@ -3,6 +3,10 @@
 
 use super::Source;
 use super::literal;
+use super::sql;
+use super::token::Token;
+use super::token::TokenKind;
+use super::token::tokens;
 use crate::code;
 use crate::code::Code;
 use crate::diagnostic::Collector;
@@ -15,121 +19,6 @@ use crate::name::EXPRESSION_WORDS;
 pub(super) fn check(source: Source<'_>, diagnostics: &mut Collector) {
     let tokens = tokens(source.own());
     Scan { source, tokens: &tokens, at: 0, open: Vec::new(), levels: 0, diagnostics }.run();
-}
-
-/// One token by its bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Token {
-    pub(crate) kind: TokenKind,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
-/// What a token is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum TokenKind {
-    /// Letters, digits and `_`, not beginning with a digit.
-    Word,
-    /// Digits and what hangs on them: `5`, `1.5e3`, `5m`, `5min`.
-    Number,
-    /// A double-quoted text, with its `d` or `t`.
-    Text,
-    /// The beginning of a double-quoted text without end.
-    OpenText,
-    /// A single-quoted text.
-    SingleQuoted,
-    /// `(` or `[`.
-    Open,
-    /// `)` or `]`.
-    Close,
-    /// `,`.
-    Comma,
-    /// One or two characters of an operator.
-    Symbol,
-    /// A character that no expression has outside texts.
-    Unknown,
-}
-
-/// Cuts a text into tokens, white space left out.
-pub(crate) fn tokens(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::with_capacity(text.len() / 3);
-    let mut at = 0;
-    while let Some(character) = text[at..].chars().next() {
-        if character.is_ascii_whitespace() {
-            at += 1;
-            continue;
-        }
-        let (kind, len) = token(&text[at..], character);
-        tokens.push(Token { kind, start: at, end: at + len });
-        at += len;
-    }
-    tokens
-}
-
-fn token(rest: &str, first: char) -> (TokenKind, usize) {
-    let bytes = rest.as_bytes();
-    match first {
-        'd' | 't' if bytes.get(1) == Some(&b'"') => {
-            let (kind, len) = quoted(&rest[1..]);
-            (kind, len + 1)
-        }
-        'a'..='z' | 'A'..='Z' | '_' => (TokenKind::Word, word_len(bytes)),
-        '0'..='9' => (TokenKind::Number, number_len(bytes)),
-        '"' => quoted(rest),
-        '\'' => match rest[1..].find('\'') {
-            Some(len) => (TokenKind::SingleQuoted, len + 2),
-            None => (TokenKind::SingleQuoted, rest.trim_end().len()),
-        },
-        '(' | '[' => (TokenKind::Open, 1),
-        ')' | ']' => (TokenKind::Close, 1),
-        ',' => (TokenKind::Comma, 1),
-        '=' | '!' if rest[1..].starts_with("==") => (TokenKind::Symbol, 3),
-        '=' | '!' | '<' | '>' | '&' | '|' | '/' | '+' | '-' | '?' | '*' | '%' | '.' | ':' => {
-            let two = rest.get(..2).unwrap_or("");
-            let is_two = TWO_CHARACTER_SYMBOLS.contains(&two);
-            (TokenKind::Symbol, if is_two { 2 } else { 1 })
-        }
-        _ => (TokenKind::Unknown, first.len_utf8()),
-    }
-}
-
-const TWO_CHARACTER_SYMBOLS: [&str; 13] =
-    ["==", "!=", "<=", ">=", "<>", "&&", "||", "//", "++", "->", "??", "=<", "=>"];
-
-fn word_len(bytes: &[u8]) -> usize {
-    bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count()
-}
-
-/// Digits, then a fraction, then an exponent or whatever letters hang on.
-fn number_len(bytes: &[u8]) -> usize {
-    let mut len = word_len(bytes);
-    let has_exponent_sign = |len: usize| {
-        matches!(bytes[len - 1], b'e' | b'E')
-            && matches!(bytes.get(len), Some(b'+' | b'-'))
-            && bytes.get(len + 1).is_some_and(u8::is_ascii_digit)
-            && bytes[..len - 1].iter().all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.'))
-    };
-    if bytes.get(len) == Some(&b'.') && bytes.get(len + 1).is_some_and(u8::is_ascii_digit) {
-        len += 1 + word_len(&bytes[len + 1..]);
-    }
-    if has_exponent_sign(len) {
-        len += 1 + word_len(&bytes[len + 1..]);
-    }
-    len
-}
-
-/// A double-quoted text at the beginning of `rest`.
-fn quoted(rest: &str) -> (TokenKind, usize) {
-    let bytes = rest.as_bytes();
-    let mut at = 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return (TokenKind::Text, at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    (TokenKind::OpenText, bytes.len())
 }
 
 /// A bracket that is open.
@@ -251,6 +140,7 @@ impl<'a> Scan<'a, '_> {
                     if is_blank { "write a space" } else { "remove it" },
                 ));
             }
+            TokenKind::Unknown if self.skip_template() || self.judge_sigil(token) => {}
             TokenKind::Unknown => {
                 let message = format!("`{}` has no meaning in an expression", self.text(token));
                 let help = match self.text(token) {
@@ -269,8 +159,68 @@ impl<'a> Scan<'a, '_> {
         }
     }
 
+    /// `{{ x }}`; its tokens are passed over.
+    fn skip_template(&mut self) -> bool {
+        let own = self.source.own();
+        let start = self.tokens[self.at].start;
+        if !own[start..].starts_with("{{") {
+            return false;
+        }
+        let Some(len) = own[start..].find("}}") else { return false };
+        let end = start + len + 2;
+        let inner = own[start + 2..end - 2].trim();
+        let fault = Diagnostic::new(
+            code::expression::SYNTAX,
+            self.source.span(start, end),
+            "an expression has no templates in double braces",
+        );
+        self.diagnostics.push(if inner.is_empty() {
+            fault.help("names stand bare")
+        } else {
+            let title = format!("write `{}`", shorten(inner));
+            fault.help("names stand bare").fix(self.source.span(start, end), inner, title)
+        });
+        let n_tokens = self.tokens[self.at..].iter().take_while(|it| it.start < end).count();
+        self.at += n_tokens.saturating_sub(1);
+        true
+    }
+
+    /// `$x`, `$.x`, `@x` where a value begins: a name with a sign before it.
+    fn judge_sigil(&mut self, token: Token) -> bool {
+        if !matches!(self.text(token), "$" | "@") || self.before(1).is_some_and(|it| self.ends(it))
+        {
+            return false;
+        }
+        let point = self.after(1).filter(|next| self.text(*next) == ".");
+        let name = self.after(if point.is_some() { 2 } else { 1 });
+        let sign = Token { end: point.map_or(token.end, |point| point.end), ..token };
+        let Some(name) = name.filter(|it| it.kind == TokenKind::Word && it.start == sign.end)
+        else {
+            return false;
+        };
+        let (sign_text, name) = (self.text(sign), self.text(name));
+        let span = self.source.span(sign.start, sign.end);
+        self.diagnostics.push(
+            Diagnostic::new(
+                code::expression::SYNTAX,
+                span,
+                format!("`{sign_text}` has no meaning before a name"),
+            )
+            .help("fields and parameters are named without a sign")
+            .fix(span, "", format!("write `{name}`")),
+        );
+        self.at += usize::from(point.is_some());
+        true
+    }
+
+    /// Whether a value may end with a token.
+    fn ends(&self, token: Token) -> bool {
+        matches!(token.kind, TokenKind::Number | TokenKind::Text | TokenKind::Close)
+            || self.is_name(token)
+    }
+
     fn judge_word(&mut self, token: Token) {
-        if matches!(self.text(token), "null" | "NULL" | "Null") {
+        if self.is_word(token, "null") {
             let message = format!("`{}` is written `none`", self.text(token));
             self.push_fix(code::expression::NULL, token, message, "none");
         } else if self.is_word(token, "is") {
@@ -278,11 +228,28 @@ impl<'a> Scan<'a, '_> {
         } else if self.is_word(token, "in") {
             self.judge_in();
         } else if self.is_word(token, "case")
-            && self.after(1).is_some_and(|next| self.is_word(next, "when"))
+            && sql::is_case(self.source.own(), self.tokens, self.at)
         {
-            let message = "a choice is written `if c then x else y`".to_owned();
-            self.push(code::expression::SQL, token, message);
+            self.judge_case(token);
         }
+    }
+
+    /// `case when c then x else y end`.
+    fn judge_case(&mut self, case: Token) {
+        let choice = sql::choice(self.source.own(), self.tokens, self.at);
+        let fault = Diagnostic::new(
+            code::expression::SQL,
+            self.source.span(case.start, case.end),
+            "a choice is written `if c then x else y`",
+        );
+        self.diagnostics.push(match choice {
+            Some(choice) => fault.fix(
+                self.source.span(case.start, choice.end),
+                choice.written,
+                "write `if … then … else …`",
+            ),
+            None => fault.help("a choice has an `else`: SQL gives null there, `else none`"),
+        });
     }
 
     /// `x is null`, `x is not null`.
@@ -372,7 +339,12 @@ impl<'a> Scan<'a, '_> {
     fn judge_number(&mut self, token: Token) {
         let text = self.text(token);
         let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-        let fault = if is_plain {
+        let is_based = text.len() > 2
+            && text.starts_with('0')
+            && text[1..].starts_with(['x', 'X', 'b', 'B', 'o', 'O']);
+        let fault = if is_based {
+            Some("numbers are written in decimal digits")
+        } else if is_plain {
             literal::integer(text).is_none().then_some("a whole number has at most 38 digits")
         } else if is_number(text) || literal::duration(text).is_some() {
             None
@@ -382,7 +354,18 @@ impl<'a> Scan<'a, '_> {
             Some("durations are whole numbers with ns, us, ms, s, m, h or d, at most 292 years")
         };
         let number = literal::without_zeros(text);
-        if let Some(meant) = number.filter(|_| is_plain && !self.is_of_date(token)) {
+        if self.is_group_of_digits(token) {
+            let span = self.source.span(token.start - 1, token.start);
+            self.diagnostics.push(
+                Diagnostic::new(
+                    code::expression::LITERAL,
+                    self.source.span(token.start, token.end),
+                    format!("`{text}` begins with a zero"),
+                )
+                .help("the digits of a number are grouped by `_`: `1_000`")
+                .fix(span, "_", "write `_`"),
+            );
+        } else if let Some(meant) = number.filter(|_| is_plain && !self.is_of_date(token)) {
             let message = format!("`{}` begins with a zero", shorten(text));
             let span = self.source.span(token.start, token.end);
             let diagnostic = Diagnostic::new(code::expression::LITERAL, span, message)
@@ -398,6 +381,19 @@ impl<'a> Scan<'a, '_> {
             .help(help);
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Whether three digits follow the comma of `1,000`, which no list of ours has: a number does
+    /// not begin with a zero.
+    fn is_group_of_digits(&self, token: Token) -> bool {
+        let text = self.text(token);
+        let comma = self.before(1).filter(|it| it.kind == TokenKind::Comma);
+        let number = self.before(2).filter(|it| it.kind == TokenKind::Number);
+        text.len() == 3
+            && text.starts_with('0')
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && comma.is_some_and(|comma| comma.end == token.start)
+            && number.is_some_and(|number| number.end + 1 == token.start)
     }
 
     /// Whether a number is the month or day of `2026-01-01`, which is told when it is typed.
@@ -504,7 +500,26 @@ impl<'a> Scan<'a, '_> {
     fn judge_symbol(&mut self, token: Token) {
         match self.text(token) {
             "&&" | "&" => self.habit(code::expression::AMPERSANDS, token, "and"),
+            "||" if self.joins_texts() => {
+                let message = "`||` joins texts in SQL, and is written `++`".to_owned();
+                self.push_fix(code::expression::BARS, token, message, "++");
+            }
             "||" | "|" => self.habit(code::expression::BARS, token, "or"),
+            "|>" => {
+                let span = self.source.span(token.start, token.end);
+                let fault = Diagnostic::new(
+                    code::expression::BARS,
+                    span,
+                    "`|>` has no meaning in an expression",
+                );
+                let help = match self.after(1).filter(|next| self.is_name(*next)) {
+                    Some(name) => {
+                        format!("a function stands around its argument: `{}(x)`", self.text(name))
+                    }
+                    None => "a function stands around its argument: `f(x)`".to_owned(),
+                };
+                self.diagnostics.push(fault.help(help));
+            }
             "<>" => self.habit(code::expression::ANGLES, token, "!="),
             "===" => self.habit(code::expression::SINGLE_EQUALS, token, "=="),
             "!==" => self.habit(code::expression::SINGLE_EQUALS, token, "!="),
@@ -513,9 +528,17 @@ impl<'a> Scan<'a, '_> {
                 self.habit(code::expression::SINGLE_EQUALS, token, "->");
             }
             "=>" => self.habit(code::expression::SINGLE_EQUALS, token, ">="),
-            "??" => self.habit(code::expression::QUESTION_MARK, token, "//"),
-            "=" if !self.names_argument() => {
-                self.habit(code::expression::SINGLE_EQUALS, token, "==");
+            "??" | "?:" => self.habit(code::expression::QUESTION_MARK, token, "//"),
+            "=" if !self.names_argument() => self.judge_equals(token),
+            "!" if self.before(1).is_some_and(|it| self.is_name(it) && it.end == token.start) => {
+                self.diagnostics.push(
+                    Diagnostic::new(
+                        code::expression::BANG,
+                        self.source.span(token.start, token.end),
+                        "`!` has no meaning behind a name",
+                    )
+                    .help("what fails makes an error row of its row; `try(x)` makes it an option"),
+                );
             }
             "!" => {
                 let blanks = self.source.own()[token.end..].len()
@@ -534,6 +557,54 @@ impl<'a> Scan<'a, '_> {
             "?" => self.question_mark(token),
             _ => {}
         }
+    }
+
+    /// `a = b`, `= a`, `a += b`.
+    fn judge_equals(&mut self, token: Token) {
+        let span = self.source.span(token.start, token.end);
+        let before = self.before(1);
+        if before.is_none() {
+            self.diagnostics.push(
+                Diagnostic::new(
+                    code::expression::SINGLE_EQUALS,
+                    span,
+                    "no `=` stands before an expression here",
+                )
+                .help("it does so in `job` and `args` only, where a value is no expression")
+                .fix(span, "", "leave the sign out"),
+            );
+        } else if let Some(sign) = before.filter(|it| {
+            it.end == token.start && matches!(self.text(*it), "+" | "-" | "*" | "/" | "%" | "++")
+        }) {
+            let sign = self.text(sign);
+            self.diagnostics.push(
+                Diagnostic::new(
+                    code::expression::SINGLE_EQUALS,
+                    span,
+                    format!("`{sign}=` has no meaning: an expression changes nothing"),
+                )
+                .help(format!("a field gets a new value by `with`: `- with: {{ x: x {sign} 1 }}`")),
+            );
+        } else {
+            self.habit(code::expression::SINGLE_EQUALS, token, "==");
+        }
+    }
+
+    /// Whether a text stands beside the `||` here that is no side of a comparison.
+    fn joins_texts(&self) -> bool {
+        let is_text = |token: Option<Token>| {
+            token.is_some_and(|it| matches!(it.kind, TokenKind::Text | TokenKind::SingleQuoted))
+        };
+        let compares = |token: Option<Token>| {
+            token.is_some_and(|it| {
+                let text = self.text(it);
+                it.kind == TokenKind::Symbol && text.contains(['=', '<', '>'])
+                    || text.eq_ignore_ascii_case("like")
+                    || text.eq_ignore_ascii_case("in")
+            })
+        };
+        (is_text(self.before(1)) && !compares(self.before(2)))
+            || (is_text(self.after(1)) && !compares(self.after(2)))
     }
 
     fn question_mark(&mut self, token: Token) {
@@ -628,7 +699,8 @@ impl<'a> Scan<'a, '_> {
 /// Whether variables of the environment are named so.
 fn is_variable(name: &str) -> bool {
     let is_part = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-    !name.is_empty() && name.bytes().all(is_part)
+    // `${1}` is a group of a regular expression.
+    !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() && name.bytes().all(is_part)
 }
 
 /// `1.5`, `1e-3`, `1_000.25`.

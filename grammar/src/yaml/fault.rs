@@ -7,6 +7,7 @@ use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::limits::YAML_DEPTH_MAX;
 use crate::span::Span;
+use crate::type_habit::in_other_brackets;
 
 /// Lists and maps nested too deeply.
 pub(super) fn too_deep(span: Span) -> Diagnostic {
@@ -85,8 +86,10 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
                 .help("an expression that begins so goes in single quotes")
         }
         ErrorKind::UnexpectedCharacter { character } => {
-            syntax(format!("a value cannot begin with `{character}`"))
-                .help("put the value in single quotes")
+            let fault = syntax(format!("a value cannot begin with `{character}`"))
+                .help("put the value in single quotes");
+            let is_name = text[at + found.len()..].starts_with(|c: char| c.is_ascii_alphabetic());
+            if is_name { fault.help("a field is named without a sign before it") } else { fault }
         }
         ErrorKind::UnknownQuotedScalarEscape
         | ErrorKind::InvalidQuotedScalarHexEscape
@@ -106,7 +109,29 @@ pub(super) fn describe(text: &str, start: u32, error: &ScanError) -> Diagnostic 
             syntax("a list item `-` cannot begin here".to_owned())
                 .help("a list stands on its own lines under its key")
         }
+        _ if is_star(text, at) => star(text, at, span),
         _ => syntax("the text cannot be read as YAML from here on".to_owned()).note(error.info()),
+    }
+}
+
+/// Whether a value is `*` alone, which YAML takes for the beginning of an alias.
+fn is_star(text: &str, at: usize) -> bool {
+    text[at..].starts_with('*')
+        && text[at + 1..].starts_with(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}'))
+}
+
+/// `select: *`, as in SQL.
+fn star(text: &str, at: usize, span: Span) -> Diagnostic {
+    let line = &text[text[..at].rfind('\n').map_or(0, |newline| newline + 1)..at];
+    let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap_or("");
+    let fault = Diagnostic::new(code::yaml::SYNTAX, span, "no `*` stands for all fields");
+    match key {
+        "distinct" => fault.help("write `distinct: all`").fix(span, "all", "write `all`"),
+        "group" | "per" => fault.help("all rows are one group in `group: []`"),
+        "select" => fault
+            .help("all fields pass by themselves: leave the `select` out")
+            .help("`with` adds fields to a row, and `drop` takes some away"),
+        _ => fault.help("name the fields"),
     }
 }
 
@@ -220,6 +245,16 @@ fn quoted(
 
 /// A bracket or text where `{ }` or `[ ]` wants a comma.
 fn separator(text: &str, at: usize, span: Span) -> Diagnostic {
+    if let Some((whole, meant)) = type_in_brackets(text, at) {
+        let title = format!("write `{meant}`");
+        return Diagnostic::new(
+            code::yaml::TYPE_SYNTAX,
+            whole,
+            "a type's argument stands in `<` `>`",
+        )
+        .help(title.clone())
+        .fix(whole, meant, title);
+    }
     match text[at..].chars().next() {
         Some('[') if text[at..].starts_with("[]") => {
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -231,6 +266,10 @@ fn separator(text: &str, at: usize, span: Span) -> Diagnostic {
             Diagnostic::new(code::yaml::TYPE_SYNTAX, span, "a list type is not written with `[]`")
                 .help(title.clone())
                 .fix(whole, meant, title)
+        }
+        Some('{') if text[..at].ends_with('<') => {
+            Diagnostic::new(code::yaml::TYPE_SYNTAX, span, "a type is expected here")
+                .help("a struct within `<` `>` has a name: declare it under `schemas:`")
         }
         Some('[' | '{') => {
             let message = "inside `{ }` and `[ ]` a bracket ends the value before it";
@@ -250,6 +289,16 @@ fn separator(text: &str, at: usize, span: Span) -> Diagnostic {
         )
         .help("is the bracket before this place closed, and every entry ended by a comma?"),
     }
+}
+
+/// `Optional[int64]` around the bracket at an offset, and the type that is meant.
+fn type_in_brackets(text: &str, at: usize) -> Option<(Span, String)> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let start = text[..at].trim_end_matches(is_word).len();
+    let len = text[at..].lines().next().filter(|rest| rest.starts_with('['))?.find(']')?;
+    let meant = in_other_brackets(&text[start..at], &text[at + 1..at + len])?;
+    let [start, end] = [start, at + len + 1].map(u32::try_from);
+    Some((Span::new(start.ok()?, end.ok()?), meant))
 }
 
 /// The value around an offset in an entry of `{ }`: from its key to the comma or bracket that ends

@@ -10,6 +10,10 @@ use crate::span::Span;
 /// What the lines up to a fault at `at` show, if they show more than the fault itself.
 pub(super) fn cause(text: &str, start: u32, at: usize, kind: &ErrorKind) -> Option<Diagnostic> {
     let lines = Lines { text, from: start as usize, at };
+    let own = lines.own();
+    if let Some(cause) = lines.glued_dash(own).or_else(|| lines.glued_dash(lines.before(own)?)) {
+        return Some(cause);
+    }
     match kind {
         ErrorKind::UnclosedQuotedScalar
         | ErrorKind::InvalidTrailingDoubleQuotedScalar
@@ -102,6 +106,20 @@ impl<'t> Lines<'t> {
             n_closed = n_closed - open.len() + n_closing;
         }
         None
+    }
+
+    /// `-key: value`, in the line that begins at `start`.
+    fn glued_dash(&self, start: usize) -> Option<Diagnostic> {
+        let line = self.line(start);
+        let entry = line.trim_start_matches(' ').strip_prefix('-')?;
+        let n_key = entry.find(|c: char| !c.is_ascii_lowercase() && c != '_')?;
+        let is_key = 0 < n_key && (entry[n_key..].starts_with(": ") || entry[n_key..] == *":");
+        let dash = start + indent(line);
+        is_key.then(|| {
+            syntax(dash, dash + 1, "the `-` of this item has no blank behind it".to_owned())
+                .help("an item of a list is `- key: value`")
+                .fix(span(dash + 1, dash + 1), " ", "put a blank there")
+        })
     }
 
     /// `key:value` or `key = value`, in the line that begins at `start`.

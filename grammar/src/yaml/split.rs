@@ -10,6 +10,7 @@ use super::Scalar;
 use crate::code;
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
+use crate::type_habit::in_other_brackets;
 
 impl Builder<'_, '_> {
     /// Mends `{ a: sum(x, where=y) }`, which YAML reads as `a: sum(x` and a key `where=y)`.
@@ -129,18 +130,12 @@ impl Builder<'_, '_> {
         let brackets = if is_map { "{ }" } else { "[ ]" };
         if is_open_type(self.plain(*first).unwrap_or_default()) {
             let (help, meant) = meant_type(whole);
-            self.diagnostics.push(
-                Diagnostic::new(
-                    code::yaml::TYPE_SYNTAX,
-                    span,
-                    format!("inside `{brackets}` the comma cuts `{whole}` into pieces"),
-                )
-                .help(help)
-                .fix(span, meant, "write it without a comma"),
-            );
-            let node = &mut self.document.nodes[first.0 as usize];
-            node.span = span;
-            node.content = Content::Refused;
+            self.refuse_type(*first, span, (help, meant), brackets);
+            return;
+        }
+        if let Some(meant) = round_type(whole) {
+            let help = format!("write `{meant}`");
+            self.refuse_type(*first, span, (&help, Some(meant)), brackets);
             return;
         }
         self.diagnostics.push(
@@ -156,6 +151,26 @@ impl Builder<'_, '_> {
         node.span = span;
         node.content = Content::Scalar(Scalar { text: whole.into(), style: ScalarStyle::Plain });
     }
+
+    /// Reports a type that commas cut, with what is meant, and leaves nothing of it to be read.
+    fn refuse_type(
+        &mut self,
+        id: NodeId,
+        span: Span,
+        (help, meant): (&str, Option<String>),
+        brackets: &str,
+    ) {
+        let whole = span.slice(self.text);
+        let message = format!("inside `{brackets}` the comma cuts `{whole}` into pieces");
+        let fault = Diagnostic::new(code::yaml::TYPE_SYNTAX, span, message).help(help);
+        self.diagnostics.push(match meant {
+            Some(meant) => fault.fix(span, meant, "write it without a comma"),
+            None => fault,
+        });
+        let node = &mut self.document.nodes[id.0 as usize];
+        node.span = span;
+        node.content = Content::Refused;
+    }
 }
 
 /// Brackets of calls, and those of types.
@@ -169,19 +184,37 @@ fn is_open_type(text: &str) -> bool {
     rest.len() < text.len() && rest.starts_with('<') && 0 < open_brackets(text, ANGLES)
 }
 
-/// What a type with commas means: keys of maps are always strings, and the dimensions of a tensor
-/// are joined by `x`.
-fn meant_type(whole: &str) -> (&'static str, String) {
+/// What a type with commas means: keys of maps are always strings, the dimensions of a tensor are
+/// joined by `x`, and a decimal says only how many digits follow its point.
+fn meant_type(whole: &str) -> (&'static str, Option<String>) {
     let joined: String = whole.chars().filter(|c| !c.is_whitespace()).collect();
+    let argument = |word: &str| joined.strip_prefix(word).and_then(|rest| rest.strip_suffix('>'));
     if joined.starts_with("tensor<") {
-        return ("the dimensions of a tensor are joined by `x`", joined.replace(',', "x"));
+        let meant = joined.replace(',', "x");
+        return ("the dimensions of a tensor are joined by `x`", Some(meant));
+    }
+    if let Some(argument) = argument("decimal<") {
+        let meant = in_other_brackets("decimal", argument);
+        return ("a decimal says the digits after the point: `decimal<2>`", meant);
+    }
+    if joined.starts_with("enum<") {
+        return ("the variants of an enum are separated by `|`", Some(joined.replace(',', "|")));
     }
     match joined.split_once("map<string,") {
         Some((before, after)) => {
-            ("the keys of a map are strings: it is `map<T>`", format!("{before}map<{after}"))
+            ("the keys of a map are strings: it is `map<T>`", Some(format!("{before}map<{after}")))
         }
-        None => ("a type has one argument in `<` `>`", joined.replace(',', "|")),
+        None if joined.contains("map<") => ("the keys of a map are strings: it is `map<T>`", None),
+        None => ("a type has one argument in `<` `>`", None),
     }
+}
+
+/// `decimal(10, 2)` and `enum(a, b)`, which are no calls of ours.
+fn round_type(whole: &str) -> Option<String> {
+    let (word, rest) = whole.split_once('(')?;
+    let argument = rest.strip_suffix(')')?;
+    let is_type = ["decimal", "numeric", "enum"].iter().any(|it| it.eq_ignore_ascii_case(word));
+    if is_type { in_other_brackets(word, argument) } else { None }
 }
 
 /// A text in YAML's single quotes.

@@ -143,7 +143,11 @@ impl Call<'_, '_> {
     }
 
     fn concat(&mut self) -> Typed<(Vec<Expr>, Type)> {
-        let a = self.of_rank_from_1()?;
+        let a = self.of_rank_from_1().map_err(|fault| match &fault.found {
+            Some(Type::String) => fault.with_help("texts are joined with `++`"),
+            Some(Type::List(_)) => fault.with_help("lists are joined with `++`"),
+            _ => fault,
+        })?;
         let idx = self.args.last().map_or(1, |(idx, _)| *idx);
         let b = self.of_rank_from_1()?;
         let rank = tensor_of(&a).dims.len();

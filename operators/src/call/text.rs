@@ -31,11 +31,17 @@ impl Call<'_, '_> {
         };
         match function {
             Function::RegexExtract if !self.args.is_empty() => {
-                let most = n_groups.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX);
-                let (_, group) = self.constant_int(0, most)?;
-                args.push(group);
+                args.push(self.group(n_groups)?);
             }
-            Function::RegexReplace => args.push(self.of_type(&Type::String)?),
+            Function::RegexReplace => {
+                let to = self.of_type(&Type::String)?;
+                if let (Some(pattern), Some(text)) = (constant_text(&args[1]), constant_text(&to))
+                    && let Some(within) = pattern::unknown_group(pattern, text)
+                {
+                    return Err(no_group(&to, text, within, n_groups));
+                }
+                args.push(to);
+            }
             _ => {}
         }
         let ty = match function {
@@ -44,6 +50,25 @@ impl Call<'_, '_> {
             _ => Type::String,
         };
         Ok((args, ty))
+    }
+
+    /// The number of a group: one of those that a constant pattern has.
+    fn group(&mut self, n_groups: Option<usize>) -> Typed {
+        let most = n_groups.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX);
+        let (group, expr) = self.constant_int(i64::MIN, i64::MAX)?;
+        if (0..=most).contains(&group) {
+            return Ok(expr);
+        }
+        let message = format!("the pattern has no group {group}");
+        let help = match most {
+            0 => "it has no groups: a group is a part in round brackets, and 0 is the whole match"
+                .to_owned(),
+            i64::MAX => "groups count from 1, and 0 is the whole match".to_owned(),
+            most => format!("its groups are 1 to {most}, and 0 is the whole match"),
+        };
+        Err(TypeFault::new(FaultKind::OutOfRange, expr.place, message)
+            .at_operand(2)
+            .with_help(help))
     }
 
     /// `like`, whose pattern is never wrong but may be too long.
@@ -150,6 +175,32 @@ fn constant_text(expr: &Expr) -> Option<&str> {
         ExprKind::Literal(Value::String(text)) => Some(text),
         _ => None,
     }
+}
+
+/// A reference of `regex_replace` to a group that there is not.
+fn no_group(
+    to: &Expr,
+    text: &str,
+    within: std::ops::Range<usize>,
+    n_groups: Option<usize>,
+) -> Box<TypeFault> {
+    let written = &text[within.clone()];
+    let name = &written[1..];
+    let n_digits = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
+    let help = if 0 < n_digits && n_digits < name.len() {
+        let (group, rest) = name.split_at(n_digits);
+        format!("letters behind the digits belong to the name: write `${{{group}}}{rest}`")
+    } else {
+        match n_groups {
+            Some(0) | None => "it has no groups, and a dollar sign is `$$`".to_owned(),
+            Some(n) => format!("its groups are $1 to ${n}, and a dollar sign is `$$`"),
+        }
+    };
+    let message = format!("the pattern has no group `{written}`");
+    TypeFault::new(FaultKind::Pattern, to.place, message)
+        .at_operand(2)
+        .within(text, Some(within))
+        .with_help(help)
 }
 
 fn pattern_help(fault: &PatternFault) -> &'static str {
