@@ -71,7 +71,33 @@ impl<'p> Wires<'p> {
             wires.outputs[wire.from.index()].push(wire);
             wires.inputs[to.index()].push(wire);
         }
+        wires.close_loops(plan);
         wires
+    }
+
+    /// What nobody reads within a loop belongs to it all the same: a loop is computed as a whole.
+    fn close_loops(&mut self, plan: &'p Plan) {
+        let ends: BTreeMap<&str, VertexId> = plan
+            .steps()
+            .filter(|(_, step)| {
+                matches!(step.verb, Verb::Leave { .. }) && step.address == step.node
+            })
+            .map(|(id, step)| (&*step.node, id))
+            .collect();
+        for (id, step) in plan.steps() {
+            let rest = step.address.strip_prefix(&*step.node);
+            let is_local = rest.is_some_and(|rest| rest.starts_with('.'))
+                && !matches!(step.verb, Verb::Late(_) | Verb::Arm(_));
+            let is_step = |wire: WireRef<'_>| matches!(plan.vertex(wire.to), Vertex::Step(_));
+            if !is_local || plan.outputs(id).any(is_step) {
+                continue;
+            }
+            if let (Some(end), Some(last)) = (ends.get(&*step.node), plan.inputs(id).last()) {
+                let wire = WireRef { from: id, to: *end, wire: last.wire };
+                self.outputs[id.index()].push(wire);
+                self.inputs[end.index()].push(wire);
+            }
+        }
     }
 
     /// Takes away what lies on no cycle: vertices that nothing left leads to, or that lead to
