@@ -206,7 +206,10 @@ fn what_yaml_would_guess_is_refused() {
             5 => (format!("{text}\nwat: {}\n", random.pick(&guesses)), &["E0011"]),
             6 => {
                 let version = format!("arqon: {}", random.pick(&guesses));
-                (text.replacen("arqon: 1", &version, 1), &["E0012", "E0013", "E0015", "E0016"])
+                (
+                    text.replacen("arqon: 1", &version, 1),
+                    &["E0012", "E0013", "E0015", "E0016", "E0018"],
+                )
             }
             _ => {
                 let twice: Vec<String> =
