@@ -19,7 +19,7 @@ use arqon_plan::{
 use arqon_types::Type;
 
 use crate::total::never_fails;
-use crate::walk::{for_each_child, for_each_child_mut};
+use crate::walk::{for_each_child, for_each_child_mut, measure};
 
 /// An input of a step: the step, and which of its inputs.
 type InputOf = (StepId, usize);
@@ -42,7 +42,9 @@ pub(crate) fn push(mut plan: DataflowPlan) -> DataflowPlan {
             let (parts, rest) = sides_of_residual(join, plan.steps[at.index()].inputs[0], &plan);
             let join = Join { residual: rest, ..join.clone() };
             for (side, part) in parts {
-                for (target, condition) in past_or_here(&plan, &n_readers, (at, side), part) {
+                for (target, condition) in
+                    past_or_here(&plan, &n_readers, (at, side), part, STEPS_MAX)
+                {
                     let step = filter(&plan, target, (node, address), condition);
                     pushed.entry(target).or_default().push(step);
                 }
@@ -57,7 +59,9 @@ pub(crate) fn push(mut plan: DataflowPlan) -> DataflowPlan {
         let mut map = map.clone();
         let mut has_moved = false;
         while let Some((address, condition)) = first_part(&map) {
-            let Some(targets) = past(&plan, &n_readers, (at, 0), &condition) else { break };
+            let Some(targets) = past(&plan, &n_readers, (at, 0), &condition, STEPS_MAX) else {
+                break;
+            };
             for (target, condition) in targets {
                 let node = &plan.steps[at.index()].node;
                 let step = filter(&plan, target, (node, &address), condition);
@@ -144,6 +148,12 @@ fn filter(
     }
 }
 
+/// Steps that a condition passes at most, so that the time to find its place hangs on no other.
+const STEPS_MAX: usize = 64;
+
+/// Parts of a condition that moves at most: before a map it may be twice what it is behind it.
+const PARTS_MAX: usize = 256;
+
 /// Where a condition goes that stands at an input, once it is past a step that holds rows; none if
 /// it does not come past one.
 fn past(
@@ -151,21 +161,24 @@ fn past(
     n_readers: &[usize],
     (reader, input): InputOf,
     condition: &Expr,
+    mut n_steps: usize,
 ) -> Option<Vec<(InputOf, Expr)>> {
     let (mut at, mut condition) = ((reader, input), Cow::Borrowed(condition));
     // Maps may be as many as a circuit has nodes, and are passed one after another.
     let from = loop {
         let from = plan.steps[at.0.index()].inputs[at.1];
-        if n_readers[from.index()] != 1 {
+        if n_readers[from.index()] != 1 || n_steps == 0 || PARTS_MAX < measure(&condition).0 {
             return None;
         }
+        n_steps -= 1;
         let Operator::Map(map) = &plan.steps[from.index()].operator else { break from };
         condition = Cow::Owned(before_map(map, &condition)?);
         at = (from, 0);
     };
     let condition: &Expr = &condition;
     let step = &plan.steps[from.index()];
-    let further = |input, condition| past_or_here(plan, n_readers, (from, input), condition);
+    let further =
+        |input, condition| past_or_here(plan, n_readers, (from, input), condition, n_steps);
     let same = || Some(further(0, condition.clone()));
     match &step.operator {
         Operator::Join(join) => {
@@ -216,8 +229,9 @@ fn past_or_here(
     n_readers: &[usize],
     here: InputOf,
     condition: Expr,
+    n_steps: usize,
 ) -> Vec<(InputOf, Expr)> {
-    past(plan, n_readers, here, &condition).unwrap_or_else(|| vec![(here, condition)])
+    past(plan, n_readers, here, &condition, n_steps).unwrap_or_else(|| vec![(here, condition)])
 }
 
 /// The parts of a join's residual that ask one side alone, each with the side and over its rows,

@@ -149,3 +149,14 @@ a[1]  where amount > 1",
 a[1]  where at < 3",
     );
 }
+
+#[test]
+fn a_condition_that_would_grow_without_end_stays() {
+    let doubles = "      - with: { both: both and both }\n".repeat(40);
+    check(
+        &format!(
+            "      - with: {{ both: id > 1 }}\n      - distinct: all\n{doubles}      - where: both"
+        ),
+        "#2 a[1]  distinct of #1\na[42]  where both",
+    );
+}
