@@ -151,6 +151,8 @@ fn report(plan: &Plan, way: &[WireRef<'_>]) -> Diagnostic {
         .filter(crosses)
         .collect();
     written.sort_by_key(|wire| wire.wire.range);
+    // A loop reads what stands outside once for each of its variables.
+    written.dedup_by_key(|wire| wire.wire.range);
     let place = written.last().map(|wire| wire.wire.range).unwrap_or_default();
     let mut diagnostic = Diagnostic::new(
         discipline::CYCLE,
