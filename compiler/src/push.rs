@@ -314,12 +314,12 @@ fn before_join(
 ) -> Option<(usize, Expr)> {
     let times = join.asof.iter().flat_map(|asof| [&asof.left, &asof.right]);
     let exprs = join.left_key.iter().chain(&join.right_key).chain(&join.residual).chain(times);
-    if !exprs.into_iter().all(never_fails) {
+    // Of a full join a row comes out by either side, also for a condition that asks no row.
+    if join.kind == JoinKind::Full || !exprs.into_iter().all(never_fails) {
         return None;
     }
-    let keeps_left = join.kind != JoinKind::Full;
     let left = replaced(condition, &|part| match part.kind {
-        ExprKind::Column(at) if keeps_left && at < n_left => Part::Is(part.clone()),
+        ExprKind::Column(at) if at < n_left => Part::Is(part.clone()),
         ExprKind::Column(_) => Part::Elsewhere,
         _ => Part::Unknown,
     });

@@ -78,6 +78,13 @@ a[0]  where since > 3
         "#3 a[0]  full join #2 as c on customer = id where c.since > 3 and amount > 2 of #0, #2
 a[1]  where amount // 0 > 1",
     );
+    // One that asks no row stays as well, since a row may come out by either side.
+    check(
+        "full",
+        "1 > 2",
+        "#3 a[0]  full join #2 as c on customer = id where c.since > 3 and amount > 2 of #0, #2
+a[1]  where 1 > 2",
+    );
     check(
         "anti",
         "amount > 1",
