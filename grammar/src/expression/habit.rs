@@ -89,18 +89,7 @@ impl<'a> Found<'a> {
         }
         let mut depth = 0;
         let close = (self.index..self.tokens.len()).find(|at| {
-            match self.tokens[*at].kind {
-                TokenKind::Open => depth += 1,
-                TokenKind::Close => depth -= 1,
-                TokenKind::Word
-                | TokenKind::Number
-                | TokenKind::Text
-                | TokenKind::OpenText
-                | TokenKind::SingleQuoted
-                | TokenKind::Comma
-                | TokenKind::Symbol
-                | TokenKind::Unknown => {}
-            }
+            depth += self.tokens[*at].kind.nesting();
             depth < 0
         })?;
         let inner = self.text_of(self.index + 1, close - 1)?;
@@ -179,25 +168,10 @@ impl<'a> Found<'a> {
 
     /// The bracket that is open at the token.
     fn bracket(self) -> Option<usize> {
-        let mut depth = 0_usize;
-        (0..self.index).rev().find(|at| match self.tokens[*at].kind {
-            TokenKind::Close => {
-                depth += 1;
-                false
-            }
-            TokenKind::Open if depth == 0 => true,
-            TokenKind::Open => {
-                depth -= 1;
-                false
-            }
-            TokenKind::Word
-            | TokenKind::Number
-            | TokenKind::Text
-            | TokenKind::OpenText
-            | TokenKind::SingleQuoted
-            | TokenKind::Comma
-            | TokenKind::Symbol
-            | TokenKind::Unknown => false,
+        let mut depth = 0;
+        (0..self.index).rev().find(|at| {
+            depth += self.tokens[*at].kind.nesting();
+            depth > 0
         })
     }
 

@@ -275,18 +275,8 @@ impl<'a> Scan<'a, '_> {
         let mut depth = 0;
         let mut has_comma = false;
         let close = rest.iter().position(|token| {
-            match token.kind {
-                TokenKind::Open => depth += 1,
-                TokenKind::Close => depth -= 1,
-                TokenKind::Comma => has_comma |= depth == 1,
-                TokenKind::Word
-                | TokenKind::Number
-                | TokenKind::Text
-                | TokenKind::OpenText
-                | TokenKind::SingleQuoted
-                | TokenKind::Symbol
-                | TokenKind::Unknown => {}
-            }
+            depth += token.kind.nesting();
+            has_comma |= depth == 1 && token.kind == TokenKind::Comma;
             depth == 0
         });
         let Some(n_tokens) = close else { return };

@@ -71,34 +71,26 @@ pub(super) fn choice(text: &str, tokens: &[Token], at: usize) -> Option<Choice> 
 /// The words of the `case` at token `at`, up to its `end`, in their order.
 fn parts(text: &str, tokens: &[Token], at: usize) -> Vec<(Part, usize)> {
     let mut found = Vec::new();
-    let mut depth = 0_usize;
+    let mut depth = 0;
     for (idx, token) in tokens.iter().enumerate().skip(at + 1) {
-        match token.kind {
-            TokenKind::Open => depth += 1,
-            TokenKind::Close if depth == 0 => break,
-            TokenKind::Close => depth -= 1,
-            TokenKind::Word if depth == 0 => {
-                let part = match text[token.start..token.end].to_ascii_lowercase().as_str() {
-                    "when" => Part::When,
-                    "then" => Part::Then,
-                    "else" => Part::Else,
-                    "end" => Part::End,
-                    "case" => return Vec::new(),
-                    _ => continue,
-                };
-                found.push((part, idx));
-                if part == Part::End {
-                    break;
-                }
-            }
-            TokenKind::Word
-            | TokenKind::Number
-            | TokenKind::Text
-            | TokenKind::OpenText
-            | TokenKind::SingleQuoted
-            | TokenKind::Comma
-            | TokenKind::Symbol
-            | TokenKind::Unknown => {}
+        depth += token.kind.nesting();
+        if depth < 0 {
+            break;
+        }
+        if depth > 0 || token.kind != TokenKind::Word {
+            continue;
+        }
+        let part = match text[token.start..token.end].to_ascii_lowercase().as_str() {
+            "when" => Part::When,
+            "then" => Part::Then,
+            "else" => Part::Else,
+            "end" => Part::End,
+            "case" => return Vec::new(),
+            _ => continue,
+        };
+        found.push((part, idx));
+        if part == Part::End {
+            break;
         }
     }
     found

@@ -33,6 +33,24 @@ pub(crate) enum TokenKind {
     Unknown,
 }
 
+impl TokenKind {
+    /// By how much what follows is deeper in brackets.
+    pub(crate) fn nesting(self) -> isize {
+        match self {
+            Self::Open => 1,
+            Self::Close => -1,
+            Self::Word
+            | Self::Number
+            | Self::Text
+            | Self::OpenText
+            | Self::SingleQuoted
+            | Self::Comma
+            | Self::Symbol
+            | Self::Unknown => 0,
+        }
+    }
+}
+
 /// Cuts a text into tokens, white space left out.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(text.len() / 3);
