@@ -38,28 +38,21 @@ pub(crate) enum Expiry {
 
 /// What the `retain` of a topic says.
 pub(crate) fn expiry(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> Option<Expiry> {
-    let topic = resolved.topic(id);
-    let ast = topic.ast()?;
-    let late = ast.late.as_ref().map_or(0, |late| late.node);
     let is_judged = n_writers == 0 || is_control(resolved, id);
-    Some(match (ast.retain.as_ref()?.node, topic.time) {
-        (ast::Retain::Nothing, _) => return None,
-        (ast::Retain::Bytes(bytes), _) => Expiry::Ruled(RetentionRule::Bytes(bytes)),
-        (ast::Retain::Nanoseconds(length), None) => Expiry::Ruled(RetentionRule::Arrival(length)),
-        (ast::Retain::Nanoseconds(length), Some(_)) if is_judged => Expiry::Marked(length),
-        (ast::Retain::Nanoseconds(length), Some(field)) => {
-            Expiry::Ruled(RetentionRule::Time { field, length, late })
+    match retained(resolved.topic(id)) {
+        History::All | History::Nothing => None,
+        History::Ruled(RetentionRule::Time { length, .. }) if is_judged => {
+            Some(Expiry::Marked(length))
         }
-    })
+        History::Ruled(rule) => Some(Expiry::Ruled(rule)),
+    }
 }
 
-/// Which of a topic's events are there for subscribers who come later. Of collections, what is
-/// retained is what there is.
-pub(crate) fn history(resolved: &Resolved<'_>, id: TopicId) -> History {
-    let topic = resolved.topic(id);
-    let ast = topic.ast().filter(|_| topic.discipline == Discipline::Events);
-    let Some(retain) = ast.and_then(|ast| ast.retain.as_ref()) else { return History::All };
-    let late = ast.and_then(|ast| ast.late.as_ref()).map_or(0, |late| late.node);
+/// The `retain` of a topic; all, where there is none.
+fn retained(topic: &Topic<'_>) -> History {
+    let Some(ast) = topic.ast() else { return History::All };
+    let Some(retain) = &ast.retain else { return History::All };
+    let late = ast.late.as_ref().map_or(0, |late| late.node);
     match (retain.node, topic.time) {
         (ast::Retain::Nothing, _) => History::Nothing,
         (ast::Retain::Bytes(bytes), _) => History::Ruled(RetentionRule::Bytes(bytes)),
@@ -67,6 +60,16 @@ pub(crate) fn history(resolved: &Resolved<'_>, id: TopicId) -> History {
         (ast::Retain::Nanoseconds(length), Some(field)) => {
             History::Ruled(RetentionRule::Time { field, length, late })
         }
+    }
+}
+
+/// Which of a topic's events are there for subscribers who come later. Of collections, what is
+/// retained is what there is.
+pub(crate) fn history(resolved: &Resolved<'_>, id: TopicId) -> History {
+    let topic = resolved.topic(id);
+    match topic.discipline {
+        Discipline::Events => retained(topic),
+        Discipline::Full | Discipline::Delta => History::All,
     }
 }
 
