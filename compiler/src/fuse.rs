@@ -12,15 +12,7 @@ use arqon_plan::{DataflowPlan, Map, Operator, StageKind, Step, StepId};
 
 /// The same plan with each run of maps as one.
 pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
-    let mut n_readers = vec![0_usize; plan.steps.len()];
-    for step in &plan.steps {
-        for input in &step.inputs {
-            n_readers[input.index()] += 1;
-        }
-    }
-    for (_, end) in plan.ends() {
-        n_readers[end.index()] += 1;
-    }
+    let n_readers = plan.n_readers();
     let errors_read: BTreeSet<String> = plan
         .steps
         .iter()
@@ -58,7 +50,7 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
             step.inputs = earlier.inputs;
             step.address = earlier.address;
         }
-        places.push(StepId(u32::try_from(steps.len()).expect("ids are 32 bits")));
+        places.push(StepId::at(steps.len()));
         steps.push(Some(step));
     }
     compact(steps, &places, DataflowPlan { steps: Vec::new(), ..plan })
@@ -79,7 +71,7 @@ fn compact(steps: Vec<Option<Step>>, places: &[StepId], rest: DataflowPlan) -> D
     let mut moved: Vec<StepId> = Vec::with_capacity(steps.len());
     let mut kept: Vec<Step> = Vec::with_capacity(steps.len());
     for step in steps {
-        moved.push(StepId(u32::try_from(kept.len()).expect("ids are 32 bits")));
+        moved.push(StepId::at(kept.len()));
         if let Some(mut step) = step {
             for input in &mut step.inputs {
                 *input = moved[input.index()];

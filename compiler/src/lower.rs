@@ -241,7 +241,7 @@ impl Lowering<'_, '_> {
                 step.inputs.iter().map(|id| &self.keys[id.index()]).collect();
             output_keys(&step.operator, &inputs, n_left, n_columns, source_key)
         };
-        let id = StepId(u32::try_from(self.steps.len()).expect("a file has fewer steps"));
+        let id = StepId::at(self.steps.len());
         self.keys.push(keys);
         self.steps.push(step);
         id

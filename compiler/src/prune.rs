@@ -267,7 +267,7 @@ struct Pruning {
 
 impl Pruning {
     fn push(&mut self, step: Step) -> StepId {
-        let id = StepId(u32::try_from(self.steps.len()).expect("ids are 32 bits"));
+        let id = StepId::at(self.steps.len());
         self.steps.push(step);
         id
     }

@@ -26,52 +26,30 @@ type InputOf = (StepId, usize);
 
 /// The same plan with conditions as early as they can be.
 pub(crate) fn push(mut plan: DataflowPlan) -> DataflowPlan {
-    let mut n_readers = vec![0_usize; plan.steps.len()];
-    for input in plan.steps.iter().flat_map(|step| &step.inputs) {
-        n_readers[input.index()] += 1;
-    }
-    for (_, end) in plan.ends() {
-        n_readers[end.index()] += 1;
-    }
+    let n_readers = plan.n_readers();
     let holds = leads_to_rows(&plan);
     // The new steps before each input, in the order in which rows meet them.
     let mut pushed: BTreeMap<InputOf, Vec<Step>> = BTreeMap::new();
-    for at in (0..plan.steps.len()).map(id) {
+    for at in (0..plan.steps.len()).map(StepId::at) {
         if let Operator::Join(join) = &plan.steps[at.index()].operator {
-            let Step { node, address, .. } = &plan.steps[at.index()];
-            let (parts, rest) = sides_of_residual(join, plan.steps[at.index()].inputs[0], &plan);
-            let join = Join { residual: rest, ..join.clone() };
+            let Some((parts, rest)) = sides_of_residual(join, &plan, at) else { continue };
+            let address = Arc::clone(&plan.steps[at.index()].address);
             for (side, part) in parts {
-                for (target, condition) in
-                    past_or_here(&plan, &n_readers, (at, side), part, STEPS_MAX)
-                {
-                    let step = filter(&plan, target, (node, address), condition);
-                    pushed.entry(target).or_default().push(step);
+                let targets = past_or_here(&plan, &n_readers, (at, side), part, STEPS_MAX);
+                add(&mut pushed, &plan, (at, &address), targets);
+            }
+            if let Operator::Join(join) = &mut plan.steps[at.index()].operator {
+                join.residual = rest;
+            }
+        } else if holds[at.index()] {
+            while let Some((address, condition)) = first_part(&plan, at) {
+                let targets = past(&plan, &n_readers, (at, 0), condition, STEPS_MAX);
+                let Some(targets) = targets else { break };
+                add(&mut pushed, &plan, (at, address), targets);
+                if let Operator::Map(map) = &mut plan.steps[at.index()].operator {
+                    drop_first_part(map);
                 }
             }
-            plan.steps[at.index()].operator = Operator::Join(join);
-            continue;
-        }
-        let Operator::Map(map) = &plan.steps[at.index()].operator else { continue };
-        if !holds[at.index()] {
-            continue;
-        }
-        let mut map = map.clone();
-        let mut has_moved = false;
-        while let Some((address, condition)) = first_part(&map) {
-            let Some(targets) = past(&plan, &n_readers, (at, 0), &condition, STEPS_MAX) else {
-                break;
-            };
-            for (target, condition) in targets {
-                let node = &plan.steps[at.index()].node;
-                let step = filter(&plan, target, (node, &address), condition);
-                pushed.entry(target).or_default().push(step);
-            }
-            drop_first_part(&mut map);
-            has_moved = true;
-        }
-        if has_moved {
-            plan.steps[at.index()].operator = Operator::Map(map);
         }
     }
     if pushed.is_empty() { plan } else { rebuilt(plan, pushed) }
@@ -97,13 +75,10 @@ fn leads_to_rows(plan: &DataflowPlan) -> Vec<bool> {
     holds
 }
 
-fn id(at: usize) -> StepId {
-    StepId(u32::try_from(at).expect("ids are 32 bits"))
-}
-
 /// The part of a map's first condition that rows meet first, with its stage's address, if it has a
 /// value for every row. Behind one that has not, the others see fewer rows.
-fn first_part(map: &Map) -> Option<(Arc<str>, Expr)> {
+fn first_part(plan: &DataflowPlan, at: StepId) -> Option<(&Arc<str>, &Expr)> {
+    let Operator::Map(map) = &plan.steps[at.index()].operator else { return None };
     let Stage { address, kind: StageKind::Filter(condition) } = map.stages.first()? else {
         return None;
     };
@@ -111,7 +86,7 @@ fn first_part(map: &Map) -> Option<(Arc<str>, Expr)> {
         ExprKind::And(parts) => parts.first()?,
         _ => condition,
     };
-    never_fails(part).then(|| (Arc::clone(address), part.clone()))
+    never_fails(part).then_some((address, part))
 }
 
 /// Takes that part away.
@@ -130,21 +105,23 @@ fn drop_first_part(map: &mut Map) {
     }
 }
 
-/// A step that leaves out rows before an input.
-fn filter(
+/// Adds steps that leave out rows before inputs, for a step of the plan that did it so far.
+fn add(
+    pushed: &mut BTreeMap<InputOf, Vec<Step>>,
     plan: &DataflowPlan,
-    (step, input): InputOf,
-    (node, address): (&Arc<str>, &Arc<str>),
-    condition: Expr,
-) -> Step {
-    let from = plan.steps[step.index()].inputs[input];
-    let stage = Stage { address: Arc::clone(address), kind: StageKind::Filter(condition) };
-    Step {
-        node: Arc::clone(node),
-        address: Arc::clone(address),
-        operator: Operator::Map(Map { stages: vec![stage] }),
-        inputs: vec![from],
-        schema: Arc::clone(&plan.steps[from.index()].schema),
+    (of, address): (StepId, &Arc<str>),
+    targets: Vec<(InputOf, Expr)>,
+) {
+    for (target, condition) in targets {
+        let from = plan.steps[target.0.index()].inputs[target.1];
+        let stage = Stage { address: Arc::clone(address), kind: StageKind::Filter(condition) };
+        pushed.entry(target).or_default().push(Step {
+            node: Arc::clone(&plan.steps[of.index()].node),
+            address: Arc::clone(address),
+            operator: Operator::Map(Map { stages: vec![stage] }),
+            inputs: vec![from],
+            schema: Arc::clone(&plan.steps[from.index()].schema),
+        });
     }
 }
 
@@ -234,14 +211,13 @@ fn past_or_here(
     past(plan, n_readers, here, &condition, n_steps).unwrap_or_else(|| vec![(here, condition)])
 }
 
-/// The parts of a join's residual that ask one side alone, each with the side and over its rows,
-/// and what remains.
-fn sides_of_residual(
-    join: &Join,
-    left: StepId,
-    plan: &DataflowPlan,
-) -> (Vec<(usize, Expr)>, Option<Expr>) {
-    let Some(residual) = &join.residual else { return (Vec::new(), None) };
+/// The parts of a residual that ask one side alone, each with the side and over its rows, and what
+/// remains.
+type Parted = (Vec<(usize, Expr)>, Option<Expr>);
+
+/// A join's residual in parts; none if there is nothing to part.
+fn sides_of_residual(join: &Join, plan: &DataflowPlan, at: StepId) -> Option<Parted> {
+    let residual = join.residual.as_ref()?;
     // A row of the left side without a match has its place in the others.
     let (takes_left, takes_right) = match join.kind {
         JoinKind::Inner | JoinKind::Semi => (true, true),
@@ -250,9 +226,9 @@ fn sides_of_residual(
     };
     let keys = join.left_key.iter().chain(&join.right_key);
     if join.asof.is_some() || !keys.chain([residual]).all(never_fails) {
-        return (Vec::new(), Some(residual.clone()));
+        return None;
     }
-    let n_left = plan.steps[left.index()].schema.fields.len();
+    let n_left = plan.steps[plan.steps[at.index()].inputs[0].index()].schema.fields.len();
     let parts = match &residual.kind {
         ExprKind::And(parts) => parts.clone(),
         _ => vec![residual.clone()],
@@ -260,19 +236,9 @@ fn sides_of_residual(
     let mut sides = Vec::new();
     let mut rest = Vec::new();
     for part in parts {
-        let of_left = replaced(&part, &|of| match of.kind {
-            ExprKind::Column(at) if takes_left && at < n_left => Part::Is(of.clone()),
-            ExprKind::Column(_) => Part::Elsewhere,
-            _ => Part::Unknown,
-        });
-        let of_right = replaced(&part, &|of| match of.kind {
-            ExprKind::Column(at) if takes_right && n_left <= at => {
-                Part::Is(Expr::column(at - n_left, of.ty.clone()))
-            }
-            ExprKind::Column(_) => Part::Elsewhere,
-            _ => Part::Unknown,
-        });
-        match (of_left, of_right) {
+        let left = if takes_left { of_left(&part, n_left) } else { None };
+        let right = if takes_right { of_right(&part, n_left) } else { None };
+        match (left, right) {
             (Some(part), None) => sides.push((0, part)),
             (None, Some(part)) => sides.push((1, part)),
             // One that reads no column says the same of all.
@@ -283,7 +249,27 @@ fn sides_of_residual(
         0 | 1 => rest.pop(),
         _ => Some(Expr { kind: ExprKind::And(rest), ..residual.clone() }),
     };
-    (sides, rest)
+    Some((sides, rest))
+}
+
+/// A condition over left and right columns, over the left row, if it asks that alone.
+fn of_left(condition: &Expr, n_left: usize) -> Option<Expr> {
+    replaced(condition, &|part| match part.kind {
+        ExprKind::Column(at) if at < n_left => Part::Is(part.clone()),
+        ExprKind::Column(_) => Part::Elsewhere,
+        _ => Part::Unknown,
+    })
+}
+
+/// The same over the right row.
+fn of_right(condition: &Expr, n_left: usize) -> Option<Expr> {
+    replaced(condition, &|part| match part.kind {
+        ExprKind::Column(at) if n_left <= at => {
+            Part::Is(Expr::column(at - n_left, part.ty.clone()))
+        }
+        ExprKind::Column(_) => Part::Elsewhere,
+        _ => Part::Unknown,
+    })
 }
 
 /// The condition over the input of a map that fails for no row.
@@ -314,32 +300,31 @@ fn before_join(
 ) -> Option<(usize, Expr)> {
     let times = join.asof.iter().flat_map(|asof| [&asof.left, &asof.right]);
     let exprs = join.left_key.iter().chain(&join.right_key).chain(&join.residual).chain(times);
-    // Of a full join a row comes out by either side, also for a condition that asks no row.
+    // Of a full join a row that one side lacks comes out by the other.
     if join.kind == JoinKind::Full || !exprs.into_iter().all(never_fails) {
         return None;
     }
-    let left = replaced(condition, &|part| match part.kind {
-        ExprKind::Column(at) if at < n_left => Part::Is(part.clone()),
-        ExprKind::Column(_) => Part::Elsewhere,
-        _ => Part::Unknown,
-    });
-    if let Some(left) = left {
+    if let Some(left) = of_left(condition, n_left) {
         return Some((0, left));
     }
     // The latest of the right rows is another one, if some of them are left out.
     if join.kind != JoinKind::Inner || join.asof.is_some() {
         return None;
     }
-    let column = |at: usize| Expr::column(at, right[at].clone());
-    let right = replaced(condition, &|part| match (&part.kind, join.output) {
-        (ExprKind::Column(at), JoinOutput::Flat) if n_left <= *at => Part::Is(column(at - n_left)),
-        (ExprKind::Field { of, idx }, JoinOutput::Nested) => match of.kind {
-            ExprKind::Column(at) if at == n_left => Part::Is(column(*idx)),
+    let right = match join.output {
+        JoinOutput::Flat => of_right(condition, n_left),
+        JoinOutput::Nested => replaced(condition, &|part| match &part.kind {
+            ExprKind::Field { of, idx } => match of.kind {
+                ExprKind::Column(at) if at == n_left => {
+                    Part::Is(Expr::column(*idx, right[*idx].clone()))
+                }
+                _ => Part::Unknown,
+            },
+            ExprKind::Column(_) => Part::Elsewhere,
             _ => Part::Unknown,
-        },
-        (ExprKind::Column(_), _) => Part::Elsewhere,
-        _ => Part::Unknown,
-    });
+        }),
+        JoinOutput::LeftOnly => None,
+    };
     right.map(|right| (1, right))
 }
 
@@ -437,16 +422,16 @@ fn rebuilt(plan: DataflowPlan, mut pushed: BTreeMap<InputOf, Vec<Step>>) -> Data
     for (at, mut step) in plan.steps.into_iter().enumerate() {
         for (input, of) in step.inputs.iter_mut().enumerate() {
             *of = places[of.index()];
-            for mut new in pushed.remove(&(id(at), input)).into_iter().flatten() {
+            for mut new in pushed.remove(&(StepId::at(at), input)).into_iter().flatten() {
                 new.inputs = vec![*of];
-                *of = id(steps.len());
+                *of = StepId::at(steps.len());
                 steps.push(new);
             }
         }
         if matches!(&step.operator, Operator::Map(map) if map.stages.is_empty()) {
             places.push(step.inputs[0]);
         } else {
-            places.push(id(steps.len()));
+            places.push(StepId::at(steps.len()));
             steps.push(step);
         }
     }

@@ -31,7 +31,7 @@ pub(crate) fn release(mut plan: DataflowPlan) -> DataflowPlan {
             _ => bounds(&plan, step, &inputs),
         };
         releases.extend(released.map(|(key, bound)| Release {
-            step: StepId(u32::try_from(idx).expect("ids are 32 bits")),
+            step: StepId::at(idx),
             key,
             slack: bound.slack,
             topics: bound.topics,

@@ -13,6 +13,14 @@ use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 pub struct StepId(pub u32);
 
 impl StepId {
+    /// The step at this place.
+    ///
+    /// # Panics
+    /// From 2^32 on, which no file has room for.
+    pub fn at(index: usize) -> Self {
+        Self(u32::try_from(index).expect("steps have 32 bit ids"))
+    }
+
     /// The index into the steps.
     pub fn index(self) -> usize {
         self.0 as usize
@@ -70,6 +78,16 @@ impl DataflowPlan {
     pub fn ends_mut(&mut self) -> impl Iterator<Item = &mut StepId> {
         let outputs = self.outputs.iter_mut().map(|output| &mut output.step);
         outputs.chain(self.feedbacks.iter_mut().map(|feedback| &mut feedback.step))
+    }
+
+    /// How often each step is read: by steps, and by what leaves the dataflow.
+    pub fn n_readers(&self) -> Vec<usize> {
+        let mut n_readers = vec![0; self.steps.len()];
+        let inputs = self.steps.iter().flat_map(|step| step.inputs.iter().copied());
+        for read in inputs.chain(self.ends().map(|(_, end)| end)) {
+            n_readers[read.index()] += 1;
+        }
+        n_readers
     }
 
     /// Whether the flow writes to the topic with an epoch of delay.

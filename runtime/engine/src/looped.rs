@@ -104,7 +104,7 @@ pub(crate) fn render_loop<'scope>(
         let mut ends = Vec::new();
         for idx in members.iter().copied() {
             let step = &plan.steps[idx];
-            let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
+            let id = StepId::at(idx);
             let rows = walk.step(idx, step);
             // The rounds of a variable that does not lead out may come to their end later.
             if !read.contains(&id) || matches!(step.operator, Operator::Variable(_)) {
@@ -231,7 +231,7 @@ impl<'inner> Walk<'inner, '_, '_> {
 
     fn join(&mut self, idx: usize, step: &Step, join: &Join) -> Batches<'inner, Round> {
         let meter = self.meter(idx);
-        let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
+        let id = StepId::at(idx);
         let [left_fields, right_fields] = &self.around.narrow.joins[&id];
         let left = pick(&self.schema(step.inputs[0]), left_fields);
         let right = pick(&self.schema(step.inputs[1]), right_fields);

@@ -60,7 +60,7 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
                 let n_left = plan.steps[step.inputs[0].index()].schema.fields.len();
                 let (rewritten, keep, schema, layout) =
                     rewrite_join(join, n_left, &inputs, needs, &step.schema);
-                let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
+                let id = StepId::at(idx);
                 narrowed.joins.insert(id, keep);
                 (Operator::Join(rewritten), Arc::new(schema), layout)
             }

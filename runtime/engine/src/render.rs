@@ -667,7 +667,7 @@ impl<'scope> Walk<'scope, '_> {
     }
 
     fn join(&self, idx: usize, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
-        let id = StepId(u32::try_from(idx).expect("steps have u32 ids"));
+        let id = StepId::at(idx);
         let [left_fields, right_fields] = &self.narrow.joins[&id];
         let left = pick(&self.plan.steps[step.inputs[0].index()].schema, left_fields);
         let right = pick(&self.plan.steps[step.inputs[1].index()].schema, right_fields);
