@@ -54,7 +54,7 @@ impl<K: Ord + Clone> Few<K> {
     }
 
     fn insert(&mut self, key: &K, n: usize) -> bool {
-        if n > Self::N_MAX - self.values.len().min(Self::N_MAX) {
+        if self.values.len().saturating_add(n) > Self::N_MAX {
             return false;
         }
         if n > 0 {

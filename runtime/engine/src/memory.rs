@@ -48,7 +48,7 @@ impl Held {
     /// are not any more, had the mean size.
     pub(crate) fn change(&mut self, net: i64, n_bytes: i64, grown: i64) -> i64 {
         let before = self.n_bytes;
-        let n_gone = self.n_rows + net - (self.n_rows + grown);
+        let n_gone = net - grown;
         self.n_rows += grown;
         self.n_bytes += n_bytes;
         if self.n_rows <= 0 {

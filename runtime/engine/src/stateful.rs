@@ -239,7 +239,7 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
                     consolidate_in(rows, &mut spare.room);
                 }
                 logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
-                by_key(&rows, &mut logic, |logic, key, deltas| logic.update(key, deltas, &mut out));
+                by_key(&rows, &mut logic, &mut out);
                 if let Some(mark) = mark {
                     logic.advance(mark, &mut out);
                 }
@@ -273,10 +273,10 @@ const AHEAD_ROWS: usize = 32;
 const AHEAD_ROWS_MIN: usize = 4;
 
 /// Walks several sorted collections key by key.
-fn by_key<const N: usize, K: Packed, V: Packed, L: KeyLogic<N, K, V>>(
+fn by_key<const N: usize, K: Packed, V: Packed>(
     rows: &[Vec<Delta<K, V>>; N],
-    logic: &mut L,
-    mut visit: impl FnMut(&mut L, &K, [&[Delta<K, V>]; N]),
+    logic: &mut impl KeyLogic<N, K, V>,
+    out: &mut Emitter,
 ) {
     let mut rest: [&[Delta<K, V>]; N] = std::array::from_fn(|idx| rows[idx].as_slice());
     let mut n_seen = [0; N];
@@ -293,15 +293,18 @@ fn by_key<const N: usize, K: Packed, V: Packed, L: KeyLogic<N, K, V>>(
             let n_rows = rest.iter().take_while(|row| row.0.0 == *key).count();
             (*head, *rest) = rest.split_at(n_rows);
         }
-        visit(logic, key, heads);
+        logic.update(key, heads, out);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::rc::Rc;
 
     use super::*;
+    use crate::recorder::{Layout, Recorder};
+    use crate::stats::CounterKind;
 
     fn packed(byte: u8) -> PackedRow {
         let mut row = PackedRow::new();
@@ -327,10 +330,16 @@ mod tests {
     }
 
     fn walked(rows: &[Vec<Delta>; 2]) -> Seen {
+        let mut layout = Layout::default();
+        let meter = Meter {
+            counter: layout.add("n", "n[0]", CounterKind::Stateful),
+            recorder: Rc::new(RefCell::new(Recorder::new(&layout))),
+            node: "n".into(),
+            address: "n[0]".into(),
+            file: "circuit.yaml".into(),
+        };
         let mut seen = Seen::default();
-        by_key(rows, &mut seen, |seen, key, [left, right]| {
-            seen.keys.push((key.as_bytes()[0], left.len(), right.len()));
-        });
+        by_key(rows, &mut seen, &mut Emitter::new(Vec::new(), meter));
         seen
     }
 
