@@ -4,7 +4,9 @@
 //! Operands are evaluated from left to right, and the first failure is the row's; `and`, `or`,
 //! `if`, `//`, `any` and `all` evaluate only what they need.
 
-use arqon_types::{Type, Value};
+use std::cmp::Ordering;
+
+use arqon_types::{Type, Value, compare_decimals};
 
 use crate::eval_error::EvalError;
 use crate::expr::{BinaryOp, Expr, ExprKind, UnaryOp};
@@ -51,8 +53,9 @@ impl Scope<'_> {
                 }
             }
             ExprKind::Binary(op, left, right) => {
+                let types = (&left.ty, &right.ty);
                 let (left, right) = (self.eval(left)?, self.eval(right)?);
-                binary(*op, &left, &right).map_err(|failure| failure.at(expr.place))
+                binary(*op, (&left, &right), types).map_err(|failure| failure.at(expr.place))
             }
             ExprKind::And(operands) => {
                 for operand in operands {
@@ -78,7 +81,8 @@ impl Scope<'_> {
                 let value = self.eval(of)?;
                 let mut found = false;
                 for item in items {
-                    found |= self.eval(item)? == value;
+                    let types = (&of.ty, &item.ty);
+                    found |= order((&value, &self.eval(item)?), types).is_eq();
                 }
                 Ok(Value::Bool(found))
             }
@@ -155,20 +159,25 @@ fn is_true(value: &Value) -> bool {
 }
 
 /// A binary operator on two values, options included.
-fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, crate::eval_error::Failure> {
+fn binary(
+    op: BinaryOp,
+    (left, right): (&Value, &Value),
+    types: (&Type, &Type),
+) -> Result<Value, crate::eval_error::Failure> {
+    let order = || order((left, right), types);
     match op {
-        BinaryOp::Equal => return Ok(Value::Bool(left == right)),
-        BinaryOp::NotEqual => return Ok(Value::Bool(left != right)),
+        BinaryOp::Equal => return Ok(Value::Bool(order().is_eq())),
+        BinaryOp::NotEqual => return Ok(Value::Bool(order().is_ne())),
         _ => {}
     }
     if *left == Value::None || *right == Value::None {
         return Ok(Value::None);
     }
     Ok(match op {
-        BinaryOp::Less => Value::Bool(left < right),
-        BinaryOp::LessEqual => Value::Bool(left <= right),
-        BinaryOp::Greater => Value::Bool(left > right),
-        BinaryOp::GreaterEqual => Value::Bool(left >= right),
+        BinaryOp::Less => Value::Bool(order().is_lt()),
+        BinaryOp::LessEqual => Value::Bool(order().is_le()),
+        BinaryOp::Greater => Value::Bool(order().is_gt()),
+        BinaryOp::GreaterEqual => Value::Bool(order().is_ge()),
         BinaryOp::Concat => concat(left, right),
         BinaryOp::Add
         | BinaryOp::Subtract
@@ -177,6 +186,16 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, crate::eva
         | BinaryOp::Remainder => return scalar::arithmetic(op, left, right),
         BinaryOp::Equal | BinaryOp::NotEqual => unreachable!("answered above"),
     })
+}
+
+/// The order of two values of one type, or of two decimal types.
+fn order((left, right): (&Value, &Value), types: (&Type, &Type)) -> Ordering {
+    match (left, right, types.0.required(), types.1.required()) {
+        (Value::Decimal(a), Value::Decimal(b), Type::Decimal(a_scale), Type::Decimal(b_scale)) => {
+            compare_decimals((*a, *a_scale), (*b, *b_scale))
+        }
+        _ => left.cmp(right),
+    }
 }
 
 pub(crate) fn concat(left: &Value, right: &Value) -> Value {
@@ -278,6 +297,12 @@ mod tests {
         check(&typing::default(some, fails(), at).unwrap(), "true");
         check(&op(BinaryOp::Equal, none(Type::Int64), none(Type::Int64)), "true");
         check(&op(BinaryOp::Less, none(Type::Int64), num("1")), "none");
+        let huge = || lit(Value::Decimal(i128::MAX), Type::Decimal(0));
+        let fine = || lit(Value::Decimal(1), Type::Decimal(38));
+        check(&op(BinaryOp::Equal, huge(), fine()), "false");
+        check(&op(BinaryOp::Less, fine(), huge()), "true");
+        check(&typing::in_list(fine(), vec![huge(), fine()], Place::default()).unwrap(), "true");
+        check(&op(BinaryOp::Equal, huge(), none(Type::Decimal(38))), "false");
         check(&typing::in_list(num("2"), vec![num("1"), num("2")], at).unwrap(), "true");
     }
 

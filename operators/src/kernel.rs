@@ -4,8 +4,9 @@
 //! are looked for in a second pass, which good data never takes.
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 
-use arqon_types::{Column, Type, Value};
+use arqon_types::{Column, Type, Value, compare_decimals};
 
 use crate::cells::{Operand, Output, Presence, RowErrors, View, merge_errors, with_presence};
 use crate::eval_error::Failure;
@@ -300,12 +301,12 @@ pub(crate) fn not<'a>(operand: Output<'_>, frame: &Frame<'_>) -> Output<'a> {
     Output::of(with_presence(Column::Bool(values), present, frame.ty), operand.errors)
 }
 
-/// `== != < <= > >=` on columns of one type.
+/// `== != < <= > >=` on columns of one type, or of two decimal types.
 pub(crate) fn compare<'a>(
     op: BinaryOp,
     left: Output<'_>,
     right: Output<'_>,
-    of: &Type,
+    (left_ty, right_ty): (&Type, &Type),
     frame: &Frame<'_>,
 ) -> Output<'a> {
     let errors = merge_errors(left.errors, right.errors);
@@ -321,7 +322,8 @@ pub(crate) fn compare<'a>(
     let mut values = if nowhere {
         vec![false; n_rows]
     } else {
-        compare_values(op, left_view, right_view, of.required(), n_rows)
+        let types = (left_ty.required(), right_ty.required());
+        compare_values(op, (left_view, right_view), types, n_rows)
     };
     let both_plain = matches!((left_presence, right_presence), (Presence::All, Presence::All));
     if !is_equality {
@@ -341,9 +343,8 @@ pub(crate) fn compare<'a>(
 
 fn compare_values(
     op: BinaryOp,
-    left: View<'_>,
-    right: View<'_>,
-    ty: &Type,
+    (left, right): (View<'_>, View<'_>),
+    (ty, right_ty): (&Type, &Type),
     n_rows: usize,
 ) -> Vec<bool> {
     if let (Some(a), Some(b)) = (left.ints(), right.ints()) {
@@ -353,7 +354,13 @@ fn compare_values(
         return compare_floats(op, a, b, n_rows);
     }
     if let (Some(a), Some(b)) = (left.decimals(), right.decimals()) {
-        return compare_ordered(op, a, b, n_rows);
+        return match (ty, right_ty) {
+            (Type::Decimal(a_scale), Type::Decimal(b_scale)) if a_scale != b_scale => {
+                let order = |a, b| compare_decimals((a, *a_scale), (b, *b_scale));
+                zip(n_rows, a, b, |a, b| holds(op, &order(a, b), &Ordering::Equal))
+            }
+            _ => compare_ordered(op, a, b, n_rows),
+        };
     }
     if let (Some(a), Some(b)) = (left.bools(), right.bools()) {
         return compare_ordered(op, a, b, n_rows);

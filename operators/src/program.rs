@@ -111,11 +111,17 @@ impl Node {
                 let mut found = vec![false; rows.len()];
                 let mut errors = of_output.errors;
                 for item in items {
-                    let item = item.run(rows);
+                    let item_output = item.run(rows);
                     let left =
                         Output { cells: of_output.cells.reborrow(), errors: RowErrors::new() };
                     let bool_frame = Frame { ty: &Type::Bool, ..frame };
-                    let equal = kernel::compare(BinaryOp::Equal, left, item, &of.ty, &bool_frame);
+                    let equal = kernel::compare(
+                        BinaryOp::Equal,
+                        left,
+                        item_output,
+                        (&of.ty, &item.ty),
+                        &bool_frame,
+                    );
                     let (_, view) = equal.cells.split();
                     let equals = view.bools().expect("equality is a bool");
                     found.iter_mut().enumerate().for_each(|(at, found)| *found |= equals.at(at));
@@ -221,7 +227,9 @@ fn binary<'a>(
         | BinaryOp::Less
         | BinaryOp::LessEqual
         | BinaryOp::Greater
-        | BinaryOp::GreaterEqual => kernel::compare(op, left_output, right_output, &left.ty, frame),
+        | BinaryOp::GreaterEqual => {
+            kernel::compare(op, left_output, right_output, (&left.ty, &right.ty), frame)
+        }
     }
 }
 

@@ -12,6 +12,8 @@
 //! | `== !=` | two of one type, options included | bool |
 //! | `< <= > >=` | two of one type | bool, lifted |
 //!
+//! Comparisons take decimals of different scales as they are: they are exact and never fail.
+//!
 //! `/` of two float32 is a float32. A float32 beside a float64 becomes one, since nothing is lost.
 //! A literal takes the type of the other side first. All operators but `==`, `!=`, `in`, `//`,
 //! `and` and `or` lift over options.
@@ -346,8 +348,12 @@ fn comparison(op: BinaryOp, left: Expr, right: Expr, place: Place) -> Typed {
     let Some(common) = common_type(left.ty.required(), right.ty.required()) else {
         return Err(mismatch_of_two(&format!("`{}`", op.symbol()), &left, &right));
     };
-    // Equality looks at options itself, so both sides become options if one is.
-    let (left, right, ty) = if is_equality && lifted {
+    // Equality looks at options itself, so both sides become options if one is; and any comparison
+    // looks at the scales of decimals, since rescaling one can overflow.
+    let (left, right, ty) = if matches!(common, Type::Decimal(_)) {
+        let lifts = lifted && !is_equality;
+        (left, right, if lifts { Type::Bool.optional() } else { Type::Bool })
+    } else if is_equality && lifted {
         let common = common.optional();
         (coerced(left, &common), coerced(right, &common), Type::Bool)
     } else {
@@ -473,8 +479,12 @@ pub fn in_list(of: Expr, items: Vec<Expr>, place: Place) -> Typed {
         ty = common;
         adapted.push(item);
     }
-    let items = adapted.into_iter().map(|item| coerced(item, &ty)).collect();
-    let kind = ExprKind::In { of: Box::new(coerced(of, &ty)), items };
+    let (of, items) = if matches!(ty.required(), Type::Decimal(_)) {
+        (of, adapted)
+    } else {
+        (coerced(of, &ty), adapted.into_iter().map(|item| coerced(item, &ty)).collect())
+    };
+    let kind = ExprKind::In { of: Box::new(of), items };
     Ok(Expr { kind, ty: Type::Bool, place })
 }
 

@@ -1,5 +1,7 @@
 //! `decimal<S>`: an `i128` count of units of 10^-S. The scale lives in the type, not in the value.
 
+use std::cmp::Ordering;
+
 /// Digits after the point that a decimal type may have.
 pub const SCALE_MAX: u8 = 38;
 
@@ -37,6 +39,18 @@ pub fn rescale(units: i128, from: u8, to: u8) -> Option<i128> {
     } else {
         let divisor = pow10(u32::from(from - to))?;
         (units % divisor == 0).then(|| units / divisor)
+    }
+}
+
+/// Orders two decimals of any scales by their values: exact, where [`rescale`] would overflow too.
+pub fn compare_decimals((a, a_scale): (i128, u8), (b, b_scale): (i128, u8)) -> Ordering {
+    if a_scale > b_scale {
+        return compare_decimals((b, b_scale), (a, a_scale)).reverse();
+    }
+    match rescale(a, a_scale, b_scale) {
+        Some(a) => a.cmp(&b),
+        // Beyond all that an i128 holds, so its sign decides.
+        None => a.cmp(&0),
     }
 }
 
@@ -148,5 +162,17 @@ mod tests {
         assert_eq!(rescale(150, 2, 1), Some(15));
         assert_eq!(rescale(151, 2, 1), None);
         assert_eq!(rescale(i128::MAX, 0, 1), None);
+    }
+
+    #[test]
+    fn decimals_compare_where_rescaling_overflows() {
+        let huge = (i128::MAX, 0);
+        let least = (i128::MIN, 0);
+        assert_eq!(compare_decimals((150, 2), (15, 1)), Ordering::Equal);
+        assert_eq!(compare_decimals((15, 1), (151, 2)), Ordering::Less);
+        assert_eq!(compare_decimals(huge, (i128::MAX, 38)), Ordering::Greater);
+        assert_eq!(compare_decimals((i128::MAX, 38), huge), Ordering::Less);
+        assert_eq!(compare_decimals(least, (i128::MIN, 1)), Ordering::Less);
+        assert_eq!(compare_decimals((0, 0), (0, 38)), Ordering::Equal);
     }
 }

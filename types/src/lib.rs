@@ -23,7 +23,9 @@ mod error_row;
 pub use bytes::{format_base64, format_hex, parse_base64, parse_hex};
 pub use change::Change;
 pub use column::{BytesColumn, Column, ColumnBatch, StringColumn};
-pub use decimal::{DecimalError, SCALE_MAX, format_decimal, parse_decimal, pow10, rescale};
+pub use decimal::{
+    DecimalError, SCALE_MAX, compare_decimals, format_decimal, parse_decimal, pow10, rescale,
+};
 pub use delta::{DeltaBatch, Update, consolidate};
 pub use discipline::{Discipline, Edge};
 pub use epoch::Epoch;

@@ -492,7 +492,9 @@ impl Choices<'_> {
                 let op = [Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual];
                 let op = op[self.below(6) as usize];
                 let of = schema()[self.below(N_PLAIN) as usize].clone();
-                self.binary(op, &of, &of, depth, at)
+                // Decimals of any scales are compared.
+                let other = if of == decimal(2) { decimal(4) } else { of.clone() };
+                self.binary(op, &of, &other, depth, at)
             }
         }
     }
