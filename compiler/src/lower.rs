@@ -9,7 +9,7 @@ mod mocks;
 mod retained;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arqon_operators::{Expr, ExprKind, Function};
@@ -218,9 +218,11 @@ impl Lowering<'_, '_> {
         for node in &self.flow.nodes {
             needs.push(node.reads().into_iter().flat_map(|(input, _)| place(input)).collect());
         }
+        let callers = self.callers();
         for (topic, writers) in self.writers.iter().enumerate() {
             let nodes = writers.iter().map(|(NodeId(id), _)| *id);
-            needs.push(nodes.chain(self.callers(TopicId(topic))).collect());
+            let called = callers.get(&TopicId(topic)).into_iter().flatten().copied();
+            needs.push(nodes.chain(called).collect());
         }
         needs
     }
@@ -290,12 +292,13 @@ impl Lowering<'_, '_> {
         let resolved = self.resolved;
         let grants = resolved.circuit.access.iter().flat_map(|role| &role.subscribe);
         let mut granted: Vec<TopicPlan> = Vec::new();
+        let mut known = BTreeSet::new();
         for grant in grants {
             let owner = grant.target.node.strip_suffix(".errors").and_then(|it| resolved.owner(it));
             let (Some(owner), Ok(name)) = (owner, TopicName::parse(&grant.target.node)) else {
                 continue;
             };
-            if granted.iter().any(|topic| topic.name == name) {
+            if !known.insert(name.clone()) {
                 continue;
             }
             let step = self.errors(owner)?;

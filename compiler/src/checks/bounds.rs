@@ -3,6 +3,7 @@
 use arqon_grammar::Diagnostic;
 use arqon_grammar::code::{discipline, warnings};
 use arqon_plan::{FlowStep, Held, Plan, State, Topic, Vertex, VertexId};
+use arqon_types::Discipline;
 
 use super::span;
 
@@ -42,6 +43,10 @@ pub(super) fn growing_topics(plan: &Plan) -> Vec<Diagnostic> {
 }
 
 fn grows(plan: &Plan, (id, topic): (VertexId, &Topic), source: VertexId) -> Diagnostic {
+    let held = match plan.vertex(source) {
+        Vertex::Topic(source) => ever(source),
+        Vertex::Step(_) | Vertex::Client(_) | Vertex::Endpoint(_) => "every row".to_owned(),
+    };
     let source = plan.label(source);
     let place = topic.ranges.carries.unwrap_or(topic.ranges.name);
     if plan.facts(id).is_windowed() {
@@ -58,7 +63,7 @@ fn grows(plan: &Plan, (id, topic): (VertexId, &Topic), source: VertexId) -> Diag
     Diagnostic::new(
         warnings::GROWING_TOPIC,
         span(place),
-        format!("topic `{}` keeps every event of `{source}`, for late subscribers", topic.name),
+        format!("topic `{}` keeps {held}, for late subscribers", topic.name),
     )
     .help(format!("let `{}` carry `events`: its rows are never retracted", topic.name))
     .help(format!("or give `{source}` a bound, as in `retain: 1h`"))
@@ -66,10 +71,9 @@ fn grows(plan: &Plan, (id, topic): (VertexId, &Topic), source: VertexId) -> Diag
 
 fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
     let (address, topic) = (&step.address, &source.name);
+    let rows = ever(source);
     let (message, remedy) = match held {
-        Held::JoinLeft | Held::JoinRight => {
-            (format!("`join` at `{address}` holds every event of `{topic}`"), None)
-        }
+        Held::JoinLeft | Held::JoinRight => (format!("`join` at `{address}` holds {rows}"), None),
         Held::Groups(keys) => (
             format!("`group` at `{address}` holds a group for every {} of `{topic}`", listed(keys)),
             Some(match source.key.as_slice() {
@@ -94,18 +98,16 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
             format!("`distinct` at `{address}` holds every row of `{topic}`"),
             Some("or take only fields of type `bool` or `enum`".to_owned()),
         ),
-        Held::Loop => (format!("`loop` at `{address}` holds every event of `{topic}`"), None),
-        Held::Sessions => (
-            format!("`window` at `{address}` holds every event of `{topic}`: no session closes"),
-            None,
-        ),
-        Held::Over => (format!("`over` at `{address}` holds every event of `{topic}`"), None),
-        Held::Top => (format!("`top` at `{address}` holds every event of `{topic}`"), None),
-        Held::Kernel(port) => (
-            format!("`kernel` at `{address}` holds every event of `{topic}` (port `{port}`)"),
-            None,
-        ),
-        Held::Topic => (format!("`{address}` holds every event of `{topic}`"), None),
+        Held::Loop => (format!("`loop` at `{address}` holds {rows}"), None),
+        Held::Sessions => {
+            (format!("`window` at `{address}` holds {rows}: no session closes"), None)
+        }
+        Held::Over => (format!("`over` at `{address}` holds {rows}"), None),
+        Held::Top => (format!("`top` at `{address}` holds {rows}"), None),
+        Held::Kernel(port) => {
+            (format!("`kernel` at `{address}` holds {rows} (port `{port}`)"), None)
+        }
+        Held::Topic => (format!("`{address}` holds {rows}"), None),
     };
     let keyed = match source.key.as_slice() {
         [] => "and a `key`".to_owned(),
@@ -115,17 +117,33 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
         .label("this state has no bound")
         .secondary(
             span(source.ranges.carries.unwrap_or(source.ranges.name)),
-            format!("`{topic}` carries `events`, which are never retracted"),
-        )
-        .help(format!(
+            match source.discipline {
+                Discipline::Events => {
+                    format!("`{topic}` carries `events`, which are never retracted")
+                }
+                Discipline::Full | Discipline::Delta => {
+                    format!("what is in a window of `{topic}` when it closes is never retracted")
+                }
+            },
+        );
+    if source.discipline == Discipline::Events {
+        diagnostic = diagnostic.help(format!(
             "let `{topic}` carry what can be replaced: `carries: full` {keyed}; or what its \
              producers retract: `carries: delta`"
         ));
+    }
     if let Some(remedy) = remedy {
         diagnostic = diagnostic.help(remedy);
     }
     if !matches!(held, Held::Kernel(_)) {
         diagnostic = diagnostic.help(match source.time {
+            Some(_) if source.discipline != Discipline::Events => match held {
+                Held::JoinLeft | Held::JoinRight => {
+                    "join within windows: both sides of `match` name `window_end`"
+                }
+                _ => "count per window: `window_end` among its keys",
+            }
+            .to_owned(),
             Some(_) => "or count in windows: a `window` before it, and `window_end` among its keys"
                 .to_owned(),
             None => format!(
@@ -134,11 +152,25 @@ fn report(step: &FlowStep, source: &Topic, held: &Held) -> Diagnostic {
             ),
         });
     }
-    diagnostic
-        .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"))
-        .note("`--allow unbounded` accepts it as it is")
+    // A window holds its rows whatever its topic retains.
+    if source.discipline == Discipline::Events && source.retained_text().is_none() {
+        diagnostic = diagnostic
+            .help(format!("or say how long events count: `retain: 1h` on topic `{topic}`"));
+    }
+    diagnostic.note("`--allow unbounded` accepts it as it is")
 }
 
 fn listed(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What is held of a topic whose rows are not taken back. Rows that can be replaced are held for
+/// good where a window closes over them.
+fn ever(source: &Topic) -> String {
+    match source.discipline {
+        Discipline::Events => format!("every event of `{}`", source.name),
+        Discipline::Full | Discipline::Delta => {
+            format!("every row that `{}` ever had", source.name)
+        }
+    }
 }

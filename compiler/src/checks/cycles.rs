@@ -72,7 +72,38 @@ impl<'p> Wires<'p> {
             wires.inputs[to.index()].push(wire);
         }
         wires.close_loops(plan);
+        wires.close_late(plan);
         wires
+    }
+
+    /// What came too late for a node is there when the node is: a node is computed as a whole.
+    fn close_late(&mut self, plan: &'p Plan) {
+        let mut late: BTreeMap<&str, Vec<VertexId>> = BTreeMap::new();
+        for (id, step) in plan.steps() {
+            if matches!(step.verb, Verb::Late(_)) {
+                late.entry(&step.node).or_default().push(id);
+            }
+        }
+        if late.is_empty() {
+            return;
+        }
+        for (id, step) in plan.steps() {
+            let Some(late) = late.get(&*step.node) else { continue };
+            let is_own = |wire: WireRef<'_>| match plan.vertex(wire.to) {
+                Vertex::Step(next) => next.node == step.node,
+                _ => false,
+            };
+            if late.contains(&id) || plan.outputs(id).any(is_own) {
+                continue;
+            }
+            for to in late {
+                if let Some(last) = plan.inputs(*to).last() {
+                    let wire = WireRef { from: id, to: *to, wire: last.wire };
+                    self.outputs[id.index()].push(wire);
+                    self.inputs[to.index()].push(wire);
+                }
+            }
+        }
     }
 
     /// What nobody reads within a loop belongs to it all the same: a loop is computed as a whole.
@@ -171,6 +202,15 @@ fn report(plan: &Plan, way: &[WireRef<'_>]) -> Diagnostic {
         })
         .map(|wire| plan.label(wire.to))
         .collect();
+    let late = way.iter().find(|wire| {
+        matches!(plan.vertex(wire.from), Vertex::Step(FlowStep { verb: Verb::Late(_), .. }))
+    });
+    if late.is_some() {
+        diagnostic = diagnostic.help(
+            "give the `window` a node of its own: what is too late for it is there before the \
+             steps after it",
+        );
+    }
     match topics.first() {
         Some(topic) => diagnostic.help(format!(
             "what goes back needs an epoch of delay: declare `{topic}` with `control: true` if \

@@ -305,18 +305,31 @@ impl Lowering<'_, '_> {
         Some((asked, met))
     }
 
-    /// Nodes whose calls put rows into a topic: jobs, results, or what failed.
-    pub(super) fn callers(&self, id: TopicId) -> Vec<usize> {
-        let tells = |call: &TypedCall| match self.resolved.topic(id).origin {
-            TopicOrigin::Jobs(operator) | TopicOrigin::Results(operator) => {
-                call.operator == operator
+    /// Nodes whose calls put rows into a topic, for each topic that has some: jobs, results, or
+    /// what failed. Cost: one walk over steps and topics.
+    pub(super) fn callers(&self) -> BTreeMap<TopicId, Vec<usize>> {
+        let mut of_operators: BTreeMap<OperatorId, Vec<usize>> = BTreeMap::new();
+        let mut callers: BTreeMap<TopicId, Vec<usize>> = BTreeMap::new();
+        for (at, node) in self.flow.nodes.iter().enumerate() {
+            for step in &node.steps {
+                let Verb::Call(call) = &step.verb else { continue };
+                of_operators.entry(call.operator).or_default().push(at);
+                if let Some(errors) = call.errors {
+                    callers.entry(errors).or_default().push(at);
+                }
             }
-            TopicOrigin::Declared(_) => call.errors == Some(id),
-        };
-        let calls = |node: &TypedNode| {
-            node.steps.iter().any(|it| matches!(&it.verb, Verb::Call(call) if tells(call)))
-        };
-        (0..self.flow.nodes.len()).filter(|id| calls(&self.flow.nodes[*id])).collect()
+        }
+        if of_operators.is_empty() {
+            return callers;
+        }
+        for (at, topic) in self.resolved.topics.iter().enumerate() {
+            if let TopicOrigin::Jobs(operator) | TopicOrigin::Results(operator) = topic.origin
+                && let Some(nodes) = of_operators.get(&operator)
+            {
+                callers.entry(TopicId(at)).or_default().extend(nodes);
+            }
+        }
+        callers
     }
 
     /// What calls have put into a topic.
