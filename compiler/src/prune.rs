@@ -27,6 +27,7 @@ pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
         steps: Vec::with_capacity(n_steps),
         layouts: Vec::with_capacity(n_steps),
         places: Vec::with_capacity(n_steps),
+        errors_read: BTreeSet::new(),
     };
     for (step, need) in plan.steps.into_iter().zip(&needs) {
         pruning.step(step, need);
@@ -263,11 +264,16 @@ struct Pruning {
     layouts: Vec<Layout>,
     /// Which new step stands for each old one.
     places: Vec<StepId>,
+    /// The nodes whose errors a step so far reads.
+    errors_read: BTreeSet<String>,
 }
 
 impl Pruning {
     fn push(&mut self, step: Step) -> StepId {
         let id = StepId::at(self.steps.len());
+        if let Operator::Errors(node) = &step.operator {
+            self.errors_read.insert(node.clone());
+        }
         self.steps.push(step);
         id
     }
@@ -480,8 +486,10 @@ impl Pruning {
             .map(|(&at, field)| Expr::column(at, field.ty.clone()))
             .collect();
         let stage = Stage { address: Arc::clone(address), kind: StageKind::Project(exprs) };
-        // It stays with the node that it comes from, so that it can become one with its maps.
-        let node = Arc::clone(if from.node == *node { node } else { &from.node });
+        // It stays with the node that it comes from, so that it can become one with its maps; but
+        // where the errors of that node are read, all of its steps stand before.
+        let is_closed = self.errors_read.contains(&*from.node);
+        let node = Arc::clone(if is_closed { node } else { &from.node });
         let schema = Arc::new(Schema::new(from.schema.name.clone(), fields));
         self.push(Step {
             node,
