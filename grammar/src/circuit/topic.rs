@@ -154,9 +154,10 @@ impl<'a> Reader<'a> {
             let lead = part.len() - part.trim_start().len();
             let name = part.trim();
             let span = source.offsets.span(start + lead, start + lead + name.len());
+            let leads_on = part.ends_with('-') && chain[start + part.len()..].starts_with("->");
             start += part.len() + 2;
             if name.is_empty() || name.contains(['=', ' ', '>', '<', '-']) {
-                self.report(route_fault(span, name));
+                self.report(route_fault(span, name, leads_on));
                 return None;
             }
             stops.push(self.check_name(NameRule::Dotted, "topic or node", name, span)?);
@@ -178,8 +179,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn route_fault(span: Span, name: &str) -> Diagnostic {
-    if let Some(fault) = route_habit(span, name) {
+/// `leads_on` says that an arrow begins where the name ends.
+fn route_fault(span: Span, name: &str, leads_on: bool) -> Diagnostic {
+    if let Some(fault) = route_habit(span, name, leads_on) {
         return fault;
     }
     let message = if name.is_empty() {
@@ -192,7 +194,7 @@ fn route_fault(span: Span, name: &str) -> Diagnostic {
 }
 
 /// Words and arrows of other languages in a route, with what they are here.
-fn route_habit(span: Span, name: &str) -> Option<Diagnostic> {
+fn route_habit(span: Span, name: &str, leads_on: bool) -> Option<Diagnostic> {
     let fault = |at: usize, length: usize, message: String, meant: &str| {
         let start = span.start + u32::try_from(at).unwrap_or(u32::MAX);
         let place = Span::new(start, start + u32::try_from(length).unwrap_or(0));
@@ -214,8 +216,7 @@ fn route_habit(span: Span, name: &str) -> Option<Diagnostic> {
     // The first dashes of a long arrow; its end has parted the names.
     let dashes = name.len() - name.trim_end_matches('-').len();
     let at = name.len() - dashes;
-    (0 < dashes)
-        .then(|| fault(at, dashes + 2, format!("`{}->` is written `->`", &name[at..]), "->"))
+    leads_on.then(|| fault(at, dashes + 2, format!("`{}->` is written `->`", &name[at..]), "->"))
 }
 
 /// A topic of which only the name is known. It is there, so that its readers find it.
