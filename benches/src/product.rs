@@ -7,7 +7,7 @@ use arqon_compiler::{Options, compile};
 use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
 };
-use arqon_types::{Change, Column, ColumnBatch, Epoch, Row, TopicName, Type, Value};
+use arqon_types::{Change, Column, ColumnBatch, ColumnDelta, Epoch, Row, TopicName, Type, Value};
 
 use crate::data::{Name, ROOTS, Size, edge, event, left, reading, right, signed};
 use crate::sample::{Answer, Sample, event_weight, node_weight, sums_weight};
@@ -47,35 +47,41 @@ impl KeyKind {
 
     /// The column of these keys.
     fn column(self, numbers: impl Iterator<Item = u64>) -> Column {
-        let mut column = Column::empty(&self.ty());
-        match &mut column {
-            Column::String(texts) => numbers.for_each(|key| texts.push(Name::of(key).as_str())),
-            Column::Int(keys) => keys.extend(numbers.map(signed)),
-            other => panic!("a key is text or a number, and not {other:?}"),
-        }
+        let mut column = Column::with_capacity(&self.ty(), numbers.size_hint().0);
+        numbers.for_each(|key| self.push(&mut column, key));
         column
     }
-}
 
-/// The number of a key in an answer.
-fn key_number(value: &Value) -> u64 {
-    match value {
-        Value::String(text) => Name::number(text),
-        other => u64::try_from(int(other)).expect("keys are not negative"),
+    /// Appends a key to such a column.
+    #[inline]
+    fn push(self, column: &mut Column, key: u64) {
+        match column {
+            Column::String(texts) => texts.push(Name::of(key).as_str()),
+            Column::Int(keys) => keys.push(signed(key)),
+            other => panic!("a key is text or a number, and not {other:?}"),
+        }
     }
 }
 
-fn int(value: &Value) -> i64 {
-    match value {
-        Value::Int(number) => *number,
-        other => panic!("an integer, and not {other:?}"),
+/// The number of the key at `row_idx` of an answer.
+fn key_number(column: &Column, row_idx: usize) -> u64 {
+    match column {
+        Column::String(texts) => Name::number(texts.get(row_idx)),
+        other => u64::try_from(int(other, row_idx)).expect("keys are not negative"),
     }
 }
 
-fn float(value: &Value) -> f64 {
-    match value {
-        Value::Float(number) => number.get(),
-        other => panic!("a float, and not {other:?}"),
+fn int(column: &Column, row_idx: usize) -> i64 {
+    match column {
+        Column::Int(numbers) => numbers[row_idx],
+        other => panic!("integers, and not {other:?}"),
+    }
+}
+
+fn float(column: &Column, row_idx: usize) -> f64 {
+    match column {
+        Column::Float(numbers) => numbers[row_idx],
+        other => panic!("floats, and not {other:?}"),
     }
 }
 
@@ -171,18 +177,23 @@ fn now() -> Instant {
 /// If the circuit does not compile or the engine fails: then there is nothing to measure. So do
 /// the others.
 pub fn stateless(size: Size, build: Build) -> Sample {
-    let mut run = Running::start(STATELESS, size, build, |row| {
-        let key = key_number(&row[1]);
-        event_weight(int(&row[0]), key, float(&row[2]), int(&row[3]))
+    let mut run = Running::start(STATELESS, size, build, |row, at| {
+        let key = key_number(&row[1], at);
+        event_weight(int(&row[0], at), key, float(&row[2], at), int(&row[3], at))
     });
     let start = now();
     for rows in size.epochs() {
-        let columns = vec![
-            Column::Int(rows.clone().map(|idx| event(idx).id).collect()),
-            build.keys.column(rows.clone().map(|idx| event(idx).key)),
-            Column::Float(rows.clone().map(|idx| event(idx).value).collect()),
-            Column::Int(rows.map(|idx| event(idx).at).collect()),
-        ];
+        let n_rows = usize::try_from(rows.end - rows.start).expect("epochs are small");
+        let (mut ids, mut times) = (Vec::with_capacity(n_rows), Vec::with_capacity(n_rows));
+        let mut values = Vec::with_capacity(n_rows);
+        let mut keys = Column::with_capacity(&build.keys.ty(), n_rows);
+        for event in rows.map(event) {
+            ids.push(event.id);
+            build.keys.push(&mut keys, event.key);
+            values.push(event.value);
+            times.push(event.at);
+        }
+        let columns = vec![Column::Int(ids), keys, Column::Float(values), Column::Int(times)];
         run.close(vec![inserts("events", columns)]);
     }
     let (load, loaded) = (start.elapsed(), run.answer);
@@ -191,8 +202,8 @@ pub fn stateless(size: Size, build: Build) -> Sample {
 
 /// Count, sum and max per key.
 pub fn aggregate(size: Size, build: Build) -> Sample {
-    let mut run = Running::start(AGGREGATE, size, build, |row| {
-        sums_weight(key_number(&row[0]), int(&row[1]), int(&row[2]), int(&row[3]))
+    let mut run = Running::start(AGGREGATE, size, build, |row, at| {
+        sums_weight(key_number(&row[0], at), int(&row[1], at), int(&row[2], at), int(&row[3], at))
     });
     let start = now();
     for rows in size.epochs() {
@@ -218,8 +229,8 @@ pub fn aggregate(size: Size, build: Build) -> Sample {
 /// Join on the key, then count and sum per group.
 pub fn join(size: Size, build: Build) -> Sample {
     let n_keys = size.join_keys();
-    let mut run = Running::start(JOIN, size, build, |row| {
-        sums_weight(key_number(&row[0]), int(&row[1]), int(&row[2]), 0)
+    let mut run = Running::start(JOIN, size, build, |row, at| {
+        sums_weight(key_number(&row[0], at), int(&row[1], at), int(&row[2], at), 0)
     });
     let start = now();
     for rows in size.epochs() {
@@ -254,7 +265,8 @@ pub fn join(size: Size, build: Build) -> Sample {
 /// The nodes that the roots reach.
 pub fn reach(size: Size, build: Build) -> Sample {
     let n_nodes = size.nodes();
-    let mut run = Running::start(REACH, size, build, |row| node_weight(key_number(&row[0])));
+    let mut run =
+        Running::start(REACH, size, build, |row, at| node_weight(key_number(&row[0], at)));
     let start = now();
     let columns = vec![
         Column::Int((0..size.n_rows).map(|idx| signed(edge(idx, n_nodes).0)).collect()),
@@ -289,11 +301,14 @@ struct Running {
     outputs: Receiver<EpochOutput>,
     epoch: Epoch,
     answer: Answer,
-    weight: fn(&Row) -> i128,
+    weight: Weight,
 }
 
+/// What a row of an answer counts, by its columns.
+type Weight = fn(&[Column], usize) -> i128;
+
 impl Running {
-    fn start(text: &str, size: Size, build: Build, weight: fn(&Row) -> i128) -> Self {
+    fn start(text: &str, size: Size, build: Build, weight: Weight) -> Self {
         let text = text.replace("KEY", &build.keys.ty().to_string());
         let compiled = compile(&text, "bench.yaml", &Options::default());
         let plan = compiled.dataflow.expect("the bench's circuit compiles");
@@ -336,8 +351,10 @@ impl Running {
     }
 
     fn take(&mut self, output: &EpochOutput) {
-        for update in output.deltas.iter().flat_map(|batch| &batch.updates) {
-            self.answer.add((self.weight)(&update.row), update.diff);
+        for ColumnDelta { rows, .. } in &output.deltas {
+            for (at, diff) in rows.diffs.iter().enumerate() {
+                self.answer.add((self.weight)(&rows.columns, at), *diff);
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arqon_compiler::{ANSWERS, FAILURES, TestExample, TestInput, TestOutput, TestPlan, Unanswered};
-use arqon_engine::{BackendChoice, Changes, CounterKind, EngineOptions, EpochOutput, TopicInput};
+use arqon_engine::{BackendChoice, Changes, CounterKind, EngineOptions, RowOutput, TopicInput};
 use arqon_operators::Place;
 use arqon_plan::DataflowPlan;
 use arqon_types::{Row, Schema, TopicName, Type, Value};
@@ -160,7 +160,7 @@ fn run_examples(
     plan: &DataflowPlan,
     test: &TestPlan,
     n_workers: usize,
-) -> Result<Vec<EpochOutput>, Failure> {
+) -> Result<Vec<RowOutput>, Failure> {
     let input = |input: &TestInput| TopicInput {
         topic: input.topic.clone(),
         changes: Changes::Rows(input.changes.clone()),
@@ -174,7 +174,7 @@ fn run_examples(
 }
 
 /// Questions that no mock answered.
-fn unanswered(bed: Bed<'_>, example: &TestExample, output: &EpochOutput, faults: &mut Vec<Fault>) {
+fn unanswered(bed: Bed<'_>, example: &TestExample, output: &RowOutput, faults: &mut Vec<Fault>) {
     let Place { line, column } = example.place;
     for asked in bed.unanswered {
         let found = changes_of(&output.deltas, &asked.topic);
@@ -207,7 +207,7 @@ fn question(row: &Row, schema: &Schema) -> String {
 fn compare(
     plan: &DataflowPlan,
     example: &TestExample,
-    output: &EpochOutput,
+    output: &RowOutput,
     file: &str,
     n_workers: usize,
     faults: &mut Vec<Fault>,
@@ -259,7 +259,7 @@ fn compare(
 ///
 /// Steps without state only hand on what came; how many of them a circuit has after the
 /// compiler's passes is no matter of the circuit's author.
-fn updates(output: &EpochOutput) -> u64 {
+fn updates(output: &RowOutput) -> u64 {
     let counted = output.stats.nodes.iter().filter(|node| match node.kind {
         // Answers of mocks are the test's own.
         CounterKind::Source | CounterKind::Stateful => !node.node.starts_with(ANSWERS),

@@ -53,6 +53,13 @@ impl BytesColumn {
         self.ends.is_empty()
     }
 
+    fn append(&mut self, other: &Self) {
+        let start = u32::try_from(self.heap.len()).expect("a batch's heap is below 4 GiB");
+        self.heap.extend_from_slice(&other.heap);
+        u32::try_from(self.heap.len()).expect("a batch's heap is below 4 GiB");
+        self.ends.extend(other.ends.iter().map(|end| start + end));
+    }
+
     fn gather(&self, selection: &[u32]) -> Self {
         let mut picked = Self {
             ends: Vec::with_capacity(selection.len()),
@@ -89,6 +96,11 @@ impl StringColumn {
     /// The text at `row_idx`.
     pub fn get(&self, row_idx: usize) -> &str {
         std::str::from_utf8(self.bytes(row_idx)).expect("only whole texts are pushed")
+    }
+
+    /// All texts as bytes.
+    pub(crate) fn as_bytes(&self) -> &BytesColumn {
+        &self.0
     }
 
     /// How many texts.
@@ -466,6 +478,15 @@ impl Column {
             (Self::Float(to), Self::Float(from)) => to.extend_from_slice(from),
             (Self::Decimal(to), Self::Decimal(from)) => to.extend_from_slice(from),
             (Self::Uuid(to), Self::Uuid(from)) => to.extend_from_slice(from),
+            (Self::String(to), Self::String(from)) => to.0.append(&from.0),
+            (Self::Bytes(to), Self::Bytes(from)) => to.append(from),
+            (
+                Self::Option { present, values },
+                Self::Option { present: other_present, values: other_values },
+            ) => {
+                present.extend_from_slice(other_present);
+                values.append(other_values);
+            }
             (to, from) => {
                 for row_idx in 0..from.len() {
                     to.push_from(from, row_idx);

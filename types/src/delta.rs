@@ -1,8 +1,12 @@
 //! Changes of a topic: consolidated updates in `[lower, upper)`.
 
+use std::sync::Arc;
+
+use crate::column::ColumnBatch;
 use crate::epoch::Epoch;
 use crate::name::TopicName;
 use crate::row::Row;
+use crate::ty::Type;
 
 /// A row that changes its multiplicity by `diff` at `epoch`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,48 @@ pub struct DeltaBatch {
     pub upper: Epoch,
     /// The changes.
     pub updates: Vec<Update>,
+}
+
+/// All changes of one topic in one epoch, as columns, in the order of a [`DeltaBatch`].
+#[derive(Debug, Clone)]
+pub struct ColumnDelta {
+    /// The topic whose collection changes.
+    pub topic: TopicName,
+    /// When.
+    pub epoch: Epoch,
+    /// The types of the columns.
+    pub types: Arc<[Type]>,
+    /// The rows with their diffs, none of them 0.
+    pub rows: ColumnBatch,
+}
+
+impl ColumnDelta {
+    /// How many rows change.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The changes row by row.
+    pub fn updates(&self) -> impl Iterator<Item = Update> {
+        let update = |(at, diff): (usize, &i64)| Update {
+            row: self.rows.row(at, &self.types),
+            epoch: self.epoch,
+            diff: *diff,
+        };
+        self.rows.diffs.iter().enumerate().map(update)
+    }
+}
+
+impl From<ColumnDelta> for DeltaBatch {
+    fn from(delta: ColumnDelta) -> Self {
+        let updates = delta.updates().collect();
+        Self { topic: delta.topic, lower: delta.epoch, upper: delta.epoch.next(), updates }
+    }
 }
 
 /// Adds up updates of one row and epoch, drops what cancels, and puts them in canonical order.

@@ -14,6 +14,7 @@ mod ty;
 mod value;
 mod row;
 mod column;
+mod consolidate;
 mod packed;
 mod discipline;
 mod change;
@@ -23,10 +24,11 @@ mod error_row;
 pub use bytes::{format_base64, format_hex, parse_base64, parse_hex};
 pub use change::Change;
 pub use column::{BytesColumn, Column, ColumnBatch, StringColumn};
+pub use consolidate::consolidate_columns;
 pub use decimal::{
     DecimalError, SCALE_MAX, compare_decimals, format_decimal, parse_decimal, pow10, rescale,
 };
-pub use delta::{DeltaBatch, Update, consolidate};
+pub use delta::{ColumnDelta, DeltaBatch, Update, consolidate};
 pub use discipline::{Discipline, Edge};
 pub use epoch::Epoch;
 pub use error_row::{ErrorRow, error_schema};

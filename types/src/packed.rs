@@ -471,14 +471,14 @@ impl Column {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::tensor::{Dimension, TensorType};
     use crate::ty::Field;
 
-    fn value_of(ty: &Type) -> BoxedStrategy<Value> {
+    pub(crate) fn value_of(ty: &Type) -> BoxedStrategy<Value> {
         match ty {
             Type::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
             Type::Int64 => any::<i64>().prop_map(Value::Int).boxed(),
@@ -546,7 +546,7 @@ mod tests {
         Type::Tensor(TensorType { dims: vec![Dimension::Unknown; 2], element })
     }
 
-    fn all_types() -> Vec<Type> {
+    pub(crate) fn all_types() -> Vec<Type> {
         let pair = vec![Field::new("a", Type::String), Field::new("b", Type::Int64.optional())];
         vec![
             Type::Bool,

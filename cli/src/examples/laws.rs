@@ -181,7 +181,7 @@ fn change_text(topic: &arqon_plan::TopicPlan, change: &arqon_types::Change) -> S
 #[cfg(test)]
 mod tests {
     use arqon_compiler::{Options, compile};
-    use arqon_engine::{BackendChoice, EngineOptions, EpochOutput, TopicInput};
+    use arqon_engine::{BackendChoice, EngineOptions, RowOutput, TopicInput};
     use arqon_types::{Discipline, Value};
 
     use super::*;
@@ -196,7 +196,7 @@ mod tests {
         plan(include_str!("../../../circuits/ok/shop_revenue.yaml"))
     }
 
-    type Outputs = Result<Vec<EpochOutput>, Failure>;
+    type Outputs = Result<Vec<RowOutput>, Failure>;
 
     /// What a law finds when every run goes through `engine`.
     fn found(law: Law, engine: check::Engine) -> Option<Found> {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
-use arqon_engine::{Dataflow, EngineOptions, EpochInput, EpochOutput, Feedback, TopicInput};
+use arqon_engine::{Dataflow, EngineOptions, EpochInput, Feedback, RowOutput, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_types::{DeltaBatch, Epoch, Schema, TopicName, error_schema};
 
@@ -24,7 +24,7 @@ pub(super) fn play(
     plan: &DataflowPlan,
     options: EngineOptions,
     epochs: Vec<Vec<TopicInput>>,
-) -> Result<Vec<EpochOutput>, Failure> {
+) -> Result<Vec<RowOutput>, Failure> {
     play_at(plan, options, epochs.into_iter().map(|topics| (TEST_TIME, topics)).collect())
 }
 
@@ -36,16 +36,16 @@ pub(super) fn play_at(
     plan: &DataflowPlan,
     options: EngineOptions,
     epochs: Vec<(i64, Vec<TopicInput>)>,
-) -> Result<Vec<EpochOutput>, Failure> {
+) -> Result<Vec<RowOutput>, Failure> {
     let stopped = |error: &dyn std::error::Error| Failure::internal(Failure::chain(error));
     let (sender, receiver) = mpsc::channel();
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
         // The receiver outlives the dataflow.
-        let _ = sender.send(output);
+        let _ = sender.send(output.into_rows());
     })
     .map_err(|error| stopped(&error))?;
     let n_epochs = epochs.len();
-    let mut outputs: Vec<EpochOutput> = Vec::new();
+    let mut outputs: Vec<RowOutput> = Vec::new();
     let mut epoch = Epoch(0);
     for (time, topics) in epochs {
         epoch = epoch.next();
@@ -91,7 +91,7 @@ pub(super) fn schema_of(plan: &DataflowPlan, topic: &TopicName) -> Schema {
 pub(super) type State = BTreeMap<TopicName, Changes>;
 
 /// Adds the deltas of an epoch; rows that cancel out are gone.
-pub(super) fn add(state: &mut State, output: &EpochOutput) {
+pub(super) fn add(state: &mut State, output: &RowOutput) {
     for delta in &output.deltas {
         let rows = state.entry(delta.topic.clone()).or_default();
         for update in &delta.updates {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use arqon_engine::EpochOutput;
+use arqon_engine::RowOutput;
 use arqon_formats::OutputFile;
 use arqon_types::{Epoch, TopicName};
 
@@ -49,7 +49,7 @@ impl Collector {
 
     /// Takes what an epoch came to.
     #[expect(clippy::disallowed_methods, reason = "the command reads the clock for its summary")]
-    pub(crate) fn out(&self, output: &EpochOutput) {
+    pub(crate) fn out(&self, output: &RowOutput) {
         let mut state = self.lock();
         state.totals.out(&output.stats, Instant::now());
         if let Err(failure) = write(&mut state.outputs, output) {
@@ -94,7 +94,7 @@ impl Collector {
     }
 }
 
-fn write(outputs: &mut [(TopicName, OutputFile)], epoch: &EpochOutput) -> Result<(), Failure> {
+fn write(outputs: &mut [(TopicName, OutputFile)], epoch: &RowOutput) -> Result<(), Failure> {
     for (topic, file) in outputs {
         for delta in epoch.deltas.iter().filter(|delta| delta.topic == *topic) {
             file.write(delta).and_then(|()| file.flush()).map_err(|error| write_failure(&error))?;

@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use arqon_plan::DataflowPlan;
-use arqon_types::{DeltaBatch, Epoch, ErrorRow, PackedRow, TopicName, Type, Update};
+use arqon_plan::{DataflowPlan, Output};
+use arqon_types::{
+    ColumnBatch, ColumnDelta, DeltaBatch, Epoch, ErrorRow, TopicName, Type, consolidate_columns,
+    error_schema,
+};
 
 use crate::feedback::{Feedback, go_back};
 use crate::recorder::EpochRecord;
@@ -14,14 +17,14 @@ use crate::render::Counters;
 use crate::shared::Shared;
 use crate::stats::{CounterKind, EpochStats, NodeCounts, merge_counts};
 
-/// What an epoch came to.
+/// What an epoch came to, with its changes as columns or row by row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EpochOutput {
+pub struct EpochOutput<D = ColumnDelta> {
     /// The epoch.
     pub epoch: Epoch,
     /// One batch per output topic that changed, in the plan's order, and then one per
     /// `<node>.errors` that changed, by name.
-    pub deltas: Vec<DeltaBatch>,
+    pub deltas: Vec<D>,
     /// Counters.
     pub stats: EpochStats,
     /// Whether the flow has written to control topics, so that another epoch is to come.
@@ -31,7 +34,19 @@ pub struct EpochOutput {
     pub due: Option<i64>,
 }
 
+/// What an epoch came to, row by row.
+pub type RowOutput = EpochOutput<DeltaBatch>;
+
 impl EpochOutput {
+    /// The same with its changes row by row.
+    pub fn into_rows(self) -> RowOutput {
+        let Self { epoch, deltas, stats, feedback, due } = self;
+        let deltas = deltas.into_iter().map(DeltaBatch::from).collect();
+        EpochOutput { epoch, deltas, stats, feedback, due }
+    }
+}
+
+impl<D> EpochOutput<D> {
     /// Takes in what a later epoch came to, as if both were one.
     pub fn take_in(&mut self, later: Self) {
         self.deltas.extend(later.deltas);
@@ -133,7 +148,8 @@ impl Reports {
     /// # Panics
     /// If the callback does.
     pub(crate) fn send(&self, epoch: u64, record: EpochRecord) {
-        let n_rows = record.outputs.iter().map(Vec::len).sum::<usize>() + record.errors.len();
+        let rows = record.outputs.iter().flatten().map(ColumnBatch::len);
+        let n_rows = rows.sum::<usize>() + record.errors.len();
         let report = Report { epoch, record };
         if n_rows <= COLLECTED_ROWS_MAX && self.n_queued.load(Ordering::SeqCst) == 0 {
             collect(&self.collector, report);
@@ -168,6 +184,8 @@ fn collect(collector: &Mutex<dyn Collect>, report: Report) {
 /// Puts the reports of an epoch together.
 pub(crate) struct Gathering {
     plan: Arc<DataflowPlan>,
+    /// Of each output the types of its fields.
+    types: Vec<Arc<[Type]>>,
     counters: Arc<Counters>,
     error_topics: BTreeMap<String, TopicName>,
     n_workers: usize,
@@ -184,7 +202,9 @@ impl Gathering {
         n_workers: usize,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { plan, counters, error_topics, n_workers, shared, waiting: BTreeMap::new() }
+        let types = |output: &Output| plan.steps[output.step.index()].schema.types().into();
+        let types = plan.outputs.iter().map(types).collect();
+        Self { plan, types, counters, error_topics, n_workers, shared, waiting: BTreeMap::new() }
     }
 
     /// The record of all workers, once all have reported.
@@ -218,8 +238,15 @@ impl Gathering {
         let written = record.outputs.split_off(self.plan.outputs.len());
         let is_pending = self.shared.return_later(|returning| {
             for (at, rows) in written.into_iter().enumerate() {
-                let types = self.plan.steps[self.plan.feedbacks[at].step.index()].schema.types();
-                go_back(returning, &self.plan, at, canonical(rows, 0, &types));
+                let feedback = &self.plan.feedbacks[at];
+                let types = self.plan.steps[feedback.step.index()].schema.types().into();
+                let delta = ColumnDelta {
+                    topic: feedback.topic.clone(),
+                    epoch: Epoch(0),
+                    types,
+                    rows: consolidate_columns(rows),
+                };
+                go_back(returning, &self.plan, at, delta.updates().collect());
             }
         });
         match (is_pending, endless.is_empty()) {
@@ -244,11 +271,13 @@ impl Gathering {
             stats.nodes.push(NodeCounts { node, address, kind, counts });
         }
         let mut deltas = Vec::new();
-        for (output, rows) in self.plan.outputs.iter().zip(record.outputs) {
-            let types = self.plan.steps[output.step.index()].schema.types();
-            let updates = canonical(rows, epoch, &types);
-            stats.deltas_out += updates.len() as u64;
-            deltas.extend(delta(output.topic.clone(), epoch, updates));
+        let epoch = Epoch(epoch);
+        for ((output, types), rows) in self.plan.outputs.iter().zip(&self.types).zip(record.outputs)
+        {
+            let rows = consolidate_columns(rows);
+            stats.deltas_out += rows.len() as u64;
+            let (topic, types) = (output.topic.clone(), Arc::clone(types));
+            deltas.push(ColumnDelta { topic, epoch, types, rows });
         }
         let mut errors: BTreeMap<&TopicName, BTreeMap<ErrorRow, i64>> = BTreeMap::new();
         for (error, diff) in record.errors {
@@ -265,44 +294,16 @@ impl Gathering {
             !is_output
         });
         for (topic, rows) in errors {
-            let update = |(error, diff): (ErrorRow, i64)| Update {
-                row: error.to_row(),
-                epoch: Epoch(epoch),
-                diff,
-            };
-            let mut updates: Vec<Update> =
-                rows.into_iter().filter(|row| row.1 != 0).map(update).collect();
-            stats.errors += updates.len() as u64;
-            updates.sort_by_key(|update| update.diff > 0);
-            deltas.extend(delta(topic.clone(), epoch, updates));
+            let types: Arc<[Type]> = error_schema().types().into();
+            let mut batch = ColumnBatch::empty(&types);
+            for (error, diff) in rows.into_iter().filter(|(_, diff)| *diff != 0) {
+                batch.push(&error.to_row(), diff);
+            }
+            stats.errors += batch.len() as u64;
+            let rows = consolidate_columns(vec![batch]);
+            deltas.push(ColumnDelta { topic: topic.clone(), epoch, types, rows });
         }
-        EpochOutput { epoch: Epoch(epoch), deltas, stats, feedback: Feedback::Settled, due }
+        deltas.retain(|delta| !delta.is_empty());
+        EpochOutput { epoch, deltas, stats, feedback: Feedback::Settled, due }
     }
-}
-
-fn delta(topic: TopicName, epoch: u64, updates: Vec<Update>) -> Option<DeltaBatch> {
-    let lower = Epoch(epoch);
-    (!updates.is_empty()).then(|| DeltaBatch { topic, lower, upper: lower.next(), updates })
-}
-
-/// Consolidated updates: retractions first, then by row.
-///
-/// The bytes of packed rows have the order of the rows, so nothing is unpacked that cancels.
-fn canonical(mut rows: Vec<(PackedRow, i64)>, epoch: u64, types: &[Type]) -> Vec<Update> {
-    rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    rows.dedup_by(|next, kept| {
-        let is_same = next.0 == kept.0;
-        if is_same {
-            kept.1 += next.1;
-        }
-        is_same
-    });
-    rows.retain(|row| row.1 != 0);
-    rows.sort_by_key(|row| row.1 > 0);
-    let update = |(row, diff): (PackedRow, i64)| Update {
-        row: row.unpack(types),
-        epoch: Epoch(epoch),
-        diff,
-    };
-    rows.into_iter().map(update).collect()
 }

@@ -51,7 +51,7 @@ mod worker;
 mod fit;
 mod dataflow;
 
-pub use collector::EpochOutput;
+pub use collector::{EpochOutput, RowOutput};
 pub use dataflow::{
     Dataflow, EngineOptions, EpochInput, FeedError, FinishError, StartError, TopicInput,
 };

@@ -48,7 +48,7 @@ pub(crate) struct EpochRecord {
     /// Error rows with diffs.
     pub(crate) errors: Vec<(ErrorRow, i64)>,
     /// One collection per output topic, and then one per feedback.
-    pub(crate) outputs: Vec<Vec<(PackedRow, i64)>>,
+    pub(crate) outputs: Vec<Vec<ColumnBatch>>,
     /// When a step, from now on, lets go of a row because of when it came; of steps of which the
     /// epoch has changed that.
     dues: Vec<(CounterId, Option<i64>)>,

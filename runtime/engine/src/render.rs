@@ -275,8 +275,7 @@ pub(crate) fn render(
     }
     // What goes back is collected like an output, behind those of the topics.
     for (output_idx, (_, step)) in plan.ends().enumerate() {
-        let types = plan.steps[step.index()].schema.types();
-        render_sink(walk.rows(step), types, output_idx, Rc::clone(recorder), &probe);
+        render_sink(walk.rows(step), output_idx, Rc::clone(recorder), &probe);
     }
     // Steps that nobody reads still count and err, so the probe waits for them too.
     let is_read: BTreeSet<StepId> =

@@ -9,16 +9,12 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use arqon_types::Type;
-
 use crate::batch::{Batch, Batches};
-use crate::keyed::pack_columns;
 use crate::recorder::Recorder;
 
-/// Writes a stream of rows of `types` to an output; `probe` then knows when an epoch is complete.
+/// Writes a stream of rows to an output; `probe` then knows when an epoch is complete.
 pub(crate) fn render_sink(
     input: Batches<'_>,
-    types: Vec<Type>,
     output_idx: usize,
     recorder: Rc<RefCell<Recorder>>,
     probe: &ProbeHandle<u64>,
@@ -27,12 +23,8 @@ pub(crate) fn render_sink(
         .unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "Sink", move |_, _| {
             move |input, _output| {
                 input.for_each(|_, batch| {
-                    let rows = std::mem::take(&mut batch.rows);
-                    let mut recorder = recorder.borrow_mut();
-                    let output = &mut recorder.epoch(batch.time).outputs[output_idx];
-                    output.extend(rows.diffs.iter().enumerate().map(|(row_idx, diff)| {
-                        (pack_columns(&rows.columns, &types, row_idx), *diff)
-                    }));
+                    let rows = Rc::unwrap_or_clone(std::mem::take(&mut batch.rows));
+                    recorder.borrow_mut().epoch(batch.time).outputs[output_idx].push(rows);
                 });
             }
         })

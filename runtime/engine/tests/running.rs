@@ -7,8 +7,8 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, FeedError,
-    StartError, TopicInput,
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, FeedError, RowOutput, StartError,
+    TopicInput,
 };
 use arqon_operators::{AggregateFunction, Expr};
 use arqon_plan::{
@@ -48,7 +48,7 @@ fn broken_plan() -> DataflowPlan {
     plan.build()
 }
 
-fn collections(outputs: &[EpochOutput]) -> BTreeMap<String, Relation> {
+fn collections(outputs: &[RowOutput]) -> BTreeMap<String, Relation> {
     let mut folded = BTreeMap::new();
     for output in outputs {
         fold(&mut folded, output);
@@ -281,7 +281,7 @@ fn what_does_not_fit_is_refused_and_nothing_of_it_is_taken() {
     let plan = copy_plan(Discipline::Events, &[]);
     let (sender, outputs) = channel();
     let dataflow = Dataflow::start(plan, EngineOptions::default(), move |output| {
-        sender.send(output).unwrap();
+        sender.send(output.into_rows()).unwrap();
     })
     .unwrap();
     let feed = |epoch, topic: &str, changes| {
@@ -305,7 +305,7 @@ fn what_does_not_fit_is_refused_and_nothing_of_it_is_taken() {
         Err(FeedError::Order { last: Epoch(3), given: Epoch(3) })
     );
     dataflow.finish().unwrap();
-    let outputs: Vec<EpochOutput> = outputs.iter().collect();
+    let outputs: Vec<RowOutput> = outputs.iter().collect();
     assert_eq!(outputs.len(), 1);
     assert_eq!(outputs[0].deltas[0].updates.len(), 1);
 }

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use arqon_engine::{Changes, Dataflow, EpochInput, EpochOutput, Feedback, TopicInput};
+use arqon_engine::{Changes, Dataflow, EpochInput, Feedback, RowOutput, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_shield::{ShutdownHandle, ToBus, ToClient};
 use arqon_spine::{
@@ -86,7 +86,7 @@ pub(crate) enum Command {
 /// The three ears of the hub.
 pub(crate) struct Ears {
     pub(crate) edge: mpsc::Receiver<ToBus>,
-    pub(crate) outputs: mpsc::Receiver<EpochOutput>,
+    pub(crate) outputs: mpsc::Receiver<RowOutput>,
     pub(crate) commands: mpsc::Receiver<Command>,
 }
 
@@ -332,7 +332,7 @@ impl Hub {
         }
     }
 
-    fn applied(&mut self, output: Option<EpochOutput>) {
+    fn applied(&mut self, output: Option<RowOutput>) {
         let Some(output) = output else {
             self.failure.get_or_insert_with(|| "the engine has ended".to_owned());
             return;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 
-use arqon_engine::{Dataflow, EngineOptions, EpochOutput, TopicInput};
+use arqon_engine::{Dataflow, EngineOptions, RowOutput, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_shield::{
     ListenError, Listener, Settings, TO_BUS_MAX, TokenError, TokenRequest, TokenSecret,
@@ -101,7 +101,7 @@ impl Server {
     pub fn start(
         plan: DataflowPlan,
         options: ServerOptions,
-        mut on_output: impl FnMut(&EpochOutput) + Send + 'static,
+        mut on_output: impl FnMut(&RowOutput) + Send + 'static,
     ) -> Result<Self, StartError> {
         install_crypto();
         let limits =
@@ -122,6 +122,7 @@ impl Server {
         let (commands, commands_ear) = mpsc::channel(COMMANDS_MAX);
         let hub_plan = plan.clone();
         let dataflow = Dataflow::start(plan, options.engine, move |output| {
+            let output = output.into_rows();
             on_output(&output);
             // A hub that is gone has ended, and nobody waits for this any more.
             let _ = outputs_in.blocking_send(output);

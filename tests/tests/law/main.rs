@@ -14,7 +14,7 @@ mod cycles;
 
 use std::collections::BTreeMap;
 
-use arqon_engine::{BackendChoice, CounterKind, Counts, EpochOutput, Feedback, NodeCounts};
+use arqon_engine::{BackendChoice, CounterKind, Counts, Feedback, NodeCounts, RowOutput};
 use arqon_plan::{DataflowPlan, Frame, Operator};
 use arqon_tests::generator;
 use arqon_tests::oracle::{Answer, Inputs, evaluate};
@@ -118,7 +118,7 @@ fn check(
     let mut sums = Answer::default();
     let outputs = run(plan, epochs, backend, n_workers);
     if backend == BackendChoice::Hash {
-        let counted: Vec<EpochOutput> = outputs.iter().map(|(_, output)| output.clone()).collect();
+        let counted: Vec<RowOutput> = outputs.iter().map(|(_, output)| output.clone()).collect();
         check_counts(seed, text, plan, &counted);
     }
     let mut back: Vec<Message> = Vec::new();
@@ -155,7 +155,7 @@ fn check(
 }
 
 /// Rows that came are on time, late or faulty; and of windows that have all closed nothing is held.
-fn check_counts(seed: u64, text: &str, plan: &DataflowPlan, outputs: &[EpochOutput]) {
+fn check_counts(seed: u64, text: &str, plan: &DataflowPlan, outputs: &[RowOutput]) {
     let n_fed = plan.topics.iter().filter(|topic| plan.is_fed(&topic.name)).count();
     let mut counter = n_fed;
     for (idx, step) in plan.steps.iter().enumerate() {
@@ -194,7 +194,7 @@ fn check_counts(seed: u64, text: &str, plan: &DataflowPlan, outputs: &[EpochOutp
 }
 
 /// Adds the deltas of one epoch, asserting that they are canonical.
-fn fold(sums: &mut Answer, output: &EpochOutput, seed: u64) {
+fn fold(sums: &mut Answer, output: &RowOutput, seed: u64) {
     for batch in &output.deltas {
         let mut canonical = batch.updates.clone();
         arqon_types::consolidate(&mut canonical);
@@ -221,7 +221,7 @@ fn fold(sums: &mut Answer, output: &EpochOutput, seed: u64) {
 }
 
 /// Steps without state lose no row, in whatever round it comes; some put out several for one.
-fn conserved(output: &EpochOutput, seed: u64, text: &str) {
+fn conserved(output: &RowOutput, seed: u64, text: &str) {
     for NodeCounts { address, kind, counts, .. } in &output.stats.nodes {
         let refused = counts.filtered.changes + counts.errors.changes + counts.late.changes;
         let n_out = counts.output.changes + refused;

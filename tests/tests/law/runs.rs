@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use arqon_compiler::{Options, compile};
 use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, Feedback, TopicInput,
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Feedback, RowOutput, TopicInput,
 };
 use arqon_plan::DataflowPlan;
 use arqon_tests::corpus::errors;
@@ -72,16 +72,16 @@ pub(crate) fn run(
     epochs: &[Vec<Message>],
     backend: BackendChoice,
     n_workers: usize,
-) -> Vec<(Origin, EpochOutput)> {
+) -> Vec<(Origin, RowOutput)> {
     let (sender, receiver) = mpsc::channel();
     let options = EngineOptions { n_workers, backend };
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
-        let _ = sender.send(output);
+        let _ = sender.send(output.into_rows());
     })
     .expect("the engine starts");
     let mut epoch = Epoch(0);
     let mut origins = Vec::new();
-    let mut outputs: Vec<EpochOutput> = Vec::new();
+    let mut outputs: Vec<RowOutput> = Vec::new();
     let mut settle = |epoch: &mut Epoch, origins: &mut Vec<Origin>| {
         for _ in 0..FEEDBACKS_MAX {
             outputs.extend(receiver.iter().take(origins.len() - outputs.len()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arqon_engine::{BackendChoice, EpochOutput};
+use arqon_engine::{BackendChoice, RowOutput};
 use arqon_tests::random::Random;
 use arqon_tests::updates::Message;
 use arqon_types::{Change, DeltaBatch, Row, TopicName, Value};
@@ -28,7 +28,7 @@ fn retractions_of_unknown_rows_change_nothing() {
         let n_workers = *random.pick(&[1, 1, 2, 4]);
         let told = |epochs| {
             let outputs = run(&plan, epochs, backend, n_workers);
-            outputs.into_iter().map(|(_, output)| output).collect::<Vec<EpochOutput>>()
+            outputs.into_iter().map(|(_, output)| output).collect::<Vec<RowOutput>>()
         };
         let (got, wanted) = (told(&with), told(&without));
         let place = format!("seed {seed}, {backend:?}, {n_workers} workers\n{text}");
@@ -91,12 +91,12 @@ fn without_refused(epochs: &[Vec<Message>]) -> (Vec<Vec<Message>>, Vec<Vec<Strin
 }
 
 /// What the epoch says of all but the topic's errors.
-fn others(output: &EpochOutput) -> Vec<&DeltaBatch> {
+fn others(output: &RowOutput) -> Vec<&DeltaBatch> {
     output.deltas.iter().filter(|batch| batch.topic.as_str() != ERRORS).collect()
 }
 
 /// The codes of the topic's errors, each as often as it came.
-fn unknown_rows(output: &EpochOutput) -> Vec<String> {
+fn unknown_rows(output: &RowOutput) -> Vec<String> {
     let mut codes = Vec::new();
     for batch in output.deltas.iter().filter(|batch| batch.topic.as_str() == ERRORS) {
         for update in &batch.updates {
@@ -108,7 +108,7 @@ fn unknown_rows(output: &EpochOutput) -> Vec<String> {
     codes
 }
 
-fn never_below_zero(outputs: &[EpochOutput], place: &str) {
+fn never_below_zero(outputs: &[RowOutput], place: &str) {
     let mut sums: BTreeMap<(&TopicName, &Row), i64> = BTreeMap::new();
     for output in outputs {
         for batch in &output.deltas {

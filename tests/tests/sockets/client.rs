@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arqon_compiler::{Options, compile};
-use arqon_engine::{EngineOptions, EpochOutput};
+use arqon_engine::{EngineOptions, RowOutput};
 use arqon_proto::Encoding;
 use arqon_server::{EdgeOptions, EpochClock, Idle, Server, ServerOptions, random_secret};
 use arqon_shield::Settings;
@@ -26,7 +26,7 @@ pub(crate) fn server(circuit: &str) -> Server {
 /// As [`server`]; `on_output` hears of each epoch.
 pub(crate) fn server_with(
     circuit: &str,
-    on_output: impl FnMut(&EpochOutput) + Send + 'static,
+    on_output: impl FnMut(&RowOutput) + Send + 'static,
 ) -> Server {
     server_of(circuit, (None, Idle::Tick), on_output)
 }
@@ -35,7 +35,7 @@ pub(crate) fn server_with(
 pub(crate) fn server_of(
     circuit: &str,
     (clock, idle): (Option<Box<dyn EpochClock>>, Idle),
-    on_output: impl FnMut(&EpochOutput) + Send + 'static,
+    on_output: impl FnMut(&RowOutput) + Send + 'static,
 ) -> Server {
     let compiled = compile(circuit, "circuit.yaml", &Options::default());
     let plan = compiled.dataflow.expect("the circuit compiles");

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arqon_engine::{Changes, EpochOutput, TopicInput};
+use arqon_engine::{Changes, RowOutput, TopicInput};
 use arqon_server::{Cause, EpochClock, Idle, Recorded, Server, UnixClock};
 use arqon_types::{Change, DeltaBatch, Epoch, TopicName, Value};
 use serde_json::{Value as Json, json};
@@ -36,7 +36,7 @@ access:
 
 type Outputs = Arc<Mutex<Vec<(Epoch, Vec<DeltaBatch>)>>>;
 
-fn keep(outputs: &Outputs) -> impl FnMut(&EpochOutput) + Send + 'static {
+fn keep(outputs: &Outputs) -> impl FnMut(&RowOutput) + Send + 'static {
     let outputs = Arc::clone(outputs);
     move |output| outputs.lock().unwrap().push((output.epoch, output.deltas.clone()))
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use arqon_engine::EpochOutput;
+use arqon_engine::RowOutput;
 use arqon_tests::random::Random;
 use serde_json::{Value as Json, json};
 
@@ -161,7 +161,7 @@ fn held_of(readings: &BTreeMap<i64, Reading>) -> Held {
 }
 
 /// Adds up the errors of each node.
-fn count(output: &EpochOutput, counts: &Mutex<BTreeMap<String, i64>>) {
+fn count(output: &RowOutput, counts: &Mutex<BTreeMap<String, i64>>) {
     let mut counts = counts.lock().unwrap();
     for node in &output.stats.nodes {
         *counts.entry(node.node.to_string()).or_default() += node.counts.errors.net;

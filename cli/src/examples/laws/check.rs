@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arqon_compiler::Law;
 use arqon_engine::{
-    BackendChoice, CounterKind, Counts, EngineOptions, EpochOutput, NodeCounts, TopicInput,
+    BackendChoice, CounterKind, Counts, EngineOptions, NodeCounts, RowOutput, TopicInput,
 };
 use arqon_plan::DataflowPlan;
 use arqon_types::{Change, Discipline, Float, TopicName};
@@ -64,7 +64,7 @@ pub(super) struct Subject<'s> {
 
 /// What comes of epochs.
 pub(super) type Engine =
-    fn(&DataflowPlan, EngineOptions, Vec<Vec<TopicInput>>) -> Result<Vec<EpochOutput>, Failure>;
+    fn(&DataflowPlan, EngineOptions, Vec<Vec<TopicInput>>) -> Result<Vec<RowOutput>, Failure>;
 
 /// One worker on hash operators: what the other runs are compared with.
 const PLAIN: EngineOptions = EngineOptions { n_workers: 1, backend: BackendChoice::Hash };
@@ -103,7 +103,7 @@ fn run(
     subject: Subject<'_>,
     options: EngineOptions,
     epochs: &Epochs,
-) -> Result<Vec<EpochOutput>, Failure> {
+) -> Result<Vec<RowOutput>, Failure> {
     (subject.engine)(subject.plan, options, fed(epochs))
 }
 
@@ -206,11 +206,11 @@ fn workers(
 /// Compares runs epoch by epoch.
 fn same_deltas(
     subject: Subject<'_>,
-    (expected, found): (&[EpochOutput], &[EpochOutput]),
+    (expected, found): (&[RowOutput], &[RowOutput]),
     epochs: &Epochs,
     what: impl Fn(usize) -> String,
 ) -> Option<Violation> {
-    let changes = |output: &EpochOutput| -> State {
+    let changes = |output: &RowOutput| -> State {
         let topics = output.deltas.iter().map(|delta| &delta.topic);
         topics.map(|topic| (topic.clone(), changes_of(&output.deltas, topic))).collect()
     };
@@ -249,7 +249,7 @@ fn delete(
     epochs.extend(cut(&tables));
     epochs.extend(cut(&deletions));
     let after = run(subject, PLAIN, &epochs)?;
-    let last = |outputs: &[EpochOutput]| {
+    let last = |outputs: &[RowOutput]| {
         let mut state = State::new();
         for output in outputs {
             add(&mut state, output);
@@ -354,7 +354,7 @@ fn conservation(subject: Subject<'_>, messages: &[Message]) -> Result<Option<Vio
 }
 
 /// The counters of all epochs together.
-fn totals(outputs: &[EpochOutput]) -> Vec<NodeCounts> {
+fn totals(outputs: &[RowOutput]) -> Vec<NodeCounts> {
     let mut totals: Vec<NodeCounts> = Vec::new();
     for output in outputs {
         for (at, node) in output.stats.nodes.iter().enumerate() {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::channel;
 
 use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, RowOutput, TopicInput,
 };
 use arqon_operators::{Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, GroupPlan, Place};
 use arqon_plan::{
@@ -161,11 +161,11 @@ pub(crate) fn run(
     n_workers: usize,
     backend: BackendChoice,
     epochs: &[EpochInput],
-) -> Vec<EpochOutput> {
+) -> Vec<RowOutput> {
     let (sender, outputs) = channel();
     let options = EngineOptions { n_workers, backend };
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
-        sender.send(output).unwrap();
+        sender.send(output.into_rows()).unwrap();
     })
     .unwrap();
     for epoch in epochs {
@@ -176,7 +176,7 @@ pub(crate) fn run(
 }
 
 /// Adds an output's deltas to the collections they belong to.
-pub(crate) fn fold(collections: &mut BTreeMap<TopicName, Relation>, output: &EpochOutput) {
+pub(crate) fn fold(collections: &mut BTreeMap<TopicName, Relation>, output: &RowOutput) {
     for delta in &output.deltas {
         assert_eq!((delta.lower, delta.upper), (output.epoch, output.epoch.next()));
         assert!(!delta.updates.is_empty());
@@ -680,7 +680,7 @@ pub(crate) fn check(
 }
 
 /// At stateless steps what came in went out, was filtered or erred, with signs.
-pub(crate) fn conserved(plan: &DataflowPlan, output: &EpochOutput) {
+pub(crate) fn conserved(plan: &DataflowPlan, output: &RowOutput) {
     for step in &plan.steps {
         let addresses: Vec<&str> = match &step.operator {
             Operator::Map(map) => map.stages.iter().map(|stage| &*stage.address).collect(),
