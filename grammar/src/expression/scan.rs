@@ -344,7 +344,11 @@ impl<'a> Scan<'a, '_> {
             Some("durations are whole numbers with ns, us, ms, s, m, h or d, at most 292 years")
         };
         let number = literal::without_zeros(text);
-        if self.is_group_of_digits(token) {
+        if let Some((start, end)) = self.date_around(token) {
+            if token.end == end {
+                self.date_of_numbers(start, end);
+            }
+        } else if self.is_group_of_digits(token) {
             let span = self.source.span(token.start - 1, token.start);
             self.diagnostics.push(
                 Diagnostic::new(
@@ -355,7 +359,7 @@ impl<'a> Scan<'a, '_> {
                 .help("the digits of a number are grouped by `_`: `1_000`")
                 .fix(span, "_", "write `_`"),
             );
-        } else if let Some(meant) = number.filter(|_| is_plain && !self.is_of_date(token)) {
+        } else if let Some(meant) = number.filter(|_| is_plain) {
             let message = format!("`{}` begins with a zero", shorten(text));
             let span = self.source.span(token.start, token.end);
             let diagnostic = Diagnostic::new(code::expression::LITERAL, span, message)
@@ -386,11 +390,27 @@ impl<'a> Scan<'a, '_> {
             && number.is_some_and(|number| number.end + 1 == token.start)
     }
 
-    /// Whether a number is the month or day of `2026-01-01`, which is told when it is typed.
-    fn is_of_date(&self, token: Token) -> bool {
-        let before = &self.source.own()[..token.start];
-        let year = before.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit());
-        before.ends_with('-') && before[year.len()..].starts_with(|c: char| c.is_ascii_digit())
+    /// Where the date stands whose year, month or day a number is, as in `2026-01-01`.
+    fn date_around(&self, token: Token) -> Option<(usize, usize)> {
+        let text = self.source.own();
+        let is_part = |c: char| c == '-' || c.is_ascii_digit();
+        let start = text[..token.start].trim_end_matches(is_part).len();
+        let rest = text[token.end..].trim_start_matches(is_part);
+        let end = text.len() - rest.len();
+        literal::is_date(&text[start..end]).then_some((start, end))
+    }
+
+    /// Three numbers that look like a date are two subtractions.
+    fn date_of_numbers(&mut self, start: usize, end: usize) {
+        let date = &self.source.own()[start..end];
+        let message = format!("`{date}` is no date, but a number less two others");
+        let help = format!(
+            "a date is written d\"{date}\", a time t\"{date}T00:00:00Z\"; a subtraction has spaces"
+        );
+        self.diagnostics.push(
+            Diagnostic::new(code::expression::LITERAL, self.source.span(start, end), message)
+                .help(help),
+        );
     }
 
     fn judge_text(&mut self, token: Token) {
