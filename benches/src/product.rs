@@ -48,18 +48,18 @@ impl KeyKind {
     /// The column of these keys.
     fn column(self, numbers: impl Iterator<Item = u64>) -> Column {
         let mut column = Column::with_capacity(&self.ty(), numbers.size_hint().0);
-        numbers.for_each(|key| self.push(&mut column, key));
+        numbers.for_each(|key| push_key(&mut column, key));
         column
     }
+}
 
-    /// Appends a key to such a column.
-    #[inline]
-    fn push(self, column: &mut Column, key: u64) {
-        match column {
-            Column::String(texts) => texts.push(Name::of(key).as_str()),
-            Column::Int(keys) => keys.push(signed(key)),
-            other => panic!("a key is text or a number, and not {other:?}"),
-        }
+/// Appends a key to a column of keys.
+#[inline]
+fn push_key(column: &mut Column, key: u64) {
+    match column {
+        Column::String(texts) => texts.push(Name::of(key).as_str()),
+        Column::Int(keys) => keys.push(signed(key)),
+        other => panic!("a key is text or a number, and not {other:?}"),
     }
 }
 
@@ -189,7 +189,7 @@ pub fn stateless(size: Size, build: Build) -> Sample {
         let mut keys = Column::with_capacity(&build.keys.ty(), n_rows);
         for event in rows.map(event) {
             ids.push(event.id);
-            build.keys.push(&mut keys, event.key);
+            push_key(&mut keys, event.key);
             values.push(event.value);
             times.push(event.at);
         }
