@@ -195,7 +195,9 @@ mod tests {
             consolidate(&mut updates);
             let columns = batches.iter().map(|rows| {
                 let mut batch = ColumnBatch::empty(&types);
-                rows.iter().for_each(|(row, diff)| batch.push(row, *diff));
+                for (row, diff) in rows {
+                    batch.push(row, *diff);
+                }
                 batch
             });
             let rows = consolidate_columns(columns.collect());
@@ -204,7 +206,9 @@ mod tests {
             prop_assert_eq!(DeltaBatch::from(delta).updates, updates.clone());
             // What stands in order already is left as it is.
             let mut batch = ColumnBatch::empty(&types);
-            updates.iter().for_each(|update| batch.push(&update.row, update.diff));
+            for update in &updates {
+                batch.push(&update.row, update.diff);
+            }
             let again = consolidate_columns(vec![batch]);
             let rows: Vec<Row> = (0..again.len()).map(|at| again.row(at, &types)).collect();
             prop_assert!(rows.iter().eq(updates.iter().map(|update| &update.row)));
