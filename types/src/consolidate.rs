@@ -1,5 +1,5 @@
-//! Consolidation of columns: equal rows are added up, what cancels is dropped, and the rest stands in
-//! canonical order: retractions before insertions, then by row.
+//! Consolidation of columns: equal rows are added up, what cancels is dropped, and the rest stands
+//! in canonical order: retractions before insertions, then by row.
 
 use std::cmp::Ordering;
 
