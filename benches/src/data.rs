@@ -145,8 +145,8 @@ impl Name {
     }
 
     /// The number whose text this is.
-    pub fn number(text: &str) -> u64 {
-        text.bytes().skip(4).fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+    pub fn number(text: &[u8]) -> u64 {
+        text[4..].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
     }
 }
 

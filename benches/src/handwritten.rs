@@ -34,7 +34,7 @@ impl Key for String {
     }
 
     fn number(&self) -> u64 {
-        Name::number(self)
+        Name::number(self.as_bytes())
     }
 }
 

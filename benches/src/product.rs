@@ -66,7 +66,7 @@ fn push_key(column: &mut Column, key: u64) {
 /// The number of the key at `row_idx` of an answer.
 fn key_number(column: &Column, row_idx: usize) -> u64 {
     match column {
-        Column::String(texts) => Name::number(texts.get(row_idx)),
+        Column::String(texts) => Name::number(texts.bytes(row_idx)),
         other => u64::try_from(int(other, row_idx)).expect("keys are not negative"),
     }
 }

@@ -3,11 +3,13 @@
 
 use arqon_types::{Column, StringColumn, Type, Value};
 
-use crate::cells::{Cells, Output, Presence, RowErrors, Texts, View, merge_errors, with_presence};
+use crate::cells::{
+    Cells, Operand, Output, Presence, RowErrors, Texts, View, merge_errors, with_presence,
+};
 use crate::civil::{self, DAY};
 use crate::function::Function;
 use crate::invoke::{invoke, looks_at_options};
-use crate::kernel::{Frame, normal};
+use crate::kernel::{Frame, normal, zip};
 use crate::pattern;
 use crate::stable_hash::stable_hash_int;
 
@@ -76,7 +78,7 @@ pub(crate) fn call<'a>(
     Output::of(column, merge_errors(errors, own))
 }
 
-/// The plain values of functions that never fail, if there is a loop for them.
+/// The plain values of functions for which there is a loop, as long as none of them fails.
 fn fast(
     function: Function,
     views: &[View<'_>],
@@ -109,6 +111,7 @@ fn fast(
         Some(Column::Int((0..n_rows).map(|at| f(x.at(at).rem_euclid(DAY))).collect()))
     };
     match function {
+        F::Div => quotients(views, n_rows),
         F::Abs => float(f64::abs),
         F::Round if views.len() == 1 => float(f64::round_ties_even),
         F::Floor => float(f64::floor),
@@ -157,6 +160,16 @@ fn fast(
         }
         _ => None,
     }
+}
+
+/// Truncated quotients, if all of them exist.
+fn quotients(views: &[View<'_>], n_rows: usize) -> Option<Column> {
+    let (a, b) = (views[0].ints()?, views[1].ints()?);
+    if let Operand::Constant(divisor @ 1..) = b {
+        return Some(Column::Int(zip(n_rows, a, b, |a, _| a / divisor)));
+    }
+    let quotients = (0..n_rows).map(|at| a.at(at).checked_div(b.at(at)));
+    quotients.collect::<Option<Vec<i64>>>().map(Column::Int)
 }
 
 fn extreme(function: Function, views: &[View<'_>], n_rows: usize) -> Option<Column> {

@@ -114,7 +114,7 @@ fn stateless(run: Run) -> Sample {
     let output: Out<OrdZSet<Event>> = output;
     let mut answer = Answer::default();
     let weight = |Tup4(id, key, value, at): Event, (): ()| {
-        event_weight(id, Name::number(&key), value.into_inner(), at)
+        event_weight(id, Name::number(key.as_bytes()), value.into_inner(), at)
     };
     let load = run.load(
         |rows| {
@@ -145,7 +145,7 @@ fn aggregate(run: Run) -> Sample {
     let output: Out<OrdIndexedZSet<String, Tup2<Tup2<i64, i64>, i64>>> = output;
     let mut answer = Answer::default();
     let weight = |key: String, Tup2(Tup2(n, total), most): Tup2<Tup2<i64, i64>, i64>| {
-        sums_weight(Name::number(&key), n, total, most)
+        sums_weight(Name::number(key.as_bytes()), n, total, most)
     };
     let row = |(idx, diff): (u64, i64)| {
         let (key, value) = reading(idx);
@@ -186,7 +186,7 @@ fn join(run: Run) -> Sample {
     let output: Out<OrdIndexedZSet<String, Tup2<i64, i64>>> = output;
     let mut answer = Answer::default();
     let weight = |group: String, Tup2(n, total): Tup2<i64, i64>| {
-        sums_weight(Name::number(&group), n, total, 0)
+        sums_weight(Name::number(group.as_bytes()), n, total, 0)
     };
     let left_row = |(idx, diff): (u64, i64)| {
         let (key, amount) = left(idx, n_keys);

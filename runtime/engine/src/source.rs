@@ -113,6 +113,14 @@ impl Places {
             Self::Each(places) => places[idx],
         }
     }
+
+    /// Adds the place of one more change, wherever it is.
+    fn push(&mut self, place: i64) {
+        match self {
+            Self::Each(places) => places.push(place),
+            Self::From(_) => unreachable!("rows that come one by one each have their place"),
+        }
+    }
 }
 
 /// How the rows of a source are read.
@@ -132,7 +140,7 @@ pub(crate) struct Fed {
     /// The rows; once they leave the source with their marks as last column, if they carry any.
     pub(crate) rows: ColumnBatch,
     /// The place of each row in the log, unless they are read as rows only.
-    pub(crate) places: Vec<i64>,
+    pub(crate) places: Places,
     /// How they are read.
     pub(crate) read_as: ReadAs,
     /// The marks, as long as they are beside the rows.
@@ -140,7 +148,7 @@ pub(crate) struct Fed {
 }
 
 impl Fed {
-    fn new(read_as: ReadAs, rows: ColumnBatch, places: Vec<i64>, marks: Vec<i64>) -> Self {
+    fn new(read_as: ReadAs, rows: ColumnBatch, places: Places, marks: Vec<i64>) -> Self {
         Self { rows, places, read_as, marks }
     }
 
@@ -152,7 +160,8 @@ impl Fed {
     /// The rows, each with its place as last field.
     pub(crate) fn placed(&self) -> ColumnBatch {
         let mut rows = self.rows.clone();
-        rows.columns.push(Column::Int(self.places.clone()));
+        let places = (0..rows.len()).map(|idx| self.places.at(idx));
+        rows.columns.push(Column::Int(places.collect()));
         rows
     }
 }
@@ -457,7 +466,7 @@ impl Source {
         let mut touched = Touched::default();
         // Rows that come one by one share a batch, however many messages brought them.
         let nothing = ColumnBatch::empty(&self.types);
-        let mut single = Fed::new(ReadAs::Both, nothing, Vec::new(), Vec::new());
+        let mut single = Fed::new(ReadAs::Both, nothing, Places::Each(Vec::new()), Vec::new());
         for Part { changes, places, marks } in parts {
             match changes {
                 Changes::Errors(errors) => self.pass_errors(epoch, errors),
@@ -467,7 +476,6 @@ impl Source {
                     }
                     Discipline::Events | Discipline::Delta => {
                         self.insert_columns(&batch);
-                        let places = (0..batch.len()).map(|idx| places.at(idx)).collect();
                         batches.push(Fed::new(ReadAs::Both, batch, places, marks));
                     }
                 },
@@ -675,7 +683,7 @@ impl Source {
             push_packed(&mut rows, row, &self.types, *diff);
         }
         let marks = log.iter().filter_map(|(change, _)| change.mark).collect();
-        let places = log.iter().map(|(_, place)| *place).collect();
+        let places = Places::Each(log.iter().map(|(_, place)| *place).collect());
         Fed::new(ReadAs::Log, rows, places, marks)
     }
 
@@ -687,7 +695,7 @@ impl Source {
             push_packed(&mut batch, row, &self.types, *diff);
             marks.extend(*mark);
         }
-        let fed = |batch, marks| Fed::new(ReadAs::Rows, batch, Vec::new(), marks);
+        let fed = |batch, marks| Fed::new(ReadAs::Rows, batch, Places::Each(Vec::new()), marks);
         let State::Keyed(rows) = &self.state else { return fed(batch, marks) };
         let mut n_ignored = 0;
         let mut n_held = 0;
