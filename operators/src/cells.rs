@@ -46,6 +46,12 @@ impl<'a> Rows<'a> {
         self.count == 0
     }
 
+    /// How many rows, if they are all of a batch.
+    pub(crate) fn n_unselected(&self) -> Option<u32> {
+        let is_whole = self.selection.is_none();
+        is_whole.then(|| index(self.count))
+    }
+
     /// Where the row at `position` stands in the columns.
     pub(crate) fn row_idx(&self, position: usize) -> usize {
         self.selection.map_or(position, |selection| selection[position] as usize)

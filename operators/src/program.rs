@@ -11,7 +11,7 @@ use crate::branch::{Choice, Part, merge_parts, with_presence_kept};
 use crate::call_kernel;
 use crate::cast_kernel;
 use crate::cells::{
-    Cells, Output, Presence, RowErrors, Rows, View, index, merge_errors, with_presence,
+    Cells, Operand, Output, Presence, RowErrors, Rows, View, index, merge_errors, with_presence,
 };
 use crate::eval::{concat, eval};
 use crate::expr::{BinaryOp, Expr, UnaryOp};
@@ -79,6 +79,11 @@ impl Program {
         let output = self.root.run(rows);
         let (_, view) = output.cells.split();
         let truth = view.bools().expect("a condition is a bool");
+        if let (Operand::Slice(truth), [], Some(n_rows)) =
+            (truth, output.errors.as_slice(), rows.n_unselected())
+        {
+            return Selected { selection: true_positions(truth, n_rows), errors: Vec::new() };
+        }
         let mut failed = output.errors.iter().map(|(position, _)| *position).peekable();
         let mut selection = Vec::with_capacity(rows.len());
         for position in 0..rows.len() {
@@ -90,6 +95,18 @@ impl Program {
         drop(failed);
         Selected { selection, errors: output.errors }
     }
+}
+
+/// Where it is true, without a branch that depends on it: which rows pass cannot be foreseen.
+fn true_positions(truth: &[bool], n_rows: u32) -> Vec<u32> {
+    let mut positions = vec![0; truth.len() + 1];
+    let mut n_true = 0;
+    for (is_true, position) in truth.iter().zip(0..n_rows) {
+        positions[n_true] = position;
+        n_true += usize::from(*is_true);
+    }
+    positions.truncate(n_true);
+    positions
 }
 
 impl Node {
@@ -264,11 +281,11 @@ fn chain<'a>(operands: &[Node], unit: bool, rows: Rows<'_>) -> Output<'a> {
             let (_, view) = output.cells.split();
             let truth = view.bools().expect("typing wants bools");
             match truth {
-                crate::cells::Operand::Slice(truth) => {
+                Operand::Slice(truth) => {
                     open.iter_mut().zip(truth).for_each(|(open, truth)| *open &= *truth == unit);
                 }
-                crate::cells::Operand::Constant(truth) if truth != unit => open.fill(false),
-                crate::cells::Operand::Constant(_) => {}
+                Operand::Constant(truth) if truth != unit => open.fill(false),
+                Operand::Constant(_) => {}
             }
             errors = close_failed(&mut open, errors, output.errors);
         }
