@@ -346,3 +346,17 @@ fn tests_are_checked() {
         ],
     );
 }
+
+#[test]
+fn places_stand_between_characters() {
+    let text = "arqon: 1\ncircuit: shop\ntopics:\n        🦀  part: 1\n  late: { edge: out }\n";
+    let (_, diagnostics) = parse_circuit(text, &ParseOptions::default());
+    let spans: Vec<_> = diagnostics
+        .iter()
+        .flat_map(|fault| fault.secondary.iter().map(|it| it.span).chain([fault.primary.span]))
+        .collect();
+    assert!(spans.len() > 1, "{diagnostics:?}");
+    for span in spans {
+        assert!(text.get(span.start as usize..span.end as usize).is_some(), "{diagnostics:?}");
+    }
+}

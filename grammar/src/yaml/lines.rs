@@ -189,11 +189,13 @@ impl<'t> Lines<'t> {
             None => above.to_string(),
         };
         let n_word = line[found..].find([' ', ':']).unwrap_or(line.len() - found).max(1);
+        let first_above = self.text[line_above + above..].chars().next();
+        let n_first = first_above.map_or(0, char::len_utf8);
         let message = format!("this line is indented by {found} blanks, and {fits} would fit");
         Some(
             syntax(own + found, own + found + n_word.min(line.len() - found), message)
                 .secondary(
-                    span(line_above + above, line_above + above + 1),
+                    span(line_above + above, line_above + above + n_first),
                     format!("indented by {above}"),
                 )
                 .help("indent all entries of one list or map alike, by spaces"),

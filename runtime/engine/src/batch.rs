@@ -4,12 +4,15 @@
 
 use std::rc::Rc;
 
+use differential_dataflow::AsCollection;
+use differential_dataflow::dynamic::feedback_summary;
 use differential_dataflow::dynamic::pointstamp::PointStamp;
 use differential_dataflow::lattice::Lattice;
 use timely::Accountable;
 use timely::dataflow::Stream;
 use timely::order::Product;
 use timely::progress::Timestamp;
+use timely::progress::timestamp::Refines;
 
 use arqon_types::{ColumnBatch, PackedRow};
 
@@ -28,12 +31,73 @@ impl Moment for u64 {
     }
 }
 
-/// An epoch, and the rounds of the loops around, the outermost first.
-pub(crate) type Round = Product<u64, PointStamp<u64>>;
+/// When rows change within loops: the epoch, and the rounds of the loops around.
+pub(crate) trait Rounds: Moment + Refines<u64> {
+    /// When what comes in from outside changes.
+    fn entered(epoch: u64) -> Self;
 
-impl Moment for Round {
+    /// One round more of the loop of this level; the outermost is of level 1.
+    fn one_more(level: usize) -> Self::Summary;
+
+    /// Which round of the loop of this level it is.
+    fn round(&self, level: usize) -> u64;
+
+    /// Rows that leave the loop of this level, and stay in those around.
+    fn leave(rows: KeyedRows<'_, Self>, level: usize) -> KeyedRows<'_, Self>;
+}
+
+/// An epoch, and the rounds of the loops around, the outermost first.
+pub(crate) type Nested = Product<u64, PointStamp<u64>>;
+
+impl Moment for Nested {
     fn epoch(&self) -> u64 {
         self.outer
+    }
+}
+
+impl Rounds for Nested {
+    fn entered(epoch: u64) -> Self {
+        Self::new(epoch, PointStamp::default())
+    }
+
+    fn one_more(level: usize) -> Self::Summary {
+        Product::new(Default::default(), feedback_summary::<u64>(level, 1))
+    }
+
+    fn round(&self, level: usize) -> u64 {
+        self.inner.get(level - 1).copied().unwrap_or_default()
+    }
+
+    fn leave(rows: KeyedRows<'_, Self>, level: usize) -> KeyedRows<'_, Self> {
+        rows.as_collection().leave_dynamic(level).inner
+    }
+}
+
+/// An epoch, and the rounds of a loop that has no other in it: two plain numbers, which most loops
+/// need, and which are a third as large.
+pub(crate) type Single = Product<u64, u64>;
+
+impl Moment for Single {
+    fn epoch(&self) -> u64 {
+        self.outer
+    }
+}
+
+impl Rounds for Single {
+    fn entered(epoch: u64) -> Self {
+        Self::new(epoch, 0)
+    }
+
+    fn one_more(_level: usize) -> Self::Summary {
+        Product::new(Default::default(), 1)
+    }
+
+    fn round(&self, _level: usize) -> u64 {
+        self.inner
+    }
+
+    fn leave(_rows: KeyedRows<'_, Self>, level: usize) -> KeyedRows<'_, Self> {
+        unreachable!("no loop of level {level} stands in this one")
     }
 }
 

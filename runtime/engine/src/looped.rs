@@ -3,16 +3,14 @@
 //! A variable is its start in the first round, and then what the round before has made of it.
 //! What would change beyond the last round does not go round again: it is the loop's overrun,
 //! and the [`gate`](crate::gate) decides what it means. Everything is an arrangement here, since
-//! rounds of different epochs are not ordered; loops of any depth share one type of time, so all
-//! of it is compiled once.
+//! rounds of different epochs are not ordered. Loops with loops in them share one type of time
+//! whatever their depth, and the plain ones have a smaller one, so all of it is compiled twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
-use differential_dataflow::dynamic::feedback_summary;
-use differential_dataflow::dynamic::pointstamp::PointStamp;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::feedback::Handle;
@@ -20,15 +18,14 @@ use timely::dataflow::operators::generic::operator::Operator as _;
 use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::operators::{Concat, Concatenate, ConnectLoop, Enter, Feedback, Leave};
 use timely::dataflow::{Scope, Stream};
-use timely::order::Product;
-use timely::progress::{PathSummary, Timestamp};
+use timely::progress::PathSummary;
 
 use arqon_plan::{DataflowPlan, Join, LoopId, Operator, Step, StepId, Variable};
 use arqon_types::{ColumnBatch, PackedRow, Schema, Type, Value};
 
 use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top};
 use crate::asof::{AsofShape, pack_sides};
-use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment, Round};
+use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment, Nested, Rounds, Single};
 use crate::group::GroupShape;
 use crate::join::{JoinShape, pick};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_columns, pack_nothing};
@@ -60,8 +57,11 @@ pub(crate) struct Left<'scope> {
     /// and the row.
     pub(crate) overruns: KeyedRows<'scope>,
     /// Ends within the loop that nothing outside hears of otherwise.
-    pub(crate) ends: Vec<Stream<'scope, u64, Batch<Round>>>,
+    pub(crate) ends: Vec<Ended<'scope>>,
 }
+
+/// The end of a step within a loop; nobody reads what it carries.
+pub(crate) type Ended<'scope> = Stream<'scope, u64, Vec<()>>;
 
 /// The key of a variable's overrun.
 pub(crate) fn overrun_key(variable: Variable) -> PackedRow {
@@ -86,6 +86,20 @@ pub(crate) fn render_loop<'scope>(
     members: &[usize],
     leave_idx: usize,
 ) -> Left<'scope> {
+    let steps = &around.narrow.plan.steps;
+    let is_nested = members.iter().any(|idx| matches!(steps[*idx].operator, Operator::Leave(_)));
+    if is_nested {
+        render_rounds::<Nested>(around, members, leave_idx)
+    } else {
+        render_rounds::<Single>(around, members, leave_idx)
+    }
+}
+
+fn render_rounds<'scope, T: Rounds>(
+    around: &Surroundings<'scope, '_>,
+    members: &[usize],
+    leave_idx: usize,
+) -> Left<'scope> {
     let plan = &around.narrow.plan;
     let outer = around.scope;
     let read: BTreeSet<StepId> = members
@@ -93,7 +107,7 @@ pub(crate) fn render_loop<'scope>(
         .chain([&leave_idx])
         .flat_map(|idx| plan.steps[*idx].inputs.iter().copied())
         .collect();
-    outer.scoped::<Round, _, _>("Loop", |inner| {
+    outer.scoped::<T, _, _>("Loop", |inner| {
         let mut walk = Walk {
             scope: inner,
             around,
@@ -108,7 +122,7 @@ pub(crate) fn render_loop<'scope>(
             let rows = walk.step(idx, step);
             // The rounds of a variable that does not lead out may come to their end later.
             if !read.contains(&id) || matches!(step.operator, Operator::Variable(_)) {
-                ends.push(rows.clone().leave(outer));
+                ends.push(end(rows.clone()).leave(outer));
             }
             walk.done.insert(id, rows);
         }
@@ -123,22 +137,22 @@ pub(crate) fn render_loop<'scope>(
 }
 
 /// A variable that has not been told yet what it becomes.
-struct Open<'inner> {
-    handle: Handle<'inner, Round, Vec<Keyed<Round>>>,
-    start: KeyedRows<'inner, Round>,
+struct Open<'inner, T: Rounds> {
+    handle: Handle<'inner, T, Vec<Keyed<T>>>,
+    start: KeyedRows<'inner, T>,
 }
 
 /// The walk over the steps of a loop.
-struct Walk<'inner, 'scope, 'a> {
-    scope: Scope<'inner, Round>,
+struct Walk<'inner, 'scope, 'a, T: Rounds> {
+    scope: Scope<'inner, T>,
     around: &'a Surroundings<'scope, 'a>,
     /// Steps of the loop, and steps outside that have been brought in.
-    done: BTreeMap<StepId, Batches<'inner, Round>>,
-    open: BTreeMap<Variable, Open<'inner>>,
-    overruns: Vec<KeyedRows<'inner, Round>>,
+    done: BTreeMap<StepId, Batches<'inner, T>>,
+    open: BTreeMap<Variable, Open<'inner, T>>,
+    overruns: Vec<KeyedRows<'inner, T>>,
 }
 
-impl<'inner> Walk<'inner, '_, '_> {
+impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
     fn meter(&self, idx: usize) -> Meter {
         (self.around.meters)(idx).swap_remove(0)
     }
@@ -147,7 +161,7 @@ impl<'inner> Walk<'inner, '_, '_> {
         self.around.narrow.plan.steps[id.index()].schema.clone()
     }
 
-    fn rows(&mut self, id: StepId) -> Batches<'inner, Round> {
+    fn rows(&mut self, id: StepId) -> Batches<'inner, T> {
         let (around, scope) = (self.around, self.scope);
         self.done.entry(id).or_insert_with(|| enter((around.rows)(id), scope)).clone()
     }
@@ -158,16 +172,16 @@ impl<'inner> Walk<'inner, '_, '_> {
         key: KeyShape,
         value: PackValue,
         meter: &Meter,
-    ) -> KeyedRows<'inner, Round> {
+    ) -> KeyedRows<'inner, T> {
         key_rows(self.rows(input), self.schema(input), key, value, meter.clone())
     }
 
     /// Each row as a key without value.
-    fn whole(&mut self, input: StepId) -> KeyedRows<'inner, Round> {
+    fn whole(&mut self, input: StepId) -> KeyedRows<'inner, T> {
         pack(self.rows(input), self.schema(input).types())
     }
 
-    fn step(&mut self, idx: usize, step: &Step) -> Batches<'inner, Round> {
+    fn step(&mut self, idx: usize, step: &Step) -> Batches<'inner, T> {
         let types = step.schema.types();
         match &step.operator {
             Operator::Map(map) => {
@@ -207,8 +221,8 @@ impl<'inner> Walk<'inner, '_, '_> {
             Operator::Variable(variable) => self.variable(idx, step, *variable),
             Operator::Next(variable) => self.next(idx, step, *variable),
             Operator::Leave(of) => {
-                let rows = self.whole(step.inputs[0]).as_collection();
-                unpack(rows.leave_dynamic(self.level(*of)).inner, types, self.meter(idx))
+                let rows = T::leave(self.whole(step.inputs[0]), self.level(*of));
+                unpack(rows, types, self.meter(idx))
             }
             Operator::Source(_)
             | Operator::Log(_)
@@ -229,7 +243,7 @@ impl<'inner> Walk<'inner, '_, '_> {
         }
     }
 
-    fn join(&mut self, idx: usize, step: &Step, join: &Join) -> Batches<'inner, Round> {
+    fn join(&mut self, idx: usize, step: &Step, join: &Join) -> Batches<'inner, T> {
         let meter = self.meter(idx);
         let id = StepId::at(idx);
         let [left_fields, right_fields] = &self.around.narrow.joins[&id];
@@ -252,13 +266,9 @@ impl<'inner> Walk<'inner, '_, '_> {
         self.around.narrow.plan.chain(id).count()
     }
 
-    fn summary(&self, id: LoopId) -> <Round as Timestamp>::Summary {
-        Product::new(Default::default(), feedback_summary::<u64>(self.level(id), 1))
-    }
-
-    fn variable(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, Round> {
+    fn variable(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, T> {
         let start = self.whole(step.inputs[0]);
-        let (handle, again) = self.scope.feedback(self.summary(variable.of));
+        let (handle, again) = self.scope.feedback(T::one_more(self.level(variable.of)));
         let rows = start.clone().concat(again);
         self.open.insert(variable, Open { handle, start });
         unpack(rows, step.schema.types(), self.meter(idx))
@@ -266,22 +276,31 @@ impl<'inner> Walk<'inner, '_, '_> {
 
     /// Sends what changes from round to round back to the variable: differential dataflow's
     /// `Variable`, with an end to the rounds.
-    fn next(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, Round> {
+    fn next(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, T> {
         let Open { handle, start } =
             self.open.remove(&variable).expect("a variable stands before what it becomes");
         let next = count_through(self.rows(step.inputs[0]), self.meter(idx));
         let result = pack(next.clone(), step.schema.types());
         let minus = start.map(|(row, time, diff)| (row, time, -diff));
-        let changes = result
-            .concat(minus)
-            .as_collection()
-            .arrange_by_key()
-            .as_collection(|key, value| (key.clone(), value.clone()))
-            .inner;
+        let changes = result.concat(minus);
+        // What is reduced is consolidated, and a row of the start cancels in the next round.
+        let is_reduced = matches!(
+            self.around.narrow.plan.steps[step.inputs[0].index()].operator,
+            Operator::Distinct | Operator::Group(_) | Operator::Top(_)
+        );
+        let changes = if is_reduced {
+            changes
+        } else {
+            changes
+                .as_collection()
+                .arrange_by_key()
+                .as_collection(|key, value| (key.clone(), value.clone()))
+                .inner
+        };
         let of = &self.around.narrow.plan.loops[variable.of.index()];
         let (rounds, level) = (of.rounds, self.level(variable.of));
-        let round = move |time: &Round| time.inner.get(level - 1).copied().unwrap_or_default();
-        let summary = self.summary(variable.of);
+        let round = move |time: &T| time.round(level);
+        let summary = T::one_more(level);
         changes
             .clone()
             .flat_map(move |(row, time, diff)| {
@@ -300,16 +319,23 @@ impl<'inner> Walk<'inner, '_, '_> {
 }
 
 /// Brings rows into a loop, where they are the same in every round.
-fn enter<'inner>(rows: Batches<'_>, scope: Scope<'inner, Round>) -> Batches<'inner, Round> {
-    rows.enter(scope).unary::<NoopBuilder<Batch<Round>>, _, _, _>(Pipeline, "Enter", |_, _| {
+fn enter<'inner, T: Rounds>(rows: Batches<'_>, scope: Scope<'inner, T>) -> Batches<'inner, T> {
+    rows.enter(scope).unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Enter", |_, _| {
         |input, output| {
             input.for_each(|capability, batch| {
                 let Batch { time, rows } = std::mem::take(batch);
-                let time = Product::new(time, PointStamp::default());
+                let time = T::entered(time);
                 let capability = capability.delayed(&time, 0);
                 output.session_with_builder(&capability).give_container(&mut Batch { time, rows });
             });
         }
+    })
+}
+
+/// The end of a stream, without its rows.
+fn end<T: Moment>(rows: Batches<'_, T>) -> Stream<'_, T, Vec<()>> {
+    rows.unary::<NoopBuilder<Vec<()>>, _, _, _>(Pipeline, "End", |_, _| {
+        |input, _output| input.for_each(|_, _| {})
     })
 }
 

@@ -23,7 +23,7 @@ use crate::arrangement::{
     reduce_unique,
 };
 use crate::asof::{AsofLogic, AsofShape, pack_sides};
-use crate::batch::{Batch, Batches, Keyed, KeyedRows, Round};
+use crate::batch::{Batch, Batches, Keyed, KeyedRows};
 use crate::distinct::DistinctLogic;
 use crate::error_feed::ErrorFeed;
 use crate::evaluate::Formula;
@@ -33,7 +33,7 @@ use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
-use crate::looped::{Surroundings, members, overrun_key, render_loop};
+use crate::looped::{Ended, Surroundings, members, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
 use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
@@ -226,7 +226,7 @@ struct Walk<'scope, 'a> {
 }
 
 /// An end within a loop, with the node that it belongs to.
-type LoopEnd<'scope> = (Arc<str>, Stream<'scope, u64, Batch<Round>>);
+type LoopEnd<'scope> = (Arc<str>, Ended<'scope>);
 
 /// Builds the dataflow of a verified plan in `scope`.
 pub(crate) fn render(
