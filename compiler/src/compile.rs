@@ -30,6 +30,7 @@ use crate::release::release;
 use crate::report::Report;
 use crate::resolve::{Found, Resolved, resolve};
 use crate::runnable::{NotRunnable, not_honoured, not_runnable};
+use crate::share::share;
 use crate::typing::{Flow, Typer, type_flow};
 
 /// The steps as a pass leaves them.
@@ -283,6 +284,7 @@ impl Trace {
 fn passes(dataflow: DataflowPlan, trace: &mut Trace) -> DataflowPlan {
     let dataflow = trace.keep("lower", verified_in_tests("lower", dataflow));
     let dataflow = trace.keep("push", verified_in_tests("push", push(dataflow)));
+    let dataflow = trace.keep("share", verified_in_tests("share", share(dataflow)));
     let dataflow = trace.keep("prune", verified_in_tests("prune", prune(dataflow)));
     let dataflow = trace.keep("fuse", verified_in_tests("fuse", fuse(dataflow)));
     trace.keep("release", verified("release", release(dataflow)))

@@ -11,14 +11,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arqon_operators::{AggregateFunction, Expr, ExprKind};
+use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
-    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, OverKind, Stage, StageKind,
-    Step, StepId,
+    DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Stage, StageKind, Step, StepId,
 };
 use arqon_types::Type;
 
-use crate::total::never_fails;
+use crate::total::{always_has_value, is_certain, never_fails};
 use crate::walk::{for_each_child, for_each_child_mut, measure};
 
 /// An input of a step: the step, and which of its inputs.
@@ -343,40 +342,6 @@ fn before_group(group: &Group, condition: &Expr) -> Option<Expr> {
         }
         _ => Part::Unknown,
     })
-}
-
-fn always_has_value(function: AggregateFunction) -> bool {
-    use AggregateFunction as A;
-    match function {
-        A::Count | A::DistinctCount | A::Any | A::All => true,
-        // Sums may overflow, lists be too long, and an end may be missing where rows were taken
-        // back that had not come.
-        A::Sum
-        | A::Average
-        | A::Min
-        | A::Max
-        | A::First
-        | A::Last
-        | A::List
-        | A::Top
-        | A::Quantile
-        | A::StandardDeviation
-        | A::Variance => false,
-    }
-}
-
-/// Whether a value along an order is there for every row.
-fn is_certain(kind: &OverKind) -> bool {
-    let has_value = match kind {
-        OverKind::Aggregate { aggregate, .. } => always_has_value(aggregate.function),
-        OverKind::Lag { .. }
-        | OverKind::Lead { .. }
-        | OverKind::First { .. }
-        | OverKind::RowNumber
-        | OverKind::Rank
-        | OverKind::DenseRank => true,
-    };
-    has_value && kind.exprs().into_iter().all(never_fails)
 }
 
 /// Whether a condition reads only columns that are keys of the groups, as they came.

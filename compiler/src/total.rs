@@ -1,6 +1,8 @@
-//! Which expressions have a value for every row, so that a pass may leave them out for some.
+//! Which expressions and aggregates have a value for every row, so that a pass may leave them out
+//! for some.
 
-use arqon_operators::{BinaryOp, Expr, ExprKind, Function, UnaryOp};
+use arqon_operators::{AggregateFunction, BinaryOp, Expr, ExprKind, Function, UnaryOp};
+use arqon_plan::OverKind;
 
 use crate::walk::for_each_child;
 
@@ -41,4 +43,39 @@ pub(crate) fn never_fails(expr: &Expr) -> bool {
     let mut all = itself;
     for_each_child(expr, |child| all = all && never_fails(child));
     all
+}
+
+/// Whether an aggregate has a value for every group, whatever its rows.
+pub(crate) fn always_has_value(function: AggregateFunction) -> bool {
+    use AggregateFunction as A;
+    match function {
+        A::Count | A::DistinctCount | A::Any | A::All => true,
+        // Sums may overflow, lists be too long, and an end may be missing where rows were taken
+        // back that had not come.
+        A::Sum
+        | A::Average
+        | A::Min
+        | A::Max
+        | A::First
+        | A::Last
+        | A::List
+        | A::Top
+        | A::Quantile
+        | A::StandardDeviation
+        | A::Variance => false,
+    }
+}
+
+/// Whether a value along an order is there for every row.
+pub(crate) fn is_certain(kind: &OverKind) -> bool {
+    let has_value = match kind {
+        OverKind::Aggregate { aggregate, .. } => always_has_value(aggregate.function),
+        OverKind::Lag { .. }
+        | OverKind::Lead { .. }
+        | OverKind::First { .. }
+        | OverKind::RowNumber
+        | OverKind::Rank
+        | OverKind::DenseRank => true,
+    };
+    has_value && kind.exprs().into_iter().all(never_fails)
 }

@@ -1,8 +1,8 @@
 //! Random circuits as text: what a user might have written, so that the compiler is on the way.
 //!
 //! Every circuit reads the same three tables (`left` full, `right` delta, `feed` events), most of
-//! which have an event time, and has one to four nodes, each with its own output topic. A quarter of
-//! them read a control topic too, and write it. Expressions keep to small numbers, so that
+//! which have an event time, and has one to four nodes, each with its own output topic, some with a
+//! twin that does the same. A quarter of them read a control topic too, and write it. Expressions keep to small numbers, so that
 //! the oracle's plain float sums are exact; division by a column that may be zero is wanted, since
 //! error rows must be incremental too.
 
@@ -155,6 +155,18 @@ pub fn circuit(random: &mut Random) -> String {
                 arrives: false,
                 ..made.clone()
             });
+        }
+        if random.chance(25)
+            && let Some(twin) = twin(random, &nodes, (&made, &body), idx)
+        {
+            flow.push_str(&twin.body);
+            let _ = writeln!(schemas, "  Twin{idx}:");
+            for (field, ty) in &twin.made.fields {
+                let _ = writeln!(schemas, "    {field}: {ty}");
+            }
+            let _ =
+                writeln!(topics, "  twin{idx}: {{ schema: Twin{idx}, carries: delta, edge: out }}");
+            nodes.push(twin.made);
         }
         nodes.push(made);
         nodes.extend(late);
@@ -326,6 +338,28 @@ fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
         body.push_str("      - where: true\n");
     }
     Node { body, made, late }
+}
+
+/// A node with the steps of another one, and perhaps one more, so that they have much in common.
+fn twin(
+    random: &mut Random,
+    nodes: &[Readable],
+    (of, body): (&Readable, &str),
+    idx: usize,
+) -> Option<Node> {
+    // Where a loop is the node, its own name stands in it.
+    if body.matches(&of.name).count() != 1 {
+        return None;
+    }
+    let name = format!("m{idx}");
+    let mut body = body.replace(&of.name, &name);
+    let mut made = Readable { name, has_marks: false, arrives: false, ..of.clone() };
+    if random.chance(50) {
+        step(random, nodes, (&mut made.fields, &mut made.saying), &mut body, 9);
+        made.is_final |= nodes.iter().any(|other| other.is_final);
+    }
+    let _ = writeln!(body, "    to: twin{idx}");
+    Some(Node { body, made, late: None })
 }
 
 /// A step that asks when its rows came.

@@ -4,10 +4,12 @@
 //! `ARQON_CASES` and `ARQON_SEED` choose how many cases and from which seed; `cargo xtask torture
 //! B01` sets them for the long run. A failure prints the seed and the circuit.
 //!
-//! Beside it stand the laws that need no recomputation: the same bytes from any number of workers,
+//! Beside it stand the laws of the compiler's passes, which change no answer, and those that need no
+//! recomputation: the same bytes from any number of workers,
 //! retractions of unknown rows that change nothing, cycles that are named.
 
 mod runs;
+mod passes;
 mod workers;
 mod unknown;
 mod cycles;
