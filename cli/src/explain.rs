@@ -2,6 +2,7 @@
 //! the compiler knows of a part of a circuit.
 
 mod node;
+mod passes;
 
 use arqon_grammar::code::{self, Code};
 use arqon_grammar::suggest::suggest;

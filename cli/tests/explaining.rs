@@ -19,6 +19,12 @@ fn a_node_is_explained_step_by_step_and_pass_by_pass() {
         "\nsteps as written\n",
         "\nsteps after `prune`\n",
         "\nsteps after `fuse`\n",
+        "    holds   touches\n",
+        "    1,111       2.3  #2 revenue[1]  join shop.customers as c on customer = id of #1, \
+         shop.customers  (hash)\n",
+        "    1,122         7  in all\n",
+        "`release` change nothing here\n",
+        "1,000 rows a topic",
     ] {
         assert!(ran.stdout.contains(part), "{part} in\n{}", ran.stdout);
     }
@@ -36,6 +42,16 @@ fn a_step_and_a_topic_are_explained_as_json() {
     assert_eq!(step["kind"], "step");
     assert_eq!(step["parts"].as_array().unwrap().len(), 1);
     assert_eq!(step["parts"][0]["key"], "(region)");
+    let passes = step["passes"].as_array().unwrap();
+    let pass = |name: &str| passes.iter().find(|pass| pass["pass"] == name).unwrap();
+    assert_eq!(
+        (&pass("prune")["changed"], &pass("push")["changed"]),
+        (&true.into(), &false.into())
+    );
+    let last = &pass("release")["steps"][1];
+    assert_eq!((&last["address"], &last["kept_in"]), (&"revenue[1]".into(), &"hash".into()));
+    assert_eq!((&last["holds"], &last["touches"]), (&1111.1.into(), &2.3.into()));
+    assert_eq!(step["assumes"]["topic_rows"], 1000.0);
     let topic = explained("shop.orders");
     assert_eq!(topic["kind"], "topic");
     assert_eq!(topic["parts"][0]["at_most"], "rows(shop.orders)");
@@ -64,4 +80,29 @@ fn a_circuit_with_faults_is_explained_as_far_as_it_is_known() {
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("error[E0205]"), "{}", ran.stderr);
     assert!(ran.stdout.contains("where status == \"paid\""), "{}", ran.stdout);
+}
+
+#[test]
+fn what_two_nodes_share_is_said_of_both() {
+    let scene = Scene::new();
+    scene.write("shared.yaml", include_str!("../../circuits/ok/shared.yaml"));
+    let explained = |node: &str| scene.arqon(&["explain", "shared.yaml", node]).stdout;
+    let gone = explained("again");
+    let after = "\nsteps after `share`\n  none of its own\n  again[0] does what by_region[0] does, \
+                 once\n  again[1] does what by_size[1] does, once\n";
+    assert!(gone.contains(after), "{gone}");
+    let left = explained("by_region");
+    assert!(left.contains("\n  by_size[0] does what by_region[0] does, once\n"), "{left}");
+}
+
+#[test]
+fn it_is_said_what_the_state_of_a_loop_is_made_of() {
+    let scene = Scene::new();
+    scene.write("reach.yaml", include_str!("../../circuits/ok/reachability.yaml"));
+    let compiled = scene.arqon(&["compile", "--emit", "dataflow", "reach.yaml"]).stdout;
+    let node = compiled.lines().find_map(|line| line.split_once("  variable ")).unwrap().0;
+    let node = node.split_once(' ').unwrap().1.split('[').next().unwrap();
+    let ran = scene.arqon(&["explain", "reach.yaml", node]);
+    assert!(ran.stdout.contains("  (arrangements)\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\narrangements: a history by key"), "{}", ran.stdout);
 }

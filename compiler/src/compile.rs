@@ -14,6 +14,7 @@ use arqon_plan::{DataflowPlan, Plan, verify};
 
 use crate::build::{Used, build};
 use crate::checks::{Unbounded, node_cycles, plan_errors, plan_warnings};
+use crate::cost::{Cost, costs};
 use crate::example::{TestPlan, type_tests};
 use crate::facts::{Facts, Notes};
 use crate::fuse::fuse;
@@ -30,7 +31,7 @@ use crate::release::release;
 use crate::report::Report;
 use crate::resolve::{Found, Resolved, resolve};
 use crate::runnable::{NotRunnable, not_honoured, not_runnable};
-use crate::share::share;
+use crate::share::{Twin, share};
 use crate::typing::{Flow, Typer, type_flow};
 
 /// The steps as a pass leaves them.
@@ -40,6 +41,10 @@ pub struct Pass {
     pub name: &'static str,
     /// The steps.
     pub plan: DataflowPlan,
+    /// What each of them is expected to cost.
+    pub costs: Vec<Cost>,
+    /// Steps that were there before and are one with others now.
+    pub twins: Vec<Twin>,
 }
 
 /// The steps with what tests say in the place of operators, kernels and capsules.
@@ -274,7 +279,8 @@ struct Trace {
 impl Trace {
     fn keep(&mut self, name: &'static str, plan: DataflowPlan) -> DataflowPlan {
         if self.is_kept {
-            self.passes.push(Pass { name, plan: plan.clone() });
+            let costs = costs(&plan);
+            self.passes.push(Pass { name, plan: plan.clone(), costs, twins: Vec::new() });
         }
         plan
     }
@@ -284,7 +290,11 @@ impl Trace {
 fn passes(dataflow: DataflowPlan, trace: &mut Trace) -> DataflowPlan {
     let dataflow = trace.keep("lower", verified_in_tests("lower", dataflow));
     let dataflow = trace.keep("push", verified_in_tests("push", push(dataflow)));
-    let dataflow = trace.keep("share", verified_in_tests("share", share(dataflow)));
+    let (dataflow, twins) = share(dataflow);
+    let dataflow = trace.keep("share", verified_in_tests("share", dataflow));
+    if let Some(pass) = trace.passes.last_mut() {
+        pass.twins = twins;
+    }
     let dataflow = trace.keep("prune", verified_in_tests("prune", prune(dataflow)));
     let dataflow = trace.keep("fuse", verified_in_tests("fuse", fuse(dataflow)));
     trace.keep("release", verified("release", release(dataflow)))

@@ -1,9 +1,13 @@
 //! Which columns of a collection are provably a key: at most one row has any combination.
 
+use std::collections::BTreeMap;
+
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
-    Frame, Join, JoinKind, JoinOutput, Map, Operator, Over, OverKind, StageKind, Ties, Top, Window,
+    DataflowPlan, Frame, Join, JoinKind, JoinOutput, Map, Operator, Over, OverKind, StageKind,
+    Ties, Top, Window,
 };
+use arqon_types::{Discipline, TopicName};
 use smallvec::{SmallVec, smallvec};
 
 /// Positions of columns, in any order. Held in place, since every step has a few.
@@ -16,6 +20,31 @@ pub(crate) type Keys = SmallVec<[Columns; 1]>;
 /// Whether `columns` hold a proven key.
 pub(crate) fn proves(keys: &Keys, columns: &[usize]) -> bool {
     keys.iter().any(|key| key.iter().all(|column| columns.contains(column)))
+}
+
+/// The candidate keys of each step.
+pub(crate) fn plan_keys(plan: &DataflowPlan) -> Vec<Keys> {
+    let declared: BTreeMap<&TopicName, &[usize]> = (plan.topics.iter())
+        .filter(|topic| topic.discipline == Discipline::Full && !topic.key.is_empty())
+        .map(|topic| (&topic.name, topic.key.as_slice()))
+        .collect();
+    let mut keys: Vec<Keys> = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        let source_key = match &step.operator {
+            Operator::Source(name) => declared.get(name).copied(),
+            _ => None,
+        };
+        let first = step.inputs.first().map(|id| &plan.steps[id.index()].schema.fields);
+        let n_left = first.map_or(0, Vec::len);
+        let n_columns = step.schema.fields.len();
+        let output = {
+            let inputs: SmallVec<[&Keys; 2]> =
+                step.inputs.iter().map(|id| &keys[id.index()]).collect();
+            output_keys(&step.operator, &inputs, n_left, n_columns, source_key)
+        };
+        keys.push(output);
+    }
+    keys
 }
 
 /// The candidate keys of an operator's output; `inputs` are those of its inputs, `n_left` is the
@@ -170,7 +199,8 @@ fn over_keys(over: &Over, mut keys: Keys, n_input: usize) -> Keys {
     bounded(keys)
 }
 
-fn plain_columns(exprs: &[Expr]) -> Vec<usize> {
+/// The columns among expressions.
+pub(crate) fn plain_columns(exprs: &[Expr]) -> Vec<usize> {
     exprs
         .iter()
         .filter_map(|expr| match expr.kind {

@@ -23,13 +23,25 @@ use smallvec::SmallVec;
 use crate::total::{always_has_value, is_certain, never_fails};
 use crate::walk::for_each_child;
 
-/// The same plan with each computation once.
-pub(crate) fn share(plan: DataflowPlan) -> DataflowPlan {
+/// A step that is not there any more, and the one that does the same.
+#[derive(Debug, Clone)]
+pub struct Twin {
+    /// The node that it was of.
+    pub node: Arc<str>,
+    /// Its address.
+    pub address: Arc<str>,
+    /// The one that is left.
+    pub of: StepId,
+}
+
+/// The same plan with each computation once, and what is not done a second time.
+pub(crate) fn share(plan: DataflowPlan) -> (DataflowPlan, Vec<Twin>) {
     let mut sharing = Sharing {
         steps: Vec::with_capacity(plan.steps.len()),
         n_readers: Vec::with_capacity(plan.steps.len()),
         only_reader: vec![None; plan.steps.len()],
         known: BTreeMap::new(),
+        twins: Vec::new(),
     };
     let n_readers = plan.n_readers();
     let mut places: Vec<StepId> = Vec::with_capacity(plan.steps.len());
@@ -44,7 +56,7 @@ pub(crate) fn share(plan: DataflowPlan) -> DataflowPlan {
     for end in shared.ends_mut() {
         *end = places[end.index()];
     }
-    shared
+    (shared, sharing.twins)
 }
 
 /// The steps so far.
@@ -56,6 +68,8 @@ struct Sharing {
     only_reader: Vec<Option<StepId>>,
     /// Those that others may be equal to, by hash.
     known: BTreeMap<u64, SmallVec<[StepId; 1]>>,
+    /// Those that are equal to one of them.
+    twins: Vec<Twin>,
 }
 
 impl Sharing {
@@ -68,9 +82,10 @@ impl Sharing {
             } else if let Some(hash) = hash_of(&step) {
                 let alike = self.known.entry(hash).or_default();
                 let twin = alike.iter().find(|it| are_equal(&self.steps[it.index()], &step));
-                if let Some(twin) = twin.copied() {
-                    self.merge(twin, n_readers);
-                    return twin;
+                if let Some(of) = twin.copied() {
+                    self.merge(of, n_readers);
+                    self.twins.push(Twin { node: step.node, address: step.address, of });
+                    return of;
                 }
                 alike.push(id);
             }

@@ -1,18 +1,19 @@
 //! `arqon explain FILE NODE`: what the compiler knows of a node, a step, a topic or an operator,
 //! and what its passes make of it.
 
-use arqon_compiler::Pass;
 use arqon_grammar::Span;
 use arqon_grammar::suggest::suggest;
 use arqon_plan::{
-    DataflowPlan, Extent, JoinKind, Plan, State, StepId, TextRange, Verb, Vertex, VertexId,
-    WindowFrame, fields_text, state_text, step_text, verb_text,
+    Extent, JoinKind, Plan, State, TextRange, Verb, Vertex, VertexId, WindowFrame, fields_text,
+    state_text, verb_text,
 };
 use serde_json::{Value, json};
 
 use crate::circuit::Circuit;
 use crate::console::{Console, Style};
 use crate::exit::Failure;
+
+use super::passes::{Listing, assumptions, pass_lines};
 
 /// What is known of one name in a circuit.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Explained {
     reads: Vec<String>,
     read_by: Vec<String>,
     parts: Vec<Part>,
-    passes: Vec<(&'static str, Vec<String>)>,
+    passes: Vec<Listing>,
 }
 
 /// A step, or a topic, with what is proven of its rows.
@@ -79,7 +80,7 @@ impl Explained {
             reads: others(reads.collect()),
             read_by: others(readers.collect()),
             parts: vertices.iter().filter_map(|id| part(plan, *id)).collect(),
-            passes: circuit.compiled.passes.iter().map(|pass| steps_of(pass, owner)).collect(),
+            passes: circuit.compiled.passes.iter().map(|pass| Listing::of(pass, owner)).collect(),
         })
     }
 
@@ -96,23 +97,7 @@ impl Explained {
             lines.push(String::new());
             part.lines(console, &mut lines);
         }
-        let mut before: &[String] = &[];
-        for (at, (name, steps)) in self.passes.iter().enumerate() {
-            let title = match at {
-                0 => "steps as written".to_owned(),
-                _ => format!("steps after `{name}`"),
-            };
-            lines.extend([String::new(), console.paint_out(Style::Cyan, &title)]);
-            if at > 0 && steps == before {
-                lines.push("  the same".to_owned());
-            } else if steps.is_empty() {
-                lines.push("  none".to_owned());
-            } else {
-                let shown = steps.iter().flat_map(|step| step.lines());
-                lines.extend(shown.map(|line| format!("  {line}")));
-            }
-            before = steps;
-        }
+        pass_lines(&self.passes, console, &mut lines);
         lines.join("\n") + "\n"
     }
 
@@ -129,14 +114,13 @@ impl Explained {
                 })
             })
             .collect();
-        let passes: Vec<Value> = self
-            .passes
-            .iter()
-            .map(|(name, steps)| json!({ "pass": name, "steps": steps }))
-            .collect();
+        let befores = std::iter::once(None).chain(self.passes.iter().map(Some));
+        let passes: Vec<Value> =
+            self.passes.iter().zip(befores).map(|(pass, before)| pass.json(before)).collect();
         json!({
             "name": self.name, "kind": self.kind, "place": self.place, "reads": self.reads,
             "read_by": self.read_by, "parts": parts, "passes": passes,
+            "assumes": assumptions(),
         })
     }
 }
@@ -301,14 +285,6 @@ fn law(verb: &Verb) -> &'static str {
         }
         Verb::Unknown => "unknown, since the step could not be typed",
     }
-}
-
-/// What a pass left of a node, step by step.
-fn steps_of(pass: &Pass, node: &str) -> (&'static str, Vec<String>) {
-    let plan: &DataflowPlan = &pass.plan;
-    let ids = (0_u32..).map(StepId).zip(&plan.steps);
-    let steps = ids.filter(|(_, step)| *step.node == *node).map(|(id, _)| step_text(plan, id));
-    (pass.name, steps.collect())
 }
 
 fn unknown(file: &str, plan: &Plan, name: &str) -> Failure {

@@ -100,7 +100,7 @@ pub fn dataflow_text(plan: &DataflowPlan) -> String {
     }
     out.blank();
     for (idx, step) in plan.steps.iter().enumerate() {
-        step_lines(plan, idx, step, &mut out);
+        step_lines(plan, idx, step, &numbered, &mut out);
     }
     out.blank();
     for output in &plan.outputs {
@@ -112,13 +112,18 @@ pub fn dataflow_text(plan: &DataflowPlan) -> String {
     out.text
 }
 
-/// One step of a dataflow plan, as [`dataflow_text`] has it.
-pub fn step_text(plan: &DataflowPlan, id: StepId) -> String {
+/// One step of a dataflow plan, as [`dataflow_text`] has it, where steps are called as `name` says.
+pub fn step_text(plan: &DataflowPlan, id: StepId, name: &dyn Fn(StepId) -> String) -> String {
     let mut out = Lines::default();
     if let Some(step) = plan.steps.get(id.index()) {
-        step_lines(plan, id.index(), step, &mut out);
+        step_lines(plan, id.index(), step, name, &mut out);
     }
     out.text
+}
+
+/// A step's name by its place.
+fn numbered(StepId(id): StepId) -> String {
+    format!("#{id}")
 }
 
 /// `Revenue { region: string, orders: int64 }`
@@ -606,12 +611,18 @@ fn last_rows(call: &str, rows: Option<u64>) -> String {
     }
 }
 
-fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
+fn step_lines(
+    plan: &DataflowPlan,
+    idx: usize,
+    step: &Step,
+    name: &dyn Fn(StepId) -> String,
+    out: &mut Lines,
+) {
     let at = |place: usize| {
         let input = step.inputs.get(place).and_then(|id| plan.steps.get(id.index()));
         input.map_or_else(Vec::new, |input| columns(&input.schema))
     };
-    let inputs: Vec<String> = step.inputs.iter().map(|StepId(id)| format!("#{id}")).collect();
+    let inputs: Vec<String> = step.inputs.iter().map(|id| name(*id)).collect();
     let inputs =
         if inputs.is_empty() { String::new() } else { format!(" of {}", inputs.join(", ")) };
     let text = match &step.operator {
@@ -628,8 +639,8 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
         }
         Operator::Arm(arm) => format!("arm {}", arm.idx),
         Operator::Join(join) => {
-            let other = step.inputs.get(1).map_or(0, |id| id.0);
-            join_text(join, &format!("#{other}"), (&at(0), &at(1)), &step.schema)
+            let other = step.inputs.get(1).map_or_else(String::new, |id| name(*id));
+            join_text(join, &other, (&at(0), &at(1)), &step.schema)
         }
         Operator::Group(group) => group_text(group, &at(0), &step.schema),
         Operator::Distinct => "distinct".to_owned(),
@@ -652,7 +663,7 @@ fn step_lines(plan: &DataflowPlan, idx: usize, step: &Step, out: &mut Lines) {
             format!("retain {}", retention_text(*retention, &step.schema))
         }
     };
-    out.line(0, format!("#{idx} {}  {text}{inputs}", step.address));
+    out.line(0, format!("{} {}  {text}{inputs}", name(StepId::at(idx)), step.address));
     if let Operator::Map(map) = &step.operator {
         stage_lines(&map.stages, at(0), &step.schema, out);
     }
