@@ -28,6 +28,7 @@ use crate::prune::prune;
 use crate::push::push;
 use crate::quotas::{check_quotas, quota_warnings};
 use crate::release::release;
+use crate::reorder::reorder;
 use crate::report::Report;
 use crate::resolve::{Found, Resolved, resolve};
 use crate::runnable::{NotRunnable, not_honoured, not_runnable};
@@ -289,6 +290,7 @@ impl Trace {
 /// All passes over a dataflow plan.
 fn passes(dataflow: DataflowPlan, trace: &mut Trace) -> DataflowPlan {
     let dataflow = trace.keep("lower", verified_in_tests("lower", dataflow));
+    let dataflow = trace.keep("reorder", verified_in_tests("reorder", reorder(dataflow)));
     let dataflow = trace.keep("push", verified_in_tests("push", push(dataflow)));
     let (dataflow, twins) = share(dataflow);
     let dataflow = trace.keep("share", verified_in_tests("share", dataflow));

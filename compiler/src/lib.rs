@@ -2,7 +2,8 @@
 //!
 //! [`compile`] is the whole way: `resolve` turns names into ids, `typing` gives every expression
 //! and row its type, `build` makes the plan, `checks` decide on it, `lower` makes steps of the
-//! nodes, and the passes `push`, `share`, `prune` and `fuse` make them cheaper.
+//! nodes, and the passes `reorder`, `push`, `share`, `prune` and
+//! `fuse` make them cheaper.
 //!
 //! **Invariant:** no IO, no clock, and equal text gives equal plans; the engine is never seen.
 
@@ -28,6 +29,7 @@ mod placed;
 mod lower;
 mod release;
 mod total;
+mod reorder;
 mod push;
 mod share;
 mod prune;

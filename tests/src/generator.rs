@@ -799,6 +799,9 @@ fn join(
     if kind == "semi" || kind == "anti" {
         return;
     }
+    if kind == "left" && random.chance(80) && join_by_key(random, fields, body, at) {
+        *saying = Saying::Changes;
+    }
     let lifted = |ty: &str| {
         if ty.starts_with("option<") { ty.to_owned() } else { format!("option<{ty}>") }
     };
@@ -815,6 +818,25 @@ fn join(
     let ty = if kind == "inner" { field_ty } else { lifted(&field_ty) };
     fields.retain(|(other, _)| *other != name);
     fields.push((name, ty));
+}
+
+/// A join directly behind another one, by the key of a table; false if the rows have no number.
+fn join_by_key(random: &mut Random, fields: &Fields, body: &mut String, at: usize) -> bool {
+    let numbers = of_type(fields, "int64");
+    if numbers.is_empty() {
+        return false;
+    }
+    let number = random.pick(&numbers);
+    let kind = *random.pick(&["inner", "left", "semi", "anti"]);
+    let _ = writeln!(body, "      - join: left\n        match: {{ {number}: id }}");
+    let _ = writeln!(body, "        as: key{at}\n        kind: {kind}");
+    if random.chance(30) {
+        let _ = writeln!(body, "        where: key{at}.k > 0");
+    }
+    if kind == "inner" || kind == "left" {
+        let _ = writeln!(body, "      - drop: [key{at}]");
+    }
+    true
 }
 
 /// `asof` over two fields of one type; false if there are none.
