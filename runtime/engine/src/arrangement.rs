@@ -28,7 +28,7 @@ use crate::group::{GroupShape, is_tick};
 use crate::join::JoinShape;
 use crate::latest::LatestShape;
 use crate::memory::row_bytes;
-use crate::ordered::{packed, split_order};
+use crate::ordered::{packed, split_order_of};
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::session::SessionShape;
 use crate::source::push_packed;
@@ -334,6 +334,11 @@ pub(crate) fn join<'scope, T: Moment>(
     shape: &JoinShape,
     meter: &Meter,
 ) -> Batches<'scope, T> {
+    if shape.kind() == JoinKind::Inner {
+        let [left, right] = [left, right].map(|rows| weighed(rows, meter.clone()).as_collection());
+        let pairs = join_keyed(left, right);
+        return judge(pairs.inner, Judge::Bare, shape.clone(), meter.clone()).joined;
+    }
     let (left, right) = (all_with_key(left, meter), all_with_key(right, meter));
     let pairs = join_keyed(left.clone(), right.clone());
     let Judged { joined, left: left_matching, right: right_matching } =
@@ -343,7 +348,7 @@ pub(crate) fn join<'scope, T: Moment>(
         rows_alone(rows.inner, side, (shape.clone(), by), meter.clone())
     };
     match shape.kind() {
-        JoinKind::Inner => joined,
+        JoinKind::Inner => unreachable!("it was answered above"),
         JoinKind::Semi => {
             let [_, with_match] = matched(left, left_matching);
             alone(with_match, Side::Left)
@@ -402,6 +407,9 @@ enum Side {
 /// What decides whether a pair counts.
 #[derive(Debug, Clone)]
 enum Judge {
+    /// The residual; the values are rows without their keys, since it matters only which pairs
+    /// there are.
+    Bare,
     /// The residual; the values are rows.
     Residual,
     /// The times, then the residual; the values are rows in the order of their times.
@@ -413,7 +421,7 @@ enum Judge {
 impl Judge {
     fn admits(&self, left: &PackedRow, right: &PackedRow) -> bool {
         match self {
-            Self::Residual | Self::Chosen => true,
+            Self::Bare | Self::Residual | Self::Chosen => true,
             Self::Asof(asof) => {
                 asof.admits(&packed(without_key(left)), &packed(without_key(right)))
             }
@@ -421,11 +429,11 @@ impl Judge {
     }
 
     /// The row of a value.
-    fn row(&self, keyed: &PackedRow) -> PackedRow {
-        let value = packed(without_key(keyed));
+    fn row<'a>(&self, keyed: &'a PackedRow) -> &'a [u8] {
         match self {
-            Self::Residual => value,
-            Self::Asof(_) | Self::Chosen => packed(split_order(&value).1),
+            Self::Bare => keyed.as_bytes(),
+            Self::Residual => without_key(keyed),
+            Self::Asof(_) | Self::Chosen => split_order_of(without_key(keyed)).1,
         }
     }
 }
@@ -470,17 +478,18 @@ fn judge<T: Moment>(
                     }
                     let (keyed, pairs) =
                         times.entry(time).or_insert_with(|| (Vec::new(), shape.no_pairs()));
-                    let (left_row, right_row) = (by.row(&left), by.row(&right));
-                    let (left_row, right_row) = (left_row.as_bytes(), right_row.as_bytes());
-                    shape.push(pairs, Some(left_row), Some(right_row), diff);
-                    keyed.push([left, right]);
+                    shape.push(pairs, Some(by.row(&left)), Some(by.row(&right)), diff);
+                    if wanted.contains(&true) {
+                        keyed.push([left, right]);
+                    }
                 }
                 for (time, (keyed, pairs)) in times {
-                    meter.count(time.epoch(), |counts| counts.touched += keyed.len() as u64);
+                    let n_pairs = pairs.diffs().len();
+                    meter.count(time.epoch(), |counts| counts.touched += n_pairs as u64);
                     let selected = shape.judge(&pairs, |fault, row, diff| {
                         meter.fault(time.epoch(), fault, row, diff);
                     });
-                    let all = || (0..keyed.len()).collect();
+                    let all = || (0..n_pairs).collect();
                     let passing: Vec<usize> = selected.as_ref().map_or_else(all, |selected| {
                         selected.iter().map(|at| *at as usize).collect()
                     });
@@ -528,8 +537,7 @@ fn rows_alone<T: Moment>(
                 let mut times = BTreeMap::new();
                 for ((row, _), time, diff) in rows.drain(..) {
                     let pairs = times.entry(time).or_insert_with(|| shape.no_pairs());
-                    let row = by.row(&row);
-                    let row = Some(row.as_bytes());
+                    let row = Some(by.row(&row));
                     let [left, right] = match side {
                         Side::Left => [row, None],
                         Side::Right => [None, row],
