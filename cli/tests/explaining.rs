@@ -20,9 +20,9 @@ fn a_node_is_explained_step_by_step_and_pass_by_pass() {
         "\nsteps after `prune`\n",
         "\nsteps after `fuse`\n",
         "    holds   touches\n",
-        "    1,111       2.3  #2 revenue[1]  join shop.customers as c on customer = id of #1, \
+        "    1,111       1.3  #2 revenue[1]  join shop.customers as c on customer = id of #1, \
          shop.customers  (hash)\n",
-        "    1,122         7  in all\n",
+        "    1,122         3  in all\n",
         "`release` change nothing here\n",
         "1,000 rows a topic",
     ] {
@@ -50,7 +50,7 @@ fn a_step_and_a_topic_are_explained_as_json() {
     );
     let last = &pass("release")["steps"][1];
     assert_eq!((&last["address"], &last["kept_in"]), (&"revenue[1]".into(), &"hash".into()));
-    assert_eq!((&last["holds"], &last["touches"]), (&1111.1.into(), &2.3.into()));
+    assert_eq!((&last["holds"], &last["touches"]), (&1111.1.into(), &1.3.into()));
     assert_eq!(step["assumes"]["topic_rows"], 1000.0);
     let topic = explained("shop.orders");
     assert_eq!(topic["kind"], "topic");
@@ -105,4 +105,22 @@ fn it_is_said_what_the_state_of_a_loop_is_made_of() {
     let ran = scene.arqon(&["explain", "reach.yaml", node]);
     assert!(ran.stdout.contains("  (arrangements)\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains("\narrangements: a history by key"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_better_order_of_joins_is_expected_to_cost_less() {
+    let scene = Scene::new();
+    scene.write("reordered.yaml", include_str!("../../circuits/ok/reordered.yaml"));
+    let arguments = ["explain", "reordered.yaml", "seen_by", "--format", "json"];
+    let explained: serde_json::Value =
+        serde_json::from_str(&scene.arqon(&arguments).stdout).unwrap();
+    let passes = explained["passes"].as_array().unwrap();
+    let cost = |name: &str, what: &str| {
+        let pass = passes.iter().find(|pass| pass["pass"] == name).unwrap();
+        pass[what].as_f64().unwrap()
+    };
+    for what in ["holds", "touches"] {
+        assert!(cost("reorder", what) < cost("lower", what), "{what}: {passes:#?}");
+        assert!(cost("release", what) <= cost("reorder", what), "{what}: {passes:#?}");
+    }
 }

@@ -238,9 +238,9 @@ fn join_flow(join: &Join, [left, right]: [&Flow; 2], keys: Keys) -> (Flow, f64) 
     let most = if join.asof.is_some() { 1.0 } else { f64::INFINITY };
     // Of each left row, and of each right row.
     let matches = right.matches(&join.right_key).min(most) * part;
-    let backward = left.matches(&join.left_key) * part;
-    let alone = |matches: f64| 1.0 - matches.min(1.0);
     let pairs = left.rows * matches;
+    let backward = if right.rows > 0.0 { pairs / right.rows } else { 0.0 };
+    let alone = |matches: f64| 1.0 - matches.min(1.0);
     let pair_changes = left.changes * matches + right.changes * backward;
     let matched = MATCHED * matches.min(1.0);
     let (rows, changes, kept) = match join.kind {
@@ -349,6 +349,13 @@ mod tests {
         let narrowed = table().filtered(KEPT, table().keys);
         near(joined(JoinKind::Inner, &narrowed, 0).rows, 1000.0 / 3.0);
         near(joined(JoinKind::Left, &narrowed, 0).rows, 1000.0);
+    }
+
+    #[test]
+    fn a_change_of_the_right_side_meets_as_many_rows_as_there_are_pairs() {
+        // One of the left side brings one row, and one of the right side the row of its key.
+        near(joined(JoinKind::Inner, &table(), 0).changes, 1.0 + 1.0);
+        near(joined(JoinKind::Inner, &table(), 1).changes, 10.0 + 10.0);
     }
 
     #[test]
