@@ -131,6 +131,7 @@ pub(crate) fn load(
     console: Console,
 ) -> Result<DataflowPlan, Failure> {
     if let Some(artifact) = load_artifact(path)? {
+        takes_no_overrides(path, global)?;
         return Ok(artifact.dataflow);
     }
     let circuit = compile_source(&Source::read(path)?, &options(global, compiler))?;
@@ -142,6 +143,20 @@ pub(crate) fn load(
         }
     }
     runnable
+}
+
+/// Whether the command line leaves an artifact as it was compiled.
+///
+/// # Errors
+/// A [`Failure`] that names the option that comes too late.
+pub(crate) fn takes_no_overrides(artifact: &Path, global: &GlobalArguments) -> Result<(), Failure> {
+    let profile = global.profile.iter().map(|name| format!("--profile {name}"));
+    let uses = global.uses.iter().map(|(operator, via)| format!("--use {operator}={via}"));
+    let set = global.set.iter().map(|(name, value)| format!("--set {name}={value}"));
+    let Some(option) = profile.chain(uses).chain(set).next() else { return Ok(()) };
+    let message = format!("`{option}` comes too late: `{}` is compiled", artifact.display());
+    Err(Failure::usage(message)
+        .help("compile the circuit anew with it, or name the circuit itself"))
 }
 
 /// What an artifact holds; none if the file is none.

@@ -6,7 +6,7 @@ use arqon_plan::{Change, Difference, Effect, Part, Plan, Verdict, difference};
 use serde_json::json;
 
 use crate::arguments::{DiffArguments, GlobalArguments};
-use crate::circuit::{CompileOptions, compile_source, load_artifact, options};
+use crate::circuit::{CompileOptions, compile_source, load_artifact, options, takes_no_overrides};
 use crate::compile::plan_of;
 use crate::console::{Console, Style};
 use crate::exit::{Exit, Failure};
@@ -22,6 +22,9 @@ pub(crate) fn diff(
     global: &GlobalArguments,
     console: Console,
 ) -> Result<Exit, Failure> {
+    if load_artifact(&arguments.old)?.is_some() && load_artifact(&arguments.new)?.is_some() {
+        takes_no_overrides(&arguments.new, global)?;
+    }
     let options = options(global, &arguments.compiler);
     let old = plan(&arguments.old, &options, console)?;
     let new = plan(&arguments.new, &options, console)?;
@@ -70,7 +73,7 @@ fn text(found: &Difference, console: Console) -> String {
             "what was sent stays, and what is sent changes"
         };
         let Effect { topic, because, .. } = effect;
-        text.extend(["\n", topic, ": ", what, ", since ", because, " changes"]);
+        text.extend(["\n", topic, ": ", what, ", since ", because]);
     }
     if !found.effects.is_empty() {
         text.push('\n');

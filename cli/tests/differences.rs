@@ -73,6 +73,56 @@ fn artifacts_and_machines_are_served_alike() {
 }
 
 #[test]
+fn what_is_compiled_takes_no_overrides() {
+    let scene = Scene::new();
+    let text = "arqon: 1\ncircuit: a\nparams: { LEAST: 1 }\ntopics:\n  \
+                t: { schema: { n: int64 }, edge: in }\nflow:\n  n:\n    from: t\n    do:\n      \
+                - where: n > LEAST\naccess: { w: { publish: [t] } }\n";
+    scene.write("a.yaml", text);
+    assert_eq!(scene.arqon(&["compile", "a.yaml", "-o", "a.arqon"]).code, 0);
+    for option in ["--set=LEAST=2", "--use=x=y", "--profile=p"] {
+        let late = |arguments: &[&str]| {
+            let ran = scene.arqon(&[arguments, &[option]].concat());
+            assert_eq!(ran.code, 2, "{arguments:?} {option}: {}", ran.stdout);
+            assert!(ran.stderr.contains("` comes too late: `a.arqon` is"), "{}", ran.stderr);
+        };
+        late(&["run", "a.arqon", "--until-idle"]);
+        late(&["diff", "a.arqon", "a.arqon"]);
+    }
+    let ran = scene.arqon(&["diff", "a.arqon", "a.yaml", "--set", "LEAST=2"]);
+    assert!(ran.stdout.contains("`where n > 1` becomes `where n > 2`"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_clients_and_readers_see_of_a_topic_is_compared() {
+    let scene = Scene::new();
+    let old = "arqon: 1\ncircuit: a\nschemas: { R: { id: int64, n: int64 } }\ntopics:\n  \
+               i: { schema: R, edge: in }\n  m: { schema: R, carries: full, key: id }\n  \
+               o: { schema: R, carries: delta, shared: true, edge: out }\nflow:\n  \
+               keep: { from: i, to: m }\n  out: { from: m, to: o }\nroutes: [i -> o when n > 3]\n\
+               access: { w: { publish: [i] }, r: { subscribe: [o, keep.errors] } }\n";
+    scene.write("old.yaml", old);
+    let told = |changes: &[(&str, &str)]| {
+        let change = |text: String, (from, to): &(&str, &str)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        };
+        scene.write("new.yaml", &changes.iter().fold(old.to_owned(), change));
+        let ran = scene.arqon(&["diff", "old.yaml", "new.yaml"]);
+        assert_eq!(ran.stderr, "", "{changes:?}");
+        ran.stdout
+    };
+    let of_key = told(&[("key: id", "key: [id, n]")]);
+    assert!(of_key.contains("rebuild  node      out\n"), "{of_key}");
+    let of_route = told(&[("routes: [i -> o when n > 3]\n", "")]);
+    assert!(of_route.contains("since node `routes[0]` goes away"), "{of_route}");
+    let of_name = told(&[("keep:", "kept:"), (", keep.errors", "")]);
+    assert!(of_name.contains("role `r` uses it, and it is not there any more"), "{of_name}");
+    let of_role = told(&[(", keep.errors", "")]);
+    assert!(of_role.contains("keep.errors\n           role `r` may not read it any"), "{of_role}");
+}
+
+#[test]
 fn publishers_cannot_follow_another_unit() {
     let scene = Scene::new();
     for (name, at) in [

@@ -67,6 +67,23 @@ fn a_root_holds_all_files_and_every_command_reads_them() {
 }
 
 #[test]
+fn what_the_command_line_sets_is_not_asked_of_files_that_only_declare() {
+    let scene = Scene::new();
+    let profiles = "profiles: { low: { params: { LEAST: 1 } } }\n";
+    let main = "arqon: 1\ncircuit: a\nimport: common.yaml\nparams: { LEAST: 9 }\ntopics: { i: { schema: \
+                R, edge: in } }\nroutes: [i -> o when n > LEAST]\naccess: { w: { publish: [i] } }\n";
+    let main = main.replace("edge: in } }", "edge: in }, o: { schema: R, edge: out } }");
+    scene.write("p/common.yaml", "arqon: 1\nschemas: { R: { n: int64 } }\n");
+    scene.write("p/main.yaml", &format!("{main}{profiles}"));
+    for option in ["--profile=low", "--set=LEAST=3"] {
+        let ran = scene.arqon(&["check", "-q", "p", option]);
+        assert_eq!(ran.code, 0, "{option}: {}", ran.stderr);
+    }
+    let ran = scene.arqon(&["check", "-q", "p", "--set=LEAS=3"]);
+    assert_eq!((ran.code, ran.stderr.matches("error[E0208]").count()), (1, 1), "{}", ran.stderr);
+}
+
+#[test]
 fn a_root_that_does_not_hold_the_circuit_is_refused() {
     let scene = scene();
     let ran = scene.arqon(&["check", "--root", "lib", "in/a.yaml"]);

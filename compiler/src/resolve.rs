@@ -102,6 +102,14 @@ pub(crate) fn resolve<'a>(
     found: &Found,
     report: &mut Report,
 ) -> Resolved<'a> {
+    // What the command line says, it says of circuits, not of files that they import.
+    let of_library = circuit.is_library.then(|| Options {
+        set: Vec::new(),
+        profile: None,
+        uses: Vec::new(),
+        ..options.clone()
+    });
+    let options = of_library.as_ref().unwrap_or(options);
     let name = circuit.name.as_ref().map_or(String::new(), |name| name.node.clone());
     let anchor = circuit.name.as_ref().map_or(Span::default(), |name| name.span);
     report.options_at = Some(anchor);

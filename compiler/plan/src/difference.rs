@@ -17,7 +17,7 @@ use arqon_types::{Discipline, Field};
 use crate::facts::State;
 use crate::graph::{FlowNode, Plan};
 use crate::text::{state_text, verb_text};
-use crate::vertex::{Endpoint, Topic, TopicOrigin, Vertex, VertexId};
+use crate::vertex::{Endpoint, Side, Topic, TopicOrigin, Vertex, VertexId};
 
 /// The difference between two plans.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,7 +87,7 @@ pub struct Effect {
     pub topic: String,
     /// Whether rows may be retracted; events that were sent stay.
     pub retracts: bool,
-    /// The node or topic that brings it about.
+    /// What brings it about, as in ``node `big` changes``.
     pub because: String,
 }
 
@@ -105,6 +105,7 @@ pub fn difference(old: &Plan, new: &Plan) -> Difference {
         comparing.other_namespace();
     }
     comparing.topics();
+    comparing.reports();
     comparing.operators();
     let nodes = comparing.own_changes();
     let reached = reach(new, &comparing.seeds);
@@ -194,9 +195,16 @@ impl<'p> Comparing<'p> {
                 self.change(Part::Topic, name, Verdict::New, Vec::new());
                 continue;
             };
-            let (verdict, reasons) = compatible::topic(was, topic);
+            let (mut verdict, mut reasons) = compatible::topic(was, topic);
+            let lost = if was.edge == topic.edge { self.lost(name) } else { Vec::new() };
+            if !lost.is_empty() {
+                verdict = Verdict::Refuse;
+                reasons.extend(lost);
+            }
+            // Of rows with one key some go to the errors, or are the past of others.
             let is_read_otherwise = was.schema.fields != topic.schema.fields
                 || was.discipline != topic.discipline
+                || was.key_names() != topic.key_names()
                 || !compatible::readings(was, topic).is_empty();
             if is_read_otherwise {
                 self.seeds.insert(id, format!("topic `{name}`"));
@@ -217,6 +225,39 @@ impl<'p> Comparing<'p> {
                 self.change(Part::Topic, name, Verdict::Drop, Vec::new());
             }
         }
+    }
+
+    /// Topics that come with nodes and operators, as `<node>.errors`, and that roles of the old
+    /// plan use: those that they cannot use any more.
+    fn reports(&mut self) {
+        for (_, topic) in self.old.topics() {
+            let name = topic.name.as_str();
+            if topic.origin == TopicOrigin::Declared || self.old.namespace != self.new.namespace {
+                continue;
+            }
+            let lost = self.lost(name);
+            if !lost.is_empty() {
+                self.change(Part::Topic, name, Verdict::Refuse, lost);
+            }
+        }
+    }
+
+    /// What the roles of the old plan may not do any more with a topic.
+    fn lost(&self, topic: &str) -> Vec<String> {
+        // Errors that nobody reads are in no plan, and there all the same.
+        let owner = topic.strip_suffix(".errors");
+        let is_there = self.new.named(owner.unwrap_or(topic)).is_some()
+            || self.new.nodes().iter().any(|node| Some(node.name) == owner);
+        let now = grants(self.new, topic);
+        let lost = grants(self.old, topic).into_iter().filter(|grant| !now.contains(grant));
+        lost.map(|(role, side)| match (side, is_there) {
+            (Side::In, true) => format!("role `{role}` may not publish to it any more"),
+            (Side::Out, true) => format!("role `{role}` may not read it any more"),
+            (Side::In | Side::Out, false) => {
+                format!("role `{role}` uses it, and it is not there any more")
+            }
+        })
+        .collect()
     }
 
     /// What to say of a topic that is gone, if one that is new holds the same.
@@ -280,23 +321,24 @@ impl<'p> Comparing<'p> {
 
     fn node_reasons(&self, was: &FlowNode<'_>, now: &FlowNode<'_>) -> Vec<String> {
         let (before, after) = (does(self.old, was), does(self.new, now));
-        for at in 0..before.len().max(after.len()) {
-            let reason = match (before.get(at), after.get(at)) {
-                (Some(old), Some(new)) if old.text != new.text => {
-                    format!("`{}` becomes `{}`", old.text, new.text)
-                }
-                (Some(old), Some(new)) => match compatible::first_change(old.fields, new.fields) {
-                    Some(change) => format!("the rows of `{}` differ: {change}", new.text),
-                    None => continue,
-                },
-                (Some(old), None) => format!("`{}` goes away", old.text),
-                (None, Some(new)) => format!("`{}` is added", new.text),
-                (None, None) => continue,
-            };
-            // What follows the first difference follows from it, most of the time.
+        let is_same = |(old, new): &(&Does<'_>, &Does<'_>)| old.text == new.text;
+        let n_first = before.iter().zip(&after).take_while(is_same).count();
+        // What follows the first difference follows from it, most of the time.
+        let differ = before[..n_first].iter().zip(&after).find_map(|(old, new)| {
+            let change = compatible::first_change(old.fields, new.fields)?;
+            Some(format!("the rows of `{}` differ: {change}", new.text))
+        });
+        if let Some(reason) = differ {
             return vec![reason];
         }
-        Vec::new()
+        let (gone, come) = (&before[n_first..], &after[n_first..]);
+        let n_last = gone.iter().rev().zip(come.iter().rev()).take_while(is_same).count();
+        let (gone, come) = (&gone[..gone.len() - n_last], &come[..come.len() - n_last]);
+        if let (Some(old), Some(new)) = (gone.first(), come.first()) {
+            return vec![format!("`{}` becomes `{}`", old.text, new.text)];
+        }
+        let gone = gone.iter().map(|old| format!("`{}` goes away", old.text));
+        gone.chain(come.iter().map(|new| format!("`{}` is added", new.text))).collect()
     }
 
     fn nodes(&mut self, nodes: Vec<(FlowNode<'p>, Option<Vec<String>>)>, reached: &Reached) {
@@ -342,50 +384,70 @@ impl<'p> Comparing<'p> {
 
     /// Topics that were there and stay, and that clients read, with other rows from now on.
     fn effects(&self, reached: &Reached) -> Vec<Effect> {
-        let before = declared(self.old);
-        let refused = |name: &str| {
-            let mut changes = self.changes.iter();
-            changes.any(|it| it.name == name && it.verdict == Verdict::Refuse)
+        let stays = |name: &str| {
+            let is_refused = |it: &Change| it.name == name && it.verdict == Verdict::Refuse;
+            self.old.named(name).is_some() && !self.changes.iter().any(is_refused)
         };
-        let mut effects: Vec<Effect> = self
-            .new
-            .topics()
-            .filter(|(_, topic)| topic.edge.emits() && before.contains_key(topic.name.as_str()))
-            .filter(|(_, topic)| !refused(topic.name.as_str()))
-            .filter_map(|(id, topic)| {
-                let because = reached.get(&id)?.clone();
-                let topic_name = topic.name.as_str().to_owned();
+        let read = self.new.topics().filter(|(id, topic)| {
+            let has_readers = || !grants(self.new, topic.name.as_str()).is_empty();
+            (topic.edge.emits() || self.new.outputs(*id).count() > 0 && has_readers())
+                && stays(topic.name.as_str())
+        });
+        let mut effects = Vec::new();
+        for (id, topic) in read {
+            let name = topic.name.as_str();
+            // Rows that clients put in themselves are theirs to change.
+            let is_computed = self.new.inputs(id).any(|wire| self.is_step(wire.from));
+            let because = reached
+                .get(&id)
+                .filter(|because| is_computed || **because != format!("topic `{name}`"))
+                .cloned()
+                // A node that wrote a topic and does so no more takes its rows with it.
+                .or_else(|| (&writers(self.old, name) - &writers(self.new, name)).pop_first());
+            if let Some(because) = because {
+                let topic_name = name.to_owned();
                 let retracts = topic.discipline != Discipline::Events;
-                // Rows that clients put in themselves are theirs to change.
-                let mut sources = self.new.inputs(id).map(|wire| self.new.vertex(wire.from));
-                let is_computed = sources.any(|it| matches!(it, Vertex::Step(_)));
-                (is_computed || because != format!("topic `{topic_name}`")).then_some(Effect {
-                    topic: topic_name,
-                    retracts,
-                    because,
-                })
-            })
-            .collect();
-        // A node that wrote a topic and does so no more takes its rows with it.
-        let writers = |plan: &Plan, name: &str| -> BTreeSet<String> {
-            let Some((id, _)) = declared(plan).get(name).copied() else { return BTreeSet::new() };
-            plan.inputs(id)
-                .filter(|wire| matches!(plan.vertex(wire.from), Vertex::Step(_)))
-                .map(|wire| name_of(plan, wire.from))
-                .collect()
-        };
-        for (name, (_, topic)) in
-            declared(self.new).into_iter().filter(|(_, (_, it))| it.edge.emits())
-        {
-            let gone = &writers(self.old, name) - &writers(self.new, name);
-            let known = effects.iter().any(|effect| effect.topic == name);
-            if let (Some(because), false, false) = (gone.into_iter().next(), known, refused(name)) {
-                let retracts = topic.discipline != Discipline::Events;
-                effects.push(Effect { topic: name.to_owned(), retracts, because });
+                effects.push(Effect { topic: topic_name, retracts, because: self.told(&because) });
             }
         }
         effects
     }
+
+    fn is_step(&self, id: VertexId) -> bool {
+        matches!(self.new.vertex(id), Vertex::Step(_))
+    }
+
+    /// What happens to a part, as ``node `big` goes away``.
+    fn told(&self, part: &str) -> String {
+        let has = |plan: &Plan| plan.nodes().iter().any(|it| part == format!("node `{}`", it.name));
+        let how = match (has(self.old), has(self.new)) {
+            (true, false) => "goes away",
+            (false, true) => "is new",
+            (true, true) | (false, false) => "changes",
+        };
+        format!("{part} {how}")
+    }
+}
+
+/// Which roles may do what with a topic.
+fn grants(plan: &Plan, topic: &str) -> BTreeSet<(String, Side)> {
+    let Some(id) = plan.named(topic) else { return BTreeSet::new() };
+    let clients =
+        (plan.inputs(id).map(|wire| wire.from)).chain(plan.outputs(id).map(|wire| wire.to));
+    let grant = |id| match plan.vertex(id) {
+        Vertex::Client(client) => Some((client.role.clone()?, client.side)),
+        Vertex::Topic(_) | Vertex::Step(_) | Vertex::Endpoint(_) => None,
+    };
+    clients.filter_map(grant).collect()
+}
+
+/// The nodes that write a topic.
+fn writers(plan: &Plan, topic: &str) -> BTreeSet<String> {
+    let Some(id) = plan.named(topic) else { return BTreeSet::new() };
+    plan.inputs(id)
+        .filter(|wire| matches!(plan.vertex(wire.from), Vertex::Step(_)))
+        .map(|wire| name_of(plan, wire.from))
+        .collect()
 }
 
 /// What a node does, part by part: a step with its rows, or where the rows go.

@@ -71,6 +71,13 @@ pub(super) fn readings(was: &Topic, now: &Topic) -> Vec<String> {
         };
         found.push(format!("of its rows it retains {} instead of {}", kept(now), kept(was)));
     }
+    match (was.verified, now.verified) {
+        (true, false) => {
+            found.push("what is taken back need not be there any more (`check: none`)".to_owned());
+        }
+        (false, true) => found.push("only what is there can be taken back now".to_owned()),
+        (true, true) | (false, false) => {}
+    }
     let time = |topic: &Topic| topic.time.map(|at| topic.schema.fields[at].name.clone());
     if time(was) != time(now) {
         let named = |topic: &Topic| match time(topic) {
