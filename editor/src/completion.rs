@@ -16,7 +16,7 @@ use arqon_types::{Field, Type};
 use crate::analysis::Analysis;
 use crate::cursor::{Cursor, Place, StepPlace, cursor};
 use crate::names::{Kind as NameKind, written};
-use crate::rows::{Rows, fields_on_bus, rows};
+use crate::rows::{Rows, fields_on_bus, of_step, rows};
 use crate::shape;
 use crate::values::{self, compared, struct_fields, type_within};
 use crate::words;
@@ -145,6 +145,13 @@ impl Request<'_> {
             let fields = self.row_of(&format!("{of}.{part}"));
             fields.into_iter().filter(|field| &*field.name != "job_id").collect::<Vec<_>>()
         };
+        let capsule = || {
+            let node = node?;
+            let named = of.split_once('[').map(|(_, idx)| idx.trim_end_matches(']').parse().ok());
+            let is_capsule = |step: &ast::Step| matches!(step.kind, ast::StepKind::Wasm(_));
+            let idx = named.unwrap_or_else(|| node.steps.iter().position(is_capsule))?;
+            Some(of_step(self.analysis?, (&node.name.node, idx)))
+        };
         match path {
             [] if has_kernel => self.written_fields(&self.row_of(of), &[]),
             [] => {
@@ -159,6 +166,10 @@ impl Request<'_> {
             }
             ["job", rest @ ..] if is_operator => self.written_fields(&topic("jobs"), rest),
             ["result", rest @ ..] if is_operator => self.written_fields(&topic("results"), rest),
+            ["row", rest @ ..] => self.written_fields(&capsule().unwrap_or_default().0, rest),
+            ["returns", "-", rest @ ..] => {
+                self.written_fields(&capsule().unwrap_or_default().1, rest)
+            }
             _ => Vec::new(),
         }
     }

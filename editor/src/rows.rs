@@ -27,12 +27,7 @@ pub(crate) struct Rows {
 pub(crate) fn rows(cursor: &Cursor, step: &StepPlace, analysis: &Analysis) -> Rows {
     let mut rows = Rows::default();
     let Some(plan) = analysis.plan() else { return rows };
-    let address = |idx: usize| format!("{}[{idx}]", step.base);
-    let row = |address: &str| analysis.step(address).map(|id| fields(plan, id));
-    // A step that is new has none of its own yet: the last one before it counts.
-    let before = (0..step.idx).rev().find_map(|idx| row(&address(idx)));
-    rows.before = before.or_else(|| row(&step.base)).unwrap_or_default();
-    rows.after = row(&address(step.idx)).unwrap_or_else(|| rows.before.clone());
+    (rows.before, rows.after) = around(analysis, plan, (&step.base, step.idx));
     let beside = match cursor.path.get(step.behind) {
         Some(Part::Key(_, beside)) => beside,
         Some(Part::Item(_)) | None => &cursor.beside,
@@ -49,6 +44,24 @@ pub(crate) fn rows(cursor: &Cursor, step: &StepPlace, analysis: &Analysis) -> Ro
             .map_or_else(|| fields_on_bus(analysis, other), |id| fields(plan, id));
     }
     rows
+}
+
+/// The rows that a step of a node gets and gives.
+pub(crate) fn of_step(analysis: &Analysis, step: (&str, usize)) -> (Vec<Field>, Vec<Field>) {
+    analysis.plan().map_or_else(Default::default, |plan| around(analysis, plan, step))
+}
+
+fn around(
+    analysis: &Analysis,
+    plan: &Plan,
+    (node, step): (&str, usize),
+) -> (Vec<Field>, Vec<Field>) {
+    let row = |address: &str| analysis.step(address).map(|id| fields(plan, id));
+    let at = |idx: usize| row(&format!("{node}[{idx}]"));
+    // A step that is new has none of its own yet: the last one before it counts.
+    let before = (0..step).rev().find_map(at).or_else(|| row(node)).unwrap_or_default();
+    let after = at(step).unwrap_or_else(|| before.clone());
+    (before, after)
 }
 
 /// What a name within the loops around the place leads to, from the innermost one on.

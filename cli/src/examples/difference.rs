@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 use arqon_types::{Field, Row, Schema, TopicName, Type, Value};
 
+use crate::console::columns;
+
 /// Rows of a topic with their signed multiplicities.
 pub(super) type Changes = BTreeMap<Row, i64>;
 
@@ -119,7 +121,7 @@ fn pair(schema: &Schema, expected: (&Row, i64), found: (&Row, i64)) -> String {
         let comma = if at + 1 == cells.len() { "" } else { ", " };
         let width = cell.width();
         for (line, value) in lines.iter_mut().zip(&cell.values) {
-            let padding = " ".repeat(width - value.chars().count());
+            let padding = " ".repeat(width - columns(value));
             line.extend([&cell.name, value, comma, &padding]);
         }
         let mark = if cell.differs() { "^" } else { " " };
@@ -142,7 +144,7 @@ impl Cell {
     }
 
     fn width(&self) -> usize {
-        self.values.iter().map(|value| value.chars().count()).max().unwrap_or(0)
+        self.values.iter().map(|value| columns(value)).max().unwrap_or(0)
     }
 }
 
@@ -225,6 +227,17 @@ mod tests {
              \x20 found     +1  { region: EU, revenue: 13.00 }\n\
              \x20                                      ^^^^^\n\
              \x20           -1  { region: EU, revenue: 42.00 }\n"
+        );
+    }
+
+    #[test]
+    fn columns_are_those_of_a_terminal() {
+        assert_eq!(
+            shown(&[("日本", 100, 1)], &[("ab", 100, 1)]),
+            "shop.revenue\n\
+             \x20 expected  +1  { region: 日本, revenue: 1.00 }\n\
+             \x20 found     +1  { region: ab,   revenue: 1.00 }\n\
+             \x20                         ^^^^\n"
         );
     }
 

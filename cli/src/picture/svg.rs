@@ -10,6 +10,7 @@ use arqon_types::Discipline;
 
 use super::layout::{Layout, layout, to_f64};
 use super::sketch::{Arrow, Shape, ShapeKind, Sketch};
+use crate::console::character_columns;
 
 /// The drawing, complete in itself.
 pub(crate) fn draw(sketch: &Sketch) -> String {
@@ -132,24 +133,26 @@ fn arrow_ends(sketch: &Sketch, layout: &Layout) -> Vec<(f64, f64)> {
             ends[idx].1 = start + step * to_f64(place);
         }
     }
-    // Labels of a route leave one below the other.
-    let mut leaving: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    // What is told of arrows that leave one shape stands one below the other, as they part.
+    let mut leaving: BTreeMap<usize, Vec<(String, f64, usize)>> = BTreeMap::new();
     for (idx, arrow) in sketch.arrows.iter().enumerate() {
-        if !arrow.label.is_empty() {
-            leaving.entry(arrow.from).or_default().push(idx);
+        if sketch.shapes[arrow.from].kind != ShapeKind::ClientIn {
+            let next = layout.waypoints[idx].first().map_or(layout.middles[arrow.to], |it| it.1);
+            leaving.entry(arrow.from).or_default().push((arrow.text(), next, idx));
         }
     }
-    for (shape, arrows) in leaving {
-        let mut labels: Vec<&str> = Vec::new();
-        for idx in &arrows {
-            if !labels.contains(&sketch.arrows[*idx].label.as_str()) {
-                labels.push(&sketch.arrows[*idx].label);
+    for (shape, mut arrows) in leaving {
+        arrows.sort_by(|one, other| one.1.total_cmp(&other.1).then(one.2.cmp(&other.2)));
+        let mut told: Vec<&str> = Vec::new();
+        for (text, ..) in &arrows {
+            if !told.contains(&text.as_str()) {
+                told.push(text);
             }
         }
-        let start = layout.middles[shape] - PORT_GAP * to_f64(labels.len() - 1) / 2.0;
-        for idx in arrows {
-            let place = labels.iter().position(|it| *it == sketch.arrows[idx].label).unwrap_or(0);
-            ends[idx].0 = start + PORT_GAP * to_f64(place);
+        let start = layout.middles[shape] - TOLD_GAP * to_f64(told.len() - 1) / 2.0;
+        for (text, _, idx) in &arrows {
+            let place = told.iter().position(|it| it == text).unwrap_or(0);
+            ends[*idx].0 = start + TOLD_GAP * to_f64(place);
         }
     }
     ends
@@ -458,7 +461,7 @@ fn text_width(text: &str, size: f64) -> f64 {
             'i' | 'j' | 'l' | 't' | 'f' | '.' | ',' | ' ' | '\'' | '|' | '·' | 'I' => 0.34,
             'm' | 'w' | 'M' | 'W' | '…' => 0.88,
             'A'..='Z' => 0.69,
-            _ => 0.575,
+            _ => 0.575 * to_f64(character_columns(character)),
         })
         .sum();
     units * size
@@ -483,7 +486,45 @@ const ROW_GAP: f64 = 20.0;
 const COLUMN_GAP: f64 = 64.0;
 const LABEL_MARGIN: f64 = 62.0;
 const PORT_GAP: f64 = 14.0;
+
+/// Between two arrows that leave one shape, each under what is told of it.
+const TOLD_GAP: f64 = 18.0;
 const LINE_HEIGHT: f64 = 14.5;
 const TITLE_SIZE: f64 = 13.0;
 const LINE_SIZE: f64 = 11.0;
 const LABEL_SIZE: f64 = 10.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_two_arrows_stands_apart() {
+        let shape = |kind, title: &str| Shape { kind, title: title.to_owned(), lines: Vec::new() };
+        let arrow = |to, discipline| Arrow {
+            from: 0,
+            to,
+            label: String::new(),
+            schema: String::new(),
+            discipline,
+            delayed: false,
+        };
+        let sketch = Sketch {
+            title: "t".to_owned(),
+            shapes: vec![
+                shape(ShapeKind::Node, "n"),
+                shape(ShapeKind::EdgeTopic, "a"),
+                shape(ShapeKind::EdgeTopic, "b"),
+                shape(ShapeKind::EdgeTopic, "c"),
+            ],
+            arrows: vec![
+                arrow(1, Discipline::Delta),
+                arrow(2, Discipline::Events),
+                arrow(3, Discipline::Delta),
+            ],
+        };
+        let ends = arrow_ends(&sketch, &layout(&sketch, &[30.0; 4], ROW_GAP));
+        let leaves: Vec<f64> = ends.iter().map(|(start, _)| *start).collect();
+        assert!((leaves[0] - leaves[2]).abs() < 0.1 && 15.0 < (leaves[0] - leaves[1]).abs());
+    }
+}

@@ -2,7 +2,10 @@
 //! it writes on its right, in the order in which rows pass. As wide as the terminal, from 80
 //! columns on.
 
+use std::collections::BTreeSet;
+
 use super::sketch::{Arrow, Shape, ShapeKind, Sketch};
+use crate::console::{character_columns, columns};
 
 /// How wide the parts of a line are.
 #[derive(Debug, Clone, Copy)]
@@ -36,18 +39,33 @@ pub(crate) fn draw(sketch: &Sketch, columns: usize) -> String {
     trimmed.join("\n").trim_end().to_owned() + "\n"
 }
 
-/// Nodes and operators, each after what it reads.
+/// Nodes and operators, each after what it reads, else as they stand in the plan.
 fn in_order(sketch: &Sketch) -> Vec<usize> {
-    let columns = super::layout::layout(sketch, &vec![1.0; sketch.shapes.len()], 1.0).columns;
-    let mut order: Vec<usize> = (0..sketch.shapes.len())
-        .filter(|idx| {
-            matches!(
-                sketch.shapes[*idx].kind,
-                ShapeKind::Node | ShapeKind::Kernel | ShapeKind::Operator
-            )
-        })
-        .collect();
-    order.sort_by_key(|idx| (columns[*idx], *idx));
+    let depths = super::layout::layout(sketch, &vec![1.0; sketch.shapes.len()], 1.0).columns;
+    let mut n_waiting = vec![0_usize; sketch.shapes.len()];
+    let mut readers = vec![Vec::new(); sketch.shapes.len()];
+    // What comes back from further on is not waited for.
+    for arrow in sketch.arrows.iter().filter(|it| depths[it.from] < depths[it.to]) {
+        n_waiting[arrow.to] += 1;
+        readers[arrow.from].push(arrow.to);
+    }
+    let mut ready: BTreeSet<usize> =
+        (0..sketch.shapes.len()).filter(|idx| n_waiting[*idx] == 0).collect();
+    let mut order = Vec::new();
+    while let Some(idx) = ready.pop_first() {
+        if matches!(
+            sketch.shapes[idx].kind,
+            ShapeKind::Node | ShapeKind::Kernel | ShapeKind::Operator
+        ) {
+            order.push(idx);
+        }
+        for reader in &readers[idx] {
+            n_waiting[*reader] -= 1;
+            if n_waiting[*reader] == 0 {
+                ready.insert(*reader);
+            }
+        }
+    }
     order
 }
 
@@ -90,7 +108,7 @@ fn block(sketch: &Sketch, idx: usize, widths: Widths, lines: &mut Vec<String>) {
     let inputs: Vec<&Arrow> = sketch.arrows.iter().filter(|arrow| arrow.to == idx).collect();
     let outputs: Vec<&Arrow> = sketch.arrows.iter().filter(|arrow| arrow.from == idx).collect();
     let content = std::iter::once(&shape.title).chain(&shape.lines);
-    let inner = content.map(|line| line.chars().count()).max().unwrap_or(0).clamp(16, widths.inner);
+    let inner = content.map(|line| columns(line)).max().unwrap_or(0).clamp(16, widths.inner);
     let n_rows = (1 + shape.lines.len()).max(inputs.len()).max(outputs.len());
     let edges = match shape.kind {
         ShapeKind::Operator => HEAVY,
@@ -130,7 +148,8 @@ fn block(sketch: &Sketch, idx: usize, widths: Widths, lines: &mut Vec<String>) {
             let room = widths.whole.saturating_sub(left_width + inner + 4);
             arrow_text(&name, arrow, room, false)
         });
-        lines.push(format!("{left} {text:inner$} {upright}{right}"));
+        let padding = " ".repeat(inner - columns(&text));
+        lines.push(format!("{left} {text}{padding} {upright}{right}"));
     }
     lines.push(format!("{:left_width$}{low_left}{bar}{low_right}", ""));
 }
@@ -165,10 +184,16 @@ fn titled(shape: &Shape) -> String {
 }
 
 fn cut(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
+    if columns(text) <= room {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(room.saturating_sub(1)).collect();
+    let mut left = room.saturating_sub(1);
+    let fits = |character: &char| {
+        let rest = left.checked_sub(character_columns(*character));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    let mut short: String = text.chars().take_while(fits).collect();
     short.push('…');
     short
 }

@@ -267,6 +267,31 @@ fn imports_are_links() {
 }
 
 #[test]
+fn completion_knows_the_rows_of_a_capsule_that_is_mocked() {
+    let scene = Scene::new();
+    let mut editor = Editor::ready(&scene.path(""));
+    let text = "arqon: 1\ncircuit: a\nschemas:\n  In: { stream: int64, loud: float64 }\n  \
+                Out: { stream: int64, label: string }\ntopics:\n  i: { schema: In, edge: in }\n  \
+                o: { schema: Out, edge: out }\nflow:\n  found:\n    from: i\n    do:\n      \
+                - with: { level: loud }\n      - wasm: a/b@1\n        returns: Out\n        \
+                limits: { time: 1ms }\n    to: o\naccess: { a: { publish: [i] } }\ntests:\n  t:\n    \
+                - mocks: { found: [] }\n";
+    editor.open(URI, text);
+    for (version, (mock, wanted)) in (2..).zip([
+        ("found: [{ row: { ‸ } }]", ["stream", "loud", "level"].as_slice()),
+        ("found: [{ row: {}, returns: [{ ‸ }] }]", &["stream", "label"]),
+        ("\"found[1]\": [{ returns: [{ ‸ }] }]", &["stream", "label"]),
+    ]) {
+        let now = text.replace("found: []", &mock.replace('‸', ""));
+        editor.change(URI, version, &now);
+        let needle = &mock[..mock.find('‸').unwrap() + '‸'.len_utf8()];
+        let found = completed(&mut editor, URI, &now, needle);
+        assert_eq!(found, wanted, "{mock}");
+    }
+    assert_eq!(editor.leave(), Some(0));
+}
+
+#[test]
 fn completion_knows_the_type_of_a_value() {
     let scene = Scene::new();
     let mut editor = Editor::ready(&scene.path(""));

@@ -285,8 +285,17 @@ fn is_moment(ty: &Type) -> bool {
     )
 }
 
-/// A key of type `common`, or an option of it.
+/// A key of type `common`, or an option of it. A number that is beyond a common decimal equals none
+/// of the other side's, as `==` says: it is `none`, and matches nothing.
 fn keyed(expr: Expr, common: &Type) -> Expr {
     let wanted = if expr.ty.is_option() { common.clone().optional() } else { common.clone() };
-    arqon_operators::coerce(expr, &wanted).expect("the common type takes both sides")
+    let may_be_beyond = matches!(common, Type::Decimal(_))
+        && expr.ty.required() != common
+        && matches!(expr.kind, ExprKind::Column(_) | ExprKind::Field { .. });
+    let key = arqon_operators::coerce(expr, &wanted).expect("the common type takes both sides");
+    if !may_be_beyond {
+        return key;
+    }
+    let (ty, place) = (key.ty.clone().optional(), key.place);
+    Expr { kind: ExprKind::Try(Box::new(key)), ty, place }
 }

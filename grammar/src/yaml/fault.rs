@@ -183,6 +183,11 @@ fn bad_escape(text: &str, from: usize) -> Option<(usize, usize)> {
 fn mapping_value(text: &str, at: usize, span: Span) -> Diagnostic {
     let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = &text[line_start..at];
+    if line.ends_with('?') {
+        let whole = Span::new(span.start - 1, span.end);
+        return Diagnostic::new(code::expression::QUESTION_MARK, whole, "`?:` is written `//`")
+            .fix(whole, "//", "write `//`");
+    }
     if line.trim_start_matches([' ', '-']).contains(": ") {
         let n_before =
             |value: &str| value.len().saturating_sub(text[at..].lines().next().map_or(0, str::len));

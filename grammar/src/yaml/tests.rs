@@ -130,6 +130,7 @@ fn syntax_faults_lead_to_their_cause() {
     let cases = [
         ("a: \"x\" == y\n", "1:8-9 error[E0118]: text follows the closing `\"`"),
         ("a: [x] ++ y\n", "1:8-9 error[E0120]: `+` follows a closed list or map"),
+        ("a: x ?: \"y\"\n", "1:6-8 error[E0113]: `?:` is written `//`"),
         ("a: x == y: z\n", "1:10-11 error[E0001]: a second `:` in one entry"),
         (
             "a: 1\n  b: 2\n",
