@@ -209,7 +209,8 @@ fn taken_back_late(verdicts: &[Verdict], diffs: &[i64]) -> impl Iterator<Item = 
 fn kept() -> Fault {
     Fault {
         code: "closed_window".into(),
-        message: "the row is taken back after its windows have closed, and they keep it".to_owned(),
+        message: "the row is taken back after its windows have closed, and what they say stands"
+            .to_owned(),
         place: Place::default(),
     }
 }
