@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use terminal_size::terminal_size_of;
+use unicode_width::UnicodeWidthChar;
 
 use crate::exit::Failure;
 
@@ -51,43 +52,9 @@ pub(crate) struct Console {
     color: ColorChoice,
 }
 
-/// Characters that take two columns of a terminal: East Asian wide and fullwidth ones (Unicode
-/// Standard Annex 11) and pictures, by their first and last.
-const WIDE: [(char, char); 12] = [
-    ('\u{1100}', '\u{115f}'),
-    ('\u{2e80}', '\u{303e}'),
-    ('\u{3041}', '\u{a4cf}'),
-    ('\u{a960}', '\u{a97c}'),
-    ('\u{ac00}', '\u{d7a3}'),
-    ('\u{f900}', '\u{faff}'),
-    ('\u{fe30}', '\u{fe6f}'),
-    ('\u{ff00}', '\u{ff60}'),
-    ('\u{ffe0}', '\u{ffe6}'),
-    ('\u{1f300}', '\u{1f64f}'),
-    ('\u{1f900}', '\u{1f9ff}'),
-    ('\u{20000}', '\u{3fffd}'),
-];
-
-/// Characters that stand on the one before: accents, joiners and selectors of a form.
-const COMBINING: [(char, char); 6] = [
-    ('\u{300}', '\u{36f}'),
-    ('\u{1ab0}', '\u{1aff}'),
-    ('\u{200b}', '\u{200f}'),
-    ('\u{20d0}', '\u{20ff}'),
-    ('\u{fe00}', '\u{fe0f}'),
-    ('\u{fe20}', '\u{fe2f}'),
-];
-
 /// How many columns of a terminal a character takes.
 pub(crate) fn character_columns(character: char) -> usize {
-    let is_in = |ranges: &[(char, char)]| {
-        ranges.iter().any(|(first, last)| (*first..=*last).contains(&character))
-    };
-    match (is_in(&COMBINING), is_in(&WIDE)) {
-        (true, _) => 0,
-        (false, true) => 2,
-        (false, false) => 1,
-    }
+    character.width().unwrap_or(0)
 }
 
 /// How many columns of a terminal a text takes.

@@ -46,6 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("protox", &["grammar", "xtask"]),
     ("miette", &["grammar"]),
     ("annotate-snippets", &["cli"]),
+    ("unicode-width", &["cli"]),
     ("prost", &["proto"]),
     ("prost-types", &["proto"]),
     ("prost-reflect", &["proto"]),
