@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use crate::column::{BytesColumn, Column, ColumnBatch};
 use crate::float::Float;
-use crate::packed::sortable_int;
+use crate::packed::{prefix_of, sortable_int};
 
 /// Puts the rows of `batches`, all of the same types, into one consolidated batch.
 ///
@@ -108,14 +108,7 @@ fn bytes_prefixes(values: &BytesColumn) -> Vec<u64> {
             common = value.iter().zip(first).take_while(|(a, b)| a == b).count();
         }
     }
-    let prefix = |at| {
-        let rest = &values.get(at)[common..];
-        u64::from_be_bytes(rest.first_chunk().copied().unwrap_or_else(|| {
-            let mut short = [0; 8];
-            short[..rest.len()].copy_from_slice(rest);
-            short
-        }))
-    };
+    let prefix = |at| prefix_of(&values.get(at)[common..]);
     (0..values.len()).map(prefix).collect()
 }
 

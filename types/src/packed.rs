@@ -42,6 +42,17 @@ pub fn sortable_int(value: i64) -> u64 {
     value.cast_unsigned() ^ FLIP
 }
 
+/// The first eight bytes as a number, with zeros behind fewer.
+#[inline]
+pub(crate) fn prefix_of(bytes: &[u8]) -> u64 {
+    let whole = bytes.first_chunk().copied();
+    u64::from_be_bytes(whole.unwrap_or_else(|| {
+        let mut short = [0; 8];
+        short[..bytes.len()].copy_from_slice(bytes);
+        short
+    }))
+}
+
 /// The inverse of [`sortable_int`].
 pub fn from_sortable_int(key: u64) -> i64 {
     (key ^ FLIP).cast_signed()
@@ -69,13 +80,7 @@ impl PackedRow {
     /// The same of what stands behind the first `start` bytes.
     #[inline]
     pub fn prefix_behind(&self, start: usize) -> u64 {
-        let bytes = self.as_bytes().get(start..).unwrap_or_default();
-        let whole = bytes.first_chunk().copied();
-        u64::from_be_bytes(whole.unwrap_or_else(|| {
-            let mut short = [0; 8];
-            short[..bytes.len()].copy_from_slice(bytes);
-            short
-        }))
+        prefix_of(self.as_bytes().get(start..).unwrap_or_default())
     }
 
     /// Empties the row and keeps its allocation.

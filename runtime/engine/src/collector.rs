@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use arqon_plan::{DataflowPlan, Output};
+use arqon_plan::DataflowPlan;
 use arqon_types::{
-    ColumnBatch, ColumnDelta, DeltaBatch, Epoch, ErrorRow, TopicName, Type, consolidate_columns,
-    error_schema,
+    ColumnBatch, ColumnDelta, DeltaBatch, Epoch, TopicName, Type, consolidate_columns, error_schema,
 };
 
 use crate::feedback::{Feedback, go_back};
@@ -184,8 +183,9 @@ fn collect(collector: &Mutex<dyn Collect>, report: Report) {
 /// Puts the reports of an epoch together.
 pub(crate) struct Gathering {
     plan: Arc<DataflowPlan>,
-    /// Of each output the types of its fields.
+    /// Of each output, and then of each feedback, the types of its fields.
     types: Vec<Arc<[Type]>>,
+    error_types: Arc<[Type]>,
     counters: Arc<Counters>,
     error_topics: BTreeMap<String, TopicName>,
     n_workers: usize,
@@ -202,9 +202,19 @@ impl Gathering {
         n_workers: usize,
         shared: Arc<Shared>,
     ) -> Self {
-        let types = |output: &Output| plan.steps[output.step.index()].schema.types().into();
-        let types = plan.outputs.iter().map(types).collect();
-        Self { plan, types, counters, error_topics, n_workers, shared, waiting: BTreeMap::new() }
+        let types = plan.ends().map(|(_, step)| plan.steps[step.index()].schema.types().into());
+        let types = types.collect();
+        let error_types = error_schema().types().into();
+        Self {
+            plan,
+            types,
+            error_types,
+            counters,
+            error_topics,
+            n_workers,
+            shared,
+            waiting: BTreeMap::new(),
+        }
     }
 
     /// The record of all workers, once all have reported.
@@ -238,12 +248,10 @@ impl Gathering {
         let written = record.outputs.split_off(self.plan.outputs.len());
         let is_pending = self.shared.return_later(|returning| {
             for (at, rows) in written.into_iter().enumerate() {
-                let feedback = &self.plan.feedbacks[at];
-                let types = self.plan.steps[feedback.step.index()].schema.types().into();
                 let delta = ColumnDelta {
-                    topic: feedback.topic.clone(),
+                    topic: self.plan.feedbacks[at].topic.clone(),
                     epoch: Epoch(0),
-                    types,
+                    types: Arc::clone(&self.types[self.plan.outputs.len() + at]),
                     rows: consolidate_columns(rows),
                 };
                 go_back(returning, &self.plan, at, delta.updates().collect());
@@ -279,29 +287,21 @@ impl Gathering {
             let (topic, types) = (output.topic.clone(), Arc::clone(types));
             deltas.push(ColumnDelta { topic, epoch, types, rows });
         }
-        let mut errors: BTreeMap<&TopicName, BTreeMap<ErrorRow, i64>> = BTreeMap::new();
+        let mut errors: BTreeMap<&TopicName, ColumnBatch> = BTreeMap::new();
         for (error, diff) in record.errors {
             let topic = self.error_topics.get(&error.node);
             let topic = topic.unwrap_or_else(|| panic!("`{}` is no node", error.node));
-            *errors.entry(topic).or_default().entry(error).or_insert(0) += diff;
+            let empty = || ColumnBatch::empty(&self.error_types);
+            errors.entry(topic).or_insert_with(empty).push(&error.to_row(), diff);
         }
-        // Errors that the plan puts out are among the outputs already.
-        errors.retain(|topic, rows| {
-            let is_output = self.plan.outputs.iter().any(|output| output.topic == **topic);
-            if is_output {
-                stats.errors += rows.values().filter(|diff| **diff != 0).count() as u64;
-            }
-            !is_output
-        });
         for (topic, rows) in errors {
-            let types: Arc<[Type]> = error_schema().types().into();
-            let mut batch = ColumnBatch::empty(&types);
-            for (error, diff) in rows.into_iter().filter(|(_, diff)| *diff != 0) {
-                batch.push(&error.to_row(), diff);
+            let rows = consolidate_columns(vec![rows]);
+            stats.errors += rows.len() as u64;
+            // Errors that the plan puts out are among the outputs already.
+            if !self.plan.outputs.iter().any(|output| output.topic == *topic) {
+                let (topic, types) = (topic.clone(), Arc::clone(&self.error_types));
+                deltas.push(ColumnDelta { topic, epoch, types, rows });
             }
-            stats.errors += batch.len() as u64;
-            let rows = consolidate_columns(vec![batch]);
-            deltas.push(ColumnDelta { topic: topic.clone(), epoch, types, rows });
         }
         deltas.retain(|delta| !delta.is_empty());
         EpochOutput { epoch, deltas, stats, feedback: Feedback::Settled, due }
