@@ -1,24 +1,20 @@
 //! Conditions move before the steps that do not need them, and stay where they would change an
 //! answer.
 
-use arqon_compiler::{Options, compile};
+mod support;
+
 use arqon_plan::dataflow_text;
+
+use support::{planned, shop};
 
 /// The lines that tell of conditions and of what holds rows, in the steps of a node over orders.
 #[track_caller]
 fn check(steps: &str, expected: &str) {
-    let text = format!(
-        "arqon: 1
-circuit: shop
-schemas:
-  Order: {{ id: int64, customer: int64, amount: int64 }}
-  Customer: {{ id: int64, region: string, since: int64 }}
-  Count: {{ n: int64 }}
-topics:
-  orders: {{ schema: Order, carries: full, key: id, edge: in }}
-  customers: {{ schema: Customer, carries: full, key: id, edge: in }}
-  counts: {{ schema: Count, carries: delta, edge: out }}
-access: {{ shop: {{ publish: [orders, customers], subscribe: [counts] }} }}
+    let text = shop(
+        "  Count: { n: int64 }\n",
+        "  counts: { schema: Count, carries: delta, edge: out }\n",
+        &format!(
+            "access: {{ shop: {{ publish: [orders, customers], subscribe: [counts] }} }}
 flow:
   a:
     from: orders
@@ -28,11 +24,9 @@ flow:
         agg: {{ n: count() }}
     to: counts
 "
+        ),
     );
-    let compiled = compile(&text, "circuit.yaml", &Options::default());
-    let faults: Vec<String> = compiled.diagnostics.iter().map(|fault| fault.brief(&text)).collect();
-    let dataflow = compiled.dataflow.unwrap_or_else(|| panic!("{}", faults.join("\n")));
-    let shown = dataflow_text(&dataflow);
+    let shown = planned(&text).dataflow.as_ref().map(dataflow_text).unwrap_or_default();
     let (_, steps) = shown.split_once("\n\n").expect("topics, then steps");
     let is_told = |line: &&str| {
         ["where", " join ", "group by", "distinct", "top ", "over "]

@@ -1,37 +1,32 @@
 //! Joins go before left joins that they do not need, where no more rows flow, whatever the data.
 
-use arqon_compiler::{Options, compile};
+mod support;
+
 use arqon_plan::dataflow_text;
+
+use support::{planned, shop};
 
 /// The joins, and what puts columns back in order, in the steps of a node over orders.
 #[track_caller]
 fn check(steps: &str, expected: &str) {
-    let text = format!(
-        "arqon: 1
-circuit: shop
-schemas:
-  Order: {{ id: int64, customer: int64, amount: int64 }}
-  Customer: {{ id: int64, region: string, since: int64 }}
-  Visit: {{ customer: int64, page: string, seconds: int64 }}
-  Out: {{ n: int64 }}
-topics:
-  orders: {{ schema: Order, carries: full, key: id, edge: in }}
-  customers: {{ schema: Customer, carries: full, key: id, edge: in }}
-  visits: {{ schema: Visit, carries: delta, edge: in }}
-  one: {{ schema: Out, carries: delta, edge: out }}
-access: {{ shop: {{ publish: [orders, customers, visits], subscribe: [one] }} }}
+    let text = shop(
+        "  Visit: { customer: int64, page: string, seconds: int64 }
+  Out: { n: int64 }\n",
+        "  visits: { schema: Visit, carries: delta, edge: in }
+  one: { schema: Out, carries: delta, edge: out }\n",
+        &format!(
+            "access: {{ shop: {{ publish: [orders, customers, visits], subscribe: [one] }} }}
 flow:
   a:
     from: orders
     do:
 {steps}    to: one
 "
+        ),
     );
-    let options = Options { keep_passes: true, ..Options::default() };
-    let compiled = compile(&text, "circuit.yaml", &options);
-    let faults: Vec<String> = compiled.diagnostics.iter().map(|fault| fault.brief(&text)).collect();
-    let pass = compiled.passes.iter().find(|pass| pass.name == "reorder");
-    let shown = dataflow_text(&pass.unwrap_or_else(|| panic!("{}", faults.join("\n"))).plan);
+    let passes = planned(&text).passes;
+    let pass = passes.iter().find(|pass| pass.name == "reorder").expect("every pass is kept");
+    let shown = dataflow_text(&pass.plan);
     let told = |line: &&str| line.contains(" join ") || line.contains("select");
     let told: Vec<&str> = shown.lines().filter(told).map(str::trim).collect();
     assert_eq!(told.join("\n"), expected);

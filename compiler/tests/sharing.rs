@@ -1,32 +1,26 @@
 //! Steps of several nodes that do the same with the same rows are one; those that may fail, or whose
 //! rows tell themselves apart, are not.
 
-use arqon_compiler::{Options, compile};
+mod support;
+
 use arqon_plan::dataflow_text;
+
+use support::{planned, shop};
 
 /// The steps of nodes over orders and customers, a line each, and the outputs `one` and `other`.
 #[track_caller]
 fn check(flow: &str, expected: &str) {
-    let text = format!(
-        "arqon: 1
-circuit: shop
-schemas:
-  Order: {{ id: int64, customer: int64, amount: int64 }}
-  Customer: {{ id: int64, region: string, since: int64 }}
-  Count: {{ n: int64 }}
-topics:
-  orders: {{ schema: Order, carries: full, key: id, edge: in }}
-  customers: {{ schema: Customer, carries: full, key: id, edge: in }}
-  one: {{ schema: Count, carries: delta, edge: out }}
-  other: {{ schema: Count, carries: delta, edge: out }}
-access: {{ shop: {{ publish: [orders, customers], subscribe: [one, other] }} }}
+    let text = shop(
+        "  Count: { n: int64 }\n",
+        "  one: { schema: Count, carries: delta, edge: out }
+  other: { schema: Count, carries: delta, edge: out }\n",
+        &format!(
+            "access: {{ shop: {{ publish: [orders, customers], subscribe: [one, other] }} }}
 flow:
 {flow}"
+        ),
     );
-    let compiled = compile(&text, "circuit.yaml", &Options::default());
-    let faults: Vec<String> = compiled.diagnostics.iter().map(|fault| fault.brief(&text)).collect();
-    let dataflow = compiled.dataflow.unwrap_or_else(|| panic!("{}", faults.join("\n")));
-    let shown = dataflow_text(&dataflow);
+    let shown = planned(&text).dataflow.as_ref().map(dataflow_text).unwrap_or_default();
     let (_, steps) = shown.split_once("\n\n").expect("topics, then steps");
     let told = |line: &&str| line.starts_with(['#', 'o']) && !line.contains("  source ");
     let told: Vec<&str> = steps.lines().filter(told).collect();
