@@ -67,13 +67,16 @@ impl<'p> Wires<'p> {
                 }
                 _ => wire.to,
             };
-            let wire = WireRef { to, ..wire };
-            wires.outputs[wire.from.index()].push(wire);
-            wires.inputs[to.index()].push(wire);
+            wires.add(WireRef { to, ..wire });
         }
         wires.close_loops(plan);
         wires.close_late(plan);
         wires
+    }
+
+    fn add(&mut self, wire: WireRef<'p>) {
+        self.outputs[wire.from.index()].push(wire);
+        self.inputs[wire.to.index()].push(wire);
     }
 
     /// What came too late for a node is there when the node is: a node is computed as a whole.
@@ -98,9 +101,7 @@ impl<'p> Wires<'p> {
             }
             for to in late {
                 if let Some(last) = plan.inputs(*to).last() {
-                    let wire = WireRef { from: id, to: *to, wire: last.wire };
-                    self.outputs[id.index()].push(wire);
-                    self.inputs[to.index()].push(wire);
+                    self.add(WireRef { from: id, to: *to, wire: last.wire });
                 }
             }
         }
@@ -124,9 +125,7 @@ impl<'p> Wires<'p> {
                 continue;
             }
             if let (Some(end), Some(last)) = (ends.get(&*step.node), plan.inputs(id).last()) {
-                let wire = WireRef { from: id, to: *end, wire: last.wire };
-                self.outputs[id.index()].push(wire);
-                self.inputs[end.index()].push(wire);
+                self.add(WireRef { from: id, to: *end, wire: last.wire });
             }
         }
     }

@@ -86,7 +86,7 @@ mod tests {
             ("lab/a.yaml", "../b.yaml", Ok("b.yaml")),
             ("lab/a.yaml", "x/../../lab/b.yaml", Ok("lab/b.yaml")),
             ("a.yaml", "../b.yaml", Err(PathFault::Outside)),
-            ("lab/a.yaml", "../../root/lab/b.yaml", Err(PathFault::Outside)),
+            ("lab/a.yaml", "../../top/lab/b.yaml", Err(PathFault::Outside)),
             ("a.yaml", "/etc/b.yaml", Err(PathFault::Absolute)),
             ("a.yaml", "C:/b.yaml", Err(PathFault::Absolute)),
             ("a.yaml", "./C:/b.yaml", Err(PathFault::Absolute)),
