@@ -5,7 +5,7 @@
 //! and for finding the step that costs most. The rules are the constants below; what is declared or
 //! proven (keys, groups without keys, how many rows a `top` keeps) goes before them.
 
-use arqon_operators::{AggregateFunction, Expr, ExprKind};
+use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{DataflowPlan, Frame, Group, Join, JoinKind, Map, Operator, Over, StageKind, Top};
 
 use crate::keys::{Keys, plain_columns, plan_keys, proves};
@@ -266,28 +266,10 @@ fn join_flow(join: &Join, [left, right]: [&Flow; 2], keys: Keys) -> (Flow, f64) 
 
 fn group_flow(group: &Group, input: &Flow, keys: Keys) -> (Flow, f64) {
     let rows = input.groups(&group.keys);
-    let holds_values = group.aggregates.iter().any(|it| holds_values(it.function));
+    let holds_values = group.aggregates.iter().any(|it| it.function.holds_values());
     let held = if holds_values { rows + input.rows } else { rows };
     let changes = replaced(input.changes);
     (Flow { rows, changes, kept: input.kept, keys }, held)
-}
-
-/// Whether what an aggregate holds grows with the rows of its group.
-fn holds_values(function: AggregateFunction) -> bool {
-    use AggregateFunction as A;
-    match function {
-        A::Count | A::Sum | A::Average | A::Any | A::All | A::StandardDeviation | A::Variance => {
-            false
-        }
-        A::Min
-        | A::Max
-        | A::First
-        | A::Last
-        | A::DistinctCount
-        | A::List
-        | A::Quantile
-        | A::Top => true,
-    }
 }
 
 fn top_flow(top: &Top, input: &Flow, keys: Keys) -> (Flow, f64) {

@@ -7,8 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use arqon_operators::ExprKind;
-use arqon_plan::{DataflowPlan, Map, Operator, StageKind, Step, StepId};
+use arqon_plan::{DataflowPlan, Operator, Step, StepId};
 
 /// The same plan with each run of maps as one.
 pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
@@ -35,10 +34,10 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
             && let Some(Some(Step { operator: Operator::Map(first), node, .. })) =
                 steps.get(before.index())
             && (*node == step.node
-                || (!errors_read.contains(&**node) && (only_moves(first) || only_moves(map))))
+                || (!errors_read.contains(&**node) && (first.only_moves() || map.only_moves())))
         {
             // A map that cannot fail has no errors, so the one node of both is the other's.
-            if only_moves(map) {
+            if map.only_moves() {
                 step.node.clone_from(node);
             }
             let earlier = steps[before.index()].take().expect("it was just seen");
@@ -57,15 +56,6 @@ pub(crate) fn fuse(plan: DataflowPlan) -> DataflowPlan {
 }
 
 /// Whether the map does nothing but leave columns out and change their order.
-fn only_moves(map: &Map) -> bool {
-    map.stages.iter().all(|stage| match &stage.kind {
-        StageKind::Filter(_) | StageKind::Unnest(_) => false,
-        StageKind::Project(exprs) => {
-            exprs.iter().all(|expr| matches!(expr.kind, ExprKind::Column(_)))
-        }
-    })
-}
-
 /// Closes the gaps that fused steps have left.
 fn compact(steps: Vec<Option<Step>>, places: &[StepId], rest: DataflowPlan) -> DataflowPlan {
     let mut moved: Vec<StepId> = Vec::with_capacity(steps.len());
@@ -79,9 +69,5 @@ fn compact(steps: Vec<Option<Step>>, places: &[StepId], rest: DataflowPlan) -> D
             kept.push(step);
         }
     }
-    let mut compacted = DataflowPlan { steps: kept, ..rest };
-    for end in compacted.ends_mut() {
-        *end = moved[places[end.index()].index()];
-    }
-    compacted
+    rest.with_steps(kept, |end| moved[places[end.index()].index()])
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
     DataflowPlan, Frame, Join, JoinKind, JoinOutput, Map, Operator, Over, OverKind, StageKind,
-    Ties, Top, Window,
+    Step, Ties, Top, Window,
 };
 use arqon_types::{Discipline, TopicName};
 use smallvec::{SmallVec, smallvec};
@@ -34,17 +34,22 @@ pub(crate) fn plan_keys(plan: &DataflowPlan) -> Vec<Keys> {
             Operator::Source(name) => declared.get(name).copied(),
             _ => None,
         };
-        let first = step.inputs.first().map(|id| &plan.steps[id.index()].schema.fields);
-        let n_left = first.map_or(0, Vec::len);
-        let n_columns = step.schema.fields.len();
-        let output = {
-            let inputs: SmallVec<[&Keys; 2]> =
-                step.inputs.iter().map(|id| &keys[id.index()]).collect();
-            output_keys(&step.operator, &inputs, n_left, n_columns, source_key)
-        };
-        keys.push(output);
+        keys.push(step_keys(step, &plan.steps, &keys, source_key));
     }
     keys
+}
+
+/// The candidate keys of a step behind `steps`, whose keys are known. For a source, `source_key` is
+/// what its topic guarantees.
+pub(crate) fn step_keys(
+    step: &Step,
+    steps: &[Step],
+    keys: &[Keys],
+    source_key: Option<&[usize]>,
+) -> Keys {
+    let n_left = step.inputs.first().map_or(0, |id| steps[id.index()].schema.fields.len());
+    let inputs: SmallVec<[&Keys; 2]> = step.inputs.iter().map(|id| &keys[id.index()]).collect();
+    output_keys(&step.operator, &inputs, n_left, step.schema.fields.len(), source_key)
 }
 
 /// The candidate keys of an operator's output; `inputs` are those of its inputs, `n_left` is the

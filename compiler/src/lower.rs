@@ -19,10 +19,9 @@ use arqon_plan::{
     is_hidden, n_places,
 };
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error_schema};
-use smallvec::SmallVec;
 
 use crate::feeds::{Writers, history, is_control, is_fed_from_outside, watched, writers};
-use crate::keys::{Keys, output_keys, proves};
+use crate::keys::{Keys, proves, step_keys};
 use crate::marks::Marks;
 use crate::mocks::{Mocked, Unanswered};
 use crate::order::dependency_order;
@@ -236,13 +235,7 @@ impl Lowering<'_, '_> {
             }),
             _ => None,
         };
-        let n_left = step.inputs.first().map_or(0, |id| self.steps[id.index()].schema.fields.len());
-        let n_columns = step.schema.fields.len();
-        let keys = {
-            let inputs: SmallVec<[&Keys; 2]> =
-                step.inputs.iter().map(|id| &self.keys[id.index()]).collect();
-            output_keys(&step.operator, &inputs, n_left, n_columns, source_key)
-        };
+        let keys = step_keys(&step, &self.steps, &self.keys, source_key);
         let id = StepId::at(self.steps.len());
         self.keys.push(keys);
         self.steps.push(step);

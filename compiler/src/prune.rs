@@ -20,7 +20,7 @@ use crate::total::never_fails;
 use crate::walk::{for_each_child, for_each_child_mut};
 
 /// The same plan with narrower rows before joins and unions.
-pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
+pub(crate) fn prune(mut plan: DataflowPlan) -> DataflowPlan {
     let needs = needs(&plan);
     let n_steps = plan.steps.len();
     let mut pruning = Pruning {
@@ -29,14 +29,11 @@ pub(crate) fn prune(plan: DataflowPlan) -> DataflowPlan {
         places: Vec::with_capacity(n_steps),
         errors_read: BTreeSet::new(),
     };
-    for (step, need) in plan.steps.into_iter().zip(&needs) {
+    for (step, need) in std::mem::take(&mut plan.steps).into_iter().zip(&needs) {
         pruning.step(step, need);
     }
-    let mut pruned = DataflowPlan { steps: pruning.steps, ..plan };
-    for end in pruned.ends_mut() {
-        *end = pruning.places[end.index()];
-    }
-    pruned
+    let Pruning { steps, places, .. } = pruning;
+    plan.with_steps(steps, |end| places[end.index()])
 }
 
 /// How much of a column is read.

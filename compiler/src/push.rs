@@ -381,10 +381,10 @@ fn replaced(condition: &Expr, of: &dyn Fn(&Expr) -> Part) -> Option<Expr> {
 }
 
 /// The plan with the new steps, and without maps that have nothing left to do.
-fn rebuilt(plan: DataflowPlan, mut pushed: BTreeMap<InputOf, Vec<Step>>) -> DataflowPlan {
+fn rebuilt(mut plan: DataflowPlan, mut pushed: BTreeMap<InputOf, Vec<Step>>) -> DataflowPlan {
     let mut steps: Vec<Step> = Vec::with_capacity(plan.steps.len() + pushed.len());
     let mut places: Vec<StepId> = Vec::with_capacity(plan.steps.len());
-    for (at, mut step) in plan.steps.into_iter().enumerate() {
+    for (at, mut step) in std::mem::take(&mut plan.steps).into_iter().enumerate() {
         for (input, of) in step.inputs.iter_mut().enumerate() {
             *of = places[of.index()];
             for mut new in pushed.remove(&(StepId::at(at), input)).into_iter().flatten() {
@@ -400,9 +400,5 @@ fn rebuilt(plan: DataflowPlan, mut pushed: BTreeMap<InputOf, Vec<Step>>) -> Data
             steps.push(step);
         }
     }
-    let mut rebuilt = DataflowPlan { steps, ..DataflowPlan { steps: Vec::new(), ..plan } };
-    for end in rebuilt.ends_mut() {
-        *end = places[end.index()];
-    }
-    rebuilt
+    plan.with_steps(steps, |end| places[end.index()])
 }

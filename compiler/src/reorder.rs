@@ -214,13 +214,13 @@ fn move_columns(expr: &mut Expr, n_left: usize, n_new: usize, places: &[Option<u
 
 /// The plan with the chains in their new order, each where its last join stood.
 fn rebuilt(
-    plan: DataflowPlan,
+    mut plan: DataflowPlan,
     gone: &[bool],
     mut moved: BTreeMap<usize, (StepId, Vec<Step>)>,
 ) -> DataflowPlan {
     let mut steps: Vec<Step> = Vec::with_capacity(plan.steps.len() + moved.len());
     let mut places: Vec<Option<StepId>> = Vec::with_capacity(plan.steps.len());
-    for (at, mut step) in plan.steps.into_iter().enumerate() {
+    for (at, mut step) in std::mem::take(&mut plan.steps).into_iter().enumerate() {
         if !gone[at] {
             for input in &mut step.inputs {
                 *input = places[input.index()].expect("a chain is read at its end");
@@ -242,9 +242,5 @@ fn rebuilt(
         }
         places.push(Some(left));
     }
-    let mut rebuilt = DataflowPlan { steps, ..DataflowPlan { steps: Vec::new(), ..plan } };
-    for end in rebuilt.ends_mut() {
-        *end = places[end.index()].expect("a chain is read at its end");
-    }
-    rebuilt
+    plan.with_steps(steps, |end| places[end.index()].expect("a chain is read at its end"))
 }

@@ -35,7 +35,7 @@ pub struct Twin {
 }
 
 /// The same plan with each computation once, and what is not done a second time.
-pub(crate) fn share(plan: DataflowPlan) -> (DataflowPlan, Vec<Twin>) {
+pub(crate) fn share(mut plan: DataflowPlan) -> (DataflowPlan, Vec<Twin>) {
     let mut sharing = Sharing {
         steps: Vec::with_capacity(plan.steps.len()),
         n_readers: Vec::with_capacity(plan.steps.len()),
@@ -45,18 +45,13 @@ pub(crate) fn share(plan: DataflowPlan) -> (DataflowPlan, Vec<Twin>) {
     };
     let n_readers = plan.n_readers();
     let mut places: Vec<StepId> = Vec::with_capacity(plan.steps.len());
-    for (mut step, n_readers) in plan.steps.into_iter().zip(n_readers) {
+    for (mut step, n_readers) in std::mem::take(&mut plan.steps).into_iter().zip(n_readers) {
         for input in &mut step.inputs {
             *input = places[input.index()];
         }
         places.push(sharing.step(step, n_readers));
     }
-    let mut shared =
-        DataflowPlan { steps: sharing.steps, ..DataflowPlan { steps: Vec::new(), ..plan } };
-    for end in shared.ends_mut() {
-        *end = places[end.index()];
-    }
-    (shared, sharing.twins)
+    (plan.with_steps(sharing.steps, |end| places[end.index()]), sharing.twins)
 }
 
 /// The steps so far.

@@ -56,3 +56,26 @@ pub enum AggregateFunction {
     /// `top(x, n)`: the n greatest values, greatest first.
     Top,
 }
+
+impl AggregateFunction {
+    /// Whether the values of a group are held, so that one that is taken back can be left out.
+    pub fn holds_values(self) -> bool {
+        match self {
+            Self::Count
+            | Self::Sum
+            | Self::Average
+            | Self::Any
+            | Self::All
+            | Self::StandardDeviation
+            | Self::Variance => false,
+            Self::Min
+            | Self::Max
+            | Self::First
+            | Self::Last
+            | Self::DistinctCount
+            | Self::List
+            | Self::Quantile
+            | Self::Top => true,
+        }
+    }
+}

@@ -4,8 +4,7 @@
 use arqon_compiler::{
     Backing, Cost, ELEMENTS, KEPT, MATCHED, Pass, ROUNDS, ROWS_PER_KEY, TOPIC_ROWS,
 };
-use arqon_operators::ExprKind;
-use arqon_plan::{DataflowPlan, Operator, StageKind, StepId, step_text};
+use arqon_plan::{DataflowPlan, Operator, StepId, step_text};
 use serde_json::{Value, json};
 
 use crate::console::{Console, Style};
@@ -122,17 +121,9 @@ impl Listing {
 
 /// The step whose rows these are, if only columns were left out on the way.
 fn origin(plan: &DataflowPlan, id: StepId) -> StepId {
-    let only_moves = |kind: &StageKind| match kind {
-        StageKind::Project(fields) => {
-            fields.iter().all(|field| matches!(field.kind, ExprKind::Column(_)))
-        }
-        StageKind::Filter(_) | StageKind::Unnest(_) => false,
-    };
     let step = &plan.steps[id.index()];
     match &step.operator {
-        Operator::Map(map) if map.stages.iter().all(|stage| only_moves(&stage.kind)) => {
-            origin(plan, step.inputs[0])
-        }
+        Operator::Map(map) if map.only_moves() => origin(plan, step.inputs[0]),
         _ => id,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use arqon_operators::{Aggregate, Expr, Place};
+use arqon_operators::{Aggregate, Expr, ExprKind, Place};
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
 /// A step's place in [`DataflowPlan::steps`].
@@ -74,10 +74,16 @@ impl DataflowPlan {
         outputs.chain(self.feedbacks.iter().map(|feedback| (&feedback.topic, feedback.step)))
     }
 
-    /// The same, for a pass that moves steps.
-    pub fn ends_mut(&mut self) -> impl Iterator<Item = &mut StepId> {
+    /// The plan with other steps, by a pass that moves them: `place` says where one that is read at
+    /// an end of the dataflow stands now.
+    #[must_use]
+    pub fn with_steps(mut self, steps: Vec<Step>, place: impl Fn(StepId) -> StepId) -> Self {
+        self.steps = steps;
         let outputs = self.outputs.iter_mut().map(|output| &mut output.step);
-        outputs.chain(self.feedbacks.iter_mut().map(|feedback| &mut feedback.step))
+        for end in outputs.chain(self.feedbacks.iter_mut().map(|feedback| &mut feedback.step)) {
+            *end = place(*end);
+        }
+        self
     }
 
     /// How often each step is read: by steps, and by what leaves the dataflow.
@@ -581,6 +587,18 @@ pub struct Latest {
 pub struct Map {
     /// In order.
     pub stages: Vec<Stage>,
+}
+
+impl Map {
+    /// Whether columns are only left out or moved: no row goes, comes or changes.
+    pub fn only_moves(&self) -> bool {
+        self.stages.iter().all(|stage| match &stage.kind {
+            StageKind::Filter(_) | StageKind::Unnest(_) => false,
+            StageKind::Project(exprs) => {
+                exprs.iter().all(|expr| matches!(expr.kind, ExprKind::Column(_)))
+            }
+        })
+    }
 }
 
 impl StageKind {

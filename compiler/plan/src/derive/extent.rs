@@ -241,31 +241,13 @@ fn values_of(ty: &Type) -> Option<u64> {
 
 /// Whether the aggregate must hold every value of its group to be exact under retraction.
 fn holds_values(aggregate: &Aggregate) -> bool {
-    match aggregate.function {
-        AggregateFunction::Count
-        | AggregateFunction::Sum
-        | AggregateFunction::Average
-        | AggregateFunction::Any
-        | AggregateFunction::All
-        | AggregateFunction::StandardDeviation
-        | AggregateFunction::Variance => false,
-        AggregateFunction::Min
-        | AggregateFunction::Max
-        | AggregateFunction::First
-        | AggregateFunction::Last
-        | AggregateFunction::DistinctCount
-        | AggregateFunction::List
-        | AggregateFunction::Quantile
-        | AggregateFunction::Top => {
-            // A few values stay a few, however many rows bring them, save where all are listed.
-            let few = aggregate.args.iter().all(|arg| values_of(&arg.ty).is_some());
-            let lists = matches!(
-                aggregate.function,
-                AggregateFunction::List | AggregateFunction::Top | AggregateFunction::Quantile
-            );
-            lists || !few
-        }
-    }
+    // A few values stay a few, however many rows bring them, save where all are listed.
+    let few = aggregate.args.iter().all(|arg| values_of(&arg.ty).is_some());
+    let lists = matches!(
+        aggregate.function,
+        AggregateFunction::List | AggregateFunction::Top | AggregateFunction::Quantile
+    );
+    aggregate.function.holds_values() && (lists || !few)
 }
 
 /// A capsule puts out as many rows for one as it likes.
