@@ -215,7 +215,7 @@ fn front<'a>(
             functions: std::mem::take(&mut typer.used_functions),
             params: std::mem::take(&mut typer.used_params),
         };
-        used.params.extend(resolved.dimension_params.iter().cloned());
+        used.params.extend(resolved.declared_params.iter().cloned());
         let tests = type_tests(&resolved, &flow, places, (&mut round, notes.as_mut()));
         if symbols.is_empty() || round.has_errors() {
             *report = round;

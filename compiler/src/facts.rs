@@ -87,6 +87,13 @@ impl Notes {
             for name in ast.key.iter().flat_map(|key| &key.node).chain(&ast.time) {
                 self.field(name, &topic.row);
             }
+            for length in ast.lengths() {
+                if let expr::ExprKind::Name(name) = &length.kind
+                    && let Some(param) = resolved.params.get(name.as_str())
+                {
+                    self.name(length.span, param.span);
+                }
+            }
         }
     }
 

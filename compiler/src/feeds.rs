@@ -1,7 +1,6 @@
 //! Who puts rows into a topic: nodes of the flow, and those outside of it.
 
-use arqon_grammar::ast;
-use arqon_plan::{History, RetentionRule};
+use arqon_plan::{History, Retain, RetentionRule};
 use arqon_types::Discipline;
 
 use crate::resolve::{Resolved, Topic};
@@ -50,14 +49,13 @@ pub(crate) fn expiry(resolved: &Resolved<'_>, id: TopicId, n_writers: usize) -> 
 
 /// The `retain` of a topic; all, where there is none.
 fn retained(topic: &Topic<'_>) -> History {
-    let Some(ast) = topic.ast() else { return History::All };
-    let Some(retain) = &ast.retain else { return History::All };
-    let late = ast.late.as_ref().map_or(0, |late| late.node);
-    match (retain.node, topic.time) {
-        (ast::Retain::Nothing, _) => History::Nothing,
-        (ast::Retain::Bytes(bytes), _) => History::Ruled(RetentionRule::Bytes(bytes)),
-        (ast::Retain::Nanoseconds(length), None) => History::Ruled(RetentionRule::Arrival(length)),
-        (ast::Retain::Nanoseconds(length), Some(field)) => {
+    let late = topic.late;
+    match (topic.retain, topic.time) {
+        (None, _) => History::All,
+        (Some(Retain::Nothing), _) => History::Nothing,
+        (Some(Retain::Bytes(bytes)), _) => History::Ruled(RetentionRule::Bytes(bytes)),
+        (Some(Retain::Nanoseconds(length)), None) => History::Ruled(RetentionRule::Arrival(length)),
+        (Some(Retain::Nanoseconds(length)), Some(field)) => {
             History::Ruled(RetentionRule::Time { field, length, late })
         }
     }

@@ -102,7 +102,6 @@ pub(crate) fn lower(
         .map(|(id, topic)| {
             let ast = topic.ast();
             let is_fed = lowering.sources[id].is_some() || lowering.logs[id].is_some();
-            let late = || ast.and_then(|ast| ast.late.as_ref()).map_or(0, |late| late.node);
             Some(TopicPlan {
                 name: topic.name.clone(),
                 schema: topic.schema()?,
@@ -111,7 +110,7 @@ pub(crate) fn lower(
                 time: topic.time,
                 edge: topic.edge,
                 verified: ast.is_none_or(|ast| ast.unchecked.is_none()),
-                lateness: (is_fed && marks.topics.contains(&id)).then(late),
+                lateness: (is_fed && marks.topics.contains(&id)).then_some(topic.late),
                 arrival: is_fed && marks.arrivals.topics.contains(&id),
                 history: history(resolved, TopicId(id)),
             })

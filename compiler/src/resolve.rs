@@ -16,11 +16,12 @@ use arqon_grammar::Span;
 use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
+use arqon_grammar::expr;
 use arqon_grammar::suggest::is_misspelt;
 use arqon_types::{Discipline, Edge, TopicName, Type};
 use indexmap::IndexMap;
 
-pub(crate) use constants::{Function, Functions, Params};
+pub(crate) use constants::{Function, Functions, Params, nanoseconds};
 use dimensions::Dimensions;
 pub(crate) use dimensions::Found;
 pub(crate) use operators::Operator;
@@ -47,7 +48,7 @@ pub(crate) struct Resolved<'a> {
     /// Parameters by name.
     pub(crate) params: Params<'a>,
     /// Parameters that types name as dimensions.
-    pub(crate) dimension_params: BTreeSet<String>,
+    pub(crate) declared_params: BTreeSet<String>,
     /// Functions by name.
     pub(crate) functions: Functions<'a>,
     /// In the order of the file.
@@ -156,7 +157,7 @@ pub(crate) fn resolve<'a>(
     let mut topics: Vec<Topic<'a>> = circuit
         .topics
         .iter()
-        .filter_map(|topic| topics::declared_topic(topic, &schemas, report))
+        .filter_map(|topic| topics::declared_topic(topic, &schemas, &params, report))
         .collect();
     let mut all_names: IndexMap<String, Named> = topics
         .iter()
@@ -209,14 +210,19 @@ pub(crate) fn resolve<'a>(
     let states = limits.into_iter().chain(&circuit.limits).filter_map(|it| it.state.as_ref());
     let state_bytes_max = states.map(|state| state.node).next();
     let returned = returned_rows(circuit, &schemas, report);
-    let dimension_params = schemas.used_params();
+    let mut declared_params = schemas.used_params();
+    let lengths = circuit.topics.iter().flat_map(ast::Topic::lengths);
+    declared_params.extend(lengths.filter_map(|length| match &length.kind {
+        expr::ExprKind::Name(name) => Some(name.clone()),
+        _ => None,
+    }));
     Resolved {
         circuit,
         name,
         namespace,
         state_bytes_max,
         params,
-        dimension_params,
+        declared_params,
         functions,
         operators,
         topics,
@@ -262,6 +268,8 @@ fn topics_of<'a>(id: OperatorId, operator: &Operator<'a>) -> Vec<Topic<'a>> {
             discipline: Discipline::Events,
             key: Vec::new(),
             time: None,
+            late: 0,
+            retain: None,
             edge: Edge::None,
             origin: topic_origin,
         })

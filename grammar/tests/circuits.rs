@@ -4,6 +4,8 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::ParseOptions;
 use arqon_grammar::ast;
 use arqon_grammar::ast::Circuit;
+use arqon_grammar::expr::Expr;
+use arqon_grammar::expr::ExprKind;
 use arqon_grammar::expr::Literal;
 use arqon_grammar::parse_circuit;
 
@@ -54,11 +56,15 @@ fn topics_are_read() {
     assert_eq!(orders.carries.unwrap().node, ast::Discipline::Full);
     assert_eq!(orders.key.as_ref().unwrap().node[0].node, "id");
     assert_eq!(orders.edge.unwrap().node, ast::Edge::In);
-    assert_eq!(orders.late.unwrap().node, 2_000_000_000);
-    assert_eq!(orders.retain.unwrap().node, ast::Retain::Nanoseconds(2_592_000_000_000_000));
+    let nanos = |length: &Expr| match length.kind {
+        ExprKind::Literal(Literal::Duration(nanos)) => nanos,
+        _ => panic!("a duration"),
+    };
+    let lengths: Vec<i64> = orders.lengths().map(nanos).collect();
+    assert_eq!(lengths, [2_000_000_000, 2_592_000_000_000_000]);
     assert_eq!(orders.queue.as_ref().unwrap().full.unwrap().node, ast::QueueFull::DropOldest);
     assert_eq!(orders.unchecked.unwrap().slice(REVENUE), "none");
-    assert_eq!(circuit.topics[3].retain.unwrap().node, ast::Retain::Bytes(256 << 20));
+    assert_eq!(circuit.topics[3].retain.as_ref().unwrap().node, ast::Retain::Bytes(256 << 20));
 }
 
 /// Steps in one line each.
@@ -123,7 +129,7 @@ fn draw(step: &ast::Step) -> String {
             format!("over {} by {} with {}", over.per[0], by.join(", "), named(&over.fields))
         }
         ast::StepKind::Window(window) => format!("window {:?}", window.kind.node),
-        ast::StepKind::Within(within) => format!("within {}", within.last.node),
+        ast::StepKind::Within(within) => format!("within {}", within.last),
         ast::StepKind::Route(branches) => {
             let labels: Vec<String> = branches
                 .iter()

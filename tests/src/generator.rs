@@ -123,7 +123,11 @@ pub fn circuit(random: &mut Random) -> String {
     }
     for idx in 0..=random.below(4) {
         let name = format!("n{idx}");
-        let Node { body, made, late } = node(random, &nodes, &name);
+        let Node { body, made, late } = if random.chance(15) {
+            errors(random, &nodes, &name)
+        } else {
+            node(random, &nodes, &name)
+        };
         let fields = &made.fields;
         flow.push_str(&body);
         let _ = writeln!(flow, "    to: out{idx}");
@@ -338,6 +342,32 @@ fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
         body.push_str("      - where: true\n");
     }
     Node { body, made, late }
+}
+
+/// A node that reads what others refuse. Only which node it was and why: how it is worded, and which
+/// step of the node said it, is the compiler's choice.
+fn errors(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
+    let owners: Vec<&Readable> = nodes.iter().filter(|it| !it.name.contains('.')).collect();
+    let mut from = format!("{}.errors", random.pick(&owners).name);
+    if random.chance(30) {
+        from = format!("[{from}, {}.errors]", random.pick(&owners).name);
+    }
+    let text = |name: &str| (name.to_owned(), "string".to_owned());
+    let mut made = Readable {
+        name: name.to_owned(),
+        fields: vec![text("node"), text("code")],
+        saying: Saying::Changes,
+        has_marks: false,
+        arrives: false,
+        is_timed: false,
+        is_final: false,
+    };
+    let mut body = format!("  {name}:\n    from: {from}\n    do:\n      - select: [node, code]\n");
+    for at in 0..random.below(3) {
+        step(random, nodes, (&mut made.fields, &mut made.saying), &mut body, at);
+        made.is_final |= body.contains("- join") && nodes.iter().any(|other| other.is_final);
+    }
+    Node { body, made, late: None }
 }
 
 /// A node with the steps of another one, and perhaps one more, so that they have much in common.

@@ -497,7 +497,7 @@ impl Evaluation {
             Operator::Next(_) => input(0),
             Operator::Variable(_) | Operator::Leave(_) => panic!("a loop is repeated as a whole"),
             Operator::Unique { key } => self.unique(node, key, &input(0)),
-            Operator::Errors(_) => panic!("random circuits do not read errors"),
+            Operator::Errors(owner) => self.errors_of(owner),
             Operator::Window(window) => self.window(node, window, &input(0)),
             Operator::Late(window) => late(window, &input(0)),
             Operator::Session(session) => self.session(node, session, &input(0)),
@@ -509,6 +509,15 @@ impl Evaluation {
                 retained(*retention, &step.schema, epochs)
             }
         }
+    }
+
+    /// What a node or topic refuses: who and why; how it is worded is not computed a second time.
+    fn errors_of(&self, owner: &str) -> Collection {
+        let of_owner = self.errors.iter().filter(|((node, _), _)| node == owner);
+        let row = |node: &str, code: &str| {
+            [node, "", code, "", "", ""].into_iter().map(Value::string).collect()
+        };
+        of_owner.map(|((node, code), n)| (row(node, code), *n)).filter(|it| it.1 != 0).collect()
     }
 
     fn time(&mut self, node: &str, time: &Expr, row: &Row, diff: i64) -> Option<i64> {

@@ -6,7 +6,9 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
+use arqon_grammar::code::yaml;
 use arqon_grammar::expr;
+use arqon_types::format_duration;
 use indexmap::IndexMap;
 
 use crate::options::Options;
@@ -183,6 +185,48 @@ fn literal(text: &str) -> Option<expr::Literal> {
         }
         _ => None,
     }
+}
+
+/// The nanoseconds of a length of time that is written, or that a parameter has; `what` wants one.
+/// Never below zero. `also` says what else may stand there.
+pub(crate) fn nanoseconds(
+    length: &expr::Expr,
+    (what, also): (&str, &str),
+    params: &Params<'_>,
+    report: &mut Report,
+) -> Option<i64> {
+    let name = match &length.kind {
+        expr::ExprKind::Literal(expr::Literal::Duration(nanos)) => return Some(*nanos),
+        expr::ExprKind::Name(name) => name,
+        _ => return None,
+    };
+    let Some(param) = params.get(name.as_str()) else {
+        let is_duration = |param: &Param| matches!(param.value, expr::Literal::Duration(_));
+        let known = params.iter().filter(|(_, param)| is_duration(param)).map(|(name, _)| *name);
+        report.unknown(
+            yaml::QUANTITY,
+            length.span,
+            format!("`{name}` is not a duration, as in `500ms` or `1h30m`, {also}nor a parameter"),
+            name,
+            known.collect::<Vec<_>>(),
+        );
+        return None;
+    };
+    let fault = match &param.value {
+        expr::Literal::Duration(nanos) if 0 <= *nanos => return Some(*nanos),
+        expr::Literal::Duration(nanos) => Diagnostic::new(
+            names::CONSTANT,
+            length.span,
+            format!("{what} is never below zero, and `{name}` is {}", format_duration(*nanos)),
+        ),
+        other => Diagnostic::new(
+            names::WRONG_TYPE,
+            length.span,
+            format!("{what} wants a duration, and parameter `{name}` is {}", kind_of(other)),
+        ),
+    };
+    report.push(fault.secondary(param.span, "declared here"));
+    None
 }
 
 /// The functions; those that call themselves are reported and marked.

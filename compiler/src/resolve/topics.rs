@@ -7,8 +7,10 @@ use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::names;
 use arqon_grammar::code::yaml;
+use arqon_plan::Retain;
 use arqon_types::{Discipline, Edge, Schema, TopicName, Type};
 
+use super::constants::{Params, nanoseconds};
 use super::schemas::{Schemas, topic_row};
 use crate::report::Report;
 use crate::row_type::RowType;
@@ -31,10 +33,32 @@ pub(crate) struct Topic<'a> {
     pub(crate) key: Vec<usize>,
     /// Position of the event-time field.
     pub(crate) time: Option<usize>,
+    /// How many nanoseconds its rows may come late.
+    pub(crate) late: i64,
+    /// What it keeps of its rows; all, where it does not say.
+    pub(crate) retain: Option<Retain>,
     /// Who may touch it from outside.
     pub(crate) edge: Edge,
     /// Where it comes from.
     pub(crate) origin: TopicOrigin<'a>,
+}
+
+/// What `retain` says, with the parameter put in that it may name.
+fn retained(retain: &ast::Retain, params: &Params<'_>, report: &mut Report) -> Option<Retain> {
+    match retain {
+        ast::Retain::Nothing => Some(Retain::Nothing),
+        ast::Retain::Bytes(bytes) => Some(Retain::Bytes(*bytes)),
+        ast::Retain::Time(length) => {
+            let nanos = nanoseconds(length, ("`retain`", "a size, `none`, "), params, report)?;
+            if nanos == 0 {
+                let message = "a `retain` of nothing keeps no row, so nobody would see one";
+                let fault = Diagnostic::new(yaml::QUANTITY, length.span, message);
+                report.push(fault.help("say how long, as in `30d`; without `retain` rows stay"));
+                return None;
+            }
+            Some(Retain::Nanoseconds(nanos))
+        }
+    }
 }
 
 /// Where a topic comes from.
@@ -68,6 +92,7 @@ impl Topic<'_> {
 pub(crate) fn declared_topic<'a>(
     topic: &'a ast::Topic,
     schemas: &Schemas<'_>,
+    params: &Params<'_>,
     report: &mut Report,
 ) -> Option<Topic<'a>> {
     // A name against the rule has been reported; those who meant the right one find the topic.
@@ -111,6 +136,12 @@ pub(crate) fn declared_topic<'a>(
         discipline: topic.carries.as_ref().map_or(Discipline::Events, |it| discipline(it.node)),
         key,
         time,
+        late: topic
+            .late
+            .as_ref()
+            .and_then(|late| nanoseconds(late, ("`late`", ""), params, report))
+            .unwrap_or(0),
+        retain: topic.retain.as_ref().and_then(|retain| retained(&retain.node, params, report)),
         edge: topic.edge.as_ref().map_or(Edge::None, |edge| match edge.node {
             ast::Edge::In => Edge::In,
             ast::Edge::Out => Edge::Out,

@@ -174,7 +174,10 @@ impl Typer<'_> {
         let lifted = |typed: TypedExpr| {
             arqon_operators::coerce(typed.expr, &common).expect("the common type takes both sides")
         };
-        let within = asof.within.as_ref().map(|within| within.node);
+        let within = match &asof.within {
+            Some(within) => Some(self.nanoseconds(within, "`within`")?),
+            None => None,
+        };
         Some(plan::Asof { left: lifted(time), right: lifted(of), within })
     }
 

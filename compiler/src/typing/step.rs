@@ -14,6 +14,7 @@ use arqon_types::{Type, Value};
 use super::fault::Operand;
 use super::scope::Scope;
 use super::typer::Typer;
+use crate::resolve::nanoseconds;
 use crate::row_type::{Column, Origin, OriginKind, RowType};
 use crate::typed::{ProjectVerb, Verb};
 
@@ -371,6 +372,19 @@ impl Typer<'_> {
             self.not_constant(ast.span, what);
         }
         number
+    }
+
+    /// The nanoseconds of a length of time that is written, or that a parameter has.
+    pub(super) fn nanoseconds(&mut self, length: &syntax::Expr, what: &str) -> Option<i64> {
+        if let syntax::ExprKind::Name(name) = &length.kind
+            && let Some(param) = self.params.get(name.as_str())
+        {
+            self.used_params.insert(name.clone());
+            if let Some(notes) = &mut self.notes {
+                notes.name(length.span, param.span);
+            }
+        }
+        nanoseconds(length, (what, ""), self.params, self.report)
     }
 
     fn not_constant(&mut self, span: Span, what: &str) {

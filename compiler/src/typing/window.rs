@@ -82,7 +82,7 @@ impl Typer<'_> {
         input: Timed<'_>,
     ) -> Made {
         let time = self.event_time(within.time.as_ref(), "`within`", verb, input);
-        let last = self.length(within.last, "`last`");
+        let last = self.length(&within.last, "`last`");
         let made = match (time, last) {
             (Some(time), Some(last)) => Verb::Within(WithinStep { time, last, topics: Vec::new() }),
             _ => Verb::Unknown,
@@ -150,12 +150,12 @@ impl Typer<'_> {
     fn frame(&mut self, kind: &Spanned<ast::WindowKind>, row: &RowType) -> Option<WindowFrame> {
         match &kind.node {
             ast::WindowKind::Tumble { size } => {
-                let size = self.length(*size, "`tumble`")?;
+                let size = self.length(size, "`tumble`")?;
                 Some(WindowFrame::Aligned { size, every: size })
             }
             ast::WindowKind::Hop { size, every } => {
-                let (length, step) =
-                    (self.length(*size, "`hop`")?, self.length(*every, "`every`")?);
+                let (length, step) = (self.length(size, "`hop`"), self.length(every, "`every`"));
+                let (length, step) = (length?, step?);
                 let n_windows = length.div_euclid(step) + i64::from(length.rem_euclid(step) != 0);
                 let fault = if length < step {
                     Some(format!(
@@ -182,7 +182,7 @@ impl Typer<'_> {
                 Some(WindowFrame::Aligned { size: length, every: step })
             }
             ast::WindowKind::Session { gap, per } => {
-                let gap = self.length(*gap, "`session`");
+                let gap = self.length(gap, "`session`");
                 let mut keys = Some(Vec::with_capacity(per.len()));
                 for key in per {
                     let typed = self.expression(key, &Scope::Row(row), None);
@@ -197,9 +197,10 @@ impl Typer<'_> {
     }
 
     /// A length of time above zero.
-    fn length(&mut self, length: Spanned<i64>, what: &str) -> Option<i64> {
-        if 0 < length.node {
-            return Some(length.node);
+    fn length(&mut self, length: &syntax::Expr, what: &str) -> Option<i64> {
+        let nanos = self.nanoseconds(length, what)?;
+        if 0 < nanos {
+            return Some(nanos);
         }
         self.report.push(
             Diagnostic::new(

@@ -22,8 +22,8 @@ pub struct Topic {
     pub edge: Option<Spanned<Edge>>,
     /// `time:`, the field of event time.
     pub time: Option<Name>,
-    /// `late:`, in nanoseconds.
-    pub late: Option<Spanned<i64>>,
+    /// `late:`, a length of time.
+    pub late: Option<Expr>,
     /// `queue:`.
     pub queue: Option<Queue>,
     /// `retain:`.
@@ -83,10 +83,10 @@ pub enum QueueFull {
 }
 
 /// How long a topic keeps its rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Retain {
-    /// For this many nanoseconds.
-    Nanoseconds(i64),
+    /// For a length of time.
+    Time(Expr),
     /// Up to this many bytes.
     Bytes(u64),
     /// Not at all.

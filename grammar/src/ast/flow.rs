@@ -210,8 +210,8 @@ pub struct Asof {
     pub time: Expr,
     /// `of:`, over the rows of the other side.
     pub of: Expr,
-    /// `within:`, in nanoseconds.
-    pub within: Option<Spanned<i64>>,
+    /// `within:`, a length of time.
+    pub within: Option<Expr>,
 }
 
 /// One pair of `match:`, equal on both sides.
@@ -317,25 +317,25 @@ pub struct Window {
     pub is_final: Option<Spanned<bool>>,
 }
 
-/// Kinds of windows, with lengths in nanoseconds.
+/// Kinds of windows. A length of time is a duration or the name of a parameter that is one.
 #[derive(Clone, PartialEq, Debug)]
 pub enum WindowKind {
     /// `tumble: 1m`.
     Tumble {
         /// The length.
-        size: Spanned<i64>,
+        size: Expr,
     },
     /// `hop: 10s, every: 2s`.
     Hop {
         /// The length.
-        size: Spanned<i64>,
+        size: Expr,
         /// From one beginning to the next.
-        every: Spanned<i64>,
+        every: Expr,
     },
     /// `session: 10s, per: [bidder]`.
     Session {
         /// How long after its last row a session ends.
-        gap: Spanned<i64>,
+        gap: Expr,
         /// `per:`; empty for sessions of all rows.
         per: Vec<Expr>,
     },
@@ -344,8 +344,8 @@ pub enum WindowKind {
 /// `within:`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Within {
-    /// `last:`, in nanoseconds.
-    pub last: Spanned<i64>,
+    /// `last:`, a length of time.
+    pub last: Expr,
     /// `time:`, the topic's event time when it is not written.
     pub time: Option<Expr>,
 }

@@ -4,8 +4,10 @@ use super::BranchCondition;
 use super::Circuit;
 use super::NamedExpr;
 use super::Node;
+use super::Retain;
 use super::Step;
 use super::StepKind;
+use super::Topic;
 use super::TypeExpr;
 use super::Value;
 use super::ValueKind;
@@ -18,9 +20,12 @@ impl Circuit {
         self.flow.iter().for_each(|node| node.for_each_node(visit));
     }
 
-    /// Hands every whole expression of the circuit to `visit`: those of functions, steps and
-    /// routes, in the order of the file within each.
+    /// Hands every whole expression of the circuit to `visit`: those of topics, functions, steps
+    /// and routes, in the order of the file within each.
     pub fn for_each_expression<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        for topic in &self.topics {
+            topic.lengths().for_each(&mut *visit);
+        }
         for function in &self.functions {
             visit(&function.body);
         }
@@ -30,6 +35,17 @@ impl Circuit {
         for condition in self.routes.iter().filter_map(|chain| chain.condition.as_ref()) {
             visit(condition);
         }
+    }
+}
+
+impl Topic {
+    /// The lengths of time that it names: how late its rows may come, how long they stay.
+    pub fn lengths(&self) -> impl Iterator<Item = &Expr> {
+        let retained = self.retain.as_ref().and_then(|retain| match &retain.node {
+            Retain::Time(length) => Some(length),
+            Retain::Bytes(_) | Retain::Nothing => None,
+        });
+        self.late.iter().chain(retained)
     }
 }
 
@@ -97,6 +113,7 @@ impl Step {
                 if let Some(asof) = &join.asof {
                     visit(&asof.time);
                     visit(&asof.of);
+                    asof.within.iter().for_each(visit);
                 }
             }
             StepKind::Group(group) => {
@@ -121,11 +138,21 @@ impl Step {
             StepKind::Window(window) => {
                 window.time.iter().for_each(&mut *visit);
                 match &window.kind.node {
-                    WindowKind::Session { per, .. } => per.iter().for_each(visit),
-                    WindowKind::Tumble { .. } | WindowKind::Hop { .. } => {}
+                    WindowKind::Session { gap, per } => {
+                        visit(gap);
+                        per.iter().for_each(visit);
+                    }
+                    WindowKind::Tumble { size } => visit(size),
+                    WindowKind::Hop { size, every } => {
+                        visit(size);
+                        visit(every);
+                    }
                 }
             }
-            StepKind::Within(within) => within.time.iter().for_each(visit),
+            StepKind::Within(within) => {
+                visit(&within.last);
+                within.time.iter().for_each(visit);
+            }
             StepKind::Route(branches) => {
                 for branch in branches {
                     match &branch.condition {

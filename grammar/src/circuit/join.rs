@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         let fields = self.fields(item.value, "`asof`", item.span, ASOF_KEYS)?;
         let time = self.require(&fields, "time").map(|item| self.expression(item.value));
         let of = self.require(&fields, "of").map(|item| self.expression(item.value));
-        let within = fields.value("within").map(|value| self.duration(value));
+        let within = fields.value("within").map(|value| self.length(value));
         if within == Some(None) {
             return None;
         }

@@ -15,12 +15,17 @@ use crate::ast::Name;
 use crate::code;
 use crate::diagnostic::Collector;
 use crate::diagnostic::Diagnostic;
+use crate::expr::Expr;
+use crate::expr::ExprKind;
+use crate::expr::Literal;
 use crate::expression::Known;
 use crate::expression::ZERO_HELP;
 use crate::expression::duration;
 use crate::expression::without_zeros;
 use crate::name;
+use crate::name::EXPRESSION_WORDS;
 use crate::name::NameRule;
+use crate::name::is_identifier;
 use crate::quantity;
 use crate::span::Span;
 use crate::span::Spanned;
@@ -434,6 +439,21 @@ impl<'a> Reader<'a> {
     /// A duration in nanoseconds.
     pub(crate) fn duration(&mut self, id: NodeId) -> Option<Spanned<i64>> {
         self.quantity(id, "a duration, as in `500ms` or `1h30m`", duration)
+    }
+
+    /// A length of time: a duration, or the name of a parameter that is one.
+    pub(crate) fn length(&mut self, id: NodeId) -> Option<Expr> {
+        self.parameter(id).or_else(|| {
+            let nanos = self.duration(id)?;
+            Some(Expr::new(ExprKind::Literal(Literal::Duration(nanos.node)), nanos.span))
+        })
+    }
+
+    /// What can only be the name of a parameter, where a quantity is expected.
+    pub(crate) fn parameter(&self, id: NodeId) -> Option<Expr> {
+        let name = self.scalar(id)?.text.trim();
+        let is_name = is_identifier(name) && !EXPRESSION_WORDS.contains(&name);
+        is_name.then(|| Expr::new(ExprKind::Name(name.to_owned()), self.inner_span(id)))
     }
 
     /// `true` or `false`.

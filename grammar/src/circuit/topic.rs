@@ -12,6 +12,9 @@ use crate::ast::RouteChain;
 use crate::ast::Topic;
 use crate::code;
 use crate::diagnostic::Diagnostic;
+use crate::expr::Expr;
+use crate::expr::ExprKind;
+use crate::expr::Literal;
 use crate::expression::Source;
 use crate::expression::duration;
 use crate::name::NameRule;
@@ -79,7 +82,7 @@ impl<'a> Reader<'a> {
             time: fields
                 .value("time")
                 .and_then(|value| self.name(value, NameRule::Identifier, "field")),
-            late: fields.value("late").and_then(|value| self.duration(value)),
+            late: fields.value("late").and_then(|value| self.length(value)),
             queue,
             retain: fields.value("retain").and_then(|value| self.retain(value)),
             control: fields.value("control").and_then(|value| self.boolean(value)),
@@ -92,16 +95,26 @@ impl<'a> Reader<'a> {
 
     fn retain(&mut self, id: NodeId) -> Option<Spanned<Retain>> {
         let what = "a duration, a size or `none`, as in `30d` or `256MiB`";
-        let found = self.quantity(id, what, retain)?;
-        if let Retain::Nanoseconds(0) | Retain::Bytes(0) = found.node {
-            let message = "a `retain` of nothing keeps no row, so nobody would see one";
-            let fault = Diagnostic::new(code::yaml::QUANTITY, found.span, message.to_owned());
-            self.report(fault.help(
-                "say how long or how many bytes, as in `30d` or `256MiB`; without `retain` rows stay",
-            ));
-            return None;
+        if let Some(length) = self.parameter(id) {
+            return Some(Spanned::new(Retain::Time(length.clone()), length.span));
         }
-        Some(found)
+        let found = self.quantity(id, what, retained)?;
+        let time = |nanos| Expr::new(ExprKind::Literal(Literal::Duration(nanos)), found.span);
+        let retain = match found.node {
+            Retained::Nanoseconds(0) | Retained::Bytes(0) => {
+                let message = "a `retain` of nothing keeps no row, so nobody would see one";
+                let fault = Diagnostic::new(code::yaml::QUANTITY, found.span, message.to_owned());
+                self.report(fault.help(
+                    "say how long or how many bytes, as in `30d` or `256MiB`; without `retain` \
+                     rows stay",
+                ));
+                return None;
+            }
+            Retained::Nanoseconds(nanos) => Retain::Time(time(nanos)),
+            Retained::Bytes(bytes) => Retain::Bytes(bytes),
+            Retained::Nothing => Retain::Nothing,
+        };
+        Some(Spanned::new(retain, found.span))
     }
 
     /// `events`, `full` or `delta`.
@@ -239,10 +252,18 @@ fn unknown_topic(name: Name, span: Span) -> Topic {
     }
 }
 
+/// What `retain:` has written out.
+enum Retained {
+    Nanoseconds(i64),
+    Bytes(u64),
+    Nothing,
+}
+
 /// `10m`, `256MiB`, `none`.
-fn retain(text: &str) -> Option<Retain> {
+fn retained(text: &str) -> Option<Retained> {
     if text == "none" {
-        return Some(Retain::Nothing);
+        return Some(Retained::Nothing);
     }
-    duration(text).map(Retain::Nanoseconds).or_else(|| quantity::bytes(text).map(Retain::Bytes))
+    let bytes = || quantity::bytes(text).map(Retained::Bytes);
+    duration(text).map(Retained::Nanoseconds).or_else(bytes)
 }

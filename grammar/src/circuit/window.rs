@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
                 self.stray(stray, owner, kind);
             }
         }
-        let length = self.duration(kind.value);
+        let length = self.length(kind.value);
         let read = match kind.key {
             "tumble" => WindowKind::Tumble { size: length? },
             "hop" => {
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
                     ));
                     return None;
                 };
-                WindowKind::Hop { every: self.duration(every.value)?, size: length? }
+                WindowKind::Hop { every: self.length(every.value)?, size: length? }
             }
             _ => {
                 let per = match fields.value("per") {
@@ -157,6 +157,6 @@ impl<'a> Reader<'a> {
         let fields = self.fields(item.value, "`within`", item.span, WITHIN_KEYS)?;
         let time: Option<Expr> = fields.value("time").map(|value| self.expression(value));
         let last = self.require(&fields, "last")?;
-        Some(Within { last: self.duration(last.value)?, time })
+        Some(Within { last: self.length(last.value)?, time })
     }
 }

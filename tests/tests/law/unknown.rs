@@ -21,6 +21,10 @@ fn retractions_of_unknown_rows_change_nothing() {
     for seed in seeds(CASES) {
         let mut random = Random::new(seed);
         let Case { text, plan, epochs } = Case::random(&mut random, seed);
+        if text.contains(ERRORS) {
+            // A circuit that reads what its input refuses is told of it.
+            continue;
+        }
         let with = with_unknown(&mut random, &epochs);
         let (without, refused) = without_refused(&with);
         let backend =
