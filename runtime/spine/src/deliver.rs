@@ -45,7 +45,7 @@ impl Bus {
         let epoch = self.open_epoch;
         self.open_epoch = epoch.next();
         for input in inputs {
-            let Some(at) = self.by_name.get(&input.topic).copied() else { continue };
+            let Some(at) = self.topics.place(&input.topic) else { continue };
             if self.topics[at].is_ordered_here() {
                 self.topics[at].place(input.changes.len());
                 self.topics[at].close_epoch();
@@ -70,12 +70,12 @@ impl Bus {
 
     /// Whether the bus needs the rows that files bring to a topic, to say in which order they are.
     pub fn orders(&self, topic: &TopicName) -> bool {
-        self.by_name.get(topic).is_some_and(|at| self.topics[*at].is_ordered_here())
+        self.topics.get(topic).is_some_and(Topic::is_ordered_here)
     }
 
     /// When, at the earliest, an event goes because of when it came.
     pub fn next_due(&self) -> Option<i64> {
-        self.topics.iter().filter_map(|topic| topic.log.next_due()).min()
+        self.topics.iter().filter_map(|(_, topic)| topic.log.next_due()).min()
     }
 
     /// Takes the effects of an epoch and sends what they mean to subscribers and publishers.
@@ -89,7 +89,7 @@ impl Bus {
         self.applied = epoch;
         self.clock = self.clock.max(time);
         let happened = self.happen(epoch, deltas);
-        for topic in &mut self.topics {
+        for topic in self.topics.values_mut() {
             topic.log.let_go(self.clock);
         }
         self.distribute(epoch, &happened);
@@ -110,7 +110,7 @@ impl Bus {
         let mut said: BTreeMap<usize, (Vec<Row>, Vec<Update>)> =
             outside.into_iter().map(|(at, rows)| (at, (rows, Vec::new()))).collect();
         for delta in deltas {
-            let Some(at) = self.by_name.get(&delta.topic).copied() else { continue };
+            let Some(at) = self.topics.place(&delta.topic) else { continue };
             let topic = &mut self.topics[at];
             if topic.is_events() {
                 said.entry(at).or_default().1 = delta.updates;

@@ -93,8 +93,8 @@ pub(crate) struct EventLog {
 }
 
 impl EventLog {
-    /// An empty log of rows of `types`.
-    pub(crate) fn new(keep: Keep, types: Vec<Type>) -> Self {
+    /// An empty log of rows of `types`, of the epochs after this one.
+    pub(crate) fn new(keep: Keep, types: Vec<Type>, after: u64) -> Self {
         Self {
             keep,
             types,
@@ -103,9 +103,19 @@ impl EventLog {
             by_time: BTreeSet::new(),
             n_bytes: 0,
             time: i64::MIN,
-            whole_after: 0,
+            whole_after: after,
             cut: 0,
         }
+    }
+
+    /// The rule by which events are kept.
+    pub(crate) fn keep(&self) -> Keep {
+        self.keep
+    }
+
+    /// Goes on behind an offset, no smaller than the last.
+    pub(crate) fn resume(&mut self, last: u64) {
+        self.last = self.last.max(last);
     }
 
     /// The offset of the last event that was said.
@@ -280,7 +290,7 @@ mod tests {
     use super::*;
 
     fn log(keep: Keep) -> EventLog {
-        EventLog::new(keep, vec![Type::Int64, Type::Timestamp])
+        EventLog::new(keep, vec![Type::Int64, Type::Timestamp], 0)
     }
 
     fn row(n: i64, time: i64) -> Row {
@@ -346,7 +356,7 @@ mod tests {
             say(&mut log, epoch, (0, 0));
         }
         assert_eq!(offsets(&log.snapshot().1), vec![(3, false), (4, false)]);
-        let mut small = EventLog::new(Keep::Bytes(15), vec![Type::Int64, Type::Timestamp]);
+        let mut small = EventLog::new(Keep::Bytes(15), vec![Type::Int64, Type::Timestamp], 0);
         say(&mut small, 1, (0, 0));
         assert_eq!((small.last(), small.n_kept(), small.whole_after()), (1, 0, 1));
     }

@@ -19,6 +19,7 @@ use crate::limits::Limits;
 use crate::refusal::{Refusal, StateFull};
 use crate::subscription::{FilterCompiler, Subscription};
 use crate::topic::{Topic, TopicSpec};
+use crate::topics::Topics;
 
 /// A websocket that has said who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,11 +97,10 @@ pub(crate) struct WaitingAck {
     pub(crate) durable: Option<bool>,
 }
 
-/// The bus of one circuit.
+/// The bus: the topics of all circuits, under one clock of epochs.
 pub struct Bus {
     pub(crate) limits: Limits,
-    pub(crate) topics: Vec<Topic>,
-    pub(crate) by_name: BTreeMap<TopicName, usize>,
+    pub(crate) topics: Topics,
     pub(crate) filters: FilterCompiler,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     /// The epoch that messages fall into now.
@@ -110,8 +110,8 @@ pub struct Bus {
     /// Changes that wait for the open epoch, in log order; each run of one topic together.
     pub(crate) queue: Vec<(usize, Vec<Change>)>,
     pub(crate) queue_rows: usize,
-    /// Why nothing may be added, if so.
-    pub(crate) state_full: Option<StateFull>,
+    /// Topics to which nothing may be added, and why.
+    pub(crate) state_full: BTreeMap<TopicName, StateFull>,
     /// Events from outside whose epoch is under way, by topic and in log order.
     pub(crate) under_way: BTreeMap<Epoch, BTreeMap<usize, Vec<Row>>>,
     pub(crate) waiting: BTreeMap<Epoch, Vec<WaitingAck>>,
@@ -136,7 +136,7 @@ impl std::fmt::Debug for Bus {
 
 /// What a bus is made of.
 pub struct BusOptions {
-    /// The topics of the circuit, those of its error collections included.
+    /// The topics that are there from the first epoch on, those of error collections included.
     pub topics: Vec<TopicSpec>,
     /// The maxima.
     pub limits: Limits,
@@ -158,20 +158,20 @@ impl std::fmt::Debug for BusOptions {
 impl Bus {
     /// A bus before its first epoch.
     pub fn new(options: BusOptions) -> Self {
-        let topics: Vec<Topic> = options.topics.into_iter().map(Topic::new).collect();
-        let by_name =
-            topics.iter().enumerate().map(|(at, topic)| (topic.spec.name.clone(), at)).collect();
+        let mut topics = Topics::default();
+        for spec in options.topics {
+            topics.add(Topic::new(spec, Epoch::ZERO));
+        }
         Self {
             limits: options.limits,
             topics,
-            by_name,
             filters: options.filters,
             sessions: BTreeMap::new(),
             open_epoch: Epoch(1),
             applied: Epoch::ZERO,
             queue: Vec::new(),
             queue_rows: 0,
-            state_full: None,
+            state_full: BTreeMap::new(),
             under_way: BTreeMap::new(),
             waiting: BTreeMap::new(),
             outputs: Vec::new(),
@@ -182,8 +182,9 @@ impl Bus {
         }
     }
 
-    /// Refuses what adds rows as long as the state of the circuit takes more than it may.
-    pub fn limit_state(&mut self, full: Option<StateFull>) {
+    /// Refuses what adds rows to these topics, as long as the state of a circuit that reads them
+    /// takes more than it may.
+    pub fn limit_state(&mut self, full: BTreeMap<TopicName, StateFull>) {
         self.state_full = full;
     }
 
@@ -204,14 +205,13 @@ impl Bus {
 
     /// The rows of a topic and how often each is there, after the last applied epoch.
     pub fn state(&self, topic: &TopicName) -> Option<Vec<(Row, i64)>> {
-        let topic = &self.topics[*self.by_name.get(topic)?];
-        let rows = topic.retained.snapshot(self.applied).into_iter();
+        let rows = self.topics.get(topic)?.retained.snapshot(self.applied).into_iter();
         Some(rows.map(|update| (update.row, update.diff)).collect())
     }
 
     /// The schema of a topic.
     pub fn schema(&self, topic: &TopicName) -> Option<&Schema> {
-        Some(&self.topics[*self.by_name.get(topic)?].spec.schema)
+        Some(&self.topics.get(topic)?.spec.schema)
     }
 
     /// The sessions at this moment, for the status of the server.

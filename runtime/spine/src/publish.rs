@@ -111,7 +111,7 @@ impl Bus {
         if !state.principal.may(Action::Publish, &parsed) {
             return Err(forbidden());
         }
-        let Some(at) = self.by_name.get(&parsed).copied() else {
+        let Some(at) = self.topics.place(&parsed) else {
             let unknown = format!("no topic is called `{name}`");
             return Err(Refusal::new(ErrorCode::UnknownTopic, unknown));
         };
@@ -122,6 +122,9 @@ impl Bus {
                 format!("topic `{name}` takes nothing from clients"),
             );
             return Err(closed.help("declare it with edge: in or edge: both"));
+        }
+        if let Some(reason) = &topic.stopped {
+            return Err(Refusal::new(ErrorCode::Unavailable, reason.clone()));
         }
         let mode = envelope.headers.ack.unwrap_or(AckMode::Accepted);
         // Without a store nothing is durable: such an ack says so, and comes when the bus has it.
@@ -142,11 +145,13 @@ impl Bus {
 
     /// Whether the state may grow, and the queue has room for all of them.
     fn admit(&self, checked: Vec<Checked>) -> Result<Vec<Checked>, Refusal> {
-        let adds = |checked: &Checked| match &checked.effect {
-            Effect::Changes { changes, .. } => adds_rows(changes),
-            Effect::Repeated { .. } => false,
+        let full = |checked: &Checked| match &checked.effect {
+            Effect::Changes { topic, changes } if adds_rows(changes) => {
+                self.state_full.get(&self.topics[*topic].spec.name)
+            }
+            Effect::Changes { .. } | Effect::Repeated { .. } => None,
         };
-        if let Some(full) = self.state_full.filter(|_| checked.iter().any(adds)) {
+        if let Some(full) = checked.iter().find_map(full) {
             return Err(Refusal::new(ErrorCode::ResourceExhausted, full.to_string())
                 .help("take rows back, or let windows close; `limits: state` is the limit"));
         }

@@ -8,6 +8,8 @@ use arqon_types::{Epoch, Row, Update};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Retained {
     rows: BTreeMap<Row, i64>,
+    /// The sum of the multiplicities.
+    n_rows: i64,
 }
 
 impl Retained {
@@ -19,6 +21,7 @@ impl Retained {
     }
 
     fn add_row(&mut self, row: &Row, diff: i64) {
+        self.n_rows += diff;
         if let Some(count) = self.rows.get_mut(row) {
             *count += diff;
             if *count == 0 {
@@ -27,6 +30,11 @@ impl Retained {
         } else if diff != 0 {
             self.rows.insert(row.clone(), diff);
         }
+    }
+
+    /// How many rows there are, each as often as it is there.
+    pub(crate) fn n_rows(&self) -> u64 {
+        u64::try_from(self.n_rows).unwrap_or(0)
     }
 
     /// All rows as updates at `epoch`.

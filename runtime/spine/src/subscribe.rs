@@ -19,7 +19,8 @@ impl Bus {
     pub(crate) fn subscribe(&mut self, session: SessionId, id: Option<Uuid>, request: &Subscribe) {
         match self.plan_subscription(session, request) {
             Err(refusal) => self.refuse(session, id, refusal),
-            Ok(subscription) => {
+            Ok(mut subscription) => {
+                subscription.asked = id;
                 let epoch = self.applied.0;
                 self.tell(session, Control::Subscribed(Subscribed { sub: request.sub, epoch }));
                 if let Some(state) = self.sessions.get_mut(&session) {
@@ -52,6 +53,8 @@ impl Bus {
             feeds.push(self.plan_feed(at, request)?);
         }
         Ok(Subscription {
+            asked: None,
+            request: request.clone(),
             form: request.form,
             feeds,
             begun: VecDeque::new(),
@@ -72,28 +75,31 @@ impl Bus {
             if !principal.may(Action::Subscribe, &name) {
                 return Err(forbidden());
             }
-            let Some(at) = self.by_name.get(&name).copied() else {
+            let Some(at) = self.topics.place(&name) else {
                 let unknown = format!("no topic is called `{text}`");
                 return Err(Refusal::new(ErrorCode::UnknownTopic, unknown));
             };
             return if self.topics[at].spec.edge.emits() { Ok(vec![at]) } else { Err(forbidden()) };
         }
         let visible: Vec<usize> = self
-            .by_name
+            .topics
             .iter()
-            .filter(|(name, at)| {
-                self.topics[**at].spec.edge.emits()
-                    && pattern.matches(name)
-                    && principal.may(Action::Subscribe, name)
+            .filter(|(_, Topic { spec, .. })| {
+                spec.edge.emits()
+                    && pattern.matches(&spec.name)
+                    && principal.may(Action::Subscribe, &spec.name)
             })
-            .map(|(_, at)| *at)
+            .map(|(at, _)| at)
             .collect();
         if visible.is_empty() { Err(forbidden()) } else { Ok(visible) }
     }
 
-    fn plan_feed(&self, at: usize, request: &Subscribe) -> Result<Feed, Refusal> {
+    pub(crate) fn plan_feed(&self, at: usize, request: &Subscribe) -> Result<Feed, Refusal> {
         let topic = &self.topics[at];
         let name = &topic.spec.name;
+        if let Some(reason) = &topic.stopped {
+            return Err(Refusal::new(ErrorCode::Unavailable, reason.clone()));
+        }
         let filter = request.filter.as_deref().map(|text| self.filter(topic, text)).transpose()?;
         if request.form == As::Upserts && topic.spec.key.is_empty() {
             let message = format!("topic `{name}` has no key, so it has no upserts");

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arqon_proto::{As, Envelope};
+use arqon_proto::{As, Envelope, Subscribe};
 use arqon_types::{Epoch, Row, Schema, Update, consolidate};
+use uuid::Uuid;
 
 use crate::log::Event;
 use crate::topic::Happening;
@@ -154,6 +155,9 @@ pub(crate) fn pass_events(
 /// A session's request for one or more topics.
 #[derive(Debug)]
 pub(crate) struct Subscription {
+    /// The frame that asked for it: its end names it.
+    pub(crate) asked: Option<Uuid>,
+    pub(crate) request: Subscribe,
     pub(crate) form: As,
     pub(crate) feeds: Vec<Feed>,
     /// Frames of an epoch that has begun, and is finished before anything else.

@@ -25,7 +25,7 @@ pub enum Source {
 }
 
 /// The contract of a topic, from the plan.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TopicSpec {
     /// Its name.
     pub name: TopicName,
@@ -88,10 +88,13 @@ pub(crate) struct Topic {
     history_rows: usize,
     /// Changes after this epoch are all in the history.
     pub(crate) history_after: u64,
+    /// Why nothing comes or goes any more, if so.
+    pub(crate) stopped: Option<String>,
 }
 
 impl Topic {
-    pub(crate) fn new(spec: TopicSpec) -> Self {
+    /// A topic that comes after an epoch: what it was before, if it was, nobody keeps.
+    pub(crate) fn new(spec: TopicSpec, after: Epoch) -> Self {
         let codec = BodyCodec::new(spec.schema.clone(), spec.discipline, &spec.key);
         let place =
             |name: &String| spec.schema.position(name).expect("the key's fields are in the schema");
@@ -101,16 +104,35 @@ impl Topic {
             codec,
             key,
             retained: Retained::default(),
-            log: EventLog::new(keep, spec.schema.types()),
+            log: EventLog::new(keep, spec.schema.types(), after.0),
             dedupe: DedupeWindow::default(),
             offset: 0,
             n_open: 0,
             began: 0,
             history: VecDeque::new(),
             history_rows: 0,
-            history_after: 0,
+            history_after: after.0,
+            stopped: None,
             spec,
         }
+    }
+
+    /// Takes another declaration of the same contract. What an event log kept by another rule goes.
+    pub(crate) fn renew(&mut self, spec: TopicSpec, after: Epoch) {
+        let keep = if spec.edge.emits() { spec.keep } else { Keep::Nothing };
+        let last = self.offset.max(self.log.last());
+        if self.log.keep() != keep {
+            self.log = EventLog::new(keep, spec.schema.types(), after.0);
+        }
+        // Of whoever counts them next, the events before are one number.
+        self.log.resume(last);
+        (self.offset, self.n_open, self.began) = (last, 0, last);
+        (self.spec, self.stopped) = (spec, None);
+    }
+
+    /// How many messages, or events, the topic has had.
+    pub(crate) fn n_messages(&self) -> u64 {
+        self.offset.max(self.log.last())
     }
 
     pub(crate) fn rows(&self) -> &RowCodec {
