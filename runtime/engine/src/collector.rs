@@ -49,7 +49,7 @@ impl<D> EpochOutput<D> {
     /// Takes in what a later epoch came to, as if both were one.
     pub fn take_in(&mut self, later: Self) {
         self.deltas.extend(later.deltas);
-        self.stats.add(&later.stats);
+        self.stats.take_in(&later.stats);
         self.feedback = later.feedback;
         self.due = later.due;
     }

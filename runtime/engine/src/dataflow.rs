@@ -10,7 +10,7 @@ use timely::communication::WorkerGuards;
 use timely::execute::execute;
 
 use arqon_plan::{DataflowPlan, TopicPlan};
-use arqon_types::{Epoch, TopicName};
+use arqon_types::{Column, ColumnBatch, Epoch, PackedRow, TopicName, Type};
 
 use crate::collector::{Collector, EpochOutput, Fed, Gathering, reports};
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
@@ -19,8 +19,8 @@ use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::narrow;
 use crate::render::{BackendChoice, Counters};
 use crate::shared::{Shared, panic_text};
-use crate::source::{Changes, Divider, Part, Reading};
-use crate::worker::{Feed, Setup, run};
+use crate::source::{Changes, Divider, Part, Reading, push_packed};
+use crate::worker::{Feed, Order, Setup, run};
 
 /// How a dataflow is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +112,36 @@ pub struct FinishError {
     pub reason: String,
 }
 
+/// What an input topic holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The topic.
+    pub topic: TopicName,
+    /// Its rows in their order; the diffs say how often each is there.
+    pub rows: ColumnBatch,
+    /// When each came, where its topic lets go of rows because of when they came.
+    pub arrivals: Option<Vec<i64>>,
+}
+
+impl Held {
+    fn of(topic: &TopicPlan, mut packed: Vec<(PackedRow, i64)>) -> Self {
+        packed.sort_unstable();
+        let mut types = topic.schema.types();
+        if topic.arrival {
+            types.push(Type::Timestamp);
+        }
+        let mut rows = ColumnBatch::empty(&types);
+        for (row, n) in &packed {
+            push_packed(&mut rows, row, &types, *n);
+        }
+        let arrivals = topic.arrival.then(|| match rows.columns.pop() {
+            Some(Column::Int(times)) => times,
+            other => panic!("when a row came is a time, not {other:?}"),
+        });
+        Self { topic: topic.name.clone(), rows, arrivals }
+    }
+}
+
 /// A running circuit.
 ///
 /// Dropping it does what [`Dataflow::finish`] does, and forgets the outcome.
@@ -138,7 +168,7 @@ struct Feeder {
     arrivals: Vec<bool>,
     /// One for each topic whose rows carry marks.
     markers: Vec<Option<Marker>>,
-    feeds: Vec<Sender<Feed>>,
+    orders: Vec<Sender<Order>>,
     sizes: Sender<Fed>,
     /// Epochs in a row to which nothing came from outside.
     n_feedbacks: u64,
@@ -167,7 +197,7 @@ impl Feeder {
     fn send(&mut self, fed: Fed, topics: Vec<(usize, Changes)>) {
         let (epoch, time) = (fed.epoch, self.time);
         self.last = Some(Epoch(epoch));
-        let mut parts: Vec<Vec<(usize, Part)>> = self.feeds.iter().map(|_| Vec::new()).collect();
+        let mut parts: Vec<Vec<(usize, Part)>> = self.orders.iter().map(|_| Vec::new()).collect();
         for (topic, changes) in topics {
             let place = self.n_fed;
             self.n_fed += i64::try_from(changes.len()).expect("fewer than 2^63 changes");
@@ -184,8 +214,9 @@ impl Feeder {
         let marks: Marks = self.markers.iter().map(mark).chain(self.clock).collect();
         // A receiver that is gone belongs to a dataflow that has failed: the next call says so.
         let _ = self.sizes.send(fed);
-        for (feed, parts) in self.feeds.iter().zip(parts) {
-            let _ = feed.send(Feed { epoch, parts, marks: Arc::clone(&marks) });
+        for (orders, parts) in self.orders.iter().zip(parts) {
+            let feed = Feed { epoch, parts, marks: Arc::clone(&marks) };
+            let _ = orders.send(Order::Feed(feed));
         }
     }
 }
@@ -234,16 +265,16 @@ impl Dataflow {
         );
         let (reports, queue) = reports(Collector { gathering, sizes, on_output });
         let (ready_in, ready) = channel();
-        let mut feeds = Vec::new();
+        let mut orders = Vec::new();
         let mut setups = Vec::new();
         for _ in 0..options.n_workers {
-            let (feeds_in, feeds_out) = channel();
-            feeds.push(feeds_in);
+            let (orders_in, orders_out) = channel();
+            orders.push(orders_in);
             setups.push(Mutex::new(Some(Setup {
                 plan: Arc::clone(&narrowed),
                 counters: Arc::clone(&counters),
                 backend: options.backend,
-                feeds: feeds_out,
+                orders: orders_out,
                 reports: reports.clone(),
                 ready: ready_in.clone(),
                 shared: Arc::clone(&shared),
@@ -285,7 +316,7 @@ impl Dataflow {
                 dividers,
                 arrivals,
                 markers,
-                feeds,
+                orders,
                 sizes: sizes_in,
                 n_feedbacks: 0,
             })),
@@ -384,6 +415,43 @@ impl Dataflow {
         feeder.follows(epoch)?;
         feeder.markers.iter_mut().flatten().for_each(Marker::end);
         self.begin(feeder, epoch, Vec::new(), Origin::Outside)
+    }
+
+    /// What the input topics hold after all epochs that were fed, those that hold anything: of a
+    /// `full` topic the present row of each key, of a `delta` topic that is verified each row as
+    /// often as it is there. Events are held by no topic.
+    ///
+    /// # Errors
+    /// If the dataflow has stopped.
+    pub fn held(&self) -> Result<Vec<Held>, FeedError> {
+        let feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
+        let feeder = feeder.as_ref().expect("the feeder is there until the dataflow is dropped");
+        let (reply, answers) = channel();
+        for orders in &feeder.orders {
+            // A worker that is gone gives no answer, which is told below.
+            let _ = orders.send(Order::Tell(reply.clone()));
+        }
+        drop(reply);
+        self.shared.wake();
+        let mut topics: Vec<Option<Vec<(PackedRow, i64)>>> = vec![None; self.plan.topics.len()];
+        for _ in &feeder.orders {
+            let Ok(holding) = answers.recv() else {
+                let ended = || "its workers have ended".to_owned();
+                return Err(FeedError::Stopped(self.shared.failure().unwrap_or_else(ended)));
+            };
+            for (rows, more) in topics.iter_mut().zip(holding) {
+                if let Some(more) = more {
+                    rows.get_or_insert_default().extend(more);
+                }
+            }
+        }
+        let held = |(topic, rows): (&TopicPlan, Option<_>)| rows.map(|rows| Held::of(topic, rows));
+        Ok(self.plan.topics.iter().zip(topics).filter_map(held).collect())
+    }
+
+    /// Why the dataflow has stopped, if it has.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure()
     }
 
     /// Ends the input, waits until all epochs are out, and ends all threads.

@@ -53,7 +53,7 @@ mod dataflow;
 
 pub use collector::{EpochOutput, RowOutput};
 pub use dataflow::{
-    Dataflow, EngineOptions, EpochInput, FeedError, FinishError, StartError, TopicInput,
+    Dataflow, EngineOptions, EpochInput, FeedError, FinishError, Held, StartError, TopicInput,
 };
 pub use feedback::{FEEDBACK_EPOCHS_MAX, Feedback};
 pub use render::BackendChoice;

@@ -507,6 +507,18 @@ impl Source {
         batches
     }
 
+    /// The rows that the topic holds, in their own order, with how often each is there; none of a
+    /// topic that holds none.
+    pub(crate) fn held(&self) -> Option<Vec<(PackedRow, i64)>> {
+        let mut rows: Vec<(PackedRow, i64)> = match &self.state {
+            State::Open => return None,
+            State::Keyed(rows) => rows.values().map(|row| (row.clone(), 1)).collect(),
+            State::Held(rows) => rows.iter().map(|(row, n)| (row.clone(), *n)).collect(),
+        };
+        rows.sort_unstable();
+        Some(rows)
+    }
+
     fn state_bytes(&self) -> i64 {
         let table = match &self.state {
             State::Open => 0,

@@ -135,8 +135,8 @@ pub struct EpochStats {
 }
 
 impl EpochStats {
-    /// Adds what a later epoch did.
-    pub(crate) fn add(&mut self, later: &Self) {
+    /// Takes in what a later epoch did, as if both were one.
+    pub fn take_in(&mut self, later: &Self) {
         for (sum, node) in self.nodes.iter_mut().zip(&later.nodes) {
             sum.counts.merge(&node.counts);
         }

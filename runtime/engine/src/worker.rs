@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
+use arqon_types::PackedRow;
 use timely::worker::Worker;
 
 use crate::batch::Batch;
@@ -30,6 +31,18 @@ pub(crate) struct Feed {
     pub(crate) marks: Marks,
 }
 
+/// What a worker is told, in order.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Take an epoch.
+    Feed(Feed),
+    /// Say what the input topics hold after all epochs before.
+    Tell(Sender<Holding>),
+}
+
+/// What the input topics hold on one worker, by place in the plan; none where nothing is held.
+pub(crate) type Holding = Vec<Option<Vec<(PackedRow, i64)>>>;
+
 /// All that a worker needs.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -40,7 +53,7 @@ pub(crate) struct Setup {
     /// What stateful steps are made of.
     pub(crate) backend: BackendChoice,
     /// Epochs, in order; the end of the channel is the end of the input.
-    pub(crate) feeds: Receiver<Feed>,
+    pub(crate) orders: Receiver<Order>,
     /// To the collector.
     pub(crate) reports: Reports,
     /// Told once the dataflow stands, or cannot.
@@ -86,10 +99,14 @@ fn drive(worker: &mut Worker, setup: &Setup) {
     let _ = setup.ready.send(());
     while !setup.shared.has_failed() {
         while let Some(open) = &mut input {
-            match setup.feeds.try_recv() {
-                Ok(feed) => {
+            match setup.orders.try_recv() {
+                Ok(Order::Feed(feed)) => {
                     in_flight.push_back(feed.epoch);
                     open.feed(feed);
+                }
+                Ok(Order::Tell(reply)) => {
+                    // One who no longer waits for the answer has gone.
+                    let _ = reply.send(open.holding());
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => input = None,
@@ -148,6 +165,10 @@ struct Input {
 }
 
 impl Input {
+    fn holding(&self) -> Holding {
+        self.sources.iter().map(|source| source.as_ref().and_then(Source::held)).collect()
+    }
+
     fn feed(&mut self, Feed { epoch, parts, marks }: Feed) {
         self.recorder.borrow_mut().epoch(epoch);
         self.advance_to(epoch);
