@@ -1,34 +1,30 @@
-//! Between edge, bus and engine: one loop that owns the bus.
+//! Between edge, bus and engines: one loop that owns the bus.
 //!
-//! Epochs close as soon as the engine has room, so that a lone message is not kept waiting and a
-//! crowd of them shares an epoch. **Invariant:** at most [`EPOCHS_UNDER_WAY_MAX`] epochs are in
-//! the engine, fewer than the channel of its outputs holds; so neither ever waits for the other.
-//! Of a circuit that writes to control topics it is one: each begins with what the one before left.
+//! Epochs close as soon as the engines have room, so that a lone message is not kept waiting and a
+//! crowd of them shares an epoch. All circuits share one clock of epochs; an epoch is fed to those
+//! that have a topic in it, and is out when all of them are done. **Invariant:** at most
+//! [`EPOCHS_UNDER_WAY_MAX`] epochs are in the engines. With a circuit that writes to control topics
+//! it is one: each begins with what the one before left.
 //!
 //! Where nothing comes, rows that are due to go because of when they came still go: by a tick, an
 //! epoch without input. A record of the epochs of a run says which were ticks, so that they come
 //! again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use arqon_engine::{Changes, Dataflow, EpochInput, Feedback, RowOutput, TopicInput};
-use arqon_plan::DataflowPlan;
+use arqon_engine::{Changes, Dataflow, EngineOptions, Feedback, TopicInput};
 use arqon_shield::{ShutdownHandle, ToBus, ToClient};
-use arqon_spine::{
-    AppliedEpoch, Bus, Output, SessionId, StateFull, TopicInput as BusInput, adds_rows,
-};
-use arqon_types::{Change, Epoch, TopicName, Type};
-use tokio::sync::{mpsc, oneshot};
+use arqon_spine::{Bus, Output, SessionId, adds_rows};
+use arqon_types::{DeltaBatch, Epoch, TopicName};
+use tokio::sync::mpsc;
 
+use crate::circuit::{Circuit, CircuitId, Told};
 use crate::clock::{Cause, EpochClock, Recorded, unix_nanoseconds};
+use crate::command::{Command, FeedError, SettleReply};
 
-/// Epochs that the engine may have at once.
+/// Epochs that the engines may have at once.
 pub(crate) const EPOCHS_UNDER_WAY_MAX: usize = 8;
-/// Of these, those that close by themselves; more would be small ones.
-const EPOCHS_OF_MESSAGES_MAX: usize = 2;
-/// Outputs that may wait for the hub.
-pub(crate) const OUTPUTS_MAX: usize = 2 * EPOCHS_UNDER_WAY_MAX;
 /// Frames that are handled before epochs are looked at again.
 const FRAMES_PER_TURN: usize = 256;
 
@@ -46,23 +42,17 @@ pub enum Idle {
     Tick,
 }
 
-/// Why changes are not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FeedError {
-    /// The circuit reads no such topic.
-    #[error("`{0}` is no input of the circuit")]
-    NotAnInput(TopicName),
-    /// The state of the circuit has come to its limit.
-    #[error("{0}")]
-    StateFull(StateFull),
-    /// The engine stopped, or the server has ended.
-    #[error("the circuit has stopped: {0}")]
-    Stopped(String),
+/// What becomes of a server whose circuit stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is there for this one circuit, and ends with it.
+    EndsWithIt,
+    /// It goes on with the others.
+    GoesOn,
 }
 
 /// Whether changes may make the state grow; errors of lines that were not read are not held.
-fn adds(input: &TopicInput) -> bool {
+pub(crate) fn adds(input: &TopicInput) -> bool {
     match &input.changes {
         Changes::Rows(changes) => adds_rows(changes),
         Changes::Columns(rows) => rows.diffs.iter().any(|diff| *diff > 0),
@@ -70,123 +60,115 @@ fn adds(input: &TopicInput) -> bool {
     }
 }
 
-/// What the owner of the server asks.
-pub(crate) enum Command {
-    /// Take these changes as one epoch.
-    Feed { topics: Vec<TopicInput>, reply: oneshot::Sender<Result<Epoch, FeedError>> },
-    /// Close all windows, in an epoch of their own.
-    EndTime { reply: oneshot::Sender<Result<Epoch, FeedError>> },
-    /// From now on, whenever nothing else is there, let what the flow has written to control
-    /// topics go back; answers when nothing does, with the topics that go on changing.
-    Settle { reply: oneshot::Sender<Result<Vec<TopicName>, FeedError>> },
-    /// Take no more, bring out what is under way, and close the sessions with `code`.
-    Finish { code: u16 },
-}
-
-/// The three ears of the hub.
+/// The ears of the hub.
 pub(crate) struct Ears {
     pub(crate) edge: mpsc::Receiver<ToBus>,
-    pub(crate) outputs: mpsc::Receiver<RowOutput>,
+    pub(crate) engines: mpsc::UnboundedReceiver<Told>,
     pub(crate) commands: mpsc::Receiver<Command>,
 }
 
-/// What a hub is made of, beside what it joins.
+/// What a hub is made of, beside the bus.
 pub(crate) struct HubOptions {
     pub(crate) shutdown: Option<ShutdownHandle>,
     pub(crate) clock: Box<dyn EpochClock>,
     pub(crate) idle: Idle,
+    pub(crate) fate: Fate,
+    pub(crate) engine: EngineOptions,
+    /// The line on which engines tell what epochs come to.
+    pub(crate) line: mpsc::UnboundedSender<Told>,
+}
+
+/// An epoch that is not out yet.
+pub(crate) struct UnderWay {
+    pub(crate) epoch: Epoch,
+    /// When it came: what `epoch_time()` of its rows is.
+    pub(crate) time: i64,
+    pub(crate) begun: Instant,
+    /// Circuits that are not done with it.
+    pub(crate) waits_for: BTreeSet<CircuitId>,
+    pub(crate) deltas: Vec<DeltaBatch>,
 }
 
 pub(crate) struct Hub {
-    bus: Bus,
-    dataflow: Dataflow,
-    engine_inputs: BTreeSet<TopicName>,
-    types: BTreeMap<TopicName, Vec<Type>>,
+    pub(crate) bus: Bus,
+    pub(crate) circuits: BTreeMap<CircuitId, Circuit>,
+    /// The circuit whose deltas of a topic are the bus's: one of those that read it, or the one
+    /// that writes it.
+    pub(crate) owners: BTreeMap<TopicName, CircuitId>,
+    pub(crate) n_circuits: u64,
+    pub(crate) engine: EngineOptions,
+    pub(crate) line: mpsc::UnboundedSender<Told>,
     outboxes: BTreeMap<SessionId, mpsc::Sender<ToClient>>,
     shutdown: Option<ShutdownHandle>,
-    clock: Box<dyn EpochClock>,
-    /// What the state of the circuit takes, and may take.
-    state_bytes: i64,
-    state_bytes_max: Option<u64>,
+    pub(crate) clock: Box<dyn EpochClock>,
     idle: Idle,
+    pub(crate) fate: Fate,
     /// When the last epoch came that the clock was asked for.
-    time: i64,
-    /// When the epochs under way came, the oldest first.
-    under_way: VecDeque<i64>,
-    /// At most so many.
-    n_under_way_max: usize,
-    /// When the engine lets go of a row, as of the last epoch that came out.
-    due: Option<i64>,
+    pub(crate) time: i64,
+    /// The oldest first, one for each epoch that was minted.
+    pub(crate) under_way: VecDeque<UnderWay>,
     /// Before this there is no other tick.
     no_tick_before: i64,
-    /// Whether the last epoch that came out leaves something to go back.
-    feedback: Feedback,
-    /// Whether that makes epochs by itself.
+    /// Whether what goes back makes epochs by itself.
     settles: bool,
-    /// Who waits until nothing goes back.
-    waiting: Vec<oneshot::Sender<Result<Vec<TopicName>, FeedError>>>,
-    ending: Option<u16>,
-    /// The engine has stopped with these words; nothing is fed any more.
-    failure: Option<String>,
+    waiting: Vec<SettleReply>,
+    pub(crate) ending: Option<u16>,
+    /// The server's own circuit has stopped with these words; nothing is fed any more.
+    pub(crate) failure: Option<String>,
 }
 
 impl Hub {
-    pub(crate) fn new(
-        bus: Bus,
-        dataflow: Dataflow,
-        plan: &DataflowPlan,
-        HubOptions { shutdown, clock, idle }: HubOptions,
-    ) -> Self {
-        let types = plan.topics.iter().map(|topic| (topic.name.clone(), topic.schema.types()));
+    pub(crate) fn new(bus: Bus, options: HubOptions) -> Self {
+        let HubOptions { shutdown, clock, idle, fate, engine, line } = options;
         Self {
             bus,
-            dataflow,
-            engine_inputs: crate::topics::engine_inputs(plan),
-            types: types.collect(),
+            circuits: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            n_circuits: 0,
+            engine,
+            line,
             outboxes: BTreeMap::new(),
             shutdown,
             clock,
-            state_bytes: 0,
-            state_bytes_max: plan.state_bytes_max,
             idle,
+            fate,
             time: 0,
             under_way: VecDeque::new(),
-            due: None,
             no_tick_before: i64::MIN,
-            n_under_way_max: if plan.feedbacks.is_empty() { EPOCHS_UNDER_WAY_MAX } else { 1 },
-            feedback: Feedback::Settled,
-            settles: false,
+            // Files that are to be fed in order are fed to the server's own circuit.
+            settles: fate == Fate::GoesOn,
             waiting: Vec::new(),
             ending: None,
             failure: None,
         }
     }
 
-    /// Runs until the server ends, and hands the engine back.
-    pub(crate) async fn run(mut self, mut ears: Ears) -> Dataflow {
+    /// Runs until the server ends, and hands the engines back.
+    pub(crate) async fn run(mut self, mut ears: Ears) -> Vec<Dataflow> {
         let mut frames = Vec::with_capacity(FRAMES_PER_TURN);
-        let (mut has_edge, mut has_engine) = (true, true);
+        let mut has_edge = true;
         loop {
             self.close_epochs();
             self.settle();
             self.tick();
+            self.bring_out();
             if self.is_done() {
                 if let Some(shutdown) = self.shutdown.take() {
                     shutdown.shut_down(self.ending.unwrap_or(1011));
                 }
                 if !has_edge && self.ending.is_some() {
-                    return self.dataflow;
+                    let circuits = std::mem::take(&mut self.circuits).into_values();
+                    return circuits.filter_map(|circuit| circuit.dataflow).collect();
                 }
             }
             let takes_commands = self.ending.is_none()
                 && (self.failure.is_some()
-                    || self.under_way.len() < self.n_under_way_max && !self.repeats_tick());
+                    || self.under_way.len() < self.n_under_way_max() && !self.repeats_tick());
             let sleep = self.sleep();
             tokio::select! {
                 biased;
-                output = ears.outputs.recv(), if has_engine => {
-                    has_engine = output.is_some();
-                    self.applied(output);
+                told = ears.engines.recv() => {
+                    self.hear_engine(told.expect("the hub holds an end of the line itself"));
                 }
                 n_frames = ears.edge.recv_many(&mut frames, FRAMES_PER_TURN), if has_edge => {
                     has_edge = n_frames > 0;
@@ -195,23 +177,37 @@ impl Hub {
                     }
                 }
                 command = ears.commands.recv(), if takes_commands => match command {
-                    Some(Command::Feed { topics, reply }) => {
-                        // One who no longer waits for the answer has gone.
-                        let _ = reply.send(self.feed(topics));
-                    }
-                    Some(Command::EndTime { reply }) => {
-                        let _ = reply.send(self.end_time());
-                    }
-                    Some(Command::Settle { reply }) => {
-                        self.settles = true;
-                        self.waiting.push(reply);
-                    }
-                    Some(Command::Finish { code }) => self.ending = Some(code),
+                    Some(command) => self.obey(command, &mut ears.engines).await,
                     None => self.ending = Some(1001),
                 },
                 () = tokio::time::sleep(sleep.unwrap_or_default()), if sleep.is_some() => {}
             }
         }
+    }
+
+    async fn obey(&mut self, command: Command, engines: &mut mpsc::UnboundedReceiver<Told>) {
+        // Of all answers: one who no longer waits for it has gone.
+        match command {
+            Command::Feed { topics, reply } => drop(reply.send(self.feed(topics))),
+            Command::EndTime { reply } => drop(reply.send(self.end_time())),
+            Command::Settle { reply } => {
+                self.settles = true;
+                self.waiting.push(reply);
+            }
+            Command::Change { change, reply } => {
+                let outcome = self.change(change, engines).await;
+                let _ = reply.send(outcome);
+            }
+            Command::Report { reply } => drop(reply.send(self.report())),
+            Command::Finish { code } => self.ending = Some(code),
+        }
+    }
+
+    /// With a circuit that writes to control topics there is one epoch at a time.
+    pub(crate) fn n_under_way_max(&self) -> usize {
+        let mut running = self.circuits.values().filter(|circuit| circuit.running().is_some());
+        let goes_back = running.any(|circuit| !circuit.plan.feedbacks.is_empty());
+        if goes_back { 1 } else { EPOCHS_UNDER_WAY_MAX }
     }
 
     fn is_done(&self) -> bool {
@@ -228,28 +224,33 @@ impl Hub {
             if !self.under_way.is_empty() || !self.settles || self.repeats_tick() {
                 return;
             }
-            if self.feedback == Feedback::Pending {
-                let epoch = self.bus.mint_epoch(&[]);
-                let taken = self.dataflow.feed_back(epoch);
-                // A failure is kept, and told below.
-                let _ = self.taken(taken);
-            }
+            self.feed_back();
         }
-        let answer = match (&self.failure, &self.feedback, self.state_full()) {
-            (Some(reason), ..) => Err(FeedError::Stopped(reason.clone())),
-            (None, Feedback::Pending, _) => return,
-            (None, _, Some(full)) => Err(FeedError::StateFull(full)),
-            (None, Feedback::Settled, None) => Ok(Vec::new()),
-            (None, Feedback::Endless(topics), None) => Ok(topics.clone()),
+        let feedbacks = || self.circuits.values().map(|circuit| &circuit.feedback);
+        let endless = feedbacks().filter_map(|feedback| match feedback {
+            Feedback::Endless(topics) => Some(topics.clone()),
+            Feedback::Pending | Feedback::Settled => None,
+        });
+        let answer = match (&self.failure, self.state_full()) {
+            (Some(reason), _) => Err(FeedError::Stopped(reason.clone())),
+            (None, _) if self.has_pending() => return,
+            (None, Some(full)) => Err(FeedError::StateFull(full)),
+            (None, None) => Ok(endless.flatten().collect()),
         };
         for reply in self.waiting.drain(..) {
             let _ = reply.send(answer.clone());
         }
     }
 
+    /// Whether something waits to go back.
+    pub(crate) fn has_pending(&self) -> bool {
+        let mut running = self.circuits.values().filter(|circuit| circuit.running().is_some());
+        running.any(|circuit| circuit.feedback == Feedback::Pending)
+    }
+
     /// Whether another epoch will make itself.
     fn goes_on(&self) -> bool {
-        self.settles && self.feedback == Feedback::Pending
+        self.settles && self.has_pending()
     }
 
     /// Whether the next epoch is one that came by itself in the run that is repeated.
@@ -267,9 +268,10 @@ impl Hub {
             && self.ending.is_none()
             && self.under_way.is_empty()
             && !self.bus.has_input()
-            && self.feedback != Feedback::Pending
+            && !self.has_pending()
             && self.clock.recorded(self.bus.next_epoch()) == Recorded::Nothing;
-        let due = self.due.into_iter().chain(self.bus.next_due()).min();
+        let of_circuits = self.circuits.values().filter_map(|circuit| circuit.due);
+        let due = of_circuits.chain(self.bus.next_due()).min();
         due.filter(|_| is_idle).map(|due| due.max(self.no_tick_before))
     }
 
@@ -282,12 +284,12 @@ impl Hub {
     /// Makes an epoch without input, if one is due.
     fn tick(&mut self) {
         let now = self.clock.now();
-        let is_repeated = self.repeats_tick() && self.under_way.len() < self.n_under_way_max;
+        let is_repeated = self.repeats_tick() && self.under_way.len() < self.n_under_way_max();
         if is_repeated || self.next_tick().is_some_and(|due| due <= now) {
             self.no_tick_before = now.saturating_add(TICK_INTERVAL);
             let epoch = self.bus.mint_epoch(&[]);
             // A failure is kept and told to whoever feeds next.
-            let _ = self.feed_engine(epoch, Cause::Tick, Vec::new());
+            let _ = self.feed_engines(epoch, Cause::Tick, Vec::new());
         }
     }
 
@@ -313,7 +315,7 @@ impl Hub {
         self.deliver(outputs);
     }
 
-    fn deliver(&mut self, outputs: Vec<Output>) {
+    pub(crate) fn deliver(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             let (session, item) = match output {
                 Output::Frame { session, bytes } => (session, ToClient::Frame(bytes)),
@@ -328,143 +330,6 @@ impl Hub {
                 // Without an outbox the edge ends the session by itself.
                 self.outboxes.remove(&session);
                 self.bus.close(session);
-            }
-        }
-    }
-
-    fn applied(&mut self, output: Option<RowOutput>) {
-        let Some(output) = output else {
-            self.failure.get_or_insert_with(|| "the engine has ended".to_owned());
-            return;
-        };
-        let time = self.under_way.pop_front().expect("what comes out was under way");
-        self.due = output.due;
-        if let Feedback::Endless(topics) = &output.feedback {
-            let names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
-            tracing::warn!(topics = names.join(", "), "control topics do not settle");
-        }
-        self.feedback = output.feedback.clone();
-        self.state_bytes += output.stats.state_grown;
-        self.bus.limit_state(self.state_full());
-        let applied = AppliedEpoch { epoch: output.epoch, time, deltas: output.deltas };
-        let frames = self.bus.apply(applied, unix_nanoseconds());
-        self.deliver(frames);
-    }
-
-    /// Closes the open epoch while the engine has room.
-    fn close_epochs(&mut self) {
-        let n_max = EPOCHS_OF_MESSAGES_MAX.min(self.n_under_way_max);
-        if self.under_way.len() >= n_max || self.failure.is_some() {
-            return;
-        }
-        if let Some(closed) = self.bus.close_epoch() {
-            let rows = |input: BusInput| TopicInput {
-                topic: input.topic,
-                changes: Changes::Rows(input.changes),
-            };
-            let topics = closed.inputs.into_iter().map(rows).collect();
-            // A failure is kept and told to whoever feeds next.
-            let _ = self.feed_engine(closed.epoch, Cause::Input, topics);
-        }
-    }
-
-    /// What the state takes, if that is more than it may.
-    fn state_full(&self) -> Option<StateFull> {
-        let n_bytes = u64::try_from(self.state_bytes).unwrap_or(0);
-        let n_bytes_max = self.state_bytes_max.filter(|max| *max < n_bytes)?;
-        Some(StateFull { n_bytes, n_bytes_max })
-    }
-
-    fn feed(&mut self, topics: Vec<TopicInput>) -> Result<Epoch, FeedError> {
-        if let Some(full) = self.state_full().filter(|_| topics.iter().any(adds)) {
-            return Err(FeedError::StateFull(full));
-        }
-        self.feed_open_epoch()?;
-        for input in &topics {
-            if !self.engine_inputs.contains(&input.topic) && !self.bus.orders(&input.topic) {
-                return Err(FeedError::NotAnInput(input.topic.clone()));
-            }
-        }
-        let events: Vec<BusInput> = topics
-            .iter()
-            .filter(|input| self.bus.orders(&input.topic))
-            .map(|input| BusInput {
-                topic: input.topic.clone(),
-                changes: self.rows_of(&input.topic, &input.changes),
-            })
-            .collect();
-        let epoch = self.bus.mint_epoch(&events);
-        self.feed_engine(epoch, Cause::Input, topics)?;
-        Ok(epoch)
-    }
-
-    /// Messages that came before are an epoch before.
-    fn feed_open_epoch(&mut self) -> Result<(), FeedError> {
-        let Some(closed) = self.bus.close_epoch() else { return Ok(()) };
-        let rows = |input: BusInput| TopicInput {
-            topic: input.topic,
-            changes: Changes::Rows(input.changes),
-        };
-        let topics = closed.inputs.into_iter().map(rows).collect();
-        self.feed_engine(closed.epoch, Cause::Input, topics)
-    }
-
-    fn end_time(&mut self) -> Result<Epoch, FeedError> {
-        self.feed_open_epoch()?;
-        if let Some(reason) = &self.failure {
-            return Err(FeedError::Stopped(reason.clone()));
-        }
-        let epoch = self.bus.mint_epoch(&[]);
-        let taken = self.dataflow.end_time(epoch);
-        self.taken(taken).map(|()| epoch)
-    }
-
-    fn feed_engine(
-        &mut self,
-        epoch: Epoch,
-        cause: Cause,
-        topics: Vec<TopicInput>,
-    ) -> Result<(), FeedError> {
-        if let Some(reason) = &self.failure {
-            return Err(FeedError::Stopped(reason.clone()));
-        }
-        let topics =
-            topics.into_iter().filter(|input| self.engine_inputs.contains(&input.topic)).collect();
-        let taken = match self.clock.time(epoch, cause) {
-            Ok(time) => {
-                self.time = time;
-                self.dataflow.feed(EpochInput { epoch, time, topics })
-            }
-            Err(reason) => Err(arqon_engine::FeedError::Stopped(reason)),
-        };
-        self.taken(taken)
-    }
-
-    /// Counts an epoch that the engine has taken, or stops.
-    fn taken(&mut self, taken: Result<(), arqon_engine::FeedError>) -> Result<(), FeedError> {
-        match taken {
-            Ok(()) => {
-                self.under_way.push_back(self.time);
-                Ok(())
-            }
-            Err(error) => {
-                // The bus has minted an epoch that will never be applied: this cannot go on.
-                let reason = error.to_string();
-                tracing::error!(%reason, "the circuit has stopped");
-                self.failure = Some(reason.clone());
-                Err(FeedError::Stopped(reason))
-            }
-        }
-    }
-
-    /// Events one by one, for a topic in which the bus says where they stand.
-    fn rows_of(&self, topic: &TopicName, changes: &Changes) -> Vec<Change> {
-        match changes {
-            Changes::Rows(changes) => changes.clone(),
-            Changes::Errors(_) => Vec::new(),
-            Changes::Columns(batch) => {
-                let types = &self.types[topic];
-                (0..batch.len()).map(|at| Change::Insert(batch.row(at, types))).collect()
             }
         }
     }

@@ -1,17 +1,30 @@
 //! Edge, bus and engine joined in one process.
 //!
-//! A [`Server`] runs one circuit. Clients reach it through websockets, files through
-//! [`Server::feed`]; both take their epochs from the same bus, so that there is one order of
-//! everything.
+//! A [`Server`] runs circuits: one that it is there for, or several that come and go. Clients reach
+//! them through websockets, files through [`Server::feed`]; both take their epochs from the same
+//! bus, so that there is one order of everything.
 
 mod config;
 mod clock;
 mod topics;
+mod tally;
+mod report;
+mod circuit;
+mod command;
 mod hub;
+mod epochs;
+mod past;
+mod change;
+mod telling;
 mod server;
 
 pub use arqon_spine::StateFull;
+pub use circuit::OnOutput;
 pub use clock::{Cause, EpochClock, Recorded, UnixClock};
+pub use command::{Addition, Change, ChangeError, Changed, FeedError, Replacing};
 pub use config::{Config, ConfigError, ConfigLimits};
-pub use hub::{FeedError, Idle};
+pub use hub::Idle;
+pub use report::{CircuitReport, ServerReport};
 pub use server::{EdgeOptions, FinishError, Server, ServerOptions, StartError, random_secret};
+pub use tally::{EpochTally, Tally};
+pub use topics::schema_hash;

@@ -1,4 +1,4 @@
-//! A running circuit with its edge.
+//! Running circuits with their edge.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -16,9 +16,12 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::circuit::OnOutput;
 use crate::clock::{EpochClock, UnixClock, unix_nanoseconds};
-use crate::hub::{Command, Ears, FeedError, Hub, HubOptions, Idle, OUTPUTS_MAX};
-use crate::topics::{edge_grants, filter_compiler, topic_specs};
+use crate::command::{Change, ChangeError, Changed, Command, FeedError};
+use crate::hub::{Ears, Fate, Hub, HubOptions, Idle};
+use crate::report::ServerReport;
+use crate::topics::{edge_grants, filter_compiler};
 
 /// Threads that carry websockets.
 const EDGE_THREADS: usize = 2;
@@ -74,7 +77,7 @@ pub struct FinishError {
     pub reason: String,
 }
 
-/// One circuit, fed by files and by clients.
+/// Circuits, fed by files and by clients.
 ///
 /// Dropping it ends it as [`Server::finish`] does, and forgets the outcome.
 #[derive(Debug)]
@@ -87,12 +90,12 @@ pub struct Server {
 
 #[derive(Debug)]
 struct Running {
-    hub: JoinHandle<Dataflow>,
+    hub: JoinHandle<Vec<Dataflow>>,
     edge: Option<Runtime>,
 }
 
 impl Server {
-    /// Starts a circuit.
+    /// Starts a server for one circuit, which ends with it.
     ///
     /// `on_output` is called from one thread, once per epoch, in order, before clients hear of it.
     ///
@@ -101,37 +104,53 @@ impl Server {
     pub fn start(
         plan: DataflowPlan,
         options: ServerOptions,
-        mut on_output: impl FnMut(&RowOutput) + Send + 'static,
+        on_output: impl FnMut(&RowOutput) + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let grants = edge_grants(&plan);
+        let principal = format!("{}.edge", plan.namespace);
+        let own = Some((plan, Box::new(on_output) as OnOutput));
+        Self::build(own, options, &Holder { principal, grants })
+    }
+
+    /// Starts a server for circuits that come and go, with none of them.
+    ///
+    /// # Errors
+    /// If the edge cannot listen.
+    pub fn open(options: ServerOptions) -> Result<Self, StartError> {
+        let grants = ["can_publish:>", "can_subscribe:>"].map(str::to_owned).to_vec();
+        Self::build(None, options, &Holder { principal: "admin".to_owned(), grants })
+    }
+
+    fn build(
+        own: Option<(DataflowPlan, OnOutput)>,
+        options: ServerOptions,
+        holder: &Holder,
     ) -> Result<Self, StartError> {
         install_crypto();
         let limits =
             options.edge.as_ref().map_or_else(Limits::default, |edge| edge.settings.limits);
-        let bus = Bus::new(BusOptions {
-            topics: topic_specs(&plan),
-            limits,
-            filters: filter_compiler(),
-            seed: seed(),
-        });
-        let token = match &options.edge {
-            Some(edge) => edge_token(&plan, &edge.secret),
-            None => None,
-        };
+        let topics = Vec::new();
+        let bus = Bus::new(BusOptions { topics, limits, filters: filter_compiler(), seed: seed() });
+        let token = options.edge.as_ref().and_then(|edge| holder.token(&edge.secret));
         let (to_bus, edge_ear) = mpsc::channel(TO_BUS_MAX);
         let door = options.edge.map(|edge| open_door(edge, to_bus)).transpose()?;
-        let (outputs_in, outputs) = mpsc::channel(OUTPUTS_MAX);
+        let (line, engines) = mpsc::unbounded_channel();
         let (commands, commands_ear) = mpsc::channel(COMMANDS_MAX);
-        let hub_plan = plan.clone();
-        let dataflow = Dataflow::start(plan, options.engine, move |output| {
-            let output = output.into_rows();
-            on_output(&output);
-            // A hub that is gone has ended, and nobody waits for this any more.
-            let _ = outputs_in.blocking_send(output);
-        })?;
-        let shutdown = door.as_ref().map(|door| door.shutdown.clone());
-        let clock = options.clock.unwrap_or_else(|| Box::<UnixClock>::default());
-        let hub =
-            Hub::new(bus, dataflow, &hub_plan, HubOptions { shutdown, clock, idle: options.idle });
-        let ears = Ears { edge: edge_ear, outputs, commands: commands_ear };
+        let mut hub = Hub::new(
+            bus,
+            HubOptions {
+                shutdown: door.as_ref().map(|door| door.shutdown.clone()),
+                clock: options.clock.unwrap_or_else(|| Box::<UnixClock>::default()),
+                idle: options.idle,
+                fate: if own.is_some() { Fate::EndsWithIt } else { Fate::GoesOn },
+                engine: options.engine,
+                line,
+            },
+        );
+        if let Some((plan, on_output)) = own {
+            hub.begin_with(plan, on_output)?;
+        }
+        let ears = Ears { edge: edge_ear, engines, commands: commands_ear };
         let loop_runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let hub = std::thread::Builder::new()
             .name("arqon:hub".to_owned())
@@ -139,6 +158,25 @@ impl Server {
         let address = door.as_ref().map(|door| door.address);
         let running = Mutex::new(Some(Running { hub, edge: door.map(|door| door.runtime) }));
         Ok(Self { commands, running, address, token })
+    }
+
+    /// Installs, replaces or drops a circuit, in an epoch of its own. Not to be called from an
+    /// async task.
+    ///
+    /// # Errors
+    /// If the change cannot be made; then nothing has changed.
+    pub fn change(&self, change: Change) -> Result<Changed, ChangeError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Change { change, reply };
+        self.commands.blocking_send(command).map_err(|_| ChangeError::Ended)?;
+        answer.blocking_recv().unwrap_or(Err(ChangeError::Ended))
+    }
+
+    /// What is there; none once the server has ended. Not to be called from an async task.
+    pub fn report(&self) -> Option<ServerReport> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.blocking_send(Command::Report { reply }).ok()?;
+        answer.blocking_recv().ok()
     }
 
     /// Where clients connect: `ws://` and this.
@@ -204,8 +242,12 @@ impl Server {
         // A hub that is gone needs no telling.
         let _ = self.commands.blocking_send(Command::Finish { code });
         let outcome = match hub.join() {
-            Ok(dataflow) => {
-                dataflow.finish().map(drop).map_err(|error| FinishError { reason: error.reason })
+            Ok(dataflows) => {
+                let finish = |dataflow: Dataflow| dataflow.finish();
+                // All of them end; the first that had stopped is told of.
+                let ends: Vec<_> = dataflows.into_iter().map(finish).collect();
+                let first = ends.into_iter().find_map(Result::err);
+                first.map_or(Ok(()), |error| Err(FinishError { reason: error.reason }))
             }
             Err(_) => Err(FinishError { reason: "the hub has panicked".to_owned() }),
         };
@@ -243,15 +285,23 @@ fn open_door(
     Ok(Door { runtime, address, shutdown })
 }
 
-/// A token for everything at the edge; none if the edge offers nothing.
-fn edge_token(plan: &DataflowPlan, secret: &TokenSecret) -> Option<String> {
-    let request = TokenRequest {
-        principal: format!("{}.edge", plan.namespace),
-        grants: edge_grants(plan),
-        issued_at: u64::try_from(unix_nanoseconds() / 1_000_000_000).unwrap_or(0),
-        valid_seconds: TOKEN_SECONDS,
-    };
-    secret.mint(&request).ok()
+/// Who holds the token that a server makes for its owner.
+struct Holder {
+    principal: String,
+    grants: Vec<String>,
+}
+
+impl Holder {
+    /// The token; none if there is nothing to be granted.
+    fn token(&self, secret: &TokenSecret) -> Option<String> {
+        let request = TokenRequest {
+            principal: self.principal.clone(),
+            grants: self.grants.clone(),
+            issued_at: u64::try_from(unix_nanoseconds() / 1_000_000_000).unwrap_or(0),
+            valid_seconds: TOKEN_SECONDS,
+        };
+        secret.mint(&request).ok()
+    }
 }
 
 /// A secret that nobody has seen, for as long as the process lives.

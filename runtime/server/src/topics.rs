@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use arqon_plan::{DataflowPlan, History, Operator, RetentionRule, StepId};
 use arqon_spine::{FilterCompiler, Keep, Source, TopicSpec, filter};
-use arqon_types::TopicName;
+use arqon_types::{Field, Schema, TopicName};
 
 /// The topics of a plan as the bus knows them.
 pub(crate) fn topic_specs(plan: &DataflowPlan) -> Vec<TopicSpec> {
@@ -53,6 +53,16 @@ fn is_own_source(plan: &DataflowPlan, topic: &TopicName, id: StepId) -> bool {
 /// The topics that the engine reads; a message to any other goes no further than the bus.
 pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
     plan.steps.iter().filter_map(|step| step.operator.source().cloned()).collect()
+}
+
+/// The content hash of a schema: equal for equal rows under an equal name.
+pub fn schema_hash(schema: &Schema) -> String {
+    let field = |field: &Field| format!("{}: {}", field.name, field.ty);
+    let fields: Vec<String> = schema.fields.iter().map(field).collect();
+    let units = schema.units.paths().into_iter().map(|(path, unit)| format!("{path}: {unit}"));
+    let units: Vec<String> = units.collect();
+    let text = format!("{} {{ {} }} [{}]", schema.name, fields.join(", "), units.join(", "));
+    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 /// Grants for everything that the edge of the circuit offers.

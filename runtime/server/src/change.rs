@@ -1,0 +1,384 @@
+//! Circuits come, take the place of others, and go, at an epoch of their own.
+//!
+//! A change waits until all that came before it is out; then nothing else happens until it has
+//! taken effect. A circuit that comes is fed what its input topics hold, as if that had come in one
+//! epoch; what it then says differs from what the topics had, and that difference is one delta for
+//! each topic, at the epoch of the change. **Invariant:** a change that fails has changed nothing.
+//!
+//! Left out on purpose: the circuits and their clients wait while a new one takes in what its
+//! topics hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use arqon_engine::{Dataflow, EpochInput, EpochStats};
+use arqon_plan::{Artifact, DataflowPlan, Plan, difference};
+use arqon_spine::{AppliedEpoch, Source, TopicSpec};
+use arqon_types::{DeltaBatch, Discipline, Epoch, Row, TopicName, Update, consolidate};
+use tokio::sync::mpsc;
+
+use crate::circuit::{Circuit, CircuitId, Line, OnOutput, Told};
+use crate::clock::{Cause, unix_nanoseconds};
+use crate::command::{Addition, Change, ChangeError, Changed, Replacing};
+use crate::epochs::retire;
+use crate::hub::Hub;
+use crate::past::{Part, parts, rows_of};
+use crate::topics::{schema_hash, topic_specs};
+
+/// A circuit that has taken in what its topics hold, and that nobody has heard of yet.
+struct Newcomer {
+    circuit: Circuit,
+    /// What it says of its topics, all in all.
+    said: BTreeMap<TopicName, BTreeMap<Row, i64>>,
+    n_rows: u64,
+    starts_without: Vec<TopicName>,
+}
+
+type Engines = mpsc::UnboundedReceiver<Told>;
+
+impl Hub {
+    /// Makes a change, once all that came before is out.
+    pub(crate) async fn change(
+        &mut self,
+        change: Change,
+        engines: &mut Engines,
+    ) -> Result<Changed, ChangeError> {
+        match change {
+            Change::Install(addition) => self.install(*addition, engines).await,
+            Change::Drop(name) => {
+                let Some(id) = self.named(&name) else { return Err(ChangeError::Unknown(name)) };
+                self.come_to_rest(engines).await?;
+                let words = format!("circuit `{name}` was dropped");
+                Ok(self.turn_over(Some(id), None, &words).changed(name))
+            }
+        }
+    }
+
+    /// Starts a circuit on its own, before anything has come: what `arqon run` does.
+    pub(crate) fn begin_with(
+        &mut self,
+        plan: DataflowPlan,
+        on_output: OnOutput,
+    ) -> Result<(), arqon_engine::StartError> {
+        let id = self.next_id();
+        let dataflow = self.start(id, plan.clone(), on_output)?;
+        let circuit = Circuit::new(plan, None, dataflow, self.bus.next_epoch());
+        for spec in circuit.specs.clone() {
+            self.owners.insert(spec.name.clone(), id);
+            self.bus.add_topic(spec);
+        }
+        self.circuits.insert(id, circuit);
+        Ok(())
+    }
+
+    async fn install(
+        &mut self,
+        Addition { artifact, replacing, on_output }: Addition,
+        engines: &mut Engines,
+    ) -> Result<Changed, ChangeError> {
+        let Artifact { plan: graph, dataflow: plan } = artifact;
+        let name = plan.circuit.clone();
+        let old = self.named(&name);
+        if old.is_some() && replacing == Replacing::Never {
+            return Err(ChangeError::Installed(name));
+        }
+        if let Some(conflict) = self.conflict(&plan, old) {
+            return Err(ChangeError::Conflict(conflict));
+        }
+        let before = old.and_then(|id| self.circuits[&id].graph.as_ref());
+        let difference = before.map(|before| difference(before, &graph));
+        if let Some(found) = &difference
+            && !found.is_compatible()
+            && replacing != Replacing::Whatever
+        {
+            let difference = Box::new(found.clone());
+            return Err(ChangeError::Incompatible { circuit: name, difference });
+        }
+        self.come_to_rest(engines).await?;
+        let newcomer = self.prepare((plan, graph), on_output, engines).await?;
+        let words = format!("circuit `{name}` was replaced");
+        let turned = self.turn_over(old, Some(newcomer), &words);
+        Ok(Changed { difference, ..turned.changed(name) })
+    }
+
+    fn named(&self, name: &str) -> Option<CircuitId> {
+        self.circuits.iter().find(|(_, it)| it.plan.circuit == name).map(|(id, _)| *id)
+    }
+
+    fn next_id(&mut self) -> CircuitId {
+        self.n_circuits += 1;
+        CircuitId(self.n_circuits)
+    }
+
+    fn start(
+        &self,
+        id: CircuitId,
+        plan: DataflowPlan,
+        mut on_output: OnOutput,
+    ) -> Result<Dataflow, arqon_engine::StartError> {
+        let line = Line { id, hub: self.line.clone() };
+        Dataflow::start(plan, self.engine, move |output| {
+            let output = output.into_rows();
+            on_output(&output);
+            line.tell(output);
+        })
+    }
+
+    /// Why the circuit cannot be beside the others, the one whose place it takes aside.
+    fn conflict(&self, plan: &DataflowPlan, old: Option<CircuitId>) -> Option<String> {
+        let specs = topic_specs(plan);
+        for other in self.circuits.iter().filter(|(id, _)| Some(**id) != old).map(|(_, it)| it) {
+            for spec in &specs {
+                let Some(known) = other.specs.iter().find(|known| known.name == spec.name) else {
+                    continue;
+                };
+                let (topic, circuit) = (&spec.name, &other.plan.circuit);
+                if plan.namespace != other.plan.namespace {
+                    let namespace = &other.plan.namespace;
+                    return Some(format!(
+                        "topic `{topic}` is there in namespace `{namespace}`, for circuit \
+                         `{circuit}`; one server keeps no two topics of a name"
+                    ));
+                }
+                if let Some(why) = clash(known, spec) {
+                    return Some(format!("topic `{topic}` belongs to circuit `{circuit}`: {why}"));
+                }
+            }
+        }
+        None
+    }
+
+    /// Brings out all that came before.
+    async fn come_to_rest(&mut self, engines: &mut Engines) -> Result<(), ChangeError> {
+        loop {
+            if self.failure.is_some() || self.ending.is_some() {
+                return Err(ChangeError::Ended);
+            }
+            self.close_epochs();
+            self.bring_out();
+            if self.under_way.is_empty() && !self.bus.has_input() {
+                return Ok(());
+            }
+            if !self.under_way.is_empty() {
+                let told = engines.recv().await.ok_or(ChangeError::Ended)?;
+                self.hear_engine(told);
+            }
+        }
+    }
+
+    /// Starts a circuit and feeds it what its input topics hold.
+    async fn prepare(
+        &mut self,
+        (plan, graph): (DataflowPlan, Plan),
+        on_output: OnOutput,
+        engines: &mut Engines,
+    ) -> Result<Newcomer, ChangeError> {
+        let epoch = self.bus.next_epoch();
+        let time = self.clock.time(epoch, Cause::Input).map_err(ChangeError::Stopped)?;
+        self.time = time;
+        let (held, starts_without) = self.held(&plan);
+        let id = self.next_id();
+        let dataflow = self.start(id, plan.clone(), on_output)?;
+        let mut newcomer = Newcomer {
+            circuit: Circuit::new(plan, Some(graph), dataflow, epoch),
+            said: BTreeMap::new(),
+            n_rows: held.iter().map(|held| rows_of(&held.rows)).sum(),
+            starts_without,
+        };
+        let parts = parts(&newcomer.circuit.plan, held, time);
+        newcomer.circuit.ahead = parts.len() as u64 - 1;
+        let taken = self.take_in(&mut newcomer, (id, epoch), parts, engines).await;
+        match taken {
+            Ok(()) => Ok(newcomer),
+            Err(reason) => {
+                retire(newcomer.circuit.dataflow.take());
+                Err(ChangeError::Stopped(reason))
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the server says how long epochs take")]
+    async fn take_in(
+        &mut self,
+        newcomer: &mut Newcomer,
+        (id, epoch): (CircuitId, Epoch),
+        parts: Vec<Part>,
+        engines: &mut Engines,
+    ) -> Result<(), String> {
+        let begun = Instant::now();
+        let mut stats: Option<EpochStats> = None;
+        let circuit = &mut newcomer.circuit;
+        for (at, Part { time, topics }) in (0..).zip(parts) {
+            let Some(dataflow) = &circuit.dataflow else { break };
+            let input = EpochInput { epoch: Epoch(epoch.0 + at), time, topics };
+            dataflow.feed(input).map_err(|error| error.to_string())?;
+            let output = loop {
+                match engines.recv().await {
+                    Some(Told::Epoch(from, output)) if from == id => break output,
+                    Some(Told::Ended(from)) if from == id => {
+                        return Err(dataflow.failure().unwrap_or_default());
+                    }
+                    Some(other) => self.hear_engine(other),
+                    None => return Err("the server has ended".to_owned()),
+                }
+            };
+            for delta in output.deltas {
+                let rows = newcomer.said.entry(delta.topic).or_default();
+                for Update { row, diff, .. } in delta.updates {
+                    let n = rows.entry(row).or_default();
+                    *n += diff;
+                }
+                rows.retain(|_, n| *n != 0);
+            }
+            circuit.due = output.due;
+            circuit.feedback = output.feedback;
+            match &mut stats {
+                None => stats = Some(output.stats),
+                Some(stats) => stats.take_in(&output.stats),
+            }
+        }
+        if let Some(stats) = stats {
+            circuit.tally.add(&EpochStats { epoch, ..stats }, begun.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Takes one circuit away and puts another in, in an epoch of their own.
+    fn turn_over(
+        &mut self,
+        old: Option<CircuitId>,
+        newcomer: Option<Newcomer>,
+        words: &str,
+    ) -> Turned {
+        let epoch = self.bus.mint_epoch(&[]);
+        let gone = old.and_then(|id| Some((id, self.circuits.remove(&id)?)));
+        let specs = newcomer.as_ref().map_or(&[][..], |it| &it.circuit.specs);
+        let (id, kept_facts) = (CircuitId(self.n_circuits), facts(newcomer.as_ref()));
+        if let Some((old, circuit)) = &gone {
+            for topic in &circuit.topics {
+                let next = specs.iter().find(|spec| spec.name == *topic);
+                if self.hand_over(topic, *old) {
+                    continue;
+                }
+                self.owners.remove(topic);
+                let breach = match (self.bus.topic(topic), next) {
+                    (Some(was), Some(next)) => was.breach(next).map(|what| {
+                        let hash = schema_hash(&next.schema);
+                        format!("{words}, and {what} has changed; the schema is now {hash}")
+                    }),
+                    (Some(_), None) => Some(words.to_owned()),
+                    (None, _) => None,
+                };
+                if let Some(words) = breach {
+                    let frames = self.bus.remove_topic(topic, &words);
+                    self.deliver(frames);
+                }
+            }
+        }
+        for spec in specs {
+            match self.bus.topic(&spec.name) {
+                None => self.bus.add_topic(spec.clone()),
+                // Another circuit that runs has it, too.
+                Some(_) if self.is_owned(&spec.name) => continue,
+                Some(_) => self.bus.renew_topic(spec.clone()),
+            }
+            self.owners.insert(spec.name.clone(), id);
+        }
+        let mut turned = Turned { epoch, ..Turned::default() };
+        let mut deltas = Vec::new();
+        if let Some(Newcomer { circuit, mut said, n_rows, starts_without }) = newcomer {
+            for spec in circuit.specs.iter().filter(|spec| self.is_told_by(spec, id)) {
+                let said = said.remove(&spec.name).unwrap_or_default();
+                let updates = self.changed(spec, said, epoch, kept_facts.contains(&spec.name));
+                turned.n_updates += updates.len() as u64;
+                if !updates.is_empty() {
+                    let (topic, upper) = (spec.name.clone(), epoch.next());
+                    deltas.push(DeltaBatch { topic, lower: epoch, upper, updates });
+                }
+            }
+            (turned.n_rows, turned.starts_without) = (n_rows, starts_without);
+            self.circuits.insert(id, circuit);
+        }
+        let applied = AppliedEpoch { epoch, time: self.time, deltas };
+        let frames = self.bus.apply(applied, unix_nanoseconds());
+        self.deliver(frames);
+        if let Some((_, mut circuit)) = gone {
+            retire(circuit.dataflow.take());
+        }
+        turned
+    }
+
+    /// Whether a circuit that runs says what changes in the topic.
+    fn is_owned(&self, topic: &TopicName) -> bool {
+        let owner = self.owners.get(topic).and_then(|id| self.circuits.get(id));
+        owner.is_some_and(|circuit| circuit.running().is_some())
+    }
+
+    /// Whether what the circuit says of the topic's collection is what its clients see.
+    fn is_told_by(&self, spec: &TopicSpec, id: CircuitId) -> bool {
+        spec.edge.emits()
+            && spec.discipline != Discipline::Events
+            && self.owners.get(&spec.name) == Some(&id)
+    }
+
+    /// The way from what a topic has to what its new circuit says.
+    fn changed(
+        &self,
+        spec: &TopicSpec,
+        said: BTreeMap<Row, i64>,
+        epoch: Epoch,
+        keeps_facts: bool,
+    ) -> Vec<Update> {
+        let had = self.bus.state(&spec.name).unwrap_or_default();
+        let gone = had.into_iter().filter(|_| !keeps_facts);
+        let gone = gone.map(|(row, n)| Update { row, epoch, diff: -n });
+        let come = said.into_iter().map(|(row, diff)| Update { row, epoch, diff });
+        let mut updates: Vec<Update> = gone.chain(come).collect();
+        consolidate(&mut updates);
+        updates
+    }
+}
+
+/// What a turnover came to.
+#[derive(Default)]
+struct Turned {
+    epoch: Epoch,
+    n_rows: u64,
+    n_updates: u64,
+    starts_without: Vec<TopicName>,
+}
+
+impl Turned {
+    fn changed(self, circuit: String) -> Changed {
+        let Self { epoch, n_rows, n_updates, starts_without } = self;
+        let (difference, updates) = (None, n_updates);
+        Changed { circuit, epoch, difference, n_rows, starts_without, updates }
+    }
+}
+
+/// Errors of input topics: what was refused stays refused, whoever reads the topic.
+fn facts(newcomer: Option<&Newcomer>) -> BTreeSet<TopicName> {
+    let Some(Newcomer { circuit, .. }) = newcomer else { return BTreeSet::new() };
+    let errors = circuit.inputs.iter().map(|topic| TopicName::parse(&format!("{topic}.errors")));
+    errors.filter_map(Result::ok).collect()
+}
+
+/// Why two circuits cannot both have a topic.
+fn clash(known: &TopicSpec, spec: &TopicSpec) -> Option<String> {
+    if known.source == Source::Outside && spec.source == Source::Outside {
+        let what = match known.breach(spec) {
+            Some(what) => what,
+            None if known.edge != spec.edge => "its edge",
+            None if known.keep != spec.keep => "what it retains",
+            None => return None,
+        };
+        return Some(format!("both read it, but differ in {}", what.trim_start_matches("its ")));
+    }
+    Some(match (known.source, spec.source) {
+        (Source::Outside, _) => "it reads what this circuit would write".to_owned(),
+        (_, Source::Outside) => {
+            "it writes it, and a circuit reads no topic of another one yet".to_owned()
+        }
+        _ => "it writes it, and a topic has one circuit that does".to_owned(),
+    })
+}

@@ -1,0 +1,136 @@
+//! A circuit that the server runs, or ran until it stopped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arqon_engine::{Dataflow, Feedback, RowOutput};
+use arqon_plan::{DataflowPlan, Plan};
+use arqon_spine::{StateFull, TopicSpec};
+use arqon_types::{Epoch, TopicName, Type};
+use tokio::sync::mpsc;
+
+use crate::tally::Tally;
+use crate::topics::{engine_inputs, topic_specs};
+
+/// A circuit's number; a replaced one has another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CircuitId(pub(crate) u64);
+
+/// What engines tell the hub.
+pub(crate) enum Told {
+    /// What an epoch came to.
+    Epoch(CircuitId, RowOutput),
+    /// No epoch will come out any more.
+    Ended(CircuitId),
+}
+
+/// Called for each epoch of a circuit, in order. A circuit that begins with what its topics hold
+/// may take that in as several epochs, and counts them all.
+pub type OnOutput = Box<dyn FnMut(&RowOutput) + Send>;
+
+/// The way from an engine to the hub.
+///
+/// It has no bound of its own: an engine has no more to say than the epochs it was fed, and of
+/// these the hub has few under way. So neither ever waits for the other.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) id: CircuitId,
+    pub(crate) hub: mpsc::UnboundedSender<Told>,
+}
+
+impl Line {
+    /// Tells what an epoch came to.
+    pub(crate) fn tell(&self, output: RowOutput) {
+        // A hub that is gone has ended, and nobody waits for this any more.
+        let _ = self.hub.send(Told::Epoch(self.id, output));
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let _ = self.hub.send(Told::Ended(self.id));
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Circuit {
+    /// The typed graph, by which another circuit is compared; none of one that is never replaced.
+    pub(crate) graph: Option<Plan>,
+    pub(crate) plan: DataflowPlan,
+    /// Its topics, as the bus knows them.
+    pub(crate) specs: Vec<TopicSpec>,
+    pub(crate) topics: BTreeSet<TopicName>,
+    /// Those that the engine reads.
+    pub(crate) inputs: BTreeSet<TopicName>,
+    types: BTreeMap<TopicName, Vec<Type>>,
+    /// None once it has stopped, unless somebody is to learn why.
+    pub(crate) dataflow: Option<Dataflow>,
+    /// Why it has stopped, if it has.
+    pub(crate) stopped: Option<String>,
+    /// The epoch with which it began.
+    pub(crate) since: Epoch,
+    /// Epochs of the engine are so many ahead of those of the bus: what the topics held came in
+    /// parts.
+    pub(crate) ahead: u64,
+    /// When the engine lets go of a row, as of the last epoch that came out.
+    pub(crate) due: Option<i64>,
+    /// Whether the last epoch that came out leaves something to go back.
+    pub(crate) feedback: Feedback,
+    pub(crate) tally: Tally,
+}
+
+impl Circuit {
+    /// A circuit that has done nothing yet.
+    pub(crate) fn new(
+        plan: DataflowPlan,
+        graph: Option<Plan>,
+        dataflow: Dataflow,
+        since: Epoch,
+    ) -> Self {
+        let types = plan.topics.iter().map(|topic| (topic.name.clone(), topic.schema.types()));
+        Self {
+            specs: topic_specs(&plan),
+            topics: plan.topics.iter().map(|topic| topic.name.clone()).collect(),
+            inputs: engine_inputs(&plan),
+            types: types.collect(),
+            graph,
+            plan,
+            dataflow: Some(dataflow),
+            stopped: None,
+            since,
+            ahead: 0,
+            due: None,
+            feedback: Feedback::Settled,
+            tally: Tally::default(),
+        }
+    }
+
+    /// The engine, as long as it runs.
+    pub(crate) fn running(&self) -> Option<&Dataflow> {
+        self.dataflow.as_ref().filter(|_| self.stopped.is_none())
+    }
+
+    /// The types of a topic's fields.
+    pub(crate) fn types(&self, topic: &TopicName) -> Option<&[Type]> {
+        self.types.get(topic).map(Vec::as_slice)
+    }
+
+    /// What the state takes, if that is more than it may.
+    pub(crate) fn state_full(&self) -> Option<StateFull> {
+        let n_bytes = u64::try_from(self.tally.state_bytes).unwrap_or(0);
+        let n_bytes_max = self.plan.state_bytes_max.filter(|max| *max < n_bytes)?;
+        Some(StateFull { n_bytes, n_bytes_max })
+    }
+
+    /// The output in the epochs of the bus.
+    pub(crate) fn in_bus_epochs(&self, mut output: RowOutput) -> RowOutput {
+        if self.ahead > 0 {
+            let epoch = Epoch(output.epoch.0 - self.ahead);
+            (output.epoch, output.stats.epoch) = (epoch, epoch);
+            for delta in &mut output.deltas {
+                (delta.lower, delta.upper) = (epoch, epoch.next());
+                delta.updates.iter_mut().for_each(|update| update.epoch = epoch);
+            }
+        }
+        output
+    }
+}
