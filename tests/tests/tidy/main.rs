@@ -60,6 +60,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex-syntax", &["operators"]),
     ("csv", &["runtime/formats"]),
     ("flate2", &["runtime/formats"]),
+    ("zstd", &["runtime/formats"]),
+    ("parquet", &["runtime/formats"]),
     ("clap", &["cli", "xtask"]),
     ("layout-rs", &["cli"]),
     ("similar", &["cli"]),
