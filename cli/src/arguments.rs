@@ -333,14 +333,14 @@ pub(crate) struct TestArguments {
 pub(crate) struct RunArguments {
     /// A circuit, or an artifact of `arqon compile`
     pub(crate) file: PathBuf,
-    /// Read a topic's messages from a file (.csv, .ndjson, each also .gz) or stdin (`-`);
-    /// files are read in the order of the flags
+    /// Read a topic's messages from a file (.csv, .ndjson, each also .gz or .zst; .parquet) or stdin
+    /// (`-`); files are read in the order of the flags
     #[arg(long, value_name = "TOPIC=PATH", value_parser = pair)]
     pub(crate) input: Vec<(String, String)>,
     /// Write a topic to a file or stdout (`-`)
     #[arg(long, value_name = "TOPIC=PATH", value_parser = pair)]
     pub(crate) output: Vec<(String, String)>,
-    /// What is written of a topic [default: snapshot for .csv, else deltas]
+    /// What is written of a topic [default: snapshot for .csv and .parquet, else deltas]
     #[arg(long = "as", value_enum)]
     pub(crate) kind: Option<OutputAs>,
     /// Close an epoch every N records of all inputs together

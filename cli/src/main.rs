@@ -51,7 +51,10 @@ fn main() -> ExitCode {
     let console =
         Console::new(arguments.global.format, arguments.global.verbosity(), arguments.global.color);
     panic::set_hook(Box::new(move |info| {
-        console.err(&format!("error: a fault in arqon itself: {info}\n"));
+        // What the decoder of a damaged file says becomes an error of the file.
+        if !arqon_formats::is_guarded() {
+            console.err(&format!("error: a fault in arqon itself: {info}\n"));
+        }
     }));
     ended(|| dispatch(&arguments, console), console).into()
 }

@@ -48,6 +48,52 @@ fn deltas_say_what_changed_and_can_be_read_back() {
 }
 
 #[test]
+fn parquet_and_packed_files_go_out_and_come_in() {
+    let scene = Scene::new();
+    scene.shop_files();
+    let run =
+        |more: &[&str]| scene.arqon(&[&["run", "shop.yaml", "--until-idle", "-q"], more].concat());
+    let from_csv = ["--input", "shop.customers=customers.csv", "--input", "shop.orders=orders.csv"];
+    for out in ["out.parquet", "out.csv", "out.csv.zst"] {
+        let ran = run(&[&from_csv[..], &["--output", &format!("shop.revenue={out}")]].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    }
+    let circuit = |fields: &str| {
+        let head = "arqon: 1\ncircuit: back\n";
+        let topics = "topics:\n  a: { schema: R, carries: events, edge: in }\n  \
+                      b: { schema: R, carries: events, edge: out }\n";
+        let flow = "flow: { n: { from: a, do: [{ where: orders > 0 }], to: b } }\n";
+        let access = "access: { w: { publish: [a], subscribe: [b] } }\n";
+        let text = format!("{head}schemas: {{ R: {{ {fields} }} }}\n{topics}{flow}{access}");
+        scene.write("back.yaml", &text);
+    };
+    circuit("region: string, revenue: decimal<2>, orders: int64");
+    for file in ["out.parquet", "out.csv.zst"] {
+        let input = format!("a={file}");
+        let files = ["--input", &input, "--output", "b=back.csv", "--until-idle", "-q"];
+        let ran = scene.arqon(&[&["run", "back.yaml"], &files[..]].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        assert_eq!(scene.read("back.csv"), scene.read("out.csv"), "{file}");
+    }
+
+    circuit("region: string, revenue: date, orders: int64");
+    let files = ["run", "back.yaml", "--until-idle", "-q", "--input", "a=out.parquet"];
+    let ran = scene.arqon(&files);
+    assert_eq!(ran.code, 1);
+    assert_eq!(
+        ran.stderr,
+        "error: out.parquet: column `revenue` is DECIMAL(38, 2), which is not read as date; declare \
+         it as decimal<2>, or cast the column where the file is written\n"
+    );
+    let ran = run(&["--output", "shop.revenue=x.parquet", "--as", "deltas"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("deltas are written as NDJSON"), "{}", ran.stderr);
+    let ran = run(&["--output", "shop.revenue=x.parquet.gz"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("Parquet files are packed inside"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_run_ends_when_its_state_comes_to_the_limit() {
     let scene = Scene::new();
     let circuit = "arqon: 1\ncircuit: full\nschemas: { R: { id: int64, text: string } }\ntopics:\n  \

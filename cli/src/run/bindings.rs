@@ -87,11 +87,13 @@ pub(crate) fn outputs(
             }
             taken.push(path);
             let kind = match (wanted, location.format) {
-                (Some(OutputAs::Deltas), Format::Csv) => {
+                (Some(OutputAs::Deltas), Format::Csv | Format::Parquet) => {
                     return Err(Failure::usage(format!("{flag}: deltas are written as NDJSON"))
                         .help("name the file .ndjson, or take --as snapshot"));
                 }
-                (Some(OutputAs::Snapshot), _) | (None, Format::Csv) => OutputKind::Snapshot,
+                (Some(OutputAs::Snapshot), _) | (None, Format::Csv | Format::Parquet) => {
+                    OutputKind::Snapshot
+                }
                 (Some(OutputAs::Deltas) | None, Format::Ndjson) => OutputKind::Deltas,
             };
             Ok(OutputBinding { topic, schema, location, kind })

@@ -83,7 +83,7 @@ pub(crate) fn read_failure(error: &ReadError) -> Failure {
     let text = Failure::chain(error);
     match error {
         // The file is there and can be read; it is its content that does not fit.
-        ReadError::Header { .. } => Failure::errors(text),
+        ReadError::Header { .. } | ReadError::Schema { .. } => Failure::errors(text),
         _ => Failure::unreachable(text),
     }
 }

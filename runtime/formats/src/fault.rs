@@ -13,7 +13,7 @@ const TEXT_CHARS_MAX: usize = 200;
 pub struct LineFault {
     /// The file as the user named it.
     pub file: String,
-    /// From 1; the line where the record begins.
+    /// From 1; the line where the record begins, of Parquet the row.
     pub line: u64,
     /// The field's path; empty if the line as a whole is at fault.
     pub field: String,
@@ -99,13 +99,32 @@ pub enum ReadError {
         file: String,
         /// The last line that was read.
         line: u64,
-        /// What the system, or the gzip decoder, says.
+        /// What the system, or what unpacks the file, says.
+        #[source]
+        source: io::Error,
+    },
+    /// A Parquet file is damaged.
+    #[error("`{file}` cannot be read on after row {n_rows}")]
+    Broken {
+        /// The file.
+        file: String,
+        /// How many rows were read.
+        n_rows: u64,
+        /// What is wrong with it.
         #[source]
         source: io::Error,
     },
     /// The header of a CSV file does not fit the topic's schema.
     #[error("{file}:1: {reason}")]
     Header {
+        /// The file.
+        file: String,
+        /// Which column, and what to do.
+        reason: String,
+    },
+    /// The schema of a Parquet file does not fit the topic's.
+    #[error("{file}: {reason}")]
+    Schema {
         /// The file.
         file: String,
         /// Which column, and what to do.

@@ -10,6 +10,7 @@ use crate::fault::ReadError;
 use crate::location::{Format, Location};
 use crate::ndjson_input::NdjsonInput;
 use crate::options::InputOptions;
+use crate::parquet_input::{Chunks, ParquetInput};
 use crate::stream::{self, BytesRead};
 
 /// An open input.
@@ -22,6 +23,7 @@ pub struct InputFile {
 enum Reader {
     Csv(Box<CsvInput>),
     Ndjson(Box<NdjsonInput>),
+    Parquet(Box<ParquetInput>),
     /// Nothing to read, not even a header.
     Empty,
 }
@@ -30,29 +32,47 @@ impl InputFile {
     /// Opens `location` for a topic whose bodies `codec` reads.
     ///
     /// # Errors
-    /// [`ReadError`] if it cannot be opened, or a CSV header does not fit the schema.
+    /// [`ReadError`] if it cannot be opened, or its header or schema does not fit the topic's.
     pub fn open(
         location: &Location,
         codec: &BodyCodec,
         options: InputOptions,
     ) -> Result<Self, ReadError> {
-        let (bytes, bytes_read) = stream::open(location)?;
         let name = location.path.as_ref().map_or("<stdin>".to_owned(), |_| location.to_string());
+        if location.format == Format::Parquet {
+            return Self::parquet(name, Chunks::open(location)?, codec, options);
+        }
+        let (bytes, bytes_read) = stream::open(location)?;
         Self::read(name, bytes, bytes_read, location.format, codec, options)
     }
 
     /// Reads `bytes` as if they stood in a file of that name, whose ending says the format.
     ///
     /// # Errors
-    /// [`ReadError`] if a CSV header does not fit the schema.
+    /// [`ReadError`] if a header or schema does not fit the topic's.
     pub fn embedded(
         location: &Location,
         bytes: &'static [u8],
         codec: &BodyCodec,
         options: InputOptions,
     ) -> Result<Self, ReadError> {
-        let (bytes, bytes_read) = stream::open_bytes(bytes, location.gzip);
-        Self::read(location.to_string(), bytes, bytes_read, location.format, codec, options)
+        let name = location.to_string();
+        if location.format == Format::Parquet {
+            return Self::parquet(name, Chunks::of(bytes), codec, options);
+        }
+        let (bytes, bytes_read) = stream::open_bytes(bytes, location)?;
+        Self::read(name, bytes, bytes_read, location.format, codec, options)
+    }
+
+    fn parquet(
+        name: String,
+        chunks: Chunks,
+        codec: &BodyCodec,
+        options: InputOptions,
+    ) -> Result<Self, ReadError> {
+        let input = ParquetInput::open(&name, chunks, codec.rows().schema(), options)?;
+        let bytes_read = input.bytes_read();
+        Ok(Self { name, reader: Reader::Parquet(Box::new(input)), bytes_read })
     }
 
     fn read(
@@ -72,6 +92,7 @@ impl InputFile {
             Format::Ndjson => {
                 Reader::Ndjson(Box::new(NdjsonInput::new(&name, bytes, codec.clone(), drains)))
             }
+            Format::Parquet => panic!("Parquet is no stream"),
         };
         Ok(Self { name, reader, bytes_read })
     }
@@ -91,11 +112,13 @@ impl InputFile {
     /// NDJSON from a pipe ends a batch where nothing more is there at the moment.
     ///
     /// # Errors
-    /// [`ReadError::Read`] if the file breaks off; batches before it stand.
+    /// [`ReadError::Read`] if the file breaks off, [`ReadError::Broken`] if it is damaged; batches
+    /// before it stand.
     pub fn next_batch(&mut self, n_records_max: usize) -> Result<Option<InputBatch>, ReadError> {
         match &mut self.reader {
             Reader::Csv(input) => input.next_batch(n_records_max),
             Reader::Ndjson(input) => input.next_batch(n_records_max),
+            Reader::Parquet(input) => input.next_batch(n_records_max),
             Reader::Empty => Ok(None),
         }
     }

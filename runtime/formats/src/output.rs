@@ -6,12 +6,12 @@ use std::io::{self, BufWriter, Write};
 
 use arqon_proto::RowCodec;
 use arqon_types::{DeltaBatch, Row, Schema};
-use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::cell::write_cell;
 use crate::fault::WriteError;
-use crate::location::{Format, Location};
+use crate::location::{Compression, Format, Location};
+use crate::parquet_output::write_parquet;
 use crate::snapshot::Snapshot;
 
 /// What is written of a topic.
@@ -37,6 +37,7 @@ pub struct OutputFile {
 enum Sink {
     Plain(Box<dyn Write + Send>),
     Gzip(Box<GzEncoder<Box<dyn Write + Send>>>),
+    Zstd(Box<zstd::Encoder<'static, Box<dyn Write + Send>>>),
 }
 
 impl OutputFile {
@@ -46,7 +47,7 @@ impl OutputFile {
     /// [`WriteError`] if it cannot be created.
     ///
     /// # Panics
-    /// If deltas are wanted as CSV: the caller has refused that.
+    /// If deltas are wanted as CSV or Parquet: the caller has refused that.
     pub fn create(
         location: &Location,
         schema: &Schema,
@@ -54,7 +55,7 @@ impl OutputFile {
     ) -> Result<Self, WriteError> {
         assert!(
             kind == OutputKind::Snapshot || location.format == Format::Ndjson,
-            "deltas have no CSV form"
+            "deltas are NDJSON"
         );
         let name = location.to_string();
         let raw: Box<dyn Write + Send> = match &location.path {
@@ -64,10 +65,15 @@ impl OutputFile {
                 File::create(path).map_err(|source| WriteError { file: name.clone(), source })?,
             )),
         };
-        let sink = if location.gzip {
-            Sink::Gzip(Box::new(GzEncoder::new(raw, Compression::default())))
-        } else {
-            Sink::Plain(raw)
+        let sink = match location.compression {
+            Compression::None => Sink::Plain(raw),
+            Compression::Gzip => {
+                Sink::Gzip(Box::new(GzEncoder::new(raw, flate2::Compression::default())))
+            }
+            Compression::Zstd => Sink::Zstd(Box::new(
+                zstd::Encoder::new(raw, zstd::DEFAULT_COMPRESSION_LEVEL)
+                    .map_err(|source| WriteError { file: name.clone(), source })?,
+            )),
         };
         let snapshot = match kind {
             OutputKind::Deltas => None,
@@ -122,6 +128,7 @@ impl OutputFile {
         let closed = match self.sink {
             Sink::Plain(mut writer) => writer.flush(),
             Sink::Gzip(encoder) => encoder.finish().and_then(|mut writer| writer.flush()),
+            Sink::Zstd(encoder) => encoder.finish().and_then(|mut writer| writer.flush()),
         };
         closed.map_err(|source| WriteError { file: name, source })?;
         Ok(n_negative)
@@ -130,6 +137,7 @@ impl OutputFile {
     fn write_rows(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         match self.format {
             Format::Csv => self.write_csv(snapshot),
+            Format::Parquet => write_parquet(snapshot, self.codec.schema(), &mut self.sink),
             Format::Ndjson => {
                 for (row, count) in snapshot.rows() {
                     self.text.clear();
@@ -181,6 +189,7 @@ impl Write for Sink {
         match self {
             Self::Plain(writer) => writer.write(bytes),
             Self::Gzip(encoder) => encoder.write(bytes),
+            Self::Zstd(encoder) => encoder.write(bytes),
         }
     }
 
@@ -188,6 +197,7 @@ impl Write for Sink {
         match self {
             Self::Plain(writer) => writer.flush(),
             Self::Gzip(encoder) => encoder.flush(),
+            Self::Zstd(encoder) => encoder.flush(),
         }
     }
 }

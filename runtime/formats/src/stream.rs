@@ -1,4 +1,4 @@
-//! Byte streams under the readers: files, gzip, standard input; counted and bounded.
+//! Byte streams under the readers: files, packed or not, standard input; counted and bounded.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::read::MultiGzDecoder;
 
 use crate::fault::ReadError;
-use crate::location::Location;
+use crate::location::{Compression, Location};
 
 /// Bytes that one record may have; a longer one ends the reading of its file.
 pub const RECORD_BYTES_MAX: u64 = 16 << 20;
@@ -24,6 +24,16 @@ pub struct BytesRead {
 }
 
 impl BytesRead {
+    /// Nothing yet, of so many bytes.
+    pub(crate) fn of(total: u64) -> Self {
+        Self { read: Arc::default(), total: Some(total) }
+    }
+
+    /// Says how many bytes are done with.
+    pub(crate) fn set(&self, n_bytes: u64) {
+        self.read.store(n_bytes, Ordering::Relaxed);
+    }
+
     /// Bytes taken from the file so far, compressed as they stand there.
     pub fn so_far(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
@@ -64,19 +74,33 @@ pub(crate) fn open(location: &Location) -> Result<(Box<dyn Read + Send>, BytesRe
             (Box::new(file), Some(metadata.len()).filter(|_| metadata.is_file()))
         }
     };
-    Ok((unpack(raw, location.gzip, Arc::clone(&read)), BytesRead { read, total }))
+    let bytes = unpack(raw, location.compression, Arc::clone(&read)).map_err(fault)?;
+    Ok((bytes, BytesRead { read, total }))
 }
 
 /// Bytes that are already in memory, under the same counters.
-pub(crate) fn open_bytes(bytes: &'static [u8], gzip: bool) -> (Box<dyn Read + Send>, BytesRead) {
+pub(crate) fn open_bytes(
+    bytes: &'static [u8],
+    location: &Location,
+) -> Result<(Box<dyn Read + Send>, BytesRead), ReadError> {
     let read = Arc::new(AtomicU64::new(0));
     let total = Some(bytes.len() as u64);
-    (unpack(Box::new(bytes), gzip, Arc::clone(&read)), BytesRead { read, total })
+    let bytes = unpack(Box::new(bytes), location.compression, Arc::clone(&read))
+        .map_err(|source| ReadError::Open { file: location.to_string(), source })?;
+    Ok((bytes, BytesRead { read, total }))
 }
 
-fn unpack(raw: Box<dyn Read + Send>, gzip: bool, read: Arc<AtomicU64>) -> Box<dyn Read + Send> {
+fn unpack(
+    raw: Box<dyn Read + Send>,
+    compression: Compression,
+    read: Arc<AtomicU64>,
+) -> io::Result<Box<dyn Read + Send>> {
     let counted = BufReader::with_capacity(BUFFER_BYTES, Counting { inner: raw, read });
-    if gzip { Box::new(MultiGzDecoder::new(counted)) } else { Box::new(counted) }
+    Ok(match compression {
+        Compression::None => Box::new(counted),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(counted)),
+        Compression::Zstd => Box::new(zstd::Decoder::with_buffer(counted)?),
+    })
 }
 
 /// How far the current record reaches, shared between a CSV reader and its [`Bounded`] stream.

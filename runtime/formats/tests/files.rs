@@ -76,6 +76,10 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn zstd(content: &[u8]) -> Vec<u8> {
+    zstd::encode_all(content, 0).unwrap()
+}
+
 const PEOPLE: &str = "\u{feff}tags,age,id,name\n\
     [],30,1,Ada\n\
     \"[\"\"a\"\",\"\"b\"\"]\",,2,\"Grace \"\"Amazing\"\" Hopper\nof the Navy\"\n\
@@ -96,10 +100,12 @@ fn csv_columns_stand_in_any_order_and_cells_may_be_quoted() {
     assert_eq!(plain.faults, [""; 0]);
     let zipped = read("people.csv.gz", &gzip(PEOPLE.as_bytes()), InputOptions::default()).unwrap();
     assert_eq!(zipped.rows, people());
-    // Two gzip members behind each other are one file.
+    // Two gzip members behind each other are one file, and so are two frames of zstd.
     let (head, tail) = PEOPLE.as_bytes().split_at(50);
     let joined = [gzip(head), gzip(tail)].concat();
     assert_eq!(read("p.csv.gz", &joined, InputOptions::default()).unwrap().rows, people());
+    let joined = [zstd(head), zstd(tail)].concat();
+    assert_eq!(read("p.csv.zst", &joined, InputOptions::default()).unwrap().rows, people());
 }
 
 #[test]
@@ -218,11 +224,14 @@ fn a_bad_ndjson_line_loses_only_itself() {
 
 #[test]
 fn a_file_that_breaks_off_is_a_read_error_with_its_line() {
-    let zipped = gzip(&PEOPLE.repeat(2_000).into_bytes());
-    let error = read("p.csv.gz", &zipped[..zipped.len() / 2], InputOptions::default())
-        .err()
-        .expect("half a gzip file is not a file");
-    assert!(matches!(error, ReadError::Read { .. }), "{error}");
+    let people = PEOPLE.repeat(2_000).into_bytes();
+    let packed = [("p.csv.gz", gzip(&people)), ("p.csv.zst", zstd(&people))];
+    for (name, packed) in packed {
+        let error = read(name, &packed[..packed.len() / 2], InputOptions::default())
+            .err()
+            .expect("half a packed file is not a file");
+        assert!(matches!(error, ReadError::Read { .. }), "{error}");
+    }
     let missing = Location::parse("no/such/file.csv").unwrap();
     let codec = BodyCodec::new(schema(), Discipline::Events, &[]);
     let error = InputFile::open(&missing, &codec, InputOptions::default()).unwrap_err();

@@ -204,7 +204,7 @@ proptest! {
             .iter()
             .map(|update| Change::Diff { row: update.row.clone(), diff: update.diff })
             .collect();
-        for name in ["all.ndjson", "all.ndjson.gz"] {
+        for name in ["all.ndjson", "all.ndjson.gz", "all.ndjson.zst"] {
             let (_directory, location) = write(name, OutputKind::Deltas, updates.clone());
             prop_assert_eq!(&read(&location, Discipline::Delta), &expected);
         }
@@ -219,7 +219,7 @@ proptest! {
             .collect();
         expected.sort();
         let expected: Vec<Change> = expected.into_iter().map(Change::Insert).collect();
-        for name in ["all.ndjson", "all.csv", "all.csv.gz"] {
+        for name in ["all.ndjson", "all.csv", "all.csv.gz", "all.csv.zst", "all.parquet"] {
             let (_directory, location) = write(name, OutputKind::Snapshot, updates.clone());
             prop_assert_eq!(&read(&location, Discipline::Events), &expected, "{}", name);
         }
