@@ -333,8 +333,8 @@ pub(crate) struct TestArguments {
 pub(crate) struct RunArguments {
     /// A circuit, or an artifact of `arqon compile`
     pub(crate) file: PathBuf,
-    /// Read a topic's messages from a file (.csv, .ndjson, each also .gz or .zst; .parquet) or stdin
-    /// (`-`); files are read in the order of the flags
+    /// Read a topic's messages from a file (.csv, .ndjson, each also .gz or .zst; .parquet) or
+    /// stdin (`-`); files are read in the order of the flags
     #[arg(long, value_name = "TOPIC=PATH", value_parser = pair)]
     pub(crate) input: Vec<(String, String)>,
     /// Write a topic to a file or stdout (`-`)

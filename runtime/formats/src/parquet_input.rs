@@ -1,7 +1,7 @@
 //! Parquet: row groups straight into columns, as many rows at a time as are asked for.
 //!
-//! Only the columns that the topic has are read. What a file says of itself is not believed: parts of
-//! it beyond its end, levels that lead nowhere and numbers that do not add up end the reading.
+//! Only the columns that the topic has are read. What a file says of itself is not believed: parts
+//! of it beyond its end, levels that lead nowhere and numbers that do not add up end the reading.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor as Memory, Read, Seek, SeekFrom};

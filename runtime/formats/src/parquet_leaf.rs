@@ -1,7 +1,7 @@
 //! The values of one leaf column: read as they are stored, decoded into a column of ours.
 //!
-//! Values stand close together, without what is absent; [`LeafValues`] has their levels beside them.
-//! A value that is none of the type's leaves a default in the column and a reason beside it.
+//! Values stand close together, without what is absent; [`LeafValues`] has their levels beside
+//! them. A value that is none of the type's leaves a default in the column and a reason beside it.
 
 use arqon_proto::{decode_value, parse_text};
 use arqon_types::{

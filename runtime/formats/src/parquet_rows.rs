@@ -1,7 +1,7 @@
 //! Values of leaves put together into columns: options, lists, maps and structs by their levels.
 //!
-//! **Invariant:** whatever the levels say, a part of a column is either whole or the file is refused;
-//! a value that is none of its type, or that is missing, leaves a default and a fault of its row.
+//! **Invariant:** whatever the levels say, a part of a column is either whole or the file is
+//! refused; a value that is none of its type, or that is missing, leaves a default and a fault.
 
 use std::sync::Arc;
 

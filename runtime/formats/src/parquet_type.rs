@@ -1,7 +1,7 @@
 //! What the columns of a Parquet file hold, and which types of ours they are read as.
 //!
-//! A column is read as a type where each of its values is one of the type's, or where a single value
-//! may be none, as text may be no date: then that row is at fault. No value is rounded.
+//! A column is read as a type where each of its values is one of the type's, or where a single
+//! value may be none, as text may be no date: then that row is at fault. No value is rounded.
 
 use arqon_types::{Field, TimeUnit, TimeUnits, Type};
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
