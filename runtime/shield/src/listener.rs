@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::http::{Asked, Desk};
 use crate::port::ToBus;
 use crate::session::{Surroundings, closing, run};
 use crate::settings::Settings;
@@ -33,6 +34,15 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
+}
+
+/// The rooms behind the door.
+#[derive(Debug)]
+pub struct Rooms {
+    /// Where frames go.
+    pub bus: mpsc::Sender<ToBus>,
+    /// Where requests in HTTP go; without it they are refused with 400.
+    pub control: Option<mpsc::Sender<Asked>>,
 }
 
 /// A bound port that does not accept yet.
@@ -80,8 +90,11 @@ impl Listener {
     }
 
     /// Accepts until it is shut down and every session has ended.
-    pub async fn run(self, settings: Settings, secret: TokenSecret, bus: mpsc::Sender<ToBus>) {
+    pub async fn run(self, settings: Settings, secret: TokenSecret, rooms: Rooms) {
         let settings = Arc::new(settings);
+        let Rooms { bus, control } = rooms;
+        let desk = control.map(|control| Desk { control, secret: secret.clone() });
+        let desk = Arc::new(desk);
         let slots = Arc::new(Semaphore::new(settings.connections_max));
         let mut ending = self.shutdown.subscribe();
         let mut sessions = JoinSet::new();
@@ -110,11 +123,14 @@ impl Listener {
             n_sessions += 1;
             let session = SessionId(n_sessions);
             let (settings, secret) = (Arc::clone(&settings), secret.clone());
-            let (bus, mut shutdown) = (bus.clone(), self.shutdown.subscribe());
+            let (bus, desk) = (bus.clone(), Arc::clone(&desk));
+            let mut shutdown = self.shutdown.subscribe();
             sessions.spawn(async move {
                 let _slot = slot;
                 let upgraded = tokio::select! {
-                    upgraded = Box::pin(upgrade(stream, &settings)) => upgraded,
+                    upgraded = Box::pin(upgrade(stream, &settings, desk.as_ref().as_ref())) => {
+                        upgraded
+                    }
                     () = closing(&mut shutdown) => None,
                 };
                 if let Some((socket, encoding)) = upgraded {

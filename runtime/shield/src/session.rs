@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::meter::Verdict;
 use crate::port::{OUTBOX_FRAMES_MAX, ToBus, ToClient};
 use crate::settings::Settings;
-use crate::token::{Identity, TokenSecret};
+use crate::token::{Identity, TokenSecret, unix_seconds};
 use crate::upgrade::{Socket, drain};
 
 /// Frames that leave with one flush.
@@ -315,11 +315,4 @@ fn ending_of(error: &SocketError, verdict: Option<Verdict>) -> Option<Ending> {
 pub(crate) async fn closing(shutdown: &mut watch::Receiver<Option<u16>>) {
     // A listener that is gone has ended.
     let _ = shutdown.wait_for(Option::is_some).await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "the edge reads the clock")]
-pub(crate) fn unix_seconds() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }

@@ -17,6 +17,10 @@ pub struct Settings {
     pub head_lines_max: usize,
     /// How long a request's head may take.
     pub upgrade_wait: Duration,
+    /// Bytes of a request's body; above, 413.
+    pub body_bytes_max: usize,
+    /// How long a request's body may take; then 408.
+    pub body_wait: Duration,
     /// How long a `hello` may take; then 4401.
     pub hello_wait: Duration,
     /// How long one write may take; then 4408.
@@ -44,6 +48,8 @@ impl Default for Settings {
             head_bytes_max: 16 << 10,
             head_lines_max: 100,
             upgrade_wait: Duration::from_secs(10),
+            body_bytes_max: 32 << 20,
+            body_wait: Duration::from_secs(30),
             hello_wait: Duration::from_secs(5),
             write_wait: Duration::from_secs(30),
             linger: Duration::from_secs(1),

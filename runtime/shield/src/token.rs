@@ -68,7 +68,7 @@ pub enum TokenError {
 pub struct TokenRequest {
     /// Who holds it.
     pub principal: String,
-    /// `can_publish:TOPIC`, `can_subscribe:TOPIC`.
+    /// `can_publish:TOPIC`, `can_subscribe:TOPIC`, `can_admin:CIRCUIT`.
     pub grants: Vec<String>,
     /// Seconds since 1970.
     pub issued_at: u64,
@@ -170,6 +170,13 @@ fn grants(texts: &[String]) -> Result<Vec<Grant>, GrantError> {
         .filter(|text| !text.starts_with("can_execute:"))
         .map(|text| Grant::parse(text))
         .collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge reads the clock")]
+pub(crate) fn unix_seconds() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

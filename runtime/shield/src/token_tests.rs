@@ -5,8 +5,7 @@ use arqon_types::TopicName;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::{TOKEN_BYTES_MAX, TokenError, TokenRequest, TokenSecret, install_crypto};
-use crate::session::unix_seconds;
+use super::{TOKEN_BYTES_MAX, TokenError, TokenRequest, TokenSecret, install_crypto, unix_seconds};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 

@@ -1,4 +1,4 @@
-//! From a TCP connection to a websocket of ours, or a short refusal in HTTP.
+//! From a TCP connection to a websocket of ours, an answered request, or a short refusal in HTTP.
 
 use std::io;
 
@@ -10,25 +10,35 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use crate::http::{Desk, serve};
 use crate::meter::Metered;
 use crate::settings::Settings;
 
 pub(crate) type Socket = WebSocketStream<Metered<TcpStream>>;
 
-/// Reads the request, judges it, and answers; none if the connection was refused.
+/// Reads the request, judges it, and answers; none if the connection was refused, or carried a
+/// request in plain HTTP, for which there may be a desk.
 pub(crate) async fn upgrade(
     mut stream: TcpStream,
     settings: &Settings,
+    desk: Option<&Desk>,
 ) -> Option<(Socket, Encoding)> {
     let head = tokio::time::timeout(settings.upgrade_wait, read_head(&mut stream, settings)).await;
     let head = match head {
         Ok(Ok(head)) => head,
+        Ok(Err(HeadFault::Plain { head, rest })) if desk.is_some() => {
+            if let Some(desk) = desk {
+                serve(&mut stream, (&head, rest), settings, desk).await;
+            }
+            drain(stream, settings).await;
+            return None;
+        }
         Ok(Err(HeadFault::Gone)) => return None,
         Ok(Err(HeadFault::TooLarge)) => {
             refuse(stream, "431 Request Header Fields Too Large", settings).await;
             return None;
         }
-        Ok(Err(HeadFault::NotWebsocket)) => {
+        Ok(Err(HeadFault::Plain { .. } | HeadFault::NotWebsocket)) => {
             refuse(stream, "400 Bad Request", settings).await;
             return None;
         }
@@ -67,6 +77,11 @@ enum HeadFault {
     Gone,
     TooLarge,
     NotWebsocket,
+    /// A request in plain HTTP, with what has come behind its head.
+    Plain {
+        head: Vec<u8>,
+        rest: Vec<u8>,
+    },
 }
 
 /// Reads up to the empty line that ends the head.
@@ -88,11 +103,13 @@ async fn read_head(stream: &mut TcpStream, settings: &Settings) -> Result<Vec<u8
             return Err(HeadFault::TooLarge);
         }
         let Some(end) = end else { continue };
-        if searched + end + 4 != head.len() {
+        let rest = head.split_off(searched + end + 4);
+        return match (asks_for_websocket(&head), rest.is_empty()) {
+            (true, true) => Ok(head),
             // A client waits for the answer before it speaks on.
-            return Err(HeadFault::NotWebsocket);
-        }
-        return if asks_for_websocket(&head) { Ok(head) } else { Err(HeadFault::NotWebsocket) };
+            (true, false) => Err(HeadFault::NotWebsocket),
+            (false, _) => Err(HeadFault::Plain { head, rest }),
+        };
     }
 }
 

@@ -13,9 +13,11 @@ pub enum Action {
     Publish,
     /// Receiving what a topic carries.
     Subscribe,
+    /// Looking after circuits, whose names are like those of topics.
+    Admin,
 }
 
-/// A right to do something with the topics of a pattern.
+/// A right to do something with the topics, or circuits, of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     action: Action,
@@ -27,7 +29,7 @@ pub struct Grant {
 #[non_exhaustive]
 pub enum GrantError {
     /// No colon, or an unknown right before it.
-    #[error("`{0}` is no grant; write can_publish:TOPIC or can_subscribe:TOPIC")]
+    #[error("`{0}` is no grant; write can_publish:TOPIC, can_subscribe:TOPIC or can_admin:CIRCUIT")]
     Action(String),
     /// What follows the colon is no pattern.
     #[error("`{text}` names no topics")]
@@ -41,7 +43,7 @@ pub enum GrantError {
 }
 
 impl Grant {
-    /// Reads `can_publish:shop.*` or `can_subscribe:shop.revenue`.
+    /// Reads `can_publish:shop.*`, `can_subscribe:shop.revenue` or `can_admin:>`.
     ///
     /// # Errors
     /// [`GrantError`] if the right or the pattern is unknown.
@@ -49,6 +51,7 @@ impl Grant {
         let (action, pattern) = match text.split_once(':') {
             Some(("can_publish", pattern)) => (Action::Publish, pattern),
             Some(("can_subscribe", pattern)) => (Action::Subscribe, pattern),
+            Some(("can_admin", pattern)) => (Action::Admin, pattern),
             _ => return Err(GrantError::Action(text.to_owned())),
         };
         let pattern = Pattern::parse(pattern)
@@ -62,6 +65,7 @@ impl fmt::Display for Grant {
         let right = match self.action {
             Action::Publish => "can_publish",
             Action::Subscribe => "can_subscribe",
+            Action::Admin => "can_admin",
         };
         write!(f, "{right}:{}", self.pattern)
     }
@@ -81,6 +85,11 @@ impl Principal {
     pub fn may(&self, action: Action, topic: &TopicName) -> bool {
         self.grants.iter().any(|grant| grant.action == action && grant.pattern.matches(topic))
     }
+
+    /// Whether a grant allows the action whatever the name.
+    pub fn may_all(&self, action: Action) -> bool {
+        self.grants.iter().any(|grant| grant.action == action && grant.pattern.is_all())
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +108,12 @@ mod tests {
         assert!(!principal.may(Action::Publish, &topic("nvm.results")));
         assert!(principal.may(Action::Subscribe, &topic("nvm.results.late")));
         assert!(!principal.may(Action::Subscribe, &topic("nvm")));
+        assert!(!principal.may(Action::Admin, &topic("nvm.jobs")));
+        assert!(!principal.may_all(Action::Subscribe));
+        let grants = vec![Grant::parse("can_admin:>").unwrap()];
+        let admin = Principal { name: "a".into(), grants };
+        assert!(admin.may_all(Action::Admin) && admin.may(Action::Admin, &topic("shop")));
+        assert!(!admin.may(Action::Subscribe, &topic("shop")));
         let nobody = Principal { name: "n".into(), grants: Vec::new() };
         assert!(!nobody.may(Action::Subscribe, &topic("nvm.jobs")));
         for odd in ["", "nvm", "can_publish", "can_fly:x", "can_publish:", "can_publish:A"] {

@@ -71,6 +71,11 @@ impl Pattern {
         parts.next().is_none()
     }
 
+    /// Whether it stands for all names.
+    pub fn is_all(&self) -> bool {
+        self.tokens == [Token::Rest]
+    }
+
     /// The name, if there is no wildcard in it.
     pub fn exact(&self) -> Option<TopicName> {
         let mut name = String::new();

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use arqon_proto::{Control, Encoding, Envelope, Hello, Secret};
 use arqon_shield::{
-    Listener, Settings, ShutdownHandle, ToBus, ToClient, TokenRequest, TokenSecret, install_crypto,
+    Listener, Rooms, Settings, ShutdownHandle, ToBus, ToClient, TokenRequest, TokenSecret,
+    install_crypto,
 };
 use arqon_spine::{Bus, BusOptions, Keep, Limits, Output, Source, TopicSpec};
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
@@ -55,7 +56,8 @@ pub(crate) async fn house(settings: Settings) -> House {
     let (port, shutdown) = (listener.address().port(), listener.shutdown_handle());
     let (to_bus, mut from_edge) = mpsc::channel(64);
     let mut bus = bus(settings.limits);
-    let ended = tokio::spawn(listener.run(settings, secret.clone(), to_bus));
+    let ended =
+        tokio::spawn(listener.run(settings, secret.clone(), Rooms { bus: to_bus, control: None }));
     tokio::spawn(async move {
         let mut outboxes = BTreeMap::new();
         while let Some(message) = from_edge.recv().await {
