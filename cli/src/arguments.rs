@@ -109,6 +109,16 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Run a circuit: files in and out, and websocket clients at its edge
     Run(RunArguments),
+    /// Run a server for circuits that come and go while clients are connected
+    Serve(ServeArguments),
+    /// Show the circuits of a server
+    Ps(PsArguments),
+    /// Install a circuit on a server
+    Install(InstallArguments),
+    /// Put a circuit in the place of the one of its name on a server
+    Replace(ReplaceArguments),
+    /// Take a circuit from a server
+    Drop(DropArguments),
     /// Publish rows to a topic of a running circuit
     Pub(PubArguments),
     /// Follow a topic of a running circuit
@@ -419,13 +429,78 @@ pub(crate) struct DemoArguments {
     pub(crate) workers: Option<u16>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Install every circuit at or under it [default: begin without circuits]
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Threads of each circuit's dataflow
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
+    /// How state is kept
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) backend: Backend,
+    /// Where clients connect; loopback only, port 0 picks a free one [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Write the ready line here as well, once clients may connect
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Limits, listen address and token secret from a YAML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PsArguments {
+    #[command(flatten)]
+    pub(crate) bus: BusArguments,
+    /// One circuit, with its newest epoch and its steps
+    #[arg(value_name = "CIRCUIT", value_hint = ValueHint::Other)]
+    pub(crate) circuit: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallArguments {
+    #[command(flatten)]
+    pub(crate) bus: BusArguments,
+    /// A circuit, or an artifact of `arqon compile`
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplaceArguments {
+    #[command(flatten)]
+    pub(crate) bus: BusArguments,
+    /// A circuit, or an artifact of `arqon compile`
+    pub(crate) file: PathBuf,
+    /// Also if clients cannot follow: their subscriptions end
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) compiler: CompilerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DropArguments {
+    #[command(flatten)]
+    pub(crate) bus: BusArguments,
+    /// The circuit
+    #[arg(value_name = "CIRCUIT", value_hint = ValueHint::Other)]
+    pub(crate) circuit: String,
+}
+
 /// Where a running circuit is.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BusArguments {
-    /// The address that `run` prints [default: $ARQON_URL]
+    /// The address that `run` or `serve` prints [default: $ARQON_URL]
     #[arg(long, value_name = "WS://…")]
     pub(crate) url: Option<String>,
-    /// The token that `run` prints, or one of `arqon token mint` [default: $ARQON_TOKEN]
+    /// The token that `run` or `serve` prints, or one of `arqon token mint` [default: $ARQON_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
 }
@@ -502,7 +577,8 @@ pub(crate) struct MintArguments {
     /// Who presents the token
     #[arg(long, value_name = "NAME")]
     pub(crate) subject: String,
-    /// What it grants: can_publish:TOPIC or can_subscribe:TOPIC, with wildcards `*` and `>`
+    /// What it grants: can_publish:TOPIC, can_subscribe:TOPIC or can_admin:CIRCUIT, with wildcards
+    /// `*` and `>`
     #[arg(long = "grant", required = true, value_name = "GRANT")]
     pub(crate) grants: Vec<String>,
     /// How long it holds, such as 30m, 12h, 7d

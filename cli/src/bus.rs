@@ -167,9 +167,18 @@ fn print_ack(console: Console, ack: &Ack) -> Result<(), Failure> {
     console.out(&format!("{document}\n"))
 }
 
-async fn connect(bus: &BusArguments) -> Result<Client, Failure> {
+/// The address and the token of a server.
+///
+/// # Errors
+/// A [`Failure`] that says which of them is not given.
+pub(crate) fn place(bus: &BusArguments) -> Result<(String, String), Failure> {
     let url = given(bus.url.as_deref(), "--url", "ARQON_URL")?;
     let token = given(bus.token.as_deref(), "--token", "ARQON_TOKEN")?;
+    Ok((url, token))
+}
+
+async fn connect(bus: &BusArguments) -> Result<Client, Failure> {
+    let (url, token) = place(bus)?;
     connect_to(&url, &token).await.map_err(|error| connect_failure(&url, &error))
 }
 

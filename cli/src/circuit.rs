@@ -135,6 +135,11 @@ pub(crate) fn load(
         return Ok(artifact.dataflow);
     }
     let circuit = compile_source(&Source::read(path)?, &options(global, compiler))?;
+    tell(&circuit, console)
+}
+
+/// The steps of a circuit; what was found in it goes to stderr.
+fn tell(circuit: &Circuit, console: Console) -> Result<DataflowPlan, Failure> {
     let runnable = circuit.runnable();
     print_for_people(console, std::slice::from_ref(&circuit.findings));
     if runnable.is_ok() {
@@ -143,6 +148,28 @@ pub(crate) fn load(
         }
     }
     runnable
+}
+
+/// As [`load`], with the typed graph: what a server takes.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_whole(
+    path: &Path,
+    global: &GlobalArguments,
+    compiler: &CompilerArguments,
+    console: Console,
+) -> Result<Artifact, Failure> {
+    if let Some(artifact) = load_artifact(path)? {
+        takes_no_overrides(path, global)?;
+        return Ok(artifact);
+    }
+    let circuit = compile_source(&Source::read(path)?, &options(global, compiler))?;
+    let dataflow = tell(&circuit, console)?;
+    let plan = circuit.compiled.plan.ok_or_else(|| {
+        Failure::internal(format!("{}: a circuit with steps has no graph", path.display()))
+    })?;
+    Ok(Artifact { plan, dataflow })
 }
 
 /// Whether the command line leaves an artifact as it was compiled.

@@ -25,8 +25,11 @@ mod fmt;
 mod lsp;
 mod run;
 mod examples;
+mod serve;
 mod token;
 mod bus;
+mod http;
+mod circuits;
 mod demo;
 mod eval;
 mod explain;
@@ -86,6 +89,11 @@ fn dispatch(arguments: &Arguments, console: Console) -> Result<Exit, Failure> {
         Command::Lsp(command) => lsp::lsp(command, &arguments.global),
         Command::Test(command) => examples::test(command, &arguments.global, console),
         Command::Run(command) => run::run(command, &arguments.global, console),
+        Command::Serve(command) => serve::serve(command, &arguments.global, console),
+        Command::Ps(command) => circuits::ps(command, console),
+        Command::Install(command) => circuits::install(command, &arguments.global, console),
+        Command::Replace(command) => circuits::replace(command, &arguments.global, console),
+        Command::Drop(command) => circuits::drop_circuit(command, console),
         Command::Token(command) => token::token(command, console),
         Command::Pub(command) => bus::publish(command, console),
         Command::Sub(command) => bus::subscribe(command, console),

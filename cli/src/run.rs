@@ -58,7 +58,7 @@ pub(crate) fn run(
 
     let closes_windows = plan.closes_windows();
     let has_edge = plan.topics.iter().any(|topic| topic.edge != Edge::None);
-    let config = edge::config(arguments)?;
+    let config = edge::config(arguments.config.as_deref())?;
     let edge = has_edge.then(|| edge::options(arguments.listen, &config)).transpose()?;
     let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
     let engine = EngineOptions { n_workers: n_workers(workers), backend: arguments.backend.into() };
@@ -68,8 +68,13 @@ pub(crate) fn run(
     let stays = has_edge && !arguments.until_idle;
     let idle = if stays { Idle::Tick } else { Idle::Rest };
     let host = Host::start(plan, engine, edge, (&collector, clock, idle))?;
-    if let Some(address) = host.address() {
-        edge::announce(console, &address, arguments, writes_stdout)?;
+    if let Some((ws, token)) = host.address() {
+        let hearers = edge::Hearers {
+            stdout_is_data: writes_stdout,
+            is_waited_for: arguments.until_idle,
+            ready_file: arguments.ready_file.as_deref(),
+        };
+        edge::announce(console, &edge::Place { ws, http: None, token }, hearers)?;
     }
     let files = inputs.iter().map(|input| input.file.bytes_read()).collect();
     let mut reader = Reader {

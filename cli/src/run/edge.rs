@@ -6,7 +6,6 @@ use std::path::Path;
 use arqon_server::{Config, EdgeOptions, random_secret};
 use serde_json::json;
 
-use crate::arguments::RunArguments;
 use crate::console::{Console, OutputFormat, Style};
 use crate::exit::Failure;
 
@@ -14,8 +13,8 @@ use crate::exit::Failure;
 ///
 /// # Errors
 /// A [`Failure`] if the file cannot be read, or is no configuration.
-pub(crate) fn config(arguments: &RunArguments) -> Result<Config, Failure> {
-    let Some(path) = &arguments.config else { return Ok(Config::default()) };
+pub(crate) fn config(path: Option<&Path>) -> Result<Config, Failure> {
+    let Some(path) = path else { return Ok(Config::default()) };
     Config::load(path).map_err(|error| {
         let text = Failure::chain(&error);
         match error {
@@ -39,23 +38,42 @@ pub(crate) fn options(listen: Option<SocketAddr>, config: &Config) -> Result<Edg
     Ok(EdgeOptions { listen, settings: config.settings(), secret })
 }
 
+/// Where clients connect.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// For websockets.
+    pub(crate) ws: String,
+    /// For requests in HTTP, if there is a control API.
+    pub(crate) http: Option<String>,
+    /// What both take.
+    pub(crate) token: String,
+}
+
+/// Who hears of the place, beside people.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hearers<'a> {
+    /// Whether stdout carries rows.
+    pub(crate) stdout_is_data: bool,
+    /// Whether somebody waits for the end of the run, and does not connect to it.
+    pub(crate) is_waited_for: bool,
+    /// A file that gets the line, too.
+    pub(crate) ready_file: Option<&'a Path>,
+}
+
 /// Says where clients connect: the ready line for programs, an address and a token for people.
 ///
 /// # Errors
 /// A [`Failure`] if the line cannot be written.
 pub(crate) fn announce(
     console: Console,
-    (ws, token): &(String, String),
-    arguments: &RunArguments,
-    stdout_is_data: bool,
+    Place { ws, http, token }: &Place,
+    Hearers { stdout_is_data, is_waited_for, ready_file }: Hearers<'_>,
 ) -> Result<(), Failure> {
-    // There is no control API in this version, hence no address of it.
-    let line = format!("{}\n", json!({ "ws": ws, "http": null, "token": token }));
+    let line = format!("{}\n", json!({ "ws": ws, "http": http, "token": token }));
     match console.format {
         OutputFormat::Json if stdout_is_data => console.err(&line),
         OutputFormat::Json => console.out(&line)?,
-        // Who waits for the end of the run does not connect to it.
-        OutputFormat::Human | OutputFormat::Sarif if arguments.until_idle => {}
+        OutputFormat::Human | OutputFormat::Sarif if is_waited_for => {}
         OutputFormat::Human | OutputFormat::Sarif => console.note(&format!(
             "listening on {}\ntoken {}\n\
              nothing is kept on disk: an ack says that a message is accepted, not that it is durable\n",
@@ -63,7 +81,7 @@ pub(crate) fn announce(
             console.paint_err(Style::Dim, token),
         )),
     }
-    match &arguments.ready_file {
+    match ready_file {
         Some(path) => write_whole(path, &line),
         None => Ok(()),
     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use arqon_engine::{Dataflow, EpochInput, EpochStats};
-use arqon_plan::{Artifact, DataflowPlan, Plan, difference};
+use arqon_plan::{Artifact, DataflowPlan, Difference, Plan, difference};
 use arqon_spine::{AppliedEpoch, Source, TopicSpec};
 use arqon_types::{DeltaBatch, Discipline, Epoch, Row, TopicName, Update, consolidate};
 use tokio::sync::mpsc;
@@ -99,6 +99,14 @@ impl Hub {
         let words = format!("circuit `{name}` was replaced");
         let turned = self.turn_over(old, Some(newcomer), &words);
         Ok(Changed { difference, ..turned.changed(name) })
+    }
+
+    /// What replacing the circuit of this name would change.
+    pub(crate) fn compare(&self, graph: &Plan) -> Result<Difference, ChangeError> {
+        let unknown = || ChangeError::Unknown(graph.circuit.clone());
+        let id = self.named(&graph.circuit).ok_or_else(unknown)?;
+        let before = self.circuits[&id].graph.as_ref().ok_or_else(unknown)?;
+        Ok(difference(before, graph))
     }
 
     fn named(&self, name: &str) -> Option<CircuitId> {

@@ -126,6 +126,8 @@ pub(crate) enum Command {
     Settle { reply: SettleReply },
     /// Install, replace or drop a circuit.
     Change { change: Change, reply: oneshot::Sender<Result<Changed, ChangeError>> },
+    /// Say what replacing the circuit of its name would change.
+    Compare { artifact: Box<Artifact>, reply: oneshot::Sender<Result<Difference, ChangeError>> },
     /// Say what is there.
     Report { reply: oneshot::Sender<ServerReport> },
     /// Take no more, bring out what is under way, and close the sessions with `code`.

@@ -198,6 +198,7 @@ impl Hub {
                 let outcome = self.change(change, engines).await;
                 let _ = reply.send(outcome);
             }
+            Command::Compare { artifact, reply } => drop(reply.send(self.compare(&artifact.plan))),
             Command::Report { reply } => drop(reply.send(self.report())),
             Command::Finish { code } => self.ending = Some(code),
         }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use arqon_engine::{Dataflow, EngineOptions, RowOutput, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_shield::{
-    ListenError, Listener, Settings, TO_BUS_MAX, TokenError, TokenRequest, TokenSecret,
+    ListenError, Listener, Rooms, Settings, TO_BUS_MAX, TokenError, TokenRequest, TokenSecret,
     install_crypto,
 };
 use arqon_spine::{Bus, BusOptions, Limits};
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::circuit::OnOutput;
 use crate::clock::{EpochClock, UnixClock, unix_nanoseconds};
 use crate::command::{Change, ChangeError, Changed, Command, FeedError};
+use crate::control::attend;
 use crate::hub::{Ears, Fate, Hub, HubOptions, Idle};
 use crate::report::ServerReport;
 use crate::topics::{edge_grants, filter_compiler};
@@ -29,6 +30,8 @@ const EDGE_THREADS: usize = 2;
 const TOKEN_SECONDS: u64 = 12 * 3600;
 /// Feeds that may wait for the hub.
 const COMMANDS_MAX: usize = 4;
+/// Requests that may wait to be looked at; when it is full, those who ask wait.
+const REQUESTS_MAX: usize = 64;
 
 /// How a server is to run.
 #[derive(Debug)]
@@ -117,7 +120,8 @@ impl Server {
     /// # Errors
     /// If the edge cannot listen.
     pub fn open(options: ServerOptions) -> Result<Self, StartError> {
-        let grants = ["can_publish:>", "can_subscribe:>"].map(str::to_owned).to_vec();
+        let grants = ["can_publish:>", "can_subscribe:>", "can_admin:>"];
+        let grants = grants.map(str::to_owned).to_vec();
         Self::build(None, options, &Holder { principal: "admin".to_owned(), grants })
     }
 
@@ -133,9 +137,11 @@ impl Server {
         let bus = Bus::new(BusOptions { topics, limits, filters: filter_compiler(), seed: seed() });
         let token = options.edge.as_ref().and_then(|edge| holder.token(&edge.secret));
         let (to_bus, edge_ear) = mpsc::channel(TO_BUS_MAX);
-        let door = options.edge.map(|edge| open_door(edge, to_bus)).transpose()?;
         let (line, engines) = mpsc::unbounded_channel();
         let (commands, commands_ear) = mpsc::channel(COMMANDS_MAX);
+        // The circuit of a server that ends with it is nobody's to change.
+        let control = own.is_none().then(|| commands.clone());
+        let door = options.edge.map(|edge| open_door(edge, to_bus, control)).transpose()?;
         let mut hub = Hub::new(
             bus,
             HubOptions {
@@ -272,7 +278,8 @@ struct Door {
 
 fn open_door(
     edge: EdgeOptions,
-    to_bus: mpsc::Sender<arqon_shield::ToBus>,
+    bus: mpsc::Sender<arqon_shield::ToBus>,
+    hub: Option<mpsc::Sender<Command>>,
 ) -> Result<Door, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(EDGE_THREADS)
@@ -281,7 +288,12 @@ fn open_door(
         .build()?;
     let listener = runtime.block_on(Listener::bind(edge.listen))?;
     let (address, shutdown) = (listener.address(), listener.shutdown_handle());
-    runtime.spawn(listener.run(edge.settings, edge.secret, to_bus));
+    let control = hub.map(|hub| {
+        let (control, requests) = mpsc::channel(REQUESTS_MAX);
+        runtime.spawn(attend(requests, hub));
+        control
+    });
+    runtime.spawn(listener.run(edge.settings, edge.secret, Rooms { bus, control }));
     Ok(Door { runtime, address, shutdown })
 }
 

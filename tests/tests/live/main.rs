@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod house;
+mod control;
 mod law;
 
 use arqon_client::{As, Begin, ErrorCode, Message, SessionError, Subscribe};
