@@ -10,16 +10,17 @@ use timely::communication::WorkerGuards;
 use timely::execute::execute;
 
 use arqon_plan::{DataflowPlan, TopicPlan};
-use arqon_types::{Column, ColumnBatch, Epoch, PackedRow, TopicName, Type};
+use arqon_types::{Column, ColumnBatch, Epoch, TopicName, Type};
 
 use crate::collector::{Collector, EpochOutput, Fed, Gathering, reports};
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
+use crate::forget::holds_the_past;
 use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::narrow;
 use crate::render::{BackendChoice, Counters};
 use crate::shared::{Shared, panic_text};
-use crate::source::{Changes, Divider, Part, Reading, push_packed};
+use crate::source::{Changes, Divider, HeldRow, Part, Reading, push_packed};
 use crate::worker::{Feed, Order, Setup, run};
 
 /// How a dataflow is to run.
@@ -119,25 +120,29 @@ pub struct Held {
     pub topic: TopicName,
     /// Its rows in their order; the diffs say how often each is there.
     pub rows: ColumnBatch,
-    /// When each came, where its topic lets go of rows because of when they came.
+    /// When each came, where that is known of all.
     pub arrivals: Option<Vec<i64>>,
 }
 
 impl Held {
-    fn of(topic: &TopicPlan, mut packed: Vec<(PackedRow, i64)>) -> Self {
-        packed.sort_unstable();
+    fn of(topic: &TopicPlan, mut held: Vec<HeldRow>) -> Self {
+        held.sort_unstable();
         let mut types = topic.schema.types();
         if topic.arrival {
             types.push(Type::Timestamp);
         }
         let mut rows = ColumnBatch::empty(&types);
-        for (row, n) in &packed {
+        for HeldRow { row, n, .. } in &held {
             push_packed(&mut rows, row, &types, *n);
         }
-        let arrivals = topic.arrival.then(|| match rows.columns.pop() {
-            Some(Column::Int(times)) => times,
-            other => panic!("when a row came is a time, not {other:?}"),
-        });
+        let arrivals = if topic.arrival {
+            match rows.columns.pop() {
+                Some(Column::Int(times)) => Some(times),
+                other => panic!("when a row came is a time, not {other:?}"),
+            }
+        } else {
+            held.iter().map(|row| row.came).collect()
+        };
         Self { topic: topic.name.clone(), rows, arrivals }
     }
 }
@@ -419,7 +424,8 @@ impl Dataflow {
 
     /// What the input topics hold after all epochs that were fed, those that hold anything: of a
     /// `full` topic the present row of each key, of a `delta` topic that is verified each row as
-    /// often as it is there. Events are held by no topic.
+    /// often as it is there. Events are held by no topic, nor is what a topic retains by its size,
+    /// or by when it came where nobody knows that.
     ///
     /// # Errors
     /// If the dataflow has stopped.
@@ -433,7 +439,7 @@ impl Dataflow {
         }
         drop(reply);
         self.shared.wake();
-        let mut topics: Vec<Option<Vec<(PackedRow, i64)>>> = vec![None; self.plan.topics.len()];
+        let mut topics: Vec<Option<Vec<HeldRow>>> = vec![None; self.plan.topics.len()];
         for _ in &feeder.orders {
             let Ok(holding) = answers.recv() else {
                 let ended = || "its workers have ended".to_owned();
@@ -445,7 +451,10 @@ impl Dataflow {
                 }
             }
         }
-        let held = |(topic, rows): (&TopicPlan, Option<_>)| rows.map(|rows| Held::of(topic, rows));
+        let held = |(topic, rows): (&TopicPlan, Option<_>)| {
+            let rows = rows.filter(|_| holds_the_past(&self.plan, topic));
+            rows.map(|rows| Held::of(topic, rows))
+        };
         Ok(self.plan.topics.iter().zip(topics).filter_map(held).collect())
     }
 

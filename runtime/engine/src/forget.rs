@@ -87,6 +87,21 @@ impl Forgetting {
     }
 }
 
+/// Whether what the source of a topic holds is all that its collection hangs on: not where rows
+/// have gone that the source still holds, and it cannot be said which, because they went by their
+/// size, or because of when they came.
+pub(crate) fn holds_the_past(plan: &DataflowPlan, topic: &TopicPlan) -> bool {
+    plan.steps.iter().filter(|step| *step.node == *topic.name.as_str()).all(|step| {
+        match &step.operator {
+            Operator::Retain(Retention { rule: RetentionRule::Bytes(_), .. }) => false,
+            Operator::Retain(Retention { rule: RetentionRule::Arrival(_), .. }) => {
+                topic.arrival || matches!(Forgetting::of(plan, topic), Forgetting::Arrival(_))
+            }
+            _ => true,
+        }
+    })
+}
+
 /// What a step does with the rows of a source.
 enum Reader {
     /// It hands them on.
@@ -131,6 +146,11 @@ impl Ages {
             self.by_moment.insert((moment, key.clone()));
             self.n_bytes += row_bytes(key, &0_u64);
         }
+    }
+
+    /// The moment from which the end of a key's row is counted.
+    pub(crate) fn moment(&self, key: &PackedRow) -> Option<i64> {
+        self.moments.get(key).copied()
     }
 
     /// What it takes of the memory: each key stands here twice.

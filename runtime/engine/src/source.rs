@@ -391,6 +391,17 @@ enum State {
     Held(PackedMap<i64>),
 }
 
+/// A row that a topic holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HeldRow {
+    /// The row.
+    pub(crate) row: PackedRow,
+    /// How often it is there.
+    pub(crate) n: i64,
+    /// When it came, where the topic counts from there.
+    pub(crate) came: Option<i64>,
+}
+
 /// The keys that an epoch touched, in order of their first change, with the rows from before.
 #[derive(Default)]
 struct Touched {
@@ -507,16 +518,26 @@ impl Source {
         batches
     }
 
-    /// The rows that the topic holds, in their own order, with how often each is there; none of a
-    /// topic that holds none.
-    pub(crate) fn held(&self) -> Option<Vec<(PackedRow, i64)>> {
-        let mut rows: Vec<(PackedRow, i64)> = match &self.state {
-            State::Open => return None,
-            State::Keyed(rows) => rows.values().map(|row| (row.clone(), 1)).collect(),
-            State::Held(rows) => rows.iter().map(|(row, n)| (row.clone(), *n)).collect(),
-        };
-        rows.sort_unstable();
-        Some(rows)
+    /// The rows that the topic holds; none of a topic that holds none.
+    pub(crate) fn held(&self) -> Option<Vec<HeldRow>> {
+        let ages = self.ages.as_ref().filter(|_| matches!(self.forgetting, Forgetting::Arrival(_)));
+        let came = |key: &PackedRow| ages.and_then(|ages| ages.moment(key));
+        match &self.state {
+            State::Open => None,
+            State::Keyed(rows) => {
+                let held = |(key, row): (&PackedRow, &PackedRow)| HeldRow {
+                    row: row.clone(),
+                    n: 1,
+                    came: came(key),
+                };
+                Some(rows.iter().map(held).collect())
+            }
+            State::Held(rows) => {
+                let held =
+                    |(row, n): (&PackedRow, &i64)| HeldRow { row: row.clone(), n: *n, came: None };
+                Some(rows.iter().map(held).collect())
+            }
+        }
     }
 
     fn state_bytes(&self) -> i64 {

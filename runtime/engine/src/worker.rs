@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
-use arqon_types::PackedRow;
 use timely::worker::Worker;
 
 use crate::batch::Batch;
@@ -18,7 +17,7 @@ use crate::narrow::NarrowPlan;
 use crate::recorder::{Meter, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
 use crate::shared::{Shared, panic_text};
-use crate::source::{Part, ReadAs, Reading, Source};
+use crate::source::{HeldRow, Part, ReadAs, Reading, Source};
 
 /// An epoch's changes for one worker: topics by their place in the plan.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ pub(crate) enum Order {
 }
 
 /// What the input topics hold on one worker, by place in the plan; none where nothing is held.
-pub(crate) type Holding = Vec<Option<Vec<(PackedRow, i64)>>>;
+pub(crate) type Holding = Vec<Option<Vec<HeldRow>>>;
 
 /// All that a worker needs.
 #[derive(Debug)]

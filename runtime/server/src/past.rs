@@ -89,7 +89,7 @@ pub(crate) fn parts(plan: &DataflowPlan, held: Vec<Held>, now: i64) -> Vec<Part>
                     Changes::Rows((0..rows.len()).map(row).collect())
                 };
                 let topics = vec![TopicInput { topic: topic.clone(), changes }];
-                match arrival(&chosen[0]).filter(|_| declared.arrival) {
+                match arrival(&chosen[0]) {
                     Some(time) => parts.push(Part { time, topics }),
                     None => later.push(Part { time: now, topics }),
                 }

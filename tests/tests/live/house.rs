@@ -9,8 +9,8 @@ use arqon_compiler::{Options, compile};
 use arqon_engine::{EngineOptions, RowOutput};
 use arqon_plan::{Artifact, DataflowPlan};
 use arqon_server::{
-    Addition, Change, ChangeError, Changed, EdgeOptions, Idle, Replacing, Server, ServerOptions,
-    random_secret,
+    Addition, Change, ChangeError, Changed, EdgeOptions, EpochClock, Idle, Replacing, Server,
+    ServerOptions, random_secret,
 };
 use arqon_shield::Settings;
 use arqon_types::Epoch;
@@ -27,13 +27,17 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new(n_workers: usize) -> Self {
+        Self::with_clock(n_workers, None)
+    }
+
+    pub(crate) fn with_clock(n_workers: usize, clock: Option<Box<dyn EpochClock>>) -> Self {
         let edge = EdgeOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
             settings: Settings::default(),
             secret: random_secret().unwrap(),
         };
         let engine = EngineOptions { n_workers, ..EngineOptions::default() };
-        let options = ServerOptions { engine, edge: Some(edge), clock: None, idle: Idle::Tick };
+        let options = ServerOptions { engine, edge: Some(edge), clock, idle: Idle::Tick };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -56,7 +60,16 @@ impl House {
         replacing: Replacing,
         on_output: impl FnMut(&RowOutput) + Send + 'static,
     ) -> Result<Changed, ChangeError> {
-        let (artifact, on_output) = (artifact(text), Box::new(on_output));
+        self.put_artifact(artifact(text), replacing, on_output)
+    }
+
+    pub(crate) fn put_artifact(
+        &self,
+        artifact: Artifact,
+        replacing: Replacing,
+        on_output: impl FnMut(&RowOutput) + Send + 'static,
+    ) -> Result<Changed, ChangeError> {
+        let on_output = Box::new(on_output);
         let addition = Box::new(Addition { artifact, replacing, on_output });
         self.server.change(Change::Install(addition))
     }

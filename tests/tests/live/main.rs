@@ -5,6 +5,8 @@
 mod house;
 mod control;
 mod law;
+mod past;
+mod random;
 
 use arqon_client::{As, Begin, ErrorCode, Message, SessionError, Subscribe};
 use arqon_server::{ChangeError, Replacing};
