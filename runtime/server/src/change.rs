@@ -1,57 +1,106 @@
 //! Circuits come, take the place of others, and go, at an epoch of their own.
 //!
-//! A change waits until all that came before it is out; then nothing else happens until it has
-//! taken effect. A circuit that comes is fed what its input topics hold, as if that had come in one
-//! epoch; what it then says differs from what the topics had, and that difference is one delta for
-//! each topic, at the epoch of the change. **Invariant:** a change that fails has changed nothing.
-//!
-//! Left out on purpose: the circuits and their clients wait while a new one takes in what its
-//! topics hold.
+//! A circuit that comes takes in what its input topics hold beside the others, as if that had come
+//! in one epoch. What it then says differs from what the topics had, and that difference is one
+//! delta for each topic, at the epoch of the change, when all that came before is out.
+//! **Invariant:** a change that fails has changed nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
-use arqon_engine::{Dataflow, EpochInput, EpochStats};
+use arqon_engine::Dataflow;
 use arqon_plan::{Artifact, DataflowPlan, Difference, Plan, difference};
 use arqon_spine::{AppliedEpoch, Source, TopicSpec};
 use arqon_types::{DeltaBatch, Discipline, Epoch, Row, TopicName, Update, consolidate};
 use tokio::sync::mpsc;
 
+use crate::arrival::{Arriving, Coming, Newcomer};
 use crate::circuit::{Circuit, CircuitId, Line, OnOutput, Told};
 use crate::clock::{Cause, unix_nanoseconds};
-use crate::command::{Addition, Change, ChangeError, Changed, Replacing};
+use crate::command::{Addition, Change, ChangeError, ChangeReply, Changed, Replacing};
 use crate::epochs::retire;
 use crate::hub::Hub;
-use crate::past::{Part, parts, rows_of};
+use crate::past::{parts, rows_of};
 use crate::topics::{schema_hash, topic_specs};
-
-/// A circuit that has taken in what its topics hold, and that nobody has heard of yet.
-struct Newcomer {
-    circuit: Circuit,
-    /// What it says of its topics, all in all.
-    said: BTreeMap<TopicName, BTreeMap<Row, i64>>,
-    n_rows: u64,
-    starts_without: Vec<TopicName>,
-}
 
 type Engines = mpsc::UnboundedReceiver<Told>;
 
 impl Hub {
-    /// Makes a change, once all that came before is out.
-    pub(crate) async fn change(
-        &mut self,
-        change: Change,
-        engines: &mut Engines,
-    ) -> Result<Changed, ChangeError> {
-        match change {
-            Change::Install(addition) => self.install(*addition, engines).await,
-            Change::Drop(name) => {
-                let Some(id) = self.named(&name) else { return Err(ChangeError::Unknown(name)) };
-                self.come_to_rest(engines).await?;
-                let words = format!("circuit `{name}` was dropped");
-                Ok(self.turn_over(Some(id), None, &words).changed(name))
+    /// Lets a circuit in that has almost caught up, and makes the changes that wait behind it.
+    pub(crate) async fn welcome(&mut self, engines: &mut Engines) {
+        loop {
+            let is_over = self.ending.is_some() || self.failure.is_some();
+            match &self.arriving {
+                Some(arriving) if is_over || arriving.is_near() => self.let_in(engines).await,
+                Some(_) => return,
+                None => match self.changes.pop_front() {
+                    Some((change, reply)) => self.change(change, reply, engines).await,
+                    None => return,
+                },
             }
         }
+    }
+
+    /// Makes a change, or begins to.
+    async fn change(&mut self, change: Change, reply: ChangeReply, engines: &mut Engines) {
+        // Of all answers: one who no longer waits for it has gone.
+        match change {
+            Change::Drop(name) => drop(reply.send(self.drop_circuit(name, engines).await)),
+            Change::Install(addition) => match self.install(*addition, engines).await {
+                Ok(coming) => self.arriving = Some(Arriving::new(coming, reply)),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+        }
+    }
+
+    async fn drop_circuit(
+        &mut self,
+        name: String,
+        engines: &mut Engines,
+    ) -> Result<Changed, ChangeError> {
+        let Some(id) = self.named(&name) else { return Err(ChangeError::Unknown(name)) };
+        self.come_to_rest(engines).await?;
+        let words = format!("circuit `{name}` was dropped");
+        Ok(self.turn_over(Some(id), None, &words).changed(name))
+    }
+
+    /// Lets the newcomer take in the rest, and puts it at its place.
+    async fn let_in(&mut self, engines: &mut Engines) {
+        let rest = match self.come_to_rest(engines).await {
+            Ok(()) => self.catch_up(engines).await.map_err(ChangeError::Stopped),
+            Err(error) => Err(error),
+        };
+        let Some(mut arriving) = self.arriving.take() else { return };
+        arriving.arrive(self.bus.next_epoch());
+        let Arriving { id, mut newcomer, old, difference, reply, .. } = arriving;
+        let name = newcomer.circuit.plan.circuit.clone();
+        let outcome = match rest {
+            Ok(()) => {
+                let words = format!("circuit `{name}` was replaced");
+                let turned = self.turn_over(old, Some((id, newcomer)), &words);
+                Ok(Changed { difference, ..turned.changed(name) })
+            }
+            Err(error) => {
+                retire(newcomer.circuit.dataflow.take());
+                Err(error)
+            }
+        };
+        let _ = reply.send(outcome);
+    }
+
+    /// Waits until the newcomer has taken in all that came for its topics.
+    async fn catch_up(&mut self, engines: &mut Engines) -> Result<(), String> {
+        self.time = self.clock.time(self.bus.next_epoch(), Cause::Input)?;
+        if let Some(arriving) = &mut self.arriving {
+            arriving.close(self.time);
+        }
+        while let Some(arriving) = &self.arriving {
+            if arriving.has_caught_up()? {
+                break;
+            }
+            let told = engines.recv().await.ok_or("the server has ended")?;
+            self.hear_engine(told);
+        }
+        Ok(())
     }
 
     /// Starts a circuit on its own, before anything has come: what `arqon run` does.
@@ -75,7 +124,7 @@ impl Hub {
         &mut self,
         Addition { artifact, replacing, on_output }: Addition,
         engines: &mut Engines,
-    ) -> Result<Changed, ChangeError> {
+    ) -> Result<Coming, ChangeError> {
         let Artifact { plan: graph, dataflow: plan } = artifact;
         let name = plan.circuit.clone();
         let old = self.named(&name);
@@ -95,10 +144,17 @@ impl Hub {
             return Err(ChangeError::Incompatible { circuit: name, difference });
         }
         self.come_to_rest(engines).await?;
-        let newcomer = self.prepare((plan, graph), on_output, engines).await?;
-        let words = format!("circuit `{name}` was replaced");
-        let turned = self.turn_over(old, Some(newcomer), &words);
-        Ok(Changed { difference, ..turned.changed(name) })
+        let (held, starts_without) = self.held(&plan);
+        let id = self.next_id();
+        let dataflow = self.start(id, plan.clone(), on_output)?;
+        let newcomer = Newcomer {
+            circuit: Circuit::new(plan, Some(graph), dataflow, self.bus.next_epoch()),
+            said: BTreeMap::new(),
+            n_rows: held.iter().map(|held| rows_of(&held.rows)).sum(),
+            starts_without,
+        };
+        let held = parts(&newcomer.circuit.plan, held, self.time);
+        Ok(Coming { id, newcomer, old, difference, held })
     }
 
     /// What replacing the circuit of this name would change.
@@ -174,94 +230,18 @@ impl Hub {
         }
     }
 
-    /// Starts a circuit and feeds it what its input topics hold.
-    async fn prepare(
-        &mut self,
-        (plan, graph): (DataflowPlan, Plan),
-        on_output: OnOutput,
-        engines: &mut Engines,
-    ) -> Result<Newcomer, ChangeError> {
-        let epoch = self.bus.next_epoch();
-        let time = self.clock.time(epoch, Cause::Input).map_err(ChangeError::Stopped)?;
-        self.time = time;
-        let (held, starts_without) = self.held(&plan);
-        let id = self.next_id();
-        let dataflow = self.start(id, plan.clone(), on_output)?;
-        let mut newcomer = Newcomer {
-            circuit: Circuit::new(plan, Some(graph), dataflow, epoch),
-            said: BTreeMap::new(),
-            n_rows: held.iter().map(|held| rows_of(&held.rows)).sum(),
-            starts_without,
-        };
-        let parts = parts(&newcomer.circuit.plan, held, time);
-        newcomer.circuit.ahead = parts.len() as u64 - 1;
-        let taken = self.take_in(&mut newcomer, (id, epoch), parts, engines).await;
-        match taken {
-            Ok(()) => Ok(newcomer),
-            Err(reason) => {
-                retire(newcomer.circuit.dataflow.take());
-                Err(ChangeError::Stopped(reason))
-            }
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the server says how long epochs take")]
-    async fn take_in(
-        &mut self,
-        newcomer: &mut Newcomer,
-        (id, epoch): (CircuitId, Epoch),
-        parts: Vec<Part>,
-        engines: &mut Engines,
-    ) -> Result<(), String> {
-        let begun = Instant::now();
-        let mut stats: Option<EpochStats> = None;
-        let circuit = &mut newcomer.circuit;
-        for (at, Part { time, topics }) in (0..).zip(parts) {
-            let Some(dataflow) = &circuit.dataflow else { break };
-            let input = EpochInput { epoch: Epoch(epoch.0 + at), time, topics };
-            dataflow.feed(input).map_err(|error| error.to_string())?;
-            let output = loop {
-                match engines.recv().await {
-                    Some(Told::Epoch(from, output)) if from == id => break output,
-                    Some(Told::Ended(from)) if from == id => {
-                        return Err(dataflow.failure().unwrap_or_default());
-                    }
-                    Some(other) => self.hear_engine(other),
-                    None => return Err("the server has ended".to_owned()),
-                }
-            };
-            for delta in output.deltas {
-                let rows = newcomer.said.entry(delta.topic).or_default();
-                for Update { row, diff, .. } in delta.updates {
-                    let n = rows.entry(row).or_default();
-                    *n += diff;
-                }
-                rows.retain(|_, n| *n != 0);
-            }
-            circuit.due = output.due;
-            circuit.feedback = output.feedback;
-            match &mut stats {
-                None => stats = Some(output.stats),
-                Some(stats) => stats.take_in(&output.stats),
-            }
-        }
-        if let Some(stats) = stats {
-            circuit.tally.add(&EpochStats { epoch, ..stats }, begun.elapsed());
-        }
-        Ok(())
-    }
-
     /// Takes one circuit away and puts another in, in an epoch of their own.
     fn turn_over(
         &mut self,
         old: Option<CircuitId>,
-        newcomer: Option<Newcomer>,
+        newcomer: Option<(CircuitId, Newcomer)>,
         words: &str,
     ) -> Turned {
         let epoch = self.bus.mint_epoch(&[]);
         let gone = old.and_then(|id| Some((id, self.circuits.remove(&id)?)));
-        let specs = newcomer.as_ref().map_or(&[][..], |it| &it.circuit.specs);
-        let (id, kept_facts) = (CircuitId(self.n_circuits), facts(newcomer.as_ref()));
+        let specs = newcomer.as_ref().map_or(&[][..], |(_, it)| &it.circuit.specs);
+        let id = newcomer.as_ref().map_or(CircuitId(0), |(id, _)| *id);
+        let kept_facts = facts(newcomer.as_ref().map(|(_, it)| &it.circuit));
         if let Some((old, circuit)) = &gone {
             for topic in &circuit.topics {
                 let next = specs.iter().find(|spec| spec.name == *topic);
@@ -294,7 +274,8 @@ impl Hub {
         }
         let mut turned = Turned { epoch, ..Turned::default() };
         let mut deltas = Vec::new();
-        if let Some(Newcomer { circuit, mut said, n_rows, starts_without }) = newcomer {
+        if let Some((id, newcomer)) = newcomer {
+            let Newcomer { circuit, mut said, n_rows, starts_without } = newcomer;
             for spec in circuit.specs.iter().filter(|spec| self.is_told_by(spec, id)) {
                 let said = said.remove(&spec.name).unwrap_or_default();
                 let updates = self.changed(spec, said, epoch, kept_facts.contains(&spec.name));
@@ -365,8 +346,8 @@ impl Turned {
 }
 
 /// Errors of input topics: what was refused stays refused, whoever reads the topic.
-fn facts(newcomer: Option<&Newcomer>) -> BTreeSet<TopicName> {
-    let Some(Newcomer { circuit, .. }) = newcomer else { return BTreeSet::new() };
+fn facts(circuit: Option<&Circuit>) -> BTreeSet<TopicName> {
+    let Some(circuit) = circuit else { return BTreeSet::new() };
     let errors = circuit.inputs.iter().map(|topic| TopicName::parse(&format!("{topic}.errors")));
     errors.filter_map(Result::ok).collect()
 }

@@ -68,9 +68,8 @@ pub(crate) struct Circuit {
     pub(crate) stopped: Option<String>,
     /// The epoch with which it began.
     pub(crate) since: Epoch,
-    /// Epochs of the engine are so many ahead of those of the bus: what the topics held came in
-    /// parts.
-    pub(crate) ahead: u64,
+    /// Epochs of the engine are so many ahead of those of the bus: it had others before it came.
+    ahead: i128,
     /// When the engine lets go of a row, as of the last epoch that came out.
     pub(crate) due: Option<i64>,
     /// Whether the last epoch that came out leaves something to go back.
@@ -121,10 +120,22 @@ impl Circuit {
         Some(StateFull { n_bytes, n_bytes_max })
     }
 
+    /// From now on this epoch of the engine is that one of the bus.
+    pub(crate) fn begin_at(&mut self, engine: Epoch, bus: Epoch) {
+        self.ahead = i128::from(engine.0) - i128::from(bus.0);
+    }
+
+    /// The engine's number of an epoch of the bus.
+    pub(crate) fn engine_epoch(&self, epoch: Epoch) -> Epoch {
+        let engine = i128::from(epoch.0) + self.ahead;
+        Epoch(u64::try_from(engine).expect("an engine has as many epochs as it was fed"))
+    }
+
     /// The output in the epochs of the bus.
     pub(crate) fn in_bus_epochs(&self, mut output: RowOutput) -> RowOutput {
-        if self.ahead > 0 {
-            let epoch = Epoch(output.epoch.0 - self.ahead);
+        if self.ahead != 0 {
+            let bus = i128::from(output.epoch.0) - self.ahead;
+            let epoch = Epoch(u64::try_from(bus).expect("the bus minted what is out"));
             (output.epoch, output.stats.epoch) = (epoch, epoch);
             for delta in &mut output.deltas {
                 (delta.lower, delta.upper) = (epoch, epoch.next());

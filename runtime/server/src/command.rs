@@ -115,6 +115,9 @@ pub enum ChangeError {
 /// Who waits until nothing goes back, for the topics that go on changing.
 pub(crate) type SettleReply = oneshot::Sender<Result<Vec<TopicName>, FeedError>>;
 
+/// Where the outcome of a change goes.
+pub(crate) type ChangeReply = oneshot::Sender<Result<Changed, ChangeError>>;
+
 /// What the hub is asked.
 pub(crate) enum Command {
     /// Take these changes as one epoch.
@@ -125,7 +128,7 @@ pub(crate) enum Command {
     /// topics go back; answers when nothing does, with the topics that go on changing.
     Settle { reply: SettleReply },
     /// Install, replace or drop a circuit.
-    Change { change: Change, reply: oneshot::Sender<Result<Changed, ChangeError>> },
+    Change { change: Change, reply: ChangeReply },
     /// Say what replacing the circuit of its name would change.
     Compare { artifact: Box<Artifact>, reply: oneshot::Sender<Result<Difference, ChangeError>> },
     /// Say what is there.

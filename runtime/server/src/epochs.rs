@@ -66,7 +66,7 @@ impl Hub {
         let all = self.concerned(&[]);
         self.begin(epoch, &all, |circuit| {
             let dataflow = circuit.running().expect("only those that run are concerned");
-            dataflow.end_time(Epoch(epoch.0 + circuit.ahead))
+            dataflow.end_time(circuit.engine_epoch(epoch))
         })?;
         Ok(epoch)
     }
@@ -84,7 +84,7 @@ impl Hub {
         // A failure is kept, and told to whoever waits.
         let _ = self.begin(epoch, &those, |circuit| {
             let dataflow = circuit.running().expect("only those that run are concerned");
-            dataflow.feed_back(Epoch(epoch.0 + circuit.ahead))
+            dataflow.feed_back(circuit.engine_epoch(epoch))
         });
     }
 
@@ -121,18 +121,21 @@ impl Hub {
             Ok(time) => self.time = time,
             Err(reason) => return self.fail(reason),
         }
+        let time = self.time;
+        if let Some(arriving) = &mut self.arriving {
+            arriving.follow(time, &topics);
+        }
         let those = match cause {
             Cause::Input => self.concerned(&topics),
             Cause::Tick => self.ticked(),
         };
-        let time = self.time;
         let mut n_left = those.len();
         self.begin(epoch, &those, |circuit| {
             n_left -= 1;
             let mut own = if n_left == 0 { std::mem::take(&mut topics) } else { topics.clone() };
             own.retain(|input| circuit.inputs.contains(&input.topic));
             let dataflow = circuit.running().expect("only those that run are concerned");
-            dataflow.feed(EpochInput { epoch: Epoch(epoch.0 + circuit.ahead), time, topics: own })
+            dataflow.feed(EpochInput { epoch: circuit.engine_epoch(epoch), time, topics: own })
         })
     }
 
@@ -171,6 +174,9 @@ impl Hub {
     pub(crate) fn hear_engine(&mut self, told: Told) {
         match told {
             Told::Ended(id) => {
+                if let Some(arriving) = self.arriving.as_mut().filter(|it| it.id == id) {
+                    return arriving.end();
+                }
                 let Some(circuit) = self.circuits.get(&id) else { return };
                 let Some(dataflow) = circuit.running() else { return };
                 let reason =
@@ -178,6 +184,9 @@ impl Hub {
                 self.stop(id, &reason);
             }
             Told::Epoch(id, output) => {
+                if let Some(arriving) = self.arriving.as_mut().filter(|it| it.id == id) {
+                    return arriving.hear(output);
+                }
                 // One that has stopped, or is gone, has no more to say.
                 let Some(circuit) = self.circuits.get_mut(&id) else { return };
                 if circuit.dataflow.is_none() {

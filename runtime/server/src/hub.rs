@@ -19,9 +19,10 @@ use arqon_spine::{Bus, Output, SessionId, adds_rows};
 use arqon_types::{DeltaBatch, Epoch, TopicName};
 use tokio::sync::mpsc;
 
+use crate::arrival::Arriving;
 use crate::circuit::{Circuit, CircuitId, Told};
 use crate::clock::{Cause, EpochClock, Recorded, unix_nanoseconds};
-use crate::command::{Command, FeedError, SettleReply};
+use crate::command::{Change, ChangeReply, Command, FeedError, SettleReply};
 
 /// Epochs that the engines may have at once.
 pub(crate) const EPOCHS_UNDER_WAY_MAX: usize = 8;
@@ -112,6 +113,10 @@ pub(crate) struct Hub {
     /// Whether what goes back makes epochs by itself.
     settles: bool,
     waiting: Vec<SettleReply>,
+    /// A circuit on its way in.
+    pub(crate) arriving: Option<Arriving>,
+    /// Changes that wait until it has come.
+    pub(crate) changes: VecDeque<(Change, ChangeReply)>,
     pub(crate) ending: Option<u16>,
     /// The server's own circuit has stopped with these words; nothing is fed any more.
     pub(crate) failure: Option<String>,
@@ -138,6 +143,8 @@ impl Hub {
             // Files that are to be fed in order are fed to the server's own circuit.
             settles: fate == Fate::GoesOn,
             waiting: Vec::new(),
+            arriving: None,
+            changes: VecDeque::new(),
             ending: None,
             failure: None,
         }
@@ -152,6 +159,7 @@ impl Hub {
             self.settle();
             self.tick();
             self.bring_out();
+            self.welcome(&mut ears.engines).await;
             if self.is_done() {
                 if let Some(shutdown) = self.shutdown.take() {
                     shutdown.shut_down(self.ending.unwrap_or(1011));
@@ -195,8 +203,8 @@ impl Hub {
                 self.waiting.push(reply);
             }
             Command::Change { change, reply } => {
-                let outcome = self.change(change, engines).await;
-                let _ = reply.send(outcome);
+                self.changes.push_back((change, reply));
+                self.welcome(engines).await;
             }
             Command::Compare { artifact, reply } => drop(reply.send(self.compare(&artifact.plan))),
             Command::Report { reply } => drop(reply.send(self.report())),

@@ -9,8 +9,9 @@ mod past;
 mod random;
 
 use arqon_client::{As, Begin, ErrorCode, Message, SessionError, Subscribe};
+use arqon_engine::{Changes, TopicInput};
 use arqon_server::{ChangeError, Replacing};
-use arqon_types::Epoch;
+use arqon_types::{Change, Epoch, Row, TopicName, Value};
 
 use house::House;
 
@@ -253,6 +254,66 @@ fn patterns_follow_topics_that_come() {
     house.install(COUNTS).unwrap();
     let found = std::iter::repeat_with(|| house.next_rows(&mut all)).find(|rows| !rows.is_empty());
     assert_eq!(found.unwrap(), [("shop.counts".to_owned(), 1, r#"{"n":1}"#.to_owned())]);
+    house.server.finish(1001).unwrap();
+}
+
+#[test]
+fn others_go_on_while_a_circuit_takes_in_what_is_held() {
+    const N_ROWS: i64 = 150_000;
+    let house = House::new(1);
+    let client = house.client();
+    house.install(SALES).unwrap();
+    let row = |id: i64| -> Row { vec![Value::Int(id), Value::string("EU"), Value::Int(1)].into() };
+    let changes = Changes::Rows((0..N_ROWS).map(|id| Change::Upsert(row(id))).collect());
+    let topic = TopicName::parse("shop.orders").unwrap();
+    house.server.feed(vec![TopicInput { topic, changes }]).unwrap();
+    let n_published = std::thread::scope(|scope| {
+        let install = scope.spawn(|| house.install(COUNTS).unwrap());
+        let mut n_published = 0;
+        while !install.is_finished() {
+            house.publish(&client, order(N_ROWS + n_published, "EU", 1)).unwrap();
+            n_published += 1;
+        }
+        n_published
+    });
+    // Had they waited, no more than one would have been answered.
+    assert!(n_published > 2, "{n_published} messages were answered meanwhile");
+    let mut counts = house.subscribe(&client, Subscribe::to("shop.counts")).unwrap();
+    let mut sales = house.subscribe(&client, Subscribe::to("shop.sales")).unwrap();
+    let epoch = house.server.report().unwrap().epoch;
+    let n = N_ROWS + n_published;
+    assert_eq!(house.rows(&mut counts, epoch), [(format!(r#"{{"n":{n}}}"#), 1)]);
+    assert_eq!(house.rows(&mut sales, epoch), [(sum("EU", n), 1)]);
+    house.server.finish(1001).unwrap();
+}
+
+#[test]
+fn replacements_under_load_lose_and_repeat_nothing() {
+    const N: i64 = 50;
+    let house = House::new(2);
+    let client = house.client();
+    house.install(SALES).unwrap();
+    house.install(COUNTS).unwrap();
+    let mut early = house.subscribe(&client, Subscribe::to("shop.sales")).unwrap();
+    let n_published = std::thread::scope(|scope| {
+        let replacing = scope.spawn(|| {
+            for at in 0..N {
+                house.replace(&SALES.replace("amount > 0", &format!("amount != {at}"))).unwrap();
+            }
+        });
+        let mut n_published = 0;
+        while !replacing.is_finished() {
+            house.publish(&client, order(n_published, "EU", n_published)).unwrap();
+            n_published += 1;
+        }
+        n_published
+    });
+    let epoch = house.server.report().unwrap().epoch;
+    let left_out = if N <= n_published { N - 1 } else { 0 };
+    let total = (0..n_published).sum::<i64>() - left_out;
+    assert_eq!(house.rows(&mut early, epoch), [(sum("EU", total), 1)]);
+    let mut late = house.subscribe(&client, Subscribe::to("shop.sales")).unwrap();
+    assert_eq!(house.rows(&mut late, epoch), [(sum("EU", total), 1)]);
     house.server.finish(1001).unwrap();
 }
 
