@@ -288,6 +288,7 @@ impl Hub {
             (turned.n_rows, turned.starts_without) = (n_rows, starts_without);
             self.circuits.insert(id, circuit);
         }
+        self.limit_state();
         let applied = AppliedEpoch { epoch, time: self.time, deltas };
         let frames = self.bus.apply(applied, unix_nanoseconds());
         self.deliver(frames);

@@ -278,7 +278,8 @@ impl Hub {
         self.circuits.values().find_map(Circuit::state_full)
     }
 
-    fn limit_state(&mut self) {
+    /// Tells the bus which topics take no more, since a circuit that reads them is full.
+    pub(crate) fn limit_state(&mut self) {
         let running = self.circuits.values().filter(|circuit| circuit.running().is_some());
         let full = running.filter_map(|circuit| Some((circuit, circuit.state_full()?)));
         let topics = full.flat_map(|(circuit, full)| {

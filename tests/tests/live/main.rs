@@ -5,6 +5,7 @@
 mod house;
 mod control;
 mod law;
+mod living;
 mod past;
 mod random;
 
