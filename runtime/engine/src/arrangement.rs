@@ -1,9 +1,9 @@
 //! The stateful operators over differential arrangements: one semantics with the hash operators,
 //! by other means.
 //!
-//! All arrangements are of packed keys and packed values, and there is one reduction and one join,
-//! so that differential's code is compiled once. Arrangements are never read from outside, so
-//! they compact as their readers advance.
+//! There is one reduction, of packed keys and packed values, so that differential's code for it is
+//! compiled once; inner joins and sets, of which loops are made, have numbers as well, where rows
+//! are such. Arrangements are never read from outside, so they compact as their readers advance.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -23,20 +23,23 @@ use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 
 use crate::along::{OverShape, Said};
 use crate::asof::AsofShape;
-use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment};
+use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment, Rounds};
 use crate::group::{GroupShape, is_tick};
-use crate::join::JoinShape;
+use crate::join::{JoinShape, Pairs};
 use crate::latest::LatestShape;
 use crate::memory::row_bytes;
 use crate::ordered::{packed, split_order_of};
+use crate::packed::Packed;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::session::SessionShape;
 use crate::source::push_packed;
 use crate::top::TopShape;
 use crate::unique::{duplicate, part};
+use crate::whole;
 
 /// Keys and values at times, with diffs.
-type KeyedCollection<'scope, T> = VecCollection<'scope, T, (PackedRow, PackedRow), i64>;
+type KeyedCollection<'scope, T, K = PackedRow, V = PackedRow> =
+    VecCollection<'scope, T, (K, V), i64>;
 
 /// The rows that a key's values come to: each a [`row_of`] or a [`fault_of`].
 type Reduction = Box<dyn Fn(&PackedRow, &[(&PackedRow, i64)], &mut Vec<(PackedRow, i64)>)>;
@@ -110,18 +113,15 @@ pub(crate) fn reduce_groups<T: Moment>(
     reduce(rows, "Group", reduction, types, meter)
 }
 
-/// Set semantics.
-pub(crate) fn reduce_distinct<T: Moment>(
-    rows: KeyedRows<'_, T>,
+/// Set semantics, of rows in the form `K`.
+pub(crate) fn render_distinct<T: Moment, K: Packed>(
+    rows: Batches<'_, T>,
     types: Vec<Type>,
     meter: Meter,
 ) -> Batches<'_, T> {
-    let reduction: Reduction = Box::new(|key, values, out| {
-        if values.iter().map(|(_, n)| n).sum::<i64>() > 0 {
-            out.push((row_of(key), 1));
-        }
-    });
-    reduce(rows, "Distinct", reduction, types, meter)
+    let rows = whole::pack::<T, K>(rows, types.clone(), Some(meter.clone()));
+    let once = rows.as_collection().threshold_named("Distinct", |_, n| i64::from(*n > 0));
+    whole::unpack(once.inner, types, meter, |counts, diffs| counts.output.add_all(diffs))
 }
 
 /// The first rows of each group.
@@ -258,11 +258,11 @@ fn unpack<T: Moment>(rows: KeyedRows<'_, T>, types: Vec<Type>, meter: Meter) -> 
     })
 }
 
-/// The one place where differential's join is compiled: the values of equal keys, side by side.
-fn join_keyed<'scope, T: Moment>(
-    left: KeyedCollection<'scope, T>,
-    right: KeyedCollection<'scope, T>,
-) -> KeyedCollection<'scope, T> {
+/// The values of equal keys, side by side.
+fn join_keyed<'scope, T: Moment, K: Packed, V: Packed>(
+    left: KeyedCollection<'scope, T, K, V>,
+    right: KeyedCollection<'scope, T, K, V>,
+) -> KeyedCollection<'scope, T, V, V> {
     left.arrange_by_key()
         .join_core(right.arrange_by_key(), |_, left, right| Some((left.clone(), right.clone())))
 }
@@ -286,11 +286,14 @@ fn without_key(keyed: &PackedRow) -> &[u8] {
 }
 
 /// Counts what the rows of an arrangement take, as they come and go.
-fn weighed<T: Moment>(rows: KeyedRows<'_, T>, meter: Meter) -> KeyedRows<'_, T> {
+fn weighed<T: Moment, K: Packed, V: Packed>(
+    rows: KeyedRows<'_, T, K, V>,
+    meter: Meter,
+) -> KeyedRows<'_, T, K, V> {
     rows.inspect_core(move |event| {
         let Ok((_, rows)) = event else { return };
         for rows in rows.chunk_by(|a, b| a.1.epoch() == b.1.epoch()) {
-            let row = |((key, value), _, diff): &Keyed<T>| row_bytes(key, value) * diff;
+            let row = |((key, value), _, diff): &Keyed<T, K, V>| row_bytes(key, value) * diff;
             let n_bytes = rows.iter().map(row).sum::<i64>();
             meter.count(rows[0].1.epoch(), |counts| counts.bytes += n_bytes);
         }
@@ -326,8 +329,75 @@ fn matched<'scope, T: Moment>(
     [rows, with_match]
 }
 
-/// Joins of all kinds: pairs are judged by the residual, and the rows of pairs that pass decide
-/// who has a match.
+/// The inner join: it matters only which pairs there are.
+pub(crate) fn join_inner<'scope, T: Moment, K: Packed, V: Packed>(
+    left: KeyedRows<'scope, T, K, V>,
+    right: KeyedRows<'scope, T, K, V>,
+    shape: JoinShape,
+    meter: Meter,
+) -> Batches<'scope, T> {
+    let [left, right] = [left, right].map(|rows| weighed(rows, meter.clone()).as_collection());
+    finish_pairs(join_keyed(left, right).inner, shape, meter)
+}
+
+/// The same within a loop, with rows from outside, whose arrangement needs no rounds.
+pub(crate) fn join_inner_outside<'scope, T: Rounds, K: Packed, V: Packed>(
+    left: KeyedRows<'scope, T, K, V>,
+    right: KeyedRows<'_, u64, K, V>,
+    shape: JoinShape,
+    meter: Meter,
+) -> Batches<'scope, T> {
+    let scope = left.scope();
+    let left = weighed(left, meter.clone()).as_collection();
+    let right = weighed(right, meter.clone()).as_collection();
+    let pairs =
+        left.arrange_by_key().join_core(right.arrange_by_key().enter(scope), |_, left, right| {
+            Some((left.clone(), right.clone()))
+        });
+    finish_pairs(pairs.inner, shape, meter)
+}
+
+/// Pairs of values in their final form.
+fn finish_pairs<T: Moment, V: Packed>(
+    pairs: KeyedRows<'_, T, V, V>,
+    shape: JoinShape,
+    meter: Meter,
+) -> Batches<'_, T> {
+    pairs.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Pairs", move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, rows| {
+                let mut times: BTreeMap<T, Pairs> = BTreeMap::new();
+                for same in rows.chunk_by(|a, b| a.1 == b.1) {
+                    let pairs = times.entry(same[0].1.clone()).or_insert_with(|| shape.no_pairs());
+                    for ((left, right), _, diff) in same {
+                        shape.push_rows(pairs, [Some(left), Some(right)], *diff);
+                    }
+                }
+                for (time, pairs) in times {
+                    let epoch = time.epoch();
+                    let n_pairs = pairs.len();
+                    let selected = shape.judge(&pairs, |fault, row, diff| {
+                        meter.fault(epoch, fault, row, diff);
+                    });
+                    let batch = shape.finish(JoinShape::keep(pairs, selected.as_deref()));
+                    meter.count(epoch, |counts| {
+                        counts.touched += n_pairs as u64;
+                        counts.output.add_all(&batch.diffs);
+                    });
+                    if !batch.is_empty() {
+                        let capability = capability.delayed(&time, 0);
+                        output
+                            .session_with_builder(&capability)
+                            .give_container(&mut Batch { time, rows: Rc::new(batch) });
+                    }
+                }
+            });
+        }
+    })
+}
+
+/// Joins where matches count: pairs are judged by the residual, and the rows of pairs that pass
+/// decide who has a match.
 pub(crate) fn join<'scope, T: Moment>(
     left: KeyedRows<'scope, T>,
     right: KeyedRows<'scope, T>,
@@ -335,9 +405,7 @@ pub(crate) fn join<'scope, T: Moment>(
     meter: &Meter,
 ) -> Batches<'scope, T> {
     if shape.kind() == JoinKind::Inner {
-        let [left, right] = [left, right].map(|rows| weighed(rows, meter.clone()).as_collection());
-        let pairs = join_keyed(left, right);
-        return judge(pairs.inner, Judge::Bare, shape.clone(), meter.clone()).joined;
+        return join_inner(left, right, shape.clone(), meter.clone());
     }
     let (left, right) = (all_with_key(left, meter), all_with_key(right, meter));
     let pairs = join_keyed(left.clone(), right.clone());
@@ -407,9 +475,6 @@ enum Side {
 /// What decides whether a pair counts.
 #[derive(Debug, Clone)]
 enum Judge {
-    /// The residual; the values are rows without their keys, since it matters only which pairs
-    /// there are.
-    Bare,
     /// The residual; the values are rows.
     Residual,
     /// The times, then the residual; the values are rows in the order of their times.
@@ -421,7 +486,7 @@ enum Judge {
 impl Judge {
     fn admits(&self, left: &PackedRow, right: &PackedRow) -> bool {
         match self {
-            Self::Bare | Self::Residual | Self::Chosen => true,
+            Self::Residual | Self::Chosen => true,
             Self::Asof(asof) => {
                 asof.admits(&packed(without_key(left)), &packed(without_key(right)))
             }
@@ -431,7 +496,6 @@ impl Judge {
     /// The row of a value.
     fn row<'a>(&self, keyed: &'a PackedRow) -> &'a [u8] {
         match self {
-            Self::Bare => keyed.as_bytes(),
             Self::Residual => without_key(keyed),
             Self::Asof(_) | Self::Chosen => split_order_of(without_key(keyed)).1,
         }

@@ -4,10 +4,10 @@
 
 use std::rc::Rc;
 
-use differential_dataflow::AsCollection;
 use differential_dataflow::dynamic::feedback_summary;
 use differential_dataflow::dynamic::pointstamp::PointStamp;
 use differential_dataflow::lattice::Lattice;
+use differential_dataflow::{AsCollection, Data};
 use timely::Accountable;
 use timely::dataflow::Stream;
 use timely::order::Product;
@@ -43,7 +43,7 @@ pub(crate) trait Rounds: Moment + Refines<u64> {
     fn round(&self, level: usize) -> u64;
 
     /// Rows that leave the loop of this level, and stay in those around.
-    fn leave(rows: KeyedRows<'_, Self>, level: usize) -> KeyedRows<'_, Self>;
+    fn leave<D: Data>(rows: WholeRows<'_, Self, D>, level: usize) -> WholeRows<'_, Self, D>;
 }
 
 /// An epoch, and the rounds of the loops around, the outermost first.
@@ -68,7 +68,7 @@ impl Rounds for Nested {
         self.inner.get(level - 1).copied().unwrap_or_default()
     }
 
-    fn leave(rows: KeyedRows<'_, Self>, level: usize) -> KeyedRows<'_, Self> {
+    fn leave<D: Data>(rows: WholeRows<'_, Self, D>, level: usize) -> WholeRows<'_, Self, D> {
         rows.as_collection().leave_dynamic(level).inner
     }
 }
@@ -96,7 +96,7 @@ impl Rounds for Single {
         self.inner
     }
 
-    fn leave(_rows: KeyedRows<'_, Self>, level: usize) -> KeyedRows<'_, Self> {
+    fn leave<D: Data>(_rows: WholeRows<'_, Self, D>, level: usize) -> WholeRows<'_, Self, D> {
         unreachable!("no loop of level {level} stands in this one")
     }
 }
@@ -123,6 +123,9 @@ pub(crate) type Batches<'scope, T = u64> = Stream<'scope, T, Batch<T>>;
 ///
 /// This is differential's update triple, so that both back ends read the same stream.
 pub(crate) type Keyed<T = u64, K = PackedRow, V = PackedRow> = ((K, V), T, i64);
+
+/// A stream of packed rows that stand for themselves: differential's update triples, too.
+pub(crate) type WholeRows<'scope, T, K = PackedRow> = Stream<'scope, T, Vec<(K, T, i64)>>;
 
 /// A stream of keyed rows.
 pub(crate) type KeyedRows<'scope, T = u64, K = PackedRow, V = PackedRow> =

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hashbrown::hash_map::Entry;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
@@ -17,10 +18,11 @@ use timely::dataflow::operators::vec::Broadcast;
 
 use arqon_types::{ColumnBatch, PackedRow, Schema, Type};
 
-use crate::batch::{BATCH_ROWS, Batch, Batches, KeyedRows};
-use crate::deltas::{Delta, consolidate_deltas};
+use crate::batch::{BATCH_ROWS, Batch, Batches, KeyedRows, WholeRows};
+use crate::deltas::{Delta, consolidate_in};
+use crate::packed::Packed;
 use crate::recorder::{Fault, Meter, packed_text};
-use crate::source::push_packed;
+use crate::source::{PackedMap, push_packed};
 
 /// A loop that may run out of rounds.
 pub(crate) struct Bounded {
@@ -34,8 +36,8 @@ pub(crate) struct Bounded {
 
 /// Renders the way out. `loops` are those that may run out of rounds; without any, the rows are
 /// those of the last round in any case.
-pub(crate) fn render_gate<'scope>(
-    rows: KeyedRows<'scope>,
+pub(crate) fn render_gate<'scope, K: Packed>(
+    rows: WholeRows<'scope, u64, K>,
     overruns: KeyedRows<'scope>,
     loops: Vec<Bounded>,
     types: Vec<Type>,
@@ -44,37 +46,49 @@ pub(crate) fn render_gate<'scope>(
     let scope = rows.scope();
     let is_speaker = scope.index() == 0;
     let mut builder = OperatorBuilder::new("Gate".to_owned(), scope);
-    let mut inputs = [rows, overruns.broadcast()].map(|rows| builder.new_input(rows, Pipeline));
+    let mut rows = builder.new_input(rows, Pipeline);
+    let mut overruns = builder.new_input(overruns.broadcast(), Pipeline);
     let (output, stream) = builder.new_output::<Batch>();
     let mut output = OutputBuilder::<u64, NoopBuilder<Batch>>::from(output);
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut waiting: BTreeMap<u64, Waiting> = BTreeMap::new();
-        let mut gate = Gate { loops, is_speaker, held: BTreeMap::new(), overruns: BTreeMap::new() };
+        let mut waiting: BTreeMap<u64, Waiting<K>> = BTreeMap::new();
+        let mut gate =
+            Gate { loops, is_speaker, held: PackedMap::default(), overruns: BTreeMap::new() };
         move |frontiers| {
-            for (idx, input) in inputs.iter_mut().enumerate() {
-                input.for_each(|capability, rows| {
-                    for (row, epoch, diff) in rows.drain(..) {
-                        let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
-                            capability: capability.delayed(&epoch, 0),
-                            changes: [Vec::new(), Vec::new()],
-                        });
-                        waiting.changes[idx].push((row, diff));
-                    }
-                });
-            }
+            rows.for_each(|capability, rows| {
+                for (row, epoch, diff) in rows.drain(..) {
+                    let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
+                        capability: capability.delayed(&epoch, 0),
+                        rows: Vec::new(),
+                        overruns: Vec::new(),
+                    });
+                    waiting.rows.push(((row, ()), diff));
+                }
+            });
+            overruns.for_each(|capability, overruns| {
+                for (row, epoch, diff) in overruns.drain(..) {
+                    let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
+                        capability: capability.delayed(&epoch, 0),
+                        rows: Vec::new(),
+                        overruns: Vec::new(),
+                    });
+                    waiting.overruns.push((row, diff));
+                }
+            });
             while let Some(entry) = waiting.first_entry() {
                 if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
                     break;
                 }
-                let (epoch, Waiting { capability, mut changes }) = entry.remove_entry();
-                changes.iter_mut().for_each(consolidate_deltas);
+                let (epoch, Waiting { capability, mut rows, mut overruns }) = entry.remove_entry();
+                consolidate_in(&mut rows, &mut Vec::new());
+                consolidate_in(&mut overruns, &mut Vec::new());
                 meter.count(epoch, |counts| {
-                    let diffs: Vec<i64> = changes[0].iter().map(|change| change.1).collect();
+                    let diffs: Vec<i64> = rows.iter().map(|change| change.1).collect();
                     counts.input.add_all(&diffs);
                     counts.held += gate.n_held(&diffs);
                 });
-                let rows = gate.close(epoch, &changes);
+                let rows = gate.close(epoch, rows, &overruns);
                 let mut output = output.activate();
                 for rows in rows.chunks(BATCH_ROWS) {
                     let mut batch = ColumnBatch::empty(&types);
@@ -96,32 +110,33 @@ pub(crate) fn render_gate<'scope>(
 }
 
 /// Changes of one epoch that wait: rows, and overruns.
-struct Waiting {
+struct Waiting<K: Packed> {
     capability: Capability<u64>,
-    changes: [Vec<Delta>; 2],
+    rows: Vec<Delta<K, ()>>,
+    overruns: Vec<Delta>,
 }
 
-struct Gate {
+struct Gate<K: Packed> {
     loops: Vec<Bounded>,
     /// Whether this worker reports for all.
     is_speaker: bool,
     /// The rows of this worker's part, if they may have to be taken back.
-    held: BTreeMap<PackedRow, i64>,
+    held: PackedMap<i64, K>,
     /// What still changes after the last round, by loop.
     overruns: BTreeMap<PackedRow, BTreeMap<PackedRow, i64>>,
 }
 
-impl Gate {
+impl<K: Packed> Gate<K> {
     /// By how much the number of held rows grows.
     fn n_held(&self, diffs: &[i64]) -> i64 {
         if self.loops.is_empty() { 0 } else { diffs.iter().sum() }
     }
 
     /// What an epoch changes outside of the loop.
-    fn close(&mut self, epoch: u64, [rows, overruns]: &[Vec<Delta>; 2]) -> Vec<(PackedRow, i64)> {
-        let change = |((row, _), diff): &Delta| (row.clone(), *diff);
+    fn close(&mut self, epoch: u64, rows: Vec<Delta<K, ()>>, overruns: &[Delta]) -> Vec<(K, i64)> {
+        let changes = rows.into_iter().map(|((row, ()), diff)| (row, diff));
         if self.loops.is_empty() {
-            return rows.iter().map(change).collect();
+            return changes.collect();
         }
         let rested = self.overruns.is_empty();
         let said = self.unfinished();
@@ -138,23 +153,30 @@ impl Gate {
         }
         self.report(epoch, said);
         let rests = self.overruns.is_empty();
-        let mut changes = Vec::new();
+        let mut out = Vec::new();
         if rested && !rests {
-            changes.extend(self.held.iter().map(|(row, n)| (row.clone(), -n)));
+            out.extend(self.held.iter().map(|(row, n)| (row.clone(), -n)));
         }
-        for ((row, _), diff) in rows {
-            let count = self.held.entry(row.clone()).or_insert(0);
-            *count += diff;
-            if *count == 0 {
-                self.held.remove(row);
+        for (row, diff) in changes {
+            if rested && rests {
+                out.push((row.clone(), diff));
+            }
+            match self.held.entry(row) {
+                Entry::Occupied(mut held) => {
+                    *held.get_mut() += diff;
+                    if *held.get() == 0 {
+                        held.remove();
+                    }
+                }
+                Entry::Vacant(room) => {
+                    room.insert(diff);
+                }
             }
         }
-        match (rested, rests) {
-            (true, true) => changes.extend(rows.iter().map(change)),
-            (false, true) => changes.extend(self.held.iter().map(|(row, n)| (row.clone(), *n))),
-            (_, false) => {}
+        if !rested && rests {
+            out.extend(self.held.iter().map(|(row, n)| (row.clone(), *n)));
         }
-        changes
+        out
     }
 
     /// For each loop that does not rest the first row that still changes.

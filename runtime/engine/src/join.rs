@@ -129,7 +129,12 @@ impl JoinShape {
     }
 
     /// The same of packed rows.
-    fn push_rows(&self, pairs: &mut Pairs, [left, right]: [Option<&impl Packed>; 2], diff: i64) {
+    pub(crate) fn push_rows(
+        &self,
+        pairs: &mut Pairs,
+        [left, right]: [Option<&impl Packed>; 2],
+        diff: i64,
+    ) {
         let push_right = |pairs: &mut Pairs, left: Option<&[u8]>| match right {
             Some(right) => right.with_bytes(|right| self.push(pairs, left, Some(right), diff)),
             None => self.push(pairs, left, None, diff),

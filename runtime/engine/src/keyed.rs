@@ -74,6 +74,9 @@ pub(crate) fn pack_whole(types: Vec<Type>) -> PackValue {
 
 /// Some fields of the row as value.
 pub(crate) fn pack_fields<V: Packed>(fields: Vec<usize>, types: Vec<Type>) -> PackValue<V> {
+    if fields.is_empty() {
+        return pack_nothing();
+    }
     Box::new(move |batch, _| {
         if let [only] = fields.as_slice()
             && let Some(values) = pack_ints(&batch.columns[*only], &types)
@@ -92,8 +95,8 @@ pub(crate) fn pack_fields<V: Packed>(fields: Vec<usize>, types: Vec<Type>) -> Pa
 }
 
 /// No value.
-pub(crate) fn pack_nothing() -> PackValue {
-    Box::new(|batch, _| vec![PackedRow::new(); batch.len()])
+pub(crate) fn pack_nothing<V: Packed>() -> PackValue<V> {
+    Box::new(|batch, _| vec![V::default(); batch.len()])
 }
 
 /// One row of columns of `types`, packed.

@@ -21,6 +21,7 @@ mod source;
 mod mark;
 mod window;
 mod keyed;
+mod whole;
 mod deltas;
 mod stateful;
 mod open;

@@ -7,33 +7,33 @@
 //! whatever their depth, and the plain ones have a smaller one, so all of it is compiled twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
-use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::feedback::Handle;
 use timely::dataflow::operators::generic::operator::Operator as _;
 use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::operators::{Concat, Concatenate, ConnectLoop, Enter, Feedback, Leave};
 use timely::dataflow::{Scope, Stream};
 use timely::progress::PathSummary;
 
-use arqon_plan::{DataflowPlan, Join, LoopId, Operator, Step, StepId, Variable};
-use arqon_types::{ColumnBatch, PackedRow, Schema, Type, Value};
+use arqon_plan::{DataflowPlan, Join, JoinKind, LoopId, Operator, Step, StepId, Variable};
+use arqon_types::{PackedRow, Schema, Type, Value};
 
-use crate::arrangement::{self, reduce_distinct, reduce_groups, reduce_top};
+use crate::arrangement::{self, reduce_groups, reduce_top, render_distinct};
 use crate::asof::{AsofShape, pack_sides};
-use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment, Nested, Rounds, Single};
+use crate::batch::{Batch, Batches, KeyedRows, Moment, Nested, Rounds, Single, WholeRows};
 use crate::group::GroupShape;
 use crate::join::{JoinShape, pick};
-use crate::keyed::{KeyShape, PackValue, key_rows, pack_columns, pack_nothing};
+use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields};
 use crate::map::{count_through, render_map};
 use crate::narrow::NarrowPlan;
+use crate::packed::{Packed, is_word};
 use crate::recorder::Meter;
-use crate::source::push_packed;
+use crate::stats::Counts;
 use crate::top::TopShape;
+use crate::whole;
 
 /// What a loop finds around it.
 pub(crate) struct Surroundings<'scope, 'a> {
@@ -51,13 +51,19 @@ pub(crate) struct Surroundings<'scope, 'a> {
 
 /// What comes out of an outermost loop.
 pub(crate) struct Left<'scope> {
-    /// The rows, each as a key without value.
-    pub(crate) rows: KeyedRows<'scope>,
+    /// The rows, in the form that their types allow.
+    pub(crate) rows: Whole<'scope>,
     /// What still changed when the rounds of a variable were at their end: its [`overrun_key`],
     /// and the row.
     pub(crate) overruns: KeyedRows<'scope>,
     /// Ends within the loop that nothing outside hears of otherwise.
     pub(crate) ends: Vec<Ended<'scope>>,
+}
+
+/// Packed rows, as numbers where they are such.
+pub(crate) enum Whole<'scope> {
+    Words(WholeRows<'scope, u64, u64>),
+    Rows(WholeRows<'scope, u64>),
 }
 
 /// The end of a step within a loop; nobody reads what it carries.
@@ -110,6 +116,7 @@ fn render_rounds<'scope, T: Rounds>(
     outer.scoped::<T, _, _>("Loop", |inner| {
         let mut walk = Walk {
             scope: inner,
+            members,
             around,
             done: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -126,25 +133,32 @@ fn render_rounds<'scope, T: Rounds>(
             }
             walk.done.insert(id, rows);
         }
-        let rows = walk.whole(plan.steps[leave_idx].inputs[0]);
+        let last = plan.steps[leave_idx].inputs[0];
+        let rows = if is_word(&plan.steps[last.index()].schema.types()) {
+            Whole::Words(walk.whole(last).as_collection().leave(outer).inner)
+        } else {
+            Whole::Rows(walk.whole(last).as_collection().leave(outer).inner)
+        };
         let overruns = inner.concatenate(walk.overruns);
-        Left {
-            rows: rows.as_collection().leave(outer).inner,
-            overruns: overruns.as_collection().leave(outer).inner,
-            ends,
-        }
+        Left { rows, overruns: overruns.as_collection().leave(outer).inner, ends }
     })
 }
 
-/// A variable that has not been told yet what it becomes.
-struct Open<'inner, T: Rounds> {
-    handle: Handle<'inner, T, Vec<Keyed<T>>>,
-    start: KeyedRows<'inner, T>,
+/// A variable that has not been told yet what it becomes: tells it, and gives its overrun.
+type Open<'inner, T> = Box<dyn FnOnce(Next<'inner, T>) -> Option<KeyedRows<'inner, T>> + 'inner>;
+
+/// What a variable becomes.
+struct Next<'inner, T: Rounds> {
+    rows: Batches<'inner, T>,
+    /// Whether equal rows of a time have been added up.
+    is_reduced: bool,
 }
 
 /// The walk over the steps of a loop.
 struct Walk<'inner, 'scope, 'a, T: Rounds> {
     scope: Scope<'inner, T>,
+    /// The steps of the loop.
+    members: &'a [usize],
     around: &'a Surroundings<'scope, 'a>,
     /// Steps of the loop, and steps outside that have been brought in.
     done: BTreeMap<StepId, Batches<'inner, T>>,
@@ -166,19 +180,19 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
         self.done.entry(id).or_insert_with(|| enter((around.rows)(id), scope)).clone()
     }
 
-    fn key(
+    fn key<K: Packed, V: Packed>(
         &mut self,
         input: StepId,
         key: KeyShape,
-        value: PackValue,
+        value: PackValue<V>,
         meter: &Meter,
-    ) -> KeyedRows<'inner, T> {
+    ) -> KeyedRows<'inner, T, K, V> {
         key_rows(self.rows(input), self.schema(input), key, value, meter.clone())
     }
 
-    /// Each row as a key without value.
-    fn whole(&mut self, input: StepId) -> KeyedRows<'inner, T> {
-        pack(self.rows(input), self.schema(input).types())
+    /// The rows, packed.
+    fn whole<K: Packed>(&mut self, input: StepId) -> WholeRows<'inner, T, K> {
+        whole::pack(self.rows(input), self.schema(input).types(), None)
     }
 
     fn step(&mut self, idx: usize, step: &Step) -> Batches<'inner, T> {
@@ -205,11 +219,12 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
                 reduce_groups(rows, shape, types, meter)
             }
             Operator::Distinct => {
-                let meter = self.meter(idx);
-                let fields: Vec<usize> = (0..types.len()).collect();
-                let key = KeyShape::fields(&fields, &types);
-                let rows = self.key(step.inputs[0], key, pack_nothing(), &meter);
-                reduce_distinct(rows, types, meter)
+                let rows = self.rows(step.inputs[0]);
+                if is_word(&types) {
+                    render_distinct::<T, u64>(rows, types, self.meter(idx))
+                } else {
+                    render_distinct::<T, PackedRow>(rows, types, self.meter(idx))
+                }
             }
             Operator::Top(top) => {
                 let meter = self.meter(idx);
@@ -218,11 +233,15 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
                 let rows = self.key(step.inputs[0], key, shape.pack_value(), &meter);
                 reduce_top(rows, shape, types, meter)
             }
-            Operator::Variable(variable) => self.variable(idx, step, *variable),
+            Operator::Variable(variable) if is_word(&types) => {
+                self.variable::<u64>(idx, step, *variable)
+            }
+            Operator::Variable(variable) => self.variable::<PackedRow>(idx, step, *variable),
             Operator::Next(variable) => self.next(idx, step, *variable),
             Operator::Leave(of) => {
-                let rows = T::leave(self.whole(step.inputs[0]), self.level(*of));
-                unpack(rows, types, self.meter(idx))
+                let rows = self.whole::<PackedRow>(step.inputs[0]);
+                let rows = T::leave(rows, self.level(*of));
+                whole::unpack(rows, types, self.meter(idx), count_both)
             }
             Operator::Source(_)
             | Operator::Log(_)
@@ -252,6 +271,25 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
         let shape = JoinShape::new(join, &left, &right);
         let (left_key, right_key) = JoinShape::keys(join);
         let sides = [(left_fields.clone(), left.types()), (right_fields.clone(), right.types())];
+        let is_plain = join.asof.is_none() && shape.kind() == JoinKind::Inner;
+        let fits = |types: &[Type]| types.is_empty() || is_word(types);
+        if is_plain
+            && left_key.is_word()
+            && right_key.is_word()
+            && sides.iter().all(|(_, types)| fits(types))
+        {
+            let [left_value, right_value] =
+                sides.map(|(fields, types)| pack_fields::<u64>(fields, types));
+            let left = self.key::<u64, u64>(step.inputs[0], left_key, left_value, &meter);
+            let outside = step.inputs[1];
+            if !self.members.contains(&outside.index()) {
+                let (rows, schema) = ((self.around.rows)(outside), self.schema(outside));
+                let right = key_rows(rows, schema, right_key, right_value, meter.clone());
+                return arrangement::join_inner_outside(left, right, shape, meter);
+            }
+            let right = self.key(step.inputs[1], right_key, right_value, &meter);
+            return arrangement::join_inner(left, right, shape, meter);
+        }
         let [left_value, right_value] = pack_sides(join, sides);
         let left = self.key(step.inputs[0], left_key, left_value, &meter);
         let right = self.key(step.inputs[1], right_key, right_value, &meter);
@@ -266,56 +304,73 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
         self.around.narrow.plan.chain(id).count()
     }
 
-    fn variable(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, T> {
-        let start = self.whole(step.inputs[0]);
-        let (handle, again) = self.scope.feedback(T::one_more(self.level(variable.of)));
+    /// What changes from round to round goes back to the variable: differential dataflow's
+    /// `Variable`, with an end to the rounds.
+    fn variable<K: Packed>(
+        &mut self,
+        idx: usize,
+        step: &Step,
+        variable: Variable,
+    ) -> Batches<'inner, T> {
+        let types = step.schema.types();
+        let start = self.whole::<K>(step.inputs[0]);
+        let level = self.level(variable.of);
+        let (handle, again) = self.scope.feedback::<Vec<(K, T, i64)>>(T::one_more(level));
         let rows = start.clone().concat(again);
-        self.open.insert(variable, Open { handle, start });
-        unpack(rows, step.schema.types(), self.meter(idx))
+        let of = &self.around.narrow.plan.loops[variable.of.index()];
+        let (n_rounds, is_exact) = (of.rounds, of.exact);
+        let row_types = types.clone();
+        self.open.insert(
+            variable,
+            Box::new(move |next| {
+                let result = whole::pack(next.rows, row_types, None);
+                let minus = start.map(|(row, time, diff)| (row, time, -diff));
+                let changes = result.concat(minus);
+                // Then a row of the start cancels in the next round.
+                let changes = if next.is_reduced {
+                    changes
+                } else {
+                    changes.as_collection().consolidate().inner
+                };
+                let summary = T::one_more(level);
+                changes
+                    .clone()
+                    .flat_map(move |(row, time, diff)| {
+                        let later = summary.results_in(&time);
+                        let later = later.filter(|later| later.round(level) <= n_rounds)?;
+                        Some((row, later, diff))
+                    })
+                    .connect_loop(handle);
+                (!is_exact).then(|| {
+                    let key = overrun_key(variable);
+                    changes.flat_map(move |(row, time, diff)| {
+                        let is_over = n_rounds <= time.round(level);
+                        is_over.then(|| ((key.clone(), row.to_row()), time, diff))
+                    })
+                })
+            }),
+        );
+        whole::unpack(rows, types, self.meter(idx), count_both)
     }
 
-    /// Sends what changes from round to round back to the variable: differential dataflow's
-    /// `Variable`, with an end to the rounds.
+    /// Tells a variable what it becomes.
     fn next(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, T> {
-        let Open { handle, start } =
+        let become_next =
             self.open.remove(&variable).expect("a variable stands before what it becomes");
-        let next = count_through(self.rows(step.inputs[0]), self.meter(idx));
-        let result = pack(next.clone(), step.schema.types());
-        let minus = start.map(|(row, time, diff)| (row, time, -diff));
-        let changes = result.concat(minus);
-        // What is reduced is consolidated, and a row of the start cancels in the next round.
+        let rows = count_through(self.rows(step.inputs[0]), self.meter(idx));
         let is_reduced = matches!(
             self.around.narrow.plan.steps[step.inputs[0].index()].operator,
             Operator::Distinct | Operator::Group(_) | Operator::Top(_)
         );
-        let changes = if is_reduced {
-            changes
-        } else {
-            changes
-                .as_collection()
-                .arrange_by_key()
-                .as_collection(|key, value| (key.clone(), value.clone()))
-                .inner
-        };
-        let of = &self.around.narrow.plan.loops[variable.of.index()];
-        let (rounds, level) = (of.rounds, self.level(variable.of));
-        let round = move |time: &T| time.round(level);
-        let summary = T::one_more(level);
-        changes
-            .clone()
-            .flat_map(move |(row, time, diff)| {
-                let later = summary.results_in(&time).filter(|later| round(later) <= rounds)?;
-                Some((row, later, diff))
-            })
-            .connect_loop(handle);
-        if !of.exact {
-            let key = overrun_key(variable);
-            self.overruns.push(changes.flat_map(move |((row, _), time, diff)| {
-                (rounds <= round(&time)).then(|| ((key.clone(), row), time, diff))
-            }));
-        }
-        next
+        self.overruns.extend(become_next(Next { rows: rows.clone(), is_reduced }));
+        rows
     }
+}
+
+/// Rows that go through.
+fn count_both(counts: &mut Counts, diffs: &[i64]) {
+    counts.input.add_all(diffs);
+    counts.output.add_all(diffs);
 }
 
 /// Brings rows into a loop, where they are the same in every round.
@@ -336,49 +391,5 @@ fn enter<'inner, T: Rounds>(rows: Batches<'_>, scope: Scope<'inner, T>) -> Batch
 fn end<T: Moment>(rows: Batches<'_, T>) -> Stream<'_, T, Vec<()>> {
     rows.unary::<NoopBuilder<Vec<()>>, _, _, _>(Pipeline, "End", |_, _| {
         |input, _output| input.for_each(|_, _| {})
-    })
-}
-
-/// From columns to keys without values.
-fn pack<T: Moment>(rows: Batches<'_, T>, types: Vec<Type>) -> KeyedRows<'_, T> {
-    type Builder<T> = CapacityContainerBuilder<Vec<Keyed<T>>>;
-    rows.unary::<Builder<T>, _, _, _>(Pipeline, "Pack", move |_, _| {
-        move |input, output| {
-            input.for_each(|capability, batch| {
-                let Batch { time, rows } = std::mem::take(batch);
-                let capability = capability.delayed(&time, 0);
-                let packed = rows.diffs.iter().enumerate().map(|(row_idx, diff)| {
-                    let row = pack_columns(&rows.columns, &types, row_idx);
-                    ((row, PackedRow::new()), time.clone(), *diff)
-                });
-                output.session(&capability).give_iterator(packed);
-            });
-        }
-    })
-}
-
-/// From keys without values to columns.
-fn unpack<T: Moment>(rows: KeyedRows<'_, T>, types: Vec<Type>, meter: Meter) -> Batches<'_, T> {
-    rows.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Round", move |_, _| {
-        move |input, output| {
-            input.for_each(|capability, rows| {
-                let mut batches: BTreeMap<T, ColumnBatch> = BTreeMap::new();
-                for ((row, _), time, diff) in rows.drain(..) {
-                    let batch = batches.entry(time).or_insert_with(|| ColumnBatch::empty(&types));
-                    push_packed(batch, &row, &types, diff);
-                }
-                for (time, batch) in batches {
-                    meter.count(time.epoch(), |counts| {
-                        counts.input.add_all(&batch.diffs);
-                        counts.output.add_all(&batch.diffs);
-                        counts.touched += batch.len() as u64;
-                    });
-                    let capability = capability.delayed(&time, 0);
-                    output
-                        .session_with_builder(&capability)
-                        .give_container(&mut Batch { time, rows: Rc::new(batch) });
-                }
-            });
-        }
     })
 }

@@ -114,6 +114,31 @@ impl Packed for u64 {
     }
 }
 
+/// Nothing, beside rows that stand for themselves.
+impl Packed for () {
+    type Few = [(Self, i64); 1];
+
+    fn to_row(&self) -> PackedRow {
+        PackedRow::new()
+    }
+
+    fn from_row(row: PackedRow) -> Self {
+        debug_assert_eq!(row.len(), 0, "only rows without bytes are nothing");
+    }
+
+    fn with_bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
+        read(&[])
+    }
+
+    fn n_shared(&self, _other: &Self, _n_max: usize) -> usize {
+        0
+    }
+
+    fn digits(&self, _start: usize) -> u64 {
+        0
+    }
+}
+
 /// Bytes of a number.
 pub(crate) const WORD_BYTES: usize = 8;
 

@@ -19,8 +19,8 @@ use arqon_types::{PackedRow, TopicName, Type};
 
 use crate::along::OverShape;
 use crate::arrangement::{
-    self, reduce_distinct, reduce_groups, reduce_latest, reduce_over, reduce_sessions, reduce_top,
-    reduce_unique,
+    self, reduce_groups, reduce_latest, reduce_over, reduce_sessions, reduce_top, reduce_unique,
+    render_distinct,
 };
 use crate::asof::{AsofLogic, AsofShape, pack_sides};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
@@ -33,7 +33,7 @@ use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
-use crate::looped::{Ended, Surroundings, members, overrun_key, render_loop};
+use crate::looped::{Ended, Surroundings, Whole, members, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
 use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
@@ -346,7 +346,11 @@ impl<'scope> Walk<'scope, '_> {
         }
         let meter = self.meters(idx).swap_remove(0);
         let bounded = self.bounded(steps, &meter);
-        render_gate(left.rows, left.overruns, bounded, step.schema.types(), meter)
+        let types = step.schema.types();
+        match left.rows {
+            Whole::Words(rows) => render_gate(rows, left.overruns, bounded, types, meter),
+            Whole::Rows(rows) => render_gate(rows, left.overruns, bounded, types, meter),
+        }
     }
 
     /// The loops among these steps that may run out of rounds, and what is said then.
@@ -432,12 +436,13 @@ impl<'scope> Walk<'scope, '_> {
                 let fields: Vec<usize> = (0..types.len()).collect();
                 let key = KeyShape::fields(&fields, &types);
                 let open = self.open_keys(idx, &key);
-                let rows = self.key(step, 0, key, pack_nothing(), &only_meter());
                 match self.backend {
                     Backend::Arrangements => {
-                        reduce_distinct(rows, step.schema.types(), only_meter())
+                        let rows = self.rows(step.inputs[0]);
+                        render_distinct::<u64, PackedRow>(rows, types, only_meter())
                     }
                     Backend::Hash => {
+                        let rows = self.key(step, 0, key, pack_nothing(), &only_meter());
                         let logic = DistinctLogic::new(open);
                         self.stateful(idx, "Distinct", [rows], logic, only_meter())
                     }

@@ -17,6 +17,7 @@ use arqon_types::{
 
 use crate::forget::{Ages, Forgetting};
 use crate::memory::{signed, table_bytes};
+use crate::packed::Packed;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::stats::Counts;
 
@@ -834,10 +835,11 @@ fn entry_bytes(key: &PackedRow, row: Option<&PackedRow>) -> i64 {
 }
 
 /// Appends a packed row of `types`.
-pub(crate) fn push_packed(batch: &mut ColumnBatch, row: &PackedRow, types: &[Type], diff: i64) {
-    let mut bytes = row.as_bytes();
-    for (column, ty) in batch.columns.iter_mut().zip(types) {
-        column.push_packed(&mut bytes, ty);
-    }
+pub(crate) fn push_packed(batch: &mut ColumnBatch, row: &impl Packed, types: &[Type], diff: i64) {
+    row.with_bytes(|mut bytes| {
+        for (column, ty) in batch.columns.iter_mut().zip(types) {
+            column.push_packed(&mut bytes, ty);
+        }
+    });
     batch.diffs.push(diff);
 }
