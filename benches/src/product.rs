@@ -313,7 +313,11 @@ impl Running {
         let compiled = compile(&text, "bench.yaml", &Options::default());
         let plan = compiled.dataflow.expect("the bench's circuit compiles");
         let (sender, outputs) = channel();
-        let options = EngineOptions { n_workers: size.n_workers, backend: build.backend };
+        let options = EngineOptions {
+            n_workers: size.n_workers,
+            backend: build.backend,
+            ..EngineOptions::default()
+        };
         let dataflow = Dataflow::start(plan, options, move |output| {
             let _ = sender.send(output);
         })

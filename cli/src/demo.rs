@@ -72,7 +72,11 @@ pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, 
     let collector = Collector::default();
     let edge = edge::options(None, &Config::default())?;
     let workers = n_workers(arguments.workers.map(usize::from));
-    let engine = EngineOptions { n_workers: workers, backend: BackendChoice::Auto };
+    let engine = EngineOptions {
+        n_workers: workers,
+        backend: BackendChoice::Auto,
+        ..EngineOptions::default()
+    };
     let mut host = Host::start(plan.clone(), engine, Some(edge), (&collector, None, Idle::Rest))?;
     let (url, token) = host
         .address()

@@ -170,7 +170,11 @@ fn run_examples(
         time = example.time.unwrap_or(time);
         (time, example.send.iter().map(input).collect())
     });
-    play_at(plan, EngineOptions { n_workers, backend: BackendChoice::Auto }, epochs.collect())
+    play_at(
+        plan,
+        EngineOptions { n_workers, backend: BackendChoice::Auto, ..EngineOptions::default() },
+        epochs.collect(),
+    )
 }
 
 /// Questions that no mock answered.

@@ -15,8 +15,9 @@ pub(crate) mod summary;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use arqon_engine::{EngineOptions, FEEDBACK_EPOCHS_MAX, TopicInput};
+use arqon_engine::{EngineOptions, FEEDBACK_EPOCHS_MAX, Keep, TopicInput, columns_kept};
 use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
+use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_server::{EpochClock, Idle};
 use arqon_types::{Edge, TopicName};
 
@@ -53,19 +54,25 @@ pub(crate) fn run(
     let outputs = bindings::outputs(&plan, &arguments.output, arguments.kind)?;
     let writes_stdout = outputs.iter().any(|output| output.location.is_standard_stream());
     let mut inputs = open_inputs(inputs, arguments.ignore_extra)?;
+    let has_edge = plan.topics.iter().any(|topic| topic.edge != Edge::None);
+    // Who waits for clients goes on while nothing comes; files have their epochs at any speed.
+    let stays = has_edge && !arguments.until_idle;
+    // No circuit takes the place of one that ends with its files, so it keeps what it reads alone.
+    let keep = if stays { Keep::Rows } else { Keep::Read };
+    if keep == Keep::Read {
+        read_what_is_kept(&mut inputs, &plan);
+    }
     let collector = Collector::new(create_outputs(outputs)?);
     let signals = Signals::listen()?;
 
     let closes_windows = plan.closes_windows();
-    let has_edge = plan.topics.iter().any(|topic| topic.edge != Edge::None);
     let config = edge::config(arguments.config.as_deref())?;
     let edge = has_edge.then(|| edge::options(arguments.listen, &config)).transpose()?;
     let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
-    let engine = EngineOptions { n_workers: n_workers(workers), backend: arguments.backend.into() };
     let times = arguments.times.as_deref().map(Times::open).transpose()?;
     let clock = times.map(|times| Box::new(times) as Box<dyn EpochClock>);
-    // Who waits for clients goes on while nothing comes; files have their epochs at any speed.
-    let stays = has_edge && !arguments.until_idle;
+    let n_workers = n_workers(workers);
+    let engine = EngineOptions { n_workers, backend: arguments.backend.into(), keep };
     let idle = if stays { Idle::Tick } else { Idle::Rest };
     let host = Host::start(plan, engine, edge, (&collector, clock, idle))?;
     if let Some((ws, token)) = host.address() {
@@ -157,6 +164,21 @@ fn open_inputs(
             })
         })
         .collect()
+}
+
+/// Leaves columns in their files that neither a step reads nor a client can.
+fn read_what_is_kept(inputs: &mut [OpenInput], plan: &DataflowPlan) {
+    let kept = columns_kept(plan);
+    for OpenInput { topic, file } in inputs {
+        let is_closed = |topic: &TopicPlan| match topic.edge {
+            Edge::None | Edge::In => true,
+            Edge::Out | Edge::Both => false,
+        };
+        let plan = plan.topics.iter().find(|plan| plan.name == *topic);
+        if let Some(fields) = kept.get(topic).filter(|_| plan.is_some_and(is_closed)) {
+            file.read_only(fields);
+        }
+    }
 }
 
 fn create_outputs(bindings: Vec<OutputBinding>) -> Result<Vec<(TopicName, OutputFile)>, Failure> {

@@ -34,7 +34,9 @@ pub(crate) fn serve(
     let signals = Signals::listen()?;
     let config = edge::config(arguments.config.as_deref())?;
     let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
-    let engine = EngineOptions { n_workers: n_workers(workers), backend: arguments.backend.into() };
+    let n_workers = n_workers(workers);
+    let backend = arguments.backend.into();
+    let engine = EngineOptions { n_workers, backend, ..EngineOptions::default() };
     let edge = Some(edge::options(arguments.listen, &config)?);
     let options = ServerOptions { engine, edge, clock: None, idle: Idle::Tick };
     let server = Server::open(options).map_err(|error| {

@@ -17,7 +17,7 @@ use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
 use crate::forget::holds_the_past;
 use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
-use crate::narrow::narrow;
+use crate::narrow::{Keep, NarrowPlan, narrow};
 use crate::render::{BackendChoice, Counters};
 use crate::shared::{Shared, panic_text};
 use crate::source::{Changes, Divider, HeldRow, Part, Reading, push_packed};
@@ -30,11 +30,13 @@ pub struct EngineOptions {
     pub n_workers: usize,
     /// What the stateful steps are made of.
     pub backend: BackendChoice,
+    /// What is kept of the rows of input topics.
+    pub keep: Keep,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { n_workers: 1, backend: BackendChoice::Auto }
+        Self { n_workers: 1, backend: BackendChoice::Auto, keep: Keep::Rows }
     }
 }
 
@@ -153,6 +155,7 @@ impl Held {
 #[derive(Debug)]
 pub struct Dataflow {
     plan: Arc<DataflowPlan>,
+    narrowed: Arc<NarrowPlan>,
     is_input: Vec<bool>,
     shared: Arc<Shared>,
     feeder: Mutex<Option<Feeder>>,
@@ -243,7 +246,7 @@ impl Dataflow {
         if options.n_workers == 0 {
             return Err(StartError::NoWorker);
         }
-        let prepared = catch_unwind(|| (narrow(&plan), Counters::new(&plan)));
+        let prepared = catch_unwind(|| (narrow(&plan, options.keep), Counters::new(&plan)));
         let (narrowed, counters) =
             prepared.map_err(|payload| StartError::Build(panic_text(payload.as_ref())))?;
         let (narrowed, plan) = (Arc::new(narrowed), Arc::new(plan));
@@ -254,10 +257,10 @@ impl Dataflow {
         let divider = |topic: &TopicPlan| {
             Divider::new(topic, Reading::of(&plan, &topic.name), options.n_workers)
         };
-        let dividers = plan.topics.iter().map(divider).collect();
+        let dividers = narrowed.plan.topics.iter().map(divider).collect();
 
         let plan_clock = plan.lets_go_by_arrival().then_some(NO_MARK);
-        let markers = plan.topics.iter().map(Marker::new).collect();
+        let markers = narrowed.plan.topics.iter().map(Marker::new).collect();
         let arrivals = plan.topics.iter().map(|topic| topic.arrival).collect();
 
         let (sizes_in, sizes) = channel();
@@ -311,6 +314,7 @@ impl Dataflow {
         let n_ready = ready.iter().take(options.n_workers).count();
         let dataflow = Self {
             plan,
+            narrowed,
             is_input,
             shared,
             feeder: Mutex::new(Some(Feeder {
@@ -351,7 +355,13 @@ impl Dataflow {
             if let Some(idx) = misfit(&self.plan.topics[at], &changes) {
                 return Err(FeedError::Misfit { topic, idx });
             }
-            topics.push((at, changes));
+            topics.push((
+                at,
+                match &self.narrowed.topics[at] {
+                    Some(kept) => changes.narrowed(kept),
+                    None => changes,
+                },
+            ));
         }
         let mut feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
         let feeder = feeder.as_mut().expect("the feeder is there until the dataflow is dropped");
@@ -427,9 +437,14 @@ impl Dataflow {
     /// often as it is there. Events are held by no topic, nor is what a topic retains by its size,
     /// or by when it came where nobody knows that.
     ///
+    /// # Panics
+    /// If the dataflow keeps only what it reads of a topic.
+    ///
     /// # Errors
     /// If the dataflow has stopped.
     pub fn held(&self) -> Result<Vec<Held>, FeedError> {
+        let is_whole = self.narrowed.topics.iter().all(Option::is_none);
+        assert!(is_whole, "rows are told where they are kept whole");
         let feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
         let feeder = feeder.as_ref().expect("the feeder is there until the dataflow is dropped");
         let (reply, answers) = channel();

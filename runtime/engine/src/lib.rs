@@ -57,6 +57,7 @@ pub use dataflow::{
     Dataflow, EngineOptions, EpochInput, FeedError, FinishError, Held, StartError, TopicInput,
 };
 pub use feedback::{FEEDBACK_EPOCHS_MAX, Feedback};
+pub use narrow::{Keep, columns_kept};
 pub use render::BackendChoice;
 pub use source::Changes;
 pub use stats::{Count, CounterKind, Counts, EpochStats, NodeCounts};

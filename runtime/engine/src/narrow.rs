@@ -1,28 +1,44 @@
-//! Joins keep only what is read after them: a plan without the columns that nobody needs.
+//! Joins keep only what is read after them, and where the host allows it so do input topics: a plan
+//! without the columns that nobody needs.
 //!
 //! A join holds whole rows of both sides, and often few of their fields are ever looked at again.
 //! Needs go backward from the outputs; then the plan is rewritten forward. Rows stay as they are
 //! at sources, at outputs and before every step whose meaning is about whole rows (`distinct`,
 //! `top`, unique keys, unions, routes, loops); expressions that may fail stay too, since their
 //! errors are part of the answer. What changes is the text of error rows in the steps after a
-//! join: it shows the fields that are left.
+//! join: it shows the fields that are left. So it is with what follows a narrowed topic; a topic
+//! whose rows are shown by a condition that may fail keeps all of its fields.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arqon_operators::{Aggregate, Expr, ExprKind};
-use arqon_plan::{Asof, DataflowPlan, Group, Join, JoinOutput, Map, Operator, StageKind, StepId};
-use arqon_types::{Field, Schema, Type};
+use arqon_plan::{
+    Asof, DataflowPlan, Group, Join, JoinOutput, Map, Operator, StageKind, Step, StepId, TopicPlan,
+};
+use arqon_types::{Discipline, Field, Schema, TopicName, Type};
 
-use crate::needs::{Needs, children_mut, kept_needs, needs, stays};
+use crate::needs::{Needs, can_fail, children_mut, kept_needs, needs, stays};
 
-/// A plan whose joins keep little.
+/// What is kept of the rows of input topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// Whole rows, so that a circuit that takes the place of this one can have them.
+    #[default]
+    Rows,
+    /// The columns that this circuit reads.
+    Read,
+}
+
+/// A plan whose joins and topics keep little.
 #[derive(Debug, Clone)]
 pub(crate) struct NarrowPlan {
     /// The rewritten plan: expressions and schemas speak of the columns that are left.
     pub(crate) plan: DataflowPlan,
     /// For each join the columns of the left and of the right input that it keeps.
     pub(crate) joins: BTreeMap<StepId, [Vec<usize>; 2]>,
+    /// For each topic, by place in the plan, the columns that it keeps; all where none are named.
+    pub(crate) topics: Vec<Option<Vec<usize>>>,
 }
 
 /// What became of a column.
@@ -37,9 +53,19 @@ struct Slot {
 type Layout = Vec<Option<Slot>>;
 
 /// Rewrites a verified plan.
-pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
+pub(crate) fn narrow(plan: &DataflowPlan, keep: Keep) -> NarrowPlan {
     let stage_needs = needs(plan);
-    let mut narrowed = NarrowPlan { plan: plan.clone(), joins: BTreeMap::new() };
+    let topics: Vec<Option<Vec<usize>>> = plan
+        .topics
+        .iter()
+        .map(|topic| kept_columns(plan, topic, &stage_needs).filter(|_| keep == Keep::Read))
+        .collect();
+    let mut narrowed = NarrowPlan { plan: plan.clone(), joins: BTreeMap::new(), topics };
+    for (topic, kept) in narrowed.plan.topics.iter_mut().zip(&narrowed.topics) {
+        if let Some(kept) = kept {
+            narrow_topic(topic, kept);
+        }
+    }
     let mut layouts: Vec<Layout> = Vec::new();
     for (idx, step) in plan.steps.iter().enumerate() {
         let inputs: Vec<Read<'_>> = step
@@ -69,8 +95,14 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
                 step.schema.clone(),
                 identity(&step.schema),
             ),
-            Operator::Source(_)
-            | Operator::Errors(_)
+            Operator::Source(name) => match narrowed.kept(name) {
+                Some(kept) => {
+                    let (schema, layout) = narrow_source(&step.schema, kept);
+                    (step.operator.clone(), Arc::new(schema), layout)
+                }
+                None => (step.operator.clone(), step.schema.clone(), identity(&step.schema)),
+            },
+            Operator::Errors(_)
             | Operator::Log(_)
             | Operator::Union
             | Operator::Route(_)
@@ -98,6 +130,78 @@ pub(crate) fn narrow(plan: &DataflowPlan) -> NarrowPlan {
         layouts.push(layout);
     }
     narrowed
+}
+
+/// The columns that a dataflow with [`Keep::Read`] keeps of each topic that it does not keep whole.
+pub fn columns_kept(plan: &DataflowPlan) -> BTreeMap<TopicName, Vec<usize>> {
+    let needs = needs(plan);
+    let kept = |topic: &TopicPlan| Some((topic.name.clone(), kept_columns(plan, topic, &needs)?));
+    plan.topics.iter().filter_map(kept).collect()
+}
+
+impl NarrowPlan {
+    /// The columns that a topic keeps, if not all.
+    fn kept(&self, name: &TopicName) -> Option<&Vec<usize>> {
+        let at = self.plan.topics.iter().position(|topic| topic.name == *name)?;
+        self.topics[at].as_ref()
+    }
+}
+
+/// Which columns of a topic are kept; none if all are, or if its rows are seen whole.
+fn kept_columns(
+    plan: &DataflowPlan,
+    topic: &TopicPlan,
+    needs: &[Vec<Needs>],
+) -> Option<Vec<usize>> {
+    let is_alone = matches!(topic.discipline, Discipline::Full | Discipline::Events)
+        && topic.lateness.is_none()
+        && !topic.arrival
+        && !plan.has_log(&topic.name)
+        && plan.ends().all(|(name, _)| *name != topic.name);
+    let mut read = vec![false; topic.schema.fields.len()];
+    topic.key.iter().chain(&topic.time).for_each(|at| read[*at] = true);
+    for (idx, step) in plan.steps.iter().enumerate() {
+        if step.operator.source() != Some(&topic.name) {
+            continue;
+        }
+        let mut readers =
+            plan.steps.iter().filter(|reader| reader.inputs.contains(&StepId::at(idx)));
+        if !is_alone || readers.any(shows_rows) {
+            return None;
+        }
+        for (read, need) in read.iter_mut().zip(&needs[idx][0]) {
+            *read |= !need.is_none();
+        }
+    }
+    let kept: Vec<usize> = (0..read.len()).filter(|at| read[*at]).collect();
+    (!kept.is_empty() && kept.len() < read.len()).then_some(kept)
+}
+
+/// Whether error rows of a step show its input as it came, though little of it is read.
+fn shows_rows(step: &Step) -> bool {
+    let Operator::Map(map) = &step.operator else { return false };
+    map.stages.iter().any(|stage| match &stage.kind {
+        StageKind::Filter(condition) => can_fail(condition),
+        StageKind::Project(exprs) => exprs.iter().any(can_fail),
+        StageKind::Unnest(list) => can_fail(list),
+    })
+}
+
+fn narrow_topic(topic: &mut TopicPlan, kept: &[usize]) {
+    let place =
+        |old: &usize| kept.iter().position(|at| at == old).expect("keys and event times are kept");
+    topic.key = topic.key.iter().map(place).collect();
+    topic.time = topic.time.as_ref().map(place);
+    topic.schema.fields = kept.iter().map(|at| topic.schema.fields[*at].clone()).collect();
+}
+
+fn narrow_source(schema: &Schema, kept: &[usize]) -> (Schema, Layout) {
+    let mut layout: Layout = vec![None; schema.fields.len()];
+    for (at, old) in kept.iter().enumerate() {
+        layout[*old] = Some(Slot { at, fields: None });
+    }
+    let fields = kept.iter().map(|at| schema.fields[*at].clone()).collect();
+    (Schema::new(Arc::clone(&schema.name), fields), layout)
 }
 
 fn identity(schema: &Schema) -> Layout {

@@ -150,7 +150,12 @@ fn map_needs(map: &Map, n_columns: usize, output: Needs) -> (Needs, Vec<Needs>) 
 
 /// Whether a projected expression stays: it is read, or it may fail.
 pub(crate) fn stays(expr: &Expr, need: &Need) -> bool {
-    !need.is_none() || Program::new(expr).can_fail()
+    !need.is_none() || can_fail(expr)
+}
+
+/// Whether there may be a row for which the expression has no value.
+pub(crate) fn can_fail(expr: &Expr) -> bool {
+    Program::new(expr).can_fail()
 }
 
 /// What a join keeps of each side: what is read of its output and by its residual.
@@ -176,7 +181,7 @@ pub(crate) fn kept_needs(join: &Join, n_left: usize, n_right: usize, output: &Ne
         }
     }
     if let Some(residual) = &join.residual {
-        if Program::new(residual).can_fail() {
+        if can_fail(residual) {
             // Its error rows show the pair as it came.
             pair.fill(Need::Whole);
         }

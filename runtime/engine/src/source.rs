@@ -7,6 +7,7 @@
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::FixedState;
+use hashbrown::hash_map::Entry;
 
 use arqon_operators::Place;
 use arqon_plan::{ARRIVAL, DataflowPlan, TopicPlan};
@@ -45,6 +46,31 @@ impl Changes {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The same without columns that are not kept; keys stay as they are.
+    pub(crate) fn narrowed(self, kept: &[usize]) -> Self {
+        let narrow = |row: &Row| -> Row { kept.iter().map(|at| row[*at].clone()).collect() };
+        match self {
+            Self::Rows(changes) => Self::Rows(
+                changes
+                    .into_iter()
+                    .map(|change| match change {
+                        Change::Insert(row) => Change::Insert(narrow(&row)),
+                        Change::Upsert(row) => Change::Upsert(narrow(&row)),
+                        Change::Diff { row, diff } => Change::Diff { row: narrow(&row), diff },
+                        Change::Delete(key) => Change::Delete(key),
+                    })
+                    .collect(),
+            ),
+            Self::Columns(ColumnBatch { columns, diffs }) => {
+                // Kept columns are in order, so each is met in turn.
+                let mut kept = kept.iter().peekable();
+                let columns = (0..).zip(columns).filter(|(at, _)| kept.next_if_eq(&at).is_some());
+                Self::Columns(ColumnBatch { columns: columns.map(|it| it.1).collect(), diffs })
+            }
+            Self::Errors(errors) => Self::Errors(errors),
+        }
     }
 
     /// The same, each row with the time of its epoch as a last field.
@@ -413,6 +439,8 @@ struct Touched {
     marked: Vec<Marked>,
     /// Where the log is read: every change with its place, one that says the same again too.
     log: Vec<(Marked, i64)>,
+    /// Rows of keys that were not there before and came once so far; nothing else was touched.
+    new: Vec<ColumnBatch>,
 }
 
 /// A row, how it changes, and the mark of the change.
@@ -484,7 +512,7 @@ impl Source {
                 Changes::Errors(errors) => self.pass_errors(epoch, errors),
                 Changes::Columns(batch) => match self.topic.discipline {
                     Discipline::Full => {
-                        self.upsert_columns(&batch, (&places, &marks), now, &mut touched);
+                        self.upsert_columns(batch, (&places, &marks), now, &mut touched);
                     }
                     Discipline::Events | Discipline::Delta => {
                         self.insert_columns(&batch);
@@ -503,6 +531,10 @@ impl Source {
         }
         batches.push(single);
         batches.push(self.logged(&touched.log));
+        for rows in std::mem::take(&mut touched.new) {
+            self.counts.held += signed(rows.len());
+            batches.push(Fed::new(ReadAs::Rows, rows, Places::Each(Vec::new()), Vec::new()));
+        }
         batches.push(self.settle(touched));
         batches.retain(|batch| !batch.rows.is_empty());
         if self.topic.lateness.is_some() {
@@ -600,14 +632,24 @@ impl Source {
 
     fn upsert_columns(
         &mut self,
-        batch: &ColumnBatch,
+        batch: ColumnBatch,
         (places, marks): (&Places, &[i64]),
         now: i64,
         touched: &mut Touched,
     ) {
-        for row_idx in 0..batch.len() {
-            let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
-            let row = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
+        let mut n_new = 0;
+        let is_plain = marks.is_empty() && self.reading == Reading::Rows && self.ages.is_none();
+        if is_plain && touched.before.is_empty() {
+            n_new = self.insert_new(&batch);
+            if n_new == batch.len() {
+                touched.new.push(batch);
+                return;
+            }
+            self.touch(&batch, n_new, touched);
+        }
+        for row_idx in n_new..batch.len() {
+            let key = pack_cells(&batch, row_idx, self.topic.key.iter().copied(), &self.types);
+            let row = pack_cells(&batch, row_idx, 0..self.types.len(), &self.types);
             let moment = match self.forgetting {
                 Forgetting::Never | Forgetting::Arrival(_) => now,
                 Forgetting::Marked { field, .. } => match &batch.columns[field] {
@@ -620,6 +662,37 @@ impl Source {
         }
     }
 
+    /// Inserts rows up to the first whose key is there already; says how many.
+    fn insert_new(&mut self, batch: &ColumnBatch) -> usize {
+        let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
+        let mut n_new = 0;
+        for row_idx in 0..batch.len() {
+            let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
+            let Entry::Vacant(place) = rows.entry(key) else { break };
+            let row = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
+            self.heap_bytes += entry_bytes(place.key(), Some(&row));
+            place.insert(row);
+            n_new += 1;
+        }
+        self.counts.input.add_all(&batch.diffs[..n_new]);
+        self.counts.touched += n_new as u64;
+        n_new
+    }
+
+    /// Makes the keys that were new in this epoch, and those of the first rows of a batch, touched
+    /// ones: from now on they may come again.
+    fn touch(&self, batch: &ColumnBatch, n_rows: usize, touched: &mut Touched) {
+        let new = std::mem::take(&mut touched.new);
+        let batches = new.iter().map(|batch| (batch, batch.len())).chain([(batch, n_rows)]);
+        for (batch, n_rows) in batches {
+            for row_idx in 0..n_rows {
+                let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
+                touched.place.insert(key.clone(), touched.before.len());
+                touched.before.push((key, None));
+            }
+        }
+    }
+
     fn upsert_rows(
         &mut self,
         epoch: u64,
@@ -627,6 +700,7 @@ impl Source {
         (places, marks, now): (&Places, &[i64], i64),
         touched: &mut Touched,
     ) {
+        self.touch(&ColumnBatch::empty(&self.types), 0, touched);
         for (idx, change) in changes.into_iter().enumerate() {
             let (place, mark) = (places.at(idx), marks.get(idx).copied());
             let mut at = Standing { place, mark, moment: now };

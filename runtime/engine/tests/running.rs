@@ -108,6 +108,84 @@ fn the_last_upsert_of_a_key_in_an_epoch_counts() {
     }
 }
 
+/// The same upserts as columns and one by one, in epochs of one and of several batches: keys that are
+/// new, that come twice, that were there before, in any order.
+#[test]
+fn upserts_as_columns_are_upserts() {
+    let plan = copy_plan(Discipline::Full, &[0]);
+    let mut state = 7_u64;
+    let mut next = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        i64::try_from((state >> 33) % below).unwrap()
+    };
+    for round in 0..60 {
+        let n_keys = [4, 40, 4_000][round % 3];
+        let batches: Vec<Vec<Vec<(i64, i64)>>> = (0..5)
+            .map(|_| {
+                let mut batch = || (0..next(6)).map(|_| (next(n_keys), next(3))).collect();
+                (0..=round % 3).map(|_| batch()).collect()
+            })
+            .collect();
+        let inputs = |changes: fn(&[(i64, i64)]) -> Changes| {
+            let input = |rows: &Vec<(i64, i64)>| TopicInput {
+                topic: topic_name("in"),
+                changes: changes(rows),
+            };
+            epochs(batches.iter().map(|epoch| epoch.iter().map(input).collect()).collect())
+        };
+        let one_by_one = inputs(|rows| {
+            Changes::Rows(rows.iter().map(|(id, v)| Change::Upsert(pair(*id, *v))).collect())
+        });
+        let columns = inputs(|rows| {
+            let mut batch = ColumnBatch::empty(&pair_schema().types());
+            for (id, v) in rows {
+                batch.push(&pair(*id, *v), 1);
+            }
+            Changes::Columns(batch)
+        });
+        for n_workers in [1, 2] {
+            let run = |inputs: &[EpochInput]| {
+                let outputs = run(&plan, n_workers, BackendChoice::Auto, inputs);
+                let told = outputs.into_iter().map(|output| {
+                    let counts = output.stats.nodes[0].counts;
+                    (output.deltas, counts.input, counts.output, counts.held, counts.ignored)
+                });
+                told.collect::<Vec<_>>()
+            };
+            assert_eq!(run(&columns), run(&one_by_one), "round {round}, {n_workers} workers");
+        }
+    }
+}
+
+/// A topic that keeps only what is read answers alike; a row that changes in what is not read does
+/// not change.
+#[test]
+fn what_nobody_reads_is_not_kept() {
+    let mut plan = PlanBuilder::new();
+    let source = plan.source(topic("in", &pair_schema(), Discipline::Full, &[0]));
+    let group = Group {
+        keys: Vec::new(),
+        aggregates: vec![aggregate(AggregateFunction::Count, &[], Type::Int64)],
+    };
+    let step = plan.step("n", Operator::Group(group), &[source], schema(&[("n", Type::Int64)]));
+    plan.output("out", step);
+    let plan = plan.build();
+    let upsert = |id, v| Change::Upsert(pair(id, v));
+    let inputs = epochs(vec![
+        vec![rows_input("in", vec![upsert(1, 1), upsert(2, 2)])],
+        vec![rows_input("in", vec![upsert(1, 5)])],
+        vec![rows_input("in", vec![Change::Delete(row(&[int(1)]))])],
+    ]);
+    // Two workers keep only what is read.
+    for (n_workers, n_changed) in [(1, [2, 2, 1]), (2, [2, 0, 1])] {
+        let outputs = run(&plan, n_workers, BackendChoice::Auto, &inputs);
+        let counts = outputs.iter().map(|output| output.stats.nodes[0].counts.output.changes);
+        assert_eq!(counts.collect::<Vec<_>>(), n_changed);
+        let last = outputs[2].deltas[0].updates.iter().find(|update| update.diff > 0).unwrap();
+        assert_eq!(last.row, row(&[int(1)]));
+    }
+}
+
 #[test]
 fn a_retraction_of_an_unknown_row_is_an_error_row_and_changes_nothing() {
     let plan = copy_plan(Discipline::Delta, &[]);
@@ -312,7 +390,8 @@ fn what_does_not_fit_is_refused_and_nothing_of_it_is_taken() {
 
 #[test]
 fn a_dataflow_needs_a_worker() {
-    let options = EngineOptions { n_workers: 0, backend: BackendChoice::Auto };
+    let options =
+        EngineOptions { n_workers: 0, backend: BackendChoice::Auto, ..EngineOptions::default() };
     let started = Dataflow::start(copy_plan(Discipline::Events, &[]), options, |_| {});
     assert_eq!(started.map(|_| ()).unwrap_err(), StartError::NoWorker);
 }
@@ -333,7 +412,11 @@ fn within_a_minute(scenario: impl FnOnce() + Send + 'static) {
 fn a_panic_in_a_worker_stops_the_dataflow_and_says_why() {
     for n_workers in [1, 2, 4] {
         within_a_minute(move || {
-            let options = EngineOptions { n_workers, backend: BackendChoice::Auto };
+            let options = EngineOptions {
+                n_workers,
+                backend: BackendChoice::Auto,
+                ..EngineOptions::default()
+            };
             let dataflow = Dataflow::start(broken_plan(), options, |_| {}).unwrap();
             // One row: one worker fails, the others wait for it.
             let mut outcome = Ok(());
@@ -377,7 +460,7 @@ fn more_copies_of_a_row_than_can_be_counted_stop_the_dataflow() {
     for backend in [BackendChoice::Hash, BackendChoice::Arrangements] {
         let plan = plan.clone();
         within_a_minute(move || {
-            let options = EngineOptions { n_workers: 1, backend };
+            let options = EngineOptions { n_workers: 1, backend, ..EngineOptions::default() };
             let dataflow = Dataflow::start(plan, options, |_| {}).unwrap();
             let copies = vec![Change::Diff { row: pair(1, 1), diff: i64::from(i32::MAX) }];
             let input =
@@ -404,7 +487,11 @@ fn a_plan_that_breaks_its_invariants_does_not_start() {
 #[test]
 fn a_dataflow_that_failed_can_be_dropped() {
     within_a_minute(|| {
-        let options = EngineOptions { n_workers: 2, backend: BackendChoice::Auto };
+        let options = EngineOptions {
+            n_workers: 2,
+            backend: BackendChoice::Auto,
+            ..EngineOptions::default()
+        };
         let dataflow = Dataflow::start(broken_plan(), options, |_| {}).unwrap();
         let topics = vec![rows_input("in", inserts(&[(1, 1)]))];
         let _ = dataflow.feed(EpochInput { epoch: Epoch(1), time: 0, topics });
@@ -415,7 +502,11 @@ fn a_dataflow_that_failed_can_be_dropped() {
 #[test]
 fn a_panic_in_the_callback_stops_the_dataflow() {
     within_a_minute(|| {
-        let options = EngineOptions { n_workers: 2, backend: BackendChoice::Auto };
+        let options = EngineOptions {
+            n_workers: 2,
+            backend: BackendChoice::Auto,
+            ..EngineOptions::default()
+        };
         let plan = copy_plan(Discipline::Events, &[]);
         let dataflow = Dataflow::start(plan, options, |_| panic!("the callback gives up")).unwrap();
         let mut outcome = Ok(());

@@ -97,6 +97,16 @@ impl InputFile {
         Ok(Self { name, reader, bytes_read })
     }
 
+    /// Says that the values of other fields than these are never looked at: where a format has its
+    /// columns apart, they are not read, and stand as defaults in the batches.
+    pub fn read_only(&mut self, fields: &[usize]) {
+        match &mut self.reader {
+            Reader::Parquet(input) => input.read_only(fields),
+            // Every cell and member is passed, and so it is checked as well.
+            Reader::Csv(_) | Reader::Ndjson(_) | Reader::Empty => {}
+        }
+    }
+
     /// The file as messages name it.
     pub fn name(&self) -> &str {
         &self.name

@@ -47,7 +47,8 @@ struct Rows {
 
 /// A row group with a reader for each leaf that is read.
 struct Group {
-    readers: Vec<ColumnReader>,
+    /// None of fields that nobody reads.
+    readers: Vec<Option<ColumnReader>>,
     n_left: usize,
 }
 
@@ -160,6 +161,21 @@ impl ParquetInput {
         })
     }
 
+    /// Of other fields nothing is read.
+    pub(crate) fn read_only(&mut self, fields: &[usize]) {
+        for (at, node) in self.layout.fields.iter_mut().enumerate() {
+            if !fields.contains(&at) {
+                *node = None;
+            }
+        }
+    }
+
+    /// Whether a leaf belongs to a field that is read.
+    fn is_read(&self, leaf_idx: usize) -> bool {
+        let mut nodes = self.layout.fields.iter().flatten();
+        nodes.any(|node| node.leaves.contains(&leaf_idx))
+    }
+
     pub(crate) fn bytes_read(&self) -> BytesRead {
         self.bytes_read.clone()
     }
@@ -205,8 +221,12 @@ impl ParquetInput {
             if !self.layout.leaves.iter().all(|leaf| self.holds(chunks.get(leaf.column))) {
                 return Err(self.broken(beyond_the_end()));
             }
-            let leaves = self.layout.leaves.iter();
-            let open = leaves.map(|leaf| guarded(|| group.get_column_reader(leaf.column)));
+            let leaves = self.layout.leaves.iter().enumerate();
+            let open = leaves.map(|(at, leaf)| {
+                self.is_read(at)
+                    .then(|| guarded(|| group.get_column_reader(leaf.column)))
+                    .transpose()
+            });
             let readers = open.collect::<Result<_, _>>().map_err(fault)?;
             return Ok(Some(Group { readers, n_left }));
         }
@@ -230,18 +250,23 @@ impl ParquetInput {
     fn read(&self, group: &mut Group, n_rows: usize) -> Result<Rows, ReadError> {
         let mut cursors: Vec<Option<Cursor>> = Vec::with_capacity(group.readers.len());
         for (leaf, reader) in self.layout.leaves.iter().zip(&mut group.readers) {
+            let Some(reader) = reader else {
+                cursors.push(None);
+                continue;
+            };
             let values = guarded(|| LeafValues::read(leaf, reader, n_rows));
             cursors.push(Some(Cursor::new(values.map_err(|error| self.broken(error))?, leaf.def)));
         }
         let mut columns = Vec::with_capacity(self.types.len());
         let mut faults = Vec::new();
         for (field_idx, (node, ty)) in self.layout.fields.iter().zip(&self.types).enumerate() {
-            let mut empty = Column::with_capacity(ty, n_rows);
             let Some(node) = node else {
-                (0..n_rows).for_each(|_| empty.push_default());
-                columns.push(empty);
+                let mut default = Column::empty(ty);
+                default.push_default();
+                columns.push(default.gather(&vec![0; n_rows]));
                 continue;
             };
+            let empty = Column::empty(ty);
             let own = cursors[node.leaves.clone()].iter_mut().filter_map(Option::take).collect();
             let (column, own_faults) = field_column(node, empty, own, n_rows)
                 .map_err(|damage| self.broken(damaged(damage)))?;

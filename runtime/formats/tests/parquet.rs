@@ -405,6 +405,29 @@ fn sample() -> (Schema, Vec<u8>) {
 }
 
 #[test]
+fn fields_that_nobody_reads_stay_in_the_file() {
+    let (schema, bytes) = sample();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.parquet");
+    std::fs::write(&path, bytes).unwrap();
+    let location = Location::parse(path.to_str().unwrap()).unwrap();
+    let codec = BodyCodec::new(schema.clone(), Discipline::Events, &[]);
+    let mut whole = InputFile::open(&location, &codec, InputOptions::default()).unwrap();
+    let mut part = InputFile::open(&location, &codec, InputOptions::default()).unwrap();
+    part.read_only(&[0, 5]);
+    while let Some(batch) = whole.next_batch(70).unwrap() {
+        let InputRows::Columns(all) = batch.rows else { panic!("all rows are plain") };
+        let InputRows::Columns(some) = part.next_batch(70).unwrap().unwrap().rows else {
+            panic!("all rows are plain")
+        };
+        assert_eq!((&some.columns[0], &some.columns[5]), (&all.columns[0], &all.columns[5]));
+        assert_eq!((some.len(), some.columns[1].len()), (all.len(), all.len()));
+        assert_eq!(some.row(0, &schema.types())[1], Value::string(""));
+    }
+    assert!(part.next_batch(70).unwrap().is_none());
+}
+
+#[test]
 fn a_file_that_is_cut_off_is_no_parquet_file() {
     let (schema, bytes) = sample();
     assert_eq!(read(&bytes, &schema, InputOptions::default()).unwrap().0.len(), 300);

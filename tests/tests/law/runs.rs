@@ -5,7 +5,8 @@ use std::sync::mpsc;
 
 use arqon_compiler::{Options, compile};
 use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Feedback, RowOutput, TopicInput,
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Feedback, Keep, RowOutput,
+    TopicInput,
 };
 use arqon_plan::DataflowPlan;
 use arqon_tests::corpus::errors;
@@ -74,7 +75,9 @@ pub(crate) fn run(
     n_workers: usize,
 ) -> Vec<(Origin, RowOutput)> {
     let (sender, receiver) = mpsc::channel();
-    let options = EngineOptions { n_workers, backend };
+    // What is kept of topics changes no answer.
+    let keep = if n_workers == 2 { Keep::Read } else { Keep::Rows };
+    let options = EngineOptions { n_workers, backend, keep };
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
         let _ = sender.send(output.into_rows());
     })

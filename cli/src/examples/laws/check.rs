@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arqon_compiler::Law;
 use arqon_engine::{
-    BackendChoice, CounterKind, Counts, EngineOptions, NodeCounts, RowOutput, TopicInput,
+    BackendChoice, CounterKind, Counts, EngineOptions, Keep, NodeCounts, RowOutput, TopicInput,
 };
 use arqon_plan::DataflowPlan;
 use arqon_types::{Change, Discipline, Float, TopicName};
@@ -67,7 +67,8 @@ pub(super) type Engine =
     fn(&DataflowPlan, EngineOptions, Vec<Vec<TopicInput>>) -> Result<Vec<RowOutput>, Failure>;
 
 /// One worker on hash operators: what the other runs are compared with.
-const PLAIN: EngineOptions = EngineOptions { n_workers: 1, backend: BackendChoice::Hash };
+const PLAIN: EngineOptions =
+    EngineOptions { n_workers: 1, backend: BackendChoice::Hash, keep: Keep::Rows };
 
 /// Holds a law against messages; every choice comes from the seed.
 ///
@@ -197,7 +198,8 @@ fn workers(
     let n_workers = *random.pick(&[1, 2, 4]);
     let backend = *random.pick(&[BackendChoice::Arrangements, BackendChoice::Hash]);
     let one = run(subject, PLAIN, &epochs)?;
-    let other = run(subject, EngineOptions { n_workers, backend }, &epochs)?;
+    let other =
+        run(subject, EngineOptions { n_workers, backend, ..EngineOptions::default() }, &epochs)?;
     Ok(same_deltas(subject, (&one, &other), &epochs, |epoch| {
         format!("epoch {epoch} changes otherwise on {n_workers} workers, back end {backend:?}")
     }))
