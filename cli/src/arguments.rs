@@ -434,7 +434,7 @@ pub(crate) struct ServeArguments {
     /// Install every circuit at or under it [default: begin without circuits]
     #[arg(value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-    /// Threads of each circuit's dataflow
+    /// Threads of each circuit's dataflow [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
     /// How state is kept

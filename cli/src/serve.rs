@@ -11,7 +11,6 @@ use crate::circuit::load_whole;
 use crate::console::{Console, OutputFormat, Style};
 use crate::exit::{Exit, Failure};
 use crate::run::edge::{self, Hearers, Place};
-use crate::run::n_workers;
 use crate::run::signals::{Signal, Signals};
 use crate::source::find;
 
@@ -33,8 +32,9 @@ pub(crate) fn serve(
     };
     let signals = Signals::listen()?;
     let config = edge::config(arguments.config.as_deref())?;
+    // Circuits run beside one another: one thread for each is enough to begin with.
     let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
-    let n_workers = n_workers(workers);
+    let n_workers = workers.unwrap_or(1);
     let backend = arguments.backend.into();
     let engine = EngineOptions { n_workers, backend, ..EngineOptions::default() };
     let edge = Some(edge::options(arguments.listen, &config)?);

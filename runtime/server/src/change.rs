@@ -20,6 +20,7 @@ use crate::command::{Addition, Change, ChangeError, ChangeReply, Changed, Replac
 use crate::epochs::retire;
 use crate::hub::Hub;
 use crate::past::{parts, rows_of};
+use crate::pulse::{pulse, pulses};
 use crate::topics::{schema_hash, topic_specs};
 
 type Engines = mpsc::UnboundedReceiver<Told>;
@@ -286,6 +287,8 @@ impl Hub {
                 }
             }
             (turned.n_rows, turned.starts_without) = (n_rows, starts_without);
+            let said = pulse(&circuit.plan.circuit, &circuit.tally);
+            deltas.push(pulses(epoch, said.into_iter().collect()));
             self.circuits.insert(id, circuit);
         }
         self.limit_state();

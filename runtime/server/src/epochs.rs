@@ -10,6 +10,7 @@ use crate::circuit::{Circuit, CircuitId, Told};
 use crate::clock::{Cause, unix_nanoseconds};
 use crate::command::FeedError;
 use crate::hub::{Fate, Hub, UnderWay, adds};
+use crate::pulse::{pulse, pulses};
 
 /// Of the epochs under way those that close by themselves; more would be small ones.
 const EPOCHS_OF_MESSAGES_MAX: usize = 2;
@@ -161,8 +162,8 @@ impl Hub {
         }
         // An epoch that a server's own circuit does not take will never be applied.
         if refused.is_empty() || self.fate == Fate::GoesOn {
-            let (time, deltas) = (self.time, Vec::new());
-            self.under_way.push_back(UnderWay { epoch, time, begun, waits_for, deltas });
+            let (time, deltas, pulses) = (self.time, Vec::new(), Vec::new());
+            self.under_way.push_back(UnderWay { epoch, time, begun, waits_for, deltas, pulses });
         }
         for (id, reason) in refused {
             self.stop(id, &reason);
@@ -200,6 +201,7 @@ impl Hub {
                 let is_own = |topic: &TopicName| self.owners.get(topic) == Some(&id);
                 epoch.deltas.extend(output.deltas.into_iter().filter(|it| is_own(&it.topic)));
                 circuit.tally.add(&output.stats, epoch.begun.elapsed());
+                epoch.pulses.extend(pulse(&circuit.plan.circuit, &circuit.tally));
                 circuit.due = output.due;
                 if let Feedback::Endless(topics) = &output.feedback {
                     let names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
@@ -214,9 +216,14 @@ impl Hub {
     /// Brings out the oldest epochs, as far as all circuits are done with them.
     pub(crate) fn bring_out(&mut self) {
         while self.under_way.front().is_some_and(|epoch| epoch.waits_for.is_empty()) {
-            let Some(UnderWay { epoch, time, deltas, .. }) = self.under_way.pop_front() else {
+            let Some(UnderWay { epoch, time, mut deltas, pulses: rows, .. }) =
+                self.under_way.pop_front()
+            else {
                 return;
             };
+            if self.fate == Fate::GoesOn && !rows.is_empty() {
+                deltas.push(pulses(epoch, rows));
+            }
             self.limit_state();
             let applied = AppliedEpoch { epoch, time, deltas };
             let frames = self.bus.apply(applied, unix_nanoseconds());

@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 use arqon_engine::{Changes, Dataflow, EngineOptions, Feedback, TopicInput};
 use arqon_shield::{ShutdownHandle, ToBus, ToClient};
 use arqon_spine::{Bus, Output, SessionId, adds_rows};
-use arqon_types::{DeltaBatch, Epoch, TopicName};
+use arqon_types::{DeltaBatch, Epoch, Row, TopicName};
 use tokio::sync::mpsc;
 
 use crate::arrival::Arriving;
 use crate::circuit::{Circuit, CircuitId, Told};
 use crate::clock::{Cause, EpochClock, Recorded, unix_nanoseconds};
 use crate::command::{Change, ChangeReply, Command, FeedError, SettleReply};
+use crate::pulse::pulse_spec;
 
 /// Epochs that the engines may have at once.
 pub(crate) const EPOCHS_UNDER_WAY_MAX: usize = 8;
@@ -88,6 +89,8 @@ pub(crate) struct UnderWay {
     /// Circuits that are not done with it.
     pub(crate) waits_for: BTreeSet<CircuitId>,
     pub(crate) deltas: Vec<DeltaBatch>,
+    /// What the circuits say of it that are done.
+    pub(crate) pulses: Vec<Row>,
 }
 
 pub(crate) struct Hub {
@@ -125,6 +128,10 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new(bus: Bus, options: HubOptions) -> Self {
         let HubOptions { shutdown, clock, idle, fate, engine, line } = options;
+        let mut bus = bus;
+        if fate == Fate::GoesOn {
+            bus.add_topic(pulse_spec());
+        }
         Self {
             bus,
             circuits: BTreeMap::new(),

@@ -8,6 +8,7 @@ mod config;
 mod clock;
 mod topics;
 mod tally;
+mod pulse;
 mod report;
 mod circuit;
 mod command;

@@ -50,6 +50,7 @@ fn circuits_are_looked_after_in_http() {
     assert_eq!((&sales["state"], &sales["rows_held"]), (&"running".into(), &1.into()), "{sales}");
     let (_, topics) = ask(&house, "GET /v1/topics", b"");
     assert_eq!(topics["topics"][2]["name"], "shop.sales", "{topics}");
+    assert_eq!(topics["topics"][3]["name"], "system.epochs", "{topics}");
     assert_eq!(topics["topics"][2]["rows"], 1, "{topics}");
     let (_, topology) = ask(&house, "GET /v1/topology", b"");
     assert_eq!(topology["sessions"][0]["principal"], "admin", "{topology}");

@@ -123,6 +123,18 @@ impl House {
         }
     }
 
+    /// The next events of a topic.
+    pub(crate) fn events(&self, follower: &mut Follower, n: usize) -> Vec<String> {
+        let mut rows = Vec::new();
+        while rows.len() < n {
+            let delivery = self.wait(follower.subscription.next()).unwrap().unwrap();
+            if let Delivery::Event { row, .. } = delivery {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
     /// The changes of the next frame of a pattern, with their topics.
     pub(crate) fn next_rows(&self, follower: &mut Follower) -> Vec<(String, i64, String)> {
         match self.wait(follower.subscription.next()).unwrap().unwrap() {

@@ -67,3 +67,27 @@ fn a_circuit_that_is_full_refuses_what_it_reads_and_no_more() {
     house.publish(&client, order(9_999, "EU", 1)).unwrap();
     house.server.finish(1001).unwrap();
 }
+
+#[test]
+fn what_each_epoch_did_is_told_on_the_bus() {
+    let house = House::new(2);
+    let client = house.client();
+    let mut epochs = house.subscribe(&client, Subscribe::to("system.epochs")).unwrap();
+    house.install(SALES).unwrap();
+    house.install(COUNTS).unwrap();
+    house.publish(&client, order(1, "EU", 30)).unwrap();
+    house.publish(&client, order(1, "EU", -30)).unwrap();
+    let told: Vec<serde_json::Value> =
+        house.events(&mut epochs, 6).iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let of = |name: &str| -> Vec<Vec<&serde_json::Value>> {
+        let fields = ["circuit", "epoch", "rows_in", "deltas_out", "rows_held"];
+        let own = told.iter().filter(|event| event["circuit"] == name);
+        own.map(|event| fields[1..].iter().map(|field| &event[*field]).collect()).collect()
+    };
+    assert_eq!(of("shop.sales"), [[1, 0, 0, 0], [3, 1, 1, 1], [4, 1, 1, 1]]);
+    assert_eq!(of("shop.counts"), [[2, 0, 1, 0], [3, 1, 2, 1], [4, 1, 0, 1]]);
+    assert_eq!(told[5]["churn"], 1.0, "{told:?}");
+    let mut late = house.subscribe(&client, Subscribe::to("system.epochs")).unwrap();
+    assert_eq!(house.events(&mut late, 6).len(), 6);
+    house.server.finish(1001).unwrap();
+}
