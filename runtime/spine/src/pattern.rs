@@ -4,6 +4,9 @@ use std::fmt;
 
 use arqon_types::{NAME_CHARS_MAX, TopicName};
 
+/// The first part of the names of the server's own topics.
+const SYSTEM: &str = "system";
+
 /// A topic's name, or a pattern of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -69,6 +72,15 @@ impl Pattern {
             }
         }
         parts.next().is_none()
+    }
+
+    /// Whether somebody who subscribes to it means the topic: one of the server's own only where
+    /// the pattern says so.
+    pub(crate) fn means(&self, name: &TopicName) -> bool {
+        let is_system = |text: &str| text == SYSTEM;
+        let says_so = matches!(self.tokens.first(), Some(Token::Exact(first)) if is_system(first));
+        let is_own = name.as_str().split('.').next().is_some_and(is_system);
+        self.matches(name) && (says_so || !is_own)
     }
 
     /// Whether it stands for all names.

@@ -86,7 +86,7 @@ impl Bus {
             .iter()
             .filter(|(_, Topic { spec, .. })| {
                 spec.edge.emits()
-                    && pattern.matches(&spec.name)
+                    && pattern.means(&spec.name)
                     && principal.may(Action::Subscribe, &spec.name)
             })
             .map(|(at, _)| at)

@@ -58,7 +58,7 @@ impl Bus {
             for (sub, subscription) in &state.subscriptions {
                 let asked = &subscription.request;
                 let is_pattern = Pattern::parse(&asked.topic)
-                    .is_ok_and(|pattern| pattern.exact().is_none() && pattern.matches(&name));
+                    .is_ok_and(|pattern| pattern.exact().is_none() && pattern.means(&name));
                 // What was asked for once is not followed by what comes later.
                 if !is_pattern || asked.form == As::Snapshot {
                     continue;

@@ -255,6 +255,14 @@ fn patterns_follow_topics_that_come() {
     house.install(COUNTS).unwrap();
     let found = std::iter::repeat_with(|| house.next_rows(&mut all)).find(|rows| !rows.is_empty());
     assert_eq!(found.unwrap(), [("shop.counts".to_owned(), 1, r#"{"n":1}"#.to_owned())]);
+    // What the server says of itself is for those who ask for it.
+    let mut all = house.subscribe(&client, Subscribe::to(">")).unwrap();
+    for topic in ["shop.counts", "shop.sales"] {
+        assert_eq!(house.next_rows(&mut all)[0].0, topic);
+    }
+    assert!(house.next_rows(&mut all).is_empty(), "no more than a mark of progress");
+    let mut own = house.subscribe(&client, Subscribe::to("system.>")).unwrap();
+    assert_eq!(house.events(&mut own, 3).len(), 3);
     house.server.finish(1001).unwrap();
 }
 
