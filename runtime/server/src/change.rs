@@ -240,56 +240,15 @@ impl Hub {
     ) -> Turned {
         let epoch = self.bus.mint_epoch(&[]);
         let gone = old.and_then(|id| Some((id, self.circuits.remove(&id)?)));
-        let specs = newcomer.as_ref().map_or(&[][..], |(_, it)| &it.circuit.specs);
-        let id = newcomer.as_ref().map_or(CircuitId(0), |(id, _)| *id);
-        let kept_facts = facts(newcomer.as_ref().map(|(_, it)| &it.circuit));
+        let specs = newcomer.as_ref().map_or(Vec::new(), |(_, it)| it.circuit.specs.clone());
         if let Some((old, circuit)) = &gone {
-            for topic in &circuit.topics {
-                let next = specs.iter().find(|spec| spec.name == *topic);
-                if self.hand_over(topic, *old) {
-                    continue;
-                }
-                self.owners.remove(topic);
-                let breach = match (self.bus.topic(topic), next) {
-                    (Some(was), Some(next)) => was.breach(next).map(|what| {
-                        let hash = schema_hash(&next.schema);
-                        format!("{words}, and {what} has changed; the schema is now {hash}")
-                    }),
-                    (Some(_), None) => Some(words.to_owned()),
-                    (None, _) => None,
-                };
-                if let Some(words) = breach {
-                    let frames = self.bus.remove_topic(topic, &words);
-                    self.deliver(frames);
-                }
-            }
-        }
-        for spec in specs {
-            match self.bus.topic(&spec.name) {
-                None => self.bus.add_topic(spec.clone()),
-                // Another circuit that runs has it, too.
-                Some(_) if self.is_owned(&spec.name) => continue,
-                Some(_) => self.bus.renew_topic(spec.clone()),
-            }
-            self.owners.insert(spec.name.clone(), id);
+            self.leave_topics((*old, circuit), &specs, words);
         }
         let mut turned = Turned { epoch, ..Turned::default() };
         let mut deltas = Vec::new();
         if let Some((id, newcomer)) = newcomer {
-            let Newcomer { circuit, mut said, n_rows, starts_without } = newcomer;
-            for spec in circuit.specs.iter().filter(|spec| self.is_told_by(spec, id)) {
-                let said = said.remove(&spec.name).unwrap_or_default();
-                let updates = self.changed(spec, said, epoch, kept_facts.contains(&spec.name));
-                turned.n_updates += updates.len() as u64;
-                if !updates.is_empty() {
-                    let (topic, upper) = (spec.name.clone(), epoch.next());
-                    deltas.push(DeltaBatch { topic, lower: epoch, upper, updates });
-                }
-            }
-            (turned.n_rows, turned.starts_without) = (n_rows, starts_without);
-            let said = pulse(&circuit.plan.circuit, &circuit.tally);
-            deltas.push(pulses(epoch, said.into_iter().collect()));
-            self.circuits.insert(id, circuit);
+            self.take_topics(id, specs);
+            deltas = self.speak_first(id, newcomer, &mut turned);
         }
         self.limit_state();
         let applied = AppliedEpoch { epoch, time: self.time, deltas };
@@ -299,6 +258,73 @@ impl Hub {
             retire(circuit.dataflow.take());
         }
         turned
+    }
+
+    /// Gives the topics of a circuit that goes to others that have them; what is left stays if the
+    /// next circuit keeps its contract, and else goes with these words.
+    fn leave_topics(
+        &mut self,
+        (old, circuit): (CircuitId, &Circuit),
+        next: &[TopicSpec],
+        words: &str,
+    ) {
+        for topic in &circuit.topics {
+            if self.hand_over(topic, old) {
+                continue;
+            }
+            self.owners.remove(topic);
+            let next = next.iter().find(|spec| spec.name == *topic);
+            let breach = match (self.bus.topic(topic), next) {
+                (Some(was), Some(next)) => was.breach(next).map(|what| {
+                    let hash = schema_hash(&next.schema);
+                    format!("{words}, and {what} has changed; the schema is now {hash}")
+                }),
+                (Some(_), None) => Some(words.to_owned()),
+                (None, _) => None,
+            };
+            if let Some(words) = breach {
+                let frames = self.bus.remove_topic(topic, &words);
+                self.deliver(frames);
+            }
+        }
+    }
+
+    /// Makes the topics of a circuit that comes its own, those aside that another one says.
+    fn take_topics(&mut self, id: CircuitId, specs: Vec<TopicSpec>) {
+        for spec in specs {
+            let topic = spec.name.clone();
+            match self.bus.topic(&topic) {
+                None => self.bus.add_topic(spec),
+                Some(_) if self.is_owned(&topic) => continue,
+                Some(_) => self.bus.renew_topic(spec),
+            }
+            self.owners.insert(topic, id);
+        }
+    }
+
+    /// Puts a circuit among the others, and says how what it says differs from what its topics had.
+    fn speak_first(
+        &mut self,
+        id: CircuitId,
+        Newcomer { circuit, mut said, n_rows, starts_without }: Newcomer,
+        turned: &mut Turned,
+    ) -> Vec<DeltaBatch> {
+        let (epoch, facts) = (turned.epoch, facts(&circuit));
+        let mut deltas = Vec::new();
+        for spec in circuit.specs.iter().filter(|spec| self.is_told_by(spec, id)) {
+            let said = said.remove(&spec.name).unwrap_or_default();
+            let updates = self.changed(spec, said, epoch, facts.contains(&spec.name));
+            turned.n_updates += updates.len() as u64;
+            if !updates.is_empty() {
+                let (topic, upper) = (spec.name.clone(), epoch.next());
+                deltas.push(DeltaBatch { topic, lower: epoch, upper, updates });
+            }
+        }
+        (turned.n_rows, turned.starts_without) = (n_rows, starts_without);
+        let first = pulse(&circuit.plan.circuit, &circuit.tally);
+        deltas.push(pulses(epoch, first.into_iter().collect()));
+        self.circuits.insert(id, circuit);
+        deltas
     }
 
     /// Whether a circuit that runs says what changes in the topic.
@@ -350,8 +376,7 @@ impl Turned {
 }
 
 /// Errors of input topics: what was refused stays refused, whoever reads the topic.
-fn facts(circuit: Option<&Circuit>) -> BTreeSet<TopicName> {
-    let Some(circuit) = circuit else { return BTreeSet::new() };
+fn facts(circuit: &Circuit) -> BTreeSet<TopicName> {
     let errors = circuit.inputs.iter().map(|topic| TopicName::parse(&format!("{topic}.errors")));
     errors.filter_map(Result::ok).collect()
 }
