@@ -8,7 +8,7 @@ use crate::step::say;
 
 /// What can be measured, in the order of docs/MEASURED.md. All but `peers` are programs of the
 /// benches crate; `peers` is `engine` with those beside it that others have made.
-const PROGRAMS: &[&str] = &["peers", "engine", "compile", "check", "editor"];
+const PROGRAMS: &[&str] = &["peers", "engine", "growth", "websocket", "compile", "check", "editor"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,10 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
         let mut more = arguments.arguments.clone();
         if program == "peers" {
             more.extend(peers(root)?);
+        }
+        // `growth` runs `engine` at other sizes.
+        if program == "growth" {
+            passed &= cargo(root, &["build", "--quiet", "--release", "-p", "arqon-benches"])?;
         }
         // `check` measures the command itself, which is built beside the program.
         if program == "check" {

@@ -52,8 +52,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost-reflect", &["proto"]),
     ("prost-build", &["xtask"]),
     ("ndarray", &["kernels"]),
-    ("tokio", &["runtime/shield", "runtime/server", "sdk/rust", "cli"]),
-    ("tokio-tungstenite", &["runtime/shield", "sdk/rust"]),
+    ("tokio", &["runtime/shield", "runtime/server", "sdk/rust", "cli", "benches"]),
+    ("tokio-tungstenite", &["runtime/shield", "sdk/rust", "benches"]),
     ("jsonwebtoken", &["runtime/shield"]),
     ("serde_yaml", &["runtime/server", "tests"]),
     ("regex", &["operators"]),
@@ -68,6 +68,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lsp-types", &["editor"]),
     ("tpchgen", &["xtask"]),
     ("nexmark", &["xtask"]),
+    ("plotters", &["benches"]),
 ];
 
 /// What a crate must not reach, directly or through anything it depends on.
