@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::python::{self, PEERS};
+use crate::python::{self, PEERS, TESTS};
 use crate::step::say;
+use crate::tpch;
 
 /// What can be measured, in the order of docs/MEASURED.md. All but `peers` are programs of the
 /// benches crate; `peers` is `engine` with those beside it that others have made.
-const PROGRAMS: &[&str] = &["peers", "engine", "growth", "websocket", "compile", "check", "editor"];
+const PROGRAMS: &[&str] =
+    &["peers", "engine", "growth", "websocket", "files", "compile", "check", "editor"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
@@ -38,8 +40,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
         if program == "growth" {
             passed &= cargo(root, &["build", "--quiet", "--release", "-p", "arqon-benches"])?;
         }
-        // `check` measures the command itself, which is built beside the program.
-        if program == "check" {
+        if program == "files" {
+            let options = tables(root, &mut more)?;
+            more.extend(options);
+        }
+        // These measure the command itself, which is built beside the program.
+        if program == "check" || program == "files" {
             passed &= cargo(root, &["build", "--quiet", "--release", "-p", "arqon"])?;
         }
         let binary = if program == "peers" { "engine" } else { program };
@@ -77,6 +83,38 @@ fn peers(root: &Path) -> Result<Vec<String>, String> {
         }
     }
     Ok(options)
+}
+
+/// Writes the TPC-H tables of the scale that is asked for (`--scale N`, 1 by default), as CSV and
+/// as Parquet, if they are not there: the options that tell `files` where they are.
+fn tables(root: &Path, arguments: &mut Vec<String>) -> Result<Vec<String>, String> {
+    let mut scale = "1".to_owned();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--scale") {
+        let flag: Vec<String> = arguments.drain(at..(at + 2).min(arguments.len())).collect();
+        scale = flag.get(1).cloned().ok_or("--scale takes a number")?;
+    }
+    let number = scale.parse().map_err(|_| format!("scale {scale} is not a number"))?;
+    let folder = root.join("target/tpch").join(&scale);
+    // The last table to be written.
+    if !folder.join("lineitem.csv").exists() {
+        tpch::write_tables(number, &folder).map_err(|error| format!("tables: {error}"))?;
+    }
+    if let Some(announcement) = python::announcement(root, &TESTS) {
+        say(&announcement);
+    }
+    let python = python::ensure(root, &TESTS)?;
+    let packed = Command::new(&python)
+        .arg(root.join("benches/peers/duckdb_peer.py"))
+        .arg(&folder)
+        .args(["3", "csv", "2", "--pack"])
+        .status();
+    if !packed.is_ok_and(|status| status.success()) {
+        return Err("DuckDB does not write the tables as Parquet files".to_owned());
+    }
+    let paths = [("--tables", folder), ("--python", python)];
+    let options =
+        paths.into_iter().map(|(flag, path)| [flag.to_owned(), path.display().to_string()]);
+    Ok(options.flatten().collect())
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<bool, String> {

@@ -39,6 +39,8 @@ pub(crate) struct NarrowPlan {
     pub(crate) joins: BTreeMap<StepId, [Vec<usize>; 2]>,
     /// For each topic, by place in the plan, the columns that it keeps; all where none are named.
     pub(crate) topics: Vec<Option<Vec<usize>>>,
+    /// What the host allows.
+    pub(crate) keep: Keep,
 }
 
 /// What became of a column.
@@ -60,7 +62,7 @@ pub(crate) fn narrow(plan: &DataflowPlan, keep: Keep) -> NarrowPlan {
         .iter()
         .map(|topic| kept_columns(plan, topic, &stage_needs).filter(|_| keep == Keep::Read))
         .collect();
-    let mut narrowed = NarrowPlan { plan: plan.clone(), joins: BTreeMap::new(), topics };
+    let mut narrowed = NarrowPlan { plan: plan.clone(), joins: BTreeMap::new(), topics, keep };
     for (topic, kept) in narrowed.plan.topics.iter_mut().zip(&narrowed.topics) {
         if let Some(kept) = kept {
             narrow_topic(topic, kept);
@@ -185,6 +187,40 @@ fn shows_rows(step: &Step) -> bool {
         StageKind::Project(exprs) => exprs.iter().any(can_fail),
         StageKind::Unnest(list) => can_fail(list),
     })
+}
+
+/// What each reader of a topic asks first of its rows: a row that no reader lets through is read by
+/// nobody. Empty if some reader takes any row, or sees more than how the collection changes.
+pub(crate) fn conditions<'p>(
+    plan: &'p DataflowPlan,
+    topic: &TopicPlan,
+    keep: Keep,
+) -> Vec<Vec<&'p Expr>> {
+    let sees_all = keep == Keep::Rows
+        || topic.lateness.is_some()
+        || topic.arrival
+        || plan.has_log(&topic.name);
+    let sources = (0..plan.steps.len()).map(StepId::at);
+    let sources: Vec<StepId> = sources
+        .filter(|id| plan.steps[id.index()].operator.source() == Some(&topic.name))
+        .collect();
+    if sees_all || plan.ends().any(|(_, end)| sources.contains(&end)) {
+        return Vec::new();
+    }
+    let readers =
+        plan.steps.iter().filter(|step| step.inputs.iter().any(|id| sources.contains(id)));
+    let asked: Vec<Vec<&Expr>> = readers.map(first_conditions).collect();
+    if asked.iter().any(Vec::is_empty) { Vec::new() } else { asked }
+}
+
+/// The conditions with which a step begins, up to the first that may fail.
+fn first_conditions(step: &Step) -> Vec<&Expr> {
+    let Operator::Map(map) = &step.operator else { return Vec::new() };
+    let conditions = map.stages.iter().map_while(|stage| match &stage.kind {
+        StageKind::Filter(condition) if !can_fail(condition) => Some(condition),
+        StageKind::Filter(_) | StageKind::Project(_) | StageKind::Unnest(_) => None,
+    });
+    conditions.collect()
 }
 
 fn narrow_topic(topic: &mut TopicPlan, kept: &[usize]) {

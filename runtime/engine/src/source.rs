@@ -16,8 +16,10 @@ use arqon_types::{
     Value,
 };
 
+use crate::evaluate::{Faults, Formula};
 use crate::forget::{Ages, Forgetting};
 use crate::memory::{signed, table_bytes};
+use crate::narrow::Keep;
 use crate::packed::Packed;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::stats::Counts;
@@ -341,7 +343,7 @@ impl Divider {
                 packed
             }
             (Rule::ByKey, Change::Insert(row) | Change::Upsert(row) | Change::Diff { row, .. }) => {
-                pack_key(row, &self.key, &self.types)
+                pack_fields(row, &self.key, &self.types)
             }
             (
                 Rule::ByRow,
@@ -368,9 +370,10 @@ impl Divider {
     }
 }
 
-fn pack_key(row: &Row, key: &[usize], types: &[Type]) -> PackedRow {
+/// Some fields of a row, packed.
+fn pack_fields(row: &Row, fields: &[usize], types: &[Type]) -> PackedRow {
     let mut packed = PackedRow::new();
-    for at in key {
+    for at in fields {
         packed.push_value(&row[*at], &types[*at]);
     }
     packed
@@ -389,11 +392,57 @@ fn pack_cells(
     packed
 }
 
+/// Which rows of a batch some reader lets through.
+struct Passing(Vec<bool>);
+
+impl Passing {
+    /// None if all are.
+    fn of(batch: &ColumnBatch, readers: &[Vec<Formula>]) -> Option<Self> {
+        if readers.is_empty() {
+            return None;
+        }
+        let mut passing = vec![false; batch.len()];
+        for conditions in readers {
+            let mut own = vec![0_usize; batch.len()];
+            for condition in conditions {
+                let mut faults = Faults::new();
+                for at in condition.select(batch, &mut faults) {
+                    own[at as usize] += 1;
+                }
+                assert!(faults.is_empty(), "a condition that may fail is asked of no source");
+            }
+            for (passes, n) in passing.iter_mut().zip(own) {
+                *passes |= n == conditions.len();
+            }
+        }
+        Some(Self(passing))
+    }
+
+    fn has(&self, row_idx: usize) -> bool {
+        self.0[row_idx]
+    }
+
+    /// Of the first rows those that pass.
+    fn up_to(&self, n_rows: usize) -> Vec<u32> {
+        first_rows(n_rows).into_iter().filter(|at| self.0[*at as usize]).collect()
+    }
+}
+
+fn first_rows(n_rows: usize) -> Vec<u32> {
+    (0..u32::try_from(n_rows).expect("a batch has fewer than 2^32 rows")).collect()
+}
+
 /// One worker's part of an input topic.
 #[derive(Debug)]
 pub(crate) struct Source {
     topic: TopicPlan,
     reading: Reading,
+    /// What each reader asks of a row; a row that none of them lets through is not held. Empty if
+    /// any row is read.
+    passing: Vec<Vec<Formula>>,
+    /// The fields that the row of a key is packed of: all, or those that the key has not where the
+    /// rows are read as the collection changes and by no one else.
+    packed: Vec<usize>,
     types: Vec<Type>,
     meter: Meter,
     /// What the present epoch did, until it is written down.
@@ -464,7 +513,7 @@ impl Source {
     /// The empty topic.
     pub(crate) fn new(
         topic: TopicPlan,
-        reading: Reading,
+        (reading, keep, passing): (Reading, Keep, Vec<Vec<Formula>>),
         forgetting: Forgetting,
         meter: Meter,
     ) -> Self {
@@ -480,9 +529,17 @@ impl Source {
         }
         let types = topic.schema.types();
         let (counts, ages) = (Counts::default(), Ages::new(forgetting));
+        let is_split = keep == Keep::Read
+            && reading == Reading::Rows
+            && topic.lateness.is_none()
+            && forgetting == Forgetting::Never;
+        let in_key = |at: &usize| is_split && topic.key.contains(at);
+        let packed = (0..types.len()).filter(|at| !in_key(at)).collect();
         Self {
             topic,
             reading,
+            passing,
+            packed,
             types,
             meter,
             counts,
@@ -639,17 +696,32 @@ impl Source {
     ) {
         let mut n_new = 0;
         let is_plain = marks.is_empty() && self.reading == Reading::Rows && self.ages.is_none();
+        let passing = Passing::of(&batch, &self.passing).filter(|_| is_plain);
         if is_plain && touched.before.is_empty() {
-            n_new = self.insert_new(&batch);
-            if n_new == batch.len() {
-                touched.new.push(batch);
-                return;
+            n_new = self.insert_new(&batch, passing.as_ref());
+            let new = match &passing {
+                Some(passing) => batch.gather(&passing.up_to(n_new)),
+                None if n_new == batch.len() => {
+                    touched.new.push(batch);
+                    return;
+                }
+                None => batch.gather(&first_rows(n_new)),
+            };
+            touched.new.push(new);
+            if n_new < batch.len() {
+                self.touch(touched);
             }
-            self.touch(&batch, n_new, touched);
         }
         for row_idx in n_new..batch.len() {
             let key = pack_cells(&batch, row_idx, self.topic.key.iter().copied(), &self.types);
-            let row = pack_cells(&batch, row_idx, 0..self.types.len(), &self.types);
+            let passes = passing.as_ref().is_none_or(|passing| passing.has(row_idx));
+            if !passes && !self.is_known(&key, touched) {
+                self.counts.input.add(1);
+                self.counts.filtered.add(1);
+                continue;
+            }
+            let row = passes
+                .then(|| pack_cells(&batch, row_idx, self.packed.iter().copied(), &self.types));
             let moment = match self.forgetting {
                 Forgetting::Never | Forgetting::Arrival(_) => now,
                 Forgetting::Marked { field, .. } => match &batch.columns[field] {
@@ -658,18 +730,33 @@ impl Source {
                 },
             };
             let (place, mark) = (places.at(row_idx), marks.get(row_idx).copied());
-            self.set(key, Some(row), Standing { place, mark, moment }, touched);
+            self.set(key, row, Standing { place, mark, moment }, touched);
         }
     }
 
-    /// Inserts rows up to the first whose key is there already; says how many.
-    fn insert_new(&mut self, batch: &ColumnBatch) -> usize {
+    /// Whether a key has a row, or had one when the epoch began.
+    fn is_known(&self, key: &PackedRow, touched: &Touched) -> bool {
+        let State::Keyed(rows) = &self.state else { panic!("only a `full` topic has keys") };
+        rows.contains_key(key) || touched.place.contains_key(key)
+    }
+
+    /// Inserts rows up to the first whose key is there already; says how many rows that are. Those
+    /// that nobody lets through are passed over.
+    fn insert_new(&mut self, batch: &ColumnBatch, passing: Option<&Passing>) -> usize {
         let State::Keyed(rows) = &mut self.state else { panic!("only a `full` topic has keys") };
         let mut n_new = 0;
         for row_idx in 0..batch.len() {
             let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
+            if passing.is_some_and(|passing| !passing.has(row_idx)) {
+                if rows.contains_key(&key) {
+                    break;
+                }
+                self.counts.filtered.add(1);
+                n_new += 1;
+                continue;
+            }
             let Entry::Vacant(place) = rows.entry(key) else { break };
-            let row = pack_cells(batch, row_idx, 0..self.types.len(), &self.types);
+            let row = pack_cells(batch, row_idx, self.packed.iter().copied(), &self.types);
             self.heap_bytes += entry_bytes(place.key(), Some(&row));
             place.insert(row);
             n_new += 1;
@@ -679,14 +766,11 @@ impl Source {
         n_new
     }
 
-    /// Makes the keys that were new in this epoch, and those of the first rows of a batch, touched
-    /// ones: from now on they may come again.
-    fn touch(&self, batch: &ColumnBatch, n_rows: usize, touched: &mut Touched) {
-        let new = std::mem::take(&mut touched.new);
-        let batches = new.iter().map(|batch| (batch, batch.len())).chain([(batch, n_rows)]);
-        for (batch, n_rows) in batches {
-            for row_idx in 0..n_rows {
-                let key = pack_cells(batch, row_idx, self.topic.key.iter().copied(), &self.types);
+    /// Makes the keys that were new in this epoch touched ones: from now on they may come again.
+    fn touch(&self, touched: &mut Touched) {
+        for batch in std::mem::take(&mut touched.new) {
+            for row_idx in 0..batch.len() {
+                let key = pack_cells(&batch, row_idx, self.topic.key.iter().copied(), &self.types);
                 touched.place.insert(key.clone(), touched.before.len());
                 touched.before.push((key, None));
             }
@@ -700,20 +784,21 @@ impl Source {
         (places, marks, now): (&Places, &[i64], i64),
         touched: &mut Touched,
     ) {
-        self.touch(&ColumnBatch::empty(&self.types), 0, touched);
+        self.touch(touched);
         for (idx, change) in changes.into_iter().enumerate() {
             let (place, mark) = (places.at(idx), marks.get(idx).copied());
             let mut at = Standing { place, mark, moment: now };
             match change {
                 Change::Insert(row) | Change::Upsert(row) => {
-                    let key = pack_key(&row, &self.topic.key, &self.types);
+                    let key = pack_fields(&row, &self.topic.key, &self.types);
                     if let Forgetting::Marked { field, .. } = self.forgetting {
                         at.moment = match row[field] {
                             Value::Timestamp(time) => time,
                             ref other => panic!("an event time is a timestamp, not {other:?}"),
                         };
                     }
-                    self.set(key, Some(PackedRow::pack(&row, &self.types)), at, touched);
+                    let packed = pack_fields(&row, &self.packed, &self.types);
+                    self.set(key, Some(packed), at, touched);
                 }
                 Change::Delete(values) => {
                     let mut key = PackedRow::new();
@@ -815,15 +900,30 @@ impl Source {
             }
             n_held += i64::from(now.is_some()) - i64::from(before.is_some());
             if let Some(before) = &before {
-                push_packed(&mut batch, before, &self.types, -1);
+                self.push_row(&mut batch, (&key, before), -1);
             }
             if let Some(now) = now {
-                push_packed(&mut batch, now, &self.types, 1);
+                self.push_row(&mut batch, (&key, now), 1);
             }
         }
         self.counts.ignored += n_ignored;
         self.counts.held += n_held;
         fed(batch, marks)
+    }
+
+    /// Appends the row of a key.
+    fn push_row(&self, batch: &mut ColumnBatch, (key, row): (&PackedRow, &PackedRow), diff: i64) {
+        if self.packed.len() == self.types.len() {
+            return push_packed(batch, row, &self.types, diff);
+        }
+        let (mut key, mut row) = (key.as_bytes(), row.as_bytes());
+        for at in &self.topic.key {
+            batch.columns[*at].push_packed(&mut key, &self.types[*at]);
+        }
+        for at in &self.packed {
+            batch.columns[*at].push_packed(&mut row, &self.types[*at]);
+        }
+        batch.diffs.push(diff);
     }
 
     /// Rows of an `events` or `delta` topic, one by one.

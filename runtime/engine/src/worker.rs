@@ -11,9 +11,10 @@ use timely::worker::Worker;
 
 use crate::batch::Batch;
 use crate::collector::Reports;
+use crate::evaluate::Formula;
 use crate::forget::Forgetting;
 use crate::mark::{Marks, NO_MARK};
-use crate::narrow::NarrowPlan;
+use crate::narrow::{NarrowPlan, conditions};
 use crate::recorder::{Meter, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
 use crate::shared::{Shared, panic_text};
@@ -147,7 +148,10 @@ fn sources(setup: &Setup, recorder: &Rc<RefCell<Recorder>>) -> Vec<Option<Source
             };
             let plan = &setup.plan.plan;
             let reading = Reading::of(plan, &topic.name);
-            Some(Source::new(topic.clone(), reading, Forgetting::of(plan, topic), meter))
+            let passing = conditions(plan, topic, setup.plan.keep);
+            let passing = passing.into_iter().map(Formula::all).collect();
+            let forgetting = Forgetting::of(plan, topic);
+            Some(Source::new(topic.clone(), (reading, setup.plan.keep, passing), forgetting, meter))
         })
         .collect()
 }

@@ -10,15 +10,15 @@ use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, FeedError, RowOutput, StartError,
     TopicInput,
 };
-use arqon_operators::{AggregateFunction, Expr};
+use arqon_operators::{AggregateFunction, BinaryOp, Expr};
 use arqon_plan::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Stage, StageKind,
 };
 use arqon_types::{Change, ColumnBatch, Discipline, Epoch, ErrorRow, Row, Schema, Type, Value};
 
 use naive::{
-    PlanBuilder, Relation, aggregate, column, epochs, fold, int, row, rows_input, run, schema,
-    topic, topic_name,
+    PlanBuilder, Relation, aggregate, binary, column, epochs, fold, int, literal, row, rows_input,
+    run, schema, topic, topic_name,
 };
 
 fn pair_schema() -> Schema {
@@ -155,6 +155,44 @@ fn upserts_as_columns_are_upserts() {
             assert_eq!(run(&columns), run(&one_by_one), "round {round}, {n_workers} workers");
         }
     }
+}
+
+/// Rows that no reader lets through are not held; what comes and goes among the others is the same.
+#[test]
+fn rows_that_nobody_lets_through_are_not_held() {
+    let mut plan = PlanBuilder::new();
+    let source = plan.source(topic("in", &pair_schema(), Discipline::Full, &[0]));
+    let positive = binary(BinaryOp::Greater, column(1, Type::Int64), literal(0), Type::Bool);
+    let kind = StageKind::Filter(positive);
+    let map = Map { stages: vec![Stage { address: "n[0]".into(), kind }] };
+    let step = plan.step("n", Operator::Map(map), &[source], pair_schema());
+    plan.output("out", step);
+    let plan = plan.build();
+    let columns = |rows: &[(i64, i64)]| {
+        let mut batch = ColumnBatch::empty(&pair_schema().types());
+        for (id, v) in rows {
+            batch.push(&pair(*id, *v), 1);
+        }
+        TopicInput { topic: topic_name("in"), changes: Changes::Columns(batch) }
+    };
+    let inputs = epochs(vec![
+        vec![columns(&[(1, 1), (2, 0), (3, 3), (4, 0)]), columns(&[(5, 0), (6, 6)])],
+        // 1 is let through no more, 2 is from now on, 4 comes twice, 7 is new and goes at once.
+        vec![columns(&[(7, 7), (1, 0), (2, 2), (4, 4), (4, 0), (7, 0), (8, 8)])],
+        vec![rows_input("in", vec![Change::Upsert(pair(9, 0)), Change::Upsert(pair(3, 0))])],
+        vec![columns(&[(9, 9), (3, 0), (8, 8)])],
+    ]);
+    let whole = run(&plan, 1, BackendChoice::Auto, &inputs);
+    // Two workers keep only what is read.
+    let read = run(&plan, 2, BackendChoice::Auto, &inputs);
+    let deltas = |outputs: &[RowOutput]| {
+        outputs.iter().map(|output| output.deltas.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(deltas(&read), deltas(&whole));
+    let held = |outputs: &[RowOutput]| {
+        outputs.iter().map(|output| output.stats.nodes[0].counts.held).sum::<i64>()
+    };
+    assert_eq!((held(&whole), held(&read)), (9, 4), "2, 6, 8 and 9");
 }
 
 /// A topic that keeps only what is read answers alike; a row that changes in what is not read does
