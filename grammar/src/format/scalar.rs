@@ -36,6 +36,8 @@ impl Written<'_> {
                 let is_joined = folds && !self.scalar.text.contains('\n');
                 is_joined.then(|| self.respaced(&self.scalar.text))
             }
+            // A question mark with a blank behind it would begin a key.
+            ScalarStyle::Plain if self.text.trim() == "?" => Some("\"?\"".to_owned()),
             ScalarStyle::Plain => Some(self.respaced(self.text)),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted if has_breaks => None,
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Some(self.requoted()),

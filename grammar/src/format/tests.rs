@@ -124,6 +124,13 @@ fn long_braces_become_lines() {
 }
 
 #[test]
+fn a_question_mark_alone_is_quoted() {
+    let send = |row: &str| format!("tests:\n  t:\n    - send: {{ a: [{row}] }}\n");
+    check(&send("{ b: ?}"), &send("{ b: \"?\" }"));
+    check(&send("{ b: [?]}"), &send("{ b: [\"?\"] }"));
+}
+
+#[test]
 fn quotes_and_texts_stay_as_they_are() {
     let canonical = "\
 description: |
