@@ -20,6 +20,15 @@ pub fn median(numbers: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
+/// The middle of ratios, with the least and the greatest.
+pub fn spread(ratios: &[f64]) -> String {
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = ratios.iter().copied().fold(0.0, f64::max);
+    let digits = |number: f64| if number < 0.1 { 3 } else { 2 };
+    let shown = |number: f64| format!("{number:.*}", digits(number));
+    format!("{} ({} to {})", shown(median(ratios)), shown(least), shown(greatest))
+}
+
 /// What `percent` of `numbers`, which are not empty, do not pass.
 pub fn percentile(numbers: &[f64], percent: usize) -> f64 {
     let mut sorted = numbers.to_vec();

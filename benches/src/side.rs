@@ -205,8 +205,8 @@ impl Side {
         let missing = || format!("{} is not here", self.name);
         let mut command = match self.program {
             Program::Circuit(..) | Program::Own(_) => {
-                let own = std::env::current_exe().map_err(|error| error.to_string())?;
-                let mut command = Command::new(own);
+                let this = std::env::current_exe().map_err(|error| error.to_string())?;
+                let mut command = Command::new(this.with_file_name("engine"));
                 command.args(["--one", work.name(), self.name]).args(numbers);
                 command
             }
@@ -222,7 +222,10 @@ impl Side {
                 command
             }
         };
-        let output = command.output().map_err(|error| format!("{}: {error}", self.name))?;
+        let program = command.get_program().to_owned();
+        let output = command
+            .output()
+            .map_err(|error| format!("{}: {}: {error}", self.name, program.display()))?;
         let said = String::from_utf8_lossy(&output.stdout);
         let line = said.lines().rev().find(|line| line.starts_with('{'));
         let figures = line.and_then(|line| serde_json::from_str(line).ok());

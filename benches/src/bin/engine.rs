@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arqon_benches::data::Size;
-use arqon_benches::median;
 use arqon_benches::side::{Figures, Peers, Side, Work, write_rows};
+use arqon_benches::{median, spread};
 
 const USAGE: &str = "usage: engine [stateless|aggregate|join|reach]… [--workers N] [--repeat N] \
                      [--percent N] [--rounds N] [--side TEXT] [--dbsp FILE] [--python FILE]";
@@ -172,14 +172,6 @@ fn line(side: &Side, runs: &[Figures], circuit: Option<&[Figures]>) -> String {
         rounds(ratio(|circuit, run| run.p50_us / circuit.p50_us)),
         ratio(|circuit, run| circuit.peak_mib / run.peak_mib),
     )
-}
-
-fn spread(ratios: &[f64]) -> String {
-    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = ratios.iter().copied().fold(0.0, f64::max);
-    let digits = |number: f64| if number < 0.1 { 3 } else { 2 };
-    let shown = |number: f64| format!("{number:.*}", digits(number));
-    format!("{} ({} to {})", shown(median(ratios)), shown(least), shown(greatest))
 }
 
 /// A fault if the sides have come to different answers.

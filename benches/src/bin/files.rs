@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use arqon_benches::median;
+use arqon_benches::{median, spread};
 use arqon_compiler::{Options, compile};
 use arqon_engine::columns_kept;
 use arqon_formats::{InputFile, InputOptions, Location};
@@ -139,19 +139,17 @@ impl Cell<'_> {
         if !check.arg("--check").arg(result).status().is_ok_and(|status| status.success()) {
             return Err(format!("query {} from {} has another answer", self.query, self.format));
         }
-        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let greatest = ratios.iter().copied().fold(0.0, f64::max);
         #[expect(clippy::cast_precision_loss, reason = "megabytes for people")]
         let megabytes = n_bytes as f64 / 1e6;
         println!(
-            "| {} | {} | {megabytes:.0} | {} | {:.2} | {:.2} | {:.2} ({least:.2} to {greatest:.2}) \
+            "| {} | {} | {megabytes:.0} | {} | {:.2} | {:.2} | {} \
              | {peak:.0} | {:.2} | {:.0} |",
             self.query,
             self.format,
             self.n_threads,
             median(&own),
             median(&duckdb),
-            median(&ratios),
+            spread(&ratios),
             median(&reading),
             megabytes / median(&reading),
         );

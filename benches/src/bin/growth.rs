@@ -11,12 +11,12 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use arqon_benches::data::Size;
-use arqon_benches::median;
 use arqon_benches::plot::{Labels, Line, draw};
-use arqon_benches::side::{Figures, Work};
+use arqon_benches::side::{Figures, Peers, Side, Work};
+use arqon_benches::{median, spread};
 
 /// Rows held at which the latency of others is a multiple.
 const BASE_ROWS: u64 = 1_000_000;
@@ -53,27 +53,18 @@ fn main() -> ExitCode {
 }
 
 /// The circuits, each with its workload.
-fn circuits() -> impl Iterator<Item = (Work, &'static str)> {
-    WORKS.into_iter().flat_map(|work| SIDES.into_iter().map(move |side| (work, side)))
+fn circuits() -> impl Iterator<Item = (Work, Side)> {
+    let chosen = |work: Work| work.sides().into_iter().filter(|side| SIDES.contains(&side.name));
+    WORKS.into_iter().flat_map(move |work| chosen(work).map(move |side| (work, side)))
 }
 
-fn called(work: Work, side: &str) -> String {
-    format!("{}, {}", work.name(), side.trim_start_matches("circuit, "))
+fn called(work: Work, side: &Side) -> String {
+    format!("{}, {}", work.name(), side.name.trim_start_matches("circuit, "))
 }
 
-fn run(work: Work, side: &str, size: Size) -> Outcome<Figures> {
-    let engine = std::env::current_exe()?.with_file_name("engine");
-    let numbers = [1, size.n_rows, size.epoch_rows, size.n_rounds].map(|number| number.to_string());
-    let output =
-        Command::new(&engine).args(["--one", work.name(), side]).args(numbers).output().map_err(
-            |error| {
-                format!("{}: {error}: cargo build --release -p arqon-benches", engine.display())
-            },
-        )?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let line = said.lines().rev().find(|line| line.starts_with('{'));
-    line.and_then(|line| serde_json::from_str(line).ok())
-        .ok_or_else(|| format!("{side}: {}", String::from_utf8_lossy(&output.stderr)).into())
+/// One run. No peer that reads files is among the circuits.
+fn run(work: Work, side: &Side, size: Size) -> Outcome<Figures> {
+    Ok(side.run(work, size, &Peers::default(), Path::new(""))?)
 }
 
 /// The middle round of 100 changes, by how many rows of each input are held.
@@ -91,7 +82,7 @@ fn latency(n_repeats: usize, most: u64) -> Outcome<()> {
         for _ in 0..n_repeats {
             for (n_rows, runs) in sizes.iter().zip(&mut runs) {
                 let size = Size { n_rows: *n_rows, n_rounds: N_ROUNDS, ..work.size(100, 0, 1) };
-                runs.push(run(work, side, size)?);
+                runs.push(run(work, &side, size)?);
             }
         }
         let base = sizes.iter().position(|n_rows| *n_rows == BASE_ROWS).ok_or("no base")?;
@@ -105,14 +96,14 @@ fn latency(n_repeats: usize, most: u64) -> Outcome<()> {
             let p50 = middle(figures, |run| run.p50_us);
             println!(
                 "| {} | {n_rows} | {p50:.0} | {:.0} | {:.0} | {} |",
-                called(work, side),
+                called(work, &side),
                 middle(figures, |run| run.p99_us),
                 middle(figures, |run| run.peak_mib),
                 spread(&ratios)
             );
             points.push((rows(*n_rows), p50));
         }
-        lines.push(Line { name: called(work, side), points });
+        lines.push(Line { name: called(work, &side), points });
     }
     println!();
     let labels = Labels {
@@ -136,16 +127,16 @@ fn throughput(n_repeats: usize) -> Outcome<()> {
         for _ in 0..n_repeats {
             for (epoch_rows, runs) in EPOCHS.into_iter().zip(&mut runs) {
                 let size = Size { n_rows: LOADED_ROWS, epoch_rows, n_rounds: 0, n_workers: 1 };
-                runs.push(run(work, side, size)?);
+                runs.push(run(work, &side, size)?);
             }
         }
         let mut points = Vec::new();
         for (epoch_rows, figures) in EPOCHS.into_iter().zip(&runs) {
             let speed = middle(figures, |run| run.mrows_per_s);
-            println!("| {} | {epoch_rows} | {speed:.2} |", called(work, side));
+            println!("| {} | {epoch_rows} | {speed:.2} |", called(work, &side));
             points.push((rows(epoch_rows), speed));
         }
-        lines.push(Line { name: called(work, side), points });
+        lines.push(Line { name: called(work, &side), points });
     }
     println!();
     let labels = Labels {
@@ -163,12 +154,6 @@ fn rows(n_rows: u64) -> f64 {
 
 fn middle(runs: &[Figures], figure: fn(&Figures) -> f64) -> f64 {
     median(&runs.iter().map(figure).collect::<Vec<f64>>())
-}
-
-fn spread(ratios: &[f64]) -> String {
-    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = ratios.iter().copied().fold(0.0, f64::max);
-    format!("{:.2} ({least:.2} to {greatest:.2})", median(ratios))
 }
 
 /// Draws into the folder of the docs, from wherever in the repository this is run.

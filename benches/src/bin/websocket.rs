@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arqon_benches::{median, percentile};
+use arqon_benches::{median, percentile, spread};
 use arqon_client::{Client, Delivery, Message, Options, Subscribe, Subscription};
 use arqon_engine::EngineOptions;
 use arqon_server::{EdgeOptions, Idle, Server, ServerOptions, random_secret};
@@ -181,16 +181,12 @@ fn print(n_rounds: usize, bus: &[Vec<f64>], echo: &[Vec<f64>]) {
         blocks.iter().map(|block| percentile(block, percent)).collect()
     };
     let (bus_p50, echo_p50) = (of_blocks(bus, 50), of_blocks(echo, 50));
-    let mut ratios: Vec<f64> =
-        bus_p50.iter().zip(&echo_p50).map(|(bus, echo)| bus / echo).collect();
-    ratios.sort_by(f64::total_cmp);
+    let ratios: Vec<f64> = bus_p50.iter().zip(&echo_p50).map(|(bus, echo)| bus / echo).collect();
     println!(
-        "| a row in to its delta out | {:.0} | {:.0} | {:.2} ({:.2} to {:.2}) |",
+        "| a row in to its delta out | {:.0} | {:.0} | {} |",
         median(&bus_p50),
         median(&of_blocks(bus, 99)),
-        median(&ratios),
-        ratios[0],
-        ratios[ratios.len() - 1],
+        spread(&ratios),
     );
     println!(
         "| bare echo of 256 bytes | {:.0} | {:.0} | |\n",
