@@ -6,6 +6,7 @@
 //! are such. Arrangements are never read from outside, so they compact as their readers advance.
 
 use std::collections::BTreeMap;
+use std::iter::{Once, once};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -263,8 +264,12 @@ fn join_keyed<'scope, T: Moment, K: Packed, V: Packed>(
     left: KeyedCollection<'scope, T, K, V>,
     right: KeyedCollection<'scope, T, K, V>,
 ) -> KeyedCollection<'scope, T, V, V> {
-    left.arrange_by_key()
-        .join_core(right.arrange_by_key(), |_, left, right| Some((left.clone(), right.clone())))
+    left.arrange_by_key().join_core(right.arrange_by_key(), side_by_side)
+}
+
+/// The values of a pair, whatever their key.
+fn side_by_side<K, V: Packed>(_: &K, left: &V, right: &V) -> Once<(V, V)> {
+    once((left.clone(), right.clone()))
 }
 
 /// A row together with its key: equal rows under different keys have different matches, and a row
@@ -349,11 +354,8 @@ pub(crate) fn join_inner_outside<'scope, T: Rounds, K: Packed, V: Packed>(
 ) -> Batches<'scope, T> {
     let scope = left.scope();
     let left = weighed(left, meter.clone()).as_collection();
-    let right = weighed(right, meter.clone()).as_collection();
-    let pairs =
-        left.arrange_by_key().join_core(right.arrange_by_key().enter(scope), |_, left, right| {
-            Some((left.clone(), right.clone()))
-        });
+    let right = weighed(right, meter.clone()).as_collection().arrange_by_key();
+    let pairs = left.arrange_by_key().join_core(right.enter(scope), side_by_side);
     finish_pairs(pairs.inner, shape, meter)
 }
 

@@ -58,21 +58,17 @@ pub(crate) fn render_gate<'scope, K: Packed>(
         move |frontiers| {
             rows.for_each(|capability, rows| {
                 for (row, epoch, diff) in rows.drain(..) {
-                    let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
-                        capability: capability.delayed(&epoch, 0),
-                        rows: Vec::new(),
-                        overruns: Vec::new(),
-                    });
+                    let waiting = waiting.entry(epoch);
+                    let waiting =
+                        waiting.or_insert_with(|| Waiting::at(capability.delayed(&epoch, 0)));
                     waiting.rows.push(((row, ()), diff));
                 }
             });
             overruns.for_each(|capability, overruns| {
                 for (row, epoch, diff) in overruns.drain(..) {
-                    let waiting = waiting.entry(epoch).or_insert_with(|| Waiting {
-                        capability: capability.delayed(&epoch, 0),
-                        rows: Vec::new(),
-                        overruns: Vec::new(),
-                    });
+                    let waiting = waiting.entry(epoch);
+                    let waiting =
+                        waiting.or_insert_with(|| Waiting::at(capability.delayed(&epoch, 0)));
                     waiting.overruns.push((row, diff));
                 }
             });
@@ -114,6 +110,13 @@ struct Waiting<K: Packed> {
     capability: Capability<u64>,
     rows: Vec<Delta<K, ()>>,
     overruns: Vec<Delta>,
+}
+
+impl<K: Packed> Waiting<K> {
+    /// An epoch that has not changed yet.
+    fn at(capability: Capability<u64>) -> Self {
+        Self { capability, rows: Vec::new(), overruns: Vec::new() }
+    }
 }
 
 struct Gate<K: Packed> {
