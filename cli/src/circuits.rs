@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use arqon_plan::{Artifact, encode};
-use comfy_table::{LineStyle, Table, TableStyle};
 use serde_json::Value as Json;
 
 use crate::arguments::{
@@ -17,6 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::http::{Ask, ask};
 use crate::report::count;
 use crate::run::durations::{bytes_text, number_text};
+use crate::table::{headed, lines};
 
 /// Shows the circuits of a server, or one of them.
 ///
@@ -186,15 +186,11 @@ fn last(epoch: &Json) -> String {
 }
 
 fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let mut table = Table::new();
-    let rule = LineStyle::none().fill('─').junction('─');
-    table.load_style(TableStyle::new().header_separator(rule)).set_header(header);
+    let mut table = headed(header);
     for row in rows {
         table.add_row(row);
     }
-    let table = table.to_string();
-    let lines: Vec<&str> = table.lines().map(str::trim_end).collect();
-    format!("{}\n", lines.join("\n"))
+    lines(&table) + "\n"
 }
 
 fn text(value: &Json) -> String {

@@ -5,6 +5,7 @@
 
 mod exit;
 mod console;
+mod table;
 mod arguments;
 mod source;
 mod imports;

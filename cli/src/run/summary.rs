@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use arqon_engine::Count;
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use comfy_table::CellAlignment;
 use serde_json::{Value, json};
 
 use super::durations::{bytes_text, duration_text, number_text};
 use super::totals::{Totals, peak_memory_bytes};
 use crate::report::count;
+use crate::table::{headed, lines};
 
 /// Where the column of rows stands that came too late.
 const LATE_COLUMN: usize = 4;
@@ -26,8 +27,6 @@ pub(crate) struct Reading {
 
 /// The table for people.
 pub(crate) fn table(totals: &Totals, reading: Reading) -> String {
-    let mut table = Table::new();
-    let rule = LineStyle::none().fill('─').junction('─');
     let mut header =
         vec!["step", "rows in", "filtered", "errors", "deltas out", "rows touched", "rows held"];
     // Only circuits with windows have rows that come too late.
@@ -35,7 +34,7 @@ pub(crate) fn table(totals: &Totals, reading: Reading) -> String {
     if has_late {
         header.insert(LATE_COLUMN, "late");
     }
-    table.load_style(TableStyle::new().header_separator(rule)).set_header(header);
+    let mut table = headed(header);
     for step in &totals.steps {
         let counts = &step.counts;
         let changes = |count: Count| number_text(count.changes);
@@ -56,9 +55,7 @@ pub(crate) fn table(totals: &Totals, reading: Reading) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let table = table.to_string();
-    let lines: Vec<&str> = table.lines().map(str::trim_end).collect();
-    format!("\n{}\n\n{}\n", lines.join("\n"), footer(totals, reading))
+    format!("\n{}\n\n{}\n", lines(&table), footer(totals, reading))
 }
 
 fn footer(totals: &Totals, reading: Reading) -> String {
