@@ -1,12 +1,14 @@
 //! Churn p: the changed share of an input in one step.
 
-/// How many of how many inputs changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many of how many inputs changed, and by how much.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Churn {
     /// Inputs that changed.
     pub n_changed: usize,
     /// All inputs.
     pub n_total: usize,
+    /// The change in the max norm, in the unit of the input; 0 for inputs that are no numbers.
+    pub delta_max: f64,
 }
 
 impl Churn {

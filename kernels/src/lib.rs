@@ -1,13 +1,21 @@
 //! ITMD kernels on arrays: input, transform, measure, delta. Cost follows the changed share of the
 //! input.
 //!
-//! The first kernel stands here, the dense linear map; circuits cannot name kernels yet.
-//! **Invariant:** no file, socket, clock or thread; arrays come in as arguments.
+//! **Invariant:** no file, socket, clock or thread; arrays come in as arguments, work is done in
+//! bounded parts, and equal calls give equal bits.
 
 mod mode;
 mod churn;
+mod emit;
+mod snapshot;
+mod kernel;
 mod linear_transform;
 
 pub use churn::Churn;
-pub use linear_transform::{LinearTransform, ShapeError, Step};
-pub use mode::Mode;
+pub use emit::Emit;
+pub use kernel::{
+    DeltaError, Kernel, Prediction, Probe, Report, Reuse, Sample, SpecError, Step, WORK_GRAIN,
+};
+pub use linear_transform::{Applied, LinearTransform, ShapeError};
+pub use mode::{MODES, Mode};
+pub use snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};

@@ -35,7 +35,7 @@ pub enum ShapeError {
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub struct Applied {
     /// How the output was computed.
     pub mode: Mode,
     /// How much of the input changed.
@@ -91,18 +91,19 @@ impl LinearTransform {
     ///
     /// # Errors
     /// [`ShapeError::Entry`] if a change names no entry; then nothing has changed.
-    pub fn step(&mut self, changes: &[(usize, f64)], mode: Mode) -> Result<Step, ShapeError> {
+    pub fn step(&mut self, changes: &[(usize, f64)], mode: Mode) -> Result<Applied, ShapeError> {
         let n_entries = self.input.len();
         if let Some((found, _)) = changes.iter().find(|(at, _)| *at >= n_entries) {
             return Err(ShapeError::Entry { found: *found, n_entries });
         }
-        let mut n_changed = 0;
+        let (mut n_changed, mut delta_max) = (0, 0.0_f64);
         for (at, value) in changes {
             let old = self.input[*at];
             if old.to_bits() == value.to_bits() {
                 continue;
             }
             n_changed += 1;
+            delta_max = delta_max.max((value - old).abs());
             self.input[*at] = *value;
             if mode == Mode::Itmd {
                 self.add_column(*at, old, *value);
@@ -111,8 +112,8 @@ impl LinearTransform {
         if mode == Mode::Pass {
             self.apply();
         }
-        let churn = Churn { n_changed, n_total: n_entries };
-        Ok(Step { mode, churn, error_max: self.error_max })
+        let churn = Churn { n_changed, n_total: n_entries, delta_max };
+        Ok(Applied { mode, churn, error_max: self.error_max })
     }
 
     fn add_column(&mut self, at: usize, old: f64, new: f64) {

@@ -2,13 +2,25 @@
 
 use std::fmt;
 
-/// `pass` applies the transform in full, `itmd` adds the exact delta of what changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The three ways to bring an output up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// Full application: cost does not depend on the change.
     Pass,
     /// Exact delta: cost is proportional to the changed share.
     Itmd,
+    /// Reduced-rank reuse with a certified error: cost is that of a small basis.
+    Rr,
+}
+
+/// All modes, the plainest first.
+pub const MODES: [Mode; 3] = [Mode::Pass, Mode::Itmd, Mode::Rr];
+
+impl Mode {
+    /// Its place in [`MODES`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
 }
 
 impl fmt::Display for Mode {
@@ -16,6 +28,7 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Pass => "pass",
             Self::Itmd => "itmd",
+            Self::Rr => "rr",
         })
     }
 }
