@@ -57,7 +57,8 @@ pub trait Kernel: Sized + Send {
 
     /// Goes on with the step for about this many [`Report::work`] units, appends the rows that
     /// are ready, and says when it has ended. A unit is a floating-point operation or a word
-    /// moved; one call may exceed its units by at most [`WORK_GRAIN`].
+    /// moved; one call may exceed its units by at most [`WORK_GRAIN`]. However the work is cut,
+    /// the bits are the same.
     ///
     /// # Panics
     /// If no step is under way.
@@ -95,9 +96,13 @@ pub trait Kernel: Sized + Send {
     fn load(input: &mut dyn io::Read) -> Result<Self, LoadError>;
 }
 
-/// Work that one call of [`Kernel::advance`] may do beyond what it was given: about a tenth of a
-/// millisecond.
-pub const WORK_GRAIN: u64 = 1 << 20;
+/// Work that one call of [`Kernel::advance`] may do beyond what it was given: a block of a product
+/// of matrices, about a millisecond; smaller blocks would copy more than they multiply. Work that
+/// waits for memory is cut at [`WORK_GRAIN_MEMORY`].
+pub const WORK_GRAIN: u64 = 1 << 27;
+
+/// The same for work that waits for memory: about a millisecond.
+pub const WORK_GRAIN_MEMORY: u64 = 1 << 22;
 
 /// One change and how to follow it.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,6 +15,7 @@ pub use churn::Churn;
 pub use emit::Emit;
 pub use kernel::{
     DeltaError, Kernel, Prediction, Probe, Report, Reuse, Sample, SpecError, Step, WORK_GRAIN,
+    WORK_GRAIN_MEMORY,
 };
 pub use linear_transform::{Applied, LinearTransform, ShapeError};
 pub use mode::{MODES, Mode};

@@ -7,10 +7,15 @@ use crate::python::{self, PEERS, TESTS};
 use crate::step::say;
 use crate::tpch;
 
-/// What can be measured, in the order of docs/MEASURED.md. All but `peers` are programs of the
-/// benches crate; `peers` is `engine` with those beside it that others have made.
+/// What can be measured, in the order of docs/MEASURED.md. All but `peers` and `kernels` are
+/// programs of the benches crate; `peers` is `engine` with those beside it that others have made,
+/// `kernels` all programs of benches/kernels, which stand apart so that they build without the
+/// engine.
 const PROGRAMS: &[&str] =
-    &["peers", "engine", "growth", "websocket", "files", "compile", "check", "editor"];
+    &["peers", "engine", "growth", "websocket", "files", "compile", "check", "editor", "kernels"];
+
+/// The programs of benches/kernels.
+const KERNELS: &[&str] = &["roofline"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
@@ -32,6 +37,10 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
     };
     let mut passed = true;
     for program in wanted {
+        if program == "kernels" {
+            passed &= kernels(root, &arguments.arguments)?;
+            continue;
+        }
         let mut more = arguments.arguments.clone();
         if program == "peers" {
             more.extend(peers(root)?);
@@ -56,6 +65,20 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
             .status()
             .map_err(|error| format!("cargo: {error}"))?;
         passed &= status.success();
+    }
+    Ok(passed)
+}
+
+/// Runs the programs of benches/kernels, or the one that is named first.
+fn kernels(root: &Path, arguments: &[String]) -> Result<bool, String> {
+    let named = arguments.first().filter(|name| KERNELS.contains(&name.as_str()));
+    let rest = if named.is_some() { &arguments[1..] } else { arguments };
+    let mut passed = true;
+    for program in KERNELS.iter().filter(|program| named.is_none_or(|name| name == *program)) {
+        let run = ["run", "--quiet", "--release", "-p", "arqon-kernel-benches", "--bin", program];
+        let rest = rest.iter().map(String::as_str);
+        let line: Vec<&str> = run.into_iter().chain(["--"]).chain(rest).collect();
+        passed &= cargo(root, &line)?;
     }
     Ok(passed)
 }

@@ -32,6 +32,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("tests/fuzzed", 5),
     ("tests", 6),
     ("benches", 6),
+    ("benches/kernels", 6),
     ("xtask", 6),
 ];
 
@@ -51,7 +52,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost-types", &["proto"]),
     ("prost-reflect", &["proto"]),
     ("prost-build", &["xtask"]),
-    ("ndarray", &["kernels"]),
+    ("ndarray", &["kernels", "benches/kernels"]),
+    ("faer", &["kernels", "benches/kernels"]),
+    ("pulp", &["kernels", "benches/kernels"]),
+    ("rayon", &["kernels", "benches/kernels"]),
     ("tokio", &["runtime/shield", "runtime/server", "sdk/rust", "cli", "benches"]),
     ("tokio-tungstenite", &["runtime/shield", "sdk/rust", "benches"]),
     ("jsonwebtoken", &["runtime/shield"]),

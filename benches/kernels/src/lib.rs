@@ -1,0 +1,13 @@
+//! What the measured kernels share: clocks, random numbers, what the machine could do at most, and
+//! lines of figures.
+//!
+//! A ratio is that of two sides that were run in turn, each taken at its median; the first round is
+//! thrown away. Each line says in what state the caches were.
+
+mod clock;
+mod random;
+mod roofline;
+
+pub use clock::{CacheState, Evict, Line, median, seconds, sides};
+pub use random::Random;
+pub use roofline::{Roofline, roofline};
