@@ -10,6 +10,7 @@ mod emit;
 mod snapshot;
 mod kernel;
 mod linear_transform;
+mod transformer_attn;
 
 pub use churn::Churn;
 pub use emit::Emit;
@@ -20,3 +21,7 @@ pub use kernel::{
 pub use linear_transform::{Applied, LinearTransform, ShapeError};
 pub use mode::{MODES, Mode};
 pub use snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
+pub use transformer_attn::{
+    AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, Outcome, QueryRows,
+    TokenRows, TransformerAttn,
+};

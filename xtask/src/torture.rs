@@ -274,6 +274,15 @@ const RUNS: &[Run] = &[
         test: "one_changed_token_is_told_at_its_line",
     },
     Run {
+        name: "attention",
+        about: "one walk of so many steps of attention, in which tokens change, some to a million, \
+                and are put back: true within the bound, and the bound within what was allowed",
+        cases: 200_000,
+        package: "arqon-kernels",
+        target: "attention",
+        test: "a_long_walk_stays_within_its_bound",
+    },
+    Run {
         name: "C03",
         about: "frames without a mask, of any kind, after and in pieces of any length: closed with \
                 1002, and others are served on",

@@ -2,7 +2,7 @@
 //! each kernel has a model of its inputs.
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
-#![expect(dead_code, reason = "goes when the first kernel has its model here")]
 
 mod random;
 mod harness;
+mod transformer_attn;

@@ -1,0 +1,329 @@
+//! Linear attention over random features, in several heads, kept up to date while queries and
+//! tokens come, change and go.
+//!
+//! With features `phi` whose products stand for the softmax kernel, `phi(q) phi(k) ~ exp(q k /
+//! sqrt d)`, the output of a query is `sum_j (phi(q) phi(k_j)) v_j / sum_j phi(q) phi(k_j)`. That
+//! needs of the tokens only `S = sum_j phi(k_j) v_j^T` and `z = sum_j phi(k_j)`, so a changed token
+//! is `S += phi(k') v'^T - phi(k) v^T`, whatever the number of tokens.
+//!
+//! The error bounds are against exact arithmetic *of the same random features*. How far these are
+//! from softmax attention itself is a property of their number, and not measured here.
+//!
+//! Inputs and outputs are `f32`; between them everything is `f64`, so that what is left of the
+//! error is the rounding of the output, until much more has cancelled than is left.
+
+mod vector;
+mod product;
+mod draw;
+mod spec;
+mod features;
+mod sums;
+mod table;
+mod delta;
+mod head;
+mod step;
+mod save;
+
+use std::io;
+use std::task::Poll;
+
+use rayon::prelude::*;
+
+use crate::churn::Churn;
+use crate::emit::Emit;
+use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
+use crate::mode::Mode;
+use crate::snapshot::LoadError;
+use delta::delta_max;
+use draw::Draw;
+use head::{Answers, Head, Part};
+use step::{Running, Said, each_head};
+use table::Table;
+
+pub use delta::{AttentionDelta, AttentionRows, Outcome, QueryRows, TokenRows};
+pub use spec::{AttentionSpec, Causality, FeatureMap};
+
+/// The state of attention.
+///
+/// Memory: tokens and queries as they are, and for each head `[m, e + 3]` numbers of `f64`; under
+/// [`Emit::All`] and [`Emit::Eps`] also what was last said.
+#[derive(Debug, Clone)]
+pub struct TransformerAttn {
+    spec: AttentionSpec,
+    tokens: Table,
+    queries: Table,
+    heads: Vec<Head>,
+    /// The largest entry of a value since the sums were last computed anew.
+    value_max: f64,
+    /// Tokens that came or went since then.
+    n_events: u64,
+    said: Option<Said>,
+    /// The bound that was told with the last step.
+    error_max: f64,
+    running: Option<Box<Running>>,
+    /// The head that is computed anew next.
+    refresh_next: usize,
+}
+
+/// Output rows of a block, all heads together.
+#[derive(Debug, Clone, Default)]
+struct RowBlock {
+    /// `[n_rows, n_value]`.
+    values: Vec<f32>,
+    bounds: Vec<f64>,
+    outcomes: Vec<Outcome>,
+}
+
+impl TransformerAttn {
+    /// The frequencies that the features of this head are made of, `[n_frequencies, d]`: as many as
+    /// features, or half as many under [`FeatureMap::Rff`].
+    pub fn frequencies(&self, head: usize) -> Vec<Vec<f64>> {
+        let features = &self.heads[head].features;
+        let d = features.shape.d;
+        let n = features.frequencies.len() / d;
+        (0..n).map(|at| (0..d).map(|i| features.frequencies[i * n + at]).collect()).collect()
+    }
+
+    /// Tokens computed at a time, over all heads.
+    fn block(&self) -> usize {
+        self.spec.block()
+    }
+
+    /// Work of one token or row over all heads.
+    fn row_work(&self) -> u64 {
+        self.spec.head().row_work() * self.spec.n_heads as u64
+    }
+
+    /// Answers to the queries in these slots, of all heads.
+    fn answer(&mut self, slots: &[usize]) -> RowBlock {
+        let (queries, shape) = (&self.queries, self.spec.head());
+        let of_head = |(at, head): (usize, &mut Head)| {
+            let mut answers = Answers::default();
+            let rows = slots.iter().map(|slot| queries.row(*slot));
+            head.answer(Part { head: at }, rows, &mut answers);
+            answers
+        };
+        let heads: Vec<Answers> = if 1 < slots.len() && 1 < self.heads.len() {
+            self.heads.par_iter_mut().enumerate().map(of_head).collect()
+        } else {
+            self.heads.iter_mut().enumerate().map(of_head).collect()
+        };
+        let mut block = RowBlock {
+            values: vec![0.0; slots.len() * self.spec.n_value],
+            bounds: vec![0.0; slots.len()],
+            outcomes: vec![Outcome::Value; slots.len()],
+        };
+        for at in 0..slots.len() {
+            let row = &mut block.values[at * self.spec.n_value..(at + 1) * self.spec.n_value];
+            for (answers, out) in heads.iter().zip(row.chunks_exact_mut(shape.e)) {
+                out.copy_from_slice(&answers.values[at * shape.e..(at + 1) * shape.e]);
+                block.bounds[at] = block.bounds[at].max(answers.bounds[at]);
+                if answers.outcomes[at] != Outcome::Value {
+                    block.outcomes[at] = answers.outcomes[at];
+                }
+            }
+            if block.outcomes[at] != Outcome::Value {
+                row.fill(0.0);
+                block.bounds[at] = 0.0;
+            }
+        }
+        block
+    }
+
+    /// Computes the sums of this head anew.
+    fn rebuild(tokens: &Table, part: Part, head: &mut Head, block: usize) {
+        head.clear();
+        let slots: Vec<usize> = tokens.live().collect();
+        for slots in slots.chunks(block) {
+            head.absorb(part, slots.iter().map(|slot| (tokens.row(*slot), 1.0)));
+        }
+        head.fresh_level = head.level();
+    }
+
+    /// What an output may be off by after a step, if nothing cancels.
+    fn error_ahead(&self, churn: &Churn) -> f64 {
+        let value_max = self.value_max + churn.delta_max;
+        let factor = self.heads.iter().map(Head::error_factor).fold(0.0, f64::max);
+        if self.heads.iter().any(Head::can_cancel) {
+            return self.error_max.max(value_max * f64::from(f32::EPSILON));
+        }
+        value_max * (f64::from(f32::EPSILON) + 8.0 * factor)
+    }
+}
+
+impl Kernel for TransformerAttn {
+    type Spec = AttentionSpec;
+    type Delta = AttentionDelta;
+    type Keys = Vec<i64>;
+    type Output = AttentionRows;
+
+    /// Draws the features. Cost: O(heads m d min(m, d)).
+    fn compile(spec: &AttentionSpec) -> Result<Self, SpecError> {
+        spec.check()?;
+        Ok(Self {
+            spec: *spec,
+            tokens: Table::new([spec.n_key, spec.n_value]),
+            queries: Table::new([spec.n_key, 0]),
+            heads: (0..spec.n_heads).map(|head| Head::draw(spec, head)).collect(),
+            value_max: 0.0,
+            n_events: 0,
+            said: None,
+            error_max: 0.0,
+            running: None,
+            refresh_next: 0,
+        })
+    }
+
+    fn measure(&self, delta: &AttentionDelta) -> Result<Churn, DeltaError> {
+        let (queries, tokens) = (delta.queries(&self.spec), delta.tokens(&self.spec));
+        queries.check(&self.queries)?;
+        tokens.check(&self.tokens)?;
+        let of_queries = queries.changes(&self.queries);
+        let of_tokens = tokens.changes(&self.tokens);
+        let n_new = of_queries.keys().filter(|key| !self.queries.index.contains_key(key)).count()
+            + of_tokens.keys().filter(|key| !self.tokens.index.contains_key(key)).count();
+        let delta_max =
+            delta_max(&of_queries, &self.queries).max(delta_max(&of_tokens, &self.tokens));
+        Ok(Churn {
+            n_changed: of_queries.len() + of_tokens.len(),
+            n_total: self.queries.len() + self.tokens.len() + n_new,
+            delta_max,
+        })
+    }
+
+    /// Features with denominators that can cancel have no bound ahead of a step: then the error is
+    /// that of the last one.
+    fn predict(&self, mode: Mode, churn: &Churn, emit: Emit) -> Option<Prediction> {
+        let n_rows = match emit {
+            Emit::Changed => churn.n_changed.min(self.queries.len()),
+            Emit::Pull => 0,
+            Emit::Eps(_) | Emit::All => self.queries.len(),
+        };
+        let n_tokens = match mode {
+            Mode::Pass => self.tokens.len(),
+            Mode::Itmd => 2 * churn.n_changed,
+            Mode::Rr => return None,
+        };
+        let work = (n_rows + n_tokens) as u64 * self.row_work();
+        Some(Prediction { work, error_max: self.error_ahead(churn) })
+    }
+
+    fn begin(&mut self, step: Step<AttentionDelta>) {
+        self.start(&step);
+    }
+
+    fn advance(&mut self, work: u64, output: &mut AttentionRows) -> Poll<Report> {
+        self.go_on(work, output)
+    }
+
+    fn read(&mut self, keys: &Vec<i64>, output: &mut AttentionRows) -> f64 {
+        let keys: Vec<(i64, usize)> =
+            keys.iter().filter_map(|key| Some((*key, *self.queries.index.get(key)?))).collect();
+        let mut error_max = 0.0_f64;
+        for keys in keys.chunks(self.block()) {
+            let slots: Vec<usize> = keys.iter().map(|(_, slot)| *slot).collect();
+            let block = self.answer(&slots);
+            output.keys.extend(keys.iter().map(|(key, _)| *key));
+            output.outcomes.extend(&block.outcomes);
+            output.values.extend(&block.values);
+            error_max = block.bounds.iter().fold(error_max, |most, bound| most.max(*bound));
+        }
+        error_max
+    }
+
+    fn keys(&self) -> Vec<i64> {
+        self.queries.index.keys().copied().collect()
+    }
+
+    /// Computes the sums anew in a copy, and answers of both. Cost: that of `pass` over all tokens.
+    fn certify(&self, sample: Sample) -> Probe {
+        let mut draw = Draw::new(sample.seed, 0);
+        let mut slots: Vec<usize> = self.queries.live().collect();
+        for at in 0..slots.len().min(sample.n_rows) {
+            let other = at + draw.below(slots.len() - at);
+            slots.swap(at, other);
+        }
+        slots.truncate(sample.n_rows);
+        let mut kept = self.clone();
+        let mut fresh = self.clone();
+        let (tokens, block) = (&self.tokens, self.block());
+        each_head(&mut fresh.heads, |part, head| Self::rebuild(tokens, part, head, block));
+        let (mut error, mut error_max) = (0.0_f64, 0.0_f64);
+        for slots in slots.chunks(block) {
+            let (ours, theirs) = (kept.answer(slots), fresh.answer(slots));
+            let values = ours.values.chunks_exact(self.spec.n_value);
+            for (at, row) in values.enumerate() {
+                let is_both = [&ours, &theirs].iter().all(|it| it.outcomes[at] == Outcome::Value);
+                error_max = error_max.max(ours.bounds[at]);
+                if is_both {
+                    let wanted = &theirs.values[at * row.len()..(at + 1) * row.len()];
+                    let off = row.iter().zip(wanted).fold(0.0_f64, |most, (a, b)| {
+                        most.max((f64::from(*a) - f64::from(*b)).abs())
+                    });
+                    // What was computed anew is off itself.
+                    error = error.max(off - theirs.bounds[at]);
+                }
+            }
+        }
+        Probe { n_rows: slots.len(), error, error_max }
+    }
+
+    /// Heads are computed anew one after another.
+    fn refresh(&mut self, share: f64) -> Report {
+        assert!(self.running.is_none(), "a step is under way");
+        let n_heads = self.heads.len();
+        let wanted = (1..n_heads).find(|n| share <= head::share(*n, n_heads)).unwrap_or(n_heads);
+        let block = self.block();
+        for _ in 0..wanted {
+            let at = self.refresh_next % n_heads;
+            Self::rebuild(&self.tokens, Part { head: at }, &mut self.heads[at], block);
+            self.refresh_next = (at + 1) % n_heads;
+        }
+        let per_head = self.spec.head().row_work() * self.tokens.len() as u64;
+        Report {
+            mode: Mode::Pass,
+            churn: Churn { n_changed: 0, n_total: self.n_inputs(), delta_max: 0.0 },
+            error_max: self.error_max,
+            n_emitted: 0,
+            work: per_head * wanted as u64,
+            reuse: None,
+            is_refreshed: true,
+        }
+    }
+
+    fn state_bytes(&self) -> usize {
+        let heads: usize = self.heads.iter().map(Head::bytes).sum();
+        let said = self.said.as_ref().map_or(0, Said::bytes);
+        heads + said + self.tokens.bytes() + self.queries.bytes()
+    }
+
+    fn save(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        assert!(self.running.is_none(), "a step is under way");
+        self.write(out)
+    }
+
+    fn load(input: &mut dyn io::Read) -> Result<Self, LoadError> {
+        Self::read_from(input)
+    }
+}
+
+impl TransformerAttn {
+    fn n_inputs(&self) -> usize {
+        self.queries.len() + self.tokens.len()
+    }
+}
+
+impl RowBlock {
+    /// The row at this place.
+    fn row(&self, at: usize) -> &[f32] {
+        let width = self.values.len() / self.outcomes.len().max(1);
+        &self.values[at * width..(at + 1) * width]
+    }
+}
+
+/// By how much two rows differ, in the max norm.
+fn is_off(row: &[f32], said: &[f32]) -> f64 {
+    row.iter()
+        .zip(said)
+        .fold(0.0_f64, |most, (a, b)| most.max((f64::from(*a) - f64::from(*b)).abs()))
+}

@@ -1,0 +1,177 @@
+//! The state as bytes.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::TransformerAttn;
+use super::delta::Outcome;
+use super::features::Features;
+use super::head::Head;
+use super::spec::{AttentionSpec, Causality, FeatureMap};
+use super::step::Said;
+use super::sums::Sums;
+use super::table::{Names, Table};
+use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+
+/// The kernel's name, and the version of its sections.
+const KERNEL: &str = "transformer_attn.1";
+
+const TOKENS: Names = Names {
+    keys: "token keys",
+    live: "token slots",
+    free: "free token slots",
+    places: "token places",
+    first: "keys",
+    second: "values",
+};
+
+const QUERIES: Names = Names {
+    keys: "query keys",
+    live: "query slots",
+    free: "free query slots",
+    places: "query places",
+    first: "queries",
+    second: "nothing",
+};
+
+impl TransformerAttn {
+    pub(super) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let out = &mut SnapshotWriter::new(out, KERNEL)?;
+        let spec = &self.spec;
+        let counts = [spec.n_heads, spec.n_key, spec.n_value, spec.n_features];
+        out.numbers("shape", counts.map(|count| count as u64))?;
+        let flags = [spec.feature_map == FeatureMap::Rff, spec.causality == Causality::Causal];
+        out.numbers("flags", flags.map(u8::from))?;
+        out.number("seed", spec.seed)?;
+        self.tokens.save(out, &TOKENS)?;
+        self.queries.save(out, &QUERIES)?;
+        out.numbers("sizes", [self.value_max, self.error_max])?;
+        out.numbers("refresh", [self.refresh_next as u64, self.n_events])?;
+        for head in &self.heads {
+            head.save(out)?;
+        }
+        out.number("has said", u8::from(self.said.is_some()))?;
+        if let Some(said) = &self.said {
+            out.numbers("said", said.values.iter().copied())?;
+            out.numbers("outcomes", said.outcomes.iter().map(|outcome| code(*outcome)))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_from(input: &mut dyn io::Read) -> Result<Self, LoadError> {
+        let input = &mut SnapshotReader::new(input, KERNEL)?;
+        let spec = read_spec(input)?;
+        let tokens = Table::load(input, [spec.n_key, spec.n_value], &TOKENS)?;
+        let queries = Table::load(input, [spec.n_key, 0], &QUERIES)?;
+        let sizes: Vec<f64> = input.array("sizes", 2)?;
+        let refresh: Vec<u64> = input.array("refresh", 2)?;
+        let mut heads = Vec::new();
+        for _ in 0..spec.n_heads {
+            heads.push(Head::load(input, &spec)?);
+        }
+        let mut said = None;
+        if input.number::<u8>("has said")? != 0 {
+            let values: Vec<f32> = input.numbers("said")?;
+            let outcomes: Vec<u8> = input.numbers("outcomes")?;
+            let outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(decode).collect();
+            if values.len() != outcomes.len() * spec.n_value || queries.n_slots() < outcomes.len() {
+                return Err(LoadError::Damaged { section: "said" });
+            }
+            said = Some(Said { values, outcomes });
+        }
+        Ok(Self {
+            spec,
+            tokens,
+            queries,
+            heads,
+            value_max: sizes[0],
+            error_max: sizes[1],
+            n_events: refresh[1],
+            said,
+            running: None,
+            refresh_next: usize::try_from(refresh[0]).unwrap_or(0),
+        })
+    }
+}
+
+fn read_spec(input: &mut SnapshotReader<'_>) -> Result<AttentionSpec, LoadError> {
+    let damaged = LoadError::Damaged { section: "shape" };
+    let counts: Vec<u64> = input.array("shape", 4)?;
+    let counts: Result<Vec<usize>, _> = counts.into_iter().map(usize::try_from).collect();
+    let Ok(&[n_heads, n_key, n_value, n_features]) = counts.as_deref() else {
+        return Err(damaged);
+    };
+    let flags: Vec<u8> = input.array("flags", 2)?;
+    let feature_map = if flags[0] == 0 { FeatureMap::FavorPlus } else { FeatureMap::Rff };
+    let causality = if flags[1] == 0 { Causality::Plain } else { Causality::Causal };
+    let seed = input.number("seed")?;
+    let spec = AttentionSpec { n_heads, n_key, n_value, n_features, feature_map, causality, seed };
+    spec.check().map_err(|_| damaged)?;
+    Ok(spec)
+}
+
+impl Head {
+    fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        out.numbers("frequencies", self.features.frequencies.iter().copied())?;
+        out.numbers("reference", [self.reference, self.live, self.fresh_level])?;
+        out.numbers("runs", self.scales.keys().copied())?;
+        out.numbers("counts of runs", self.scales.values().copied())?;
+        self.sums.save(out)
+    }
+
+    fn load(input: &mut SnapshotReader<'_>, spec: &AttentionSpec) -> Result<Self, LoadError> {
+        let shape = spec.head();
+        let n = match spec.feature_map {
+            FeatureMap::FavorPlus => shape.m,
+            FeatureMap::Rff => shape.m / 2,
+        };
+        let frequencies = input.array("frequencies", shape.d * n)?;
+        let mut head = Self::of(Features::of(spec.feature_map, shape, frequencies));
+        let reference: Vec<f64> = input.array("reference", 3)?;
+        [head.reference, head.live, head.fresh_level] = [reference[0], reference[1], reference[2]];
+        let runs: Vec<i32> = input.numbers("runs")?;
+        let counts: Vec<u32> = input.array("counts of runs", runs.len())?;
+        head.scales = runs.into_iter().zip(counts).collect::<BTreeMap<i32, u32>>();
+        head.sums.load(input)?;
+        Ok(head)
+    }
+}
+
+impl Sums {
+    fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        out.numbers("sums", self.table.iter().copied())?;
+        out.numbers("masses of values", self.mass_v.iter().copied())?;
+        out.numbers("masses", self.mass_1.iter().copied())?;
+        out.numbers("errors", [self.lost_v, self.lost_1, self.feature_error, self.rounding])
+    }
+
+    /// Into sums of the same shape.
+    fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError> {
+        self.table = input.array("sums", self.table.len())?;
+        self.mass_v = input.array("masses of values", self.mass_v.len())?;
+        self.mass_1 = input.array("masses", self.mass_1.len())?;
+        let errors: Vec<f64> = input.array("errors", 4)?;
+        [self.lost_v, self.lost_1, self.feature_error, self.rounding] =
+            [errors[0], errors[1], errors[2], errors[3]];
+        Ok(())
+    }
+}
+
+fn code(outcome: Option<Outcome>) -> u8 {
+    match outcome {
+        None => 0,
+        Some(Outcome::Value) => 1,
+        Some(Outcome::Empty) => 2,
+        Some(Outcome::Lost) => 3,
+    }
+}
+
+/// What is not known was not said.
+fn decode(code: u8) -> Option<Outcome> {
+    match code {
+        1 => Some(Outcome::Value),
+        2 => Some(Outcome::Empty),
+        3 => Some(Outcome::Lost),
+        _ => None,
+    }
+}
