@@ -9,16 +9,21 @@ mod churn;
 mod emit;
 mod snapshot;
 mod kernel;
+mod arithmetic;
+mod basis;
 mod linear_transform;
 mod transformer_attn;
 
+pub use arithmetic::Threads;
 pub use churn::Churn;
 pub use emit::Emit;
 pub use kernel::{
     DeltaError, Kernel, Prediction, Probe, Report, Reuse, Sample, SpecError, Step, WORK_GRAIN,
     WORK_GRAIN_MEMORY,
 };
-pub use linear_transform::{Applied, LinearTransform, ShapeError};
+pub use linear_transform::{
+    EntryChange, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, Precision,
+};
 pub use mode::{MODES, Mode};
 pub use snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
 pub use transformer_attn::{

@@ -5,4 +5,13 @@
 
 mod random;
 mod harness;
+mod linear;
 mod transformer_attn;
+
+#[test]
+fn linear_transforms_keep_the_laws() {
+    harness::try_all::<linear::DenseDouble>(12);
+    harness::try_all::<linear::DenseSingle>(12);
+    harness::try_all::<linear::SparseDouble>(8);
+    harness::try_all::<linear::SparseSingle>(8);
+}
