@@ -146,11 +146,20 @@ impl Basis {
     }
 
     /// Learns a direction, which is scaled to norm 1, in the place of that of least energy if there
-    /// is no room. Gives its place and its scale; the image is to be set with
+    /// is no room. Gives its place and how much
+    /// of it there is in `residual`; the image is to be set with
     /// [`Basis::set_image`]. None if there is nothing to learn.
     pub(crate) fn learn(&mut self, residual: &[f64], energy: f64) -> Option<(usize, f64)> {
-        let norm = square(residual).sqrt();
-        if self.rank_max == 0 || !norm.is_normal() {
+        // Directions are `f32`, so what is left of a vector near their span is not orthogonal to
+        // them; once more, and it is (Giraud, Langou and Rozloznik, *The loss of orthogonality in
+        // the Gram-Schmidt orthogonalization process*).
+        let mut t = vec![0.0; self.rank()];
+        dots(&self.directions, residual, &mut t, Threads::One);
+        let (left, _) = self.residual(residual, &t);
+        let norm = square(&left).sqrt();
+        // What lies in the span but for rounding has nothing to teach.
+        let is_new = 0.5 * square(residual).sqrt() <= norm;
+        if self.rank_max == 0 || !norm.is_normal() || !is_new {
             return None;
         }
         let at = if self.rank() < self.rank_max {
@@ -163,16 +172,18 @@ impl Basis {
             let least = self.energies.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
             least.map_or(0, |(at, _)| at)
         };
-        for (q, x) in self.directions[at * self.n..][..self.n].iter_mut().zip(residual) {
+        for (q, x) in self.directions[at * self.n..][..self.n].iter_mut().zip(&left) {
             *q = single(x / norm);
         }
-        self.energies[at] = energy;
+        // As if it had been of this use all along: else the newest would always be the first to go.
+        self.energies[at] = energy / (1.0 - DECAY);
         for other in 0..self.rank() {
             let inner: f64 = compensated_dot(self.direction(at), self.direction(other));
             self.gram[at * self.rank_max + other] = inner;
             self.gram[other * self.rank_max + at] = inner;
         }
-        Some((at, norm))
+        let inner = residual.iter().zip(self.direction(at)).map(|(x, q)| x * f64::from(*q));
+        Some((at, inner.sum()))
     }
 
     /// Puts the image of a direction, off by at most `error` before it is rounded to `f32`.
@@ -251,6 +262,6 @@ fn gram_error(n: usize) -> f64 {
 pub(crate) fn remainder_norm(residual: &[f64], direction: &[f32], scale: f64) -> f64 {
     let left: Vec<f64> =
         residual.iter().zip(direction).map(|(x, q)| x - scale * f64::from(*q)).collect();
-    let size = square(residual).sqrt() + scale * norm_above(direction);
-    square(&left).sqrt() * (1.0 + gamma(left.len() + 2, ROUNDOFF)) + 4.0 * ROUNDOFF * size
+    let size = square(residual).sqrt() + scale.abs() * norm_above(direction);
+    square(&left).sqrt() * (1.0 + gamma(left.len() + 2, ROUNDOFF)) + 4.0 * ROUNDOFF * size.abs()
 }

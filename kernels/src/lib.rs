@@ -13,9 +13,11 @@ mod arithmetic;
 mod basis;
 mod linear_transform;
 mod transformer_attn;
+mod controller;
 
 pub use arithmetic::Threads;
 pub use churn::Churn;
+pub use controller::{Controller, Decision, Limits, REFRESH_SHARE, Reason, Refresh};
 pub use emit::Emit;
 pub use kernel::{
     DeltaError, Kernel, Prediction, Probe, Report, Reuse, Sample, SpecError, Step, WORK_GRAIN,

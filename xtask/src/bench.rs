@@ -15,7 +15,7 @@ const PROGRAMS: &[&str] =
     &["peers", "engine", "growth", "websocket", "files", "compile", "check", "editor", "kernels"];
 
 /// The programs of benches/kernels.
-const KERNELS: &[&str] = &["roofline"];
+const KERNELS: &[&str] = &["linear"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
@@ -74,9 +74,19 @@ fn kernels(root: &Path, arguments: &[String]) -> Result<bool, String> {
     let named = arguments.first().filter(|name| KERNELS.contains(&name.as_str()));
     let rest = if named.is_some() { &arguments[1..] } else { arguments };
     let mut passed = true;
+    if let Some(announcement) = python::announcement(root, &python::KERNELS) {
+        say(&announcement);
+    }
+    let peers = match python::ensure(root, &python::KERNELS) {
+        Ok(python) => vec!["--python".to_owned(), python.display().to_string()],
+        Err(error) => {
+            say(&format!("NumPy is left out: it cannot be installed here: {error}"));
+            Vec::new()
+        }
+    };
     for program in KERNELS.iter().filter(|program| named.is_none_or(|name| name == *program)) {
         let run = ["run", "--quiet", "--release", "-p", "arqon-kernel-benches", "--bin", program];
-        let rest = rest.iter().map(String::as_str);
+        let rest = rest.iter().chain(&peers).map(String::as_str);
         let line: Vec<&str> = run.into_iter().chain(["--"]).chain(rest).collect();
         passed &= cargo(root, &line)?;
     }

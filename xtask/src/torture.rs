@@ -128,6 +128,23 @@ const RUNS: &[Run] = &[
         test: "unknown::retractions_of_unknown_rows_change_nothing",
     },
     Run {
+        name: "B06",
+        about: "linear transforms, steps of `itmd`: within their bound and 1e-9 of the largest \
+                output",
+        cases: 1_000_000,
+        package: "arqon-kernels",
+        target: "laws",
+        test: "walks::itmd_does_not_drift_away",
+    },
+    Run {
+        name: "B07",
+        about: "linear transforms, steps of `rr`: never further off than they say",
+        cases: 100_000,
+        package: "arqon-kernels",
+        target: "laws",
+        test: "walks::rr_is_never_further_off_than_it_says",
+    },
+    Run {
         name: "B09",
         about: "as B01, while floats are NaN, infinite, -0, denormal or enormous",
         cases: 2_000,

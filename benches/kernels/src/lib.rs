@@ -5,9 +5,11 @@
 //! thrown away. Each line says in what state the caches were.
 
 mod clock;
+mod peers;
 mod random;
 mod roofline;
 
 pub use clock::{CacheState, Evict, Line, median, seconds, sides};
+pub use peers::peers;
 pub use random::Random;
 pub use roofline::{Roofline, roofline};

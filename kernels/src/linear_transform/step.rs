@@ -534,7 +534,8 @@ impl LinearTransform {
             let size = row_norm * (self.vectors.states[place].norm() + norm) + image_error;
             let rest = norm - square_root(&residual)
                 + remainder_norm(&residual, self.basis.direction(at), scale);
-            let total = image_error + scale * error + row_norm * rest + gamma(4, ROUNDOFF) * size;
+            let total =
+                image_error + scale.abs() * error + row_norm * rest + gamma(4, ROUNDOFF) * size;
             if put(self, &y, total) {
                 return (Reuse::Miss, work);
             }

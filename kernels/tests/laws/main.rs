@@ -7,6 +7,8 @@ mod random;
 mod harness;
 mod linear;
 mod transformer_attn;
+mod walks;
+mod controller;
 
 #[test]
 fn linear_transforms_keep_the_laws() {
