@@ -15,7 +15,7 @@
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// The unit roundoff of `f64`, u.
 pub(crate) const ROUNDOFF: f64 = f64::EPSILON / 2.0;
@@ -75,7 +75,18 @@ pub(crate) fn to_float(count: usize) -> f64 {
 
 /// The largest absolute entry.
 pub(crate) fn largest<A: Accumulator>(numbers: &[A]) -> f64 {
-    Arch::new().dispatch(|| largest_of(numbers))
+    Arch::new().dispatch(Largest(numbers))
+}
+
+struct Largest<'a, A>(&'a [A]);
+
+impl<A: Accumulator> WithSimd for Largest<'_, A> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        largest_of(self.0)
+    }
 }
 
 #[inline(always)]
@@ -172,77 +183,110 @@ impl Accumulator for f32 {
 }
 
 /// Dot products of `rows` `[k, n]` with `x` `[n]`, in `f64`: `out` `[k]`. Every product of an `f32`
-/// with an `f32` in `x` is exact; each is off by at most `gamma(dot_depth(n)) |row| |x|`.
+/// with an `f32` is exact; each sum is off by at most `gamma(dot_depth(n)) |row| |x|`.
 /// Cost: O(k n), at the speed of the memory.
-pub(crate) fn dots(rows: &[f32], x: &[f64], out: &mut [f64], threads: Threads) {
+pub(crate) fn dots<X: Accumulator>(rows: &[f32], x: &[X], out: &mut [f64], threads: Threads) {
     let (n, k) = (x.len(), out.len());
     if n == 0 || k == 0 {
         return out.fill(0.0);
     }
     let n_threads = threads.count(rows.len());
     if n_threads == 1 {
-        return Arch::new().dispatch(|| dots_of(rows, x, out));
+        return Arch::new().dispatch(Dots { rows, x, out });
     }
-    // A multiple of the rows that are taken together.
-    let part = k.div_ceil(n_threads).next_multiple_of(4);
+    let part = k.div_ceil(n_threads);
     rayon::scope(|scope| {
         for (rows, out) in rows.chunks(part * n).zip(out.chunks_mut(part)) {
-            scope.spawn(move |_| Arch::new().dispatch(|| dots_of(rows, x, out)));
+            scope.spawn(move |_| Arch::new().dispatch(Dots { rows, x, out }));
         }
     });
 }
 
-#[inline(always)]
-fn dots_of(rows: &[f32], x: &[f64], out: &mut [f64]) {
-    let n = x.len();
-    for (rows, out) in rows.chunks(4 * n).zip(out.chunks_mut(4)) {
-        if let [first, second, third, fourth] = out {
-            let (a, rest) = rows.split_at(n);
-            let (b, rest) = rest.split_at(n);
-            let (c, d) = rest.split_at(n);
-            [*first, *second, *third, *fourth] = four_dots([a, b, c, d], x);
-        } else {
-            for (row, out) in rows.chunks(n).zip(out) {
-                *out = four_dots([row, &[], &[], &[]], x)[0];
-            }
+/// [`dots`] on one thread. A type and no closure, since closures are not compiled for the vectors
+/// that they are dispatched to.
+struct Dots<'a, X> {
+    rows: &'a [f32],
+    x: &'a [X],
+    out: &'a mut [f64],
+}
+
+impl<X: Accumulator> WithSimd for Dots<'_, X> {
+    type Output = ();
+
+    /// One row after another: several at once lie at equal places of the cache where `n` is a
+    /// power of two.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { rows, x, out } = self;
+        for (row, out) in rows.chunks_exact(x.len()).zip(out) {
+            *out = dot(row, x);
         }
     }
 }
 
-/// Up to four rows at once, so that `x` is read once for them; rows that are empty are skipped.
+/// One dot product, in [`LANES`] sums.
 #[inline(always)]
-fn four_dots(rows: [&[f32]; 4], x: &[f64]) -> [f64; 4] {
-    let whole = x.len() - x.len() % LANES;
-    let mut sums = [[0.0_f64; LANES]; 4];
-    if rows[1].is_empty() {
-        let [sum, _, _, _] = &mut sums;
-        for (x, a) in x.chunks_exact(LANES).zip(rows[0].chunks_exact(LANES)) {
-            for lane in 0..LANES {
-                sum[lane] += f64::from(a[lane]) * x[lane];
-            }
-        }
-    } else {
-        let chunks = rows.map(|row| row.chunks_exact(LANES));
-        let [a, b, c, d] = chunks;
-        for ((((x, a), b), c), d) in x.chunks_exact(LANES).zip(a).zip(b).zip(c).zip(d) {
-            for lane in 0..LANES {
-                sums[0][lane] += f64::from(a[lane]) * x[lane];
-                sums[1][lane] += f64::from(b[lane]) * x[lane];
-                sums[2][lane] += f64::from(c[lane]) * x[lane];
-                sums[3][lane] += f64::from(d[lane]) * x[lane];
-            }
+fn dot<X: Accumulator>(row: &[f32], x: &[X]) -> f64 {
+    let mut sums = [0.0_f64; LANES];
+    let (whole, rest) = row.as_chunks::<LANES>();
+    let (x_whole, x_rest) = x.as_chunks::<LANES>();
+    for (a, x) in whole.iter().zip(x_whole) {
+        for lane in 0..LANES {
+            sums[lane] += f64::from(a[lane]) * x[lane].wide();
         }
     }
-    let mut totals = [0.0; 4];
-    for ((total, sums), row) in totals.iter_mut().zip(sums).zip(rows) {
-        *total = sums.iter().sum();
-        if !row.is_empty() {
-            for (a, x) in row[whole..].iter().zip(&x[whole..]) {
-                *total += f64::from(*a) * x;
+    let last: f64 = rest.iter().zip(x_rest).map(|(a, x)| f64::from(*a) * x.wide()).sum();
+    sums.iter().sum::<f64>() + last
+}
+
+/// How two vectors differ: entries that do, the largest difference, and the sum of the squares,
+/// which is off by at most `gamma(dot_depth(n) + 2)` of itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Difference {
+    pub(crate) n_changed: usize,
+    pub(crate) most: f64,
+    pub(crate) square: f64,
+}
+
+/// Compares vectors of one length.
+pub(crate) fn difference(new: &[f32], old: &[f32]) -> Difference {
+    Arch::new().dispatch(Compare { new, old })
+}
+
+struct Compare<'a> {
+    new: &'a [f32],
+    old: &'a [f32],
+}
+
+impl WithSimd for Compare<'_> {
+    type Output = Difference;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Difference {
+        let mut counts = [0_u32; LANES];
+        let mut most = [0.0_f64; LANES];
+        let mut squares = [0.0_f64; LANES];
+        let (new, new_rest) = self.new.as_chunks::<LANES>();
+        let (old, old_rest) = self.old.as_chunks::<LANES>();
+        for (new, old) in new.iter().zip(old) {
+            for lane in 0..LANES {
+                let change = (f64::from(new[lane]) - f64::from(old[lane])).abs();
+                counts[lane] += u32::from(new[lane].to_bits() != old[lane].to_bits());
+                most[lane] = if change <= most[lane] { most[lane] } else { change };
+                squares[lane] += change * change;
             }
         }
+        let mut found = Difference { n_changed: 0, most: 0.0, square: squares.iter().sum() };
+        for (new, old) in new_rest.iter().zip(old_rest) {
+            let change = (f64::from(*new) - f64::from(*old)).abs();
+            found.n_changed += usize::from(new.to_bits() != old.to_bits());
+            found.most = found.most.max(change);
+            found.square += change * change;
+        }
+        found.n_changed += counts.iter().map(|count| *count as usize).sum::<usize>();
+        found.most = most.iter().fold(found.most, |a, b| a.max(*b));
+        found
     }
-    totals
 }
 
 /// Columns that are added to `y` in one walk over it.
@@ -260,20 +304,38 @@ pub(crate) fn add_columns<A: Accumulator>(
     let m = y.len();
     let n_threads = threads.count(m * terms.len());
     if n_threads == 1 || m == 0 {
-        return Arch::new().dispatch(|| add_columns_at(y, columns, terms, (0, m)));
+        return Arch::new().dispatch(AddColumns { y, columns, terms, start: 0, m });
     }
     let part = m.div_ceil(n_threads);
     rayon::scope(|scope| {
         for (at, y) in y.chunks_mut(part).enumerate() {
-            let place = (at * part, m);
+            let start = at * part;
             scope.spawn(move |_| {
-                Arch::new().dispatch(|| add_columns_at(y, columns, terms, place));
+                Arch::new().dispatch(AddColumns { y, columns, terms, start, m });
             });
         }
     });
 }
 
 /// The part of the columns, which are `m` long, that begins at `start`.
+struct AddColumns<'a, A> {
+    y: &'a mut [A],
+    columns: &'a [f32],
+    terms: &'a [(usize, A)],
+    start: usize,
+    m: usize,
+}
+
+impl<A: Accumulator> WithSimd for AddColumns<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { y, columns, terms, start, m } = self;
+        add_columns_at(y, columns, terms, (start, m));
+    }
+}
+
 #[inline(always)]
 fn add_columns_at<A: Accumulator>(
     y: &mut [A],
@@ -282,10 +344,10 @@ fn add_columns_at<A: Accumulator>(
     (start, m): (usize, usize),
 ) {
     let len = y.len();
-    let column = |term: &(usize, A)| &columns[term.0 * m + start..][..len];
+    let place = Place { columns, start, m, len };
     let mut groups = terms.chunks_exact(GROUP);
     for g in &mut groups {
-        let c: [&[f32]; GROUP] = std::array::from_fn(|at| column(&g[at]));
+        let c: [&[f32]; GROUP] = std::array::from_fn(|at| place.column(g[at].0));
         let f: [A; GROUP] = std::array::from_fn(|at| g[at].1);
         for (i, y) in y.iter_mut().enumerate() {
             let low = times(c[0][i], f[0]).plus(times(c[1][i], f[1]));
@@ -297,22 +359,67 @@ fn add_columns_at<A: Accumulator>(
     }
     let mut rest = groups.remainder().chunks_exact(4);
     for g in &mut rest {
-        let c: [&[f32]; 4] = std::array::from_fn(|at| column(&g[at]));
+        let c: [&[f32]; 4] = std::array::from_fn(|at| place.column(g[at].0));
         for (i, y) in y.iter_mut().enumerate() {
             let low = times(c[0][i], g[0].1).plus(times(c[1][i], g[1].1));
             *y = y.plus(low.plus(times(c[2][i], g[2].1).plus(times(c[3][i], g[3].1))));
         }
     }
     for term in rest.remainder() {
-        for (y, a) in y.iter_mut().zip(column(term)) {
+        for (y, a) in y.iter_mut().zip(place.column(term.0)) {
             *y = y.plus(times(*a, term.1));
         }
+    }
+}
+
+/// Where the parts of columns lie.
+struct Place<'a> {
+    columns: &'a [f32],
+    start: usize,
+    m: usize,
+    len: usize,
+}
+
+impl<'a> Place<'a> {
+    #[inline(always)]
+    fn column(&self, at: usize) -> &'a [f32] {
+        &self.columns[at * self.m + self.start..][..self.len]
     }
 }
 
 #[inline(always)]
 fn times<A: Accumulator>(number: f32, factor: A) -> A {
     A::of_single(number).times(factor)
+}
+
+/// Does something with each output of `y`, which are `m` long, and gives what it gives. The outputs
+/// are shared out among the threads, each to one.
+pub(crate) fn each_output<A: Accumulator>(
+    y: &mut [A],
+    m: usize,
+    threads: Threads,
+    run: &(dyn Fn(usize, &mut [A]) -> f64 + Sync),
+) -> Vec<f64> {
+    let mut found = vec![0.0; y.len() / m];
+    let n_threads = threads.count(y.len());
+    let part = found.len().div_ceil(n_threads).max(1);
+    let each = |first: usize, y: &mut [A], found: &mut [f64]| {
+        for (at, (y, found)) in y.chunks_exact_mut(m).zip(found).enumerate() {
+            *found = run(first + at, y);
+        }
+    };
+    if n_threads == 1 {
+        each(0, y, &mut found);
+        return found;
+    }
+    rayon::scope(|scope| {
+        let parts = y.chunks_mut(part * m).zip(found.chunks_mut(part));
+        for (at, (y, found)) in parts.enumerate() {
+            let each = &each;
+            scope.spawn(move |_| each(at * part, y, found));
+        }
+    });
+    found
 }
 
 /// A block of a product of matrices: `out` `[l, m]` is `x` `[l, n]` times `w` `[m, n]` transposed.
@@ -392,14 +499,34 @@ pub(crate) fn compensated_dot(a: &[f32], b: &[f32]) -> f64 {
     sum + lost
 }
 
-/// The square of the Euclidean norm, in `f64`.
-pub(crate) fn square_norm(numbers: &[f32]) -> f64 {
-    numbers.iter().map(|number| f64::from(*number) * f64::from(*number)).sum()
+/// The square of the Euclidean norm, in `f64`; off by at most `gamma(dot_depth(n))` of itself.
+pub(crate) fn square_norm<X: Accumulator>(numbers: &[X]) -> f64 {
+    Arch::new().dispatch(Square(numbers))
+}
+
+struct Square<'a, X>(&'a [X]);
+
+impl<X: Accumulator> WithSimd for Square<'_, X> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let mut sums = [0.0_f64; LANES];
+        let (whole, rest) = self.0.as_chunks::<LANES>();
+        for chunk in whole {
+            for lane in 0..LANES {
+                let number = chunk[lane].wide();
+                sums[lane] += number * number;
+            }
+        }
+        let last: f64 = rest.iter().map(|number| number.wide() * number.wide()).sum();
+        sums.iter().sum::<f64>() + last
+    }
 }
 
 /// The Euclidean norm, from above.
 pub(crate) fn norm_above(numbers: &[f32]) -> f64 {
-    (square_norm(numbers) * (1.0 + gamma(numbers.len() + 1, ROUNDOFF))).sqrt()
+    (square_norm(numbers) * (1.0 + gamma(dot_depth(numbers.len()), ROUNDOFF))).sqrt()
         * (1.0 + 4.0 * ROUNDOFF)
 }
 

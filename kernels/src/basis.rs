@@ -11,7 +11,7 @@
 
 use crate::arithmetic::{
     ROUNDOFF, ROUNDOFF_SINGLE, Threads, add_columns, column_depth, compensated_dot, dot_depth,
-    dots, gamma, norm_above, to_float,
+    dots, gamma, norm_above, square_norm, to_float,
 };
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
@@ -90,14 +90,14 @@ impl Basis {
     }
 
     /// `x` in the basis. Cost: O(r n).
-    pub(crate) fn project(&mut self, x: &[f64], threads: Threads) -> Projection {
+    pub(crate) fn project(&mut self, x: &[f32], threads: Threads) -> Projection {
         let rank = self.rank();
         let mut a = vec![0.0; rank];
         dots(&self.directions, x, &mut a, threads);
         for (energy, a) in self.energies.iter_mut().zip(&a) {
             *energy = DECAY * *energy + a * a;
         }
-        let square = square(x);
+        let square = square_norm(x);
         let mut left = square;
         let mut span = 0.0;
         for (k, a_k) in a.iter().enumerate() {
@@ -121,13 +121,13 @@ impl Basis {
 
     /// What is left of `x` itself, in `f64`, and its norm from above: tighter than that of
     /// [`Basis::project`], for another walk over the directions. Cost: O(r n).
-    pub(crate) fn residual(&self, x: &[f64], coefficients: &[f64]) -> (Vec<f64>, f64) {
-        let mut left = x.to_vec();
+    pub(crate) fn residual(&self, x: Vec<f64>, coefficients: &[f64]) -> (Vec<f64>, f64) {
+        let size = square_norm(&x).sqrt() + coefficients.iter().map(|a| a.abs()).sum::<f64>();
+        let mut left = x;
         let terms: Vec<(usize, f64)> = coefficients.iter().map(|a| -a).enumerate().collect();
         add_columns(&mut left, &self.directions, &terms, Threads::One);
-        let size: f64 = square(x).sqrt() + coefficients.iter().map(|a| a.abs()).sum::<f64>();
         let lost = gamma(column_depth(terms.len()) + 2, ROUNDOFF) * size * (1.0 + NORM_SLACK);
-        let norm = square(&left).sqrt() * (1.0 + gamma(self.n + 2, ROUNDOFF)) + 1.01 * lost;
+        let norm = square_norm(&left).sqrt() * (1.0 + gamma(self.n + 2, ROUNDOFF)) + 1.01 * lost;
         (left, norm)
     }
 
@@ -155,10 +155,10 @@ impl Basis {
         // the Gram-Schmidt orthogonalization process*).
         let mut t = vec![0.0; self.rank()];
         dots(&self.directions, residual, &mut t, Threads::One);
-        let (left, _) = self.residual(residual, &t);
-        let norm = square(&left).sqrt();
+        let (left, _) = self.residual(residual.to_vec(), &t);
+        let norm = square_norm(&left).sqrt();
         // What lies in the span but for rounding has nothing to teach.
-        let is_new = 0.5 * square(residual).sqrt() <= norm;
+        let is_new = 0.5 * square_norm(residual).sqrt() <= norm;
         if self.rank_max == 0 || !norm.is_normal() || !is_new {
             return None;
         }
@@ -238,19 +238,6 @@ fn single(number: f64) -> f32 {
     number as f32
 }
 
-/// The square of the norm, in lanes; off by at most `gamma(dot_depth(n))` of itself.
-fn square(x: &[f64]) -> f64 {
-    let mut sums = [0.0_f64; 16];
-    let chunks = x.chunks_exact(16);
-    let rest: f64 = chunks.remainder().iter().map(|x| x * x).sum();
-    for chunk in chunks {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += x * x;
-        }
-    }
-    sums.iter().sum::<f64>() + rest
-}
-
 /// What [`compensated_dot`] of two directions may be off by: `u |sum| + gamma(n)^2 |a| |b|`.
 fn gram_error(n: usize) -> f64 {
     let gamma = gamma(n + 1, ROUNDOFF);
@@ -262,6 +249,7 @@ fn gram_error(n: usize) -> f64 {
 pub(crate) fn remainder_norm(residual: &[f64], direction: &[f32], scale: f64) -> f64 {
     let left: Vec<f64> =
         residual.iter().zip(direction).map(|(x, q)| x - scale * f64::from(*q)).collect();
-    let size = square(residual).sqrt() + scale.abs() * norm_above(direction);
-    square(&left).sqrt() * (1.0 + gamma(left.len() + 2, ROUNDOFF)) + 4.0 * ROUNDOFF * size.abs()
+    let size = square_norm(residual).sqrt() + scale.abs() * norm_above(direction);
+    square_norm(&left).sqrt() * (1.0 + gamma(left.len() + 2, ROUNDOFF))
+        + 4.0 * ROUNDOFF * size.abs()
 }

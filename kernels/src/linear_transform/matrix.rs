@@ -107,7 +107,7 @@ impl Matrix {
     }
 
     /// These rows times `x` `[n]`, in `f64`.
-    pub(crate) fn apply(&self, rows: Range<usize>, x: &[f64], out: &mut [f64], threads: Threads) {
+    pub(crate) fn apply(&self, rows: Range<usize>, x: &[f32], out: &mut [f64], threads: Threads) {
         let n = self.n_columns;
         match &self.entries {
             Entries::Dense { by_row, .. } => {
@@ -115,7 +115,8 @@ impl Matrix {
             }
             Entries::Sparse { by_row, .. } => {
                 for (row, out) in by_row[rows].iter().zip(out) {
-                    *out = row.iter().map(|(at, w)| f64::from(*w) * x[*at as usize]).sum();
+                    *out =
+                        row.iter().map(|(at, w)| f64::from(*w) * f64::from(x[*at as usize])).sum();
                 }
             }
         }

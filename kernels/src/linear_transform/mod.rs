@@ -19,7 +19,7 @@ mod save;
 use std::io;
 use std::task::Poll;
 
-use crate::arithmetic::{ROUNDOFF, ROUNDOFF_SINGLE, compensated_dot, gamma, to_float};
+use crate::arithmetic::{ROUNDOFF, ROUNDOFF_SINGLE, compensated_dot, difference, gamma, to_float};
 use crate::basis::Basis;
 use crate::churn::Churn;
 use crate::emit::Emit;
@@ -52,8 +52,8 @@ pub struct LinearTransform {
 impl LinearTransform {
     /// An entry of a vector as it is now.
     fn entry(&self, place: usize, at: usize) -> f32 {
-        let waiting = self.pending.entry(at, place, self.vectors.len());
-        waiting.unwrap_or_else(|| self.vectors.x[place * self.spec.n_columns + at])
+        let waiting = self.pending.row(at, self.vectors.len());
+        waiting.map_or(self.vectors.x[place * self.spec.n_columns + at], |row| row[place])
     }
 
     /// A vector as it is now.
@@ -143,35 +143,43 @@ impl Kernel for LinearTransform {
         delta.check(&self.spec, &is_there, self.vectors.len())?;
         let (m, n) = (self.spec.n_rows, self.spec.n_columns);
         let mut churn = Churn { n_changed: 0, n_total: 0, delta_max: 0.0 };
-        let mut count = |new: f32, old: f32| {
-            churn.n_changed += usize::from(new.to_bits() != old.to_bits());
-            churn.delta_max = churn.delta_max.max((f64::from(new) - f64::from(old)).abs());
+        let mut compare = |new: &[f32], old: &[f32]| {
+            let found = difference(new, old);
+            churn.n_changed += found.n_changed;
+            churn.delta_max = churn.delta_max.max(found.most);
         };
         for (row, weights) in delta.rows.iter().zip(delta.weights.chunks(n)) {
-            let old = self.matrix.row(*row);
-            weights.iter().zip(&old).for_each(|(new, old)| count(*new, *old));
+            compare(weights, &self.matrix.row(*row));
         }
         let mut n_added = 0;
         for (key, vector) in delta.keys.iter().zip(delta.vectors.chunks(n)) {
             let place = self.vectors.places.get(key);
             n_added += usize::from(place.is_none());
-            let old = place.map_or_else(|| vec![0.0; n], |place| self.vector(*place));
-            vector.iter().zip(&old).for_each(|(new, old)| count(*new, *old));
+            match place {
+                Some(place) if self.pending.is_empty() => {
+                    compare(vector, self.vectors.vector(*place));
+                }
+                Some(place) => compare(vector, &self.vector(*place)),
+                None => compare(vector, &vec![0.0; n]),
+            }
         }
         for entry in &delta.entries {
             let place = self.vectors.places.get(&entry.key);
-            count(entry.value, place.map_or(0.0, |place| self.entry(*place, entry.at)));
+            let old = place.map_or(0.0, |place| self.entry(*place, entry.at));
+            compare(&[entry.value], &[old]);
         }
         // Where vectors come and go in the same change, what they were is not looked up.
-        if delta.keys.is_empty() && delta.removed.is_empty() {
-            let l = self.vectors.len().max(1);
-            for (at, row) in delta.coordinates.iter().zip(delta.coordinate_values.chunks(l)) {
-                for (place, new) in self.vectors.places.values().zip(row) {
-                    count(*new, self.entry(*place, *at));
-                }
-            }
-        } else {
-            delta.coordinate_values.iter().for_each(|new| count(*new, 0.0));
+        let l = self.vectors.len().max(1);
+        let is_same = delta.keys.is_empty() && delta.removed.is_empty();
+        for (at, row) in delta.coordinates.iter().zip(delta.coordinate_values.chunks(l)) {
+            let waiting = self.pending.row(*at, self.vectors.len());
+            let places = self.vectors.places.values();
+            let old: Vec<f32> = match waiting {
+                _ if !is_same => vec![0.0; row.len()],
+                Some(row) => places.map(|place| row[*place]).collect(),
+                None => places.map(|place| self.vectors.x[place * n + at]).collect(),
+            };
+            compare(row, &old);
         }
         let low_rank = delta.low_rank_left.len();
         churn.n_changed += n * delta.removed.len() + if low_rank == 0 { 0 } else { m * n };

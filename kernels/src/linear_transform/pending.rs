@@ -48,19 +48,19 @@ impl Pending {
         self.new.extend((0..l).map(entry));
     }
 
-    /// An entry that waits.
-    pub(crate) fn entry(&self, coordinate: usize, place: usize, n_vectors: usize) -> Option<f32> {
+    /// The entries of a coordinate that waits, by place.
+    pub(crate) fn row(&self, coordinate: usize, n_vectors: usize) -> Option<&[f32]> {
         let at = self.coordinates.iter().position(|waiting| *waiting == coordinate)?;
-        self.new.get(at * n_vectors + place).copied()
+        self.new.get(at * n_vectors..(at + 1) * n_vectors)
     }
 
-    /// What waits for one vector: coordinates and changes that are not zero.
+    /// What waits for one vector: coordinates and changes.
     pub(crate) fn terms(&self, place: usize, n_vectors: usize) -> Vec<(usize, f64)> {
         let change = |at: usize| {
             let index = at * n_vectors + place;
             f64::from(self.new[index]) - f64::from(self.old[index])
         };
         let all = self.coordinates.iter().enumerate();
-        all.map(|(at, column)| (*column, change(at))).filter(|term| term.1 != 0.0).collect()
+        all.map(|(at, column)| (*column, change(at))).collect()
     }
 }

@@ -11,8 +11,8 @@
 use std::collections::VecDeque;
 
 use crate::arithmetic::{
-    Block, ROUNDOFF, ROUNDOFF_SINGLE, add_columns, add_product, column_depth, gamma, norm_above,
-    product, widened,
+    Block, ROUNDOFF, ROUNDOFF_SINGLE, Threads, add_columns, add_product, column_depth, difference,
+    each_output, gamma, largest, norm_above, product, widened,
 };
 use crate::basis::remainder_norm;
 use crate::churn::Churn;
@@ -210,13 +210,12 @@ impl Running {
         kernel.matrix.set_row(row, weights);
         let rank = kernel.basis.rank();
         if 0 < rank {
-            let x = widened(weights);
             let norm = norm_above(weights) * (1.0 + 1e-6);
             let error = gamma(kernel.matrix.apply_depth(), ROUNDOFF) * norm;
             for k in 0..rank {
                 let q = kernel.basis.direction(k);
                 let mut image = [0.0];
-                crate::arithmetic::dots(q, &x, &mut image, kernel.spec.threads);
+                crate::arithmetic::dots(q, weights, &mut image, kernel.spec.threads);
                 kernel.basis.set_image_entry(k, row, image[0], error);
             }
         }
@@ -238,10 +237,10 @@ impl Running {
         let end = l.min(at + usize::try_from(n_now).unwrap_or(l));
         for place in at..end {
             if self.step.mode != Mode::Pass {
-                let x = widened(kernel.vectors.vector(place));
                 for row in rows {
                     let mut y = [0.0];
-                    kernel.matrix.apply(*row..*row + 1, &x, &mut y, kernel.spec.threads);
+                    let x = kernel.vectors.vector(place);
+                    kernel.matrix.apply(*row..*row + 1, x, &mut y, kernel.spec.threads);
                     kernel.vectors.put_output(place, *row, &y);
                 }
                 let old = kernel.vectors.states[place].error;
@@ -287,10 +286,10 @@ impl Running {
         let delta = &self.step.delta;
         let (m, n) = (kernel.spec.n_rows, kernel.spec.n_columns);
         let rank = delta.low_rank(&kernel.spec);
-        let x = widened(kernel.vectors.vector(at));
+        let x = kernel.vectors.vector(at);
         let norm = kernel.vectors.states[at].norm();
         let mut t = vec![0.0; rank];
-        crate::arithmetic::dots(&delta.low_rank_right, &x, &mut t, kernel.spec.threads);
+        crate::arithmetic::dots(&delta.low_rank_right, x, &mut t, kernel.spec.threads);
         let (mut reach, mut lost, mut moved) = (0.0, 0.0, 0.0);
         for (k, t) in t.iter().enumerate() {
             let u = delta.low_rank_left[k * m..][..m].iter().fold(0.0_f32, |a, u| a.max(u.abs()));
@@ -323,7 +322,8 @@ impl Running {
                 depth: column_depth(rank) + 1,
                 row_norm: 1.0,
             };
-            kernel.vectors.added(at, &added);
+            let output_max = kernel.vectors.output_max(at);
+            kernel.vectors.added(at, &added, output_max);
             kernel.vectors.states[at].error += (rounded + dot) * RAISE;
         }
         let state = &mut kernel.vectors.states[at];
@@ -345,26 +345,26 @@ impl Running {
         self.touch(place);
         let vector = &self.step.delta.vectors[at * n..][..n];
         let old = kernel.vectors.vector(place);
-        let terms: Vec<(usize, f64)> = vector
-            .iter()
-            .zip(old)
-            .enumerate()
-            .filter(|(_, (new, old))| new.to_bits() != old.to_bits())
-            .map(|(column, (new, old))| (column, f64::from(*new) - f64::from(*old)))
-            .collect();
+        let is_itmd = self.step.mode == Mode::Itmd;
+        let n_changed = difference(vector, old).n_changed;
+        let mut terms: Vec<(usize, f64)> = Vec::new();
+        // Adding a column to an output moves about twice what multiplying it does.
+        if is_itmd && 2 * n_changed < n {
+            let changed = vector.iter().zip(old).enumerate();
+            let changed = changed.filter(|(_, (new, old))| new.to_bits() != old.to_bits());
+            let change = |(new, old): (&f32, &f32)| f64::from(*new) - f64::from(*old);
+            terms.extend(changed.map(|(column, pair)| (column, change(pair))));
+        }
         let moved = kernel.vectors.set_vector(place, vector);
         let next = (at + 1 < n_keys).then_some(Task::SetVectors(at + 1));
-        let mut work = n as u64;
-        let n_entries = kernel.matrix.n_entries_of(terms.iter().map(|term| term.0));
-        let by_columns = self.step.mode == Mode::Itmd && 2 * n_entries < kernel.matrix.n_entries();
-        if by_columns {
-            work += kernel.add_terms(place, &terms);
-        } else {
-            let state = &mut kernel.vectors.states[place];
-            state.moved = (state.moved + moved * kernel.matrix.row_norm_max()) * RAISE;
-            if self.step.mode == Mode::Itmd {
-                work += kernel.apply_whole(place);
-            }
+        let work = n as u64;
+        if is_itmd && 2 * n_changed < n {
+            return (work + kernel.add_terms(place, &terms), next);
+        }
+        let state = &mut kernel.vectors.states[place];
+        state.moved = (state.moved + moved * kernel.matrix.row_norm_max()) * RAISE;
+        if is_itmd {
+            return (work + kernel.apply_whole(place), next);
         }
         (work, next)
     }
@@ -468,7 +468,8 @@ impl LinearTransform {
     pub(crate) fn add_terms(&mut self, place: usize, terms: &[(usize, f64)]) -> u64 {
         self.vectors.add_columns(place, &self.matrix, terms, self.spec.threads);
         let added = self.added(terms, self.matrix.columns_depth(terms.len()));
-        self.vectors.added(place, &added);
+        let output_max = self.vectors.output_max(place);
+        self.vectors.added(place, &added, output_max);
         2 * self.matrix.n_entries_of(terms.iter().map(|term| term.0)) as u64
     }
 
@@ -491,9 +492,9 @@ impl LinearTransform {
 
     /// Computes an output anew; its work.
     pub(crate) fn apply_whole(&mut self, place: usize) -> u64 {
-        let x = widened(self.vectors.vector(place));
+        let x = self.vectors.vector(place);
         let mut y = vec![0.0; self.spec.n_rows];
-        self.matrix.apply(0..self.spec.n_rows, &x, &mut y, self.spec.threads);
+        self.matrix.apply(0..self.spec.n_rows, x, &mut y, self.spec.threads);
         self.vectors.put_output(place, 0, &y);
         self.applied(place);
         2 * self.matrix.n_entries() as u64
@@ -503,9 +504,9 @@ impl LinearTransform {
     /// which the basis learns; and its work.
     pub(crate) fn reduce(&mut self, place: usize, error_max: f64) -> (Reuse, u64) {
         let (m, n) = (self.spec.n_rows, self.spec.n_columns);
-        let x = widened(self.vectors.vector(place));
+        let x = self.vectors.vector(place);
         let row_norm = self.matrix.row_norm_max();
-        let mut projection = self.basis.project(&x, self.spec.threads);
+        let mut projection = self.basis.project(x, self.spec.threads);
         let mut y = vec![0.0; m];
         let image_error = self.basis.image(&projection, &mut y, self.spec.threads);
         let mut work = 2 * (self.basis.rank() * (m + n)) as u64;
@@ -517,7 +518,8 @@ impl LinearTransform {
         if put(self, &y, image_error + row_norm * projection.residual) {
             return (Reuse::Hit, work);
         }
-        let (residual, norm) = self.basis.residual(&x, &projection.coefficients);
+        let (residual, norm) =
+            self.basis.residual(widened(self.vectors.vector(place)), &projection.coefficients);
         work += (self.basis.rank() * n) as u64;
         projection.residual = norm.min(projection.residual);
         if put(self, &y, image_error + row_norm * projection.residual) {
@@ -525,9 +527,9 @@ impl LinearTransform {
         }
         work += 2 * self.matrix.n_entries() as u64;
         if let Some((at, scale)) = self.basis.learn(&residual, norm * norm) {
-            let q = widened(self.basis.direction(at));
+            let q = self.basis.direction(at);
             let mut image = vec![0.0; m];
-            self.matrix.apply(0..m, &q, &mut image, self.spec.threads);
+            self.matrix.apply(0..m, q, &mut image, self.spec.threads);
             let error = self.matrix.apply_error(1.0 + 1e-6);
             self.basis.set_image(at, &image, error);
             y.iter_mut().zip(&image).for_each(|(y, image)| *y += scale * image);
@@ -561,14 +563,18 @@ fn flush(kernel: &mut LinearTransform, at: usize, left: u64) -> (u64, Option<Tas
         && PRODUCT_MIN <= l
         && kernel.matrix.dense().is_some()
         && matches!(kernel.vectors.y, Outputs::Single(_));
-    if is_product {
-        flush_product(kernel, at, end);
+    let terms: Vec<(usize, f64)> =
+        (at..end).flat_map(|place| kernel.pending.terms(place, l)).collect();
+    (at..end).for_each(|place| store(kernel, place));
+    let depth = if is_product { c + 2 } else { kernel.matrix.columns_depth(c) };
+    let largest = if is_product {
+        flush_product(kernel, at, &terms)
     } else {
-        for place in at..end {
-            let terms = kernel.pending.terms(place, l);
-            store(kernel, place);
-            kernel.add_terms(place, &terms);
-        }
+        flush_columns(kernel, at, &terms)
+    };
+    for ((place, terms), largest) in (at..end).zip(terms.chunks_exact(c)).zip(largest) {
+        let added = kernel.added(terms, depth);
+        kernel.vectors.added(place, &added, largest);
     }
     if end == l {
         kernel.pending.clear();
@@ -589,31 +595,39 @@ pub(crate) fn flush_all(kernel: &mut LinearTransform) -> u64 {
     }
 }
 
-fn flush_product(kernel: &mut LinearTransform, at: usize, end: usize) {
-    let (l, m) = (kernel.vectors.len(), kernel.spec.n_rows);
-    let coordinates = kernel.pending.coordinates.clone();
-    let columns = kernel.matrix.columns(&coordinates);
-    let mut factors = Vec::with_capacity((end - at) * coordinates.len());
-    let change = |kernel: &LinearTransform, waiting: usize, place: usize| {
-        let index = waiting * l + place;
-        f64::from(kernel.pending.new[index]) - f64::from(kernel.pending.old[index])
+/// Terms by columns, output by output; the largest entry of each.
+fn flush_columns(kernel: &mut LinearTransform, at: usize, terms: &[(usize, f64)]) -> Vec<f64> {
+    let (m, matrix, threads) = (kernel.spec.n_rows, &kernel.matrix, kernel.spec.threads);
+    let c = kernel.pending.coordinates.len();
+    let place = at * m..(at + terms.len() / c) * m;
+    match &mut kernel.vectors.y {
+        Outputs::Single(y) => {
+            let terms: Vec<(usize, f32)> =
+                terms.iter().map(|(column, change)| (*column, single(*change))).collect();
+            each_output(&mut y[place], m, threads, &|at, y| {
+                matrix.add_columns(y, &terms[at * c..][..c], Threads::One);
+                largest(y)
+            })
+        }
+        Outputs::Double(y) => each_output(&mut y[place], m, threads, &|at, y| {
+            matrix.add_columns(y, &terms[at * c..][..c], Threads::One);
+            largest(y)
+        }),
+    }
+}
+
+/// Terms as a product of matrices; the largest entry of each output.
+fn flush_product(kernel: &mut LinearTransform, at: usize, terms: &[(usize, f64)]) -> Vec<f64> {
+    let (m, threads) = (kernel.spec.n_rows, kernel.spec.threads);
+    let l = terms.len() / kernel.pending.coordinates.len();
+    let columns = kernel.matrix.columns(&kernel.pending.coordinates);
+    let factors: Vec<f32> = terms.iter().map(|term| single(term.1)).collect();
+    let Outputs::Single(y) = &mut kernel.vectors.y else {
+        return Vec::new();
     };
-    for place in at..end {
-        let all = 0..coordinates.len();
-        factors.extend(all.map(|waiting| single(change(kernel, waiting, place))));
-        store(kernel, place);
-    }
-    if let Outputs::Single(y) = &mut kernel.vectors.y {
-        let block = &mut y[at * m..end * m];
-        add_product(block, &factors, &columns, (end - at, m), kernel.spec.threads);
-    }
-    for place in at..end {
-        let terms = coordinates.iter().copied().enumerate();
-        let terms: Vec<(usize, f64)> =
-            terms.map(|(waiting, column)| (column, change(kernel, waiting, place))).collect();
-        let added = kernel.added(&terms, terms.len() + 2);
-        kernel.vectors.added(place, &added);
-    }
+    let block = &mut y[at * m..(at + l) * m];
+    add_product(block, &factors, &columns, (l, m), threads);
+    each_output(block, m, threads, &|_, y| largest(y))
 }
 
 /// What waits for one vector becomes part of it.
@@ -660,9 +674,9 @@ fn apply(kernel: &mut LinearTransform, row: usize, at: usize, left: u64) -> (u64
     // One vector after another passes a panel that stays in the cache.
     let panel = if l == 1 { most } else { PANEL_ROWS.min(most) };
     let end = m.min(row + panel);
-    let x = widened(kernel.vectors.vector(at));
+    let x = kernel.vectors.vector(at);
     let mut y = vec![0.0; end - row];
-    kernel.matrix.apply(row..end, &x, &mut y, kernel.spec.threads);
+    kernel.matrix.apply(row..end, x, &mut y, kernel.spec.threads);
     kernel.vectors.put_output(at, row, &y);
     if end == m {
         kernel.applied(at);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::arithmetic::{
-    Accumulator, ROUNDOFF, ROUNDOFF_SINGLE, Threads, UNDERFLOW_SINGLE, gamma, largest, square_norm,
-    to_float,
+    Accumulator, ROUNDOFF, ROUNDOFF_SINGLE, Threads, UNDERFLOW_SINGLE, difference, dot_depth,
+    gamma, largest, square_norm, to_float,
 };
 use crate::linear_transform::delta::Precision;
 use crate::linear_transform::matrix::Matrix;
@@ -145,13 +145,12 @@ impl Vectors {
     /// The vector becomes this one; the output stays. Gives the change of its norm, from above.
     pub(crate) fn set_vector(&mut self, at: usize, vector: &[f32]) -> f64 {
         let old = &mut self.x[at * self.n..][..self.n];
-        let difference = |(new, old): (&f32, &f32)| (f64::from(*new) - f64::from(*old)).powi(2);
-        let square: f64 = vector.iter().zip(&*old).map(difference).sum();
+        let difference = difference(vector, old);
         old.copy_from_slice(vector);
         let state = &mut self.states[at];
         state.square = square_norm(vector);
-        state.square_error = gamma(self.n + 1, ROUNDOFF) * state.square;
-        square.sqrt() * (1.0 + gamma(self.n + 4, ROUNDOFF))
+        state.square_error = gamma(dot_depth(self.n), ROUNDOFF) * state.square;
+        difference.square.sqrt() * (1.0 + gamma(dot_depth(self.n) + 4, ROUNDOFF))
     }
 
     /// Adds these columns of the matrix, each times its factor, to an output. The factors are the
@@ -176,10 +175,10 @@ impl Vectors {
 
     /// What adding columns does to the bounds. All partial sums lie within the output's largest
     /// entry and what the terms can reach.
-    pub(crate) fn added(&mut self, at: usize, added: &Added) {
+    pub(crate) fn added(&mut self, at: usize, added: &Added, output_max: f64) {
         let roundoff = self.roundoff();
         let underflow = self.underflow(added.n_columns) * (1.0 + added.row_norm);
-        let size = self.output_max(at) + 2.0 * added.reach() * RAISE;
+        let size = output_max + 2.0 * added.reach() * RAISE;
         let state = &mut self.states[at];
         let lost = gamma(added.depth + 1, roundoff) * size + underflow;
         state.error = overflow(roundoff, size, (state.error + lost) * RAISE);
@@ -205,7 +204,7 @@ impl Vectors {
     }
 
     /// The largest entry of an output.
-    fn output_max(&self, at: usize) -> f64 {
+    pub(crate) fn output_max(&self, at: usize) -> f64 {
         match &self.y {
             Outputs::Single(y) => largest(&y[at * self.m..][..self.m]),
             Outputs::Double(y) => largest(&y[at * self.m..][..self.m]),
