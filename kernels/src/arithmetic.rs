@@ -317,6 +317,34 @@ pub(crate) fn add_columns<A: Accumulator>(
     });
 }
 
+/// All columns, each times its factor, in the rows from `start` on: `out` becomes it. What [`dots`]
+/// gives, in another order: eight columns at once come faster from memory than one row, and `out`
+/// stays in the cache. Off by at most `gamma(column_depth(n)) |row| |x|`.
+pub(crate) fn columns_sum(
+    columns: &[f32],
+    x: &[f32],
+    (start, m): (usize, usize),
+    out: &mut [f64],
+    threads: Threads,
+) {
+    out.fill(0.0);
+    let terms: Vec<(usize, f64)> = x.iter().copied().map(f64::from).enumerate().collect();
+    let n_threads = threads.count(out.len() * x.len());
+    let part = out.len().div_ceil(n_threads).max(1);
+    let terms = terms.as_slice();
+    if n_threads == 1 {
+        return Arch::new().dispatch(AddColumns { y: out, columns, terms, start, m });
+    }
+    rayon::scope(|scope| {
+        for (at, y) in out.chunks_mut(part).enumerate() {
+            let start = start + at * part;
+            scope.spawn(move |_| {
+                Arch::new().dispatch(AddColumns { y, columns, terms, start, m });
+            });
+        }
+    });
+}
+
 /// The part of the columns, which are `m` long, that begins at `start`.
 struct AddColumns<'a, A> {
     y: &'a mut [A],

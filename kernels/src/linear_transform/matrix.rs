@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::arithmetic::{
-    Accumulator, Threads, add_columns, column_depth, dot_depth, dots, norm_above, to_float,
+    Accumulator, Threads, add_columns, column_depth, columns_sum, dot_depth, dots, norm_above,
+    to_float,
 };
 use crate::linear_transform::delta::{Layout, LinearSpec};
 
@@ -93,7 +94,7 @@ impl Matrix {
     /// Roundings that a term of [`Matrix::apply`] passes through.
     pub(crate) fn apply_depth(&self) -> usize {
         match &self.entries {
-            Entries::Dense { .. } => dot_depth(self.n_columns),
+            Entries::Dense { .. } => dot_depth(self.n_columns).max(column_depth(self.n_columns)),
             Entries::Sparse { .. } => self.n_columns + 1,
         }
     }
@@ -119,6 +120,22 @@ impl Matrix {
                         row.iter().map(|(at, w)| f64::from(*w) * f64::from(x[*at as usize])).sum();
                 }
             }
+        }
+    }
+
+    /// The same for many rows and one vector, in another order.
+    pub(crate) fn apply_long(
+        &self,
+        rows: Range<usize>,
+        x: &[f32],
+        out: &mut [f64],
+        threads: Threads,
+    ) {
+        match &self.entries {
+            Entries::Dense { by_column, .. } => {
+                columns_sum(by_column, x, (rows.start, self.n_rows), out, threads);
+            }
+            Entries::Sparse { .. } => self.apply(rows, x, out, threads),
         }
     }
 

@@ -494,7 +494,7 @@ impl LinearTransform {
     pub(crate) fn apply_whole(&mut self, place: usize) -> u64 {
         let x = self.vectors.vector(place);
         let mut y = vec![0.0; self.spec.n_rows];
-        self.matrix.apply(0..self.spec.n_rows, x, &mut y, self.spec.threads);
+        self.matrix.apply_long(0..self.spec.n_rows, x, &mut y, self.spec.threads);
         self.vectors.put_output(place, 0, &y);
         self.applied(place);
         2 * self.matrix.n_entries() as u64
@@ -529,7 +529,7 @@ impl LinearTransform {
         if let Some((at, scale)) = self.basis.learn(&residual, norm * norm) {
             let q = self.basis.direction(at);
             let mut image = vec![0.0; m];
-            self.matrix.apply(0..m, q, &mut image, self.spec.threads);
+            self.matrix.apply_long(0..m, q, &mut image, self.spec.threads);
             let error = self.matrix.apply_error(1.0 + 1e-6);
             self.basis.set_image(at, &image, error);
             y.iter_mut().zip(&image).for_each(|(y, image)| *y += scale * image);
@@ -676,7 +676,11 @@ fn apply(kernel: &mut LinearTransform, row: usize, at: usize, left: u64) -> (u64
     let end = m.min(row + panel);
     let x = kernel.vectors.vector(at);
     let mut y = vec![0.0; end - row];
-    kernel.matrix.apply(row..end, x, &mut y, kernel.spec.threads);
+    if l == 1 {
+        kernel.matrix.apply_long(row..end, x, &mut y, kernel.spec.threads);
+    } else {
+        kernel.matrix.apply(row..end, x, &mut y, kernel.spec.threads);
+    }
     kernel.vectors.put_output(at, row, &y);
     if end == m {
         kernel.applied(at);

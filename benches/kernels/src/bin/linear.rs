@@ -220,6 +220,8 @@ fn controlled(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
         led_times.push(lead(&mut led, &mut controller, delta, &mut output).0);
     }
     let (pass, led_time) = (median(pass_times), median(led_times));
+    let name = "y = W x, p = 1, pass, in turn with the next".to_owned();
+    Line { name, seconds: pass, best, target: None, cache: CacheState::Warm }.print();
     let name = "y = W x, p = 1, under the controller".to_owned();
     let fastest = if pass < best.1 { ("our pass", pass) } else { best };
     let target = Some(1.0 / 1.1);
