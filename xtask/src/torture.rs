@@ -145,6 +145,14 @@ const RUNS: &[Run] = &[
         test: "walks::rr_is_never_further_off_than_it_says",
     },
     Run {
+        name: "B08",
+        about: "linear transforms whose mode and policy change at random: no change is lost",
+        cases: 10_000,
+        package: "arqon-kernels",
+        target: "laws",
+        test: "controller::a_thousand_random_switches_lose_no_change",
+    },
+    Run {
         name: "B09",
         about: "as B01, while floats are NaN, infinite, -0, denormal or enormous",
         cases: 2_000,

@@ -10,6 +10,7 @@ use arqon_kernels::{
 use crate::harness::{Subject, Trial};
 use crate::linear::DenseDouble;
 use crate::random::Random;
+use crate::walks::setting;
 
 /// What a step of each mode takes on an invented machine, in seconds.
 struct Machine {
@@ -185,12 +186,12 @@ fn step(trial: &mut Trial<DenseDouble>, decision: Decision, emit: Emit) -> (f64,
 
 #[test]
 fn a_thousand_random_switches_lose_no_change() {
-    let mut trial = Trial::<DenseDouble>::new(3);
+    let mut trial = Trial::<DenseDouble>::new(setting("ARQON_SEED", 3));
     let mut mode = Mode::Pass;
     let mut switches = 0;
-    while switches < 1000 {
+    while switches < setting("ARQON_CASES", 1000) {
         let next = MODES[trial.random.below(3)];
-        switches += usize::from(next != mode);
+        switches += u64::from(next != mode);
         mode = next;
         let emit = [Emit::All, Emit::Pull, Emit::Changed][trial.random.below(3)];
         trial.step(mode, emit);

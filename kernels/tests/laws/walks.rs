@@ -69,7 +69,7 @@ impl Walk {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is said from outside")]
-fn setting(name: &str, default: u64) -> u64 {
+pub(crate) fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
