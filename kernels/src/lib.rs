@@ -14,6 +14,14 @@ mod basis;
 mod linear_transform;
 mod transformer_attn;
 mod controller;
+mod outcome;
+mod vector;
+mod product;
+mod random;
+mod keyed;
+mod linear_transform;
+mod transformer_attn;
+mod nystrom;
 
 pub use arithmetic::Threads;
 pub use churn::Churn;
@@ -27,8 +35,12 @@ pub use linear_transform::{
     EntryChange, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, Precision,
 };
 pub use mode::{MODES, Mode};
+pub use nystrom::{
+    DataRows, Nystrom, NystromDelta, NystromRows, NystromSpec, PointRows, Similarity,
+};
+pub use outcome::Outcome;
 pub use snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
 pub use transformer_attn::{
-    AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, Outcome, QueryRows,
-    TokenRows, TransformerAttn,
+    AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, QueryRows, TokenRows,
+    TransformerAttn,
 };

@@ -16,6 +16,7 @@ const PROGRAMS: &[&str] =
 
 /// The programs of benches/kernels.
 const KERNELS: &[&str] = &["linear"];
+const KERNELS: &[&str] = &["roofline", "attention"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]

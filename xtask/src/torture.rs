@@ -308,6 +308,15 @@ const RUNS: &[Run] = &[
         test: "a_long_walk_stays_within_its_bound",
     },
     Run {
+        name: "nystrom",
+        about: "one walk of so many steps of kernel regression, in which rows change and are put back: \
+                true within the bound, and the bound near",
+        cases: 100_000,
+        package: "arqon-kernels",
+        target: "nystrom",
+        test: "a_long_walk_stays_within_its_bound",
+    },
+    Run {
         name: "C03",
         about: "frames without a mask, of any kind, after and in pieces of any length: closed with \
                 1002, and others are served on",

@@ -11,10 +11,10 @@
 //! The reference is one number per head that stays as it is while keys come and go; were it the
 //! largest exponent, as in the paper, one key would change the features of all.
 
-use super::draw::Draw;
-use super::product::{Matrix, product};
 use super::spec::{FeatureMap, Shape};
-use super::vector::{self, FUNCTION_ERROR, ROUNDOFF, TINY, gamma};
+use crate::product::{Matrix, product};
+use crate::random::Draw;
+use crate::vector::{self, FUNCTION_ERROR, ROUNDOFF, TINY, gamma};
 
 /// The features of one head.
 #[derive(Debug, Clone)]

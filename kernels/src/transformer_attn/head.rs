@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::draw::Draw;
 use super::features::{Block, Features, as_float};
-use super::spec::{AttentionSpec, FeatureMap, Shape};
-use super::sums::{Quotients, Sums};
-use super::table::Row;
-use crate::transformer_attn::delta::Outcome;
+use super::follow::{Followed, Moved};
+use super::prefix::{Prefix, see_tokens};
+use super::spec::{AttentionSpec, Causality, FeatureMap, Shape};
+use super::sums::{Quotients, Sums, narrow};
+use crate::keyed::Row;
+use crate::outcome::Outcome;
+use crate::random::Draw;
 
 /// The state of one head.
 #[derive(Debug, Clone)]
@@ -18,10 +20,14 @@ pub(super) struct Head {
     /// How many tokens have their largest exponent in which run of [`RUN`].
     pub(super) scales: BTreeMap<i32, u32>,
     pub(super) sums: Sums,
-    /// The sum of the weights of Fourier features.
-    pub(super) live: f64,
+    /// In the place of the sums where attention is causal.
+    pub(super) prefix: Prefix,
     /// The error per denominator when the sums were last computed anew.
     pub(super) fresh_level: f64,
+    /// What is kept of queries so that all can follow a small change.
+    pub(super) followed: Option<Followed>,
+    /// The tokens of a step that queries will follow.
+    pub(super) moved: Option<Moved>,
     scratch: Scratch,
 }
 
@@ -31,7 +37,27 @@ struct Scratch {
     rows: Vec<f64>,
     values: Vec<f64>,
     block: Block,
+    keys: Block,
     quotients: Quotients,
+}
+
+/// Queries that see all runs before this one, and of it the first so many tokens.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    pub(super) run: usize,
+    pub(super) queries: Vec<Row<'a>>,
+    pub(super) n_seen: Vec<usize>,
+}
+
+/// What a change of a run goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It is all that the run has.
+    Anew,
+    /// To the run; the tree is computed anew.
+    Run,
+    /// To the run and the tree.
+    Tree,
 }
 
 /// What a head answers to a block of rows.
@@ -52,7 +78,9 @@ pub(super) struct Part {
 impl Head {
     pub(super) fn draw(spec: &AttentionSpec, head: usize) -> Self {
         let draw = Draw::new(spec.seed, head as u64);
-        Self::of(Features::draw(spec.feature_map, spec.head(), draw))
+        let mut head = Self::of(Features::draw(spec.feature_map, spec.head(), draw));
+        head.prefix.is_kept = spec.causality == Causality::Causal;
+        head
     }
 
     /// Without tokens.
@@ -63,13 +91,15 @@ impl Head {
             reference: 0.0,
             scales: BTreeMap::new(),
             sums,
-            live: 0.0,
+            prefix: Prefix::default(),
             fresh_level: 0.0,
+            followed: None,
+            moved: None,
             scratch: Scratch::default(),
         }
     }
 
-    fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         self.features.shape
     }
 
@@ -105,7 +135,6 @@ impl Head {
     /// Forgets all tokens, and moves the reference if it has to.
     pub(super) fn clear(&mut self) {
         self.sums.clear();
-        self.live = 0.0;
         self.reference = self.better_reference().unwrap_or(self.reference);
     }
 
@@ -123,18 +152,44 @@ impl Head {
         }
         self.features.keys(rows, self.reference, block);
         self.sums.absorb(shape, block, values);
-        let signs = values.chunks_exact(shape.width()).map(|row| row[shape.e]);
-        self.live += block.magnitudes.iter().zip(signs).map(|(w, sign)| w * sign).sum::<f64>();
+        if let Some(moved) = &mut self.moved {
+            moved.extend(shape, block, values);
+        }
+    }
+
+    /// Changes a run by tokens, each with its sign.
+    pub(super) fn change_run<'a>(
+        &mut self,
+        part: Part,
+        (run, reach): (usize, Reach),
+        tokens: impl Iterator<Item = (Row<'a>, f64)>,
+    ) {
+        let shape = self.shape();
+        self.sums = Sums::new(shape);
+        self.absorb(part, tokens);
+        let change = std::mem::replace(&mut self.sums, Sums::empty());
+        match reach {
+            Reach::Anew => self.prefix.runs[run] = change,
+            Reach::Run => self.prefix.runs[run].add(&change),
+            Reach::Tree => self.prefix.add(run, &change),
+        }
+    }
+
+    /// What is kept of tokens.
+    fn all_sums(&self) -> impl Iterator<Item = &Sums> {
+        let sums = (!self.prefix.is_kept).then_some(&self.sums);
+        sums.into_iter().chain(&self.prefix.runs).chain(&self.prefix.nodes)
     }
 
     /// Whether what cancelled in the sums shows, so that they should be computed anew.
     pub(super) fn has_drifted(&self) -> bool {
-        self.sums.has_drifted(self.shape(), self.features.map, self.live)
+        self.all_sums().any(|sums| sums.has_drifted(self.shape(), self.features.map))
     }
 
     /// The error of a numerator per denominator.
     pub(super) fn level(&self) -> f64 {
-        self.sums.level(self.shape(), self.features.map, self.live)
+        let level = |sums: &Sums| sums.level(self.shape(), self.features.map);
+        self.all_sums().map(level).fold(0.0, f64::max)
     }
 
     /// Whether computing the sums anew would help to keep this error.
@@ -147,7 +202,7 @@ impl Head {
     pub(super) fn answer<'a>(
         &mut self,
         part: Part,
-        queries: impl Iterator<Item = Row<'a>>,
+        (slots, queries): (&[usize], impl Iterator<Item = Row<'a>>),
         answers: &mut Answers,
     ) {
         let shape = self.shape();
@@ -162,26 +217,66 @@ impl Head {
         if !is_empty {
             self.sums.see(&self.features, block, quotients);
         }
-        answers.start(shape, block.n_rows);
-        if is_empty {
-            return;
+        answers.extend(shape, quotients, |_| is_empty);
+        let Some(followed) = &mut self.followed else { return };
+        for (at, slot) in slots.iter().enumerate() {
+            let denominator = quotients.sums[(at + 1) * shape.width() - 1];
+            followed.denominators[*slot] = denominator;
+            followed.slack[*slot] = quotients.error_1[at] / denominator;
+            let is_there = answers.outcomes[at] == Outcome::Value;
+            followed.errors[*slot] = if is_there { answers.bounds[at] } else { f64::INFINITY };
+            let outputs = &answers.values[at * shape.e..(at + 1) * shape.e];
+            followed.outputs[slot * shape.e..(slot + 1) * shape.e].copy_from_slice(outputs);
+            let kept = &mut followed.features[slot * shape.m..(slot + 1) * shape.m];
+            for (kept, x) in kept.iter_mut().zip(&block.features[at * shape.m..]) {
+                *kept = narrow(*x);
+            }
         }
-        for at in 0..block.n_rows {
-            let out = &mut answers.values[at * shape.e..(at + 1) * shape.e];
-            let bound = quotients.output(shape, at, out);
-            answers.bounds[at] = bound.unwrap_or(0.0);
-            answers.outcomes[at] = if bound.is_some() { Outcome::Value } else { Outcome::Lost };
+    }
+
+    /// Answers to queries that see all runs before one, and of that one each so many tokens.
+    pub(super) fn answer_run<'a>(
+        &mut self,
+        part: Part,
+        group: &Group<'a>,
+        tokens: impl Iterator<Item = Row<'a>>,
+        answers: &mut Answers,
+    ) {
+        let shape = self.shape();
+        let Scratch { rows, values, block, keys, quotients } = &mut self.scratch;
+        rows.clear();
+        for query in &group.queries {
+            rows.extend(piece(query.vectors[0], part, shape.d).iter().copied().map(f64::from));
         }
+        self.features.queries(rows, block);
+        quotients.start(shape, block.n_rows);
+        self.prefix.see(group.run, &self.features, block, quotients);
+        rows.clear();
+        values.clear();
+        for token in tokens {
+            rows.extend(piece(token.vectors[0], part, shape.d).iter().copied().map(f64::from));
+            values.extend(piece(token.vectors[1], part, shape.e).iter().copied().map(f64::from));
+            values.push(1.0);
+        }
+        if !values.is_empty() {
+            self.features.keys(rows, self.reference, keys);
+            see_tokens(shape, (block, &group.n_seen), (keys, values), quotients);
+        }
+        // Only the first run has nothing before it.
+        answers.extend(shape, quotients, |at| group.run == 0 && group.n_seen[at] == 0);
     }
 
     /// The relative error of sums and features, of queries about as long as keys.
     pub(super) fn error_factor(&self) -> f64 {
-        2.0 * (2.0 * self.sums.feature_error + self.sums.rounding)
+        let factor = |sums: &Sums| 2.0 * (2.0 * sums.feature_error + sums.rounding);
+        self.all_sums().map(factor).fold(0.0, f64::max)
     }
 
     pub(super) fn bytes(&self) -> usize {
         let shape = self.shape();
-        size_of::<f64>() * (self.features.frequencies.len() + shape.m * (shape.width() + 2))
+        let sums = self.all_sums().count() * shape.m * (shape.width() + 2);
+        let followed = self.followed.as_ref().map_or(0, Followed::bytes);
+        size_of::<f64>() * (self.features.frequencies.len() + sums) + followed
     }
 
     /// Whether denominators can come out near zero.
@@ -191,13 +286,20 @@ impl Head {
 }
 
 impl Answers {
-    fn start(&mut self, shape: Shape, n_rows: usize) {
-        self.values.clear();
-        self.values.resize(n_rows * shape.e, 0.0);
-        self.bounds.clear();
-        self.bounds.resize(n_rows, 0.0);
-        self.outcomes.clear();
-        self.outcomes.resize(n_rows, Outcome::Empty);
+    /// Appends the outputs of a block of rows.
+    fn extend(&mut self, shape: Shape, rows: &Quotients, is_empty: impl Fn(usize) -> bool) {
+        for at in 0..rows.mass.len() {
+            let start = self.values.len();
+            self.values.resize(start + shape.e, 0.0);
+            if is_empty(at) {
+                self.bounds.push(0.0);
+                self.outcomes.push(Outcome::Empty);
+                continue;
+            }
+            let bound = rows.output(shape, at, &mut self.values[start..]);
+            self.bounds.push(bound.unwrap_or(0.0));
+            self.outcomes.push(if bound.is_some() { Outcome::Value } else { Outcome::Lost });
+        }
     }
 }
 

@@ -12,13 +12,12 @@
 //! Inputs and outputs are `f32`; between them everything is `f64`, so that what is left of the
 //! error is the rounding of the output, until much more has cancelled than is left.
 
-mod vector;
-mod product;
-mod draw;
 mod spec;
 mod features;
 mod sums;
-mod table;
+mod order;
+mod prefix;
+mod follow;
 mod delta;
 mod head;
 mod step;
@@ -32,26 +31,29 @@ use rayon::prelude::*;
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
+use crate::keyed::{Table, delta_max};
 use crate::mode::Mode;
+use crate::outcome::Outcome;
+use crate::random::Draw;
 use crate::snapshot::LoadError;
-use delta::delta_max;
-use draw::Draw;
-use head::{Answers, Head, Part};
+use head::{Answers, Group, Head, Part, Reach};
+use order::Order;
 use step::{Running, Said, each_head};
-use table::Table;
 
-pub use delta::{AttentionDelta, AttentionRows, Outcome, QueryRows, TokenRows};
+pub use delta::{AttentionDelta, AttentionRows, QueryRows, TokenRows};
 pub use spec::{AttentionSpec, Causality, FeatureMap};
 
 /// The state of attention.
 ///
-/// Memory: tokens and queries as they are, and for each head `[m, e + 3]` numbers of `f64`; under
-/// [`Emit::All`] and [`Emit::Eps`] also what was last said.
+/// Memory: tokens and queries as they are, and for each head `[m, e + 3]` numbers of `f64`, twice for
+/// each 128 tokens where it is causal; under [`Emit::All`] and [`Emit::Eps`] also what was last said.
 #[derive(Debug, Clone)]
 pub struct TransformerAttn {
     spec: AttentionSpec,
     tokens: Table,
     queries: Table,
+    /// Where attention is causal.
+    order: Order,
     heads: Vec<Head>,
     /// The largest entry of a value since the sums were last computed anew.
     value_max: f64,
@@ -96,11 +98,22 @@ impl TransformerAttn {
 
     /// Answers to the queries in these slots, of all heads.
     fn answer(&mut self, slots: &[usize]) -> RowBlock {
-        let (queries, shape) = (&self.queries, self.spec.head());
+        let (queries, tokens, order) = (&self.queries, &self.tokens, &self.order);
+        let (shape, is_causal) = (self.spec.head(), self.spec.causality == Causality::Causal);
         let of_head = |(at, head): (usize, &mut Head)| {
             let mut answers = Answers::default();
-            let rows = slots.iter().map(|slot| queries.row(*slot));
-            head.answer(Part { head: at }, rows, &mut answers);
+            let part = Part { head: at };
+            if is_causal {
+                for group in groups(order, queries, slots) {
+                    let n_most = group.n_seen.iter().copied().max().unwrap_or(0);
+                    let spots = order.runs.get(group.run).map_or(&[][..], |run| &run[..n_most]);
+                    let seen = spots.iter().map(|spot| tokens.row(spot.2));
+                    head.answer_run(part, &group, seen, &mut answers);
+                }
+            } else {
+                let rows = slots.iter().map(|slot| queries.row(*slot));
+                head.answer(part, (slots, rows), &mut answers);
+            }
             answers
         };
         let heads: Vec<Answers> = if 1 < slots.len() && 1 < self.heads.len() {
@@ -108,11 +121,7 @@ impl TransformerAttn {
         } else {
             self.heads.iter_mut().enumerate().map(of_head).collect()
         };
-        let mut block = RowBlock {
-            values: vec![0.0; slots.len() * self.spec.n_value],
-            bounds: vec![0.0; slots.len()],
-            outcomes: vec![Outcome::Value; slots.len()],
-        };
+        let mut block = RowBlock::new(slots.len(), self.spec.n_value);
         for at in 0..slots.len() {
             let row = &mut block.values[at * self.spec.n_value..(at + 1) * self.spec.n_value];
             for (answers, out) in heads.iter().zip(row.chunks_exact_mut(shape.e)) {
@@ -131,8 +140,18 @@ impl TransformerAttn {
     }
 
     /// Computes the sums of this head anew.
-    fn rebuild(tokens: &Table, part: Part, head: &mut Head, block: usize) {
+    fn rebuild((tokens, order): (&Table, &Order), part: Part, head: &mut Head, block: usize) {
         head.clear();
+        if head.prefix.is_kept {
+            head.prefix.clear(head.shape(), order.runs.len());
+            for (at, run) in order.runs.iter().enumerate() {
+                let tokens = run.iter().map(|spot| (tokens.row(spot.2), 1.0));
+                head.change_run(part, (at, Reach::Anew), tokens);
+            }
+            head.prefix.plant();
+            head.fresh_level = head.level();
+            return;
+        }
         let slots: Vec<usize> = tokens.live().collect();
         for slots in slots.chunks(block) {
             head.absorb(part, slots.iter().map(|slot| (tokens.row(*slot), 1.0)));
@@ -164,6 +183,7 @@ impl Kernel for TransformerAttn {
             spec: *spec,
             tokens: Table::new([spec.n_key, spec.n_value]),
             queries: Table::new([spec.n_key, 0]),
+            order: Order::new(spec.run()),
             heads: (0..spec.n_heads).map(|head| Head::draw(spec, head)).collect(),
             value_max: 0.0,
             n_events: 0,
@@ -246,7 +266,7 @@ impl Kernel for TransformerAttn {
         slots.truncate(sample.n_rows);
         let mut kept = self.clone();
         let mut fresh = self.clone();
-        let (tokens, block) = (&self.tokens, self.block());
+        let (tokens, block) = ((&self.tokens, &self.order), self.block());
         each_head(&mut fresh.heads, |part, head| Self::rebuild(tokens, part, head, block));
         let (mut error, mut error_max) = (0.0_f64, 0.0_f64);
         for slots in slots.chunks(block) {
@@ -276,7 +296,12 @@ impl Kernel for TransformerAttn {
         let block = self.block();
         for _ in 0..wanted {
             let at = self.refresh_next % n_heads;
-            Self::rebuild(&self.tokens, Part { head: at }, &mut self.heads[at], block);
+            Self::rebuild(
+                (&self.tokens, &self.order),
+                Part { head: at },
+                &mut self.heads[at],
+                block,
+            );
             self.refresh_next = (at + 1) % n_heads;
         }
         let per_head = self.spec.head().row_work() * self.tokens.len() as u64;
@@ -314,11 +339,36 @@ impl TransformerAttn {
 }
 
 impl RowBlock {
+    fn new(n_rows: usize, n_value: usize) -> Self {
+        Self {
+            values: vec![0.0; n_rows * n_value],
+            bounds: vec![0.0; n_rows],
+            outcomes: vec![Outcome::Value; n_rows],
+        }
+    }
+
     /// The row at this place.
     fn row(&self, at: usize) -> &[f32] {
         let width = self.values.len() / self.outcomes.len().max(1);
         &self.values[at * width..(at + 1) * width]
     }
+}
+
+/// Queries that follow one another and stand before the same run.
+fn groups<'a>(order: &Order, queries: &'a Table, slots: &[usize]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for slot in slots {
+        let (run, n_seen) = order.seen(queries.places[*slot]);
+        let query = queries.row(*slot);
+        match groups.last_mut() {
+            Some(last) if last.run == run => {
+                last.queries.push(query);
+                last.n_seen.push(n_seen);
+            }
+            _ => groups.push(Group { run, queries: vec![query], n_seen: vec![n_seen] }),
+        }
+    }
+    groups
 }
 
 /// By how much two rows differ, in the max norm.

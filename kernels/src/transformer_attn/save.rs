@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::TransformerAttn;
-use super::delta::Outcome;
 use super::features::Features;
+use super::follow::Followed;
 use super::head::Head;
+use super::order::Order;
 use super::spec::{AttentionSpec, Causality, FeatureMap};
 use super::step::Said;
 use super::sums::Sums;
-use super::table::{Names, Table};
+use crate::keyed::{Names, Table};
+use crate::outcome::{Outcome, code, decode};
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 /// The kernel's name, and the version of its sections.
@@ -47,6 +49,10 @@ impl TransformerAttn {
         self.queries.save(out, &QUERIES)?;
         out.numbers("sizes", [self.value_max, self.error_max])?;
         out.numbers("refresh", [self.refresh_next as u64, self.n_events])?;
+        let spots = self.order.runs.iter().flatten();
+        out.numbers("slots in order", spots.map(|spot| spot.2 as u64))?;
+        out.numbers("lengths of runs", self.order.runs.iter().map(|run| run.len() as u64))?;
+        out.numbers("starts of runs", self.order.starts().iter().flat_map(|(a, b)| [*a, *b]))?;
         for head in &self.heads {
             head.save(out)?;
         }
@@ -65,9 +71,10 @@ impl TransformerAttn {
         let queries = Table::load(input, [spec.n_key, 0], &QUERIES)?;
         let sizes: Vec<f64> = input.array("sizes", 2)?;
         let refresh: Vec<u64> = input.array("refresh", 2)?;
+        let order = read_order(input, &spec, &tokens)?;
         let mut heads = Vec::new();
         for _ in 0..spec.n_heads {
-            heads.push(Head::load(input, &spec)?);
+            heads.push(Head::load(input, &spec, (order.runs.len(), queries.n_slots()))?);
         }
         let mut said = None;
         if input.number::<u8>("has said")? != 0 {
@@ -83,6 +90,7 @@ impl TransformerAttn {
             spec,
             tokens,
             queries,
+            order,
             heads,
             value_max: sizes[0],
             error_max: sizes[1],
@@ -92,6 +100,42 @@ impl TransformerAttn {
             refresh_next: usize::try_from(refresh[0]).unwrap_or(0),
         })
     }
+}
+
+fn read_order(
+    input: &mut SnapshotReader<'_>,
+    spec: &AttentionSpec,
+    tokens: &Table,
+) -> Result<Order, LoadError> {
+    let damaged = || LoadError::Damaged { section: "slots in order" };
+    let slots: Vec<u64> = input.numbers("slots in order")?;
+    let lengths: Vec<u64> = input.numbers("lengths of runs")?;
+    let starts: Vec<i64> = input.array("starts of runs", 2 * lengths.len())?;
+    let is_causal = spec.causality == Causality::Causal;
+    if slots.len() != (if is_causal { tokens.len() } else { 0 }) {
+        return Err(damaged());
+    }
+    let mut spots = Vec::with_capacity(slots.len());
+    for slot in slots {
+        let slot = usize::try_from(slot).map_err(|_| damaged())?;
+        if tokens.is_live.get(slot) != Some(&true) {
+            return Err(damaged());
+        }
+        spots.push((tokens.places[slot], tokens.keys[slot], slot));
+    }
+    let lengths: Result<Vec<usize>, _> = lengths.into_iter().map(usize::try_from).collect();
+    let lengths = lengths.map_err(|_| damaged())?;
+    let mut total = 0_usize;
+    for length in &lengths {
+        total = total.checked_add(*length).ok_or_else(damaged)?;
+    }
+    if total != spots.len() || lengths.contains(&0) {
+        return Err(damaged());
+    }
+    let mut order = Order::new(spec.run());
+    let starts = starts.chunks_exact(2).map(|start| (start[0], start[1])).collect();
+    order.restore(spots, &lengths, starts);
+    Ok(order)
 }
 
 fn read_spec(input: &mut SnapshotReader<'_>) -> Result<AttentionSpec, LoadError> {
@@ -113,13 +157,29 @@ fn read_spec(input: &mut SnapshotReader<'_>) -> Result<AttentionSpec, LoadError>
 impl Head {
     fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
         out.numbers("frequencies", self.features.frequencies.iter().copied())?;
-        out.numbers("reference", [self.reference, self.live, self.fresh_level])?;
+        out.numbers("reference", [self.reference, self.fresh_level])?;
         out.numbers("runs", self.scales.keys().copied())?;
         out.numbers("counts of runs", self.scales.values().copied())?;
-        self.sums.save(out)
+        out.number("follows", u8::from(self.followed.is_some()))?;
+        if let Some(followed) = &self.followed {
+            out.numbers("query features", followed.features.iter().copied())?;
+            out.numbers("query outputs", followed.outputs.iter().copied())?;
+            out.numbers("denominators", followed.denominators.iter().copied())?;
+            out.numbers("slack", followed.slack.iter().copied())?;
+            out.numbers("output errors", followed.errors.iter().copied())?;
+        }
+        if self.prefix.is_kept {
+            self.prefix.runs.iter().chain(&self.prefix.nodes).try_for_each(|sums| sums.save(out))
+        } else {
+            self.sums.save(out)
+        }
     }
 
-    fn load(input: &mut SnapshotReader<'_>, spec: &AttentionSpec) -> Result<Self, LoadError> {
+    fn load(
+        input: &mut SnapshotReader<'_>,
+        spec: &AttentionSpec,
+        (n_runs, n_slots): (usize, usize),
+    ) -> Result<Self, LoadError> {
         let shape = spec.head();
         let n = match spec.feature_map {
             FeatureMap::FavorPlus => shape.m,
@@ -127,12 +187,28 @@ impl Head {
         };
         let frequencies = input.array("frequencies", shape.d * n)?;
         let mut head = Self::of(Features::of(spec.feature_map, shape, frequencies));
-        let reference: Vec<f64> = input.array("reference", 3)?;
-        [head.reference, head.live, head.fresh_level] = [reference[0], reference[1], reference[2]];
+        let reference: Vec<f64> = input.array("reference", 2)?;
+        (head.reference, head.fresh_level) = (reference[0], reference[1]);
         let runs: Vec<i32> = input.numbers("runs")?;
         let counts: Vec<u32> = input.array("counts of runs", runs.len())?;
         head.scales = runs.into_iter().zip(counts).collect::<BTreeMap<i32, u32>>();
-        head.sums.load(input)?;
+        if input.number::<u8>("follows")? != 0 {
+            head.followed = Some(Followed {
+                features: input.array("query features", n_slots * shape.m)?,
+                outputs: input.array("query outputs", n_slots * shape.e)?,
+                denominators: input.array("denominators", n_slots)?,
+                slack: input.array("slack", n_slots)?,
+                errors: input.array("output errors", n_slots)?,
+            });
+        }
+        if spec.causality == Causality::Plain {
+            head.sums.load(input)?;
+            return Ok(head);
+        }
+        head.prefix.clear(shape, n_runs);
+        for sums in head.prefix.runs.iter_mut().chain(&mut head.prefix.nodes) {
+            sums.load(input)?;
+        }
         Ok(head)
     }
 }
@@ -142,7 +218,8 @@ impl Sums {
         out.numbers("sums", self.table.iter().copied())?;
         out.numbers("masses of values", self.mass_v.iter().copied())?;
         out.numbers("masses", self.mass_1.iter().copied())?;
-        out.numbers("errors", [self.lost_v, self.lost_1, self.feature_error, self.rounding])
+        let errors = [self.lost_v, self.lost_1, self.live, self.feature_error, self.rounding];
+        out.numbers("errors", errors)
     }
 
     /// Into sums of the same shape.
@@ -150,28 +227,9 @@ impl Sums {
         self.table = input.array("sums", self.table.len())?;
         self.mass_v = input.array("masses of values", self.mass_v.len())?;
         self.mass_1 = input.array("masses", self.mass_1.len())?;
-        let errors: Vec<f64> = input.array("errors", 4)?;
-        [self.lost_v, self.lost_1, self.feature_error, self.rounding] =
-            [errors[0], errors[1], errors[2], errors[3]];
+        let errors: Vec<f64> = input.array("errors", 5)?;
+        (self.lost_v, self.lost_1, self.live) = (errors[0], errors[1], errors[2]);
+        (self.feature_error, self.rounding) = (errors[3], errors[4]);
         Ok(())
-    }
-}
-
-fn code(outcome: Option<Outcome>) -> u8 {
-    match outcome {
-        None => 0,
-        Some(Outcome::Value) => 1,
-        Some(Outcome::Empty) => 2,
-        Some(Outcome::Lost) => 3,
-    }
-}
-
-/// What is not known was not said.
-fn decode(code: u8) -> Option<Outcome> {
-    match code {
-        1 => Some(Outcome::Value),
-        2 => Some(Outcome::Empty),
-        3 => Some(Outcome::Lost),
-        _ => None,
     }
 }

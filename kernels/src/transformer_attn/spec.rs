@@ -69,6 +69,12 @@ impl AttentionSpec {
         usize::try_from(rows).unwrap_or(BLOCK_MAX).clamp(1, BLOCK_MAX)
     }
 
+    /// Tokens of a run of neighbours, so that one can be computed anew within the grain.
+    pub(super) fn run(&self) -> usize {
+        let rows = WORK_GRAIN / self.row_work().max(1);
+        usize::try_from(rows).unwrap_or(RUN_MAX).clamp(1, RUN_MAX)
+    }
+
     /// Whether it can be compiled.
     pub(super) fn check(&self) -> Result<(), SpecError> {
         let counts = [
@@ -91,9 +97,6 @@ impl AttentionSpec {
         }
         if self.feature_map == FeatureMap::Rff && !self.n_features.is_multiple_of(2) {
             return Err(fault("features", self.n_features, "even, since each frequency gives two"));
-        }
-        if self.causality == Causality::Causal {
-            return Err(fault("causal", 1, "0, until prefixes are kept"));
         }
         if WORK_GRAIN < self.row_work() {
             return Err(fault("features", self.n_features, "fewer, for vectors as long as these"));
@@ -122,6 +125,9 @@ fn fault(name: &'static str, count: usize, wanted: &'static str) -> SpecError {
 
 /// More than this of anything is a mistake.
 const MOST: usize = 1 << 16;
+
+/// Longer runs take less memory, and more work for the tokens that a query sees of its own run.
+const RUN_MAX: usize = 128;
 
 /// Larger blocks are no faster.
 const BLOCK_MAX: usize = 64;

@@ -1,17 +1,22 @@
 //! One step: tokens first, then the rows that are put out.
 
+use std::collections::BTreeMap;
 use std::task::Poll;
 
 use rayon::prelude::*;
 
-use super::delta::{AttentionDelta, AttentionRows, Outcome};
-use super::head::{Head, Part};
-use super::table::Row;
+use super::delta::{AttentionDelta, AttentionRows};
+use super::follow::{Followable, Moved};
+use super::head::{Head, Part, Reach};
+use super::order::Origin;
+use super::spec::{Causality, FeatureMap};
 use super::{RowBlock, TransformerAttn, is_off};
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{Kernel, Report, Step};
+use crate::keyed::Row;
 use crate::mode::Mode;
+use crate::outcome::Outcome;
 
 /// A step that is under way.
 #[derive(Debug, Clone)]
@@ -25,6 +30,8 @@ pub(super) struct Running {
     events: Events,
     /// Slots of the tokens of a pass.
     slots: Vec<usize>,
+    /// What is to be done where attention is causal.
+    jobs: Vec<Job>,
     /// Slots of the queries whose rows are computed.
     rows: Vec<usize>,
     work: u64,
@@ -34,6 +41,8 @@ pub(super) struct Running {
     /// What it is off by so far.
     error_max: f64,
     is_refreshed: bool,
+    /// Whether queries follow the tokens, each by itself.
+    follows: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +51,28 @@ enum Stage {
     Events,
     /// The sums are computed anew.
     Tokens,
+    /// Runs and their tree follow, or are computed anew.
+    Runs,
     Rows,
+}
+
+/// One part of what causal attention does of a change.
+#[derive(Debug, Clone)]
+enum Job {
+    /// These events of a run.
+    Change { run: usize, reach: Reach, events: Vec<usize> },
+    /// The run is computed anew.
+    Anew { run: usize },
+    /// The tree of this head is computed anew.
+    Plant { head: usize },
 }
 
 /// Tokens that go and come, each with its sign.
 #[derive(Debug, Clone, Default)]
 struct Events {
     signs: Vec<f64>,
+    /// The run of each, where attention is causal.
+    runs: Vec<usize>,
     k: Vec<f32>,
     v: Vec<f32>,
 }
@@ -96,11 +120,20 @@ impl TransformerAttn {
             Ok(churn) => churn,
             Err(fault) => panic!("the change does not fit: {fault}"),
         };
-        let events = self.take_tokens(&step.delta, step.mode);
+        let is_causal = self.spec.causality == Causality::Causal;
+        // Without runs there is nothing to change.
+        let can_follow = !is_causal || !self.order.runs.is_empty();
+        let mode = if can_follow { step.mode } else { Mode::Pass };
+        let events = self.take_tokens(&step.delta, mode);
         let changed = self.take_queries(&step.delta);
-        let rows = self.rows_of(step.emit, changed);
+        let is_kept = self.keep_queries(step.emit, &changed);
+        let mut rows = self.rows_of(step.emit, changed);
+        if is_causal {
+            // Those of one run follow one another.
+            rows.sort_by_key(|slot| self.queries.places[*slot]);
+        }
         let is_out = self.heads.iter().any(|head| head.better_reference().is_some());
-        let is_itmd = step.mode == Mode::Itmd && !is_out && 0 < self.tokens.len();
+        let is_itmd = step.mode == Mode::Itmd && !is_out && 0 < self.tokens.len() && can_follow;
         let mut running = Running {
             mode: if is_itmd { Mode::Itmd } else { Mode::Pass },
             emit: step.emit,
@@ -109,15 +142,20 @@ impl TransformerAttn {
             n_done: 0,
             events,
             slots: Vec::new(),
+            jobs: Vec::new(),
             rows,
             work: 0,
             n_emitted: 0,
             error_allowed: step.error_max,
             error_max: 0.0,
             is_refreshed: is_out,
+            follows: false,
         };
+        running.follows = is_itmd && self.start_following(&running, is_kept);
         if !is_itmd {
             self.start_over(&mut running);
+        } else if is_causal {
+            self.start_runs(&mut running);
         }
         self.running = Some(Box::new(running));
     }
@@ -144,19 +182,141 @@ impl TransformerAttn {
         }
     }
 
+    /// Keeps what queries need to follow, under policies that say all of them; tells whether it was
+    /// kept before, so that it is true of the state before the step.
+    fn keep_queries(&mut self, emit: Emit, changed: &[usize]) -> bool {
+        let is_all = matches!(emit, Emit::All | Emit::Eps(_));
+        let is_kept = self.heads.iter().all(|head| head.followed.is_some());
+        let can = self.spec.causality == Causality::Plain
+            && self.spec.feature_map == FeatureMap::FavorPlus;
+        let n_slots = self.queries.n_slots();
+        for head in &mut self.heads {
+            if !(is_all && can) {
+                head.followed = None;
+                continue;
+            }
+            let shape = head.shape();
+            let followed = head.followed.get_or_insert_default();
+            followed.resize(shape, n_slots);
+            for slot in changed {
+                followed.errors[*slot] = f64::INFINITY;
+            }
+        }
+        is_all && can && is_kept
+    }
+
+    /// Whether queries can follow the events of the step by themselves; heads then note them.
+    fn start_following(&mut self, running: &Running, is_kept: bool) -> bool {
+        // Where less is allowed than a few fresh bounds, all would be answered anew in the end.
+        let follows = is_kept
+            && running.events.signs.len() <= FOLLOWED_MAX
+            && 8.0 * self.error_max < running.error_allowed;
+        for head in &mut self.heads {
+            head.moved = follows.then(Moved::default);
+        }
+        follows
+    }
+
     /// The sums are computed anew from here on.
     fn start_over(&mut self, running: &mut Running) {
-        each_head(&mut self.heads, |_, head| head.clear());
+        running.follows = false;
+        each_head(&mut self.heads, |_, head| {
+            head.clear();
+            head.moved = None;
+        });
         self.value_max = 0.0;
         self.n_events = 0;
         for slot in self.tokens.live() {
             self.value_max = size(self.value_max, self.tokens.row(slot).vectors[1]);
         }
-        running.slots = self.tokens.live().collect();
-        (running.stage, running.n_done) = (Stage::Tokens, 0);
+        running.n_done = 0;
+        if self.spec.causality == Causality::Plain {
+            running.slots = self.tokens.live().collect();
+            running.stage = Stage::Tokens;
+            return;
+        }
+        self.order.rebuild(&self.tokens);
+        let n_runs = self.order.runs.len();
+        each_head(&mut self.heads, |_, head| head.prefix.clear(head.shape(), n_runs));
+        running.stage = Stage::Runs;
+        running.jobs = (0..n_runs).map(|run| Job::Anew { run }).collect();
+        running.jobs.extend((0..self.heads.len()).map(|head| Job::Plant { head }));
+    }
+
+    /// Plans what causal attention does of the events.
+    fn start_runs(&mut self, running: &mut Running) {
+        running.stage = Stage::Runs;
+        let mut by_run: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, run) in running.events.runs.iter().enumerate() {
+            by_run.entry(*run).or_default().push(at);
+        }
+        let Some(origins) = self.order.tidy() else {
+            let jobs = by_run.into_iter();
+            let job = |(run, events)| Job::Change { run, reach: Reach::Tree, events };
+            running.jobs = jobs.map(job).collect();
+            return;
+        };
+        each_head(&mut self.heads, |_, head| head.prefix.rearrange(head.shape(), &origins));
+        for (run, origin) in origins.into_iter().enumerate() {
+            match origin {
+                Origin::Cut => running.jobs.push(Job::Anew { run }),
+                Origin::Kept(before) => {
+                    if let Some(events) = by_run.remove(&before) {
+                        running.jobs.push(Job::Change { run, reach: Reach::Run, events });
+                    }
+                }
+            }
+        }
+        running.jobs.extend((0..self.heads.len()).map(|head| Job::Plant { head }));
+    }
+
+    fn advance_runs(&mut self, running: &mut Running) {
+        if let Some(job) = running.jobs.get(running.n_done).cloned() {
+            running.work += 1 + self.work_off(job, &running.events);
+            running.n_done += 1;
+        }
+        if running.n_done < running.jobs.len() {
+            return;
+        }
+        if running.mode == Mode::Itmd {
+            self.end_events(running);
+        } else {
+            each_head(&mut self.heads, |_, head| head.fresh_level = head.level());
+            (running.stage, running.n_done) = (Stage::Rows, 0);
+        }
+    }
+
+    /// Does one job; gives its work.
+    fn work_off(&mut self, job: Job, events: &Events) -> u64 {
+        let (tokens, row_work) = (&self.tokens, self.row_work());
+        match job {
+            Job::Change { run, reach, events: those } => {
+                // One more than there are, for the nodes that hold the run.
+                let n = those.len() as u64 + 16;
+                each_head(&mut self.heads, |part, head| {
+                    head.change_run(part, (run, reach), those.iter().map(|at| events.row(*at)));
+                });
+                n * row_work
+            }
+            Job::Anew { run } => {
+                let spots = &self.order.runs[run];
+                let n = spots.len() as u64;
+                each_head(&mut self.heads, |part, head| {
+                    let tokens = spots.iter().map(|spot| (tokens.row(spot.2), 1.0));
+                    head.change_run(part, (run, Reach::Anew), tokens);
+                });
+                n * row_work
+            }
+            Job::Plant { head } => {
+                self.heads[head].prefix.plant();
+                let shape = self.spec.head();
+                (2 * self.order.runs.len() * shape.m * shape.width()) as u64
+            }
+        }
     }
 
     fn take_tokens(&mut self, delta: &AttentionDelta, mode: Mode) -> Events {
+        let is_causal = self.spec.causality == Causality::Causal;
         let mut events = Events::default();
         for (key, row) in delta.tokens(&self.spec).changes(&self.tokens) {
             if let Some(old) = self.tokens.get(key) {
@@ -165,6 +325,9 @@ impl TransformerAttn {
                 }
                 if mode == Mode::Itmd {
                     events.push(&old, -1.0);
+                    if is_causal {
+                        events.runs.push(self.order.remove(old.place, key));
+                    }
                 }
             }
             let Some(new) = row else {
@@ -178,7 +341,10 @@ impl TransformerAttn {
                 events.push(&new, 1.0);
             }
             self.value_max = size(self.value_max, new.vectors[1]);
-            self.tokens.set(key, new);
+            let slot = self.tokens.set(key, new);
+            if is_causal && mode == Mode::Itmd {
+                events.runs.push(self.order.insert((new.place, key, slot)));
+            }
         }
         events
     }
@@ -204,6 +370,7 @@ impl TransformerAttn {
             match running.stage {
                 Stage::Events => self.advance_events(&mut running),
                 Stage::Tokens => self.advance_tokens(&mut running),
+                Stage::Runs => self.advance_runs(&mut running),
                 Stage::Rows => self.advance_rows(&mut running, output),
             }
             if running.stage == Stage::Rows && running.n_done == running.rows.len() {
@@ -225,9 +392,13 @@ impl TransformerAttn {
             });
         }
         running.n_done = until;
-        if until < running.events.signs.len() {
-            return;
+        if until == running.events.signs.len() {
+            self.end_events(running);
         }
+    }
+
+    /// Goes on with rows, or computes the sums anew if that has come to be needed.
+    fn end_events(&mut self, running: &mut Running) {
         self.n_events += running.events.signs.len() as u64;
         // Once for as many events as pay for it.
         let pays = (self.tokens.len() as u64) < 8 * self.n_events;
@@ -258,9 +429,55 @@ impl TransformerAttn {
         }
     }
 
-    fn advance_rows(&mut self, running: &mut Running, output: &mut AttentionRows) {
-        let until = (running.n_done + self.block()).min(running.rows.len());
+    /// Rows that follow the tokens; those that cannot are answered.
+    fn advance_followers(&mut self, running: &mut Running, output: &mut AttentionRows) {
+        let until = (running.n_done + FOLLOWERS).min(running.rows.len());
         let slots = running.rows[running.n_done..until].to_vec();
+        let error_max = 0.5 * running.error_allowed;
+        let follow = |head: &mut Head| follow_block(head, &slots, error_max);
+        let heads: Vec<Vec<bool>> = self.heads.par_iter_mut().map(follow).collect();
+        let is_due = |at: &usize| heads.iter().any(|due| due[*at]);
+        let due: Vec<usize> = (0..slots.len()).filter(is_due).map(|at| slots[at]).collect();
+        let n_moved = running.events.signs.len();
+        let shape = self.spec.head();
+        let flops = slots.len() * self.heads.len() * (2 * n_moved + 4) * (shape.m + shape.e);
+        running.work += 1 + flops as u64 + due.len() as u64 * self.row_work();
+        let mut lost = Vec::new();
+        for some in due.chunks(self.block()) {
+            let block = self.answer(some);
+            for (at, slot) in some.iter().enumerate() {
+                if block.outcomes[at] != Outcome::Value {
+                    lost.push((*slot, block.outcomes[at]));
+                }
+            }
+        }
+        let mut block = RowBlock::new(slots.len(), self.spec.n_value);
+        for (at, slot) in slots.iter().enumerate() {
+            let row = &mut block.values[at * self.spec.n_value..(at + 1) * self.spec.n_value];
+            if let Ok(found) = lost.binary_search_by_key(slot, |(slot, _)| *slot) {
+                block.outcomes[at] = lost[found].1;
+                continue;
+            }
+            for (head, out) in self.heads.iter().zip(row.chunks_exact_mut(shape.e)) {
+                let Some(followed) = &head.followed else { continue };
+                out.copy_from_slice(&followed.outputs[slot * shape.e..(slot + 1) * shape.e]);
+                block.bounds[at] = block.bounds[at].max(followed.errors[*slot]);
+            }
+        }
+        for (at, slot) in slots.into_iter().enumerate() {
+            let bound = self.say(running, slot, (&block, at), output);
+            running.error_max = running.error_max.max(bound);
+        }
+        running.n_done = until;
+    }
+
+    fn advance_rows(&mut self, running: &mut Running, output: &mut AttentionRows) {
+        if running.follows {
+            self.advance_followers(running, output);
+            return;
+        }
+        let slots = self.next_rows(&running.rows[running.n_done..]);
+        let until = running.n_done + slots.len();
         running.work += 1 + slots.len() as u64 * self.row_work();
         let block = self.answer(&slots);
         for (at, slot) in slots.into_iter().enumerate() {
@@ -268,6 +485,28 @@ impl TransformerAttn {
             running.error_max = running.error_max.max(bound);
         }
         running.n_done = until;
+    }
+
+    /// The rows of the next part, such that it stays within the grain.
+    fn next_rows(&self, rows: &[usize]) -> Vec<usize> {
+        let n = rows.len().min(self.block());
+        if self.spec.causality == Causality::Plain {
+            return rows[..n].to_vec();
+        }
+        let (mut last, mut n_tokens, mut slots) = (usize::MAX, 0, Vec::new());
+        for slot in &rows[..n] {
+            let (run, _) = self.order.seen(self.queries.places[*slot]);
+            if run != last {
+                n_tokens += self.order.runs.get(run).map_or(0, Vec::len);
+            }
+            // A run has at most twice its length.
+            if !slots.is_empty() && 3 * self.spec.run() < n_tokens {
+                break;
+            }
+            last = run;
+            slots.push(*slot);
+        }
+        slots
     }
 
     /// Puts the row out if the policy wants it; the error of what stands as said.
@@ -302,6 +541,9 @@ impl TransformerAttn {
     }
 
     fn finish(&mut self, running: &Running) -> Report {
+        for head in &mut self.heads {
+            head.moved = None;
+        }
         if self.tokens.len() == 0 {
             each_head(&mut self.heads, |_, head| head.clear());
         }
@@ -324,6 +566,25 @@ impl TransformerAttn {
         }
     }
 }
+
+/// Lets rows follow; tells which are to be answered.
+fn follow_block(head: &mut Head, slots: &[usize], error_max: f64) -> Vec<bool> {
+    let shape = head.shape();
+    let (Some(followed), Some(moved)) = (&mut head.followed, &head.moved) else {
+        return vec![true; slots.len()];
+    };
+    let mut room = Vec::new();
+    let mut follow = |slot: &usize| {
+        followed.follow(shape, (*slot, moved), &mut room, error_max) == Followable::No
+    };
+    slots.iter().map(&mut follow).collect()
+}
+
+/// Tokens that go and come which queries follow at most; of more, answering anew is cheaper.
+const FOLLOWED_MAX: usize = 64;
+
+/// Rows that follow at a time.
+const FOLLOWERS: usize = 256;
 
 fn size(most: f64, numbers: &[f32]) -> f64 {
     numbers.iter().fold(most, |most, number| most.max(f64::from(number.abs())))

@@ -7,9 +7,9 @@
 //! cancelled in it: `|S_tl - exact| <= factor * mass_v_t`, `|z_t - exact| <= factor * mass_1_t`.
 
 use super::features::{Block, Features, LOST, as_float};
-use super::product::{Matrix, add_product, add_transposed_product};
 use super::spec::{FeatureMap, Shape};
-use super::vector::{self, gamma};
+use crate::product::{Matrix, add_product, add_transposed_product};
+use crate::vector::{self, ROUNDOFF, gamma};
 
 /// Sums over some tokens of one head.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(super) struct Sums {
     /// What the masses lack since features end at [`LOST`]: as many values and ones as were added.
     pub(super) lost_v: f64,
     pub(super) lost_1: f64,
+    /// The sum of the magnitudes that features are relative to, signed.
+    pub(super) live: f64,
     /// The largest relative error of a feature that was added.
     pub(super) feature_error: f64,
     /// The largest relative error of the sums themselves.
@@ -51,9 +53,15 @@ impl Sums {
             mass_1: vec![0.0; shape.m],
             lost_v: 0.0,
             lost_1: 0.0,
+            live: 0.0,
             feature_error: 0.0,
             rounding: 0.0,
         }
+    }
+
+    /// Of no shape, to stand where none are kept.
+    pub(super) fn empty() -> Self {
+        Self::new(Shape { d: 0, e: 0, m: 0 })
     }
 
     /// Forgets all tokens.
@@ -61,7 +69,7 @@ impl Sums {
         for part in [&mut self.table, &mut self.mass_v, &mut self.mass_1] {
             part.fill(0.0);
         }
-        (self.lost_v, self.lost_1) = (0.0, 0.0);
+        (self.lost_v, self.lost_1, self.live) = (0.0, 0.0, 0.0);
         (self.feature_error, self.rounding) = (0.0, 0.0);
     }
 
@@ -80,6 +88,7 @@ impl Sums {
             self.lost_1 += LOST;
             self.feature_error = self.feature_error.max(block.errors[at]);
             let magnitude = block.magnitudes[at];
+            self.live += magnitude * values[at * width + shape.e];
             if 0.0 < magnitude {
                 self.mass_v.iter_mut().for_each(|mass| *mass += magnitude * most);
                 self.mass_1.iter_mut().for_each(|mass| *mass += magnitude);
@@ -91,6 +100,18 @@ impl Sums {
         self.rounding += gamma(block.n_rows + 2);
     }
 
+    /// Adds all tokens of `other`.
+    pub(super) fn add(&mut self, other: &Self) {
+        vector::add(&mut self.table, &other.table);
+        vector::add(&mut self.mass_v, &other.mass_v);
+        vector::add(&mut self.mass_1, &other.mass_1);
+        self.lost_v += other.lost_v;
+        self.lost_1 += other.lost_1;
+        self.live += other.live;
+        self.feature_error = self.feature_error.max(other.feature_error);
+        self.rounding = self.rounding.max(other.rounding) + 2.0 * ROUNDOFF;
+    }
+
     /// The relative error of the sums against their masses.
     fn factor(&self) -> f64 {
         self.feature_error + self.rounding
@@ -98,19 +119,19 @@ impl Sums {
 
     /// Whether what has cancelled shows beside the rounding of an output to `f32`, and computing
     /// anew would help.
-    pub(super) fn has_drifted(&self, shape: Shape, map: FeatureMap, live: f64) -> bool {
+    pub(super) fn has_drifted(&self, shape: Shape, map: FeatureMap) -> bool {
         let drift = |mass: f64, z: f64| mass * self.factor() > DRIFT_MAX * z && mass > 4.0 * z;
         match map {
             FeatureMap::FavorPlus => {
                 let z = self.table.chunks_exact(shape.width()).map(|row| row[shape.e]);
                 self.mass_1.iter().zip(z).any(|(mass, z)| drift(*mass, z))
             }
-            FeatureMap::Rff => self.mass_1.first().is_some_and(|mass| drift(*mass, live)),
+            FeatureMap::Rff => self.mass_1.first().is_some_and(|mass| drift(*mass, self.live)),
         }
     }
 
     /// By how much a numerator may be off per denominator, at the feature where that is most.
-    pub(super) fn level(&self, shape: Shape, map: FeatureMap, live: f64) -> f64 {
+    pub(super) fn level(&self, shape: Shape, map: FeatureMap) -> f64 {
         let level = |mass: f64, z: f64| if mass == 0.0 { 0.0 } else { mass * self.factor() / z };
         match map {
             FeatureMap::FavorPlus => {
@@ -118,7 +139,7 @@ impl Sums {
                 let levels = self.mass_v.iter().zip(z).map(|(mass, z)| level(*mass, z));
                 levels.fold(0.0, f64::max)
             }
-            FeatureMap::Rff => self.mass_v.first().map_or(0.0, |mass| level(*mass, live)),
+            FeatureMap::Rff => self.mass_v.first().map_or(0.0, |mass| level(*mass, self.live)),
         }
     }
 
@@ -144,7 +165,8 @@ impl Sums {
             let lost = LOST + as_float(m) * f64::MIN_POSITIVE;
             quotients.error_v[at] += factor * mass_v + as_float(m) * self.lost_v + lost * total_v;
             quotients.error_1[at] += factor * mass_1 + as_float(m) * self.lost_1 + lost * total_1;
-            quotients.mass[at] += mass_1;
+            // Positive features do not cancel.
+            quotients.mass[at] += magnitude * as_float(m) * self.live.max(0.0);
         }
     }
 }

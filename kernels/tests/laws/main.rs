@@ -17,3 +17,4 @@ fn linear_transforms_keep_the_laws() {
     harness::try_all::<linear::SparseDouble>(8);
     harness::try_all::<linear::SparseSingle>(8);
 }
+mod nystrom;

@@ -158,7 +158,7 @@ impl Subject for Attention {
             n_value: n_heads * (1 + random.below(5)),
             n_features: 2 * (4 + random.below(30)),
             feature_map: if is_rff { FeatureMap::Rff } else { FeatureMap::FavorPlus },
-            causality: Causality::Plain,
+            causality: if random.happens(0.5) { Causality::Causal } else { Causality::Plain },
             seed: random.bits(),
         };
         Self::of(spec, if is_rff { 0.4 } else { 1.0 })

@@ -6,16 +6,16 @@
 use pulp::Arch;
 
 /// The unit roundoff of `f64`.
-pub(super) const ROUNDOFF: f64 = f64::EPSILON / 2.0;
+pub(crate) const ROUNDOFF: f64 = f64::EPSILON / 2.0;
 
 /// Arguments of [`exp`] below this give its value here: what is lost is at most [`TINY`].
 const EXP_MIN: f64 = -700.0;
 
 /// More than `exp` at [`EXP_MIN`].
-pub(super) const TINY: f64 = 1e-303;
+pub(crate) const TINY: f64 = 1e-303;
 
 /// Relative error of [`exp`], and absolute error of [`sin_cos`] beyond that of its argument.
-pub(super) const FUNCTION_ERROR: f64 = 4.0 * ROUNDOFF;
+pub(crate) const FUNCTION_ERROR: f64 = 4.0 * ROUNDOFF;
 
 /// `1 / n!`, from 13 down.
 const EXP_SERIES: [f64; 14] = [
@@ -49,7 +49,7 @@ const HALF_PI: [f64; 3] =
 /// `exp(x)` for each number; below -700 its value there. Arguments are below 700.
 ///
 /// Error: a relative `4u`. The argument is halved by `ln 2` (Cody and Waite), then Taylor's series.
-pub(super) fn exp(numbers: &mut [f64]) {
+pub(crate) fn exp(numbers: &mut [f64]) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
@@ -74,7 +74,7 @@ fn exp_of(number: f64) -> f64 {
 /// Cosines of the angles into `cos`, and their sines in the place of the angles.
 ///
 /// Error: an absolute `4u` for angles below `2^50`, if they are taken as exact.
-pub(super) fn sin_cos(angles: &mut [f64], cos: &mut [f64]) {
+pub(crate) fn sin_cos(angles: &mut [f64], cos: &mut [f64]) {
     assert_eq!(angles.len(), cos.len());
     Arch::new().dispatch(
         #[inline(always)]
@@ -127,7 +127,7 @@ fn sin_cos_of(angle: f64) -> (f64, f64) {
 }
 
 /// Takes this from each number.
-pub(super) fn shift(numbers: &mut [f64], by: f64) {
+pub(crate) fn shift(numbers: &mut [f64], by: f64) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
@@ -139,7 +139,7 @@ pub(super) fn shift(numbers: &mut [f64], by: f64) {
 }
 
 /// Takes each number times this.
-pub(super) fn scale(numbers: &mut [f64], factor: f64) {
+pub(crate) fn scale(numbers: &mut [f64], factor: f64) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
@@ -150,8 +150,20 @@ pub(super) fn scale(numbers: &mut [f64], factor: f64) {
     );
 }
 
+/// Adds `factor * row` to `sums`, entry by entry.
+pub(crate) fn add_scaled(sums: &mut [f64], row: &[f64], factor: f64) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (sum, number) in sums.iter_mut().zip(row) {
+                *sum = number.mul_add(factor, *sum);
+            }
+        },
+    );
+}
+
 /// Adds `factor * |row|` to `sums`, entry by entry.
-pub(super) fn add_magnitudes(sums: &mut [f64], row: &[f64], factor: f64) {
+pub(crate) fn add_magnitudes(sums: &mut [f64], row: &[f64], factor: f64) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
@@ -163,7 +175,7 @@ pub(super) fn add_magnitudes(sums: &mut [f64], row: &[f64], factor: f64) {
 }
 
 /// The sum of `|a_i| b_i`.
-pub(super) fn magnitude_dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn magnitude_dot(a: &[f64], b: &[f64]) -> f64 {
     Arch::new().dispatch(
         #[inline(always)]
         || {
@@ -181,8 +193,20 @@ pub(super) fn magnitude_dot(a: &[f64], b: &[f64]) -> f64 {
     )
 }
 
+/// Adds `other` to `sums`, entry by entry.
+pub(crate) fn add(sums: &mut [f64], other: &[f64]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (sum, number) in sums.iter_mut().zip(other) {
+                *sum += number;
+            }
+        },
+    );
+}
+
 /// The largest number.
-pub(super) fn largest(numbers: &[f64]) -> f64 {
+pub(crate) fn largest(numbers: &[f64]) -> f64 {
     Arch::new().dispatch(
         #[inline(always)]
         || {
@@ -202,7 +226,7 @@ pub(super) fn largest(numbers: &[f64]) -> f64 {
 /// `gamma_n` of Higham, *Accuracy and Stability of Numerical Algorithms*, section 3.1: the
 /// relative error of a sum of n products, against the sum of their magnitudes.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-pub(super) fn gamma(n_terms: usize) -> f64 {
+pub(crate) fn gamma(n_terms: usize) -> f64 {
     let n = (n_terms + 1) as f64 * ROUNDOFF;
     n / (1.0 - n)
 }

@@ -3,11 +3,11 @@
 /// A generator of 64-bit numbers (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number
 /// Generators*, `SplitMix64`).
 #[derive(Debug, Clone)]
-pub(super) struct Draw(u64);
+pub(crate) struct Draw(u64);
 
 impl Draw {
     /// One for each stream of a seed.
-    pub(super) fn new(seed: u64, stream: u64) -> Self {
+    pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut draw = Self(seed);
         draw.0 = draw.next() ^ stream.wrapping_mul(0xD6E8_FEB8_6659_FD93);
         draw
@@ -21,7 +21,7 @@ impl Draw {
     }
 
     /// A number below `n`.
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         let wide = u128::from(self.next()) * n as u128;
         usize::try_from(wide >> 64).unwrap_or(0)
     }
@@ -41,7 +41,7 @@ impl Draw {
     /// `n` vectors of `d` normal entries, one after another; those of each run of `d` are
     /// orthogonal to each other, and each is as long as a normal vector of its own would be
     /// (Yu et al., *Orthogonal Random Features*).
-    pub(super) fn orthogonal(&mut self, n: usize, d: usize) -> Vec<f64> {
+    pub(crate) fn orthogonal(&mut self, n: usize, d: usize) -> Vec<f64> {
         let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(n);
         for at in 0..n {
             let before = at / d * d;

@@ -5,10 +5,10 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 /// A matrix `[rows, cols]`, one row after another.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    pub(super) rows: usize,
-    pub(super) cols: usize,
-    pub(super) data: &'a [f64],
+pub(crate) struct Matrix<'a> {
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    pub(crate) data: &'a [f64],
 }
 
 impl<'a> Matrix<'a> {
@@ -18,19 +18,25 @@ impl<'a> Matrix<'a> {
 }
 
 /// `a b` into `out`.
-pub(super) fn product(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
+pub(crate) fn product(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
     let out = MatMut::from_row_major_slice_mut(out, a.rows, b.cols);
     matmul(out, Accum::Replace, a.view(), b.view(), 1.0, Par::Seq);
 }
 
 /// Adds `a b` to `out`.
-pub(super) fn add_product(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
+pub(crate) fn add_product(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
     let out = MatMut::from_row_major_slice_mut(out, a.rows, b.cols);
     matmul(out, Accum::Add, a.view(), b.view(), 1.0, Par::Seq);
 }
 
 /// Adds `a^T b` to `out`.
-pub(super) fn add_transposed_product(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
+pub(crate) fn add_transposed_product(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
     let out = MatMut::from_row_major_slice_mut(out, a.cols, b.cols);
     matmul(out, Accum::Add, a.view().transpose(), b.view(), 1.0, Par::Seq);
+}
+
+/// `a b^T` into `out`.
+pub(crate) fn product_transposed(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
+    let out = MatMut::from_row_major_slice_mut(out, a.rows, b.rows);
+    matmul(out, Accum::Replace, a.view(), b.view().transpose(), 1.0, Par::Seq);
 }

@@ -1,0 +1,178 @@
+//! Attention over 16,384 tokens and as many queries in 8 heads of 64 entries and 256 features: what
+//! following a change takes, beside the best full recomputation. `--python PATH` also runs `NumPy`'s.
+
+use std::hint::black_box;
+use std::process::Command;
+use std::task::Poll;
+
+use arqon_kernel_benches::{CacheState, Line, Random, fused, median, seconds};
+use arqon_kernels::{
+    AttentionDelta, AttentionRows, AttentionSpec, Causality, Emit, FeatureMap, Kernel, Mode,
+    Report, Step, TransformerAttn,
+};
+
+const N: usize = 16_384;
+const SPEC: AttentionSpec = AttentionSpec {
+    n_heads: 8,
+    n_key: 512,
+    n_value: 512,
+    n_features: 256,
+    feature_map: FeatureMap::FavorPlus,
+    causality: Causality::Plain,
+    seed: 1,
+};
+
+fn main() {
+    let mut random = Random(7);
+    let all: Vec<usize> = (0..N).collect();
+    let delta = change(&mut random, &all);
+    let mut peer = fused::Attention::new(&delta.queries.q, &delta.tokens.k, &delta.tokens.v);
+    let mut kernel = TransformerAttn::compile(&SPEC).expect("the spec is in range");
+    let mut output = AttentionRows::default();
+    follow(&mut kernel, delta, Mode::Pass, Emit::All, &mut output);
+    let [fused_s, pass_s] = full(&mut kernel, &mut peer, &mut output);
+    let numpy = python();
+    let mut best = ("fused f32", fused_s);
+    for (name, time) in [("our pass", pass_s)].into_iter().chain(numpy) {
+        print(name, time);
+        if time < best.1 {
+            best = (name, time);
+        }
+    }
+    print("fused f32, one pass over blocks", fused_s);
+    let policies = [("changed rows", Emit::Changed), ("all rows", Emit::All)];
+    for (what, emit) in policies {
+        for (p, target) in [
+            (1e-4, if emit == Emit::All { Some(25.0) } else { None }),
+            (1e-3, if emit == Emit::All { None } else { Some(250.0) }),
+            (1e-2, None),
+            (1e-1, None),
+        ] {
+            let (itmd, full, report) = sweep(&mut kernel, &mut peer, (p, emit), &mut output);
+            // The full side of this very sweep, unless another was faster.
+            let best = if best.0 == "fused f32" { (best.0, full) } else { best };
+            let name = format!("{what}, p = {p:e}, bound {:.1e}", report.error_max);
+            Line { name, seconds: itmd, best, target, cache: CacheState::Cold }.print();
+        }
+    }
+}
+
+/// Full recomputations in turn.
+fn full(
+    kernel: &mut TransformerAttn,
+    peer: &mut fused::Attention,
+    output: &mut AttentionRows,
+) -> [f64; 2] {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..6 {
+        let theirs_s = seconds(|| {
+            black_box(peer.run());
+        });
+        let ours_s = step(kernel, AttentionDelta::default(), (Mode::Pass, Emit::All), output).0;
+        if 0 < round {
+            ours.push(ours_s);
+            theirs.push(theirs_s);
+        }
+    }
+    [median(theirs), median(ours)]
+}
+
+/// Seconds of a step and of a full recomputation, in turn.
+fn sweep(
+    kernel: &mut TransformerAttn,
+    peer: &mut fused::Attention,
+    (p, emit): (f64, Emit),
+    output: &mut AttentionRows,
+) -> (f64, f64, Report) {
+    let mut random = Random(11);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    // Once, so that what a policy keeps is there.
+    let mut report = step(kernel, AttentionDelta::default(), (Mode::Pass, emit), output).1;
+    for round in 0..8 {
+        let slots = choose(&mut random, p);
+        let delta = change(&mut random, &slots);
+        theirs.push(seconds(|| {
+            black_box(peer.run());
+        }));
+        let (time, told) = step(kernel, delta, (Mode::Itmd, emit), output);
+        report = told;
+        if 0 < round {
+            ours.push(time);
+        }
+    }
+    (median(ours), median(theirs), report)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+#[expect(clippy::cast_precision_loss, reason = "a small count")]
+fn choose(random: &mut Random, p: f64) -> Vec<usize> {
+    let n = ((N as f64 * p).round() as usize).max(1);
+    let mut slots: Vec<usize> = (0..N).collect();
+    for at in 0..n {
+        let other = at + random.below(N - at);
+        slots.swap(at, other);
+    }
+    slots.truncate(n);
+    slots.sort_unstable();
+    slots
+}
+
+/// New queries and tokens under these keys.
+fn change(random: &mut Random, keys: &[usize]) -> AttentionDelta {
+    let mut delta = AttentionDelta::default();
+    let keys: Vec<i64> = keys.iter().filter_map(|key| i64::try_from(*key).ok()).collect();
+    let mut vectors = || (0..keys.len() * 512).map(|_| random.normal32()).collect::<Vec<f32>>();
+    (delta.queries.q, delta.tokens.k, delta.tokens.v) = (vectors(), vectors(), vectors());
+    (delta.queries.keys, delta.tokens.keys) = (keys.clone(), keys);
+    delta
+}
+
+fn step(
+    kernel: &mut TransformerAttn,
+    delta: AttentionDelta,
+    (mode, emit): (Mode, Emit),
+    output: &mut AttentionRows,
+) -> (f64, Report) {
+    output.keys.clear();
+    output.outcomes.clear();
+    output.values.clear();
+    let mut report = None;
+    let time = seconds(|| report = Some(follow(kernel, delta, mode, emit, output)));
+    (time, report.expect("it was followed"))
+}
+
+fn follow(
+    kernel: &mut TransformerAttn,
+    delta: AttentionDelta,
+    mode: Mode,
+    emit: Emit,
+    output: &mut AttentionRows,
+) -> Report {
+    kernel.begin(Step { delta, mode, emit, error_max: 1e-4 });
+    loop {
+        if let Poll::Ready(report) = kernel.advance(u64::MAX, output) {
+            return report;
+        }
+    }
+}
+
+/// What `NumPy` takes, if there is one.
+fn python() -> Vec<(&'static str, f64)> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--python").skip(1);
+    let Some(python) = arguments.next() else { return Vec::new() };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/attention.py");
+    let Ok(output) = Command::new(python).arg(script).output() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let time = |name: &str| {
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok())
+    };
+    [("NumPy f32, whole", "numpy_whole"), ("NumPy f32, in blocks", "numpy_blocks")]
+        .into_iter()
+        .filter_map(|(name, key)| Some((name, time(key)?)))
+        .collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
+fn print(name: &str, time: f64) {
+    println!("{name:<44} {:>11.2} us  full", time * 1e6);
+}

@@ -1,0 +1,271 @@
+//! Keyed rows in slots, and changes of them: a key keeps its slot while it is there, and a slot that
+//! was left is taken again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use crate::kernel::DeltaError;
+use crate::snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
+
+/// Rows of one or two vectors and a place.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Table<T = f32> {
+    /// Where the row of a key is.
+    pub(crate) index: BTreeMap<i64, usize>,
+    /// The key of each slot; what stood in an empty one is of no meaning.
+    pub(crate) keys: Vec<i64>,
+    pub(crate) is_live: Vec<bool>,
+    /// Empty slots, the last one is taken first.
+    free: Vec<usize>,
+    widths: [usize; 2],
+    /// `[n_slots, widths[0]]` and `[n_slots, widths[1]]`.
+    vectors: [Vec<T>; 2],
+    pub(crate) places: Vec<i64>,
+}
+
+/// One row's numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a, T = f32> {
+    pub(crate) vectors: [&'a [T]; 2],
+    pub(crate) place: i64,
+}
+
+/// A number that a row holds.
+pub(crate) trait Cell: Number + Default + Into<f64> {}
+
+impl Cell for f32 {}
+impl Cell for f64 {}
+
+impl<T: Cell> Row<'_, T> {
+    /// Whether both have the same bits.
+    pub(crate) fn is_same(&self, other: &Row<'_, T>) -> bool {
+        let bits = |x: T| -> u64 { x.into().to_bits() };
+        let same = |a: &[T], b: &[T]| a.iter().zip(b).all(|(a, b)| bits(*a) == bits(*b));
+        self.place == other.place
+            && same(self.vectors[0], other.vectors[0])
+            && same(self.vectors[1], other.vectors[1])
+    }
+}
+
+impl<T: Cell> Table<T> {
+    pub(crate) fn new(widths: [usize; 2]) -> Self {
+        Self {
+            index: BTreeMap::new(),
+            keys: Vec::new(),
+            is_live: Vec::new(),
+            free: Vec::new(),
+            widths,
+            vectors: [Vec::new(), Vec::new()],
+            places: Vec::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub(crate) fn n_slots(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn row(&self, slot: usize) -> Row<'_, T> {
+        let [a, b] = self.widths;
+        Row {
+            vectors: [
+                &self.vectors[0][slot * a..(slot + 1) * a],
+                &self.vectors[1][slot * b..(slot + 1) * b],
+            ],
+            place: self.places[slot],
+        }
+    }
+
+    pub(crate) fn get(&self, key: i64) -> Option<Row<'_, T>> {
+        self.index.get(&key).map(|slot| self.row(*slot))
+    }
+
+    /// Live slots in order.
+    pub(crate) fn live(&self) -> impl Iterator<Item = usize> {
+        self.is_live.iter().enumerate().filter_map(|(slot, is_live)| is_live.then_some(slot))
+    }
+
+    /// Puts a row under its key; gives its slot.
+    pub(crate) fn set(&mut self, key: i64, row: Row<'_, T>) -> usize {
+        let slot = match self.index.get(&key) {
+            Some(slot) => *slot,
+            None => self.take_slot(key),
+        };
+        for (at, width) in self.widths.into_iter().enumerate() {
+            self.vectors[at][slot * width..(slot + 1) * width].copy_from_slice(row.vectors[at]);
+        }
+        self.places[slot] = row.place;
+        slot
+    }
+
+    /// Takes a row away; gives the slot where it was.
+    pub(crate) fn remove(&mut self, key: i64) -> Option<usize> {
+        let slot = self.index.remove(&key)?;
+        self.is_live[slot] = false;
+        self.free.push(slot);
+        Some(slot)
+    }
+
+    fn take_slot(&mut self, key: i64) -> usize {
+        let slot = self.free.pop().unwrap_or(self.keys.len());
+        if slot == self.keys.len() {
+            self.keys.push(key);
+            self.is_live.push(true);
+            self.places.push(0);
+            for (vectors, width) in self.vectors.iter_mut().zip(self.widths) {
+                vectors.resize(vectors.len() + width, T::default());
+            }
+        }
+        self.keys[slot] = key;
+        self.is_live[slot] = true;
+        self.index.insert(key, slot);
+        slot
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let numbers = self.vectors.iter().map(Vec::len).sum::<usize>();
+        // A slot has a key, a place and an entry of the index.
+        numbers * T::BYTES + self.keys.len() * 48
+    }
+
+    pub(crate) fn save(&self, out: &mut SnapshotWriter<'_>, names: &Names) -> io::Result<()> {
+        out.numbers(names.keys, self.keys.iter().copied())?;
+        out.numbers(names.live, self.is_live.iter().map(|is_live| u8::from(*is_live)))?;
+        out.numbers(names.free, self.free.iter().map(|slot| *slot as u64))?;
+        out.numbers(names.places, self.places.iter().copied())?;
+        out.numbers(names.first, self.vectors[0].iter().copied())?;
+        out.numbers(names.second, self.vectors[1].iter().copied())
+    }
+
+    pub(crate) fn load(
+        input: &mut SnapshotReader<'_>,
+        widths: [usize; 2],
+        names: &Names,
+    ) -> Result<Self, LoadError> {
+        let keys: Vec<i64> = input.numbers(names.keys)?;
+        let n_slots = keys.len();
+        let is_live: Vec<u8> = input.array(names.live, n_slots)?;
+        let free: Vec<u64> = input.numbers(names.free)?;
+        let places = input.array(names.places, n_slots)?;
+        let first = input.array(names.first, n_slots * widths[0])?;
+        let second = input.array(names.second, n_slots * widths[1])?;
+        let damaged = LoadError::Damaged { section: names.free };
+        let is_live: Vec<bool> = is_live.into_iter().map(|is_live| is_live != 0).collect();
+        let mut taken = is_live.clone();
+        let mut slots = Vec::with_capacity(free.len());
+        for slot in free {
+            let slot = usize::try_from(slot).ok().filter(|slot| taken.get(*slot) == Some(&false));
+            let Some(slot) = slot else { return Err(damaged) };
+            taken[slot] = true;
+            slots.push(slot);
+        }
+        let live = keys.iter().enumerate().filter(|(slot, _)| is_live[*slot]);
+        let index: BTreeMap<i64, usize> = live.map(|(slot, key)| (*key, slot)).collect();
+        if index.len() + slots.len() != n_slots {
+            return Err(damaged);
+        }
+        Ok(Self { index, keys, is_live, free: slots, widths, vectors: [first, second], places })
+    }
+}
+
+/// What the sections of a table are called.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) keys: &'static str,
+    pub(crate) live: &'static str,
+    pub(crate) free: &'static str,
+    pub(crate) places: &'static str,
+    pub(crate) first: &'static str,
+    pub(crate) second: &'static str,
+}
+
+/// One side of a delta: rows that came or changed, and keys that went.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Side<'a, T = f32> {
+    pub(crate) what: &'static str,
+    pub(crate) keys: &'a [i64],
+    pub(crate) vectors: [&'a [T]; 2],
+    pub(crate) names: [&'static str; 2],
+    pub(crate) widths: [usize; 2],
+    /// None where rows have no places.
+    pub(crate) places: Option<&'a [i64]>,
+    pub(crate) gone: &'a [i64],
+}
+
+/// What becomes of a key: the row that it comes to have, or that it goes.
+pub(crate) type Changes<'a, T = f32> = BTreeMap<i64, Option<Row<'a, T>>>;
+
+impl<'a, T: Cell> Side<'a, T> {
+    /// Whether it fits what is there.
+    pub(crate) fn check(&self, table: &Table<T>) -> Result<(), DeltaError> {
+        let n = self.keys.len();
+        for (at, what) in self.names.into_iter().enumerate() {
+            let (found, wanted) = (self.vectors[at].len(), n * self.widths[at]);
+            if found != wanted {
+                return Err(DeltaError::Shape { what, found, wanted });
+            }
+            if !self.vectors[at].iter().all(|x| Into::<f64>::into(*x).is_finite()) {
+                return Err(DeltaError::NotFinite { what });
+            }
+        }
+        if let Some(places) = self.places
+            && places.len() != n
+        {
+            return Err(DeltaError::Shape { what: "`pos`", found: places.len(), wanted: n });
+        }
+        let mut seen = BTreeSet::new();
+        for key in self.gone {
+            if !table.index.contains_key(key) || !seen.insert(*key) {
+                return Err(DeltaError::NotThere { what: self.what, found: *key });
+            }
+        }
+        Ok(())
+    }
+
+    /// What really changes of what is there, by key.
+    pub(crate) fn changes(&self, table: &Table<T>) -> Changes<'a, T> {
+        let mut changes: Changes<'a, T> = self.gone.iter().map(|key| (*key, None)).collect();
+        let [a, b] = self.widths;
+        for (at, key) in self.keys.iter().enumerate() {
+            let row = Row {
+                vectors: [
+                    &self.vectors[0][at * a..(at + 1) * a],
+                    &self.vectors[1][at * b..(at + 1) * b],
+                ],
+                place: self.places.map_or(0, |places| places[at]),
+            };
+            changes.insert(*key, Some(row));
+        }
+        changes.retain(|key, row| match (row, table.get(*key)) {
+            (Some(new), Some(old)) => !new.is_same(&old),
+            _ => true,
+        });
+        changes
+    }
+}
+
+/// By how much the changes move an entry at most; a row that comes or goes moves by its size.
+pub(crate) fn delta_max<T: Cell>(changes: &Changes<'_, T>, table: &Table<T>) -> f64 {
+    let mut most = 0.0_f64;
+    let mut meet = |a: &[T], b: Option<&[T]>| {
+        for (at, a) in a.iter().enumerate() {
+            let b = b.map_or(0.0, |b| b[at].into());
+            most = most.max((Into::<f64>::into(*a) - b).abs());
+        }
+    };
+    for (key, row) in changes {
+        let old = table.get(*key);
+        for at in 0..2 {
+            let old = old.as_ref().map(|old| old.vectors[at]);
+            match (row, old) {
+                (Some(new), old) => meet(new.vectors[at], old),
+                (None, Some(old)) => meet(old, None),
+                (None, None) => {}
+            }
+        }
+    }
+    most
+}

@@ -1,0 +1,439 @@
+//! One step: the data first, then the system, then the rows that are put out.
+
+use std::task::Poll;
+
+use super::delta::{NystromDelta, NystromRows};
+use super::system::{Rows, norm};
+use super::{Nystrom, RowBlock};
+use crate::churn::Churn;
+use crate::emit::Emit;
+use crate::kernel::{Kernel, Report, Step};
+use crate::mode::Mode;
+use crate::outcome::Outcome;
+use crate::vector::gamma;
+
+/// Rows that are computed at a time.
+pub(super) const BLOCK: usize = 64;
+
+/// A step that is under way.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    mode: Mode,
+    emit: Emit,
+    churn: Churn,
+    stage: Stage,
+    /// Rows of the stage that are done.
+    n_done: usize,
+    /// Likeness and value of data rows that go.
+    gone: Vec<(Vec<f64>, f64)>,
+    /// Slots of data rows that come, or of all.
+    slots: Vec<usize>,
+    /// Landmarks that changed.
+    columns: Vec<usize>,
+    /// Slots of the queries whose rows are computed.
+    rows: Vec<usize>,
+    work: u64,
+    n_emitted: usize,
+    error_max: f64,
+    is_refreshed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Rows that go leave the system.
+    Gone,
+    /// Rows that come enter it, or all do.
+    Come,
+    /// Columns of landmarks that changed.
+    Columns,
+    /// The system is solved.
+    Solve,
+    Rows,
+}
+
+/// What was last said of each query, by its slot.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    pub(super) values: Vec<f64>,
+    pub(super) outcomes: Vec<Option<Outcome>>,
+}
+
+impl Said {
+    pub(super) fn bytes(&self) -> usize {
+        self.values.len() * (size_of::<f64>() + 1)
+    }
+}
+
+impl Nystrom {
+    /// Takes the change into the tables and plans the step.
+    pub(super) fn start(&mut self, step: &Step<NystromDelta>) {
+        assert!(self.running.is_none(), "a step is under way");
+        let churn = match self.measure(&step.delta) {
+            Ok(churn) => churn,
+            Err(fault) => panic!("the change does not fit: {fault}"),
+        };
+        let (gone, came) = self.take_data(&step.delta);
+        let changed = self.take_queries(&step.delta);
+        let columns = self.landmarks.choose();
+        let n = self.landmarks.len();
+        let few = columns.filter(|columns| COLUMNS_SHARE * columns.len() <= n);
+        let is_itmd = step.mode == Mode::Itmd && few.is_some();
+        let mut running = Running {
+            mode: if is_itmd { Mode::Itmd } else { Mode::Pass },
+            emit: step.emit,
+            churn,
+            stage: Stage::Gone,
+            n_done: 0,
+            gone,
+            slots: came,
+            columns: few.unwrap_or_default(),
+            rows: self.rows_of(step.emit, changed),
+            work: 0,
+            n_emitted: 0,
+            error_max: 0.0,
+            is_refreshed: step.mode == Mode::Itmd && !is_itmd,
+        };
+        self.likeness.resize(self.data.n_slots() * n, 0.0);
+        if !is_itmd {
+            self.start_over(&mut running);
+        }
+        self.running = Some(Box::new(running));
+    }
+
+    /// The system is computed anew from here on.
+    fn start_over(&mut self, running: &mut Running) {
+        self.clear();
+        running.gone.clear();
+        running.columns.clear();
+        running.slots = self.data.live().collect();
+        (running.stage, running.n_done) = (Stage::Come, 0);
+    }
+
+    /// The system without data.
+    fn clear(&mut self) {
+        let n = self.landmarks.len();
+        self.likeness.clear();
+        self.likeness.resize(self.data.n_slots() * n, 0.0);
+        let points = self.landmarks.all_points();
+        let mut likeness = vec![0.0; n * n];
+        let each = likeness.chunks_exact_mut(n.max(1));
+        for (point, row) in points.chunks_exact(self.spec.n_entries).zip(each) {
+            self.landmarks.likeness(point, row);
+        }
+        self.system.start(&likeness, self.spec.lambda, self.landmarks.error());
+        self.n_events = 0;
+    }
+
+    /// Computes all anew at once.
+    pub(super) fn rebuild(&mut self) {
+        self.clear();
+        let slots: Vec<usize> = self.data.live().collect();
+        for slots in slots.chunks(BLOCK) {
+            self.absorb(slots);
+        }
+        self.system.refactor();
+        self.system.solve();
+        self.fresh_error_a = self.system.error_a;
+    }
+
+    /// Gives likeness and value of what went, and the slots of what came.
+    fn take_data(&mut self, delta: &NystromDelta) -> (Vec<(Vec<f64>, f64)>, Vec<usize>) {
+        let n = self.landmarks.len();
+        let changes = delta.data(&self.spec).changes(&self.data);
+        let mut gone = Vec::new();
+        for (key, row) in &changes {
+            let Some(slot) = self.data.index.get(key).copied() else { continue };
+            let (point, value) =
+                (self.data.row(slot).vectors[0].to_vec(), self.data.row(slot).vectors[1][0]);
+            self.landmarks.discount(&point);
+            gone.push((self.likeness[slot * n..(slot + 1) * n].to_vec(), value));
+            self.value_sum -= value.abs();
+            if row.is_none() {
+                self.data.remove(*key);
+            }
+        }
+        let mut came = Vec::new();
+        for (key, row) in changes {
+            let Some(row) = row else { continue };
+            self.landmarks.count(row.vectors[0]);
+            self.value_sum += row.vectors[1][0].abs();
+            came.push(self.data.set(key, row));
+        }
+        if self.data.len() == 0 {
+            self.value_sum = 0.0;
+        }
+        came.sort_unstable();
+        (gone, came)
+    }
+
+    /// Gives the slots of queries that came or changed, in order.
+    fn take_queries(&mut self, delta: &NystromDelta) -> Vec<usize> {
+        let changes = delta.queries(&self.spec).changes(&self.queries);
+        // What goes goes first, so that its slots are taken again.
+        for (key, _) in changes.iter().filter(|(_, row)| row.is_none()) {
+            self.queries.remove(*key);
+        }
+        let came = changes.into_iter().filter_map(|(key, row)| Some((key, row?)));
+        let mut slots: Vec<usize> = came.map(|(key, row)| self.queries.set(key, row)).collect();
+        slots.sort_unstable();
+        slots
+    }
+
+    /// The slots of the queries whose rows are computed under this policy.
+    fn rows_of(&mut self, emit: Emit, changed: Vec<usize>) -> Vec<usize> {
+        match emit {
+            Emit::Changed | Emit::Pull => {
+                self.said = None;
+                if emit == Emit::Pull { Vec::new() } else { changed }
+            }
+            Emit::Eps(_) | Emit::All => {
+                let said = self.said.get_or_insert_default();
+                said.values.resize(self.queries.n_slots(), 0.0);
+                said.outcomes.resize(self.queries.n_slots(), None);
+                for (outcome, is_live) in said.outcomes.iter_mut().zip(&self.queries.is_live) {
+                    *outcome = outcome.filter(|_| *is_live);
+                }
+                for slot in &changed {
+                    said.outcomes[*slot] = None;
+                }
+                self.queries.live().collect()
+            }
+        }
+    }
+
+    /// Goes on with the step until it ends or this much work is done.
+    pub(super) fn go_on(&mut self, work: u64, output: &mut NystromRows) -> Poll<Report> {
+        let Some(mut running) = self.running.take() else { panic!("no step is under way") };
+        let end = running.work.saturating_add(work.max(1));
+        while running.work < end {
+            match running.stage {
+                Stage::Gone => self.advance_gone(&mut running),
+                Stage::Come => self.advance_come(&mut running),
+                Stage::Columns => self.advance_columns(&mut running),
+                Stage::Solve => self.advance_solve(&mut running),
+                Stage::Rows => self.advance_rows(&mut running, output),
+            }
+            if running.stage == Stage::Rows && running.n_done == running.rows.len() {
+                return Poll::Ready(self.finish(&running));
+            }
+        }
+        self.running = Some(running);
+        Poll::Pending
+    }
+
+    fn advance_gone(&mut self, running: &mut Running) {
+        let until = (running.n_done + BLOCK).min(running.gone.len());
+        let rows = &running.gone[running.n_done..until];
+        running.work += 1 + rows.len() as u64 * self.data_work();
+        if !rows.is_empty() && 0 < self.system.n {
+            let likeness: Vec<f64> = rows.iter().flat_map(|(row, _)| row).copied().collect();
+            let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
+            let error = self.landmarks.error();
+            self.system.absorb(Rows { likeness: &likeness, values: &values, sign: -1.0, error });
+        }
+        running.n_done = until;
+        if until == running.gone.len() {
+            (running.stage, running.n_done) = (Stage::Come, 0);
+        }
+    }
+
+    /// Computes the likeness of these data rows and adds them to the system.
+    fn absorb(&mut self, slots: &[usize]) {
+        let n = self.landmarks.len();
+        let mut likeness = Vec::with_capacity(slots.len() * n);
+        let mut values = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let row = &mut self.likeness[slot * n..(slot + 1) * n];
+            self.landmarks.likeness(self.data.row(*slot).vectors[0], row);
+            likeness.extend_from_slice(row);
+            values.push(self.data.row(*slot).vectors[1][0]);
+        }
+        if !slots.is_empty() && 0 < n {
+            let error = self.landmarks.error();
+            self.system.absorb(Rows { likeness: &likeness, values: &values, sign: 1.0, error });
+        }
+    }
+
+    fn advance_come(&mut self, running: &mut Running) {
+        let until = (running.n_done + BLOCK).min(running.slots.len());
+        running.work += 1 + (until - running.n_done) as u64 * self.data_work();
+        self.absorb(&running.slots[running.n_done..until]);
+        running.n_done = until;
+        if until == running.slots.len() {
+            (running.stage, running.n_done) = (Stage::Columns, 0);
+            if !running.columns.is_empty() {
+                self.clear_columns(&running.columns);
+            }
+        }
+    }
+
+    /// Sets the columns of landmarks that changed to what they are without data.
+    fn clear_columns(&mut self, columns: &[usize]) {
+        let n = self.landmarks.len();
+        for column in columns {
+            let mut row = vec![0.0; n];
+            self.landmarks.likeness(&self.landmarks.point(*column), &mut row);
+            for (other, likeness) in row.iter().enumerate() {
+                let own = if other == *column { self.system.floor } else { 0.0 };
+                let entry = self.spec.lambda * likeness + own;
+                self.system.a[other * n + column] = entry;
+                self.system.a[column * n + other] = entry;
+            }
+            self.system.b[*column] = 0.0;
+        }
+    }
+
+    /// Adds what data rows say of landmarks that changed.
+    fn advance_columns(&mut self, running: &mut Running) {
+        if running.columns.is_empty() {
+            running.stage = Stage::Solve;
+            return;
+        }
+        if running.n_done == 0 {
+            running.slots = self.data.live().collect();
+        }
+        let (n, columns) = (self.landmarks.len(), &running.columns);
+        let until = (running.n_done + COLUMN_BLOCK).min(running.slots.len());
+        let slots = &running.slots[running.n_done..until];
+        running.work +=
+            1 + (slots.len() * columns.len() * (4 * self.spec.n_entries + 4 * n)) as u64;
+        let mut likeness = vec![0.0; columns.len()];
+        let (mut square, mut size, mut value_size) = (0.0, 0.0, 0.0);
+        for slot in slots {
+            let (point, value) =
+                (self.data.row(*slot).vectors[0], self.data.row(*slot).vectors[1][0]);
+            self.landmarks.likeness_of(columns, point, &mut likeness);
+            let row = &mut self.likeness[slot * n..(slot + 1) * n];
+            for (column, likeness) in columns.iter().zip(&likeness) {
+                row[*column] = *likeness;
+            }
+            for (column, likeness) in columns.iter().zip(&likeness) {
+                self.system.add_to_row(*column, *likeness, row);
+                self.system.b[*column] += likeness * value;
+            }
+            let length = norm(row);
+            (square, size) = (square + length * length, size + length);
+            value_size += value.abs();
+        }
+        let spread = gamma(slots.len() + 3);
+        let wide = super::as_float(n).sqrt() * self.landmarks.error();
+        self.system.error_a += 2.0 * (2.1 * wide * size + spread * (square + self.system.trace()));
+        let changed = super::as_float(columns.len());
+        self.system.error_b += changed * (spread + self.landmarks.error()) * value_size
+            + spread * norm(&self.system.b);
+        running.n_done = until;
+        if until == running.slots.len() {
+            self.system.mirror(columns);
+            (running.stage, running.n_done) = (Stage::Solve, 0);
+        }
+    }
+
+    fn advance_solve(&mut self, running: &mut Running) {
+        let n_events = running.gone.len() + running.slots.len();
+        self.n_events += n_events as u64;
+        let pays = running.mode == Mode::Itmd && (self.data.len() as u64) < 8 * self.n_events;
+        let is_off = self.system.error_a > 16.0 * self.fresh_error_a
+            || self.system.error_b > 16.0 * self.fresh_error_b();
+        if pays && is_off && 0 < self.system.n {
+            running.is_refreshed = true;
+            running.mode = Mode::Pass;
+            self.start_over(running);
+            return;
+        }
+        running.work += 1 + self.factor_work();
+        let is_updated = running.mode == Mode::Itmd
+            && running.columns.is_empty()
+            && n_events * UPDATE_SHARE <= self.system.n.max(2 * UPDATE_SHARE)
+            && self.update_factor(running);
+        if !is_updated || !self.system.solve() {
+            self.system.refactor();
+            self.system.solve();
+        }
+        if running.mode == Mode::Pass {
+            self.fresh_error_a = self.system.error_a;
+        }
+        (running.stage, running.n_done) = (Stage::Rows, 0);
+    }
+
+    /// Follows the change in the factor; tells whether it held. What comes goes first, so that the
+    /// matrix stays as positive as it can.
+    fn update_factor(&mut self, running: &mut Running) -> bool {
+        let n = self.system.n;
+        if self.system.factor.len() != n * n {
+            return false;
+        }
+        for slot in &running.slots {
+            let mut row = self.likeness[slot * n..(slot + 1) * n].to_vec();
+            self.system.update(&mut row);
+        }
+        let mut gone = running.gone.iter_mut();
+        gone.all(|(row, _)| self.system.downdate(row).is_ok())
+    }
+
+    fn advance_rows(&mut self, running: &mut Running, output: &mut NystromRows) {
+        let until = (running.n_done + BLOCK).min(running.rows.len());
+        let slots = running.rows[running.n_done..until].to_vec();
+        running.work += 1 + slots.len() as u64 * self.query_work();
+        let block = self.answer(&slots);
+        for (at, slot) in slots.into_iter().enumerate() {
+            let bound = self.say(running, slot, (&block, at), output);
+            running.error_max = running.error_max.max(bound);
+        }
+        running.n_done = until;
+    }
+
+    /// Puts the row out if the policy wants it; the error of what stands as said.
+    fn say(
+        &mut self,
+        running: &mut Running,
+        slot: usize,
+        (block, at): (&RowBlock, usize),
+        output: &mut NystromRows,
+    ) -> f64 {
+        let (value, outcome, bound) = (block.values[at], block.outcomes[at], block.bounds[at]);
+        if let Some(said) = &mut self.said {
+            let off = (value - said.values[slot]).abs();
+            let is_kept = match running.emit {
+                Emit::Eps(eps) => off <= eps,
+                Emit::All => off == 0.0,
+                Emit::Changed | Emit::Pull => false,
+            };
+            if is_kept && said.outcomes[slot] == Some(outcome) {
+                return bound + off;
+            }
+            said.outcomes[slot] = Some(outcome);
+            said.values[slot] = value;
+        }
+        output.keys.push(self.queries.keys[slot]);
+        output.outcomes.push(outcome);
+        output.y.push(value);
+        running.n_emitted += 1;
+        bound
+    }
+
+    fn finish(&mut self, running: &Running) -> Report {
+        if running.emit != Emit::Pull {
+            self.error_max = running.error_max;
+        }
+        Report {
+            mode: running.mode,
+            churn: running.churn,
+            error_max: self.error_max,
+            n_emitted: running.n_emitted,
+            work: running.work,
+            reuse: None,
+            is_refreshed: running.is_refreshed,
+        }
+    }
+}
+
+/// Columns are followed while at most one in so many changes.
+const COLUMNS_SHARE: usize = 4;
+
+/// Rows of a column that are computed at a time.
+const COLUMN_BLOCK: usize = 512;
+
+/// The factor is updated for at most one row in so many landmarks. A factorisation runs at the
+/// rate of products of matrices and an update at that of memory, so this is less than the eighth
+/// that counting operations would give.
+const UPDATE_SHARE: usize = 64;
