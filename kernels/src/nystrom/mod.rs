@@ -254,7 +254,7 @@ impl Kernel for Nystrom {
 
     fn state_bytes(&self) -> usize {
         let n = self.system.n;
-        let numbers = self.likeness.len() + 2 * n * n + 2 * n;
+        let numbers = self.likeness.len() + 3 * n * n + 3 * n;
         let said = self.said.as_ref().map_or(0, Said::bytes);
         numbers * size_of::<f64>()
             + said

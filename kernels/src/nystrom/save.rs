@@ -46,9 +46,22 @@ impl Nystrom {
         out.number("n", system.n as u64)?;
         out.numbers("a", system.a.iter().copied())?;
         out.numbers("b", system.b.iter().copied())?;
+        out.numbers("a, low", system.low_a.iter().copied())?;
+        out.numbers("b, low", system.low_b.iter().copied())?;
         out.numbers("factor", system.factor.iter().copied())?;
         out.numbers("solution", system.solution.iter().copied())?;
-        let errors = [system.floor, system.error_a, system.error_b, system.residual];
+        let errors = [
+            system.floor,
+            system.rounded_a,
+            system.rounded_b,
+            system.residual,
+            system.error,
+            system.lambda,
+            system.live_rows,
+            system.live_values,
+            system.peak,
+            system.n_events,
+        ];
         out.numbers("errors", errors)?;
         out.numbers("sizes", [self.value_sum, self.fresh_error_a, self.error_max])?;
         out.number("events", self.n_events)?;
@@ -129,9 +142,11 @@ fn read_system(input: &mut SnapshotReader<'_>, n: usize) -> Result<System, LoadE
     }
     let a = input.array("a", n * n)?;
     let b = input.array("b", n)?;
+    let low_a = input.array("a, low", n * n)?;
+    let low_b = input.array("b, low", n)?;
     let factor = input.array("factor", n * n)?;
     let solution = input.array("solution", n)?;
-    let errors: Vec<f64> = input.array("errors", 4)?;
+    let errors: Vec<f64> = input.array("errors", 10)?;
     Ok(System {
         n,
         floor: errors[0],
@@ -139,8 +154,16 @@ fn read_system(input: &mut SnapshotReader<'_>, n: usize) -> Result<System, LoadE
         b,
         factor,
         solution,
-        error_a: errors[1],
-        error_b: errors[2],
+        low_a,
+        low_b,
+        rounded_a: errors[1],
+        rounded_b: errors[2],
         residual: errors[3],
+        error: errors[4],
+        lambda: errors[5],
+        live_rows: errors[6],
+        live_values: errors[7],
+        peak: errors[8],
+        n_events: errors[9],
     })
 }

@@ -133,7 +133,7 @@ impl Nystrom {
         }
         self.system.refactor();
         self.system.solve();
-        self.fresh_error_a = self.system.error_a;
+        self.fresh_error_a = self.system.error_a();
     }
 
     /// Gives likeness and value of what went, and the slots of what came.
@@ -228,8 +228,7 @@ impl Nystrom {
         if !rows.is_empty() && 0 < self.system.n {
             let likeness: Vec<f64> = rows.iter().flat_map(|(row, _)| row).copied().collect();
             let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
-            let error = self.landmarks.error();
-            self.system.absorb(Rows { likeness: &likeness, values: &values, sign: -1.0, error });
+            self.system.absorb(Rows { likeness: &likeness, values: &values, sign: -1.0 });
         }
         running.n_done = until;
         if until == running.gone.len() {
@@ -249,8 +248,7 @@ impl Nystrom {
             values.push(self.data.row(*slot).vectors[1][0]);
         }
         if !slots.is_empty() && 0 < n {
-            let error = self.landmarks.error();
-            self.system.absorb(Rows { likeness: &likeness, values: &values, sign: 1.0, error });
+            self.system.absorb(Rows { likeness: &likeness, values: &values, sign: 1.0 });
         }
     }
 
@@ -276,10 +274,11 @@ impl Nystrom {
             for (other, likeness) in row.iter().enumerate() {
                 let own = if other == *column { self.system.floor } else { 0.0 };
                 let entry = self.spec.lambda * likeness + own;
-                self.system.a[other * n + column] = entry;
-                self.system.a[column * n + other] = entry;
+                for at in [other * n + column, column * n + other] {
+                    (self.system.a[at], self.system.low_a[at]) = (entry, 0.0);
+                }
             }
-            self.system.b[*column] = 0.0;
+            (self.system.b[*column], self.system.low_b[*column]) = (0.0, 0.0);
         }
     }
 
@@ -298,12 +297,14 @@ impl Nystrom {
         running.work +=
             1 + (slots.len() * columns.len() * (4 * self.spec.n_entries + 4 * n)) as u64;
         let mut likeness = vec![0.0; columns.len()];
-        let (mut square, mut size, mut value_size) = (0.0, 0.0, 0.0);
+        let (mut square, mut value_size) = (0.0, 0.0);
+        let (mut size_before, mut size_after) = (0.0, 0.0);
         for slot in slots {
             let (point, value) =
                 (self.data.row(*slot).vectors[0], self.data.row(*slot).vectors[1][0]);
             self.landmarks.likeness_of(columns, point, &mut likeness);
             let row = &mut self.likeness[slot * n..(slot + 1) * n];
+            size_before += norm(row);
             for (column, likeness) in columns.iter().zip(&likeness) {
                 row[*column] = *likeness;
             }
@@ -312,15 +313,14 @@ impl Nystrom {
                 self.system.b[*column] += likeness * value;
             }
             let length = norm(row);
-            (square, size) = (square + length * length, size + length);
+            (square, size_after) = (square + length * length, size_after + length);
             value_size += value.abs();
         }
         let spread = gamma(slots.len() + 3);
-        let wide = super::as_float(n).sqrt() * self.landmarks.error();
-        self.system.error_a += 2.0 * (2.1 * wide * size + spread * (square + self.system.trace()));
-        let changed = super::as_float(columns.len());
-        self.system.error_b += changed * (spread + self.landmarks.error()) * value_size
-            + spread * norm(&self.system.b);
+        self.system.rounded_a += 2.0 * spread * (square + self.system.trace());
+        self.system.rounded_b +=
+            super::as_float(columns.len()) * spread * value_size + spread * norm(&self.system.b);
+        self.system.live_rows += size_after - size_before;
         running.n_done = until;
         if until == running.slots.len() {
             self.system.mirror(columns);
@@ -332,8 +332,8 @@ impl Nystrom {
         let n_events = running.gone.len() + running.slots.len();
         self.n_events += n_events as u64;
         let pays = running.mode == Mode::Itmd && (self.data.len() as u64) < 8 * self.n_events;
-        let is_off = self.system.error_a > 16.0 * self.fresh_error_a
-            || self.system.error_b > 16.0 * self.fresh_error_b();
+        let is_off = self.system.error_a() > 16.0 * self.fresh_error_a
+            || self.system.error_b() > 16.0 * self.fresh_error_b();
         if pays && is_off && 0 < self.system.n {
             running.is_refreshed = true;
             running.mode = Mode::Pass;
@@ -350,7 +350,7 @@ impl Nystrom {
             self.system.solve();
         }
         if running.mode == Mode::Pass {
-            self.fresh_error_a = self.system.error_a;
+            self.fresh_error_a = self.system.error_a();
         }
         (running.stage, running.n_done) = (Stage::Rows, 0);
     }

@@ -10,6 +10,8 @@
 //! `|A^-1 k| (|b - A a| + error_a |a| + error_b)`.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
+use std::slice::from_mut;
+
 use faer::linalg::cholesky::llt::factor::{
     LltRegularization, cholesky_in_place, cholesky_in_place_scratch,
 };
@@ -32,12 +34,24 @@ pub(super) struct System {
     /// `[n, n]`, symmetric.
     pub(super) a: Vec<f64>,
     pub(super) b: Vec<f64>,
+    /// What `a` and `b` lack to twice the precision, so that rows that come and go leave nothing.
+    pub(super) low_a: Vec<f64>,
+    pub(super) low_b: Vec<f64>,
     /// `[n, n]`: `U` with `U^T U = A`, above the diagonal.
     pub(super) factor: Vec<f64>,
     pub(super) solution: Vec<f64>,
-    /// Bounds in the Frobenius norm and in the Euclidean norm.
-    pub(super) error_a: f64,
-    pub(super) error_b: f64,
+    /// Bounds of what was rounded of `A`, in the Frobenius norm, and of `b`, in the Euclidean norm.
+    pub(super) rounded_a: f64,
+    pub(super) rounded_b: f64,
+    /// How far an entry of `C` may be off.
+    pub(super) error: f64,
+    pub(super) lambda: f64,
+    /// The sum of the lengths of rows of `C` that are there, and of the magnitudes of values.
+    pub(super) live_rows: f64,
+    pub(super) live_values: f64,
+    /// The largest sum of magnitudes since the start, and how often it changed.
+    pub(super) peak: f64,
+    pub(super) n_events: f64,
     /// `|b - A a|` of the solution.
     pub(super) residual: f64,
 }
@@ -51,8 +65,6 @@ pub(super) struct Rows<'a> {
     pub(super) values: &'a [f64],
     /// 1 for rows that come, -1 for rows that go.
     pub(super) sign: f64,
-    /// How far an entry may be off.
-    pub(super) error: f64,
 }
 
 impl System {
@@ -65,32 +77,78 @@ impl System {
             self.a[at * self.n + at] += lambda * RIDGE;
         }
         self.b = vec![0.0; self.n];
-        self.error_a = lambda * as_float(self.n) * (error + 2.0 * ROUNDOFF);
-        self.error_b = 0.0;
+        (self.low_a, self.low_b) = (vec![0.0; self.a.len()], vec![0.0; self.n]);
+        (self.rounded_a, self.rounded_b) = (0.0, 0.0);
+        (self.error, self.lambda) = (error, lambda);
+        (self.live_rows, self.live_values, self.peak, self.n_events) = (0.0, 0.0, 0.0, 0.0);
     }
 
-    /// Adds or takes away data. Cost: O(`n_rows` n^2).
+    /// Adds or takes away data: single rows in twice the precision, many at the rate of products.
+    /// Cost: O(`n_rows` n^2).
     pub(super) fn absorb(&mut self, rows: Rows<'_>) {
-        let n_rows = rows.values.len();
-        let likeness = Matrix { rows: n_rows, cols: self.n, data: rows.likeness };
-        let mut signed = rows.likeness.to_vec();
-        vector::scale(&mut signed, rows.sign);
-        let signed = Matrix { rows: n_rows, cols: self.n, data: &signed };
-        add_transposed_product(&mut self.a, likeness, signed);
-        let values = Matrix { rows: n_rows, cols: 1, data: rows.values };
-        add_transposed_product(&mut self.b, signed, values);
-        let spread = gamma(n_rows + 3);
+        let each = rows.likeness.chunks_exact(self.n).zip(rows.values);
         let (mut square, mut size, mut value_size, mut values) = (0.0, 0.0, 0.0, 0.0);
-        for (row, value) in rows.likeness.chunks_exact(self.n).zip(rows.values) {
+        for (row, value) in each.clone() {
             let row = norm(row);
             square += row * row;
             size += row;
             value_size += row * value.abs();
             values += value.abs();
         }
-        let width = as_float(self.n).sqrt() * rows.error;
-        self.error_a += 2.1 * width * size + spread * (square + self.trace());
-        self.error_b += 1.1 * width * values + spread * (value_size + norm(&self.b));
+        if rows.values.len() <= SINGLE_MAX {
+            for (row, value) in each {
+                for (at, factor) in row.iter().enumerate() {
+                    let range = at * self.n..(at + 1) * self.n;
+                    let (high, low) = (&mut self.a[range.clone()], &mut self.low_a[range]);
+                    add_exactly(high, low, row, rows.sign * factor);
+                }
+                add_exactly(&mut self.b, &mut self.low_b, row, rows.sign * value);
+            }
+        } else {
+            self.absorb_block(rows);
+            let spread = gamma(rows.values.len() + 3);
+            self.rounded_a += spread * square;
+            self.rounded_b += spread * value_size;
+        }
+        let tiny = ROUNDOFF * ROUNDOFF * 8.0;
+        self.rounded_a += tiny * (square + self.trace());
+        self.rounded_b += tiny * (value_size + norm(&self.b));
+        self.live_rows += rows.sign * size;
+        self.live_values += rows.sign * values;
+        self.peak = self.peak.max(self.live_values);
+        self.n_events += as_float(rows.values.len());
+    }
+
+    fn absorb_block(&mut self, rows: Rows<'_>) {
+        let n = self.n;
+        let likeness = Matrix { rows: rows.values.len(), cols: n, data: rows.likeness };
+        let (mut products, mut sums) = (vec![0.0; n * n], vec![0.0; n]);
+        add_transposed_product(&mut products, likeness, likeness);
+        let values = Matrix { rows: rows.values.len(), cols: 1, data: rows.values };
+        add_transposed_product(&mut sums, likeness, values);
+        let one = [rows.sign];
+        for (product, (high, low)) in products.iter().zip(self.a.iter_mut().zip(&mut self.low_a)) {
+            add_exactly(from_mut(high), from_mut(low), &one, *product);
+        }
+        for (sum, (high, low)) in sums.iter().zip(self.b.iter_mut().zip(&mut self.low_b)) {
+            add_exactly(from_mut(high), from_mut(low), &one, *sum);
+        }
+    }
+
+    /// The bound of `A` in the Frobenius norm.
+    pub(super) fn error_a(&self) -> f64 {
+        let n = as_float(self.n);
+        let live = self.live_rows.max(0.0) * (1.0 + 1e-6) + 1e-6;
+        let of_landmarks = self.lambda * n * (self.error + 2.0 * ROUNDOFF);
+        of_landmarks + 2.1 * n.sqrt() * self.error * live + self.rounded_a
+    }
+
+    /// The bound of `b` in the Euclidean norm.
+    pub(super) fn error_b(&self) -> f64 {
+        // What the sum of magnitudes may have lost itself.
+        let lost = 2.0 * ROUNDOFF * (self.n_events + 1.0) * self.peak;
+        let live = self.live_values.max(0.0) + lost;
+        1.1 * as_float(self.n).sqrt() * self.error * live + self.rounded_b
     }
 
     /// Adds `factor` times a row of `C` to this row of `A`.
@@ -202,8 +260,10 @@ impl System {
 
     /// `b - A a` in twice the precision (Ogita, Rump and Oishi, *Accurate Sum and Dot Product*).
     fn residual_of(&self, solution: &[f64]) -> Vec<f64> {
-        let rows = self.a.chunks_exact(self.n.max(1));
-        rows.zip(&self.b).map(|(row, b)| b_minus_dot(*b, row, solution)).collect()
+        let width = self.n.max(1);
+        let rows = self.a.chunks_exact(width).zip(self.low_a.chunks_exact(width));
+        let sides = self.b.iter().zip(&self.low_b);
+        rows.zip(sides).map(|((a, low), b)| b_minus_dot(b, (a, low), solution)).collect()
     }
 
     /// What the answer to a query may be off by, per length of `A^-1 k`.
@@ -212,7 +272,7 @@ impl System {
         // What twice the precision leaves.
         let tiny = ROUNDOFF * self.residual
             + ROUNDOFF * ROUNDOFF * 8.0 * as_float(self.n) * (self.trace() * size + norm(&self.b));
-        self.residual + tiny + self.error_a * size + self.error_b
+        self.residual + tiny + self.error_a() * size + self.error_b()
     }
 
     /// The lengths of `A^-1 k`, or more. `rows`: likeness of queries, `[n_rows, n]`.
@@ -222,14 +282,14 @@ impl System {
         let mut off = vec![0.0; rows.len()];
         let solved_matrix = Matrix { rows: n_rows, cols: self.n, data: &solved };
         product(&mut off, solved_matrix, Matrix { rows: self.n, cols: self.n, data: &self.a });
-        let trace = self.trace();
+        let (trace, error_a) = (self.trace(), self.error_a());
         let each = off.chunks_exact(self.n).zip(rows.chunks_exact(self.n));
         each.zip(solved.chunks_exact(self.n))
             .map(|((off, row), solved)| {
                 let apart: Vec<f64> = off.iter().zip(row).map(|(off, k)| k - off).collect();
                 let size = norm(solved);
                 let rounded = gamma(self.n + 2) * (norm(row) + trace * size);
-                let rest = norm(&apart) + rounded + self.error_a * size;
+                let rest = norm(&apart) + rounded + error_a * size;
                 (size + rest / self.floor) * (1.0 + 1e-9)
             })
             .collect()
@@ -258,18 +318,37 @@ fn rotate(head: &mut [f64], row: &mut [f64], cosine: f64, sine: f64, sign: f64) 
     );
 }
 
-/// `b - sum_i x_i y_i`, rounded once but for a term in the square of the roundoff.
-fn b_minus_dot(b: f64, x: &[f64], y: &[f64]) -> f64 {
-    let (mut high, mut low) = (b, 0.0);
-    for (x, y) in x.iter().zip(y) {
+/// `b - sum_i x_i y_i`, rounded once but for a term in the square of the roundoff; `b` and `x` in two
+/// parts each.
+fn b_minus_dot((b, low_b): (&f64, &f64), (x, low_x): (&[f64], &[f64]), y: &[f64]) -> f64 {
+    let (mut high, mut low) = (*b, *low_b);
+    for ((x, low_x), y) in x.iter().zip(low_x).zip(y) {
         let product = -x * y;
         let rest = (-x).mul_add(*y, -product);
         let sum = high + product;
         let part = sum - high;
-        low += ((high - (sum - part)) + (product - part)) + rest;
+        low += ((high - (sum - part)) + (product - part)) + rest - low_x * y;
         high = sum;
     }
     high + low
+}
+
+/// Adds `factor * row` to numbers in two parts, each (Knuth's sum and a product without error).
+fn add_exactly(high: &mut [f64], low: &mut [f64], row: &[f64], factor: f64) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((high, low), x) in high.iter_mut().zip(low).zip(row) {
+                let product = factor * x;
+                let rest = factor.mul_add(*x, -product);
+                let sum = *high + product;
+                let part = sum - *high;
+                let lost = (*high - (sum - part)) + (product - part) + (rest + *low);
+                *high = sum + lost;
+                *low = lost - (*high - sum);
+            }
+        },
+    );
 }
 
 /// The Euclidean norm, not rounded down by more than its error here.
@@ -279,6 +358,9 @@ pub(super) fn norm(numbers: &[f64]) -> f64 {
 
 /// `mu`.
 pub(super) const RIDGE: f64 = 1.0 / 1_048_576.0;
+
+/// Rows that are added one by one at most.
+const SINGLE_MAX: usize = 8;
 
 /// Steps of refinement at most.
 const REFINEMENTS: usize = 6;
@@ -304,7 +386,7 @@ mod tests {
     }
 
     fn absorb(system: &mut System, row: &[f64], sign: f64) {
-        system.absorb(Rows { likeness: row, values: &[1.0], sign, error: 0.0 });
+        system.absorb(Rows { likeness: row, values: &[1.0], sign });
     }
 
     #[test]
@@ -341,6 +423,7 @@ mod tests {
     #[test]
     fn residuals_have_twice_the_precision() {
         let (x, y) = ([1e16, 1.0, -1e16], [1.0, 1e-3, 1.0]);
-        assert_eq!(b_minus_dot(1e-3, &x, &y).to_bits(), 0.0_f64.to_bits());
+        let left = b_minus_dot((&1e-3, &0.0), (&x, &[0.0; 3]), &y);
+        assert_eq!(left.to_bits(), 0.0_f64.to_bits());
     }
 }

@@ -228,7 +228,7 @@ impl Subject for Regression {
     /// The bound is in norms over all landmarks, and of systems near singular: it exceeds the error
     /// by more than that of other kernels.
     fn looseness(&self) -> f64 {
-        10_000.0
+        1000.0
     }
 
     /// A row has as one more entry whether there was nothing to compute it of.
