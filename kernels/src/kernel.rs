@@ -223,6 +223,14 @@ pub enum DeltaError {
         /// The array.
         what: &'static str,
     },
+    /// A number is outside of its range.
+    #[error("{what} has an entry that is not {wanted}")]
+    Range {
+        /// The array.
+        what: &'static str,
+        /// The range, as in `at least 0`.
+        wanted: &'static str,
+    },
     /// What is taken back is not there.
     #[error("{what} {found} is taken back, and is not there")]
     NotThere {

@@ -11,6 +11,8 @@ mod snapshot;
 mod kernel;
 mod arithmetic;
 mod basis;
+mod dynamic_graph;
+mod pde_solver;
 mod linear_transform;
 mod transformer_attn;
 mod controller;
@@ -26,6 +28,9 @@ mod nystrom;
 pub use arithmetic::Threads;
 pub use churn::Churn;
 pub use controller::{Controller, Decision, Limits, REFRESH_SHARE, Reason, Refresh};
+pub use dynamic_graph::{
+    Algorithm, DynamicGraph, EdgeColumns, GraphDelta, GraphRows, GraphSpec, PageRank, RootColumns,
+};
 pub use emit::Emit;
 pub use kernel::{
     DeltaError, Kernel, Prediction, Probe, Report, Reuse, Sample, SpecError, Step, WORK_GRAIN,
@@ -39,6 +44,7 @@ pub use nystrom::{
     DataRows, Nystrom, NystromDelta, NystromRows, NystromSpec, PointRows, Similarity,
 };
 pub use outcome::Outcome;
+pub use pde_solver::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec};
 pub use snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
 pub use transformer_attn::{
     AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, QueryRows, TokenRows,

@@ -361,6 +361,24 @@ const RUNS: &[Run] = &[
         target: "hostile",
         test: "violations::no_text_and_no_frame_close_with_1007_and_1002",
     },
+    Run {
+        name: "kernel-graphs",
+        about: "steps of graphs that change at random, in every algorithm and mode: the answers of \
+                the definition after each, within the bound",
+        cases: 100_000,
+        package: "arqon-kernels",
+        target: LIBRARY,
+        test: "dynamic_graph::tests::walks::answers_are_those_of_the_definition_after_every_step",
+    },
+    Run {
+        name: "kernel-grids",
+        about: "steps of grids whose cells are set at random, in every equation: `itmd` agrees with \
+                `pass` in every bit, and all with plain loops, within the bound",
+        cases: 100_000,
+        package: "arqon-kernels",
+        target: LIBRARY,
+        test: "pde_solver::tests::modes_agree_in_every_bit_and_with_the_oracle",
+    },
 ];
 
 /// Runs the named test in release; true if it passed.

@@ -71,6 +71,18 @@ pub(crate) fn try_all<S: Subject>(seeds: u64) {
     }
 }
 
+/// Tries with this many seeds the laws that hold where each step is one in time, too: what was is
+/// not kept, so a change cannot be taken back.
+pub(crate) fn try_in_time<S: Subject>(seeds: u64) {
+    for seed in 1..=seeds {
+        every_step_is_within_its_bound::<S>(seed);
+        what_is_saved_goes_on_with_the_same_bits::<S>(seed);
+        work_in_grains_gives_the_same_bits::<S>(seed);
+        what_was_said_is_within_the_bound::<S>(seed);
+        modes_take_turns_and_lose_nothing::<S>(seed);
+    }
+}
+
 /// The kernel with its inputs, and the model of these inputs.
 pub(crate) struct Trial<S: Subject> {
     pub(crate) kernel: S::Kernel,

@@ -6,6 +6,8 @@
 mod random;
 mod harness;
 mod linear;
+mod dynamic_graph;
+mod pde_solver;
 mod transformer_attn;
 mod walks;
 mod controller;

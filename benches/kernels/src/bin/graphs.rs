@@ -1,0 +1,396 @@
+//! Graphs of 131,072 vertices and a million edges that change, against full recomputations in the
+//! same run: `graphs [paths|components|ranks|edges FILE]`, all three by default.
+//!
+//! Edges are drawn by R-MAT (0.57, 0.19, 0.19, 0.05; Chakrabarti, Zhan and Faloutsos, 2004),
+//! weights are 1 to 16. Half of a change takes edges back that are there, half brings new ones. A
+//! step of ours is all that a driver asks for: `measure`, `begin`, `advance`, and the rows that
+//! changed. What it is held against is only the algorithm, on a CSR that was built outside of the
+//! measured time; what building it takes is said beside.
+
+use std::hint::black_box;
+use std::task::Poll;
+
+use arqon_kernel_benches::{CacheState, Line, Random, median, seconds};
+use arqon_kernels::{
+    Algorithm, DynamicGraph, Emit, GraphDelta, GraphRows, GraphSpec, Kernel, Mode, PageRank,
+    Report, Step,
+};
+
+/// Powers of two of the vertices, and edges.
+const SCALE: usize = 17;
+const N_VERTICES: usize = 1 << SCALE;
+const N_EDGES: usize = 1_000_000;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("paths") => paths(),
+        Some("components") => components(),
+        Some("ranks") => ranks(),
+        Some("edges") => write_edges(&arguments.next().expect("edges FILE")),
+        Some(other) => panic!("no figures `{other}`"),
+        None => {
+            paths();
+            components();
+            ranks();
+        }
+    }
+}
+
+/// The edges that are there; a change draws from them.
+struct Edges {
+    random: Random,
+    all: Vec<[u32; 2]>,
+}
+
+impl Edges {
+    fn new() -> Self {
+        let mut edges = Self { random: Random(11), all: Vec::new() };
+        while edges.all.len() < N_EDGES {
+            let edge = edges.draw();
+            edges.all.push(edge);
+        }
+        edges.all.sort_unstable();
+        edges.all.dedup();
+        while edges.all.len() < N_EDGES {
+            let edge = edges.draw();
+            edges.all.push(edge);
+        }
+        edges
+    }
+
+    fn draw(&mut self) -> [u32; 2] {
+        let (mut src, mut dst) = (0, 0);
+        for _ in 0..SCALE {
+            let unit = self.random.unit();
+            let (down, right) = ((0.76..0.95).contains(&unit) || unit >= 0.95, unit >= 0.95);
+            src = src << 1 | u32::from(down);
+            dst = dst << 1 | u32::from(right || (0.57..0.76).contains(&unit));
+        }
+        [src, dst]
+    }
+
+    /// Takes `n / 2` edges back, and brings as many.
+    fn change(&mut self, n: usize) -> GraphDelta {
+        let mut delta = GraphDelta::default();
+        for _ in 0..n / 2 {
+            let at = self.random.below(self.all.len());
+            let edge = self.all.swap_remove(at);
+            delta.edges.push(row(edge), -1);
+        }
+        for _ in 0..n - n / 2 {
+            let edge = self.draw();
+            self.all.push(edge);
+            delta.edges.push(row(edge), 1);
+        }
+        delta
+    }
+
+    fn load(&self) -> GraphDelta {
+        let mut delta = GraphDelta::default();
+        self.all.iter().for_each(|edge| delta.edges.push(row(*edge), 1));
+        delta.roots.push(0, 1);
+        delta
+    }
+}
+
+fn weight([src, dst]: [u32; 2]) -> u32 {
+    let hash = (u64::from(src).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        ^ (u64::from(dst).wrapping_mul(0xC2B2_AE3D_27D4_EB4F));
+    u32::try_from((hash >> 40) % 16 + 1).expect("below 17")
+}
+
+fn row(edge: [u32; 2]) -> [i64; 3] {
+    [edge[0].into(), edge[1].into(), weight(edge).into()]
+}
+
+/// Compressed rows: for each vertex the other ends of its edges, and their weights.
+struct Csr {
+    starts: Vec<usize>,
+    ends: Vec<[u32; 2]>,
+}
+
+impl Csr {
+    /// `from` is 0 for edges by where they start, 1 by where they end.
+    fn new(edges: &[[u32; 2]], from: usize) -> Self {
+        let mut starts = vec![0; N_VERTICES + 1];
+        for edge in edges {
+            starts[edge[from] as usize + 1] += 1;
+        }
+        (0..N_VERTICES).for_each(|at| starts[at + 1] += starts[at]);
+        let (mut next, mut ends) = (starts.clone(), vec![[0; 2]; edges.len()]);
+        for edge in edges {
+            let at = &mut next[edge[from] as usize];
+            ends[*at] = [edge[1 - from], weight(*edge)];
+            *at += 1;
+        }
+        Self { starts, ends }
+    }
+
+    fn of(&self, vertex: usize) -> &[[u32; 2]] {
+        &self.ends[self.starts[vertex]..self.starts[vertex + 1]]
+    }
+}
+
+/// Dial's buckets, in 32 bits.
+fn dial(csr: &Csr) -> Vec<u32> {
+    let mut distances = vec![u32::MAX; N_VERTICES];
+    distances[0] = 0;
+    let mut ring: Vec<Vec<u32>> = vec![Vec::new(); 17];
+    ring[0].push(0);
+    let (mut level, mut n_left) = (0_u32, 1);
+    while n_left > 0 {
+        let mut bucket = std::mem::take(&mut ring[level as usize % 17]);
+        n_left -= bucket.len();
+        for vertex in bucket.drain(..) {
+            if distances[vertex as usize] != level {
+                continue;
+            }
+            for [to, weight] in csr.of(vertex as usize) {
+                let way = level + weight;
+                if way < distances[*to as usize] {
+                    distances[*to as usize] = way;
+                    ring[way as usize % 17].push(*to);
+                    n_left += 1;
+                }
+            }
+        }
+        ring[level as usize % 17] = bucket;
+        level += 1;
+    }
+    distances
+}
+
+/// Union-find by index, with halved paths.
+fn united(csr: &Csr) -> Vec<u32> {
+    let mut above: Vec<u32> = (0..u32::try_from(N_VERTICES).expect("2^17")).collect();
+    let top = |above: &mut Vec<u32>, mut at: u32| {
+        while above[at as usize] != at {
+            above[at as usize] = above[above[at as usize] as usize];
+            at = above[at as usize];
+        }
+        at
+    };
+    for src in 0..above.len() {
+        for [dst, _] in csr.of(src) {
+            let one = top(&mut above, u32::try_from(src).expect("2^17"));
+            let other = top(&mut above, *dst);
+            above[one.max(other) as usize] = one.min(other);
+        }
+    }
+    (0..u32::try_from(N_VERTICES).expect("2^17")).map(|at| top(&mut above, at)).collect()
+}
+
+/// One step, as a driver does it.
+fn step(kernel: &mut DynamicGraph, delta: GraphDelta, mode: Option<Mode>) -> (Report, GraphRows) {
+    let churn = kernel.measure(&delta).expect("the change fits");
+    let work = |mode| kernel.predict(mode, &churn, Emit::Changed).expect("both modes").work;
+    let cheaper = if work(Mode::Itmd) < work(Mode::Pass) { Mode::Itmd } else { Mode::Pass };
+    let mode = mode.unwrap_or(cheaper);
+    kernel.begin(Step { delta, mode, emit: Emit::Changed, error_max: f64::INFINITY });
+    let mut rows = GraphRows::default();
+    loop {
+        if let Poll::Ready(report) = kernel.advance(1 << 20, &mut rows) {
+            return (report, rows);
+        }
+    }
+}
+
+fn loaded(algorithm: Algorithm, edges: &Edges) -> DynamicGraph {
+    let mut kernel = DynamicGraph::compile(&GraphSpec { algorithm }).expect("in range");
+    let delta = edges.load();
+    let time = seconds(|| {
+        step(&mut kernel, delta, Some(Mode::Pass));
+    });
+    say(&format!("{algorithm:?}: loaded in {:.0} ms", time * 1e3));
+    kernel
+}
+
+/// Sides in turn at each churn: three steps of ours, of which the first finds the caches cold, then
+/// what is recomputed in full.
+fn sweep(
+    name: &str,
+    algorithm: Algorithm,
+    full: (&'static str, &dyn Fn(&Csr)),
+    check: &dyn Fn(&mut DynamicGraph, &Csr),
+) {
+    let mut edges = Edges::new();
+    let mut kernel = loaded(algorithm, &edges);
+    for (n, rounds) in
+        [(2, 40), (10, 40), (100, 40), (1000, 40), (10_000, 10), (100_000, 3), (1_000_000, 2)]
+    {
+        let (mut cold, mut warm, mut theirs, mut builds) = (vec![], vec![], vec![], vec![]);
+        let (mut chosen, mut n_rows) = (Mode::Pass, 0);
+        for round in 0..=rounds {
+            let deltas: Vec<GraphDelta> = (0..3).map(|_| edges.change(n)).collect();
+            let mut csr = None;
+            let build = seconds(|| csr = Some(Csr::new(&edges.all, 0)));
+            let csr = csr.expect("it was built");
+            for (at, delta) in deltas.into_iter().enumerate() {
+                let time = seconds(|| {
+                    let (report, rows) = step(&mut kernel, delta, None);
+                    (chosen, n_rows) = (report.mode, rows.ids.len() + rows.gone.len());
+                });
+                if round > 0 {
+                    if at == 0 { &mut cold } else { &mut warm }.push(time);
+                }
+            }
+            let full_time = seconds(|| full.1(&csr));
+            if round > 0 {
+                theirs.push(full_time);
+                builds.push(build);
+            }
+            if round == rounds {
+                check(&mut kernel, &csr);
+            }
+        }
+        let best = (full.0, median(theirs));
+        let p = f64::from(u32::try_from(n).expect("a million")) / 1e6;
+        for (cache, times) in [(CacheState::Cold, cold), (CacheState::Warm, warm)] {
+            let name = format!("{name} p={p:.0e} {chosen}, {n_rows} rows");
+            let target = (n == 1000 && algorithm == Algorithm::ShortestPaths).then_some(40.0);
+            Line { name, seconds: median(times), best, target, cache }.print();
+        }
+        let passes = (0..3).map(|_| {
+            seconds(|| {
+                step(&mut kernel, GraphDelta::default(), Some(Mode::Pass));
+            })
+        });
+        let (pass, build) = (median(passes.collect()) * 1e3, median(builds) * 1e3);
+        say(&format!("    our pass {pass:.2} ms; building a CSR {build:.2} ms"));
+    }
+}
+
+fn values(kernel: &mut DynamicGraph) -> GraphRows {
+    let mut rows = GraphRows::default();
+    let keys = kernel.keys();
+    kernel.read(&keys, &mut rows);
+    rows
+}
+
+fn paths() {
+    let check = |kernel: &mut DynamicGraph, csr: &Csr| {
+        let (rows, wanted) = (values(kernel), dial(csr));
+        assert_eq!(rows.ids.len(), wanted.iter().filter(|it| **it != u32::MAX).count());
+        for (id, number) in rows.ids.iter().zip(&rows.numbers) {
+            assert_eq!(*number, i64::from(wanted[usize::try_from(*id).expect("an id")]));
+        }
+    };
+    let full = |csr: &Csr| drop(black_box(dial(csr)));
+    sweep("shortest paths", Algorithm::ShortestPaths, ("CSR Dial", &full), &check);
+}
+
+fn components() {
+    let check = |kernel: &mut DynamicGraph, csr: &Csr| {
+        let (rows, wanted) = (values(kernel), united(csr));
+        for (id, number) in rows.ids.iter().zip(&rows.numbers) {
+            assert_eq!(*number, i64::from(wanted[usize::try_from(*id).expect("an id")]));
+        }
+    };
+    let full = |csr: &Csr| drop(black_box(united(csr)));
+    sweep("components", Algorithm::Components, ("CSR union-find", &full), &check);
+}
+
+const DAMPING: f64 = 0.85;
+
+/// Power iteration from where it ended last, until its certificate is within the tolerance: each
+/// new value of the old ones, or of those that are new already (Gauss and Seidel).
+fn warm(into: &Csr, degrees: &[f64], z: &mut [f64], tolerance: f64, is_seidel: bool) -> usize {
+    let mut shares: Vec<f64> = z.iter().zip(degrees).map(|(z, d)| DAMPING * z / d).collect();
+    for n_sweeps in 1.. {
+        let (mut change, mut sum) = (0.0, 0.0);
+        for at in 0..N_VERTICES {
+            let next = into.of(at).iter().map(|[src, _]| shares[*src as usize]).sum::<f64>()
+                + (1.0 - DAMPING);
+            change += (next - z[at]).abs();
+            sum += next;
+            z[at] = next;
+            if is_seidel {
+                shares[at] = DAMPING * next / degrees[at];
+            }
+        }
+        if !is_seidel {
+            for at in 0..N_VERTICES {
+                shares[at] = DAMPING * z[at] / degrees[at];
+            }
+        }
+        if 2.0 * DAMPING * change / ((1.0 - DAMPING) * sum) <= tolerance {
+            return n_sweeps;
+        }
+    }
+    unreachable!("it converges")
+}
+
+fn ranks() {
+    for tolerance in [1e-3, 1e-6] {
+        let mut edges = Edges::new();
+        let algorithm = Algorithm::PageRank(PageRank { damping: DAMPING, tolerance });
+        let mut kernel = loaded(algorithm, &edges);
+        let mut values = [vec![1.0; N_VERTICES], vec![1.0; N_VERTICES]];
+        for (n, rounds) in [(1, 40), (10, 40), (100, 20), (1000, 10), (10_000, 5), (100_000, 3)] {
+            let (mut ours, mut theirs, mut builds) = (vec![], [vec![], vec![]], vec![]);
+            let (mut n_rows, mut bound, mut n_sweeps) = (0, 0.0, [0; 2]);
+            for round in 0..=rounds {
+                let delta = edges.change(n);
+                let mut into = None;
+                builds.push(seconds(|| into = Some(Csr::new(&edges.all, 1))));
+                let into = into.expect("it was built");
+                let mut degrees = vec![0.0; N_VERTICES];
+                edges.all.iter().for_each(|edge| degrees[edge[0] as usize] += 1.0);
+                for degree in &mut degrees {
+                    *degree = f64::max(*degree, 1.0);
+                }
+                let time = seconds(|| {
+                    let (report, rows) = step(&mut kernel, delta, None);
+                    (n_rows, bound) = (rows.ids.len() + rows.gone.len(), report.error_max);
+                });
+                for (at, is_seidel) in [(0, false), (1, true)] {
+                    let z = &mut values[at];
+                    let full = seconds(|| {
+                        n_sweeps[at] = warm(&into, &degrees, z, tolerance, is_seidel);
+                    });
+                    if round > 0 {
+                        theirs[at].push(full);
+                    }
+                }
+                if round > 0 {
+                    ours.push(time);
+                }
+                assert!(bound <= tolerance * 1.01, "{bound} is above {tolerance}");
+            }
+            let mean = |times: &[f64]| {
+                times.iter().sum::<f64>() / f64::from(u32::try_from(times.len()).expect("few"))
+            };
+            let [jacobi, seidel] = [mean(&theirs[0]), mean(&theirs[1])];
+            let name = format!("ranks to {tolerance:.0e}, {n} edges, {n_rows} rows");
+            let best = if jacobi < seidel {
+                ("warm power sweeps", jacobi)
+            } else {
+                ("warm Gauss-Seidel", seidel)
+            };
+            // Means, since one step in many may do the work of all.
+            let target = Some(if n == 1 && tolerance > 1e-4 { 5.0 } else { 1.0 });
+            let seconds = mean(&ours);
+            Line { name, seconds, best, target, cache: CacheState::Cold }.print();
+            say(&format!(
+                "    median {:.0} us; building a CSR {:.0} us; sweeps: power {}, Gauss-Seidel {}",
+                median(ours) * 1e6,
+                median(builds) * 1e6,
+                n_sweeps[0],
+                n_sweeps[1]
+            ));
+        }
+    }
+}
+
+/// The edges as the peers read them: pairs of 32 bits.
+fn write_edges(file: &str) {
+    let bytes: Vec<u8> =
+        Edges::new().all.iter().flatten().flat_map(|vertex| vertex.to_le_bytes()).collect();
+    std::fs::write(file, bytes).expect("the file can be written");
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
+fn say(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,206 @@
+//! Heat on 2048 by 2048 cells, sustained, against full steps in the same run: `grids`.
+//!
+//! A square of cells is set anew in every step. Sides run in turn, each on its own grid, so that
+//! each finds the caches as the other left them. What ours is held against is the best full step:
+//! row by row with the widest vectors, without looking at what moved, or our own `pass`.
+
+use std::task::Poll;
+
+use arqon_kernel_benches::{CacheState, Line, median, seconds};
+use arqon_kernels::{
+    Emit, Equation, Kernel, Mode, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec, Report, Step,
+};
+use pulp::Arch;
+
+const SIDE: usize = 2048;
+const STRIDE: usize = SIDE + 2;
+const WEIGHT: f64 = 0.2;
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("sustained") => sustained(),
+        Some("churn") => churn(),
+        Some(other) => panic!("no figures `{other}`"),
+        None => {
+            sustained();
+            churn();
+        }
+    }
+}
+
+fn spec() -> PdeSpec {
+    PdeSpec {
+        equation: Equation::Heat,
+        width: SIDE,
+        height: SIDE,
+        dt: WEIGHT,
+        dx: 1.0,
+        coefficient: 1.0,
+        n_steps: 1,
+    }
+}
+
+/// The square in the middle, with values that change with every step.
+fn square(side: usize, step: usize) -> PdeDelta {
+    let mut delta = PdeDelta::default();
+    let start = (SIDE - side) / 2;
+    for y in start..start + side {
+        for x in start..start + side {
+            let hash = (x * 31 + y * 17 + step * 5).wrapping_mul(2_654_435_761) >> 7 & 7;
+            let place = |at: usize| i64::try_from(at).expect("2048");
+            let bump = f64::from(u32::try_from(hash).expect("below 8"));
+            delta.push([place(x), place(y)], 0.5 + 0.01 * bump);
+        }
+    }
+    delta
+}
+
+/// A full step, and no more.
+struct Full {
+    now: Vec<f64>,
+    next: Vec<f64>,
+}
+
+impl Full {
+    fn new() -> Self {
+        Self { now: vec![0.0; STRIDE * STRIDE], next: vec![0.0; STRIDE * STRIDE] }
+    }
+
+    fn step(&mut self, delta: &PdeDelta) {
+        for at in 0..delta.u.len() {
+            let [x, y] = [delta.x[at], delta.y[at]].map(|at| usize::try_from(at).expect("2048"));
+            self.now[(y + 1) * STRIDE + x + 1] = delta.u[at];
+        }
+        let (now, next) = (&self.now, &mut self.next);
+        Arch::new().dispatch(|| rows(now, next));
+        std::mem::swap(&mut self.now, &mut self.next);
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the widest vectors where it is dispatched")]
+fn rows(now: &[f64], next: &mut [f64]) {
+    for y in 1..=SIDE {
+        let row = |y: usize| &now[y * STRIDE..][..STRIDE];
+        let (north, mid, south) = (&row(y - 1)[1..=SIDE], row(y), &row(y + 1)[1..=SIDE]);
+        let out = &mut next[y * STRIDE + 1..][..SIDE];
+        let (west, east, mid) = (&mid[..SIDE], &mid[2..], &mid[1..=SIDE]);
+        for at in 0..SIDE {
+            let sum = (west[at] + east[at]) + (north[at] + south[at]);
+            out[at] = mid[at] + WEIGHT * (sum - 4.0 * mid[at]);
+        }
+    }
+}
+
+fn follow(kernel: &mut PdeSolver, step: Step<PdeDelta>) -> (Report, usize) {
+    kernel.measure(&step.delta).expect("the change fits");
+    kernel.begin(step);
+    let mut rows = PdeRows::default();
+    loop {
+        if let Poll::Ready(report) = kernel.advance(1 << 20, &mut rows) {
+            return (report, rows.u.len());
+        }
+    }
+}
+
+/// The largest difference.
+fn difference(kernel: &mut PdeSolver, full: &Full) -> f64 {
+    let (mut most, mut rows) = (0.0_f64, PdeRows::default());
+    let side = i64::try_from(SIDE).expect("2048");
+    for y in 0..side {
+        let keys = PdeKeys { x: (0..side).collect(), y: vec![y; SIDE] };
+        kernel.read(&keys, &mut rows);
+    }
+    for (at, u) in rows.u.iter().enumerate() {
+        let word = (at / SIDE + 1) * STRIDE + at % SIDE + 1;
+        most = most.max((u - full.now[word]).abs());
+    }
+    most
+}
+
+fn sustained() {
+    for (error_max, emit) in [
+        (1e-6, Emit::Pull),
+        (1e-9, Emit::Pull),
+        (0.0, Emit::Pull),
+        (1e-3, Emit::Pull),
+        (1e-6, Emit::Eps(1e-3)),
+    ] {
+        let mut kernel = PdeSolver::compile(&spec()).expect("stable");
+        let mut full = Full::new();
+        let (mut ours, mut theirs, mut n_rows, mut bound) = (vec![], vec![], 0, 0.0);
+        for step in 1..=1500 {
+            let delta = square(64, step);
+            theirs.push(seconds(|| full.step(&delta)));
+            let step = Step { delta, mode: Mode::Itmd, emit, error_max };
+            ours.push(seconds(|| {
+                let (report, n) = follow(&mut kernel, step);
+                (n_rows, bound) = (n, report.error_max);
+            }));
+            if [60, 500, 1000, 1500].contains(&ours.len()) {
+                let last = |times: &[f64]| median(times[times.len() - 60..].to_vec());
+                Line {
+                    name: format!(
+                        "heat p=1e-3, {emit:?}, error {error_max:.0e}, step {}",
+                        ours.len()
+                    ),
+                    seconds: last(&ours),
+                    best: ("full rows", last(&theirs)),
+                    target: (ours.len() == 1500).then_some(25.0),
+                    cache: CacheState::Cold,
+                }
+                .print();
+            }
+        }
+        let all = |times: &[f64]| times.iter().sum::<f64>();
+        let (difference, ratio) = (difference(&mut kernel, &full), all(&theirs) / all(&ours));
+        say(&format!(
+            "    all 1500 steps: {ratio:.1}x; off the full grid by {difference:.1e}, bound \
+             {bound:.1e}; {n_rows} rows in the last"
+        ));
+        assert!(difference <= 2.0 * bound);
+    }
+}
+
+fn churn() {
+    for side in [20, 64, 204, 647, SIDE] {
+        let mut kernel = PdeSolver::compile(&spec()).expect("stable");
+        let mut pass = PdeSolver::compile(&spec()).expect("stable");
+        let mut full = Full::new();
+        let (mut ours, mut theirs, mut passes) = (vec![], vec![], vec![]);
+        let mut chosen = Mode::Pass;
+        for step in 1..=60 {
+            let delta = square(side, step);
+            theirs.push(seconds(|| full.step(&delta)));
+            let (emit, error_max) = (Emit::Pull, 1e-6);
+            let next = |mode| Step { delta: delta.clone(), mode, emit, error_max };
+            let all = next(Mode::Pass);
+            passes.push(seconds(|| {
+                follow(&mut pass, all);
+            }));
+            let churn = kernel.measure(&delta).expect("the change fits");
+            let work = |mode| kernel.predict(mode, &churn, emit).expect("both modes").work;
+            let is_itmd = work(Mode::Itmd) < work(Mode::Pass);
+            chosen = if is_itmd { Mode::Itmd } else { Mode::Pass };
+            let next = next(chosen);
+            ours.push(seconds(|| {
+                follow(&mut kernel, next);
+            }));
+        }
+        let share = f64::from(u32::try_from(side * side).expect("2^22")) / f64::from(1 << 22);
+        Line {
+            name: format!("heat p={share:.0e} {chosen}"),
+            seconds: median(ours),
+            best: ("full rows", median(theirs)),
+            target: None,
+            cache: CacheState::Cold,
+        }
+        .print();
+        say(&format!("    our pass {:.2} ms", median(passes) * 1e3));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
+fn say(line: &str) {
+    println!("{line}");
+}

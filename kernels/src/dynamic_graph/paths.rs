@@ -1,0 +1,352 @@
+//! Shortest ways from the roots, and with edges that count 1, what can be reached.
+//!
+//! An answer hangs in a tree: each vertex keeps the one that it was reached from. When edges go,
+//! vertices that hung on them are looked at in the order of their distances; one that another
+//! neighbour reaches as fast stays where it is, and only the others lose their answers, with all
+//! that hangs on them (G. Ramalingam and T. Reps, *An Incremental Algorithm for a Generalization of
+//! the Shortest-Path Problem*, 1996, where we depart in that edges of weight 0 are allowed: over
+//! them no replacement is looked for, since it could hang on the vertex itself). Then these are
+//! reached anew from what is left, together with what new edges bring nearer, by Dijkstra's
+//! algorithm. Everything is whole, so nothing drifts.
+
+use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+
+use super::dirty::Dirty;
+use super::edges::{Edges, Flip};
+use super::meter::{Meter, SLICE};
+use super::queue::Queue;
+use super::vertices::NOBODY;
+
+/// What an edge adds to a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lengths {
+    /// 1.
+    Hops,
+    /// Its weight.
+    Weights,
+}
+
+/// The distance of each vertex, and the vertex before it.
+#[derive(Debug)]
+pub(super) struct Paths {
+    lengths: Lengths,
+    distances: Vec<u64>,
+    parents: Vec<u32>,
+    queue: Queue,
+    /// Those that lost their distance in this step.
+    lost: Vec<u32>,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No step is under way.
+    Rest,
+    /// All distances go, from this slot on.
+    Forget(usize),
+    /// What hung on things that went, from this flip on.
+    Cut(usize),
+    /// Vertices without a hold, in the order of their distances; of one, its children from some on.
+    Trim(Option<(u32, usize)>),
+    /// Those that lost their distance are reached anew, from this one on.
+    Seed(usize),
+    /// What new edges and roots bring nearer, from this flip on.
+    Join(usize),
+    /// Distances spread; of a vertex, over its edges from some on.
+    Relax(Option<(u32, usize)>),
+}
+
+/// No way leads there. All other distances are at most [`FAR`].
+const NOWHERE: u64 = u64::MAX;
+
+/// The longest way that counts.
+const FAR: u64 = i64::MAX.unsigned_abs();
+
+impl Paths {
+    pub(super) fn new(lengths: Lengths) -> Self {
+        let (distances, parents, lost) = (Vec::new(), Vec::new(), Vec::new());
+        Self { lengths, distances, parents, queue: Queue::default(), lost, stage: Stage::Rest }
+    }
+
+    /// The distance of a vertex, if a way leads there.
+    pub(super) fn answer(&self, slot: u32) -> Option<i64> {
+        i64::try_from(self.distances[slot as usize]).ok()
+    }
+
+    pub(super) fn grow(&mut self, n_slots: usize) {
+        if self.distances.len() < n_slots {
+            self.distances.resize(n_slots, NOWHERE);
+            self.parents.resize(n_slots, NOBODY);
+        }
+    }
+
+    /// All distances are computed anew.
+    pub(super) fn begin_pass(&mut self) {
+        self.stage = Stage::Forget(0);
+    }
+
+    /// Distances follow what flipped.
+    pub(super) fn begin_itmd(&mut self) {
+        self.stage = Stage::Cut(0);
+    }
+
+    /// Goes on; true when the distances are those of the edges.
+    pub(super) fn advance(
+        &mut self,
+        edges: &Edges,
+        flips: &[Flip],
+        dirty: &mut Dirty,
+        meter: &mut Meter,
+    ) -> bool {
+        while !meter.is_out() {
+            self.stage = match self.stage {
+                Stage::Rest => return true,
+                Stage::Forget(at) => self.forget(at, edges, meter),
+                Stage::Cut(at) => self.cut(at, edges, flips, meter),
+                Stage::Trim(open) => self.trim(open, edges, dirty, meter),
+                Stage::Seed(at) => self.seed(at, edges, meter),
+                Stage::Join(at) => self.join(at, (edges, flips), dirty, meter),
+                Stage::Relax(open) => self.relax(open, edges, dirty, meter),
+            };
+        }
+        self.stage == Stage::Rest
+    }
+
+    fn length(&self, edges: &Edges, code: u32) -> u64 {
+        match self.lengths {
+            Lengths::Hops => 1,
+            Lengths::Weights => edges.weights.length(code),
+        }
+    }
+
+    fn forget(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
+        let to = self.distances.len().min(from + SLICE);
+        self.distances[from..to].fill(NOWHERE);
+        self.parents[from..to].fill(NOBODY);
+        if from == 0 {
+            self.queue.restart();
+        }
+        for at in from..to {
+            let slot = slot_at(at);
+            if edges.is_root(slot) {
+                self.distances[at] = 0;
+                self.queue.push(0, slot);
+            }
+        }
+        meter.spend(3 * (to - from));
+        if to == self.distances.len() { Stage::Relax(None) } else { Stage::Forget(to) }
+    }
+
+    fn cut(&mut self, from: usize, edges: &Edges, flips: &[Flip], meter: &mut Meter) -> Stage {
+        if from == 0 {
+            self.queue.restart();
+            self.lost.clear();
+        }
+        let to = flips.len().min(from + SLICE);
+        for flip in &flips[from..to] {
+            let hanging = match *flip {
+                Flip::EdgeWent(edge) if self.parents[edge.dst as usize] == edge.src => {
+                    let way = self.distances[edge.src as usize] + self.length(edges, edge.code);
+                    (way == self.distances[edge.dst as usize]).then_some(edge.dst)
+                }
+                Flip::RootWent(slot) if self.parents[slot as usize] == NOBODY => Some(slot),
+                _ => None,
+            };
+            if let Some(slot) = hanging {
+                self.parents[slot as usize] = NOBODY;
+                self.queue.push(self.distances[slot as usize], slot);
+            }
+        }
+        meter.spend(4 * (to - from));
+        if to == flips.len() { Stage::Trim(None) } else { Stage::Cut(to) }
+    }
+
+    fn trim(
+        &mut self,
+        open: Option<(u32, usize)>,
+        edges: &Edges,
+        dirty: &mut Dirty,
+        meter: &mut Meter,
+    ) -> Stage {
+        if let Some((slot, from)) = open {
+            return Stage::Trim(self.drop_children((slot, from), edges, meter));
+        }
+        let Some((distance, slot)) = self.queue.pop() else {
+            return Stage::Seed(0);
+        };
+        if edges.is_root(slot) {
+            return Stage::Trim(None);
+        }
+        let (holder, n_seen) = self.holder(slot, distance, edges);
+        meter.spend(4 + 2 * n_seen);
+        if let Some(holder) = holder {
+            self.parents[slot as usize] = holder;
+            return Stage::Trim(None);
+        }
+        self.distances[slot as usize] = NOWHERE;
+        self.lost.push(slot);
+        dirty.mark(slot);
+        Stage::Trim(Some((slot, 0)))
+    }
+
+    /// A neighbour that reaches the vertex at this distance, and cannot hang on it: it is nearer,
+    /// and what is nearer has been looked at.
+    fn holder(&self, slot: u32, distance: u64, edges: &Edges) -> (Option<u32>, usize) {
+        for (n_seen, end) in edges.into.ends(slot).iter().enumerate() {
+            let before = self.distances[end.vertex() as usize];
+            if before < distance && before + self.length(edges, end.code()) == distance {
+                return (Some(end.vertex()), n_seen);
+            }
+        }
+        (None, edges.into.degree(slot))
+    }
+
+    fn drop_children(
+        &mut self,
+        (slot, from): (u32, usize),
+        edges: &Edges,
+        meter: &mut Meter,
+    ) -> Option<(u32, usize)> {
+        let ends = edges.out.ends(slot);
+        let to = ends.len().min(from + SLICE);
+        for end in &ends[from..to] {
+            let child = end.vertex() as usize;
+            if self.parents[child] == slot {
+                self.parents[child] = NOBODY;
+                self.queue.push(self.distances[child], end.vertex());
+            }
+        }
+        meter.spend(2 * (to - from));
+        (to < ends.len()).then_some((slot, to))
+    }
+
+    fn seed(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
+        if from == 0 {
+            self.queue.restart();
+        }
+        let Some(slot) = self.lost.get(from).copied() else {
+            return Stage::Join(0);
+        };
+        let (mut best, mut holder) = (NOWHERE, NOBODY);
+        for end in edges.into.ends(slot) {
+            let before = self.distances[end.vertex() as usize];
+            if before != NOWHERE {
+                let way = before + self.length(edges, end.code());
+                if way < best && way <= FAR {
+                    (best, holder) = (way, end.vertex());
+                }
+            }
+        }
+        if holder != NOBODY {
+            self.distances[slot as usize] = best;
+            self.parents[slot as usize] = holder;
+            self.queue.push(best, slot);
+        }
+        meter.spend(4 + 2 * edges.into.degree(slot));
+        Stage::Seed(from + 1)
+    }
+
+    fn join(
+        &mut self,
+        from: usize,
+        (edges, flips): (&Edges, &[Flip]),
+        dirty: &mut Dirty,
+        meter: &mut Meter,
+    ) -> Stage {
+        let to = flips.len().min(from + SLICE);
+        for flip in &flips[from..to] {
+            match *flip {
+                Flip::EdgeCame(edge) => {
+                    let before = self.distances[edge.src as usize];
+                    if before != NOWHERE {
+                        let way = before + self.length(edges, edge.code);
+                        self.come(edge.dst, (way, edge.src), dirty);
+                    }
+                }
+                Flip::RootCame(slot) => self.come(slot, (0, NOBODY), dirty),
+                Flip::EdgeWent(_) | Flip::RootWent(_) => {}
+            }
+        }
+        meter.spend(4 * (to - from));
+        if to == flips.len() { Stage::Relax(None) } else { Stage::Join(to) }
+    }
+
+    /// A way leads to the vertex; it may be a shorter one.
+    fn come(&mut self, slot: u32, (way, from): (u64, u32), dirty: &mut Dirty) {
+        if way < self.distances[slot as usize] && way <= FAR {
+            self.distances[slot as usize] = way;
+            self.parents[slot as usize] = from;
+            self.queue.push(way, slot);
+            dirty.mark(slot);
+        }
+    }
+
+    fn relax(
+        &mut self,
+        open: Option<(u32, usize)>,
+        edges: &Edges,
+        dirty: &mut Dirty,
+        meter: &mut Meter,
+    ) -> Stage {
+        let mut open = open;
+        while !meter.is_out() {
+            let (slot, from) = match open.take() {
+                Some(open) => open,
+                None => match self.queue.pop() {
+                    Some((way, slot)) if way == self.distances[slot as usize] => (slot, 0),
+                    Some(_) => continue,
+                    None => return Stage::Rest,
+                },
+            };
+            let ends = edges.out.ends(slot);
+            let to = ends.len().min(from + SLICE);
+            let way = self.distances[slot as usize];
+            for end in &ends[from..to] {
+                let child = end.vertex() as usize;
+                let there = way + self.length(edges, end.code());
+                if there < self.distances[child] && there <= FAR {
+                    self.distances[child] = there;
+                    self.parents[child] = slot;
+                    self.queue.push(there, end.vertex());
+                    if !dirty.is_all {
+                        dirty.mark(end.vertex());
+                    }
+                }
+            }
+            meter.spend(4 + 2 * (to - from));
+            open = (to < ends.len()).then_some((slot, to));
+        }
+        Stage::Relax(open)
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn state_bytes(&self) -> usize {
+        let lists = self.distances.capacity() * 8 + self.parents.capacity() * 4;
+        lists + self.queue.state_bytes() + self.lost.capacity() * 4
+    }
+
+    pub(super) fn save(&self, out: &mut SnapshotWriter<'_>) -> std::io::Result<()> {
+        out.numbers("distances", self.distances.iter().copied())?;
+        out.numbers("parents", self.parents.iter().copied())
+    }
+
+    pub(super) fn load(
+        lengths: Lengths,
+        input: &mut SnapshotReader<'_>,
+        n_slots: usize,
+    ) -> Result<Self, LoadError> {
+        let distances: Vec<u64> = input.array("distances", n_slots)?;
+        let parents: Vec<u32> = input.array("parents", n_slots)?;
+        if !distances.iter().all(|way| *way <= FAR || *way == NOWHERE) {
+            return Err(LoadError::Damaged { section: "distances" });
+        }
+        if !parents.iter().all(|slot| *slot == NOBODY || (*slot as usize) < n_slots) {
+            return Err(LoadError::Damaged { section: "parents" });
+        }
+        Ok(Self { distances, parents, ..Self::new(lengths) })
+    }
+}
+
+fn slot_at(at: usize) -> u32 {
+    u32::try_from(at).expect("slots have 32 bits")
+}

@@ -1,0 +1,464 @@
+//! Page ranks by sweeps that are done only when the certificate asks for them.
+//!
+//! The walk's ranks are those of `z = (1 - a) + a P' z` divided by their sum, where a vertex
+//! without edges hands nothing on: since starting anew and leaving such a vertex lead to the same
+//! places, the lost share only scales. `z` does not know how many vertices there are, so a change
+//! is local.
+//!
+//! Held are `z` and a bound of the residual `r = (1 - a) + a P' z - z` in the 1-norm. Then `|z -
+//! z*|_1 <= |r|_1 / (1 - a)` whatever the graph (D. F. Gleich, *`PageRank` beyond the Web*, 2015,
+//! section 5), and ranks, with `Z = |z|_1`, are off by at most `2 |r|_1 / ((1 - a) Z)` together.
+//! When edges of `u` change, `z_u` is scaled by its degrees, so that each neighbour that stays gets
+//! what it got: O(1) for an edge, and `r` grows by what moved. As long as the bound is within the
+//! tolerance nothing else is done, which is most of the time when few edges change.
+//!
+//! Otherwise vertices are swept in their order, each from values that are new already (Gauss and
+//! Seidel), starting where the last sweep ended. A sweep that moved `z` by `d` leaves a residual
+//! only along edges that lead backward: of each vertex their share of `a |d_v|`. `pass` is the same
+//! with at least one sweep. (Pushing single residuals, largest first, was measured: with a
+//! tolerance of 1e-3 and single edges it lost to waiting for a sweep, and everywhere else to the
+//! sweeps themselves.)
+//!
+//! Rounding is added to the bound: `(d + 4) u z_v` for a value that is summed of `d` shares (`u =
+//! 2^-53`), and twice that of what a share rounds.
+
+use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+
+use super::dirty::Dirty;
+use super::edges::{Edges, Flip};
+use super::meter::{Meter, SLICE, float};
+use super::rows::PageRank;
+
+/// `z`, and how far it may be off.
+#[derive(Debug)]
+pub(super) struct Ranks {
+    spec: PageRank,
+    /// `z`, 0 where no vertex is.
+    values: Vec<f64>,
+    /// What a vertex hands to each neighbour: `a z / degree`; 0 without edges.
+    shares: Vec<f64>,
+    is_there: Vec<bool>,
+    /// How many edges of a vertex lead to its own slot or one before.
+    backward: Vec<u32>,
+    /// The sum of `z`, and a bound of what it is off.
+    sum: f64,
+    sum_drift: f64,
+    /// At most the 1-norm of the residual.
+    residual: f64,
+    stage: Stage,
+    swept: Swept,
+    /// The same of a sweep that `refresh` does in parts, and where it goes on.
+    refreshed: Swept,
+    refreshed_to: usize,
+}
+
+/// What a sweep has come to so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Swept {
+    /// By how much it moved `z`, in the 1-norm, of each vertex the part that it hands backward.
+    moved: f64,
+    /// What rounding commits, in units of roundoff.
+    drift: f64,
+    sum: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No step is under way.
+    Rest,
+    /// Vertices that came with the flips from this one on.
+    Come(usize),
+    /// What flipped is followed, from this flip on.
+    Follow(usize),
+    /// Vertices that went with the flips from this one on.
+    Go(usize),
+    /// Vertices are swept, from this slot on.
+    Sweep(usize),
+}
+
+/// The unit roundoff of `f64`.
+const ROUNDOFF: f64 = f64::EPSILON / 2.0;
+
+/// The share of the tolerance that is for what is held; the rest is for what is not said.
+pub(super) const HELD: f64 = 0.85;
+
+impl Ranks {
+    pub(super) fn new(spec: PageRank) -> Self {
+        Self {
+            spec,
+            values: Vec::new(),
+            shares: Vec::new(),
+            is_there: Vec::new(),
+            backward: Vec::new(),
+            sum: 0.0,
+            sum_drift: 0.0,
+            residual: 0.0,
+            stage: Stage::Rest,
+            swept: Swept::default(),
+            refreshed: Swept::default(),
+            refreshed_to: 0,
+        }
+    }
+
+    /// The rank of a vertex that is there.
+    pub(super) fn answer(&self, slot: u32) -> Option<f64> {
+        let at = slot as usize;
+        self.is_there[at].then(|| self.values[at] / self.sum)
+    }
+
+    /// How far any rank may be off, and all of them together.
+    pub(super) fn error_max(&self) -> f64 {
+        let off = 2.0 * self.residual / (1.0 - self.spec.damping) + self.sum_drift;
+        // The last ones are the rounding of this bound and of the division.
+        if self.sum > 0.0 { off / self.sum * (1.0 + 1e-9) + 4.0 * ROUNDOFF } else { 0.0 }
+    }
+
+    /// How far the ranks of these slots are from what was said of them, in turn; infinitely where
+    /// no vertex is.
+    pub(super) fn differences<'s>(
+        &'s self,
+        slots: std::ops::Range<usize>,
+        said: &'s [f64],
+    ) -> impl Iterator<Item = f64> + 's {
+        let inverse = 1.0 / self.sum;
+        slots.map(move |at| {
+            let off = (self.values[at] * inverse - said[at]).abs();
+            if self.is_there[at] { off } else { f64::INFINITY }
+        })
+    }
+
+    /// `Z`, in whose measure residuals are.
+    pub(super) fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// The residual with which work ends.
+    fn goal(&self) -> f64 {
+        HELD * self.spec.tolerance * (1.0 - self.spec.damping) * self.sum / 2.0 * (1.0 - 1e-6)
+    }
+
+    pub(super) fn grow(&mut self, n_slots: usize) {
+        if self.values.len() < n_slots {
+            self.values.resize(n_slots, 0.0);
+            self.shares.resize(n_slots, 0.0);
+            self.is_there.resize(n_slots, false);
+            self.backward.resize(n_slots, 0);
+        }
+    }
+
+    /// The edges did not come by flips.
+    pub(super) fn count_backward(&mut self, edges: &Edges) {
+        self.backward = edges.backward();
+    }
+
+    /// `z` follows what flipped, and is swept as often as that asks for; in a pass once at least.
+    pub(super) fn begin(&mut self) {
+        self.stage = Stage::Come(0);
+    }
+
+    /// Goes on; true when the certificate is within its part of the tolerance.
+    pub(super) fn advance(
+        &mut self,
+        edges: &Edges,
+        (flips, is_pass): (&[Flip], bool),
+        dirty: &mut Dirty,
+        meter: &mut Meter,
+    ) -> bool {
+        while !meter.is_out() {
+            self.stage = match self.stage {
+                Stage::Rest => return true,
+                Stage::Come(at) => self.come_in(at, flips, dirty, meter),
+                Stage::Follow(at) => self.follow(at, (edges, flips), dirty, meter),
+                Stage::Go(at) => {
+                    let to = self.go_out(at, (edges, flips), dirty, meter);
+                    if to < flips.len() {
+                        Stage::Go(to)
+                    } else if is_pass {
+                        Stage::Sweep(0)
+                    } else {
+                        self.sweep_or_rest()
+                    }
+                }
+                Stage::Sweep(at) => self.sweep(at, edges, dirty, meter),
+            };
+        }
+        self.stage == Stage::Rest
+    }
+
+    fn sweep_or_rest(&self) -> Stage {
+        if self.residual <= self.goal() { Stage::Rest } else { Stage::Sweep(0) }
+    }
+
+    /// What a sweep costs.
+    pub(super) fn sweep_work(&self, edges: &Edges) -> u64 {
+        (4 * self.values.len() + 2 * edges.len()) as u64
+    }
+
+    /// What the sweeps after a change of so many edges would cost; 0 if nothing is to be done.
+    pub(super) fn predict(&self, edges: &Edges, n_changed: usize) -> u64 {
+        let mean = self.sum / float(edges.len() + 1);
+        let residual = self.residual + 2.0 * mean * float(n_changed);
+        let goal = self.goal();
+        if residual <= goal {
+            return 0;
+        }
+        // A sweep takes about two halvings off; the count is far below 2^53.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+        let n_sweeps = ((residual / goal).log2() / 2.0).clamp(1.0, 1e3).ceil() as u64;
+        self.sweep_work(edges) * n_sweeps
+    }
+
+    fn come_in(
+        &mut self,
+        from: usize,
+        flips: &[Flip],
+        dirty: &mut Dirty,
+        meter: &mut Meter,
+    ) -> Stage {
+        let to = flips.len().min(from + SLICE);
+        meter.spend(4 * (to - from));
+        for flip in &flips[from..to] {
+            match *flip {
+                Flip::EdgeCame(edge) => {
+                    self.come(edge.src, dirty);
+                    self.come(edge.dst, dirty);
+                }
+                Flip::RootCame(slot) => self.come(slot, dirty),
+                Flip::EdgeWent(_) | Flip::RootWent(_) => {}
+            }
+        }
+        if to == flips.len() { Stage::Follow(0) } else { Stage::Come(to) }
+    }
+
+    fn follow(
+        &mut self,
+        from: usize,
+        (edges, flips): (&Edges, &[Flip]),
+        dirty: &mut Dirty,
+        meter: &mut Meter,
+    ) -> Stage {
+        let src = |flip: &Flip| match *flip {
+            Flip::EdgeCame(edge) | Flip::EdgeWent(edge) => Some(edge.src),
+            Flip::RootCame(_) | Flip::RootWent(_) => None,
+        };
+        let mut at = from;
+        for group in flips[from..].chunk_by(|one, other| src(one) == src(other)) {
+            if meter.is_out() {
+                return Stage::Follow(at);
+            }
+            if let Some(slot) = src(&group[0]) {
+                self.follow_edges_of(slot, group, edges, dirty);
+            }
+            meter.spend(16 + 2 * group.len());
+            at += group.len();
+        }
+        Stage::Go(0)
+    }
+
+    fn go_out(
+        &mut self,
+        from: usize,
+        (edges, flips): (&Edges, &[Flip]),
+        dirty: &mut Dirty,
+        meter: &mut Meter,
+    ) -> usize {
+        let to = flips.len().min(from + SLICE);
+        meter.spend(4 * (to - from));
+        for flip in &flips[from..to] {
+            match *flip {
+                Flip::EdgeWent(edge) => {
+                    self.go(edge.src, edges, dirty);
+                    self.go(edge.dst, edges, dirty);
+                }
+                Flip::RootWent(slot) => self.go(slot, edges, dirty),
+                Flip::EdgeCame(_) | Flip::RootCame(_) => {}
+            }
+        }
+        to
+    }
+
+    /// A vertex that was not there has what a walk brings that starts there. What others hand to it
+    /// comes with their edges, so it has no residual yet.
+    fn come(&mut self, slot: u32, dirty: &mut Dirty) {
+        if !std::mem::replace(&mut self.is_there[slot as usize], true) {
+            self.set_value(slot, 1.0 - self.spec.damping);
+            dirty.mark(slot);
+        }
+    }
+
+    /// A vertex that nothing names any more hands nothing on, and is none. The residual of the
+    /// others is what it was.
+    fn go(&mut self, slot: u32, edges: &Edges, dirty: &mut Dirty) {
+        if self.is_there[slot as usize] && !edges.is_named(slot) {
+            self.is_there[slot as usize] = false;
+            self.set_value(slot, 0.0);
+            self.shares[slot as usize] = 0.0;
+            dirty.mark(slot);
+        }
+    }
+
+    /// Edges of one vertex that came and went.
+    fn follow_edges_of(&mut self, slot: u32, flips: &[Flip], edges: &Edges, dirty: &mut Dirty) {
+        let n_came = flips.iter().filter(|flip| matches!(flip, Flip::EdgeCame(_))).count();
+        let n_after = edges.out.degree(slot);
+        let n_before = n_after + (flips.len() - n_came) - n_came;
+        let (at, damping) = (slot as usize, self.spec.damping);
+        let value = self.values[at];
+        if n_before > 0 && n_after > 0 {
+            // The share stays, and the value follows.
+            let scaled = value * (float(n_after) / float(n_before));
+            self.set_value(slot, scaled);
+            self.add_residual((value - scaled).abs());
+            self.add_residual(8.0 * ROUNDOFF * (value + scaled));
+        } else {
+            let n_edges = if n_after > 0 { n_after } else { n_before };
+            self.shares[at] = damping * value / float(n_edges);
+            self.add_residual(4.0 * ROUNDOFF * value);
+        }
+        self.add_residual(self.shares[at] * float(flips.len()));
+        if n_after == 0 {
+            self.shares[at] = 0.0;
+        }
+        for flip in flips {
+            match *flip {
+                Flip::EdgeCame(edge) if edge.dst <= slot => self.backward[at] += 1,
+                Flip::EdgeWent(edge) if edge.dst <= slot => self.backward[at] -= 1,
+                _ => {}
+            }
+        }
+        dirty.mark(slot);
+    }
+
+    fn set_value(&mut self, slot: u32, value: f64) {
+        let before = std::mem::replace(&mut self.values[slot as usize], value);
+        self.sum += value - before;
+        self.sum_drift += 2.0 * ROUNDOFF * (self.sum + value + before);
+    }
+
+    fn add_residual(&mut self, more: f64) {
+        // Rounded up, so that many small ones are not lost.
+        self.residual = (self.residual + more) * (1.0 + 2.0 * ROUNDOFF);
+        self.refreshed.moved += more / self.spec.damping * (1.0 + 4.0 * ROUNDOFF);
+    }
+
+    /// Sweeps vertices in their order.
+    fn sweep(&mut self, from: usize, edges: &Edges, dirty: &mut Dirty, meter: &mut Meter) -> Stage {
+        dirty.is_all = true;
+        let (mut at, mut swept) = (from, self.swept);
+        if from == 0 {
+            swept = Swept::default();
+        }
+        while at < self.values.len() && !meter.is_out() {
+            meter.spend(self.renew(at, edges, &mut swept));
+            at += 1;
+        }
+        self.swept = swept;
+        if at < self.values.len() {
+            return Stage::Sweep(at);
+        }
+        self.residual = self.left_by(&swept);
+        (self.sum, self.sum_drift) = (swept.sum, ROUNDOFF * float(self.values.len()) * swept.sum);
+        // What `refresh` had begun is done.
+        (self.refreshed, self.refreshed_to) = (Swept::default(), 0);
+        // More sweeps do not help against rounding; the report says what is left.
+        let is_rounding = self.spec.damping * swept.moved <= ROUNDOFF * swept.drift;
+        if is_rounding { Stage::Rest } else { self.sweep_or_rest() }
+    }
+
+    /// At most the residual that a whole sweep left. What it added up itself is rounded, too.
+    fn left_by(&self, swept: &Swept) -> f64 {
+        let n_roundoff = 4.0 * ROUNDOFF * float(self.values.len() + 4);
+        (self.spec.damping * swept.moved + ROUNDOFF * swept.drift) * (1.0 + n_roundoff)
+    }
+
+    /// Computes one value anew; gives the work.
+    fn renew(&mut self, at: usize, edges: &Edges, swept: &mut Swept) -> usize {
+        if !self.is_there[at] {
+            return 1;
+        }
+        let slot = slot_at(at);
+        let starts = edges.into.ends(slot);
+        let sum: f64 = starts.iter().map(|start| self.shares[start.vertex() as usize]).sum();
+        let value = 1.0 - self.spec.damping + sum;
+        let moved = (value - self.values[at]).abs();
+        swept.sum += value;
+        // The sum, the share that it hands on, and the difference that was taken.
+        swept.drift += float(starts.len() + 8) * value;
+        self.values[at] = value;
+        let n_edges = edges.out.degree(slot);
+        if n_edges > 0 {
+            let each = 1.0 / float(n_edges);
+            self.shares[at] = self.spec.damping * value * each;
+            swept.moved += moved * (each * f64::from(self.backward[at]));
+        }
+        4 + 2 * starts.len()
+    }
+
+    /// Computes the values of about so many slots anew, round-robin; true when all were.
+    pub(super) fn refresh(&mut self, n_slots: usize, edges: &Edges, meter: &mut Meter) -> bool {
+        for _ in 0..n_slots.min(self.values.len()) {
+            let at = self.refreshed_to;
+            let mut one = Swept::default();
+            let before = self.values[at];
+            meter.spend(self.renew(at, edges, &mut one));
+            self.sum += self.values[at] - before;
+            self.sum_drift += 4.0 * ROUNDOFF * self.sum;
+            // A value that is computed anew takes its residual off and hands less on.
+            self.residual = (self.residual + ROUNDOFF * one.drift) * (1.0 + 2.0 * ROUNDOFF);
+            self.refreshed.moved += one.moved;
+            self.refreshed.drift += one.drift;
+            self.refreshed_to += 1;
+            if self.refreshed_to == self.values.len() {
+                let left = self.left_by(&self.refreshed);
+                self.residual = self.residual.min(left);
+                (self.refreshed, self.refreshed_to) = (Swept::default(), 0);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.values.capacity() * 17
+    }
+
+    pub(super) fn save(&self, out: &mut SnapshotWriter<'_>) -> std::io::Result<()> {
+        out.numbers("values", self.values.iter().copied())?;
+        out.numbers("shares", self.shares.iter().copied())?;
+        out.numbers("is_there", self.is_there.iter().map(|is_there| u8::from(*is_there)))?;
+        let Swept { moved, drift, .. } = self.refreshed;
+        out.numbers("sums", [self.sum, self.sum_drift, self.residual, moved, drift])?;
+        out.number("refreshed", self.refreshed_to as u64)
+    }
+
+    pub(super) fn load(
+        spec: PageRank,
+        input: &mut SnapshotReader<'_>,
+        edges: &Edges,
+    ) -> Result<Self, LoadError> {
+        let n_slots = edges.vertices.n_slots();
+        let values: Vec<f64> = input.array("values", n_slots)?;
+        let shares: Vec<f64> = input.array("shares", n_slots)?;
+        let is_there: Vec<u8> = input.array("is_there", n_slots)?;
+        let sums: Vec<f64> = input.array("sums", 5)?;
+        let to: u64 = input.number("refreshed")?;
+        let to = usize::try_from(to).ok().filter(|to| *to < n_slots.max(1));
+        Ok(Self {
+            values,
+            shares,
+            backward: edges.backward(),
+            is_there: is_there.into_iter().map(|is_there| is_there != 0).collect(),
+            sum: sums[0],
+            sum_drift: sums[1],
+            residual: sums[2],
+            refreshed: Swept { moved: sums[3], drift: sums[4], sum: 0.0 },
+            refreshed_to: to.ok_or(LoadError::Damaged { section: "refreshed" })?,
+            ..Self::new(spec)
+        })
+    }
+}
+
+fn slot_at(at: usize) -> u32 {
+    u32::try_from(at).expect("slots have 32 bits")
+}

@@ -1,0 +1,201 @@
+//! What goes into a graph and what comes out of it, in columns.
+
+use crate::kernel::{DeltaError, SpecError};
+
+/// What is computed of a graph.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Algorithm {
+    /// The roots, and what a way leads to from one of them.
+    Reachability,
+    /// The length of the shortest way from any root. Ways longer than `i64::MAX` are none.
+    ShortestPaths,
+    /// The least id of those that a vertex hangs together with, whatever way its edges point.
+    Components,
+    /// How much of a random walk comes by.
+    PageRank(PageRank),
+}
+
+/// The walk: it follows an edge of its vertex, each alike, or starts anew at any vertex, each
+/// alike. Where no edge leads on, it always starts anew. Ranks add up to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PageRank {
+    /// The chance to follow an edge, between 0 and 1.
+    pub damping: f64,
+    /// How far a rank may be off, absolutely; also all ranks together, in what is held.
+    pub tolerance: f64,
+}
+
+/// What a graph is compiled of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GraphSpec {
+    /// What to compute.
+    pub algorithm: Algorithm,
+}
+
+/// Changes of edges and roots. Both are multisets: what lies there several times is gone when the
+/// last one is, and counts once while it is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GraphDelta {
+    /// Changes of edges.
+    pub edges: EdgeColumns,
+    /// Changes of roots.
+    pub roots: RootColumns,
+}
+
+/// Edges from a vertex to a vertex, in columns of one length. Edges of the same ends and different
+/// weights are different edges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EdgeColumns {
+    /// Where they start.
+    pub src: Vec<i64>,
+    /// Where they end.
+    pub dst: Vec<i64>,
+    /// Their lengths, at least 0; only shortest paths look at them.
+    pub weight: Vec<i64>,
+    /// How many more of them there are.
+    pub diff: Vec<i64>,
+}
+
+/// Roots, in columns of one length. They are vertices also where no edge touches them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RootColumns {
+    /// Their vertices.
+    pub id: Vec<i64>,
+    /// How many more of them there are.
+    pub diff: Vec<i64>,
+}
+
+/// Answers, in columns: of each id its new value, and the ids that have none any more.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GraphRows {
+    /// Ids that have a new value.
+    pub ids: Vec<i64>,
+    /// Their distances or components; empty for other algorithms.
+    pub numbers: Vec<i64>,
+    /// Their ranks; empty for other algorithms.
+    pub ranks: Vec<f64>,
+    /// Ids that have no value any more.
+    pub gone: Vec<i64>,
+}
+
+/// Changes of one edge, added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EdgeChange {
+    pub(super) src: i64,
+    pub(super) dst: i64,
+    pub(super) weight: i64,
+    pub(super) diff: i64,
+}
+
+/// Changes of one root, added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RootChange {
+    pub(super) id: i64,
+    pub(super) diff: i64,
+}
+
+impl GraphSpec {
+    /// Whether the arguments are in their ranges.
+    pub(super) fn check(&self) -> Result<(), SpecError> {
+        let Algorithm::PageRank(PageRank { damping, tolerance }) = self.algorithm else {
+            return Ok(());
+        };
+        let fault = |name, found, wanted| Err(SpecError::Argument { name, found, wanted });
+        if !(damping > 0.0 && damping < 1.0) {
+            return fault("damping", damping, "between 0 and 1");
+        }
+        if !(tolerance >= TOLERANCE_MIN && tolerance.is_finite()) {
+            return fault("tolerance", tolerance, "at least 1e-10");
+        }
+        Ok(())
+    }
+}
+
+/// Below this the rounding of `f64` has its say.
+const TOLERANCE_MIN: f64 = 1e-10;
+
+impl EdgeColumns {
+    /// Appends a change of one edge.
+    pub fn push(&mut self, [src, dst, weight]: [i64; 3], diff: i64) {
+        self.src.push(src);
+        self.dst.push(dst);
+        self.weight.push(weight);
+        self.diff.push(diff);
+    }
+
+    /// The changes added up for each edge, in the order of edges, without those that come to
+    /// nothing.
+    pub(super) fn added_up(&self) -> Result<Vec<EdgeChange>, DeltaError> {
+        let n_edges = self.src.len();
+        let columns = [("dst", &self.dst), ("weight", &self.weight), ("diff", &self.diff)];
+        for (what, column) in columns {
+            check_length(what, column.len(), n_edges)?;
+        }
+        if self.weight.iter().any(|weight| *weight < 0) {
+            return Err(DeltaError::Range { what: "weight", wanted: "at least 0" });
+        }
+        let mut changes: Vec<EdgeChange> = (0..n_edges)
+            .map(|at| EdgeChange {
+                src: self.src[at],
+                dst: self.dst[at],
+                weight: self.weight[at],
+                diff: self.diff[at],
+            })
+            .collect();
+        let edge = |change: &EdgeChange| (change.src, change.dst, change.weight);
+        changes.sort_unstable_by_key(edge);
+        add_up(&mut changes, |one, other| edge(one) == edge(other), |one| &mut one.diff)?;
+        Ok(changes)
+    }
+}
+
+impl RootColumns {
+    /// Appends a change of one root.
+    pub fn push(&mut self, id: i64, diff: i64) {
+        self.id.push(id);
+        self.diff.push(diff);
+    }
+
+    /// As [`EdgeColumns::added_up`].
+    pub(super) fn added_up(&self) -> Result<Vec<RootChange>, DeltaError> {
+        check_length("diff", self.diff.len(), self.id.len())?;
+        let columns = self.id.iter().zip(&self.diff);
+        let mut changes: Vec<RootChange> =
+            columns.map(|(id, diff)| RootChange { id: *id, diff: *diff }).collect();
+        changes.sort_unstable_by_key(|change| change.id);
+        add_up(&mut changes, |one, other| one.id == other.id, |one| &mut one.diff)?;
+        Ok(changes)
+    }
+}
+
+fn check_length(what: &'static str, found: usize, wanted: usize) -> Result<(), DeltaError> {
+    if found == wanted { Ok(()) } else { Err(DeltaError::Shape { what, found, wanted }) }
+}
+
+/// Makes one of neighbours that are the same, and drops those whose changes come to nothing.
+fn add_up<T: Copy>(
+    changes: &mut Vec<T>,
+    is_same: impl Fn(&T, &T) -> bool,
+    diff: impl Fn(&mut T) -> &mut i64,
+) -> Result<(), DeltaError> {
+    let (mut to, mut from) = (0, 0);
+    while from < changes.len() {
+        let mut first = changes[from];
+        let mut sum = i128::from(*diff(&mut first));
+        from += 1;
+        while from < changes.len() && is_same(&first, &changes[from]) {
+            sum += i128::from(*diff(&mut changes[from]));
+            from += 1;
+        }
+        let Ok(sum) = i64::try_from(sum) else {
+            return Err(DeltaError::Range { what: "diff", wanted: "a count below 2^63" });
+        };
+        if sum != 0 {
+            *diff(&mut first) = sum;
+            changes[to] = first;
+            to += 1;
+        }
+    }
+    changes.truncate(to);
+    Ok(())
+}

@@ -1,0 +1,586 @@
+//! Heat, waves and Burgers' equation on a grid, by explicit schemes in `f64`.
+//!
+//! A step sets cells and then moves the grid on by the scheme's steps; the grid stays where it is
+//! then, so an empty change is a step in time like any other. `f64`, since cells come and go as
+//! such: what is set can be read as it was, and thousands of steps add up. The grid is surrounded
+//! by cells that are always 0.
+//!
+//! `pass` steps every tile, `itmd` those that can change; both by the same expression, so that they
+//! agree in every bit. For heat a step's `error_max` is also a budget: `itmd` may leave tiles whose
+//! change is small while all that it leaves, with the rounding, stays below it; with an
+//! `error_max` of 0 it leaves nothing. There is no `rr` yet.
+//!
+//! Bounds, against exact arithmetic with the same set cells, for a step in which no value exceeds
+//! `U` (`u = 2^-53`):
+//! - heat: a step rounds by at most `16 u U`, and takes means of what was off;
+//! - Burgers: a step rounds by at most `32 u U` in each cell, and the scheme is monotone and
+//!   conserves, so the sum of all differences does not grow (M. G. Crandall and L. Tartar, *Some
+//!   relations between nonexpansive and order preserving mappings*, 1980); the bound is that sum;
+//! - waves: a step rounds by at most `48 u U` in each cell, and what a step commits grows in the
+//!   2-norm by no more than itself with each later step (its modes are Chebyshev polynomials of the
+//!   second kind, which are at most `n + 1`). Setting cells while others are off may start waves of
+//!   what they are off by, at most doubling it and moving it on: a sound bound, but after some ten
+//!   steps that each set cells it is no longer of use.
+
+mod grid;
+mod scheme;
+mod tiles;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::task::Poll;
+
+use pulp::Arch;
+
+use crate::churn::Churn;
+use crate::emit::Emit;
+use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
+use crate::mode::Mode;
+use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+
+pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
+
+use grid::float;
+use scheme::{Asked, Lanes, Moved, Piece, Scheme};
+use tiles::{Fate, Plan, TILE_HEIGHT, TILE_WIDTH, Tiles, UNMOVED};
+
+/// A grid that moves on.
+#[derive(Debug)]
+pub struct PdeSolver {
+    spec: PdeSpec,
+    scheme: Scheme,
+    /// `[height + 2, width + 2]`, with a ring of zeros.
+    now: Vec<f64>,
+    /// The level of time before, or room for the next.
+    other: Vec<f64>,
+    tiles: Tiles,
+    bound: Bound,
+    /// What was last said of each cell; none before anything was.
+    said: Option<Vec<f64>>,
+    /// Tiles of which something else may have to be said.
+    is_dirty: Vec<bool>,
+    step: Option<Running>,
+}
+
+/// How far cells may be off by rounding.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bound {
+    /// The largest value that ever was.
+    size: f64,
+    off: f64,
+    /// How much more they may be off after each step of a wave.
+    speed: f64,
+}
+
+/// A step under way.
+#[derive(Debug)]
+struct Running {
+    mode: Mode,
+    emit: Emit,
+    error_max: f64,
+    delta: PdeDelta,
+    churn: Churn,
+    stage: Stage,
+    n_steps_left: usize,
+    /// What is asked of the tiles.
+    asked: Asked,
+    /// What the tiles of this step of the scheme did.
+    news: Vec<f64>,
+    spent: u64,
+    n_emitted: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Cells are set, from this one on.
+    Set(usize),
+    /// It is decided which tiles are stepped.
+    Decide,
+    /// Tiles are stepped, from this place among those to do on.
+    Move(usize),
+    /// Cells are said, from this tile on.
+    Say(usize),
+}
+
+impl Kernel for PdeSolver {
+    type Spec = PdeSpec;
+    type Delta = PdeDelta;
+    type Keys = PdeKeys;
+    type Output = PdeRows;
+
+    fn compile(spec: &PdeSpec) -> Result<Self, SpecError> {
+        spec.check()?;
+        let n_words = (spec.width + 2) * (spec.height + 2);
+        let tiles = Tiles::new(spec, spec.equation == Equation::Wave);
+        Ok(Self {
+            spec: *spec,
+            scheme: Scheme::new(spec),
+            now: vec![0.0; n_words],
+            other: vec![0.0; n_words],
+            is_dirty: vec![true; tiles.len()],
+            tiles,
+            bound: Bound::default(),
+            said: None,
+            step: None,
+        })
+    }
+
+    fn measure(&self, delta: &PdeDelta) -> Result<Churn, DeltaError> {
+        let PdeDelta { x, y, u } = delta;
+        for (what, found) in [("y", y.len()), ("u", u.len())] {
+            if found != x.len() {
+                return Err(DeltaError::Shape { what, found, wanted: x.len() });
+            }
+        }
+        for (what, places, n_keys) in [("x", x, self.spec.width), ("y", y, self.spec.height)] {
+            let is_in = |at: &i64| usize::try_from(*at).is_ok_and(|at| at < n_keys);
+            if let Some(found) = places.iter().find(|at| !is_in(at)).copied() {
+                return Err(DeltaError::Key { what, found, n_keys });
+            }
+        }
+        if !u.iter().all(|u| u.is_finite()) {
+            return Err(DeltaError::NotFinite { what: "u" });
+        }
+        let value_max = self.spec.value_max();
+        if !u.iter().all(|u| u.abs() <= value_max) {
+            return Err(DeltaError::Range { what: "u", wanted: "small enough for `dt`" });
+        }
+        Ok(self.churn(delta))
+    }
+
+    fn predict(&self, mode: Mode, churn: &Churn, _emit: Emit) -> Option<Prediction> {
+        let n_tiles = match mode {
+            Mode::Pass => self.tiles.len(),
+            // Those that move and as many beside them, and those with cells that are set, which
+            // lie together as they did of late.
+            Mode::Itmd => {
+                let n_set = float(churn.n_changed) * self.tiles.spread;
+                (2 * self.tiles.n_live() + whole(n_set)).min(self.tiles.len())
+            }
+            Mode::Rr => return None,
+        };
+        let n_cells = n_tiles * TILE_WIDTH * TILE_HEIGHT;
+        let mut bound = self.bound;
+        bound.size = bound.size.max(churn.delta_max);
+        bound.set(self.spec.equation, churn.n_changed);
+        (0..self.spec.n_steps).for_each(|_| bound.step(&self.spec));
+        let work = (self.spec.n_steps * n_cells) as u64 * CELL_WORK + 4 * churn.n_changed as u64;
+        Some(Prediction { work, error_max: bound.off + self.tiles.off })
+    }
+
+    fn begin(&mut self, step: Step<PdeDelta>) {
+        assert!(self.step.is_none(), "the step before has ended");
+        assert!(step.mode != Mode::Rr, "a grid has no `rr`");
+        let n_changed = step.delta.x.len();
+        self.bound.set(self.spec.equation, n_changed);
+        self.step = Some(Running {
+            mode: step.mode,
+            emit: step.emit,
+            error_max: step.error_max,
+            churn: self.churn(&step.delta),
+            delta: step.delta,
+            stage: Stage::Set(0),
+            n_steps_left: self.spec.n_steps,
+            asked: Asked::Nothing,
+            news: Vec::new(),
+            spent: 0,
+            n_emitted: 0,
+        });
+    }
+
+    fn advance(&mut self, work: u64, output: &mut PdeRows) -> Poll<Report> {
+        let mut step = self.step.take().expect("a step is under way");
+        let limit = step.spent.saturating_add(work.max(1));
+        while step.spent < limit {
+            match step.stage {
+                Stage::Set(at) => self.set(at, &mut step),
+                Stage::Decide => self.decide(&mut step),
+                Stage::Move(at) => self.move_on(at, &mut step),
+                Stage::Say(at) => {
+                    if self.say(at, &mut step, output) {
+                        return Poll::Ready(self.report(&step));
+                    }
+                }
+            }
+        }
+        self.step = Some(step);
+        Poll::Pending
+    }
+
+    fn read(&mut self, keys: &PdeKeys, output: &mut PdeRows) -> f64 {
+        for (x, y) in keys.x.iter().zip(&keys.y) {
+            let place = |at: &i64, n: usize| usize::try_from(*at).ok().filter(|at| *at < n);
+            let cell = place(x, self.spec.width).zip(place(y, self.spec.height));
+            if let Some((x, y)) = cell {
+                output.push([x, y], self.now[self.word([x, y])]);
+            }
+        }
+        self.error_max()
+    }
+
+    fn keys(&self) -> PdeKeys {
+        let mut all = PdeRows::default();
+        for y in 0..self.spec.height {
+            (0..self.spec.width).for_each(|x| all.push([x, y], 0.0));
+        }
+        PdeKeys { x: all.x, y: all.y }
+    }
+
+    /// None: a grid that has moved on cannot be computed anew of the cells that it has now.
+    fn certify(&self, _sample: Sample) -> Probe {
+        Probe { n_rows: 0, error: 0.0, error_max: self.error_max() }
+    }
+
+    /// Nothing is: what came before is not kept.
+    fn refresh(&mut self, _share: f64) -> Report {
+        Report {
+            mode: Mode::Pass,
+            churn: self.churn(&PdeDelta::default()),
+            error_max: self.error_max(),
+            n_emitted: 0,
+            work: 0,
+            reuse: None,
+            is_refreshed: false,
+        }
+    }
+
+    fn state_bytes(&self) -> usize {
+        let said = self.said.as_ref().map_or(0, Vec::capacity);
+        8 * (self.now.capacity() + self.other.capacity() + said) + 32 * self.tiles.len()
+    }
+
+    fn save(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        assert!(self.step.is_none(), "no step is under way");
+        let mut out = SnapshotWriter::new(out, NAME)?;
+        let PdeSpec { equation, width, height, dt, dx, coefficient, n_steps } = self.spec;
+        out.number("equation", equation as u8)?;
+        out.numbers("shape", [width as u64, height as u64, n_steps as u64])?;
+        out.numbers("arguments", [dt, dx, coefficient])?;
+        out.numbers("now", self.now.iter().copied())?;
+        out.numbers("other", self.other.iter().copied())?;
+        let tiles = &self.tiles;
+        out.numbers("moved", tiles.moved.iter().copied())?;
+        let flags = tiles.moved_before.iter().chain(&tiles.owes).chain(&self.is_dirty);
+        out.numbers("flags", flags.map(|flag| u8::from(*flag)))?;
+        out.numbers("rest", tiles.rest.iter().copied())?;
+        let Bound { size, off, speed } = self.bound;
+        out.numbers("bound", [tiles.off, size, off, speed, tiles.spread])?;
+        out.number("is_said", u8::from(self.said.is_some()))?;
+        out.numbers("said", self.said.iter().flatten().copied())
+    }
+
+    fn load(input: &mut dyn io::Read) -> Result<Self, LoadError> {
+        let damaged = |section| LoadError::Damaged { section };
+        let mut input = SnapshotReader::new(input, NAME)?;
+        let equation = match input.number::<u8>("equation")? {
+            0 => Equation::Heat,
+            1 => Equation::Wave,
+            2 => Equation::Burgers,
+            _ => return Err(damaged("equation")),
+        };
+        let shape: Vec<u64> = input.array("shape", 3)?;
+        let side = |at: usize| usize::try_from(shape[at]).map_err(|_| damaged("shape"));
+        let (width, height, n_steps) = (side(0)?, side(1)?, side(2)?);
+        let arguments: Vec<f64> = input.array("arguments", 3)?;
+        let (dt, dx, coefficient) = (arguments[0], arguments[1], arguments[2]);
+        let spec = PdeSpec { equation, width, height, dt, dx, coefficient, n_steps };
+        spec.check().map_err(|_| damaged("arguments"))?;
+        let n_words = (width + 2) * (height + 2);
+        // Read before the grid is made: a damaged shape costs no memory.
+        let (now, other) = (input.array("now", n_words)?, input.array("other", n_words)?);
+        let mut kernel = Self::compile(&spec).map_err(|_| damaged("arguments"))?;
+        let n_tiles = kernel.tiles.len();
+        (kernel.now, kernel.other) = (now, other);
+        kernel.tiles.moved = input.array("moved", n_tiles)?;
+        let flags: Vec<u8> = input.array("flags", 3 * n_tiles)?;
+        let flags: Vec<bool> = flags.into_iter().map(|flag| flag != 0).collect();
+        kernel.tiles.moved_before = flags[..n_tiles].to_vec();
+        kernel.tiles.owes = flags[n_tiles..2 * n_tiles].to_vec();
+        kernel.is_dirty = flags[2 * n_tiles..].to_vec();
+        kernel.tiles.rest = input.array("rest", n_tiles)?;
+        let bound: Vec<f64> = input.array("bound", 5)?;
+        (kernel.tiles.off, kernel.tiles.spread) = (bound[0], bound[4]);
+        kernel.bound = Bound { size: bound[1], off: bound[2], speed: bound[3] };
+        let is_said: u8 = input.number("is_said")?;
+        let said = input.array("said", if is_said == 0 { 0 } else { n_words })?;
+        kernel.said = (is_said != 0).then_some(said);
+        kernel.tiles.find_live();
+        Ok(kernel)
+    }
+}
+
+/// What a snapshot is of.
+const NAME: &str = "pde_solver.1";
+
+/// Work to step a cell.
+const CELL_WORK: u64 = 12;
+
+/// Tiles that are stepped in one piece.
+const TILES_AT_ONCE: usize = 32;
+
+/// Cells that are set at a time.
+const SLICE: usize = 1 << 14;
+
+impl PdeSolver {
+    fn word(&self, [x, y]: [usize; 2]) -> usize {
+        (y + 1) * (self.spec.width + 2) + x + 1
+    }
+
+    fn cell(delta: &PdeDelta, at: usize) -> [usize; 2] {
+        [delta.x[at], delta.y[at]].map(|at| usize::try_from(at).expect("the change was measured"))
+    }
+
+    fn churn(&self, delta: &PdeDelta) -> Churn {
+        let mut delta_max = 0.0_f64;
+        for (at, u) in delta.u.iter().enumerate() {
+            delta_max = delta_max.max((u - self.now[self.word(Self::cell(delta, at))]).abs());
+        }
+        Churn { n_changed: delta.u.len(), n_total: self.spec.n_cells(), delta_max }
+    }
+
+    fn error_max(&self) -> f64 {
+        self.bound.off + self.tiles.off
+    }
+
+    /// Sets some cells.
+    fn set(&mut self, from: usize, step: &mut Running) {
+        let to = step.delta.u.len().min(from + SLICE);
+        for at in from..to {
+            let (cell, u) = (Self::cell(&step.delta, at), step.delta.u[at]);
+            let (word, tile) = (self.word(cell), self.tiles.at(cell));
+            let before = std::mem::replace(&mut self.now[word], u);
+            if self.spec.equation == Equation::Wave {
+                self.other[word] = u;
+            } else if before.to_bits() == u.to_bits() {
+                continue;
+            }
+            self.bound.size = self.bound.size.max(u.abs());
+            self.tiles.poke(tile, (u - before).abs());
+            self.is_dirty[tile] = true;
+        }
+        step.spent += 8 * (to - from) as u64;
+        step.stage = Stage::Set(to);
+        if to == step.delta.u.len() {
+            self.tiles.learn_spread(to);
+            step.stage = Stage::Decide;
+        }
+    }
+
+    /// What rounding adds to the change of a cell of heat.
+    fn rounding(&self) -> f64 {
+        32.0 * ROUNDOFF * self.bound.size
+    }
+
+    fn decide(&mut self, step: &mut Running) {
+        if step.n_steps_left == 0 {
+            step.stage = Stage::Say(0);
+            return;
+        }
+        step.n_steps_left -= 1;
+        let mut after = self.bound;
+        after.step(&self.spec);
+        let budget = match self.spec.equation {
+            // Half of what rounding leaves.
+            Equation::Heat => ((step.error_max - after.off) / 2.0).max(0.0),
+            Equation::Wave | Equation::Burgers => 0.0,
+        };
+        let is_pass = step.mode == Mode::Pass;
+        step.asked = match self.spec.equation {
+            // Whether changes are small matters only where they may be left.
+            Equation::Heat if budget > 0.0 && !is_pass => Asked::Change,
+            Equation::Heat | Equation::Burgers => Asked::Nothing,
+            Equation::Wave => Asked::Size,
+        };
+        self.tiles.decide(Plan { is_pass, budget, rounding: self.rounding() });
+        step.news.clear();
+        step.spent += 4 * self.tiles.len() as u64;
+        step.stage = Stage::Move(0);
+    }
+
+    /// Steps some tiles of one row of tiles, or ends the scheme's step.
+    fn move_on(&mut self, from: usize, step: &mut Running) {
+        let Some((first, _)) = self.tiles.todo.get(from) else {
+            self.tiles.end_step(&step.news, self.rounding());
+            std::mem::swap(&mut self.now, &mut self.other);
+            self.bound.step(&self.spec);
+            step.stage = Stage::Decide;
+            return;
+        };
+        let band = *first as usize / self.tiles.n_across;
+        let rest = &self.tiles.todo[from..];
+        let n_tiles = rest
+            .iter()
+            .take(TILES_AT_ONCE)
+            .take_while(|(tile, _)| *tile as usize / self.tiles.n_across == band)
+            .count();
+        let tiles = &rest[..n_tiles];
+        let columns: Vec<usize> = tiles
+            .iter()
+            .filter(|(_, fate)| *fate == Fate::Step)
+            .map(|(tile, _)| *tile as usize % self.tiles.n_across)
+            .collect();
+        for (tile, _) in tiles.iter().filter(|(_, fate)| *fate == Fate::Copy) {
+            let cells = cells_of(&self.spec, *tile as usize % self.tiles.n_across);
+            for y in rows_of(&self.spec, band) {
+                let start = (y + 1) * (self.spec.width + 2) + 1;
+                let cells = start + cells.start..start + cells.end;
+                self.other[cells.clone()].copy_from_slice(&self.now[cells]);
+            }
+        }
+        let (spec, scheme, asked) = (&self.spec, &self.scheme, step.asked);
+        let frame = Frame { spec, scheme, asked, band, columns: &columns };
+        let (now, other) = (&self.now, &mut self.other);
+        let moved: Vec<Lanes> = Arch::new().dispatch(|| frame.step(now, other));
+        step.spent += (n_tiles * TILE_WIDTH * TILE_HEIGHT) as u64 * CELL_WORK;
+        let mut moved = moved.into_iter();
+        for (tile, fate) in tiles {
+            let news = match fate {
+                Fate::Step => moved.next().expect("each stepped tile says what it did").moved(),
+                Fate::Stay | Fate::Copy => Moved::default(),
+            };
+            if asked == Asked::Size {
+                self.bound.size = self.bound.size.max(news.most);
+            }
+            self.is_dirty[*tile as usize] |= news.is_moved;
+            // No cell moves further than from the largest value to its opposite.
+            let most = if asked == Asked::Change { news.most } else { 2.0 * self.bound.size };
+            step.news.push(if news.is_moved { most } else { UNMOVED });
+        }
+        step.stage = Stage::Move(from + n_tiles);
+    }
+
+    /// Says some cells; true when all are.
+    fn say(&mut self, from: usize, step: &mut Running, output: &mut PdeRows) -> bool {
+        let eps = match step.emit {
+            Emit::Pull => return true,
+            Emit::Eps(eps) => eps,
+            Emit::Changed | Emit::All => 0.0,
+        };
+        let n_words = self.now.len();
+        let said = self.said.get_or_insert_with(|| vec![f64::NAN; n_words]);
+        let mut tile = from;
+        let mut n_said = 0;
+        while tile < self.is_dirty.len() && n_said < TILES_AT_ONCE {
+            if self.is_dirty[tile] {
+                n_said += 1;
+                let mut is_exact = true;
+                let [column, band] = [tile % self.tiles.n_across, tile / self.tiles.n_across];
+                for y in rows_of(&self.spec, band) {
+                    let cells = cells_of(&self.spec, column);
+                    let start = (y + 1) * (self.spec.width + 2) + 1;
+                    for x in cells {
+                        let (now, said) = (self.now[start + x], &mut said[start + x]);
+                        let is_near = now.to_bits() == said.to_bits() || (now - *said).abs() <= eps;
+                        if is_near {
+                            is_exact &= now.to_bits() == said.to_bits();
+                        } else {
+                            *said = now;
+                            output.push([x, y], now);
+                            step.n_emitted += 1;
+                        }
+                    }
+                }
+                self.is_dirty[tile] = !is_exact;
+            }
+            tile += 1;
+        }
+        step.spent += 1 + (n_said * TILE_WIDTH * TILE_HEIGHT * 4) as u64;
+        step.stage = Stage::Say(tile);
+        tile == self.is_dirty.len()
+    }
+
+    fn report(&self, step: &Running) -> Report {
+        let unsaid = if let Emit::Eps(eps) = step.emit { eps } else { 0.0 };
+        Report {
+            mode: step.mode,
+            churn: step.churn,
+            error_max: self.error_max() + unsaid,
+            n_emitted: step.n_emitted,
+            work: step.spent,
+            reuse: None,
+            is_refreshed: false,
+        }
+    }
+}
+
+/// Tiles of one row of tiles.
+struct Frame<'a> {
+    spec: &'a PdeSpec,
+    scheme: &'a Scheme,
+    asked: Asked,
+    band: usize,
+    columns: &'a [usize],
+}
+
+impl Frame<'_> {
+    /// Steps them, row by row; gives what each did.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
+    fn step(&self, now: &[f64], other: &mut [f64]) -> Vec<Lanes> {
+        let mut moved = vec![Lanes::default(); self.columns.len()];
+        let stride = self.spec.width + 2;
+        for y in rows_of(self.spec, self.band) {
+            let (north, mid, south) = (
+                &now[y * stride..][..stride],
+                &now[(y + 1) * stride..][..stride],
+                &now[(y + 2) * stride..][..stride],
+            );
+            let out = &mut other[(y + 1) * stride..][..stride];
+            for (column, moved) in self.columns.iter().zip(&mut moved) {
+                let cells = cells_of(self.spec, *column);
+                let (start, end) = (cells.start + 1, cells.end + 1);
+                let piece = Piece {
+                    north: &north[start..end],
+                    mid: &mid[start - 1..=end],
+                    south: &south[start..end],
+                    out: &mut out[start..end],
+                };
+                self.scheme.step(piece, self.asked, moved);
+            }
+        }
+        moved
+    }
+}
+
+fn rows_of(spec: &PdeSpec, band: usize) -> std::ops::Range<usize> {
+    band * TILE_HEIGHT..spec.height.min((band + 1) * TILE_HEIGHT)
+}
+
+fn cells_of(spec: &PdeSpec, column: usize) -> std::ops::Range<usize> {
+    column * TILE_WIDTH..spec.width.min((column + 1) * TILE_WIDTH)
+}
+
+impl Bound {
+    /// So many cells are set.
+    fn set(&mut self, equation: Equation, n_cells: usize) {
+        if equation == Equation::Wave && n_cells > 0 {
+            self.speed += 2.0 * self.off;
+            self.off += self.off;
+        }
+    }
+
+    /// The scheme does a step.
+    fn step(&mut self, spec: &PdeSpec) {
+        // The last one is for numbers too small to be rounded relatively.
+        let once = ROUNDOFF * self.size + f64::MIN_POSITIVE;
+        match spec.equation {
+            Equation::Heat => self.off += 16.0 * once,
+            Equation::Burgers => self.off += 32.0 * once * float(spec.n_cells()),
+            Equation::Wave => {
+                self.speed += 48.0 * once * float(spec.n_cells()).sqrt();
+                self.off += self.speed;
+            }
+        }
+    }
+}
+
+/// A count of what is not negative, rounded up.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn whole(count: f64) -> usize {
+    count.ceil() as usize
+}
+
+/// The unit roundoff of `f64`.
+const ROUNDOFF: f64 = f64::EPSILON / 2.0;
