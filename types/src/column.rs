@@ -53,6 +53,10 @@ impl BytesColumn {
         self.ends.is_empty()
     }
 
+    fn heap_bytes(&self) -> usize {
+        self.ends.capacity() * size_of::<u32>() + self.heap.capacity()
+    }
+
     fn append(&mut self, other: &Self) {
         let start = u32::try_from(self.heap.len()).expect("a batch's heap is below 4 GiB");
         self.heap.extend_from_slice(&other.heap);
@@ -215,6 +219,32 @@ impl Column {
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What it takes of the memory beside itself; of tensors, which others may share, the elements.
+    pub fn heap_bytes(&self) -> usize {
+        fn of<T>(values: &Vec<T>) -> usize {
+            values.capacity() * size_of::<T>()
+        }
+        match self {
+            Self::Bool(values) => of(values),
+            Self::Int(values) => of(values),
+            Self::Float(values) => of(values),
+            Self::Decimal(values) => of(values),
+            Self::Uuid(values) => of(values),
+            Self::String(values) => values.0.heap_bytes(),
+            Self::Bytes(values) => values.heap_bytes(),
+            Self::Tensor(values) => {
+                of(values) + values.iter().map(|tensor| tensor.elements().n_bytes()).sum::<usize>()
+            }
+            Self::Option { present, values } => {
+                of(present) + size_of::<Self>() + values.heap_bytes()
+            }
+            Self::List { ends, items } => of(ends) + size_of::<Self>() + items.heap_bytes(),
+            Self::Struct { fields, .. } => {
+                of(fields) + fields.iter().map(Self::heap_bytes).sum::<usize>()
+            }
+        }
     }
 
     /// Appends a value of the column's type.

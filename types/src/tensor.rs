@@ -307,6 +307,17 @@ impl Elements {
         self.len() == 0
     }
 
+    /// What they take of the memory.
+    pub fn n_bytes(&self) -> usize {
+        match self {
+            Self::F32(values) => size_of_val(values.as_slice()),
+            Self::F64(values) => size_of_val(values.as_slice()),
+            Self::I64(values) => size_of_val(values.as_slice()),
+            Self::U8(values) => values.len(),
+            Self::Bool(values) => values.len(),
+        }
+    }
+
     /// What they are.
     pub fn ty(&self) -> ElementType {
         match self {

@@ -10,6 +10,8 @@ mod pack;
 mod divider;
 mod passing;
 mod shape;
+mod compact;
+mod run;
 mod table;
 mod touched;
 mod full;
@@ -166,7 +168,7 @@ impl Source {
             counts.output.add_all(&batch.rows.diffs);
         }
         if let State::Full(full) = &mut self.state {
-            let n_forgotten = full.forget(now);
+            let n_forgotten = full.forget(&self.shape, now);
             counts.held -= n_forgotten;
             counts.released += n_forgotten;
         }
@@ -187,7 +189,7 @@ impl Source {
                     let came = ages.and_then(|ages| ages.moment(&key));
                     HeldRow { row: row.into_owned(), n: 1, came }
                 };
-                Some(table.rows().map(held).collect())
+                Some(table.rows(&self.shape).map(held).collect())
             }
             State::Verified(verified) => {
                 let held =

@@ -13,7 +13,7 @@ use arqon_tests::corpus::errors;
 use arqon_tests::generator;
 use arqon_tests::random::Random;
 use arqon_tests::updates::{self, Message, add_control};
-use arqon_types::Epoch;
+use arqon_types::{Change, ColumnBatch, Epoch};
 
 /// The seeds that are asked for, else the first so many.
 pub(crate) fn seeds(n_cases: u64) -> Range<u64> {
@@ -100,13 +100,7 @@ pub(crate) fn run(
     for (at, messages) in epochs.iter().enumerate() {
         epoch = epoch.next();
         origins.push(Origin::Messages(at));
-        let topics = messages
-            .iter()
-            .map(|(topic, change)| TopicInput {
-                topic: topic.clone(),
-                changes: Changes::Rows(vec![change.clone()]),
-            })
-            .collect();
+        let topics = inputs(plan, messages, n_workers);
         let time = time_of(at);
         dataflow.feed(EpochInput { epoch, time, topics }).expect("the engine takes input");
     }
@@ -119,6 +113,35 @@ pub(crate) fn run(
     outputs.extend(receiver.iter());
     assert_eq!(origins.len(), outputs.len(), "every epoch comes out once");
     origins.into_iter().zip(outputs).collect()
+}
+
+/// The messages as they are fed: one by one, or with two workers as a file would bring them, as
+/// columns wherever rows of one topic come in a row.
+fn inputs(plan: &DataflowPlan, messages: &[Message], n_workers: usize) -> Vec<TopicInput> {
+    let mut inputs: Vec<TopicInput> = Vec::new();
+    for (topic, change) in messages {
+        let row = match change {
+            Change::Insert(row) | Change::Upsert(row) if n_workers == 2 => row,
+            Change::Insert(_) | Change::Upsert(_) | Change::Delete(_) | Change::Diff { .. } => {
+                let changes = Changes::Rows(vec![change.clone()]);
+                inputs.push(TopicInput { topic: topic.clone(), changes });
+                continue;
+            }
+        };
+        if let Some(TopicInput { topic: last, changes: Changes::Columns(batch) }) =
+            inputs.last_mut()
+            && last == topic
+        {
+            batch.push(row, 1);
+            continue;
+        }
+        let known = plan.topics.iter().find(|known| known.name == *topic);
+        let types = known.expect("messages are of the plan's topics").schema.types();
+        let mut batch = ColumnBatch::empty(&types);
+        batch.push(row, 1);
+        inputs.push(TopicInput { topic: topic.clone(), changes: Changes::Columns(batch) });
+    }
+    inputs
 }
 
 /// Any time will do, as long as the recomputation takes the same: here it repeats and goes back.

@@ -4,12 +4,11 @@ use arqon_types::{Change, ColumnBatch, PackedRow};
 
 use super::divider::Reading;
 use super::part::Places;
-use super::passing::{Passing, first_rows};
+use super::passing::Passing;
 use super::shape::Shape;
 use super::table::Table;
 use super::touched::{Marked, Touched};
 use crate::forget::Ages;
-use crate::memory::signed;
 
 /// What a `full` topic holds.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ impl Full {
     pub(crate) fn upsert_columns(
         &mut self,
         shape: &Shape,
-        batch: ColumnBatch,
+        mut batch: ColumnBatch,
         (places, marks, now): (&Places, &[i64], i64),
         touched: &mut Touched,
     ) {
@@ -47,24 +46,18 @@ impl Full {
         let is_plain = marks.is_empty() && shape.reading == Reading::Rows && self.ages.is_none();
         let passing = Passing::of(&batch, &shape.passing).filter(|_| is_plain);
         if is_plain && touched.is_all_new() {
-            n_new = self.insert_new(shape, &batch, (passing.as_ref(), touched));
-            let new = match &passing {
-                Some(passing) => batch.gather(&passing.up_to(n_new)),
-                None if n_new == batch.len() => {
-                    touched.new.push(batch);
-                    return;
-                }
-                None => batch.gather(&first_rows(n_new)),
-            };
-            touched.new.push(new);
-            if n_new < batch.len() {
-                touched.touch(shape);
-            }
+            let inserted = self.table.insert_new(shape, batch, passing.as_ref());
+            let more = inserted.batch;
+            n_new = inserted.n_new;
+            touched.insert(inserted.rows, n_new);
+            let Some(more) = more else { return };
+            touched.touch(shape);
+            batch = more;
         }
         for row_idx in n_new..batch.len() {
             let key = shape.key_in(&batch, row_idx);
             let passes = passing.as_ref().is_none_or(|passing| passing.has(row_idx));
-            if !passes && !self.table.has(&key) && !touched.has(&key) {
+            if !passes && !self.table.has(shape, &key) && !touched.has(&key) {
                 touched.counts.input.add(1);
                 touched.counts.filtered.add(1);
                 continue;
@@ -74,25 +67,6 @@ impl Full {
             let (place, mark) = (places.at(row_idx), marks.get(row_idx).copied());
             self.set(shape, (key, row), Standing { place, mark, moment }, touched);
         }
-    }
-
-    /// Inserts rows up to the first whose key is there already; says how many rows that are.
-    fn insert_new(
-        &mut self,
-        shape: &Shape,
-        batch: &ColumnBatch,
-        (passing, touched): (Option<&Passing>, &mut Touched),
-    ) -> usize {
-        let n_new = self.table.insert_new(shape, batch, passing);
-        let counts = &mut touched.counts;
-        counts.input.add_all(&batch.diffs[..n_new]);
-        counts.touched += n_new as u64;
-        if let Some(passing) = passing {
-            let n_filtered = n_new - passing.up_to(n_new).len();
-            counts.filtered.changes += n_filtered as u64;
-            counts.filtered.net += signed(n_filtered);
-        }
-        n_new
     }
 
     /// Takes upserts and deletions that come one by one.
@@ -140,7 +114,7 @@ impl Full {
         if at.mark.is_some() || shape.reading == Reading::WithLog {
             return self.replace(shape, (&key, row), at, touched);
         }
-        let before = self.table.set(&key, row);
+        let before = self.table.set(shape, &key, row);
         let is_superseding = touched.note(&key, before);
         touched.counts.ignored += u64::from(is_superseding);
     }
@@ -153,7 +127,7 @@ impl Full {
         Standing { place, mark, .. }: Standing,
         touched: &mut Touched,
     ) {
-        let before = self.table.set(key, row.clone());
+        let before = self.table.set(shape, key, row.clone());
         let is_same = before == row;
         touched.counts.ignored += u64::from(is_same);
         touched.counts.held += i64::from(row.is_some()) - i64::from(before.is_some());
@@ -168,11 +142,11 @@ impl Full {
     }
 
     /// Forgets the keys whose row the topic lets go now; how many.
-    pub(crate) fn forget(&mut self, now: i64) -> i64 {
+    pub(crate) fn forget(&mut self, shape: &Shape, now: i64) -> i64 {
         let Some(ages) = &mut self.ages else { return 0 };
         let mut n_forgotten = 0;
         while let Some(key) = ages.next_over(now) {
-            self.table.set(&key, None);
+            self.table.set(shape, &key, None);
             n_forgotten += 1;
         }
         self.table.shrink();

@@ -5,7 +5,7 @@ use arqon_types::ColumnBatch;
 use crate::evaluate::{Faults, Formula};
 
 /// Which rows of a batch some reader lets through.
-pub(crate) struct Passing(Vec<bool>);
+pub(crate) struct Passing(pub(crate) Vec<bool>);
 
 impl Passing {
     /// None if all are.

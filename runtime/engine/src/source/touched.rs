@@ -7,6 +7,7 @@ use super::part::{Fed, Places, ReadAs};
 use super::push_packed;
 use super::shape::Shape;
 use super::table::Table;
+use crate::memory::signed;
 use crate::stats::Counts;
 
 /// The keys that an epoch touched, in order of their first change, with the rows from before.
@@ -57,6 +58,18 @@ impl Touched {
         false
     }
 
+    /// Takes rows of new keys that stand for so many changes; those left out were read by nobody.
+    pub(crate) fn insert(&mut self, rows: ColumnBatch, n_changes: usize) {
+        let n_filtered = n_changes - rows.len();
+        let counts = &mut self.counts;
+        counts.input.changes += n_changes as u64;
+        counts.input.net += signed(n_changes);
+        counts.filtered.changes += n_filtered as u64;
+        counts.filtered.net += signed(n_filtered);
+        counts.touched += n_changes as u64;
+        self.new.push(rows);
+    }
+
     /// Makes the keys that were new in this epoch touched ones: from now on they may come again.
     pub(crate) fn touch(&mut self, shape: &Shape) {
         for batch in std::mem::take(&mut self.new) {
@@ -88,7 +101,7 @@ impl Touched {
             marks.extend(*mark);
         }
         for (key, before) in self.before {
-            let now = table.get(&key);
+            let now = table.get(shape, &key);
             if before.as_ref() == now.as_deref() {
                 self.counts.ignored += 1;
                 continue;
