@@ -52,7 +52,7 @@ pub(crate) enum Slot {
 /// Sum of decimals in 192 bits: multiplicities of 63 bits times units of 127 bits fit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DecimalSum {
-    words: [u64; 3],
+    pub(crate) words: [u64; 3],
     pub(crate) n: i64,
 }
 

@@ -5,6 +5,8 @@
 //! counts as `none`, and its argument is not evaluated), and lets aggregates over one input share
 //! what is remembered: `sum(x)` and `avg(x)` one sum, `min(x)` and `list(x)` one multiset.
 
+mod tally;
+
 use arqon_types::{Column, PackedRow, Type, Value};
 
 use crate::accumulate::{Cells, Inputs, Slot, SlotKind, join, powers_of_ten};

@@ -201,6 +201,26 @@ proptest! {
     }
 
     #[test]
+    fn packed_states_are_merged_like_others(
+        rows in prop::collection::vec((row(), -2_i64..3), 0..12),
+        cut in 0_usize..12,
+    ) {
+        let adds_up = |aggregate: &Aggregate| GroupPlan::new(std::slice::from_ref(aggregate)).adds_up();
+        let aggregates: Vec<Aggregate> = all_aggregates().into_iter().filter(adds_up).collect();
+        prop_assert!(aggregates.len() > 20);
+        let plan = GroupPlan::new(&aggregates);
+        prop_assert!(plan.adds_up());
+        let (left, right) = rows.split_at(cut.min(rows.len()));
+        let mut packed = PackedRow::new();
+        state_of(&plan, right).pack(&mut packed);
+        let mut merged = state_of(&plan, left);
+        let n_rows = merged.merge_packed(packed.as_bytes());
+        prop_assert_eq!(n_rows, right.iter().map(|(_, diff)| diff).sum::<i64>());
+        let expected = each_value(&state_of(&plan, &rows), &plan);
+        prop_assert_eq!(each_value(&merged, &plan), expected);
+    }
+
+    #[test]
     fn values_are_those_of_a_recomputation(rows in prop::collection::vec(row(), 1..10)) {
         use AggregateFunction as A;
         let aggregates: Vec<Aggregate> = all_aggregates()

@@ -10,13 +10,14 @@ use arqon_types::{Column, Field, PackedRow, Schema, Type};
 
 use crate::deltas::Delta;
 use crate::evaluate::Formula;
-use crate::keyed::{PackValue, pack_ints};
+use crate::keyed::{AddUp, PackValue, pack_ints};
 use crate::memory::{signed, table_bytes};
 use crate::open::OpenKeys;
 use crate::packed::{Packed, int, is_word};
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
 use crate::stateful::{Emitter, KeyLogic};
+use crate::tally::{Groups, can_tally, tallied, tally_in};
 
 /// The value by which a group without keys comes to be: no packed row is this byte alone.
 const TICK: &[u8] = &[0xFF];
@@ -30,6 +31,8 @@ pub(crate) struct GroupShape {
     /// The keys' fields, for error rows.
     key_schema: Schema,
     types: Vec<Type>,
+    /// Whether states may come in the place of rows.
+    tallies: bool,
 }
 
 /// A group's row, or why it has none.
@@ -46,7 +49,30 @@ impl GroupShape {
             n_keys: group.keys.len(),
             key_schema: Schema::new(Arc::clone(&schema.name), fields),
             types: schema.types(),
+            tallies: false,
         }
+    }
+
+    /// The same where states come in the place of rows, if they can.
+    pub(crate) fn tallying(self) -> Self {
+        let tallies = !self.is_keyless() && can_tally(&self.plan);
+        Self { tallies, ..self }
+    }
+
+    /// Adds rows up that are of few groups.
+    pub(crate) fn add_up<V: Packed>(&self) -> AddUp<V> {
+        if !self.tallies {
+            return Box::new(|_, _, _| None);
+        }
+        let (plan, formulas) = (self.plan.clone(), Formula::all(self.plan.inputs()));
+        Box::new(move |keys, batch, faults| {
+            let groups = Groups::of(batch.len(), keys.iter().map(AsRef::as_ref))?;
+            let columns: Vec<Cow<'_, Column>> =
+                formulas.iter().map(|formula| formula.column(batch, faults)).collect();
+            let columns: Vec<&Column> = columns.iter().map(AsRef::as_ref).collect();
+            let states = tallied(&plan, batch, (&groups, &columns), faults);
+            Some(states.into_iter().map(|(row_idx, state)| (row_idx, V::from_row(state))).collect())
+        })
     }
 
     /// The value of a row without a row behind it: makes the group without keys exist.
@@ -89,13 +115,14 @@ impl GroupShape {
         })
     }
 
-    /// What the aggregates read, as columns again; a tick has no row there.
+    /// What the aggregates read, as columns again; ticks and states have no row there.
     pub(crate) fn unpack<'a, V: Packed>(&self, values: impl Iterator<Item = &'a V>) -> Vec<Column> {
+        let values = values.filter(|value| !is_tick(*value) && !self.is_state(*value));
         if self.reads_word() {
-            return vec![Column::Int(values.filter(|value| !is_tick(*value)).map(int).collect())];
+            return vec![Column::Int(values.map(int).collect())];
         }
         let mut columns: Vec<Column> = self.input_types.iter().map(Column::empty).collect();
-        for value in values.filter(|value| !is_tick(*value)) {
+        for value in values {
             value.with_bytes(|mut bytes| {
                 for (column, ty) in columns.iter_mut().zip(&self.input_types) {
                     column.push_packed(&mut bytes, ty);
@@ -103,6 +130,19 @@ impl GroupShape {
             });
         }
         columns
+    }
+
+    /// Whether a value is the state of many rows.
+    fn is_state(&self, value: &impl Packed) -> bool {
+        self.tallies && tally_in(value, |_| ()).is_some()
+    }
+
+    /// Takes in the state of many rows, if the value is one, so many times; how many rows that are.
+    fn merge(&self, state: &mut GroupState, (value, diff): (&impl Packed, i64)) -> Option<i64> {
+        if !self.tallies {
+            return None;
+        }
+        tally_in(value, |tally| (0..diff).map(|_| state.merge_packed(tally)).sum())
     }
 
     /// The row of a group that exists.
@@ -232,6 +272,10 @@ impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
         let columns: Vec<&Column> = self.columns.iter().collect();
         for ((_, value), diff) in deltas {
             if is_tick(value) {
+                continue;
+            }
+            if let Some(n_rows) = shape.merge(state, (value, *diff)) {
+                out.counts.held += n_rows;
                 continue;
             }
             out.counts.held += diff;

@@ -53,6 +53,42 @@ impl KeyShape {
         is_word(&self.types) && self.formulas.iter().all(|formula| !formula.ty().is_option())
     }
 
+    /// The columns of the key.
+    fn columns<'b>(&self, rows: &'b ColumnBatch, faults: &mut Faults) -> Vec<Cow<'b, Column>> {
+        self.formulas.iter().map(|formula| formula.column(rows, faults)).collect()
+    }
+
+    /// The key of each row; none where `none` drops the row.
+    fn pack_all<K: Packed>(&self, columns: &[Cow<'_, Column>], n_rows: usize) -> Vec<Option<K>> {
+        if let [only] = columns
+            && let Some(keys) = pack_ints(only, &self.types)
+        {
+            return keys.into_iter().map(Some).collect();
+        }
+        (0..n_rows).map(|row_idx| self.pack(columns, row_idx).map(K::from_row)).collect()
+    }
+
+    /// The key of a row; none where `none` drops it.
+    fn pack(&self, columns: &[Cow<'_, Column>], row_idx: usize) -> Option<PackedRow> {
+        let mut packed = PackedRow::new();
+        let mut has_none = false;
+        for ((column, formula), ty) in columns.iter().zip(&self.formulas).zip(&self.types) {
+            if let Column::Option { present, .. } = &**column {
+                has_none |= !present[row_idx];
+            }
+            if ty.is_option() && !formula.ty().is_option() {
+                packed.push_bytes(&[1]);
+            }
+            packed.push_cell(column, row_idx, formula.ty());
+        }
+        match self.none {
+            NoneInKey::Drop if has_none => return None,
+            NoneInKey::Apart(side) if has_none => packed.push_bytes(&[side]),
+            NoneInKey::Value | NoneInKey::Drop | NoneInKey::Apart(_) => {}
+        }
+        Some(packed)
+    }
+
     /// Fields of the row as key.
     pub(crate) fn fields(fields: &[usize], types: &[Type]) -> Self {
         let exprs: Vec<Expr> =
@@ -116,12 +152,29 @@ pub(crate) fn pack_ints<V: Packed>(column: &Column, types: &[Type]) -> Option<Ve
     }
 }
 
+/// How the rows of a batch become few, each with the place of a row that has its key; none where
+/// they stay as they are. Given are the columns of the key.
+pub(crate) type AddUp<V> =
+    Box<dyn Fn(&[Cow<'_, Column>], &ColumnBatch, &mut Faults) -> Option<Vec<(usize, V)>>>;
+
 /// Evaluates keys and values; rows with a fault go to the node's errors.
 pub(crate) fn key_rows<T: Moment, K: Packed, V: Packed>(
     input: Batches<'_, T>,
     schema: Arc<Schema>,
     key: KeyShape,
     value: PackValue<V>,
+    meter: Meter,
+) -> KeyedRows<'_, T, K, V> {
+    let add_up: AddUp<V> = Box::new(|_, _, _| None);
+    add_rows_up(input, schema, key, (value, add_up), meter)
+}
+
+/// The same of rows that are added up where that pays.
+pub(crate) fn add_rows_up<T: Moment, K: Packed, V: Packed>(
+    input: Batches<'_, T>,
+    schema: Arc<Schema>,
+    key: KeyShape,
+    (value, add_up): (PackValue<V>, AddUp<V>),
     meter: Meter,
 ) -> KeyedRows<'_, T, K, V> {
     input.unary::<CapacityContainerBuilder<Vec<Keyed<T, K, V>>>, _, _, _>(
@@ -134,8 +187,12 @@ pub(crate) fn key_rows<T: Moment, K: Packed, V: Packed>(
                     let epoch = time.epoch();
                     let rows = std::mem::take(&mut batch.rows);
                     let mut faults = Faults::new();
-                    let keys: Vec<Option<K>> = pack_keys(&key, &rows, &mut faults);
-                    let values = value(&rows, &mut faults);
+                    let columns = key.columns(&rows, &mut faults);
+                    let added = add_up(&columns, &rows, &mut faults);
+                    let values = match added {
+                        Some(_) => Vec::new(),
+                        None => value(&rows, &mut faults),
+                    };
                     for (at, fault) in &faults {
                         let row_idx = *at as usize;
                         let row = row_text(&schema, &rows, row_idx);
@@ -143,6 +200,16 @@ pub(crate) fn key_rows<T: Moment, K: Packed, V: Packed>(
                     }
                     meter.count(epoch, |counts| counts.input.add_all(&rows.diffs));
                     let capability = capability.delayed(&time, 0);
+                    if let Some(added) = added {
+                        meter.count(epoch, |counts| counts.touched += rows.len() as u64);
+                        let keyed = added.into_iter().filter_map(|(row_idx, value)| {
+                            let key = key.pack(&columns, row_idx)?;
+                            Some(((K::from_row(key), value), time.clone(), 1))
+                        });
+                        output.session(&capability).give_iterator(keyed);
+                        return;
+                    }
+                    let keys: Vec<Option<K>> = key.pack_all(&columns, rows.len());
                     let keyed = (0_u32..)
                         .zip(keys.into_iter().zip(values).zip(&rows.diffs))
                         .filter(|(at, _)| !faults.contains_key(at))
@@ -154,36 +221,4 @@ pub(crate) fn key_rows<T: Moment, K: Packed, V: Packed>(
             }
         },
     )
-}
-
-/// The key of each row; none where `none` drops the row.
-fn pack_keys<K: Packed>(key: &KeyShape, rows: &ColumnBatch, faults: &mut Faults) -> Vec<Option<K>> {
-    let columns: Vec<Cow<'_, Column>> =
-        key.formulas.iter().map(|formula| formula.column(rows, faults)).collect();
-    if let [only] = columns.as_slice()
-        && let Some(keys) = pack_ints(only, &key.types)
-    {
-        return keys.into_iter().map(Some).collect();
-    }
-    (0..rows.len())
-        .map(|row_idx| {
-            let mut packed = PackedRow::new();
-            let mut has_none = false;
-            for ((column, formula), ty) in columns.iter().zip(&key.formulas).zip(&key.types) {
-                if let Column::Option { present, .. } = &**column {
-                    has_none |= !present[row_idx];
-                }
-                if ty.is_option() && !formula.ty().is_option() {
-                    packed.push_bytes(&[1]);
-                }
-                packed.push_cell(column, row_idx, formula.ty());
-            }
-            match key.none {
-                NoneInKey::Drop if has_none => return None,
-                NoneInKey::Apart(side) if has_none => packed.push_bytes(&[side]),
-                NoneInKey::Value | NoneInKey::Drop | NoneInKey::Apart(_) => {}
-            }
-            Some(K::from_row(packed))
-        })
-        .collect()
 }

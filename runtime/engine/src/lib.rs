@@ -25,6 +25,7 @@ mod whole;
 mod deltas;
 mod stateful;
 mod open;
+mod tally;
 mod ordered;
 mod group;
 mod distinct;

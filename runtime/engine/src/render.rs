@@ -31,7 +31,9 @@ use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
-use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields, pack_nothing, pack_whole};
+use crate::keyed::{
+    KeyShape, PackValue, add_rows_up, key_rows, pack_fields, pack_nothing, pack_whole,
+};
 use crate::latest::{LatestLogic, LatestShape};
 use crate::looped::{Ended, Surroundings, Whole, members, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
@@ -409,11 +411,16 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Group(group) => {
                 let shape = GroupShape::new(group, &step.schema);
                 let key = KeyShape::plain(&group.keys);
-                if self.backend == Backend::Hash && key.is_word() {
-                    return Collection::Rows(if shape.reads_word() {
-                        self.group::<u64, u64>(idx, key, shape, only_meter())
-                    } else {
-                        self.group::<u64, PackedRow>(idx, key, shape, only_meter())
+                if self.backend == Backend::Hash && !shape.is_keyless() {
+                    return Collection::Rows(match (key.is_word(), shape.reads_word()) {
+                        (true, true) => self.group::<u64, u64>(idx, key, shape, only_meter()),
+                        (true, false) => {
+                            self.group::<u64, PackedRow>(idx, key, shape.tallying(), only_meter())
+                        }
+                        (false, _) => {
+                            let shape = shape.tallying();
+                            self.group::<PackedRow, PackedRow>(idx, key, shape, only_meter())
+                        }
                     });
                 }
                 let open = self.open_keys(idx, &key);
@@ -550,8 +557,10 @@ impl<'scope> Walk<'scope, '_> {
         meter: Meter,
     ) -> Batches<'scope> {
         let open = self.open_keys(idx, &key);
-        let value = shape.pack_value::<V>();
-        let rows = self.key::<K, V>(&self.plan.steps[idx], 0, key, value, &meter);
+        let packing = (shape.pack_value::<V>(), shape.add_up());
+        let input = self.plan.steps[idx].inputs[0];
+        let schema = self.plan.steps[input.index()].schema.clone();
+        let rows = add_rows_up::<_, K, V>(self.rows(input), schema, key, packing, meter.clone());
         self.stateful(idx, "Group", [rows], GroupLogic::new(shape, open), meter)
     }
 
