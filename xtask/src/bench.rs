@@ -15,8 +15,7 @@ const PROGRAMS: &[&str] =
     &["peers", "engine", "growth", "websocket", "files", "compile", "check", "editor", "kernels"];
 
 /// The programs of benches/kernels.
-const KERNELS: &[&str] = &["linear"];
-const KERNELS: &[&str] = &["roofline", "attention"];
+const KERNELS: &[&str] = &["roofline", "linear", "attention", "graphs", "grids"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]

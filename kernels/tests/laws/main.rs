@@ -6,9 +6,10 @@
 mod random;
 mod harness;
 mod linear;
+mod transformer_attn;
+mod nystrom;
 mod dynamic_graph;
 mod pde_solver;
-mod transformer_attn;
 mod walks;
 mod controller;
 
@@ -19,4 +20,3 @@ fn linear_transforms_keep_the_laws() {
     harness::try_all::<linear::SparseDouble>(8);
     harness::try_all::<linear::SparseSingle>(8);
 }
-mod nystrom;
