@@ -139,7 +139,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     };
     let not_runnable = not_runnable(&resolved, &flow);
     let waits_for_mocks = !report.has_errors()
-        && dataflow.is_none()
+        && (dataflow.is_none() || has_mocks(&circuit.tests))
         && options.purpose == Purpose::Run
         && not_runnable.iter().all(|it| it.is_mockable);
     let rehearsal = (waits_for_mocks && !tests.is_empty())
@@ -158,6 +158,14 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         facts: notes.map_or_else(Facts::default, |notes| Facts::new(circuit, notes)),
         sources,
     }
+}
+
+/// Whether a test says what operators, kernels or capsules answer.
+fn has_mocks(tests: &[ast::Test]) -> bool {
+    tests.iter().flat_map(|test| &test.steps).any(|step| match step {
+        ast::TestStep::Example(example) => !example.mocks.is_empty(),
+        ast::TestStep::Law(_) => false,
+    })
 }
 
 fn rehearsal(

@@ -152,6 +152,11 @@ fn flow(operator: &Operator, inputs: &[&Flow], keys: Keys) -> (Flow, f64) {
             let changes = replaced(inputs[0].changes);
             (Flow { rows, changes, kept: inputs[0].kept, keys }, inputs[0].rows)
         }
+        Operator::Kernel(_) => {
+            let held = inputs.iter().map(|input| input.rows).sum();
+            (Flow { changes: replaced(inputs[0].changes), ..same(keys) }, held)
+        }
+        Operator::Measured(_) => (Flow { rows: 1.0, changes: 1.0, kept: 1.0, keys }, 1.0),
         Operator::Unique { .. } | Operator::Final(_) => (same(keys), inputs[0].rows),
         Operator::Variable(_) => {
             let (rows, changes) = (inputs[0].rows * ROUNDS, inputs[0].changes * ROUNDS);
@@ -201,6 +206,8 @@ fn is_stateless(operator: &Operator) -> bool {
         | Operator::Over(_)
         | Operator::Latest(_)
         | Operator::Unique { .. }
+        | Operator::Kernel(_)
+        | Operator::Measured(_)
         | Operator::Session(_)
         | Operator::Final(_)
         | Operator::Within(_)

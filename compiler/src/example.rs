@@ -13,7 +13,7 @@ use arqon_types::{
     Change, Discipline, Float, Row, Schema, TopicName, error_schema, parse_timestamp,
 };
 
-use self::mocks::{Said, mocked_names};
+use self::mocks::{Said, first_unanswered};
 use crate::facts::Notes;
 use crate::feeds::is_fed_from_outside;
 use crate::places::Places;
@@ -96,6 +96,8 @@ pub struct TestExample {
     pub expect: Vec<TestOutput>,
     /// How many updates the circuit may handle in this epoch.
     pub updates: Option<ast::Bound>,
+    /// How far apart floats may be.
+    pub within: Float,
 }
 
 /// Changes sent to one topic.
@@ -197,8 +199,8 @@ impl Tests<'_, '_> {
             let fault = Diagnostic::new(names::LAW_TOLERANCE, within.span, message);
             self.report.push(fault.help("leave `within` away"));
         }
-        let asks = mocked_names(self);
-        if let Some(first) = asks.keys().next().filter(|_| law.is_some()) {
+        let unanswered = first_unanswered(self);
+        if let Some(first) = unanswered.filter(|_| law.is_some()) {
             self.report.push(
                 Diagnostic::new(
                     names::LAW_OF_MOCKS,
@@ -249,6 +251,7 @@ impl Tests<'_, '_> {
         let expect: Vec<Option<TestOutput>> =
             example.expect.iter().map(|(topic, rows)| self.output(topic, rows)).collect();
         let time = example.time.as_ref().and_then(|time| self.time(time));
+        let within = example.within.as_ref().map_or(Some(Float::new(0.0)), |it| self.tolerance(it));
         Some(TestExample {
             time,
             place: self.places.place(example.span),
@@ -259,6 +262,7 @@ impl Tests<'_, '_> {
                 .as_ref()
                 .and_then(|cost| cost.updates.as_ref())
                 .map(|bound| bound.node),
+            within: within?,
         })
     }
 

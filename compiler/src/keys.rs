@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
-    DataflowPlan, Frame, Join, JoinKind, JoinOutput, Map, Operator, Over, OverKind, StageKind,
-    Step, Ties, Top, Window,
+    DataflowPlan, Frame, Join, JoinKind, JoinOutput, KernelColumn, KernelPlan, Map, Operator, Over,
+    OverKind, StageKind, Step, Ties, Top, Window,
 };
 use arqon_types::{Discipline, TopicName};
 use smallvec::{SmallVec, smallvec};
@@ -92,6 +92,11 @@ pub(crate) fn output_keys(
         Operator::Late(_) => Keys::new(),
         // Of a `full` topic only what is there is newer than what it replaces.
         Operator::Retain(_) => Keys::new(),
+        Operator::Kernel(kernel) => kernel_keys(kernel, n_columns),
+        Operator::Measured(measured) if !measured.key.is_empty() => {
+            smallvec![measured.key.iter().copied().collect()]
+        }
+        Operator::Measured(_) => Keys::new(),
         // Each row is in one session, and keeps the place of its columns.
         Operator::Session(_) | Operator::Final(_) | Operator::Within(_) => input(),
     }
@@ -112,6 +117,25 @@ fn window_keys(window: &Window, keys: Keys, n_columns: usize) -> Keys {
         }
         Frame::Own { .. } => Keys::new(),
     }
+}
+
+/// What a kernel puts out is told apart as are the rows that it belongs to; vertices by their ids,
+/// cells by their places.
+fn kernel_keys(kernel: &KernelPlan, n_columns: usize) -> Keys {
+    let output = kernel.kernel.output(&kernel.arguments);
+    let column_of = |wanted: KernelColumn| kernel.columns.iter().position(|it| *it == wanted);
+    let key: Option<Vec<usize>> = match output.along {
+        Some(along) => kernel.ports.iter().find(|port| port.name == along).and_then(|port| {
+            port.key.iter().map(|at| column_of(KernelColumn::Along(*at))).collect()
+        }),
+        None => ["id", "x", "y"]
+            .iter()
+            .filter_map(|name| output.fields.iter().position(|(field, _)| field == name))
+            .map(|at| column_of(KernelColumn::Made(at)))
+            .collect(),
+    };
+    let key = key.filter(|key| !key.is_empty() && key.iter().all(|at| *at < n_columns));
+    key.map(|key| key.into_iter().collect()).into_iter().collect()
 }
 
 fn map_keys(map: &Map, mut keys: Keys, n_input: usize) -> Keys {

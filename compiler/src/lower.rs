@@ -4,6 +4,7 @@
 //! of what is written to it and what clients publish. A keyed topic lets one row per key pass.
 
 mod control;
+mod kernel;
 mod looped;
 mod mocks;
 mod retained;
@@ -23,7 +24,7 @@ use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type, Value, error
 use crate::feeds::{Writers, history, is_control, is_fed_from_outside, watched, writers};
 use crate::keys::{Keys, proves, step_keys};
 use crate::marks::Marks;
-use crate::mocks::{Mocked, Unanswered};
+use crate::mocks::Unanswered;
 use crate::order::dependency_order;
 use crate::placed::{FullStep, Placed};
 use crate::resolve::Resolved;
@@ -77,6 +78,7 @@ pub(crate) fn lower(
         errors: BTreeMap::new(),
         results: vec![Vec::new(); flow.nodes.len()],
         late: vec![None; flow.nodes.len()],
+        told: BTreeMap::new(),
         mocks: (answers == Answers::Mocked).then(Mocks::default),
         writers: writers(resolved, flow),
         is_read: read_topics(resolved, flow),
@@ -181,6 +183,8 @@ struct Lowering<'r, 'a> {
     results: Vec<Vec<StepId>>,
     /// The rows that came too late for each node that judges rows.
     late: Vec<Option<StepId>>,
+    /// What calls and kernels put into topics beside their results, a step for each.
+    told: BTreeMap<TopicId, Vec<StepId>>,
     /// What stands in for operators, kernels and capsules in a test.
     mocks: Option<Mocks>,
     writers: Writers,
@@ -217,10 +221,12 @@ impl Lowering<'_, '_> {
             needs.push(node.reads().into_iter().flat_map(|(input, _)| place(input)).collect());
         }
         let callers = self.callers();
+        let measured = kernel::measured_by(&self.flow.nodes);
         for (topic, writers) in self.writers.iter().enumerate() {
             let nodes = writers.iter().map(|(NodeId(id), _)| *id);
             let called = callers.get(&TopicId(topic)).into_iter().flatten().copied();
-            needs.push(nodes.chain(called).collect());
+            let measured = measured.get(&TopicId(topic)).into_iter().flatten().copied();
+            needs.push(nodes.chain(called).chain(measured).collect());
         }
         needs
     }
@@ -540,13 +546,18 @@ impl Lowering<'_, '_> {
         }
         let told = self.told_to(id);
         let is_told = !told.is_empty();
+        // What a kernel tells has no place in a log, and nobody else tells it.
+        let is_measured = told
+            .iter()
+            .any(|step| matches!(self.steps[step.index()].operator, Operator::Measured(_)));
+        let n_writers = writers.len() + usize::from(is_measured);
         written.extend(told);
         for step in &mut written {
             *step = self.beside_log(id, *step)?;
         }
         // Of a topic that nobody writes here or outside, and nobody reads, there is no collection.
         let is_wanted = !writers.is_empty() || topic.edge.admits() || self.is_read[id.0] || is_told;
-        if is_wanted && is_fed_from_outside(self.resolved, id, writers.len()) {
+        if is_wanted && is_fed_from_outside(self.resolved, id, n_writers) {
             written.push(self.fed(id)?);
         }
         if written.is_empty() {
@@ -556,7 +567,7 @@ impl Lowering<'_, '_> {
         let mut step = self.union(written, (&name, &name), &schema);
         let node = if is_only { &owner } else { &name };
         let label = Label { node, address: &address };
-        let is_latest = self.placed.latest_topics[id.0];
+        let is_latest = self.placed.latest_topics[id.0] && !is_measured;
         if is_latest {
             step = self.latest(step, &topic.key, label, Arc::clone(&schema))?;
         }
@@ -610,13 +621,19 @@ impl Lowering<'_, '_> {
         let node = &flow.nodes[id.0];
         let mut at = match &node.repeated {
             Some(repeated) => self.node_loop(node, repeated)?,
-            // The kernel reads them, or what stands in for it does not.
-            None if !node.ports.is_empty() => self.answers(Mocked::Step(id, 0))?,
+            None if !node.ports.is_empty() => match &node.steps.first()?.verb {
+                Verb::Kernel(kernel) => self.kernel((id, 0), kernel, None)?,
+                _ => return None,
+            },
             None => self.node_sources(id, node)?,
         };
         let mut row = Arc::clone(&node.row_in);
         let mut arms = None;
         for (idx, step) in node.steps.iter().enumerate() {
+            if idx == 0 && !node.ports.is_empty() {
+                row = Arc::clone(&step.row);
+                continue;
+            }
             let arrival = self.brings_arrival(id, idx);
             let places = idx < self.placed.n_steps[id.0];
             at = self.shaped(at, Kept { arrival, mark: true, places })?;
@@ -634,7 +651,7 @@ impl Lowering<'_, '_> {
                 }
                 Verb::Call(call) => self.mocked_call((id, idx), call, at)?,
                 Verb::Wasm(_) => self.mocked_capsule((id, idx), at)?,
-                Verb::Kernel(_) => self.answers(Mocked::Step(id, idx))?,
+                Verb::Kernel(kernel) => self.kernel((id, idx), kernel, Some(at))?,
                 _ => self.step(node, step, at, &row)?,
             };
             if let Verb::Route(_) = &step.verb {

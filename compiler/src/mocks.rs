@@ -1,10 +1,11 @@
 //! Mocks: what a test says in the place of operators, kernels and capsules. Their answers come in
 //! by topics of their own, which no circuit can name.
 
+use arqon_grammar::ast;
 use arqon_types::{Field, Schema, TopicName, Type};
 
 use crate::resolve::Resolved;
-use crate::typed::{NodeId, OperatorId, Verb};
+use crate::typed::{NodeId, OperatorId, TypedNode, Verb};
 use crate::typing::Flow;
 
 /// What a mock stands in for.
@@ -69,6 +70,16 @@ impl Mocked {
         };
         Some(Schema::new("answers", fields))
     }
+}
+
+/// Whether a test says what the step puts out; then it says it in all tests of the circuit.
+pub(crate) fn is_mocked(tests: &[ast::Test], node: &TypedNode, address: &str) -> bool {
+    let steps = tests.iter().flat_map(|test| &test.steps);
+    let mocks = steps.flat_map(|step| match step {
+        ast::TestStep::Example(example) => example.mocks.as_slice(),
+        ast::TestStep::Law(_) => &[],
+    });
+    mocks.map(|mock| &mock.name.node).any(|name| *name == *node.name || name == address)
 }
 
 /// What an operator answers: the result or else what went wrong, and the job's id.

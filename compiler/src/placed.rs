@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arqon_plan::{Plan, Verb, Vertex};
+use arqon_plan::{Plan, Port, Verb, Vertex};
 use arqon_types::Discipline;
 
 use crate::feeds::is_control;
 use crate::resolve::Resolved;
-use crate::typed::{Input, NodeId, TopicId, TypedStep};
+use crate::typed::{self, Input, NodeId, TopicId, TypedStep};
 use crate::typing::Flow;
 
 /// Where rows bring their place in the log, and where the last of them wins.
@@ -22,6 +22,8 @@ pub(crate) struct Placed {
     pub(crate) topics: Vec<bool>,
     /// The `carries: full` steps, by address.
     pub(crate) full_steps: BTreeMap<Arc<str>, FullStep>,
+    /// The keys of the rows that kernels read, by the step's address and the port.
+    pub(crate) kernel_keys: BTreeMap<(Arc<str>, String), Vec<usize>>,
     /// Whether in a topic the last event wins.
     pub(crate) latest_topics: Vec<bool>,
 }
@@ -43,12 +45,20 @@ impl Placed {
             nodes: vec![false; flow.nodes.len()],
             topics: vec![false; resolved.topics.len()],
             full_steps: BTreeMap::new(),
+            kernel_keys: BTreeMap::new(),
             latest_topics: vec![false; resolved.topics.len()],
         };
         for (id, vertex) in plan.vertices() {
             let is_last = plan.last_event_key(id).is_some();
             match vertex {
                 Vertex::Step(step) => {
+                    if let Verb::Kernel(_) = &step.verb {
+                        for wire in plan.inputs(id) {
+                            let Port::Named(port) = &wire.wire.port else { continue };
+                            let key = plan.facts(wire.from).key().unwrap_or_default();
+                            placed.kernel_keys.insert((step.address.clone(), port.clone()), key);
+                        }
+                    }
                     if let Verb::Carries(Discipline::Full) = &step.verb
                         && let Some(key) = plan.carries_key(id)
                     {
@@ -75,6 +85,11 @@ impl Placed {
             let is_latest = |step: &TypedStep| {
                 self.full_steps.get(&*step.address).is_some_and(|full| full.is_last)
             };
+            // The last event that asks for a mode is the one that counts.
+            waiting.extend(node.steps.iter().filter_map(|step| match &step.verb {
+                typed::Verb::Kernel(kernel) => kernel.control.map(|(topic, _)| Input::Topic(topic)),
+                _ => None,
+            }));
             if let Some(at) = node.steps.iter().position(is_latest) {
                 self.n_steps[idx] = at + 1;
                 waiting.extend(node.sources.iter().map(|source| source.input));

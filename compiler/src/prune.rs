@@ -148,11 +148,13 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> In
         | Operator::Over(_)
         | Operator::Latest(_)
         | Operator::Unique { .. }
+        | Operator::Measured(_)
         | Operator::Retain(_)
         | Operator::Variable(_)
         | Operator::Next(_)
         | Operator::Leave(_)
         | Operator::Late(_) => smallvec![vec![Need::All; widths[0]]],
+        Operator::Kernel(_) => widths.iter().map(|width| vec![Need::All; *width]).collect(),
     }
 }
 
@@ -300,6 +302,8 @@ impl Pruning {
             | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
+            | Operator::Kernel(_)
+            | Operator::Measured(_)
             | Operator::Retain(_)
             | Operator::Variable(_)
             | Operator::Next(_)
@@ -402,6 +406,8 @@ impl Pruning {
             | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
+            | Operator::Kernel(_)
+            | Operator::Measured(_)
             | Operator::Errors(_)
             | Operator::Variable(_)
             | Operator::Next(_)

@@ -185,6 +185,8 @@ fn past(
         // Of what a key has before it, all rows decide; of too many rows with a key, errors tell.
         | Operator::Latest(_)
         | Operator::Unique { .. }
+        | Operator::Kernel(_)
+        | Operator::Measured(_)
         | Operator::Errors(_)
         | Operator::Variable(_)
         | Operator::Next(_)

@@ -110,7 +110,9 @@ fn bounds(
         | Operator::Window(_)
         | Operator::Late(_)
         | Operator::Within(_)
-        | Operator::Retain(_) => (Vec::new(), None),
+        | Operator::Retain(_)
+        | Operator::Kernel(_)
+        | Operator::Measured(_) => (Vec::new(), None),
         Operator::Map(map) => (map_bounds(map, inputs[0].to_vec()), None),
         Operator::Union => (common(inputs), None),
         Operator::Route(_) | Operator::Arm(_) | Operator::Final(_) => (inputs[0].to_vec(), None),

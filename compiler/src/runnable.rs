@@ -4,9 +4,11 @@
 //! told. Nothing is passed over in silence.
 
 use arqon_grammar::Span;
+use arqon_plan::Emit;
+use arqon_types::{Dimension, Type};
 
 use crate::resolve::{Resolved, TopicOrigin};
-use crate::typed::{Input, TypedNode, Verb};
+use crate::typed::{Input, TypedKernel, TypedNode, Verb};
 use crate::typing::Flow;
 
 /// A part of a circuit that is checked and drawn, and not done in this version.
@@ -73,14 +75,18 @@ pub(crate) fn not_honoured(resolved: &Resolved<'_>) -> Vec<NotRunnable> {
 
 /// Calls, and the topics through which operators get jobs and give results.
 fn operators_of(resolved: &Resolved<'_>, node: &TypedNode, found: &mut Vec<NotRunnable>) {
-    for step in &node.steps {
+    for (step_idx, step) in node.steps.iter().enumerate() {
         let (span, what) = match &step.verb {
             Verb::Call(call) => {
                 let name = &resolved.operator(call.operator).ast.name.node;
                 (call.span, format!("`call: {name}`"))
             }
-            Verb::Kernel(kernel) => {
-                (kernel.span, format!("`kernel: {}`", kernel.step.kernel.name()))
+            Verb::Kernel(kernel) if kernel.step.emit == Emit::Pull => {
+                (kernel.span, "`emit: pull`".to_owned())
+            }
+            Verb::Kernel(kernel) if has_unknown_length(node, kernel, step_idx) => {
+                let name = kernel.step.kernel.name();
+                (kernel.span, format!("`kernel: {name}` over vectors of unknown length"))
             }
             Verb::Wasm(wasm) => (step.span, format!("`wasm: {}`", wasm.capsule)),
             _ => continue,
@@ -103,4 +109,18 @@ fn operators_of(resolved: &Resolved<'_>, node: &TypedNode, found: &mut Vec<NotRu
             });
         }
     }
+}
+
+/// Whether a vector that the kernel reads has a length that the circuit does not say.
+fn has_unknown_length(node: &TypedNode, kernel: &TypedKernel, step_idx: usize) -> bool {
+    kernel.step.ports.iter().any(|port| {
+        let named = node.ports.iter().find(|named| named.name.as_str() == port.name);
+        let row = named.map_or_else(|| node.row_before(step_idx), |named| &named.row);
+        let types = port.fields.iter().flatten().filter_map(|at| row.columns[*at].ty.as_ref());
+        let is_open = |ty: &Type| match ty {
+            Type::Tensor(tensor) => !matches!(tensor.dims.as_slice(), [Dimension::Fixed(_)]),
+            _ => false,
+        };
+        types.into_iter().any(is_open)
+    })
 }

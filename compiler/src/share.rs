@@ -168,6 +168,8 @@ fn parts(operator: &Operator) -> Option<Parts<'_>> {
         | Operator::Retain(_)
         // A second row with a key is an error; so is a row beyond all windows.
         | Operator::Unique { .. }
+        | Operator::Kernel(_)
+        | Operator::Measured(_)
         | Operator::Window(_)
         | Operator::Late(_)
         // Before each of these there is a window.

@@ -155,6 +155,9 @@ fn joined(steps: &[TypedStep], found: &mut NamedInputs) {
     for step in steps {
         match &step.verb {
             Verb::Join { input, input_span, .. } => found.push((*input, *input_span)),
+            Verb::Kernel(kernel) => {
+                found.extend(kernel.control.map(|(topic, span)| (Input::Topic(topic), span)));
+            }
             Verb::Loop(repeated) => joined(&repeated.body, found),
             _ => {}
         }

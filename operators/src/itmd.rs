@@ -42,6 +42,8 @@ pub struct PortSignature {
     pub is_optional: bool,
     /// Whether its rows need a key, since a later row of a key replaces the one before.
     pub is_keyed: bool,
+    /// The fields by which the kernel tells rows apart; none where any key will do.
+    pub told_apart_by: &'static [&'static str],
     /// The fields that the kernel reads; others only come along.
     pub fields: Vec<FieldSignature>,
 }
@@ -125,7 +127,7 @@ fn field(name: &'static str, kind: FieldKind) -> FieldSignature {
 
 fn port(name: &'static str, fields: &[(&'static str, FieldKind)]) -> PortSignature {
     let fields = fields.iter().map(|(name, kind)| field(name, *kind)).collect();
-    PortSignature { name, is_optional: false, is_keyed: true, fields }
+    PortSignature { name, is_optional: false, is_keyed: true, told_apart_by: &[], fields }
 }
 
 impl Kernel {
@@ -171,11 +173,15 @@ impl Kernel {
                 (roots.is_optional, roots.is_keyed) = (true, false);
                 vec![edges, roots]
             }
-            Self::PdeSolver => vec![port("cells", &[("x", Int64), ("y", Int64), ("u", Float64)])],
-            Self::LinearTransform => vec![
-                port("x", &[("x", Vector("N"))]),
-                port("rows", &[("row", Int64), ("weights", Vector("N"))]),
-            ],
+            Self::PdeSolver => {
+                let cells = port("cells", &[("x", Int64), ("y", Int64), ("u", Float64)]);
+                vec![PortSignature { told_apart_by: &["x", "y"], ..cells }]
+            }
+            Self::LinearTransform => {
+                let rows = port("rows", &[("row", Int64), ("weights", Vector("N"))]);
+                let rows = PortSignature { told_apart_by: &["row"], ..rows };
+                vec![port("x", &[("x", Vector("N"))]), rows]
+            }
         }
     }
 

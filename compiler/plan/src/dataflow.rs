@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use arqon_operators::{Aggregate, Expr, ExprKind, Place};
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
+use crate::kernel::{KernelPlan, Measured};
+
 /// A step's place in [`DataflowPlan::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -129,7 +131,8 @@ impl DataflowPlan {
     }
 
     /// Whether the cut into epochs is part of what the circuit says: something goes back in the
-    /// next epoch, or which rows are newest hangs on what the flow writes in each.
+    /// next epoch, which rows are newest hangs on what the flow writes in each, or a kernel's steps
+    /// are told, or leave rows as they were said.
     pub fn hangs_on_epochs(&self) -> bool {
         let is_written = |retention: Retention| match retention.rule {
             RetentionRule::Bytes(_) | RetentionRule::Time { .. } => {
@@ -138,7 +141,14 @@ impl DataflowPlan {
             // When an epoch came is said beside it, and kept by whoever repeats it.
             RetentionRule::Arrival(_) => false,
         };
-        !self.feedbacks.is_empty() || self.retentions().any(is_written)
+        let counts_steps = |step: &Step| match &step.operator {
+            Operator::Kernel(kernel) => kernel.hangs_on_steps(),
+            Operator::Measured(_) => true,
+            _ => false,
+        };
+        !self.feedbacks.is_empty()
+            || self.retentions().any(is_written)
+            || self.steps.iter().any(counts_steps)
     }
 
     /// Whether anything waits for windows to close.
@@ -178,7 +188,9 @@ impl DataflowPlan {
                 | Operator::Session(_)
                 | Operator::Final(_)
                 | Operator::Within(_)
-                | Operator::Retain(_) => step
+                | Operator::Retain(_)
+                | Operator::Kernel(_)
+                | Operator::Measured(_) => step
                     .inputs
                     .iter()
                     .filter_map(|input| regions[input.index()])
@@ -326,7 +338,9 @@ impl Operator {
             | Self::Session(_)
             | Self::Final(_)
             | Self::Within(_)
-            | Self::Retain(_) => None,
+            | Self::Retain(_)
+            | Self::Kernel(_)
+            | Self::Measured(_) => None,
         }
     }
 }
@@ -419,6 +433,10 @@ pub enum Operator {
     /// The rows that a topic retains; what it lets go is retracted. One input, all rows of the
     /// topic.
     Retain(Retention),
+    /// What a numerical kernel makes of its ports. An input for each, and one for its control.
+    Kernel(Box<KernelPlan>),
+    /// What each step of a kernel came to, a row for each. One input, a kernel.
+    Measured(Measured),
 }
 
 /// Which windows a row falls into.

@@ -5,6 +5,7 @@
 //! renders, by a straight walk and without analysis: steps stand in order, every expression is
 //! typed, every key is explicit.
 
+mod kernel;
 mod dataflow;
 mod vertex;
 mod facts;
@@ -35,6 +36,9 @@ pub use dataflow::{
 pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, difference};
 pub use facts::{Extent, Facts, Held, State};
 pub use graph::{FlowNode, Plan, WireRef};
+pub use kernel::{
+    ControlPlan, Emit, KernelColumn, KernelPlan, METRICS, Measured, Metric, PortPlan,
+};
 pub use log_order::OrderLoss;
 pub use text::{
     dataflow_text, expression_text, fields_text, plan_text, schema_text, state_text, step_text,
@@ -42,8 +46,8 @@ pub use text::{
 };
 pub use verify::{EXPRESSION_DEPTH_MAX, VerifyError, Violation, verify};
 pub use vertex::{
-    Call, Client, Declaration, DeclarationKind, Emit, Endpoint, FlowStep, Grant, KernelPort,
-    KernelStep, LoopVariable, Merge, Port, Projection, ProjectionWord, Retain, Right, Role,
-    RouteStep, Side, TextRange, Topic, TopicOrigin, TopicRanges, Unnest, Verb, Vertex, VertexId,
-    Via, WasmStep, WindowFrame, WindowStep, Wire, WithinStep,
+    Call, Client, Declaration, DeclarationKind, Endpoint, FlowStep, Grant, KernelPort, KernelStep,
+    LoopVariable, Merge, Port, Projection, ProjectionWord, Retain, Right, Role, RouteStep, Side,
+    TextRange, Topic, TopicOrigin, TopicRanges, Unnest, Verb, Vertex, VertexId, Via, WasmStep,
+    WindowFrame, WindowStep, Wire, WithinStep,
 };

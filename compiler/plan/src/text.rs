@@ -3,6 +3,7 @@
 
 mod expression;
 mod window;
+mod kernel;
 
 use arqon_operators::{Expr, ExprKind};
 use arqon_types::{Edge, Field, Schema, format_duration};
@@ -16,11 +17,12 @@ use crate::derive::extent::bytes_text;
 use crate::facts::{Held, State};
 use crate::graph::{FlowNode, Plan};
 use crate::vertex::{
-    Emit, Endpoint, FlowStep, KernelStep, Merge, Port, Projection, ProjectionWord, Right, Topic,
-    TopicOrigin, Verb, Vertex, VertexId, WasmStep,
+    Endpoint, FlowStep, Merge, Port, Projection, ProjectionWord, Right, Topic, TopicOrigin, Verb,
+    Vertex, VertexId, WasmStep,
 };
 
 pub use expression::expression_text;
+use kernel::{kernel_plan_text, kernel_text};
 use window::{
     closing_text, release_text, session_text, window_step_text, window_text, within_step_text,
 };
@@ -250,36 +252,6 @@ fn wasm_text(step: &WasmStep) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn kernel_text(step: &KernelStep) -> String {
-    let signature = step.kernel.arguments();
-    let arguments: Vec<String> = step
-        .arguments
-        .iter()
-        .zip(&signature)
-        .map(|((name, value), argument)| format!("{name}: {}", value.display(&argument.ty)))
-        .collect();
-    let modes: Vec<&str> = step.modes.iter().map(|mode| mode.name()).collect();
-    let emit = match step.emit {
-        Emit::Changed => "changed".to_owned(),
-        Emit::Pull => "pull".to_owned(),
-        Emit::All => "all".to_owned(),
-        Emit::Eps(eps) => format!("eps {}", eps.get()),
-    };
-    let mut text = format!(
-        "kernel {} {{ {} }} modes {} emit {emit}",
-        step.kernel.name(),
-        arguments.join(", "),
-        modes.join(", ")
-    );
-    if let Some(bound) = step.error_bound {
-        text.extend([" error ", &bound.get().to_string()]);
-    }
-    if let Some(nanos) = step.latency_nanos {
-        text.extend([" latency ", &format_duration(nanos)]);
-    }
-    text
-}
-
 #[derive(Default)]
 struct Lines {
     text: String,
@@ -409,10 +381,12 @@ fn columns(schema: &Schema) -> Vec<String> {
 }
 
 fn named(schema: &Schema, columns: &[usize]) -> String {
-    let names: Vec<&str> = columns
-        .iter()
-        .map(|column| schema.fields.get(*column).map_or("?", |field| &*field.name))
-        .collect();
+    named_of(&self::columns(schema), columns)
+}
+
+fn named_of(names: &[String], columns: &[usize]) -> String {
+    let names: Vec<&str> =
+        columns.iter().map(|column| names.get(*column).map_or("?", String::as_str)).collect();
     names.join(", ")
 }
 
@@ -662,6 +636,14 @@ fn step_lines(
         Operator::Retain(retention) => {
             format!("retain {}", retention_text(*retention, &step.schema))
         }
+        Operator::Kernel(kernel) => {
+            let names = |place: usize, columns: &[usize]| named_of(&at(place), columns);
+            kernel_plan_text(kernel, &names)
+        }
+        Operator::Measured(measured) => match measured.key.as_slice() {
+            [] => "measured".to_owned(),
+            key => format!("measured, the last of each ({})", named(&step.schema, key)),
+        },
     };
     out.line(0, format!("{} {}  {text}{inputs}", name(StepId::at(idx)), step.address));
     if let Operator::Map(map) = &step.operator {
@@ -725,7 +707,9 @@ fn key_names(step: &Step, input: &[String]) -> Vec<String> {
         | Operator::Session(_)
         | Operator::Final(_)
         | Operator::Within(_)
-        | Operator::Retain(_) => Vec::new(),
+        | Operator::Retain(_)
+        | Operator::Kernel(_)
+        | Operator::Measured(_) => Vec::new(),
     }
 }
 

@@ -13,7 +13,7 @@
 //!    before yields; the last one yields the step's schema.
 //! 6. **Routes**: only arms read a route, an arm reads nothing else, and each arm's label exists.
 //! 7. **Keys**: both sides of a join have as many keys, of equal types save options; a `unique`
-//!    and a `latest` have a key, within their rows.
+//!    has a key; it, and that of a `latest`, lies within the rows.
 //! 8. **Schemas**: a step's schema is what its operator makes of its inputs, type by type.
 //! 9. **Loops**: those around stand first; a variable has one start and one next; a step reads
 //!    its own loop and those around it; routes, arms and keys to be unique stay outside; a loop is
@@ -25,8 +25,12 @@
 //! 12. **Outputs** and **feedbacks**: each names a topic of the plan and a step that is no route;
 //!     one per topic; names and types of the rows are those of the topic. A topic to which
 //!     something goes back has a source.
+//! 13. **Kernels**: ports, fields, key, modes and columns are those of the kernel's signature;
+//!     only a kernel is measured, and its metrics are the fields of the row.
 //!
 //! The engine walks the plan without checking any of this again.
+
+mod kernel;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -198,6 +202,8 @@ impl<'a> Verifier<'a> {
                 | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
+                | Operator::Kernel(_)
+                | Operator::Measured(_)
                 | Operator::Variable(_)
                 | Operator::Next(_)
                 | Operator::Leave(_)
@@ -217,7 +223,7 @@ impl<'a> Verifier<'a> {
             Operator::Source(_) | Operator::Log(_) | Operator::Errors(_) => {
                 (n_inputs == 0, "no input")
             }
-            Operator::Union => (0 < n_inputs, "an input"),
+            Operator::Union | Operator::Kernel(_) => (0 < n_inputs, "an input"),
             Operator::Join(_) => (n_inputs == 2, "two inputs"),
             Operator::Map(_)
             | Operator::Route(_)
@@ -228,6 +234,7 @@ impl<'a> Verifier<'a> {
             | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
+            | Operator::Measured(_)
             | Operator::Variable(_)
             | Operator::Next(_)
             | Operator::Leave(_)
@@ -312,7 +319,7 @@ impl<'a> Verifier<'a> {
                         && places.iter().all(|ty| *ty == Type::Int64),
                     || format!("{} columns of int64 are no place in the log", latest.n_places),
                 );
-                let is_key = !latest.key.is_empty() && latest.key.iter().all(|at| *at < n_rest);
+                let is_key = latest.key.iter().all(|at| *at < n_rest);
                 self.require(is_key, || {
                     format!("key {:?} lies outside of {n_rest} columns", latest.key)
                 });
@@ -341,6 +348,8 @@ impl<'a> Verifier<'a> {
                 self.yields(&types[0], &step.schema);
             }
             Operator::Retain(retention) => self.retention(*retention, &types[0], &step.schema),
+            Operator::Kernel(kernel) => self.kernel(kernel, &types, &step.schema),
+            Operator::Measured(measured) => self.measured(measured, inputs[0], &step.schema),
         }
     }
 
@@ -448,7 +457,9 @@ impl<'a> Verifier<'a> {
             | Operator::Session(_)
             | Operator::Final(_)
             | Operator::Within(_)
-            | Operator::Retain(_) => None,
+            | Operator::Retain(_)
+            | Operator::Kernel(_)
+            | Operator::Measured(_) => None,
         };
         self.require(ty == Some(Type::Timestamp), || format!("part {} of its key", release.key));
     }
@@ -652,6 +663,8 @@ impl<'a> Verifier<'a> {
                 | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
+                | Operator::Kernel(_)
+                | Operator::Measured(_)
                 | Operator::Window(_)
                 | Operator::Late(_)
                 | Operator::Session(_)
@@ -701,6 +714,8 @@ impl<'a> Verifier<'a> {
                 | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
+                | Operator::Kernel(_)
+                | Operator::Measured(_)
                 | Operator::Window(_)
                 | Operator::Late(_)
                 | Operator::Session(_)

@@ -10,6 +10,7 @@ use arqon_operators::{Expr, Kernel, KernelMode};
 use arqon_types::{Discipline, Edge, Float, Schema, TopicName, Value};
 
 use crate::dataflow::{Frame, Group, Join, Order, Over, Top};
+use crate::kernel::Emit;
 
 /// A half-open byte range of the circuit file.
 #[derive(
@@ -423,20 +424,6 @@ pub struct KernelPort {
     pub name: String,
     /// Where the fields of the port's signature stand in its rows; none for one that is not there.
     pub fields: Vec<Option<usize>>,
-}
-
-/// Which rows of its output a kernel puts out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Emit {
-    /// Those whose own inputs changed.
-    Changed,
-    /// Those that are asked for.
-    Pull,
-    /// All of them.
-    All,
-    /// Those that are off by more than this.
-    Eps(Float),
 }
 
 /// `wasm`: a pure capsule over rows.

@@ -10,7 +10,7 @@ use arqon_types::{Change, Field, Row, TimeUnits, TopicName, Type, Value};
 
 use super::{TestInput, Tests};
 use crate::contract::Contract;
-use crate::mocks::Mocked;
+use crate::mocks::{Mocked, is_mocked};
 use crate::raw::{Wanted, typed_fields};
 use crate::row_type::RowType;
 use crate::typed::{NodeId, OperatorId, TypedNode, Verb};
@@ -61,6 +61,21 @@ pub(super) fn mocked_names(tests: &Tests<'_, '_>) -> BTreeMap<String, Mocked> {
         }
     }
     found
+}
+
+/// The name of what generated inputs would ask in vain: all that can be mocked, save kernels that
+/// run in earnest.
+pub(super) fn first_unanswered(tests: &Tests<'_, '_>) -> Option<String> {
+    let is_answered = |mocked: &Mocked| match *mocked {
+        Mocked::Operator(_) | Mocked::Rest(_) => false,
+        Mocked::Step(NodeId(id), idx) => {
+            let node = &tests.flow.nodes[id];
+            let step = &node.steps[idx];
+            matches!(&step.verb, Verb::Kernel(_))
+                && !is_mocked(&tests.resolved.circuit.tests, node, &step.address)
+        }
+    };
+    mocked_names(tests).into_iter().find(|(_, mocked)| !is_answered(mocked)).map(|(name, _)| name)
 }
 
 impl Tests<'_, '_> {

@@ -24,8 +24,6 @@ pub(super) struct Mocks {
     pub(super) topics: Vec<TopicPlan>,
     pub(super) unanswered: Vec<Unanswered>,
     sources: BTreeMap<TopicName, StepId>,
-    /// What comes to the topics of operators, a step for each call.
-    told: BTreeMap<TopicId, Vec<StepId>>,
 }
 
 /// A question that each row asks.
@@ -107,7 +105,7 @@ impl Lowering<'_, '_> {
             let exprs = std::iter::once(job_id.clone()).chain(others).collect();
             let schema = self.resolved.topic(*id).schema()?;
             let told = step(label, project(label.address, exprs), vec![from], schema.into());
-            self.tell(*id, told)?;
+            self.tell(*id, told);
         }
         let mut exprs = columns[..n_kept].to_vec();
         exprs.extend([result.clone(), job_id.clone()]);
@@ -117,10 +115,9 @@ impl Lowering<'_, '_> {
         Some(self.push(step(label, project(label.address, exprs), vec![settled], schema)))
     }
 
-    fn tell(&mut self, topic: TopicId, step: Step) -> Option<()> {
+    fn tell(&mut self, topic: TopicId, step: Step) {
         let step = self.push(step);
-        self.mocks.as_mut()?.told.entry(topic).or_default().push(step);
-        Some(())
+        self.told.entry(topic).or_default().push(step);
     }
 
     /// What was asked, its result and the job's id; jobs that failed are error rows of the node, or
@@ -164,7 +161,7 @@ impl Lowering<'_, '_> {
         exprs[0] = Expr::literal(Value::string(label.node), Type::String);
         let schema = self.resolved.topic(topic).schema()?;
         let failed = step(label, project(label.address, exprs), vec![failures], schema.into());
-        self.tell(topic, failed)?;
+        self.tell(topic, failed);
         Some(settled)
     }
 
@@ -334,8 +331,7 @@ impl Lowering<'_, '_> {
 
     /// What calls have put into a topic.
     pub(super) fn told_to(&self, id: TopicId) -> Vec<StepId> {
-        let told = self.mocks.as_ref().and_then(|mocks| mocks.told.get(&id));
-        told.cloned().unwrap_or_default()
+        self.told.get(&id).cloned().unwrap_or_default()
     }
 }
 

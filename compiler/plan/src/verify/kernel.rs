@@ -1,0 +1,102 @@
+//! Steps of kernels: what they are fed and what they put out fits the kernel's signature.
+
+use arqon_operators::{FieldKind, OutputKind, PortSignature};
+use arqon_types::{Schema, Type};
+
+use super::Verifier;
+use crate::dataflow::{Operator, Step};
+use crate::kernel::{ControlPlan, KernelColumn, KernelPlan, Measured, PortPlan};
+
+impl Verifier<'_> {
+    pub(super) fn kernel(&mut self, kernel: &KernelPlan, inputs: &[Vec<Type>], schema: &Schema) {
+        let n_inputs = kernel.ports.len() + usize::from(kernel.control.is_some());
+        self.require(inputs.len() == n_inputs && !kernel.ports.is_empty(), || {
+            format!("{} inputs for {n_inputs} ports", inputs.len())
+        });
+        let n_arguments = kernel.kernel.arguments().len();
+        self.require(kernel.arguments.len() == n_arguments, || {
+            format!("{} arguments where {n_arguments} are wanted", kernel.arguments.len())
+        });
+        let has_modes = kernel.modes.iter().all(|mode| kernel.kernel.has_mode(*mode).is_ok());
+        self.require(has_modes && !kernel.modes.is_empty(), || {
+            "modes that it does not have".into()
+        });
+        let signature = kernel.kernel.ports();
+        for (port, input) in kernel.ports.iter().zip(inputs) {
+            match signature.iter().find(|known| known.name == port.name) {
+                Some(known) => self.port(port, known, input),
+                None => self.require(false, || format!("there is no port `{}`", port.name)),
+            }
+        }
+        if let (Some(control), Some(input)) = (&kernel.control, inputs.last()) {
+            self.control(control, input);
+        }
+        if n_arguments == kernel.arguments.len() && inputs.len() == n_inputs {
+            self.columns(kernel, inputs, schema);
+        }
+    }
+
+    fn port(&mut self, port: &PortPlan, known: &PortSignature, input: &[Type]) {
+        let is_keyed = !port.key.is_empty() || !known.is_keyed;
+        self.require(is_keyed && port.key.iter().all(|at| *at < input.len()), || {
+            format!("a key {:?} of port `{}`", port.key, port.name)
+        });
+        let fits = port.fields.len() == known.fields.len()
+            && port.fields.iter().zip(&known.fields).all(|(at, field)| match at {
+                None => field.is_optional,
+                Some(at) => input.get(*at).is_some_and(|ty| is_of(ty, field.kind)),
+            });
+        self.require(fits, || format!("the fields of port `{}`", port.name));
+    }
+
+    fn control(&mut self, control: &ControlPlan, input: &[Type]) {
+        let fits = matches!(input.get(control.column),
+            Some(Type::Enum(labels)) if labels.len() == control.modes.len());
+        self.require(fits, || "a control without modes".into());
+    }
+
+    fn columns(&mut self, kernel: &KernelPlan, inputs: &[Vec<Type>], schema: &Schema) {
+        let output = kernel.kernel.output(&kernel.arguments);
+        let along = output.along.and_then(|along| {
+            let at = kernel.ports.iter().position(|port| port.name == along)?;
+            inputs.get(at)
+        });
+        let fits = |column: &KernelColumn, ty: &Type| match column {
+            KernelColumn::Along(at) => along.and_then(|row| row.get(*at)) == Some(ty),
+            KernelColumn::Made(at) => match output.fields.get(*at) {
+                Some((_, OutputKind::Int64)) => *ty == Type::Int64,
+                Some((_, OutputKind::Float64)) => *ty == Type::Float64,
+                Some((_, OutputKind::Like(..) | OutputKind::Sized(_))) => {
+                    is_of(ty, FieldKind::Vector(""))
+                }
+                None => false,
+            },
+        };
+        let types = schema.types();
+        let is_sound = kernel.columns.len() == types.len()
+            && kernel.columns.iter().zip(&types).all(|(column, ty)| fits(column, ty));
+        self.require(is_sound, || "columns that the kernel does not put out".into());
+    }
+
+    pub(super) fn measured(&mut self, measured: &Measured, kernel: &Step, schema: &Schema) {
+        self.require(matches!(kernel.operator, Operator::Kernel(_)), || {
+            "what is measured is no kernel".into()
+        });
+        let names = schema.fields.iter().map(|field| &*field.name);
+        self.require(measured.metrics.iter().map(|metric| metric.name()).eq(names), || {
+            "fields that are no metrics".into()
+        });
+        let n_fields = schema.fields.len();
+        self.require(measured.key.iter().all(|at| *at < n_fields), || {
+            format!("key {:?} lies outside of {n_fields} fields", measured.key)
+        });
+    }
+}
+
+fn is_of(ty: &Type, kind: FieldKind) -> bool {
+    match kind {
+        FieldKind::Int64 => *ty == Type::Int64,
+        FieldKind::Float64 => *ty == Type::Float64,
+        FieldKind::Vector(_) => matches!(ty, Type::Tensor(tensor) if tensor.dims.len() == 1),
+    }
+}
