@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use timely::communication::WorkerGuards;
 use timely::execute::execute;
 
+use arqon_kernels::SpecError;
 use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_types::{Column, ColumnBatch, Epoch, TopicName, Type};
 
@@ -16,6 +17,7 @@ use crate::collector::{Collector, EpochOutput, Fed, Gathering, reports};
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
 use crate::forget::holds_the_past;
+use crate::kernel::{self, Clock};
 use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::{Keep, NarrowPlan, narrow};
 use crate::render::{BackendChoice, Counters};
@@ -32,11 +34,14 @@ pub struct EngineOptions {
     pub backend: BackendChoice,
     /// What is kept of the rows of input topics.
     pub keep: Keep,
+    /// By what kernels know how long their steps take. Without it they go by the work that they
+    /// count, which is the same in every run.
+    pub clock: Option<Clock>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { n_workers: 1, backend: BackendChoice::Auto, keep: Keep::Rows }
+        Self { n_workers: 1, backend: BackendChoice::Auto, keep: Keep::Rows, clock: None }
     }
 }
 
@@ -62,7 +67,7 @@ pub struct TopicInput {
 }
 
 /// Why a dataflow cannot start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// A dataflow needs a worker.
@@ -71,6 +76,14 @@ pub enum StartError {
     /// The node's errors topic would have no well-formed name.
     #[error("`{0}.errors` is no topic's name")]
     ErrorTopic(String),
+    /// The arguments of a kernel do not fit together.
+    #[error("kernel `{address}` cannot be prepared: {error}")]
+    Kernel {
+        /// The step.
+        address: String,
+        /// Which argument, and what it wants to be.
+        error: SpecError,
+    },
     /// The worker threads could not be started.
     #[error("the worker threads could not be started: {0}")]
     Threads(String),
@@ -246,6 +259,7 @@ impl Dataflow {
         if options.n_workers == 0 {
             return Err(StartError::NoWorker);
         }
+        kernel::check(&plan).map_err(|(address, error)| StartError::Kernel { address, error })?;
         let prepared = catch_unwind(|| (narrow(&plan, options.keep), Counters::new(&plan)));
         let (narrowed, counters) =
             prepared.map_err(|payload| StartError::Build(panic_text(payload.as_ref())))?;
@@ -282,6 +296,7 @@ impl Dataflow {
                 plan: Arc::clone(&narrowed),
                 counters: Arc::clone(&counters),
                 backend: options.backend,
+                clock: options.clock,
                 orders: orders_out,
                 reports: reports.clone(),
                 ready: ready_in.clone(),

@@ -40,6 +40,7 @@ mod unique;
 mod hold;
 mod retain;
 mod session;
+mod kernel;
 mod arrangement;
 mod looped;
 mod gate;
@@ -58,6 +59,7 @@ pub use dataflow::{
     Dataflow, EngineOptions, EpochInput, FeedError, FinishError, Held, StartError, TopicInput,
 };
 pub use feedback::{FEEDBACK_EPOCHS_MAX, Feedback};
+pub use kernel::Clock;
 pub use narrow::{Keep, columns_kept};
 pub use render::BackendChoice;
 pub use source::Changes;

@@ -251,6 +251,8 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
             | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
+            | Operator::Kernel(_)
+            | Operator::Measured(_)
             | Operator::Window(_)
             | Operator::Late(_)
             | Operator::Session(_)

@@ -114,6 +114,8 @@ pub(crate) fn narrow(plan: &DataflowPlan, keep: Keep) -> NarrowPlan {
             | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
+            | Operator::Kernel(_)
+            | Operator::Measured(_)
             | Operator::Variable(_)
             | Operator::Next(_)
             | Operator::Leave(_)

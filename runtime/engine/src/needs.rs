@@ -84,6 +84,8 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
             | Operator::Over(_)
             | Operator::Latest(_)
             | Operator::Unique { .. }
+            | Operator::Kernel(_)
+            | Operator::Measured(_)
             | Operator::Variable(_)
             | Operator::Next(_)
             | Operator::Leave(_)

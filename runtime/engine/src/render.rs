@@ -12,10 +12,10 @@ use timely::dataflow::operators::{Concatenate, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use arqon_plan::{
-    Closing, DataflowPlan, Join, Loop, LoopId, Operator, Release, Retention, RetentionRule,
-    Session, StageKind, Step, StepId,
+    Closing, DataflowPlan, Join, KernelPlan, Loop, LoopId, Operator, Release, Retention,
+    RetentionRule, Session, StageKind, Step, StepId,
 };
-use arqon_types::{PackedRow, TopicName, Type};
+use arqon_types::{PackedRow, Schema, TopicName, Type};
 
 use crate::along::OverShape;
 use crate::arrangement::{
@@ -31,6 +31,7 @@ use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
+use crate::kernel::{Clock, KernelLogic, Teller};
 use crate::keyed::{
     KeyShape, PackValue, add_rows_up, key_rows, pack_fields, pack_nothing, pack_whole,
 };
@@ -47,7 +48,9 @@ use crate::retain::{RetainLogic, pack_changes};
 use crate::route::render_route;
 use crate::session::{SessionLogic, SessionShape};
 use crate::sink::render_sink;
-use crate::stateful::{KeyLogic, MarkStream, Operation, render_stateful};
+use crate::stateful::{
+    KeyLogic, MarkStream, Operation, Placement, render_stateful, render_with_aside,
+};
 use crate::stats::CounterKind;
 use crate::top::{TopLogic, TopShape};
 use crate::unique::UniqueLogic;
@@ -135,6 +138,8 @@ impl Counters {
                 | Operator::Over(_)
                 | Operator::Latest(_)
                 | Operator::Unique { .. }
+                | Operator::Kernel(_)
+                | Operator::Measured(_)
                 | Operator::Leave(_)
                 | Operator::Session(_)
                 | Operator::Final(_)
@@ -215,6 +220,7 @@ struct Walk<'scope, 'a> {
     loops: &'a BTreeMap<LoopId, Vec<usize>>,
     probe: ProbeHandle<u64>,
     backend: Backend,
+    clock: Option<Clock>,
     counters: &'a Counters,
     recorder: Rc<RefCell<Recorder>>,
     file: Arc<str>,
@@ -222,6 +228,8 @@ struct Walk<'scope, 'a> {
     inputs: BTreeMap<TopicName, Inlets>,
     marks: Stream<'scope, u64, Vec<(u64, Marks)>>,
     errors: Vec<ErrorFeed>,
+    /// What steps send beside their rows, until its reader comes.
+    asides: BTreeMap<StepId, Batches<'scope>>,
     /// Ends within loops that lead nowhere.
     loop_ends: Vec<LoopEnd<'scope>>,
     done: Vec<Collection<'scope>>,
@@ -234,7 +242,7 @@ type LoopEnd<'scope> = (Arc<str>, Ended<'scope>);
 pub(crate) fn render(
     scope: Scope<'_, u64>,
     narrow: &NarrowPlan,
-    choice: BackendChoice,
+    (choice, clock): (BackendChoice, Option<Clock>),
     counters: &Counters,
     recorder: &Rc<RefCell<Recorder>>,
 ) -> Rendered {
@@ -257,6 +265,7 @@ pub(crate) fn render(
         loops: &loops,
         probe: probe.clone(),
         backend: choice.backend(),
+        clock,
         counters,
         recorder: Rc::clone(recorder),
         file: Arc::from(plan.file.as_str()),
@@ -264,6 +273,7 @@ pub(crate) fn render(
         inputs: BTreeMap::new(),
         marks: mark_stream,
         errors: Vec::new(),
+        asides: BTreeMap::new(),
         loop_ends: Vec::new(),
         done: Vec::new(),
     };
@@ -526,6 +536,12 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Final(closing) => self.hold(step, closing, Shown::After, only_meter()),
             Operator::Within(closing) => self.hold(step, closing, Shown::Before, only_meter()),
             Operator::Retain(retention) => self.retain(step, *retention, only_meter()),
+            Operator::Kernel(kernel) => self.kernel(idx, step, kernel, only_meter()),
+            Operator::Measured(_) => {
+                let told = self.asides.remove(&step.inputs[0]);
+                let told = told.expect("a kernel that is measured sends what its steps came to");
+                count_through(told, only_meter())
+            }
         })
     }
 
@@ -586,7 +602,12 @@ impl<'scope> Walk<'scope, '_> {
     ) -> Batches<'scope> {
         let marks = self.release(idx).map(|release| self.marks_of(&release.topics));
         let types = self.plan.steps[idx].schema.types();
-        render_stateful(self.scope, rows, Operation { name, types, meter, marks }, logic)
+        render_stateful(
+            self.scope,
+            rows,
+            Operation { name, types, meter, marks, placement: Placement::ByKey, aside: None },
+            logic,
+        )
     }
 
     /// When a step lets go of its keys, if it does.
@@ -617,7 +638,14 @@ impl<'scope> Walk<'scope, '_> {
             Backend::Hash => {
                 let closes = !session.topics.is_empty();
                 let marks = closes.then(|| self.marks_of(&session.topics));
-                let operation = Operation { name: "Session", types, meter, marks };
+                let operation = Operation {
+                    name: "Session",
+                    types,
+                    meter,
+                    marks,
+                    placement: Placement::ByKey,
+                    aside: None,
+                };
                 render_stateful(self.scope, [rows], operation, SessionLogic::new(shape, closes))
             }
         }
@@ -634,7 +662,8 @@ impl<'scope> Walk<'scope, '_> {
             Shown::After => "Final",
             Shown::Before => "Within",
         };
-        let operation = Operation { name, types, meter, marks };
+        let operation =
+            Operation { name, types, meter, marks, placement: Placement::ByKey, aside: None };
         render_stateful(self.scope, [rows], operation, HoldLogic::new(shown, closing.slack))
     }
 
@@ -651,8 +680,74 @@ impl<'scope> Walk<'scope, '_> {
             RetentionRule::Bytes(_) | RetentionRule::Time { .. } => None,
         };
         let logic = RetainLogic::new(retention, &step.schema);
-        let operation = Operation { name: "Retain", types, meter, marks };
+        let operation = Operation {
+            name: "Retain",
+            types,
+            meter,
+            marks,
+            placement: Placement::ByKey,
+            aside: None,
+        };
         render_stateful(self.scope, [rows], operation, logic)
+    }
+
+    /// A kernel, and what tells of its steps, if anything does.
+    fn kernel(
+        &mut self,
+        idx: usize,
+        step: &Step,
+        kernel: &KernelPlan,
+        meter: Meter,
+    ) -> Batches<'scope> {
+        let id = StepId::at(idx);
+        let (rows, aside) = match step.inputs.len() {
+            1 => self.kernel_of::<1>(id, step, kernel, meter),
+            2 => self.kernel_of::<2>(id, step, kernel, meter),
+            3 => self.kernel_of::<3>(id, step, kernel, meter),
+            n => panic!("a kernel has two ports and a control at most, and not {n} inputs"),
+        };
+        self.asides.extend(aside.map(|aside| (id, aside)));
+        rows
+    }
+
+    fn kernel_of<const N: usize>(
+        &self,
+        id: StepId,
+        step: &Step,
+        kernel: &KernelPlan,
+        meter: Meter,
+    ) -> (Batches<'scope>, Option<Batches<'scope>>) {
+        let inputs: [&Schema; N] =
+            std::array::from_fn(|input| &*self.plan.steps[step.inputs[input].index()].schema);
+        let rows = std::array::from_fn(|input| {
+            let types = inputs[input].types();
+            let all: Vec<usize> = (0..types.len()).collect();
+            // A multiset is keyed by whole rows; a control's rows are one state.
+            let key = match kernel.ports.get(input) {
+                Some(port) if port.key.is_empty() => KeyShape::fields(&all, &types),
+                Some(port) => KeyShape::fields(&port.key, &types),
+                None => KeyShape::fields(&[], &types),
+            };
+            self.key(step, input, key, pack_whole(types), &meter)
+        });
+        let measured = self.plan.steps.iter().find_map(|reader| match &reader.operator {
+            Operator::Measured(measured) if reader.inputs == [id] => Some((measured, reader)),
+            _ => None,
+        });
+        let aside = measured.map(|(_, reader)| reader.schema.types());
+        let teller =
+            measured.map(|(measured, reader)| Teller::new(measured.clone(), reader.schema.types()));
+        let schemas = (inputs.as_slice(), &*step.schema);
+        let logic = KernelLogic::<N>::new(kernel, schemas, teller, self.clock);
+        let operation = Operation {
+            name: kernel.kernel.name(),
+            types: step.schema.types(),
+            meter,
+            marks: None,
+            placement: Placement::Together(u64::from(id.0)),
+            aside,
+        };
+        render_with_aside(self.scope, rows, operation, logic)
     }
 
     fn union(&self, step: &Step, meter: &Meter) -> Batches<'scope> {

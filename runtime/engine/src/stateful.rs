@@ -5,6 +5,7 @@
 //! insertion within the epoch is never seen, and the emissions are the same for any arrival.
 
 use std::collections::BTreeMap;
+use std::task::Poll;
 
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -44,6 +45,12 @@ pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = Pac
     /// After the last key of an epoch that moved the marks: lets go of what has closed.
     fn advance(&mut self, _mark: i64, _out: &mut Emitter) {}
 
+    /// Goes on for a bounded time with what the changes come to. As long as that is pending the
+    /// epoch stays open, and the worker turns to other operators between the calls.
+    fn settle(&mut self, _out: &mut Emitter) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// At the end of an epoch.
     fn close(&mut self, _out: &mut Emitter) {}
 
@@ -60,6 +67,7 @@ pub(crate) struct Emitter {
     meter: Meter,
     rows: ColumnBatch,
     ready: Vec<ColumnBatch>,
+    aside: Option<Aside>,
     /// What the operator counts of its state.
     pub(crate) counts: Counts,
 }
@@ -67,7 +75,8 @@ pub(crate) struct Emitter {
 impl Emitter {
     fn new(types: Vec<Type>, meter: Meter) -> Self {
         let rows = ColumnBatch::empty(&types);
-        Self { epoch: 0, types, meter, rows, ready: Vec::new(), counts: Counts::default() }
+        let (ready, aside) = (Vec::new(), None);
+        Self { epoch: 0, types, meter, rows, ready, aside, counts: Counts::default() }
     }
 
     /// Sends a packed row on.
@@ -83,6 +92,18 @@ impl Emitter {
     pub(crate) fn batch(&mut self, batch: ColumnBatch) {
         if !batch.is_empty() {
             self.ready.push(batch);
+        }
+    }
+
+    /// The epoch that is worked on.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Sends a packed row by the way beside the operator's own rows, if there is one.
+    pub(crate) fn aside(&mut self, row: &PackedRow, diff: i64) {
+        if let Some(Aside { types, rows }) = &mut self.aside {
+            push_packed(rows, row, types, diff);
         }
     }
 
@@ -114,16 +135,29 @@ impl Emitter {
     }
 }
 
+/// What goes beside an operator's own rows.
+struct Aside {
+    types: Vec<Type>,
+    rows: ColumnBatch,
+}
+
+/// The right to send in an epoch.
+struct Capabilities {
+    rows: Capability<u64>,
+    /// Of an operator that sends something beside its rows.
+    aside: Option<Capability<u64>>,
+}
+
 /// Rows of one epoch that wait, one collection per input.
 struct Waiting<const N: usize, K, V> {
-    capability: Capability<u64>,
+    capability: Capabilities,
     rows: [Vec<Delta<K, V>>; N],
     /// The least mark that counts, if the epoch moved any.
     mark: Option<i64>,
 }
 
 impl<const N: usize, K, V> Waiting<N, K, V> {
-    fn new(capability: Capability<u64>, spare: &mut Spare<N, K, V>) -> Self {
+    fn new(capability: Capabilities, spare: &mut Spare<N, K, V>) -> Self {
         let rows = spare.rows.each_mut().map(std::mem::take);
         Self { capability, rows, mark: None }
     }
@@ -170,6 +204,15 @@ pub(crate) struct MarkStream<'scope> {
     pub(crate) topics: Vec<usize>,
 }
 
+/// Which worker has the state of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Each key has its own.
+    ByKey,
+    /// One has them all, chosen by this number.
+    Together(u64),
+}
+
 /// What an operator is, beside its inputs.
 pub(crate) struct Operation<'a, 'scope> {
     /// Its name, for timely's logs.
@@ -180,30 +223,65 @@ pub(crate) struct Operation<'a, 'scope> {
     pub(crate) meter: Meter,
     /// What tells it that windows close, if anything does.
     pub(crate) marks: Option<MarkStream<'scope>>,
+    /// Where its keys are.
+    pub(crate) placement: Placement,
+    /// The types of what it sends beside its own rows, if it does.
+    pub(crate) aside: Option<Vec<Type>>,
 }
 
-/// Renders an operator of `N` inputs, placed by key.
+/// An epoch that is worked on.
+struct Current<const N: usize, K, V> {
+    epoch: u64,
+    capability: Capabilities,
+    rows: [Vec<Delta<K, V>>; N],
+}
+
+/// Renders an operator of `N` inputs that sends nothing beside its rows.
 pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
     scope: Scope<'scope, u64>,
     streams: [KeyedRows<'scope, u64, K, V>; N],
     operation: Operation<'_, 'scope>,
-    mut logic: impl KeyLogic<N, K, V>,
+    logic: impl KeyLogic<N, K, V>,
 ) -> Batches<'scope> {
-    let Operation { name, types, meter, marks } = operation;
+    render_with_aside(scope, streams, operation, logic).0
+}
+
+/// Renders an operator of `N` inputs; gives its rows, and those that it sends beside them.
+pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
+    scope: Scope<'scope, u64>,
+    streams: [KeyedRows<'scope, u64, K, V>; N],
+    operation: Operation<'_, 'scope>,
+    mut logic: impl KeyLogic<N, K, V>,
+) -> (Batches<'scope>, Option<Batches<'scope>>) {
+    let Operation { name, types, meter, marks, placement, aside } = operation;
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let mut inputs = streams.map(|stream| {
-        builder.new_input(stream, Exchange::new(|row: &Keyed<u64, K, V>| hash_packed(&row.0.0)))
+        let place = move |row: &Keyed<u64, K, V>| match placement {
+            Placement::ByKey => hash_packed(&row.0.0),
+            Placement::Together(place) => place,
+        };
+        builder.new_input(stream, Exchange::new(place))
     });
     let mut marks = marks.map(|marks| (builder.new_input(marks.stream, Pipeline), marks.topics));
     let (output, stream) = builder.new_output::<Batch>();
     let mut output = OutputBuilder::<u64, NoopBuilder<Batch>>::from(output);
+    let (mut aside_output, aside_stream) = if aside.is_some() {
+        let (output, stream) = builder.new_output::<Batch>();
+        (Some(OutputBuilder::<u64, NoopBuilder<Batch>>::from(output)), Some(stream))
+    } else {
+        (None, None)
+    };
+    let has_aside = aside.is_some();
+    let activator = scope.activator_for(builder.operator_info().address);
     builder.build(move |capabilities| {
         drop(capabilities);
+        let mut current: Option<Current<N, K, V>> = None;
         let mut waiting: BTreeMap<u64, Waiting<N, K, V>> = BTreeMap::new();
         let mut spare = Spare::new();
         let mut held = Held::default();
         let mut n_bytes = 0;
         let mut out = Emitter::new(types, meter);
+        out.aside = aside.map(|types| Aside { rows: ColumnBatch::empty(&types), types });
         move |frontiers| {
             for (idx, input) in inputs.iter_mut().enumerate() {
                 input.for_each(|capability, rows| {
@@ -211,7 +289,9 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
                     while let Some((_, epoch, _)) = rows.peek() {
                         let epoch = *epoch;
                         let waiting = waiting.entry(epoch).or_insert_with(|| {
-                            Waiting::new(capability.delayed(&epoch, 0), &mut spare)
+                            let rows = capability.delayed(&epoch, 0);
+                            let aside = has_aside.then(|| capability.delayed(&epoch, 1));
+                            Waiting::new(Capabilities { rows, aside }, &mut spare)
                         });
                         while let Some((row, _, diff)) = rows.next_if(|row| row.1 == epoch) {
                             waiting.rows[idx].push((row, diff));
@@ -223,26 +303,37 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
                 input.for_each(|capability, marks| {
                     for (epoch, marks) in marks.drain(..) {
                         let waiting = waiting.entry(epoch).or_insert_with(|| {
-                            Waiting::new(capability.delayed(&epoch, 0), &mut spare)
+                            let rows = capability.delayed(&epoch, 0);
+                            let aside = has_aside.then(|| capability.delayed(&epoch, 1));
+                            Waiting::new(Capabilities { rows, aside }, &mut spare)
                         });
                         waiting.mark = Some(least(&marks, topics));
                     }
                 });
             }
-            while let Some(entry) = waiting.first_entry() {
-                if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
+            loop {
+                if current.is_none() {
+                    let Some(entry) = waiting.first_entry() else { break };
+                    if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
+                        break;
+                    }
+                    let (epoch, Waiting { capability, mut rows, mark }) = entry.remove_entry();
+                    out.epoch = epoch;
+                    for rows in &mut rows {
+                        consolidate_in(rows, &mut spare.room);
+                    }
+                    logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
+                    by_key(&rows, &mut logic, &mut out);
+                    if let Some(mark) = mark {
+                        logic.advance(mark, &mut out);
+                    }
+                    current = Some(Current { epoch, capability, rows });
+                }
+                if logic.settle(&mut out).is_pending() {
+                    activator.activate();
                     break;
                 }
-                let (epoch, Waiting { capability, mut rows, mark }) = entry.remove_entry();
-                out.epoch = epoch;
-                for rows in &mut rows {
-                    consolidate_in(rows, &mut spare.room);
-                }
-                logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
-                by_key(&rows, &mut logic, &mut out);
-                if let Some(mark) = mark {
-                    logic.advance(mark, &mut out);
-                }
+                let Some(Current { epoch, capability, rows }) = current.take() else { break };
                 logic.close(&mut out);
                 out.counts.bytes += if let Some(now) = logic.state_bytes() {
                     now - std::mem::replace(&mut n_bytes, now)
@@ -256,13 +347,23 @@ pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
                 let mut output = output.activate();
                 for batch in out.take() {
                     output
-                        .session_with_builder(&capability)
+                        .session_with_builder(&capability.rows)
                         .give_container(&mut Batch { time: epoch, rows: batch.into() });
+                }
+                if let (Some(output), Some(aside), Some(capability)) =
+                    (&mut aside_output, &mut out.aside, &capability.aside)
+                    && !aside.rows.is_empty()
+                {
+                    let rows = std::mem::replace(&mut aside.rows, ColumnBatch::empty(&aside.types));
+                    output
+                        .activate()
+                        .session_with_builder(capability)
+                        .give_container(&mut Batch { time: epoch, rows: rows.into() });
                 }
             }
         }
     });
-    stream
+    (stream, aside_stream)
 }
 
 /// Rows that are looked at ahead of their turn. Enough to keep the memory busy; few enough that

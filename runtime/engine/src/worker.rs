@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::collector::Reports;
 use crate::evaluate::Formula;
 use crate::forget::Forgetting;
+use crate::kernel::Clock;
 use crate::mark::{Marks, NO_MARK};
 use crate::narrow::{NarrowPlan, conditions};
 use crate::recorder::{Meter, Recorder};
@@ -52,6 +53,8 @@ pub(crate) struct Setup {
     pub(crate) counters: Arc<Counters>,
     /// What stateful steps are made of.
     pub(crate) backend: BackendChoice,
+    /// What kernels know the time by.
+    pub(crate) clock: Option<Clock>,
     /// Epochs, in order; the end of the channel is the end of the input.
     pub(crate) orders: Receiver<Order>,
     /// To the collector.
@@ -81,7 +84,8 @@ pub(crate) fn run(worker: &mut Worker, setup: &Setup) {
 fn drive(worker: &mut Worker, setup: &Setup) {
     let recorder = Rc::new(RefCell::new(Recorder::new(&setup.counters.layout)));
     let mut rendered = worker.dataflow::<u64, _, _>(|scope| {
-        render(scope, &setup.plan, setup.backend, &setup.counters, &recorder)
+        let options = (setup.backend, setup.clock);
+        render(scope, &setup.plan, options, &setup.counters, &recorder)
     });
     let mut errors = std::mem::take(&mut rendered.errors);
     let sources = sources(setup, &recorder);

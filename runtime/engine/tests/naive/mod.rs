@@ -165,7 +165,7 @@ pub(crate) fn run(
     let (sender, outputs) = channel();
     // What is kept of topics changes no answer.
     let keep = if n_workers == 2 { Keep::Read } else { Keep::Rows };
-    let options = EngineOptions { n_workers, backend, keep };
+    let options = EngineOptions { n_workers, backend, keep, clock: None };
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
         sender.send(output.into_rows()).unwrap();
     })
@@ -397,7 +397,9 @@ impl Oracle<'_> {
             | Operator::Session(_)
             | Operator::Final(_)
             | Operator::Within(_)
-            | Operator::Retain(_) => panic!("windows have their oracle in tests/src/oracle.rs"),
+            | Operator::Retain(_)
+            | Operator::Kernel(_)
+            | Operator::Measured(_) => panic!("these have their oracle in tests/src/oracle.rs"),
             Operator::Unique { key } => {
                 let mut rows = Relation::new();
                 let mut last: BTreeSet<Vec<Value>> = BTreeSet::new();

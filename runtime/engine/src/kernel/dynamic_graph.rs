@@ -1,0 +1,147 @@
+//! Edges and roots as rows, and the answers about their vertices.
+
+use arqon_kernels::{Algorithm, DynamicGraph, GraphDelta, GraphRows, GraphSpec, Kernel, PageRank};
+use arqon_plan::{KernelColumn, KernelPlan};
+use arqon_types::{PackedRow, Row, Schema, Type, Value};
+
+use super::driver::{Adapter, Driven, Driver};
+use super::fields::{PortFields, PortRow, Refusal};
+use super::{Prepared, float_argument};
+use crate::deltas::Delta;
+use crate::source::PackedMap;
+use crate::stateful::Emitter;
+
+/// A graph's kernel over rows.
+///
+/// # Errors
+/// Why the kernel cannot be compiled of its arguments.
+pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> Prepared {
+    let algorithm = match plan.kernel.argument("algorithm", &plan.arguments) {
+        Some(Value::Enum(0)) => Algorithm::Reachability,
+        Some(Value::Enum(1)) => Algorithm::ShortestPaths,
+        Some(Value::Enum(2)) => Algorithm::Components,
+        _ => Algorithm::PageRank(PageRank {
+            damping: float_argument(plan, "damping"),
+            tolerance: float_argument(plan, "tolerance"),
+        }),
+    };
+    let kernel = DynamicGraph::compile(&GraphSpec { algorithm })?;
+    let ports = plan.ports.iter().zip(inputs).map(|(port, schema)| Port {
+        is_edges: port.name == "edges",
+        fields: PortFields::new(port, schema),
+    });
+    let adapter = GraphRowsOf {
+        ports: ports.collect(),
+        is_weighted: algorithm == Algorithm::ShortestPaths,
+        columns: plan.columns.clone(),
+        types: output.types(),
+        delta: GraphDelta::default(),
+        said: PackedMap::default(),
+    };
+    Ok(Box::new(Driven::new(kernel, adapter)) as Box<dyn Driver>)
+}
+
+/// What a vertex was last said to have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Answer {
+    /// Being reached is all that there is to say.
+    There,
+    Number(i64),
+    Rank(f64),
+}
+
+struct Port {
+    is_edges: bool,
+    fields: PortFields,
+}
+
+/// The rows around the kernel.
+struct GraphRowsOf {
+    ports: Vec<Port>,
+    is_weighted: bool,
+    columns: Vec<KernelColumn>,
+    types: Vec<Type>,
+    delta: GraphDelta,
+    said: PackedMap<Answer, i64>,
+}
+
+impl GraphRowsOf {
+    fn row(&self, id: i64, answer: Answer) -> PackedRow {
+        let value = |column: &KernelColumn| match (column, answer) {
+            (KernelColumn::Made(0), _) => Value::Int(id),
+            (_, Answer::There) => panic!("a vertex that is reached has nothing but its id"),
+            (_, Answer::Number(number)) => Value::Int(number),
+            (_, Answer::Rank(rank)) => Value::float(rank),
+        };
+        let row: Vec<Value> = self.columns.iter().map(value).collect();
+        PackedRow::pack(&Row::from(row), &self.types)
+    }
+}
+
+impl Adapter for GraphRowsOf {
+    type Kernel = DynamicGraph;
+
+    fn change(&mut self, port: usize, _key: &PackedRow, rows: &[Delta], out: &mut Emitter) {
+        let Port { is_edges, fields } = &self.ports[port];
+        if !is_edges {
+            for (row, diff) in fields.sound(rows, out, |_| None) {
+                self.delta.roots.push(required(&row, 0), diff);
+            }
+            return;
+        }
+        let is_weighted = self.is_weighted;
+        let fault = |row: &PortRow| {
+            let weight = row.integer(2).filter(|weight| is_weighted && *weight < 0)?;
+            let message =
+                format!("the weight is {weight}, and paths are shortest only over weights from 0");
+            Some(Refusal { code: "negative_weight", message })
+        };
+        for (row, diff) in fields.sound(rows, out, fault) {
+            // Where lengths do not count, edges of several weights are one.
+            let weight = if is_weighted { row.integer(2).unwrap_or(1) } else { 1 };
+            self.delta.edges.push([required(&row, 0), required(&row, 1), weight], diff);
+        }
+    }
+
+    fn has_changed(&self) -> bool {
+        !self.delta.edges.src.is_empty() || !self.delta.roots.id.is_empty()
+    }
+
+    fn delta(&self) -> &GraphDelta {
+        &self.delta
+    }
+
+    fn take(&mut self) -> GraphDelta {
+        std::mem::take(&mut self.delta)
+    }
+
+    fn say(&mut self, output: &mut GraphRows, out: &mut Emitter) {
+        let GraphRows { ids, numbers, ranks, gone } = std::mem::take(output);
+        for id in gone {
+            if let Some(answer) = self.said.remove(&id) {
+                out.row(&self.row(id, answer), -1);
+            }
+        }
+        for (at, id) in ids.into_iter().enumerate() {
+            let answer = match (numbers.get(at), ranks.get(at)) {
+                (Some(number), _) => Answer::Number(*number),
+                (None, Some(rank)) => Answer::Rank(*rank),
+                (None, None) => Answer::There,
+            };
+            match self.said.insert(id, answer) {
+                Some(before) if before == answer => continue,
+                Some(before) => out.row(&self.row(id, before), -1),
+                None => {}
+            }
+            out.row(&self.row(id, answer), 1);
+        }
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.said.allocation_size()
+    }
+}
+
+fn required(row: &PortRow, field: usize) -> i64 {
+    row.integer(field).expect("the plan was verified: only a weight may be missing")
+}

@@ -1,0 +1,166 @@
+//! Queries and tokens as rows, and what queries attend to as rows.
+
+use std::sync::Arc;
+
+use arqon_kernels::{
+    AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, Kernel, Outcome,
+    TransformerAttn,
+};
+use arqon_plan::KernelPlan;
+use arqon_types::{ElementType, Elements, PackedRow, Schema, Tensor, Value};
+
+use super::driver::{Adapter, Driven};
+use super::fields::{PortFields, PortRow, Refusal, is_finite, length_of, made_element, singles};
+use super::slots::{Numbers, Slots};
+use super::{Prepared, count_argument, integer_argument};
+use crate::deltas::Delta;
+use crate::stateful::Emitter;
+
+/// Attention over rows.
+///
+/// # Errors
+/// Why the kernel cannot be compiled of its arguments.
+pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> Prepared {
+    let ports = || plan.ports.iter().zip(inputs);
+    let port =
+        |name: &str| ports().find(|(port, _)| port.name == name).expect("a kernel has its ports");
+    let ((queries, query_rows), (tokens, token_rows)) = (port("q"), port("kv"));
+    let n_value = length_of(tokens, 1, token_rows).unwrap_or_default();
+    let causality = match plan.kernel.argument("causal", &plan.arguments) {
+        Some(Value::Bool(true)) => Causality::Causal,
+        _ => Causality::Plain,
+    };
+    let kernel = TransformerAttn::compile(&AttentionSpec {
+        n_heads: count_argument(plan, "heads"),
+        n_key: length_of(queries, 0, query_rows).unwrap_or_default(),
+        n_value,
+        n_features: count_argument(plan, "features"),
+        feature_map: match plan.kernel.argument("feature_map", &plan.arguments) {
+            Some(Value::Enum(1)) => FeatureMap::Rff,
+            _ => FeatureMap::FavorPlus,
+        },
+        causality,
+        seed: integer_argument(plan, "seed").cast_unsigned(),
+    })?;
+    let adapter = Attention {
+        ports: ports()
+            .map(|(port, schema)| (port.name == "q", PortFields::new(port, schema)))
+            .collect(),
+        causality,
+        n_value,
+        element: made_element(plan, output),
+        delta: AttentionDelta::default(),
+        slots: Slots::new(query_rows, &plan.columns, output.types()),
+        tokens: Numbers::default(),
+    };
+    Ok(Box::new(Driven::new(kernel, adapter)))
+}
+
+/// The rows around the kernel.
+struct Attention {
+    /// Of each port whether it has the queries, or else the tokens.
+    ports: Vec<(bool, PortFields)>,
+    causality: Causality,
+    n_value: usize,
+    element: ElementType,
+    delta: AttentionDelta,
+    slots: Slots,
+    tokens: Numbers,
+}
+
+impl Attention {
+    fn query(&mut self, key: &PackedRow, row: Option<PortRow>, out: &mut Emitter) {
+        let Some(row) = row else {
+            self.delta.queries_gone.extend(self.slots.remove(key, out));
+            return;
+        };
+        let queries = &mut self.delta.queries;
+        queries.q.extend(singles(row.vector(0)));
+        if self.causality == Causality::Causal {
+            queries.places.extend(row.integer(1));
+        }
+        queries.keys.push(self.slots.put(key, row.into_row(), out));
+    }
+
+    fn token(&mut self, key: &PackedRow, row: Option<&PortRow>) {
+        let Some(row) = row else {
+            self.delta.tokens_gone.extend(self.tokens.remove(key));
+            return;
+        };
+        let tokens = &mut self.delta.tokens;
+        tokens.k.extend(singles(row.vector(0)));
+        tokens.v.extend(singles(row.vector(1)));
+        if self.causality == Causality::Causal {
+            tokens.places.extend(row.integer(2));
+        }
+        tokens.keys.push(self.tokens.put(key).0);
+    }
+}
+
+impl Adapter for Attention {
+    type Kernel = TransformerAttn;
+
+    fn change(&mut self, port: usize, key: &PackedRow, rows: &[Delta], out: &mut Emitter) {
+        let (is_queries, fields) = &self.ports[port];
+        let is_queries = *is_queries;
+        let names: &[&str] = if is_queries { &["q"] } else { &["k", "v"] };
+        let sound = fields.sound(rows, out, |row| {
+            let at = (0..names.len()).find(|at| !is_finite(row.vector(*at)))?;
+            Some(Refusal::not_finite(names[at]))
+        });
+        let there = sound.into_iter().find(|(_, diff)| *diff > 0).map(|(row, _)| row);
+        if is_queries {
+            self.query(key, there, out);
+        } else {
+            self.token(key, there.as_ref());
+        }
+    }
+
+    fn has_changed(&self) -> bool {
+        let AttentionDelta { queries, queries_gone, tokens, tokens_gone } = &self.delta;
+        let (queries, tokens) = (&queries.keys, &tokens.keys);
+        [queries, queries_gone, tokens, tokens_gone].iter().any(|keys| !keys.is_empty())
+    }
+
+    fn delta(&self) -> &AttentionDelta {
+        &self.delta
+    }
+
+    fn take(&mut self) -> AttentionDelta {
+        std::mem::take(&mut self.delta)
+    }
+
+    fn say(&mut self, output: &mut AttentionRows, out: &mut Emitter) {
+        let AttentionRows { keys, outcomes, values } = std::mem::take(output);
+        let rows = keys.into_iter().zip(outcomes).zip(values.chunks(self.n_value));
+        for ((number, outcome), values) in rows {
+            match outcome {
+                Outcome::Value => {
+                    let elements = match self.element {
+                        ElementType::F64 => {
+                            Elements::F64(values.iter().map(|it| f64::from(*it)).collect())
+                        }
+                        _ => Elements::F32(values.to_vec()),
+                    };
+                    let tensor = Tensor::vector(elements).expect("it is as long as the values");
+                    self.slots.say(number, &Value::Tensor(Arc::new(tensor)), out);
+                }
+                // Who sees no token has no output.
+                Outcome::Empty => self.slots.say_nothing(number, None, out),
+                Outcome::Lost => {
+                    let message = "the features of its tokens cancel: the weights add up to zero, \
+                                   as far as can be told"
+                        .to_owned();
+                    let refusal = Refusal { code: "no_value", message };
+                    self.slots.say_nothing(number, Some(refusal), out);
+                }
+            }
+        }
+        self.slots.settle();
+        self.tokens.settle();
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.slots.state_bytes() + self.tokens.state_bytes()
+    }
+}
