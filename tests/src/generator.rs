@@ -2,7 +2,8 @@
 //!
 //! Every circuit reads the same three tables (`left` full, `right` delta, `feed` events), most of
 //! which have an event time, and has one to four nodes, each with its own output topic, some with a
-//! twin that does the same. A quarter of them read a control topic too, and write it. Expressions keep to small numbers, so that
+//! graph's kernel, some with a twin that does the same. A quarter of them read a control topic too,
+//! and write it. Expressions keep to small numbers, so that
 //! the oracle's plain float sums are exact; division by a column that may be zero is wanted, since
 //! error rows must be incremental too.
 
@@ -125,6 +126,8 @@ pub fn circuit(random: &mut Random) -> String {
         let name = format!("n{idx}");
         let Node { body, made, late } = if random.chance(15) {
             errors(random, &nodes, &name)
+        } else if random.chance(10) {
+            kernel(random, &nodes, &name)
         } else {
             node(random, &nodes, &name)
         };
@@ -342,6 +345,48 @@ fn node(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
         body.push_str("      - where: true\n");
     }
     Node { body, made, late }
+}
+
+/// A graph of two columns of some rows, and what its kernel answers about it. Of ways that are
+/// longest some edges are refused.
+fn kernel(random: &mut Random, nodes: &[Readable], name: &str) -> Node {
+    let with_ints: Vec<&Readable> =
+        nodes.iter().filter(|node| !of_type(&node.fields, "int64").is_empty()).collect();
+    let (edges, roots) = (*random.pick(&with_ints), *random.pick(&with_ints));
+    let mut end = |of: &Readable| {
+        let ints = of_type(&of.fields, "int64");
+        format!("{} % {}", random.pick(&ints), 3 + random.below(4))
+    };
+    let (src, dst, weight, root) = (end(edges), end(edges), end(edges), end(roots));
+    let mut body = format!(
+        "  {name}edges:\n    from: {}\n    do:\n      - select: {{ src: {src}, dst: {dst}, \
+         weight: {weight} }}\n  {name}roots:\n    from: {}\n    do:\n      - select: {{ id: {root} \
+         }}\n",
+        edges.name, roots.name
+    );
+    let (algorithm, value) = *random.pick(&[
+        ("reachability", None),
+        ("shortest_paths", Some("distance")),
+        ("components", Some("component")),
+    ]);
+    let roots = if algorithm == "components" { "" } else { &format!(", roots: {name}roots") };
+    let modes = random.pick(&["", ", modes: [pass]", ", modes: [itmd]"]);
+    let _ = writeln!(
+        body,
+        "  {name}:\n    from: {{ edges: {name}edges{roots} }}\n    do:\n      - {{ kernel: \
+         dynamic_graph, args: {{ algorithm: {algorithm} }}{modes} }}"
+    );
+    let field = |name: &str| (name.to_owned(), "int64".to_owned());
+    let made = Readable {
+        name: name.to_owned(),
+        fields: std::iter::once("id").chain(value).map(field).collect(),
+        saying: Saying::Changes,
+        has_marks: false,
+        arrives: false,
+        is_timed: false,
+        is_final: false,
+    };
+    Node { body, made, late: None }
 }
 
 /// A node that reads what others refuse. Only which node it was and why: how it is worded, and which

@@ -4,6 +4,8 @@
 //! over sorted maps. Scalar expressions are evaluated row by row with the reference evaluator;
 //! aggregates are computed here a second time, from all the rows of a group.
 
+mod graph;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_operators::{Aggregate, AggregateFunction, Expr, ExprKind, eval};
@@ -508,6 +510,14 @@ impl Evaluation {
                 let epochs = before.into_iter().chain([(inputs.now(), input(0))]);
                 retained(*retention, &step.schema, epochs)
             }
+            Operator::Kernel(kernel) => {
+                let inputs: Vec<Collection> = (0..step.inputs.len()).map(input).collect();
+                let (rows, n_refused) = graph::answers(kernel, &inputs);
+                let code = (node.to_owned(), "negative_weight".to_owned());
+                *self.errors.entry(code).or_insert(0) += n_refused;
+                rows
+            }
+            Operator::Measured(_) => panic!("what a step costs is no answer"),
         }
     }
 

@@ -8,6 +8,7 @@
 mod client;
 mod full;
 mod idle;
+mod kernel;
 mod order;
 mod poison;
 
