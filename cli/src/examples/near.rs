@@ -14,8 +14,17 @@ use super::difference::Changes;
 /// Rows a side beyond which no partner is looked for: pairing is cubic.
 const PAIRED_MAX: usize = 1_000;
 
+/// Leaves of both sides the rows that have no partner on the other one.
+pub(super) fn leave_far(expected: &mut Changes, found: &mut Changes, within: Float) {
+    if 0.0 < within.get() && expected != found {
+        let far = without_partner(expected, found, within);
+        expected.retain(|row, _| far.binary_search(row).is_ok());
+        found.retain(|row, _| far.binary_search(row).is_ok());
+    }
+}
+
 /// The rows of both sides that have no partner.
-pub(super) fn without_partner(expected: &Changes, found: &Changes, within: Float) -> Vec<Row> {
+fn without_partner(expected: &Changes, found: &Changes, within: Float) -> Vec<Row> {
     let mut rest = expected.clone();
     for (row, diff) in found {
         *rest.entry(row.clone()).or_insert(0) -= diff;

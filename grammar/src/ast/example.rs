@@ -36,6 +36,8 @@ pub struct Example {
     pub expect: Vec<(Name, Vec<TestRow>)>,
     /// `cost:`.
     pub cost: Option<Cost>,
+    /// `within:`, how far apart floats may be, as written.
+    pub within: Option<Spanned<String>>,
     /// The whole step.
     pub span: Span,
 }

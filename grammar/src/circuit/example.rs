@@ -58,6 +58,9 @@ impl<'a> Reader<'a> {
         let first = self.map(id).and_then(|items| items.first().copied());
         let owner = first.map_or(test.span, |item| item.span);
         let fields = self.fields(id, "a test step", owner, STEP_KEYS)?;
+        let within = fields.value("within").and_then(|value| {
+            self.expect_text(value, "a tolerance").map(|text| text.map(str::to_owned))
+        });
         if let Some(law) = fields.get("law") {
             for key in ["send", "expect", "cost", "mocks", "time"] {
                 if let Some(other) = fields.get(key) {
@@ -71,9 +74,6 @@ impl<'a> Reader<'a> {
                     );
                 }
             }
-            let within = fields.value("within").and_then(|value| {
-                self.expect_text(value, "a tolerance").map(|text| text.map(str::to_owned))
-            });
             let law = self.name(law.value, NameRule::Plain, "law")?;
             return Some(TestStep::Law(LawCheck { law, within, span: fields.span }));
         }
@@ -95,7 +95,8 @@ impl<'a> Reader<'a> {
         let time = fields.value("time").and_then(|value| {
             self.expect_text(value, "a time").map(|text| text.map(str::to_owned))
         });
-        Some(TestStep::Example(Example { mocks, time, send, expect, cost, span: fields.span }))
+        let span = fields.span;
+        Some(TestStep::Example(Example { mocks, time, send, expect, cost, within, span }))
     }
 
     fn mocks(&mut self, id: NodeId) -> Vec<Mock> {

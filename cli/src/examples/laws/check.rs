@@ -12,7 +12,7 @@ use arqon_types::{Change, Discipline, Float, TopicName};
 use super::history::{Epochs, Holdings, Message, cut, fed, inputs};
 use super::random::Random;
 use crate::examples::difference::{Changes, difference};
-use crate::examples::near::without_partner;
+use crate::examples::near::leave_far;
 use crate::examples::play::{State, add, changes_of, schema_of};
 use crate::exit::Failure;
 
@@ -68,7 +68,7 @@ pub(super) type Engine =
 
 /// One worker on hash operators: what the other runs are compared with.
 const PLAIN: EngineOptions =
-    EngineOptions { n_workers: 1, backend: BackendChoice::Hash, keep: Keep::Rows };
+    EngineOptions { n_workers: 1, backend: BackendChoice::Hash, keep: Keep::Rows, clock: None };
 
 /// Holds a law against messages; every choice comes from the seed.
 ///
@@ -148,11 +148,7 @@ fn disagreement(
         })
         .filter(|(_, expected, found)| expected != found)
         .filter_map(|(topic, mut expected, mut found)| {
-            if 0.0 < within.get() {
-                let far = without_partner(&expected, &found, within);
-                expected.retain(|row, _| far.binary_search(row).is_ok());
-                found.retain(|row, _| far.binary_search(row).is_ok());
-            }
+            leave_far(&mut expected, &mut found, within);
             let is_far = !expected.is_empty() || !found.is_empty();
             is_far.then(|| difference(topic, &schema_of(plan, topic), &expected, &found))
         })
