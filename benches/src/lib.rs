@@ -11,7 +11,6 @@ pub mod floor;
 pub mod handwritten;
 pub mod product;
 pub mod side;
-pub mod plot;
 
 /// The middle of `numbers`, which are not empty.
 pub fn median(numbers: &[f64]) -> f64 {

@@ -419,8 +419,24 @@ pub(crate) enum OutputAs {
     Snapshot,
 }
 
+/// What there is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Show {
+    /// A year of flights, corrected while you watch
+    #[default]
+    Flights,
+    /// Attention whose tokens change, from one in ten thousand to all of them and back
+    Itmd,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
+    /// What to show
+    #[arg(value_enum, default_value_t)]
+    pub(crate) show: Show,
+    /// Draw what steps of `itmd` cost against the churn
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) svg: Option<PathBuf>,
     /// Stay up at the end, so that clients can look around
     #[arg(long)]
     pub(crate) keep: bool,

@@ -10,6 +10,7 @@ mod recompute;
 mod corrections;
 mod board;
 mod stage;
+mod itmd;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +29,7 @@ use self::corrections::{Batch, Correction, correct};
 use self::recompute::{Relation, recompute};
 use self::stage::{Loaded, Stage, Step, Verdict};
 use self::tables::{FILES, Tables, body_codec, find};
-use crate::arguments::DemoArguments;
+use crate::arguments::{DemoArguments, Show};
 use crate::bus::{client_failure, connect_failure};
 use crate::circuit::{CompileOptions, compile_source};
 use crate::console::Console;
@@ -54,6 +55,9 @@ const LOAD_ROWS: usize = 1 << 14;
 /// # Errors
 /// A [`Failure`] if a part of the house does not work.
 pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, Failure> {
+    if arguments.show == Show::Itmd {
+        return itmd::itmd(arguments.svg.as_deref(), console);
+    }
     let stage = Stage::new(console);
     stage.open()?;
     let started = now();

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use arqon_benches::data::Size;
-use arqon_benches::plot::{Labels, Line, draw};
 use arqon_benches::side::{Figures, Peers, Side, Work};
 use arqon_benches::{median, spread};
+use arqon_plot::{Labels, Line, draw};
 
 /// Rows held at which the latency of others is a multiple.
 const BASE_ROWS: u64 = 1_000_000;

@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("proto", 1),
     ("kernels", 1),
     ("operators", 1),
+    ("plot", 1),
     ("compiler/plan", 2),
     ("sdk/rust", 2),
     ("runtime/spine", 2),
@@ -72,7 +73,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lsp-types", &["editor"]),
     ("tpchgen", &["xtask"]),
     ("nexmark", &["xtask"]),
-    ("plotters", &["benches"]),
+    ("plotters", &["plot"]),
 ];
 
 /// What a crate must not reach, directly or through anything it depends on.
