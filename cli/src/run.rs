@@ -13,9 +13,10 @@ pub(crate) mod edge;
 pub(crate) mod summary;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use arqon_engine::{EngineOptions, FEEDBACK_EPOCHS_MAX, Keep, TopicInput, columns_kept};
+use arqon_engine::{Clock, EngineOptions, FEEDBACK_EPOCHS_MAX, Keep, TopicInput, columns_kept};
 use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
 use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_server::{EpochClock, Idle};
@@ -72,7 +73,11 @@ pub(crate) fn run(
     let times = arguments.times.as_deref().map(Times::open).transpose()?;
     let clock = times.map(|times| Box::new(times) as Box<dyn EpochClock>);
     let n_workers = n_workers(workers);
-    let engine = EngineOptions { n_workers, backend: arguments.backend.into(), keep };
+    // A run that ends with its files is the same each time, and so is one whose times are kept; one
+    // that stays goes by how long steps take.
+    let step_clock = (stays && clock.is_none()).then_some(Clock(since_start));
+    let backend = arguments.backend.into();
+    let engine = EngineOptions { n_workers, backend, keep, clock: step_clock };
     let idle = if stays { Idle::Tick } else { Idle::Rest };
     let host = Host::start(plan, engine, edge, (&collector, clock, idle))?;
     if let Some((ws, token)) = host.address() {
@@ -216,6 +221,12 @@ fn print_summary(
 #[expect(clippy::disallowed_methods, reason = "the command reads the clock for its summary")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// Time since the first look at the clock, by which kernels know how long their steps take.
+pub(crate) fn since_start() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    now().duration_since(*START.get_or_init(now))
 }
 
 /// Carries what is read to the circuit, and tells the user about bad lines.

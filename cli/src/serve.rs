@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use arqon_engine::EngineOptions;
+use arqon_engine::{Clock, EngineOptions};
 use arqon_server::{Addition, Change, Idle, Replacing, Server, ServerOptions, StartError};
 
 use crate::arguments::{GlobalArguments, ServeArguments};
@@ -12,6 +12,7 @@ use crate::console::{Console, OutputFormat, Style};
 use crate::exit::{Exit, Failure};
 use crate::run::edge::{self, Hearers, Place};
 use crate::run::signals::{Signal, Signals};
+use crate::run::since_start;
 use crate::source::find;
 
 /// Close code of sessions when the server goes: RFC 6455, "going away".
@@ -36,7 +37,8 @@ pub(crate) fn serve(
     let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
     let n_workers = workers.unwrap_or(1);
     let backend = arguments.backend.into();
-    let engine = EngineOptions { n_workers, backend, ..EngineOptions::default() };
+    let clock = Some(Clock(since_start));
+    let engine = EngineOptions { n_workers, backend, clock, ..EngineOptions::default() };
     let edge = Some(edge::options(arguments.listen, &config)?);
     let options = ServerOptions { engine, edge, clock: None, idle: Idle::Tick };
     let server = Server::open(options).map_err(|error| {
