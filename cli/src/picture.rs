@@ -152,13 +152,32 @@ access:
         assert!(mermaid.contains("#lt;test#gt;"), "{mermaid}");
     }
 
-    /// Drawn by `arqon graph circuits/demo/flights.yaml --as svg`.
+    /// A circuit of `circuits/demo`, and its picture.
+    macro_rules! demo {
+        ($name:literal) => {
+            (
+                $name,
+                include_str!(concat!("../../circuits/demo/", $name, ".yaml")),
+                include_str!(concat!("../../docs/pictures/", $name, ".svg")),
+            )
+        };
+    }
+
+    /// Drawn by `arqon graph circuits/demo/NAME.yaml --as svg`.
     #[test]
-    fn the_picture_of_the_flights_is_up_to_date() {
-        let text = include_str!("../../circuits/demo/flights.yaml");
-        let compiled = compile(text, "flights.yaml", &Options::default());
-        let plan = compiled.plan.expect("the flights have a plan");
-        let kept = include_str!("../../docs/pictures/flights.svg");
-        assert!(svg(&plan) == kept, "draw docs/pictures/flights.svg anew");
+    fn the_pictures_of_the_demos_are_up_to_date() {
+        let demos = [
+            demo!("flights"),
+            demo!("attention"),
+            demo!("heat"),
+            demo!("paths"),
+            demo!("projection"),
+            demo!("regression"),
+        ];
+        for (name, text, kept) in demos {
+            let compiled = compile(text, name, &Options::default());
+            let plan = compiled.plan.expect("a demo has a plan");
+            assert!(svg(&plan) == kept, "draw docs/pictures/{name}.svg anew");
+        }
     }
 }

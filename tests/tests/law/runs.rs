@@ -77,7 +77,7 @@ pub(crate) fn run(
     let (sender, receiver) = mpsc::channel();
     // What is kept of topics changes no answer.
     let keep = if n_workers == 2 { Keep::Read } else { Keep::Rows };
-    let options = EngineOptions { n_workers, backend, keep };
+    let options = EngineOptions { n_workers, backend, keep, clock: None };
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
         let _ = sender.send(output.into_rows());
     })
