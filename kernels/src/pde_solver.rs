@@ -134,18 +134,16 @@ impl Kernel for PdeSolver {
                 return Err(DeltaError::Shape { what, found, wanted: x.len() });
             }
         }
-        for (what, places, n_keys) in [("x", x, self.spec.width), ("y", y, self.spec.height)] {
-            let is_in = |at: &i64| usize::try_from(*at).is_ok_and(|at| at < n_keys);
-            if let Some(found) = places.iter().find(|at| !is_in(at)).copied() {
-                return Err(DeltaError::Key { what, found, n_keys });
-            }
-        }
-        if !u.iter().all(|u| u.is_finite()) {
-            return Err(DeltaError::NotFinite { what: "u" });
-        }
-        let value_max = self.spec.value_max();
-        if !u.iter().all(|u| u.abs() <= value_max) {
-            return Err(DeltaError::Range { what: "u", wanted: "small enough for `dt`" });
+        let (width, height, value_max) =
+            (self.spec.width as u64, self.spec.height as u64, self.spec.value_max());
+        // One run without branches; which cell is at fault is looked for only if one is. What is
+        // below 0 is far beyond any side as well, and no comparison holds for what is no number.
+        let is_fine = (x.iter().zip(y).zip(u)).fold(true, |is_fine, ((x, y), u)| {
+            let is_in = (x.cast_unsigned() < width) & (y.cast_unsigned() < height);
+            is_fine & is_in & (u.abs() <= value_max)
+        });
+        if !is_fine {
+            return Err(self.fault(delta));
         }
         Ok(self.churn(delta))
     }
@@ -332,6 +330,20 @@ impl PdeSolver {
         [delta.x[at], delta.y[at]].map(|at| usize::try_from(at).expect("the change was measured"))
     }
 
+    /// What is wrong with a change that does not fit.
+    fn fault(&self, PdeDelta { x, y, u }: &PdeDelta) -> DeltaError {
+        for (what, places, n_keys) in [("x", x, self.spec.width), ("y", y, self.spec.height)] {
+            let is_in = |at: &i64| usize::try_from(*at).is_ok_and(|at| at < n_keys);
+            if let Some(found) = places.iter().find(|at| !is_in(at)).copied() {
+                return DeltaError::Key { what, found, n_keys };
+            }
+        }
+        if !u.iter().all(|u| u.is_finite()) {
+            return DeltaError::NotFinite { what: "u" };
+        }
+        DeltaError::Range { what: "u", wanted: "small enough for `dt`" }
+    }
+
     fn churn(&self, delta: &PdeDelta) -> Churn {
         let mut delta_max = 0.0_f64;
         for (at, u) in delta.u.iter().enumerate() {
@@ -347,24 +359,40 @@ impl PdeSolver {
     /// Sets some cells.
     fn set(&mut self, from: usize, step: &mut Running) {
         let to = step.delta.u.len().min(from + SLICE);
+        let is_wave = self.spec.equation == Equation::Wave;
+        let (mut last, mut most, mut size) = (None, 0.0_f64, self.bound.size);
         for at in from..to {
             let (cell, u) = (Self::cell(&step.delta, at), step.delta.u[at]);
             let (word, tile) = (self.word(cell), self.tiles.at(cell));
             let before = std::mem::replace(&mut self.now[word], u);
-            if self.spec.equation == Equation::Wave {
+            if is_wave {
                 self.other[word] = u;
             } else if before.to_bits() == u.to_bits() {
                 continue;
             }
-            self.bound.size = self.bound.size.max(u.abs());
-            self.tiles.poke(tile, (u - before).abs());
-            self.is_dirty[tile] = true;
+            size = size.max(u.abs());
+            // Cells of one tile mostly come one after another.
+            if last != Some(tile) {
+                self.poke(last, most);
+                (last, most) = (Some(tile), 0.0);
+            }
+            most = most.max((u - before).abs());
         }
+        self.poke(last, most);
+        self.bound.size = size;
         step.spent += 8 * (to - from) as u64;
         step.stage = Stage::Set(to);
         if to == step.delta.u.len() {
             self.tiles.learn_spread(to);
             step.stage = Stage::Decide;
+        }
+    }
+
+    /// Cells of the tile changed by at most this.
+    fn poke(&mut self, tile: Option<usize>, most: f64) {
+        if let Some(tile) = tile {
+            self.tiles.poke(tile, most);
+            self.is_dirty[tile] = true;
         }
     }
 
