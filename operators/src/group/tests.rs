@@ -205,7 +205,8 @@ proptest! {
         rows in prop::collection::vec((row(), -2_i64..3), 0..12),
         cut in 0_usize..12,
     ) {
-        let adds_up = |aggregate: &Aggregate| GroupPlan::new(std::slice::from_ref(aggregate)).adds_up();
+        let plan_of = |it: &Aggregate| GroupPlan::new(std::slice::from_ref(it));
+        let adds_up = |aggregate: &Aggregate| plan_of(aggregate).adds_up();
         let aggregates: Vec<Aggregate> = all_aggregates().into_iter().filter(adds_up).collect();
         prop_assert!(aggregates.len() > 20);
         let plan = GroupPlan::new(&aggregates);
