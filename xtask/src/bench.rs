@@ -74,10 +74,10 @@ fn kernels(root: &Path, arguments: &[String]) -> Result<bool, String> {
     let named = arguments.first().filter(|name| KERNELS.contains(&name.as_str()));
     let rest = if named.is_some() { &arguments[1..] } else { arguments };
     let mut passed = true;
-    if let Some(announcement) = python::announcement(root, &python::KERNELS) {
+    if let Some(announcement) = python::announcement(root, &TESTS) {
         say(&announcement);
     }
-    let peers = match python::ensure(root, &python::KERNELS) {
+    let peers = match python::ensure(root, &TESTS) {
         Ok(python) => vec!["--python".to_owned(), python.display().to_string()],
         Err(error) => {
             say(&format!("NumPy is left out: it cannot be installed here: {error}"));

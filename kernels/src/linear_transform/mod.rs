@@ -13,6 +13,7 @@ mod delta;
 mod matrix;
 mod vectors;
 mod pending;
+mod outputs;
 mod step;
 mod save;
 

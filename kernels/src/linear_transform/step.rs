@@ -11,15 +11,15 @@
 use std::collections::VecDeque;
 
 use crate::arithmetic::{
-    Block, ROUNDOFF, ROUNDOFF_SINGLE, Threads, add_columns, add_product, column_depth, difference,
-    each_output, gamma, largest, norm_above, product, widened,
+    Block, ROUNDOFF, ROUNDOFF_SINGLE, add_columns, column_depth, difference, gamma, norm_above,
+    product, widened,
 };
-use crate::basis::remainder_norm;
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{Report, Reuse, Step, WORK_GRAIN, WORK_GRAIN_MEMORY};
 use crate::linear_transform::LinearTransform;
 use crate::linear_transform::delta::{LinearDelta, LinearOutput};
+use crate::linear_transform::outputs::{flush_columns, flush_product, single, store};
 use crate::linear_transform::pending::PENDING_MAX;
 use crate::linear_transform::vectors::{Added, Outputs, RAISE};
 use crate::mode::Mode;
@@ -463,94 +463,6 @@ impl Running {
     }
 }
 
-impl LinearTransform {
-    /// Adds the changes of a vector's entries to its output; its work.
-    pub(crate) fn add_terms(&mut self, place: usize, terms: &[(usize, f64)]) -> u64 {
-        self.vectors.add_columns(place, &self.matrix, terms, self.spec.threads);
-        let added = self.added(terms, self.matrix.columns_depth(terms.len()));
-        let output_max = self.vectors.output_max(place);
-        self.vectors.added(place, &added, output_max);
-        2 * self.matrix.n_entries_of(terms.iter().map(|term| term.0)) as u64
-    }
-
-    /// What bounds need to know of terms.
-    pub(crate) fn added(&self, terms: &[(usize, f64)], depth: usize) -> Added {
-        let (mut sum, mut square) = (0.0, 0.0);
-        for (column, change) in terms {
-            sum += self.matrix.column_max(*column) * change.abs();
-            square += change * change;
-        }
-        let row_norm = self.matrix.row_norm_max();
-        Added { n_columns: terms.len(), sum, square, depth, row_norm }
-    }
-
-    /// An output was computed anew, in `f64` and then rounded to what it is kept in.
-    fn applied(&mut self, place: usize) {
-        let error = self.matrix.apply_error(self.vectors.states[place].norm());
-        self.vectors.put(place, error);
-    }
-
-    /// Computes an output anew; its work.
-    pub(crate) fn apply_whole(&mut self, place: usize) -> u64 {
-        let x = self.vectors.vector(place);
-        let mut y = vec![0.0; self.spec.n_rows];
-        self.matrix.apply_long(0..self.spec.n_rows, x, &mut y, self.spec.threads);
-        self.vectors.put_output(place, 0, &y);
-        self.applied(place);
-        2 * self.matrix.n_entries() as u64
-    }
-
-    /// An output by the basis if that is within `error_max`, else by what is left of the vector,
-    /// which the basis learns; and its work.
-    pub(crate) fn reduce(&mut self, place: usize, error_max: f64) -> (Reuse, u64) {
-        let (m, n) = (self.spec.n_rows, self.spec.n_columns);
-        let x = self.vectors.vector(place);
-        let row_norm = self.matrix.row_norm_max();
-        let mut projection = self.basis.project(x, self.spec.threads);
-        let mut y = vec![0.0; m];
-        let image_error = self.basis.image(&projection, &mut y, self.spec.threads);
-        let mut work = 2 * (self.basis.rank() * (m + n)) as u64;
-        let put = |kernel: &mut Self, y: &[f64], error: f64| {
-            kernel.vectors.put_output(place, 0, y);
-            kernel.vectors.put(place, error * RAISE);
-            kernel.vectors.states[place].error <= error_max
-        };
-        if put(self, &y, image_error + row_norm * projection.residual) {
-            return (Reuse::Hit, work);
-        }
-        let (residual, norm) =
-            self.basis.residual(widened(self.vectors.vector(place)), &projection.coefficients);
-        work += (self.basis.rank() * n) as u64;
-        projection.residual = norm.min(projection.residual);
-        if put(self, &y, image_error + row_norm * projection.residual) {
-            return (Reuse::Hit, work);
-        }
-        work += 2 * self.matrix.n_entries() as u64;
-        if let Some((at, scale)) = self.basis.learn(&residual, norm * norm) {
-            let q = self.basis.direction(at);
-            let mut image = vec![0.0; m];
-            self.matrix.apply_long(0..m, q, &mut image, self.spec.threads);
-            let error = self.matrix.apply_error(1.0 + 1e-6);
-            self.basis.set_image(at, &image, error);
-            y.iter_mut().zip(&image).for_each(|(y, image)| *y += scale * image);
-            let size = row_norm * (self.vectors.states[place].norm() + norm) + image_error;
-            let rest = norm - square_root(&residual)
-                + remainder_norm(&residual, self.basis.direction(at), scale);
-            let total =
-                image_error + scale.abs() * error + row_norm * rest + gamma(4, ROUNDOFF) * size;
-            if put(self, &y, total) {
-                return (Reuse::Miss, work);
-            }
-        }
-        (Reuse::Miss, work + self.apply_whole(place))
-    }
-}
-
-/// The norm as it is computed; what it may be off by is part of the norm from above.
-fn square_root(residual: &[f64]) -> f64 {
-    residual.iter().map(|x| x * x).sum::<f64>().sqrt() * (1.0 - 1e-12)
-}
-
 /// What waits reaches vectors and outputs, from this place on.
 fn flush(kernel: &mut LinearTransform, at: usize, left: u64) -> (u64, Option<Task>) {
     let (l, m) = (kernel.vectors.len(), kernel.spec.n_rows);
@@ -592,52 +504,6 @@ pub(crate) fn flush_all(kernel: &mut LinearTransform) -> u64 {
             Some(Task::Flush(next)) => at = next,
             _ => return work,
         }
-    }
-}
-
-/// Terms by columns, output by output; the largest entry of each.
-fn flush_columns(kernel: &mut LinearTransform, at: usize, terms: &[(usize, f64)]) -> Vec<f64> {
-    let (m, matrix, threads) = (kernel.spec.n_rows, &kernel.matrix, kernel.spec.threads);
-    let c = kernel.pending.coordinates.len();
-    let place = at * m..(at + terms.len() / c) * m;
-    match &mut kernel.vectors.y {
-        Outputs::Single(y) => {
-            let terms: Vec<(usize, f32)> =
-                terms.iter().map(|(column, change)| (*column, single(*change))).collect();
-            each_output(&mut y[place], m, threads, &|at, y| {
-                matrix.add_columns(y, &terms[at * c..][..c], Threads::One);
-                largest(y)
-            })
-        }
-        Outputs::Double(y) => each_output(&mut y[place], m, threads, &|at, y| {
-            matrix.add_columns(y, &terms[at * c..][..c], Threads::One);
-            largest(y)
-        }),
-    }
-}
-
-/// Terms as a product of matrices; the largest entry of each output.
-fn flush_product(kernel: &mut LinearTransform, at: usize, terms: &[(usize, f64)]) -> Vec<f64> {
-    let (m, threads) = (kernel.spec.n_rows, kernel.spec.threads);
-    let l = terms.len() / kernel.pending.coordinates.len();
-    let columns = kernel.matrix.columns(&kernel.pending.coordinates);
-    let factors: Vec<f32> = terms.iter().map(|term| single(term.1)).collect();
-    let Outputs::Single(y) = &mut kernel.vectors.y else {
-        return Vec::new();
-    };
-    let block = &mut y[at * m..(at + l) * m];
-    add_product(block, &factors, &columns, (l, m), threads);
-    each_output(block, m, threads, &|_, y| largest(y))
-}
-
-/// What waits for one vector becomes part of it.
-fn store(kernel: &mut LinearTransform, place: usize) {
-    let (l, n) = (kernel.vectors.len(), kernel.spec.n_columns);
-    for (waiting, coordinate) in kernel.pending.coordinates.iter().enumerate() {
-        let new = kernel.pending.new[waiting * l + place];
-        let old = &mut kernel.vectors.x[place * n + coordinate];
-        kernel.vectors.states[place].replace(*old, new);
-        *old = new;
     }
 }
 
@@ -724,9 +590,4 @@ fn multiply(kernel: &mut LinearTransform, row: usize, at: usize, left: u64) -> (
     }
     (at..end_at).for_each(|place| kernel.vectors.multiplied(place, &kernel.matrix));
     (work, (end_at < l).then_some(Task::Apply(0, end_at)))
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "rounding is meant")]
-fn single(number: f64) -> f32 {
-    number as f32
 }

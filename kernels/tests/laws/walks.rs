@@ -122,9 +122,11 @@ fn rr_is_never_further_off_than_it_says() {
             }
         }
         let factors: Vec<f32> = span.iter().map(|_| walk.random.normal32()).collect();
+        // What lies outside the span points along a row of the matrix: as far off as it can be.
+        let row = walk.random.below(M) * N;
         for at in 0..N {
             let sum: f32 = span.iter().zip(&factors).map(|(q, a)| q[at] * a).sum();
-            walk.x[at] = sum + 1e-5 * walk.random.normal32();
+            walk.x[at] = sum + 1e-4 * walk.matrix[row + at];
         }
         let delta =
             LinearDelta { keys: vec![0], vectors: walk.x.clone(), ..LinearDelta::default() };
@@ -136,5 +138,5 @@ fn rr_is_never_further_off_than_it_says() {
         assert!(error <= bound + slack(size), "step {step}: {error:e} over {bound:e}");
         assert!(report.error_max <= allowed, "step {step}: {report:?} over {allowed:e}");
     }
-    assert!(steps / 4 <= hits, "{hits} hits in {steps} steps: the basis was of no use");
+    assert!(steps / 20 <= hits, "{hits} hits in {steps} steps: the basis was of no use");
 }
