@@ -534,7 +534,11 @@ impl DynamicGraph {
                 components.advance(&self.edges, &[], &mut dirty, &mut meter)
             }
             Answers::Ranks(ranks) => {
-                ranks.advance(&self.edges, (&flips, true), &mut dirty, &mut meter)
+                // What a vertex hands on is first known when it has been swept, so the first sweep
+                // does not know what it leaves behind.
+                ranks.advance(&self.edges, (&flips, true), &mut dirty, &mut meter);
+                ranks.begin();
+                ranks.advance(&self.edges, (&[], true), &mut dirty, &mut meter)
             }
         };
         assert!(is_done, "there is no limit to the work");

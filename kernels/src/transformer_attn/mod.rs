@@ -45,8 +45,9 @@ pub use spec::{AttentionSpec, Causality, FeatureMap};
 
 /// The state of attention.
 ///
-/// Memory: tokens and queries as they are, and for each head `[m, e + 3]` numbers of `f64`, twice for
-/// each 128 tokens where it is causal; under [`Emit::All`] and [`Emit::Eps`] also what was last said.
+/// Memory: tokens and queries as they are, and for each head `[m, e + 3]` numbers of `f64`, twice
+/// for each 128 tokens where it is causal; under [`Emit::All`] and [`Emit::Eps`] also what was last
+/// said.
 #[derive(Debug, Clone)]
 pub struct TransformerAttn {
     spec: AttentionSpec,

@@ -1,8 +1,8 @@
 //! Tokens in the order of their places, in runs of neighbours.
 //!
 //! A run keeps its tokens while they change; one that is empty goes, and one that grew to twice its
-//! length is cut. So a token that comes anywhere moves one run and no other, whatever the places are:
-//! steps of one, or times.
+//! length is cut. So a token that comes anywhere moves one run and no other, whatever the places
+//! are: steps of one, or times.
 
 use crate::keyed::Table;
 
