@@ -1,5 +1,5 @@
-//! Keyed rows in slots, and changes of them: a key keeps its slot while it is there, and a slot that
-//! was left is taken again.
+//! Keyed rows in slots, and changes of them: a key keeps its slot while it is there, and a slot
+//! that was left is taken again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

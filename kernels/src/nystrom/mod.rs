@@ -1,8 +1,8 @@
 //! Kernel ridge regression over landmarks, kept up to date while data and queries come, change and
 //! go.
 //!
-//! With `C` the likeness of data points to landmarks and `W` that of landmarks to each other, the
-//! answer to a query is `k^T (C^T C + lambda (W + mu I))^-1 C^T y`, where `k` is its likeness to the
+//! With `C` the likeness of data points to landmarks and `W` that of landmarks to each other, what
+//! is said of a query is `k^T (C^T C + lambda (W + mu I))^-1 C^T y`, where `k` is its likeness to the
 //! landmarks: the Nystrom approximation of kernel ridge regression (Rudi, Camoriano and Rosasco,
 //! *Less is More*, equation 10), with `mu = 2^-20` so that landmarks that say the same do no harm.
 //!

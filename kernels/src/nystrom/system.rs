@@ -318,8 +318,8 @@ fn rotate(head: &mut [f64], row: &mut [f64], cosine: f64, sine: f64, sign: f64) 
     );
 }
 
-/// `b - sum_i x_i y_i`, rounded once but for a term in the square of the roundoff; `b` and `x` in two
-/// parts each.
+/// `b - sum_i x_i y_i`, rounded once but for a term in the square of the roundoff; `b` and `x` in
+/// two parts each.
 fn b_minus_dot((b, low_b): (&f64, &f64), (x, low_x): (&[f64], &[f64]), y: &[f64]) -> f64 {
     let (mut high, mut low) = (*b, *low_b);
     for ((x, low_x), y) in x.iter().zip(low_x).zip(y) {
