@@ -2,9 +2,10 @@
 //! go.
 //!
 //! With `C` the likeness of data points to landmarks and `W` that of landmarks to each other, what
-//! is said of a query is `k^T (C^T C + lambda (W + mu I))^-1 C^T y`, where `k` is its likeness to the
-//! landmarks: the Nystrom approximation of kernel ridge regression (Rudi, Camoriano and Rosasco,
-//! *Less is More*, equation 10), with `mu = 2^-20` so that landmarks that say the same do no harm.
+//! is said of a query is `k^T (C^T C + lambda (W + mu I))^-1 C^T y`, where `k` is its likeness to
+//! the landmarks: the Nystrom approximation of kernel ridge regression (Rudi, Camoriano and
+//! Rosasco, *Less is More*, equation 10), with `mu = 2^-20` so that landmarks that say the same do
+//! no harm.
 //!
 //! A data row that comes or goes is one term of `C^T C` and of `C^T y`. A landmark that changes is
 //! a column of `C`. There is no reduced basis to reuse: the landmarks are it already.

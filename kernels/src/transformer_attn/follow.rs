@@ -2,10 +2,10 @@
 //!
 //! With `a_r = phi(q) phi(k_r)` for the tokens that go and come, each with its sign, the
 //! denominator moves by `sum_r a_r`, and the output by `sum_r a_r (v_r - o) / D'`. That needs the
-//! features of all queries, which are kept in `f32`; what they lack is relative to the movement and not to the
-//! output, so it is small. The bound of each row grows from step to step, and a row whose bound is
-//! too large, or whose denominator fell too far, is answered from the sums. Only positive features
-//! are followed: of others the movement may be small by cancelling.
+//! features of all queries, which are kept in `f32`; what they lack is relative to the movement and
+//! not to the output, so it is small. The bound of each row grows from step to step, and a row
+//! whose bound is too large, or whose denominator fell too far, is answered from the sums. Only
+//! positive features are followed: of others the movement may be small by cancelling.
 
 use pulp::Arch;
 
