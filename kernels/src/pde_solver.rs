@@ -32,13 +32,12 @@ mod tests;
 use std::io;
 use std::task::Poll;
 
-use pulp::Arch;
-
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
 use crate::mode::Mode;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::vector::wide;
 
 pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
@@ -460,7 +459,10 @@ impl PdeSolver {
         let (spec, scheme, asked) = (&self.spec, &self.scheme, step.asked);
         let frame = Frame { spec, scheme, asked, band, columns: &columns };
         let (now, other) = (&self.now, &mut self.other);
-        let moved: Vec<Lanes> = Arch::new().dispatch(|| frame.step(now, other));
+        let moved: Vec<Lanes> = wide(
+            #[inline(always)]
+            || frame.step(now, other),
+        );
         step.spent += (n_tiles * TILE_WIDTH * TILE_HEIGHT) as u64 * CELL_WORK;
         let mut moved = moved.into_iter();
         for (tile, fate) in tiles {

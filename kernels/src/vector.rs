@@ -3,7 +3,7 @@
 //! Each loop is plain code that the compiler turns into vectors once per instruction set; the
 //! sums in it run over eight lanes, so that their order is the same on every one.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// The unit roundoff of `f64`.
 pub(crate) const ROUNDOFF: f64 = f64::EPSILON / 2.0;
@@ -46,11 +46,29 @@ const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
 const HALF_PI: [f64; 3] =
     [std::f64::consts::FRAC_PI_2, 6.123_233_995_736_766e-17, -1.497_384_904_859_169_8e-33];
 
+/// Runs a loop that is compiled for the widest vectors of the machine.
+pub(crate) fn wide<R>(work: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(Wide(work))
+}
+
+/// A closure by itself would be called, and not compiled, for the vectors that it is called with.
+struct Wide<F>(F);
+
+impl<R, F: FnOnce() -> R> WithSimd for Wide<F> {
+    type Output = R;
+
+    #[expect(clippy::inline_always, reason = "else it is no part of what is compiled for them")]
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> R {
+        (self.0)()
+    }
+}
+
 /// `exp(x)` for each number; below -700 its value there. Arguments are below 700.
 ///
 /// Error: a relative `4u`. The argument is halved by `ln 2` (Cody and Waite), then Taylor's series.
 pub(crate) fn exp(numbers: &mut [f64]) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for number in numbers {
@@ -76,7 +94,7 @@ fn exp_of(number: f64) -> f64 {
 /// Error: an absolute `4u` for angles below `2^50`, if they are taken as exact.
 pub(crate) fn sin_cos(angles: &mut [f64], cos: &mut [f64]) {
     assert_eq!(angles.len(), cos.len());
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for (angle, cos) in angles.iter_mut().zip(cos) {
@@ -128,7 +146,7 @@ fn sin_cos_of(angle: f64) -> (f64, f64) {
 
 /// Takes this from each number.
 pub(crate) fn shift(numbers: &mut [f64], by: f64) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for number in numbers {
@@ -140,7 +158,7 @@ pub(crate) fn shift(numbers: &mut [f64], by: f64) {
 
 /// Takes each number times this.
 pub(crate) fn scale(numbers: &mut [f64], factor: f64) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for number in numbers {
@@ -152,7 +170,7 @@ pub(crate) fn scale(numbers: &mut [f64], factor: f64) {
 
 /// Adds `factor * row` to `sums`, entry by entry.
 pub(crate) fn add_scaled(sums: &mut [f64], row: &[f64], factor: f64) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for (sum, number) in sums.iter_mut().zip(row) {
@@ -164,7 +182,7 @@ pub(crate) fn add_scaled(sums: &mut [f64], row: &[f64], factor: f64) {
 
 /// Adds `factor * |row|` to `sums`, entry by entry.
 pub(crate) fn add_magnitudes(sums: &mut [f64], row: &[f64], factor: f64) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for (sum, number) in sums.iter_mut().zip(row) {
@@ -176,15 +194,15 @@ pub(crate) fn add_magnitudes(sums: &mut [f64], row: &[f64], factor: f64) {
 
 /// The sum of `|a_i| b_i`.
 pub(crate) fn magnitude_dot(a: &[f64], b: &[f64]) -> f64 {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             let mut lanes = [0.0_f64; 8];
-            let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
-            let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
-            for (a, b) in a_chunks.zip(b_chunks) {
-                for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-                    *lane = a.abs().mul_add(*b, *lane);
+            // Arrays of a known length are one vector each.
+            let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+            for (a, b) in a.iter().zip(b) {
+                for at in 0..8 {
+                    lanes[at] = a[at].abs().mul_add(b[at], lanes[at]);
                 }
             }
             let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a.abs() * b).sum();
@@ -195,7 +213,7 @@ pub(crate) fn magnitude_dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Adds `other` to `sums`, entry by entry.
 pub(crate) fn add(sums: &mut [f64], other: &[f64]) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for (sum, number) in sums.iter_mut().zip(other) {
@@ -207,15 +225,14 @@ pub(crate) fn add(sums: &mut [f64], other: &[f64]) {
 
 /// The largest number.
 pub(crate) fn largest(numbers: &[f64]) -> f64 {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             let mut lanes = [f64::NEG_INFINITY; 8];
-            let chunks = numbers.chunks_exact(8);
-            let rest = chunks.remainder();
+            let (chunks, rest) = numbers.as_chunks::<8>();
             for chunk in chunks {
-                for (lane, number) in lanes.iter_mut().zip(chunk) {
-                    *lane = if *number > *lane { *number } else { *lane };
+                for at in 0..8 {
+                    lanes[at] = if chunk[at] > lanes[at] { chunk[at] } else { lanes[at] };
                 }
             }
             lanes.iter().chain(rest).fold(f64::NEG_INFINITY, |most, number| most.max(*number))

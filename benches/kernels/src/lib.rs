@@ -8,7 +8,6 @@ mod clock;
 mod peers;
 mod random;
 mod roofline;
-pub mod fused;
 
 pub use clock::{CacheState, Evict, Line, median, seconds, sides};
 pub use peers::peers;

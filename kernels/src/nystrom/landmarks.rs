@@ -6,10 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use pulp::Arch;
-
 use super::spec::{NystromSpec, Similarity, as_float};
-use crate::vector::{self, FUNCTION_ERROR, ROUNDOFF};
+use crate::vector::{self, FUNCTION_ERROR, ROUNDOFF, wide};
 
 /// A point's place in the shuffled order: a hash, then its bits.
 type Place = (u64, Vec<u64>);
@@ -162,7 +160,7 @@ impl Landmarks {
 }
 
 fn add_distances(out: &mut [f64], landmarks: &[f64], x: f64, similarity: Similarity) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || match similarity {
             Similarity::Gaussian => {

@@ -19,11 +19,10 @@ use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
 };
 use faer::{MatMut, MatRef, Par};
-use pulp::Arch;
 
 use super::spec::as_float;
 use crate::product::{Matrix, add_transposed_product, product};
-use crate::vector::{self, ROUNDOFF, gamma};
+use crate::vector::{self, ROUNDOFF, gamma, wide};
 
 /// The state of the system over `n` landmarks.
 #[derive(Debug, Clone, Default)]
@@ -306,7 +305,7 @@ fn n_columns(n_entries: usize) -> usize {
 
 /// `head = (head + sign sine row) / cosine; row = cosine row - sine head`.
 fn rotate(head: &mut [f64], row: &mut [f64], cosine: f64, sine: f64, sign: f64) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             let (inverse, sine_signed) = (1.0 / cosine, sign * sine);
@@ -335,7 +334,7 @@ fn b_minus_dot((b, low_b): (&f64, &f64), (x, low_x): (&[f64], &[f64]), y: &[f64]
 
 /// Adds `factor * row` to numbers in two parts, each (Knuth's sum and a product without error).
 fn add_exactly(high: &mut [f64], low: &mut [f64], row: &[f64], factor: f64) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for ((high, low), x) in high.iter_mut().zip(low).zip(row) {

@@ -7,11 +7,10 @@
 //! whose bound is too large, or whose denominator fell too far, is answered from the sums. Only
 //! positive features are followed: of others the movement may be small by cancelling.
 
-use pulp::Arch;
-
 use super::features::{Block, as_float};
 use super::spec::Shape;
 use super::sums::narrow;
+use crate::vector::wide;
 
 /// What one head keeps of all queries, by their slots.
 #[derive(Debug, Clone, Default)]
@@ -134,16 +133,17 @@ impl Followed {
 
 /// The products of a row with each of the others.
 fn dots(row: &[f32], others: &[f32], out: &mut [f32]) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             for (out, other) in out.iter_mut().zip(others.chunks_exact(row.len())) {
                 let mut lanes = [0.0_f32; 16];
-                let (a, b) = (row.chunks_exact(16), other.chunks_exact(16));
-                let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-                for (a, b) in a.zip(b) {
-                    for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-                        *lane = a.mul_add(*b, *lane);
+                // Arrays of a known length are one vector each.
+                let ((a, a_rest), (b, b_rest)) = (row.as_chunks::<16>(), other.as_chunks::<16>());
+                let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+                for (a, b) in a.iter().zip(b) {
+                    for at in 0..16 {
+                        lanes[at] = a[at].mul_add(b[at], lanes[at]);
                     }
                 }
                 *out = lanes.iter().sum::<f32>() + rest;
@@ -154,11 +154,28 @@ fn dots(row: &[f32], others: &[f32], out: &mut [f32]) {
 
 /// `o += sum_r share_r v_r - total o`.
 fn move_row(outputs: &mut [f32], values: &[f32], shares: &[f32], total: f32) {
-    Arch::new().dispatch(
+    wide(
         #[inline(always)]
         || {
             let e = outputs.len();
-            for (at, outputs) in outputs.chunks_mut(16).enumerate() {
+            let (blocks, tail) = outputs.as_chunks_mut::<16>();
+            let n_blocks = blocks.len();
+            for (at, outputs) in blocks.iter_mut().enumerate() {
+                let mut by = [0.0_f32; 16];
+                for lane in 0..16 {
+                    by[lane] = -total * outputs[lane];
+                }
+                for (row, share) in values.chunks_exact(e).zip(shares) {
+                    let Some(row) = row[16 * at..].first_chunk::<16>() else { continue };
+                    for lane in 0..16 {
+                        by[lane] = share.mul_add(row[lane], by[lane]);
+                    }
+                }
+                for lane in 0..16 {
+                    outputs[lane] += by[lane];
+                }
+            }
+            for (at, outputs) in tail.chunks_mut(16).enumerate().map(|(at, o)| (at + n_blocks, o)) {
                 let mut by = [0.0_f32; 16];
                 for (by, out) in by.iter_mut().zip(&*outputs) {
                     *by = -total * out;
