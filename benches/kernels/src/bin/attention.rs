@@ -28,13 +28,15 @@ fn main() {
     let mut output = AttentionRows::default();
     let delta = change(&mut random, &all);
     follow(&mut kernel, delta, (Mode::Pass, Emit::All), &mut output);
+    // What is held for one policy is not what another one holds, so each side is a kernel of its own.
+    let mut whole = kernel.clone();
     let numpy = python();
     for (name, time) in &numpy {
         print(name, *time);
     }
     for (emit, what) in [(Emit::All, "all rows"), (Emit::Changed, "changed rows")] {
         for p in [1e-4, 1e-3, 1e-2, 1e-1, 1.0] {
-            let (itmd, pass, report) = sweep(&mut kernel, (p, emit), &mut output);
+            let (itmd, pass, report) = sweep([&mut kernel, &mut whole], (p, emit), &mut output);
             let ours = [("our pass", pass)];
             let fullest = ours.iter().chain(&numpy).min_by(|a, b| a.1.total_cmp(&b.1));
             let best = fullest.copied().unwrap_or(ours[0]);
@@ -52,7 +54,7 @@ fn main() {
 
 /// Seconds of a step of `itmd` and of a pass over all rows, in turn.
 fn sweep(
-    kernel: &mut TransformerAttn,
+    [kernel, whole]: [&mut TransformerAttn; 2],
     (p, emit): (f64, Emit),
     output: &mut AttentionRows,
 ) -> (f64, f64, Report) {
@@ -62,7 +64,7 @@ fn sweep(
     for round in 0..6 {
         let slots = choose(&mut random, p);
         let delta = change(&mut random, &slots);
-        let pass = step(kernel, AttentionDelta::default(), (Mode::Pass, Emit::All), output).0;
+        let pass = step(whole, AttentionDelta::default(), (Mode::Pass, Emit::All), output).0;
         let (time, report) = step(kernel, delta, (Mode::Itmd, emit), output);
         if 0 < round {
             passes.push(pass);
