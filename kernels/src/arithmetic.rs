@@ -13,6 +13,8 @@
     reason = "arrays and shapes have the letters of the formulas"
 )]
 
+use std::ops::{Add, Mul};
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
@@ -107,14 +109,14 @@ fn largest_of<A: Accumulator>(numbers: &[A]) -> f64 {
 }
 
 /// Where outputs are kept: `f32` moves half the bytes, `f64` drifts 2^29 times less.
-pub(crate) trait Accumulator: Copy + Send + Sync + Default + PartialEq {
+pub(crate) trait Accumulator:
+    Copy + Send + Sync + Default + PartialEq + Add<Output = Self> + Mul<Output = Self>
+{
     fn of(number: f64) -> Self;
     fn of_single(number: f32) -> Self;
     fn wide(self) -> f64;
     /// The larger of this, which is not negative, and the other's size.
     fn larger(self, other: Self) -> Self;
-    fn plus(self, other: Self) -> Self;
-    fn times(self, other: Self) -> Self;
 }
 
 impl Accumulator for f64 {
@@ -136,16 +138,6 @@ impl Accumulator for f64 {
     #[inline(always)]
     fn larger(self, other: Self) -> Self {
         if other.abs() <= self { self } else { other.abs() }
-    }
-
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
-
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        self * other
     }
 }
 
@@ -169,16 +161,6 @@ impl Accumulator for f32 {
     #[inline(always)]
     fn larger(self, other: Self) -> Self {
         if other.abs() <= self { self } else { other.abs() }
-    }
-
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
-
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        self * other
     }
 }
 
@@ -378,24 +360,24 @@ fn add_columns_at<A: Accumulator>(
         let c: [&[f32]; GROUP] = std::array::from_fn(|at| place.column(g[at].0));
         let f: [A; GROUP] = std::array::from_fn(|at| g[at].1);
         for (i, y) in y.iter_mut().enumerate() {
-            let low = times(c[0][i], f[0]).plus(times(c[1][i], f[1]));
-            let low = low.plus(times(c[2][i], f[2]).plus(times(c[3][i], f[3])));
-            let high = times(c[4][i], f[4]).plus(times(c[5][i], f[5]));
-            let high = high.plus(times(c[6][i], f[6]).plus(times(c[7][i], f[7])));
-            *y = y.plus(low.plus(high));
+            let low = times(c[0][i], f[0]) + times(c[1][i], f[1]);
+            let low = low + (times(c[2][i], f[2]) + times(c[3][i], f[3]));
+            let high = times(c[4][i], f[4]) + times(c[5][i], f[5]);
+            let high = high + (times(c[6][i], f[6]) + times(c[7][i], f[7]));
+            *y = *y + (low + high);
         }
     }
     let mut rest = groups.remainder().chunks_exact(4);
     for g in &mut rest {
         let c: [&[f32]; 4] = std::array::from_fn(|at| place.column(g[at].0));
         for (i, y) in y.iter_mut().enumerate() {
-            let low = times(c[0][i], g[0].1).plus(times(c[1][i], g[1].1));
-            *y = y.plus(low.plus(times(c[2][i], g[2].1).plus(times(c[3][i], g[3].1))));
+            let low = times(c[0][i], g[0].1) + times(c[1][i], g[1].1);
+            *y = *y + (low + (times(c[2][i], g[2].1) + times(c[3][i], g[3].1)));
         }
     }
     for term in rest.remainder() {
         for (y, a) in y.iter_mut().zip(place.column(term.0)) {
-            *y = y.plus(times(*a, term.1));
+            *y = *y + times(*a, term.1);
         }
     }
 }
@@ -417,7 +399,7 @@ impl<'a> Place<'a> {
 
 #[inline(always)]
 fn times<A: Accumulator>(number: f32, factor: A) -> A {
-    A::of_single(number).times(factor)
+    A::of_single(number) * factor
 }
 
 /// Does something with each output of `y`, which are `m` long, and gives what it gives. The outputs

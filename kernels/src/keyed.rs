@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use crate::kernel::DeltaError;
+use crate::churn::Churn;
+use crate::kernel::{DeltaError, Sample};
+use crate::random::Draw;
 use crate::snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
 
 /// Rows of one or two vectors and a place.
@@ -86,6 +88,23 @@ impl<T: Cell> Table<T> {
     /// Live slots in order.
     pub(crate) fn live(&self) -> impl Iterator<Item = usize> {
         self.is_live.iter().enumerate().filter_map(|(slot, is_live)| is_live.then_some(slot))
+    }
+
+    /// Where the rows of those keys are that are there.
+    pub(crate) fn slots_of(&self, keys: &[i64]) -> Vec<(i64, usize)> {
+        keys.iter().filter_map(|key| Some((*key, *self.index.get(key)?))).collect()
+    }
+
+    /// Some slots by chance, each at most once.
+    pub(crate) fn sample(&self, sample: Sample) -> Vec<usize> {
+        let mut draw = Draw::new(sample.seed, 0);
+        let mut slots: Vec<usize> = self.live().collect();
+        for at in 0..slots.len().min(sample.n_rows) {
+            let other = at + draw.below(slots.len() - at);
+            slots.swap(at, other);
+        }
+        slots.truncate(sample.n_rows);
+        slots
     }
 
     /// Puts a row under its key; gives its slot.
@@ -245,10 +264,39 @@ impl<'a, T: Cell> Side<'a, T> {
         });
         changes
     }
+
+    /// Takes the changes into the table; gives the slots of what came or changed, in order.
+    pub(crate) fn take_into(&self, table: &mut Table<T>) -> Vec<usize> {
+        let changes = self.changes(table);
+        // What goes goes first, so that its slots are taken again.
+        for (key, _) in changes.iter().filter(|(_, row)| row.is_none()) {
+            table.remove(*key);
+        }
+        let came = changes.into_iter().filter_map(|(key, row)| Some((key, row?)));
+        let mut slots: Vec<usize> = came.map(|(key, row)| table.set(key, row)).collect();
+        slots.sort_unstable();
+        slots
+    }
+}
+
+/// How much of two tables would change.
+pub(crate) fn churn<T: Cell>(sides: &[(Side<'_, T>, &Table<T>); 2]) -> Result<Churn, DeltaError> {
+    for (side, table) in sides {
+        side.check(table)?;
+    }
+    let mut churn = Churn { n_changed: 0, n_total: 0, delta_max: 0.0 };
+    for (side, table) in sides {
+        let changes = side.changes(table);
+        let n_new = changes.keys().filter(|key| !table.index.contains_key(key)).count();
+        churn.n_changed += changes.len();
+        churn.n_total += table.len() + n_new;
+        churn.delta_max = churn.delta_max.max(delta_max(&changes, table));
+    }
+    Ok(churn)
 }
 
 /// By how much the changes move an entry at most; a row that comes or goes moves by its size.
-pub(crate) fn delta_max<T: Cell>(changes: &Changes<'_, T>, table: &Table<T>) -> f64 {
+fn delta_max<T: Cell>(changes: &Changes<'_, T>, table: &Table<T>) -> f64 {
     let mut most = 0.0_f64;
     let mut meet = |a: &[T], b: Option<&[T]>| {
         for (at, a) in a.iter().enumerate() {

@@ -16,6 +16,7 @@ mod vector;
 mod product;
 mod random;
 mod keyed;
+mod said;
 mod linear_transform;
 mod transformer_attn;
 mod nystrom;

@@ -152,7 +152,7 @@ impl Matrix {
                 for (column, factor) in terms {
                     for (row, w) in &by_column[*column] {
                         let y = &mut y[*row as usize];
-                        *y = y.plus(A::of_single(*w).times(*factor));
+                        *y = *y + A::of_single(*w) * *factor;
                     }
                 }
             }

@@ -26,16 +26,16 @@ use std::task::Poll;
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
-use crate::keyed::{Table, delta_max};
+use crate::keyed::{Table, churn};
 use crate::mode::Mode;
 use crate::outcome::Outcome;
 use crate::product::{Matrix, product};
-use crate::random::Draw;
+use crate::said::Said;
 use crate::snapshot::LoadError;
 use crate::vector::{self, gamma};
 use landmarks::Landmarks;
 use spec::as_float;
-use step::{Running, Said};
+use step::Running;
 use system::System;
 
 pub use delta::{DataRows, NystromDelta, NystromRows, PointRows};
@@ -60,7 +60,7 @@ pub struct Nystrom {
     fresh_error_a: f64,
     /// Data rows that came or went since then.
     n_events: u64,
-    said: Option<Said>,
+    said: Option<Said<f64>>,
     error_max: f64,
     running: Option<Box<Running>>,
 }
@@ -155,16 +155,7 @@ impl Kernel for Nystrom {
 
     fn measure(&self, delta: &NystromDelta) -> Result<Churn, DeltaError> {
         let (data, queries) = (delta.data(&self.spec), delta.queries(&self.spec));
-        data.check(&self.data)?;
-        queries.check(&self.queries)?;
-        let (of_data, of_queries) = (data.changes(&self.data), queries.changes(&self.queries));
-        let n_new = of_data.keys().filter(|key| !self.data.index.contains_key(key)).count()
-            + of_queries.keys().filter(|key| !self.queries.index.contains_key(key)).count();
-        Ok(Churn {
-            n_changed: of_data.len() + of_queries.len(),
-            n_total: self.data.len() + self.queries.len() + n_new,
-            delta_max: delta_max(&of_data, &self.data).max(delta_max(&of_queries, &self.queries)),
-        })
+        churn(&[(data, &self.data), (queries, &self.queries)])
     }
 
     /// The error ahead is about that of the last step: it hangs on how regular the system will be.
@@ -192,8 +183,7 @@ impl Kernel for Nystrom {
     }
 
     fn read(&mut self, keys: &Vec<i64>, output: &mut NystromRows) -> f64 {
-        let keys: Vec<(i64, usize)> =
-            keys.iter().filter_map(|key| Some((*key, *self.queries.index.get(key)?))).collect();
+        let keys = self.queries.slots_of(keys);
         let mut error_max = 0.0_f64;
         for keys in keys.chunks(step::BLOCK) {
             let slots: Vec<usize> = keys.iter().map(|(_, slot)| *slot).collect();
@@ -212,13 +202,7 @@ impl Kernel for Nystrom {
 
     /// Computes all anew in a copy, and answers of both. Cost: that of `pass`.
     fn certify(&self, sample: Sample) -> Probe {
-        let mut draw = Draw::new(sample.seed, 0);
-        let mut slots: Vec<usize> = self.queries.live().collect();
-        for at in 0..slots.len().min(sample.n_rows) {
-            let other = at + draw.below(slots.len() - at);
-            slots.swap(at, other);
-        }
-        slots.truncate(sample.n_rows);
+        let slots = self.queries.sample(sample);
         let mut fresh = self.clone();
         fresh.rebuild();
         let (mut error, mut error_max) = (0.0_f64, 0.0_f64);

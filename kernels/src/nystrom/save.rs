@@ -5,10 +5,9 @@ use std::io;
 use super::Nystrom;
 use super::landmarks::Landmarks;
 use super::spec::{NystromSpec, Similarity};
-use super::step::Said;
 use super::system::System;
 use crate::keyed::{Names, Table};
-use crate::outcome::{code, decode};
+use crate::said::Said;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 /// The kernel's name, and the version of its sections.
@@ -65,12 +64,7 @@ impl Nystrom {
         out.numbers("errors", errors)?;
         out.numbers("sizes", [self.value_sum, self.fresh_error_a, self.error_max])?;
         out.number("events", self.n_events)?;
-        out.number("has said", u8::from(self.said.is_some()))?;
-        if let Some(said) = &self.said {
-            out.numbers("said", said.values.iter().copied())?;
-            out.numbers("outcomes", said.outcomes.iter().map(|outcome| code(*outcome)))?;
-        }
-        Ok(())
+        Said::save(self.said.as_ref(), out)
     }
 
     pub(super) fn read_from(input: &mut dyn io::Read) -> Result<Self, LoadError> {
@@ -92,12 +86,7 @@ impl Nystrom {
         let system = read_system(input, n)?;
         let sizes: Vec<f64> = input.array("sizes", 3)?;
         let n_events = input.number("events")?;
-        let mut said = None;
-        if input.number::<u8>("has said")? != 0 {
-            let values: Vec<f64> = input.numbers("said")?;
-            let outcomes: Vec<u8> = input.array("outcomes", values.len())?;
-            said = Some(Said { values, outcomes: outcomes.into_iter().map(decode).collect() });
-        }
+        let said = Said::load(input, (&queries, 1))?;
         Ok(Self {
             spec,
             data,

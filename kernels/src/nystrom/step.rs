@@ -9,7 +9,7 @@ use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{Kernel, Report, Step};
 use crate::mode::Mode;
-use crate::outcome::Outcome;
+use crate::said::Said;
 use crate::vector::gamma;
 
 /// Rows that are computed at a time.
@@ -51,19 +51,6 @@ enum Stage {
     Rows,
 }
 
-/// What was last said of each query, by its slot.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Said {
-    pub(super) values: Vec<f64>,
-    pub(super) outcomes: Vec<Option<Outcome>>,
-}
-
-impl Said {
-    pub(super) fn bytes(&self) -> usize {
-        self.values.len() * (size_of::<f64>() + 1)
-    }
-}
-
 impl Nystrom {
     /// Takes the change into the tables and plans the step.
     pub(super) fn start(&mut self, step: &Step<NystromDelta>) {
@@ -73,7 +60,7 @@ impl Nystrom {
             Err(fault) => panic!("the change does not fit: {fault}"),
         };
         let (gone, came) = self.take_data(&step.delta);
-        let changed = self.take_queries(&step.delta);
+        let changed = step.delta.queries(&self.spec).take_into(&mut self.queries);
         let columns = self.landmarks.choose();
         let n = self.landmarks.len();
         let few = columns.filter(|columns| COLUMNS_SHARE * columns.len() <= n);
@@ -87,7 +74,7 @@ impl Nystrom {
             gone,
             slots: came,
             columns: few.unwrap_or_default(),
-            rows: self.rows_of(step.emit, changed),
+            rows: Said::rows(&mut self.said, (step.emit, changed), (&self.queries, 1)),
             work: 0,
             n_emitted: 0,
             error_max: 0.0,
@@ -164,41 +151,6 @@ impl Nystrom {
         }
         came.sort_unstable();
         (gone, came)
-    }
-
-    /// Gives the slots of queries that came or changed, in order.
-    fn take_queries(&mut self, delta: &NystromDelta) -> Vec<usize> {
-        let changes = delta.queries(&self.spec).changes(&self.queries);
-        // What goes goes first, so that its slots are taken again.
-        for (key, _) in changes.iter().filter(|(_, row)| row.is_none()) {
-            self.queries.remove(*key);
-        }
-        let came = changes.into_iter().filter_map(|(key, row)| Some((key, row?)));
-        let mut slots: Vec<usize> = came.map(|(key, row)| self.queries.set(key, row)).collect();
-        slots.sort_unstable();
-        slots
-    }
-
-    /// The slots of the queries whose rows are computed under this policy.
-    fn rows_of(&mut self, emit: Emit, changed: Vec<usize>) -> Vec<usize> {
-        match emit {
-            Emit::Changed | Emit::Pull => {
-                self.said = None;
-                if emit == Emit::Pull { Vec::new() } else { changed }
-            }
-            Emit::Eps(_) | Emit::All => {
-                let said = self.said.get_or_insert_default();
-                said.values.resize(self.queries.n_slots(), 0.0);
-                said.outcomes.resize(self.queries.n_slots(), None);
-                for (outcome, is_live) in said.outcomes.iter_mut().zip(&self.queries.is_live) {
-                    *outcome = outcome.filter(|_| *is_live);
-                }
-                for slot in &changed {
-                    said.outcomes[*slot] = None;
-                }
-                self.queries.live().collect()
-            }
-        }
     }
 
     /// Goes on with the step until it ends or this much work is done.
@@ -393,16 +345,10 @@ impl Nystrom {
         let (value, outcome, bound) = (block.values[at], block.outcomes[at], block.bounds[at]);
         if let Some(said) = &mut self.said {
             let off = (value - said.values[slot]).abs();
-            let is_kept = match running.emit {
-                Emit::Eps(eps) => off <= eps,
-                Emit::All => off == 0.0,
-                Emit::Changed | Emit::Pull => false,
-            };
-            if is_kept && said.outcomes[slot] == Some(outcome) {
+            if said.stands(running.emit, slot, (outcome, off)) {
                 return bound + off;
             }
-            said.outcomes[slot] = Some(outcome);
-            said.values[slot] = value;
+            said.set(slot, outcome, &[value]);
         }
         output.keys.push(self.queries.keys[slot]);
         output.outcomes.push(outcome);

@@ -31,14 +31,14 @@ use rayon::prelude::*;
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
-use crate::keyed::{Table, delta_max};
+use crate::keyed::{Table, churn};
 use crate::mode::Mode;
 use crate::outcome::Outcome;
-use crate::random::Draw;
+use crate::said::Said;
 use crate::snapshot::LoadError;
 use head::{Answers, Group, Head, Part, Reach};
 use order::Order;
-use step::{Running, Said, each_head};
+use step::{Running, each_head};
 
 pub use delta::{AttentionDelta, AttentionRows, QueryRows, TokenRows};
 pub use spec::{AttentionSpec, Causality, FeatureMap};
@@ -60,7 +60,7 @@ pub struct TransformerAttn {
     value_max: f64,
     /// Tokens that came or went since then.
     n_events: u64,
-    said: Option<Said>,
+    said: Option<Said<f32>>,
     /// The bound that was told with the last step.
     error_max: f64,
     running: Option<Box<Running>>,
@@ -197,19 +197,7 @@ impl Kernel for TransformerAttn {
 
     fn measure(&self, delta: &AttentionDelta) -> Result<Churn, DeltaError> {
         let (queries, tokens) = (delta.queries(&self.spec), delta.tokens(&self.spec));
-        queries.check(&self.queries)?;
-        tokens.check(&self.tokens)?;
-        let of_queries = queries.changes(&self.queries);
-        let of_tokens = tokens.changes(&self.tokens);
-        let n_new = of_queries.keys().filter(|key| !self.queries.index.contains_key(key)).count()
-            + of_tokens.keys().filter(|key| !self.tokens.index.contains_key(key)).count();
-        let delta_max =
-            delta_max(&of_queries, &self.queries).max(delta_max(&of_tokens, &self.tokens));
-        Ok(Churn {
-            n_changed: of_queries.len() + of_tokens.len(),
-            n_total: self.queries.len() + self.tokens.len() + n_new,
-            delta_max,
-        })
+        churn(&[(queries, &self.queries), (tokens, &self.tokens)])
     }
 
     /// Features with denominators that can cancel have no bound ahead of a step: then the error is
@@ -238,8 +226,7 @@ impl Kernel for TransformerAttn {
     }
 
     fn read(&mut self, keys: &Vec<i64>, output: &mut AttentionRows) -> f64 {
-        let keys: Vec<(i64, usize)> =
-            keys.iter().filter_map(|key| Some((*key, *self.queries.index.get(key)?))).collect();
+        let keys = self.queries.slots_of(keys);
         let mut error_max = 0.0_f64;
         for keys in keys.chunks(self.block()) {
             let slots: Vec<usize> = keys.iter().map(|(_, slot)| *slot).collect();
@@ -258,13 +245,7 @@ impl Kernel for TransformerAttn {
 
     /// Computes the sums anew in a copy, and answers of both. Cost: that of `pass` over all tokens.
     fn certify(&self, sample: Sample) -> Probe {
-        let mut draw = Draw::new(sample.seed, 0);
-        let mut slots: Vec<usize> = self.queries.live().collect();
-        for at in 0..slots.len().min(sample.n_rows) {
-            let other = at + draw.below(slots.len() - at);
-            slots.swap(at, other);
-        }
-        slots.truncate(sample.n_rows);
+        let slots = self.queries.sample(sample);
         let mut kept = self.clone();
         let mut fresh = self.clone();
         let (tokens, block) = ((&self.tokens, &self.order), self.block());

@@ -9,10 +9,9 @@ use super::follow::Followed;
 use super::head::Head;
 use super::order::Order;
 use super::spec::{AttentionSpec, Causality, FeatureMap};
-use super::step::Said;
 use super::sums::Sums;
 use crate::keyed::{Names, Table};
-use crate::outcome::{Outcome, code, decode};
+use crate::said::Said;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 /// The kernel's name, and the version of its sections.
@@ -56,12 +55,7 @@ impl TransformerAttn {
         for head in &self.heads {
             head.save(out)?;
         }
-        out.number("has said", u8::from(self.said.is_some()))?;
-        if let Some(said) = &self.said {
-            out.numbers("said", said.values.iter().copied())?;
-            out.numbers("outcomes", said.outcomes.iter().map(|outcome| code(*outcome)))?;
-        }
-        Ok(())
+        Said::save(self.said.as_ref(), out)
     }
 
     pub(super) fn read_from(input: &mut dyn io::Read) -> Result<Self, LoadError> {
@@ -76,16 +70,7 @@ impl TransformerAttn {
         for _ in 0..spec.n_heads {
             heads.push(Head::load(input, &spec, (order.runs.len(), queries.n_slots()))?);
         }
-        let mut said = None;
-        if input.number::<u8>("has said")? != 0 {
-            let values: Vec<f32> = input.numbers("said")?;
-            let outcomes: Vec<u8> = input.numbers("outcomes")?;
-            let outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(decode).collect();
-            if values.len() != outcomes.len() * spec.n_value || queries.n_slots() < outcomes.len() {
-                return Err(LoadError::Damaged { section: "said" });
-            }
-            said = Some(Said { values, outcomes });
-        }
+        let said = Said::load(input, (&queries, spec.n_value))?;
         Ok(Self {
             spec,
             tokens,

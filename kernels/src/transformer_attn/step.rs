@@ -17,6 +17,7 @@ use crate::kernel::{Kernel, Report, Step};
 use crate::keyed::Row;
 use crate::mode::Mode;
 use crate::outcome::Outcome;
+use crate::said::Said;
 
 /// A step that is under way.
 #[derive(Debug, Clone)]
@@ -77,26 +78,6 @@ struct Events {
     v: Vec<f32>,
 }
 
-/// What was last said of each query, by its slot.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Said {
-    /// `[n_slots, n_value]`.
-    pub(super) values: Vec<f32>,
-    /// Whether anything was said; what a query that went was answered is not.
-    pub(super) outcomes: Vec<Option<Outcome>>,
-}
-
-impl Said {
-    pub(super) fn bytes(&self) -> usize {
-        self.values.len() * size_of::<f32>() + self.outcomes.len()
-    }
-
-    fn grow(&mut self, n_slots: usize, n_value: usize) {
-        self.values.resize(n_slots * n_value, 0.0);
-        self.outcomes.resize(n_slots, None);
-    }
-}
-
 impl Events {
     fn push(&mut self, token: &Row<'_>, sign: f64) {
         self.signs.push(sign);
@@ -125,9 +106,10 @@ impl TransformerAttn {
         let can_follow = !is_causal || !self.order.runs.is_empty();
         let mode = if can_follow { step.mode } else { Mode::Pass };
         let events = self.take_tokens(&step.delta, mode);
-        let changed = self.take_queries(&step.delta);
+        let changed = step.delta.queries(&self.spec).take_into(&mut self.queries);
         let is_kept = self.keep_queries(step.emit, &changed);
-        let mut rows = self.rows_of(step.emit, changed);
+        let of = (&self.queries, self.spec.n_value);
+        let mut rows = Said::rows(&mut self.said, (step.emit, changed), of);
         if is_causal {
             // Those of one run follow one another.
             rows.sort_by_key(|slot| self.queries.places[*slot]);
@@ -158,28 +140,6 @@ impl TransformerAttn {
             self.start_runs(&mut running);
         }
         self.running = Some(Box::new(running));
-    }
-
-    /// The slots of the queries whose rows are computed under this policy.
-    fn rows_of(&mut self, emit: Emit, changed: Vec<usize>) -> Vec<usize> {
-        match emit {
-            Emit::Changed | Emit::Pull => {
-                self.said = None;
-                if emit == Emit::Pull { Vec::new() } else { changed }
-            }
-            Emit::Eps(_) | Emit::All => {
-                let said = self.said.get_or_insert_default();
-                said.grow(self.queries.n_slots(), self.spec.n_value);
-                // A slot's answer is that of the query that has it now.
-                for (outcome, is_live) in said.outcomes.iter_mut().zip(&self.queries.is_live) {
-                    *outcome = outcome.filter(|_| *is_live);
-                }
-                for slot in &changed {
-                    said.outcomes[*slot] = None;
-                }
-                self.queries.live().collect()
-            }
-        }
     }
 
     /// Keeps what queries need to follow, under policies that say all of them; tells whether it was
@@ -349,19 +309,6 @@ impl TransformerAttn {
         events
     }
 
-    /// Gives the slots of queries that came or changed, in order.
-    fn take_queries(&mut self, delta: &AttentionDelta) -> Vec<usize> {
-        let changes = delta.queries(&self.spec).changes(&self.queries);
-        // What goes goes first, so that its slots are taken again.
-        for (key, _) in changes.iter().filter(|(_, row)| row.is_none()) {
-            self.queries.remove(*key);
-        }
-        let came = changes.into_iter().filter_map(|(key, row)| Some((key, row?)));
-        let mut slots: Vec<usize> = came.map(|(key, row)| self.queries.set(key, row)).collect();
-        slots.sort_unstable();
-        slots
-    }
-
     /// Goes on with the step until it ends or this much work is done.
     pub(super) fn go_on(&mut self, work: u64, output: &mut AttentionRows) -> Poll<Report> {
         let Some(mut running) = self.running.take() else { panic!("no step is under way") };
@@ -520,18 +467,11 @@ impl TransformerAttn {
         let (row, outcome, bound) = (block.row(at), block.outcomes[at], block.bounds[at]);
         let n_value = self.spec.n_value;
         if let Some(said) = &mut self.said {
-            let values = &mut said.values[slot * n_value..(slot + 1) * n_value];
-            let off = is_off(row, values);
-            let is_kept = match running.emit {
-                Emit::Eps(eps) => off <= eps,
-                Emit::All => off == 0.0,
-                Emit::Changed | Emit::Pull => false,
-            };
-            if is_kept && said.outcomes[slot] == Some(outcome) {
+            let off = is_off(row, &said.values[slot * n_value..(slot + 1) * n_value]);
+            if said.stands(running.emit, slot, (outcome, off)) {
                 return bound + off;
             }
-            said.outcomes[slot] = Some(outcome);
-            values.copy_from_slice(row);
+            said.set(slot, outcome, row);
         }
         output.keys.push(self.queries.keys[slot]);
         output.outcomes.push(outcome);

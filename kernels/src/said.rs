@@ -1,0 +1,95 @@
+//! What a kernel last said of each query, by its slot, so that a step puts out what is no longer
+//! so.
+
+use std::io;
+
+use crate::emit::Emit;
+use crate::keyed::{Cell, Table};
+use crate::outcome::{Outcome, code, decode};
+use crate::snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
+
+/// What was last said of each query.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said<T> {
+    /// `[n_slots, width]`.
+    pub(crate) values: Vec<T>,
+    /// Whether anything was said; what a query that went was answered is not.
+    outcomes: Vec<Option<Outcome>>,
+}
+
+impl<T: Number + Default> Said<T> {
+    /// The slots of the queries whose rows are computed under this policy; `changed` are those that
+    /// came or changed. What was said is kept only under policies that compare with it.
+    pub(crate) fn rows(
+        said: &mut Option<Self>,
+        (emit, changed): (Emit, Vec<usize>),
+        (queries, width): (&Table<impl Cell>, usize),
+    ) -> Vec<usize> {
+        match emit {
+            Emit::Changed => {
+                *said = None;
+                changed
+            }
+            Emit::Pull => {
+                *said = None;
+                Vec::new()
+            }
+            Emit::Eps(_) | Emit::All => {
+                let said = said.get_or_insert_default();
+                said.values.resize(queries.n_slots() * width, T::default());
+                said.outcomes.resize(queries.n_slots(), None);
+                // A slot's answer is that of the query that has it now.
+                for (outcome, is_live) in said.outcomes.iter_mut().zip(&queries.is_live) {
+                    *outcome = outcome.filter(|_| *is_live);
+                }
+                for slot in &changed {
+                    said.outcomes[*slot] = None;
+                }
+                queries.live().collect()
+            }
+        }
+    }
+
+    /// Whether what was said of a query may stand, where its answer is off by this much.
+    pub(crate) fn stands(&self, emit: Emit, slot: usize, (outcome, off): (Outcome, f64)) -> bool {
+        let is_near = match emit {
+            Emit::Eps(eps) => off <= eps,
+            Emit::All => off == 0.0,
+            Emit::Changed | Emit::Pull => false,
+        };
+        is_near && self.outcomes[slot] == Some(outcome)
+    }
+
+    /// Notes what is said of a query.
+    pub(crate) fn set(&mut self, slot: usize, outcome: Outcome, row: &[T]) {
+        self.outcomes[slot] = Some(outcome);
+        self.values[slot * row.len()..(slot + 1) * row.len()].copy_from_slice(row);
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.values.len() * T::BYTES + self.outcomes.len()
+    }
+
+    pub(crate) fn save(said: Option<&Self>, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        out.number("has said", u8::from(said.is_some()))?;
+        let Some(said) = said else { return Ok(()) };
+        out.numbers("said", said.values.iter().copied())?;
+        out.numbers("outcomes", said.outcomes.iter().map(|outcome| code(*outcome)))
+    }
+
+    pub(crate) fn load(
+        input: &mut SnapshotReader<'_>,
+        (queries, width): (&Table<impl Cell>, usize),
+    ) -> Result<Option<Self>, LoadError> {
+        if input.number::<u8>("has said")? == 0 {
+            return Ok(None);
+        }
+        let values: Vec<T> = input.numbers("said")?;
+        let outcomes: Vec<u8> = input.numbers("outcomes")?;
+        if values.len() != outcomes.len() * width || queries.n_slots() < outcomes.len() {
+            return Err(LoadError::Damaged { section: "said" });
+        }
+        let outcomes = outcomes.into_iter().map(decode).collect();
+        Ok(Some(Self { values, outcomes }))
+    }
+}
