@@ -21,7 +21,7 @@ use crate::fuse::fuse;
 use crate::lower::{Answers, lower};
 use crate::marks::{Marks, trace_marks};
 use crate::misspelt::at_declarations;
-use crate::mocks::Unanswered;
+use crate::mocks::{Unanswered, mocks_of};
 use crate::options::{Options, Purpose};
 use crate::places::Places;
 use crate::prune::prune;
@@ -139,7 +139,7 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
     };
     let not_runnable = not_runnable(&resolved, &flow);
     let waits_for_mocks = !report.has_errors()
-        && (dataflow.is_none() || has_mocks(&circuit.tests))
+        && (dataflow.is_none() || mocks_of(&circuit.tests).next().is_some())
         && options.purpose == Purpose::Run
         && not_runnable.iter().all(|it| it.is_mockable);
     let rehearsal = (waits_for_mocks && !tests.is_empty())
@@ -158,14 +158,6 @@ pub fn compile_with(main: Main<'_>, loader: &mut dyn Loader, options: &Options) 
         facts: notes.map_or_else(Facts::default, |notes| Facts::new(circuit, notes)),
         sources,
     }
-}
-
-/// Whether a test says what operators, kernels or capsules answer.
-fn has_mocks(tests: &[ast::Test]) -> bool {
-    tests.iter().flat_map(|test| &test.steps).any(|step| match step {
-        ast::TestStep::Example(example) => !example.mocks.is_empty(),
-        ast::TestStep::Law(_) => false,
-    })
 }
 
 fn rehearsal(

@@ -72,14 +72,17 @@ impl Mocked {
     }
 }
 
-/// Whether a test says what the step puts out; then it says it in all tests of the circuit.
-pub(crate) fn is_mocked(tests: &[ast::Test], node: &TypedNode, address: &str) -> bool {
-    let steps = tests.iter().flat_map(|test| &test.steps);
-    let mocks = steps.flat_map(|step| match step {
+/// What tests say in the place of operators, kernels and capsules.
+pub(crate) fn mocks_of(tests: &[ast::Test]) -> impl Iterator<Item = &ast::Mock> {
+    tests.iter().flat_map(|test| &test.steps).flat_map(|step| match step {
         ast::TestStep::Example(example) => example.mocks.as_slice(),
         ast::TestStep::Law(_) => &[],
-    });
-    mocks.map(|mock| &mock.name.node).any(|name| *name == *node.name || name == address)
+    })
+}
+
+/// Whether a test says what the step puts out; then it says it in all tests of the circuit.
+pub(crate) fn is_mocked(tests: &[ast::Test], node: &TypedNode, address: &str) -> bool {
+    mocks_of(tests).map(|mock| &mock.name.node).any(|name| *name == *node.name || name == address)
 }
 
 /// What an operator answers: the result or else what went wrong, and the job's id.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use arqon_types::{Type, Value};
+use arqon_types::{ElementType, Type, Value};
 
 /// The closed set of kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,6 +68,20 @@ pub enum FieldKind {
     Float64,
     /// A vector, `tensor<Nxf32>` or `tensor<Nxf64>`; vectors of one name have one length.
     Vector(&'static str),
+}
+
+impl FieldKind {
+    /// Whether a field of this type holds it; of a vector, however long.
+    pub fn admits(self, ty: &Type) -> bool {
+        match (self, ty) {
+            (Self::Int64, Type::Int64) | (Self::Float64, Type::Float64) => true,
+            (Self::Vector(_), Type::Tensor(tensor)) => {
+                tensor.dims.len() == 1
+                    && matches!(tensor.element, ElementType::F32 | ElementType::F64)
+            }
+            (Self::Int64 | Self::Float64 | Self::Vector(_), _) => false,
+        }
+    }
 }
 
 /// An argument of a kernel.

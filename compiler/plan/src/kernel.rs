@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use arqon_operators::{Kernel, KernelMode};
-use arqon_types::{Float, Value};
+use arqon_operators::{KERNEL_MODES, Kernel, KernelMode};
+use arqon_types::{Float, Type, Value};
 
 /// Which rows of its output a kernel puts out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +145,17 @@ impl Metric {
             Self::Latency => "latency",
             Self::Refreshed => "refreshed",
             Self::Violated => "violated",
+        }
+    }
+
+    /// Its type as a field.
+    pub fn ty(self) -> Type {
+        match self {
+            Self::Epoch | Self::Changed | Self::Emitted => Type::Int64,
+            Self::Mode => Type::Enum(KERNEL_MODES.map(|mode| mode.name().to_owned()).into()),
+            Self::Churn | Self::ErrorBound => Type::Float64,
+            Self::Latency => Type::Duration,
+            Self::Refreshed | Self::Violated => Type::Bool,
         }
     }
 }

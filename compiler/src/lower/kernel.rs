@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arqon_operators::KERNEL_MODES;
+use arqon_operators::{KERNEL_MODES, KernelOutput};
 use arqon_plan::{
     ControlPlan, KernelColumn, KernelPlan, KernelPort, METRICS, Operator, PortPlan, Step, StepId,
 };
@@ -55,10 +55,9 @@ impl Lowering<'_, '_> {
         let arguments: Vec<_> =
             kernel.step.arguments.iter().map(|(_, value)| value.clone()).collect();
         let schema = node_schema(node, &node.steps[idx].row)?;
-        let along = kernel.step.kernel.output(&arguments).along;
+        let KernelOutput { along, fields: made } = kernel.step.kernel.output(&arguments);
         let along = along.and_then(|along| ports.iter().position(|port| port.name == along));
         let along = along.map(|at| Arc::clone(&self.steps[inputs[at].index()].schema));
-        let made = kernel.step.kernel.output(&arguments).fields;
         let columns = schema
             .fields
             .iter()

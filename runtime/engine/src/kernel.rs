@@ -30,6 +30,7 @@ use arqon_types::{Float, PackedRow, Schema, Type, Value};
 use crate::deltas::Delta;
 use crate::memory;
 use crate::stateful::{Emitter, KeyLogic};
+use crate::top::change_tree;
 
 use driver::Driver;
 use measured::Outcome;
@@ -162,13 +163,7 @@ impl<const N: usize> KeyLogic<N> for KernelLogic<N> {
             driver.change(port, key, rows, out);
         }
         if let Some(control) = &mut self.control {
-            for ((_, row), diff) in deltas[n_ports] {
-                let n = control.rows.entry(row.clone()).or_insert(0);
-                *n += diff;
-                if *n == 0 {
-                    control.rows.remove(row);
-                }
-            }
+            change_tree(&mut control.rows, deltas[n_ports]);
         }
     }
 

@@ -44,7 +44,7 @@ impl Verifier<'_> {
         let fits = port.fields.len() == known.fields.len()
             && port.fields.iter().zip(&known.fields).all(|(at, field)| match at {
                 None => field.is_optional,
-                Some(at) => input.get(*at).is_some_and(|ty| is_of(ty, field.kind)),
+                Some(at) => input.get(*at).is_some_and(|ty| field.kind.admits(ty)),
             });
         self.require(fits, || format!("the fields of port `{}`", port.name));
     }
@@ -64,10 +64,10 @@ impl Verifier<'_> {
         let fits = |column: &KernelColumn, ty: &Type| match column {
             KernelColumn::Along(at) => along.and_then(|row| row.get(*at)) == Some(ty),
             KernelColumn::Made(at) => match output.fields.get(*at) {
-                Some((_, OutputKind::Int64)) => *ty == Type::Int64,
-                Some((_, OutputKind::Float64)) => *ty == Type::Float64,
+                Some((_, OutputKind::Int64)) => FieldKind::Int64.admits(ty),
+                Some((_, OutputKind::Float64)) => FieldKind::Float64.admits(ty),
                 Some((_, OutputKind::Like(..) | OutputKind::Sized(_))) => {
-                    is_of(ty, FieldKind::Vector(""))
+                    FieldKind::Vector("").admits(ty)
                 }
                 None => false,
             },
@@ -90,13 +90,5 @@ impl Verifier<'_> {
         self.require(measured.key.iter().all(|at| *at < n_fields), || {
             format!("key {:?} lies outside of {n_fields} fields", measured.key)
         });
-    }
-}
-
-fn is_of(ty: &Type, kind: FieldKind) -> bool {
-    match kind {
-        FieldKind::Int64 => *ty == Type::Int64,
-        FieldKind::Float64 => *ty == Type::Float64,
-        FieldKind::Vector(_) => matches!(ty, Type::Tensor(tensor) if tensor.dims.len() == 1),
     }
 }

@@ -8,7 +8,7 @@ use arqon_grammar::ast;
 use arqon_grammar::code::{names, operators};
 use arqon_operators::{FieldKind, FieldSignature, Kernel, PortSignature};
 use arqon_plan as plan;
-use arqon_types::{Dimension, ElementType, TensorType, Type, Value};
+use arqon_types::{Dimension, TensorType, Type, Value};
 
 use super::{PortRows, given, quoted};
 use crate::typing::typer::Typer;
@@ -142,14 +142,7 @@ impl Typer<'_> {
         };
         let column = &rows.row.columns[at];
         let found = column.ty.clone().ok_or(())?;
-        let fits = match (field.kind, &found) {
-            (FieldKind::Int64, Type::Int64) | (FieldKind::Float64, Type::Float64) => true,
-            (FieldKind::Vector(_), Type::Tensor(tensor)) => {
-                tensor.dims.len() == 1
-                    && matches!(tensor.element, ElementType::F32 | ElementType::F64)
-            }
-            (FieldKind::Int64 | FieldKind::Float64 | FieldKind::Vector(_), _) => false,
-        };
+        let fits = field.kind.admits(&found);
         let place = column.origin.map(|origin| origin.span);
         if !fits {
             // A field that happens to have the name only comes along.

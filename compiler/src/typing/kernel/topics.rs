@@ -3,7 +3,7 @@
 use arqon_grammar::Diagnostic;
 use arqon_grammar::ast;
 use arqon_grammar::code::operators;
-use arqon_operators::KERNEL_MODES;
+use arqon_plan::METRICS;
 use arqon_types::{Discipline, Type};
 
 use crate::resolve::Resolved;
@@ -63,7 +63,7 @@ impl Typer<'_> {
             );
             return None;
         }
-        let known = metrics_fields();
+        let known = METRICS.map(|metric| (metric.name(), metric.ty()));
         for column in &row.columns {
             let wanted = known.iter().find(|(known, _)| *known == &*column.name);
             if wanted.is_some_and(|(_, ty)| column.ty.as_ref().is_none_or(|found| found == ty)) {
@@ -86,22 +86,6 @@ impl Typer<'_> {
         }
         Some(id)
     }
-}
-
-/// What a kernel tells of each step.
-fn metrics_fields() -> [(&'static str, Type); 9] {
-    let modes = KERNEL_MODES.map(|mode| mode.name().to_owned()).to_vec();
-    [
-        ("epoch", Type::Int64),
-        ("mode", Type::Enum(modes.into())),
-        ("churn", Type::Float64),
-        ("changed", Type::Int64),
-        ("emitted", Type::Int64),
-        ("error_bound", Type::Float64),
-        ("latency", Type::Duration),
-        ("refreshed", Type::Bool),
-        ("violated", Type::Bool),
-    ]
 }
 
 /// What a meta-controller may ask for.

@@ -54,17 +54,21 @@ impl PortFields {
             let row = self.read(packed);
             match fault(&row) {
                 None => sound.push((row, *diff)),
-                Some(refusal) => {
-                    let fault = Fault {
-                        code: refusal.code.into(),
-                        message: refusal.message,
-                        place: Place::default(),
-                    };
-                    out.fault(&fault, packed_text(&self.schema, packed), *diff);
-                }
+                Some(refusal) => refusal.tell(packed_text(&self.schema, packed), *diff, out),
             }
         }
         sound
+    }
+
+    /// The row that a key has after these changes, if it has one that the kernel can read.
+    pub(crate) fn present(
+        &self,
+        rows: &[Delta],
+        out: &Emitter,
+        fault: impl Fn(&PortRow) -> Option<Refusal>,
+    ) -> Option<PortRow> {
+        let sound = self.sound(rows, out, fault);
+        sound.into_iter().find_map(|(row, diff)| (0 < diff).then_some(row))
     }
 }
 
@@ -82,6 +86,13 @@ impl Refusal {
     pub(crate) fn not_finite(field: &str) -> Self {
         let message = format!("`{field}` is not finite, and a kernel computes with numbers only");
         Self { code: "not_finite", message }
+    }
+
+    /// Makes of a row an error of the node, or takes that back.
+    pub(crate) fn tell(&self, row: String, diff: i64, out: &Emitter) {
+        let message = self.message.clone();
+        let fault = Fault { code: self.code.into(), message, place: Place::default() };
+        out.fault(&fault, row, diff);
     }
 }
 

@@ -60,9 +60,8 @@ struct Vectors {
 }
 
 impl Vectors {
-    fn vector(&mut self, key: &PackedRow, rows: Vec<(PortRow, i64)>, out: &mut Emitter) {
-        let there = rows.into_iter().find(|(_, diff)| *diff > 0);
-        let Some((row, _)) = there else {
+    fn vector(&mut self, key: &PackedRow, row: Option<PortRow>, out: &mut Emitter) {
+        let Some(row) = row else {
             self.delta.removed.extend(self.slots.remove(key, out));
             return;
         };
@@ -99,8 +98,8 @@ impl Adapter for Vectors {
         if *has_vectors {
             let fault =
                 |row: &PortRow| (!is_finite(row.vector(0))).then(|| Refusal::not_finite("x"));
-            let rows = fields.sound(rows, out, fault);
-            return self.vector(key, rows, out);
+            let there = fields.present(rows, out, fault);
+            return self.vector(key, there, out);
         }
         let fault = |row: &PortRow| {
             let place = row.integer(0)?;

@@ -77,13 +77,12 @@ impl Adapter for Regression {
     fn change(&mut self, port: usize, key: &PackedRow, rows: &[Delta], out: &mut Emitter) {
         let (is_queries, fields) = &self.ports[port];
         let is_queries = *is_queries;
-        let sound = fields.sound(rows, out, |row| {
+        let there = fields.present(rows, out, |row| {
             if !is_finite(row.vector(0)) {
                 return Some(Refusal::not_finite("x"));
             }
             (!is_queries && !row.number(1).is_finite()).then(|| Refusal::not_finite("y"))
         });
-        let there = sound.into_iter().find(|(_, diff)| *diff > 0).map(|(row, _)| row);
         if is_queries {
             self.query(key, there, out);
         } else {

@@ -1,11 +1,10 @@
 //! Rows under numbers by which a kernel calls them, and what was last said of each.
 
-use arqon_operators::Place;
 use arqon_plan::KernelColumn;
 use arqon_types::{PackedRow, Row, Schema, Type, Value};
 
 use super::fields::Refusal;
-use crate::recorder::{Fault, fields_text};
+use crate::recorder::fields_text;
 use crate::source::PackedMap;
 use crate::stateful::Emitter;
 
@@ -187,9 +186,7 @@ impl Slots {
 }
 
 fn fault(refusal: &Refusal, schema: &Schema, row: &Row, diff: i64, out: &Emitter) {
-    let Refusal { code, message } = refusal;
-    let fault = Fault { code: (*code).into(), message: message.clone(), place: Place::default() };
-    out.fault(&fault, fields_text(schema.fields.iter().zip(row.0.iter())), diff);
+    refusal.tell(fields_text(schema.fields.iter().zip(row.0.iter())), diff, out);
 }
 
 fn at(number: i64) -> usize {

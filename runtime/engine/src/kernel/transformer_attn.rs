@@ -104,11 +104,10 @@ impl Adapter for Attention {
         let (is_queries, fields) = &self.ports[port];
         let is_queries = *is_queries;
         let names: &[&str] = if is_queries { &["q"] } else { &["k", "v"] };
-        let sound = fields.sound(rows, out, |row| {
+        let there = fields.present(rows, out, |row| {
             let at = (0..names.len()).find(|at| !is_finite(row.vector(*at)))?;
             Some(Refusal::not_finite(names[at]))
         });
-        let there = sound.into_iter().find(|(_, diff)| *diff > 0).map(|(row, _)| row);
         if is_queries {
             self.query(key, there, out);
         } else {
