@@ -388,15 +388,7 @@ impl Column {
                 }
             }
             (Self::Bool(values), Type::Bool) => Value::Bool(values[row_idx]),
-            (Self::Int(values), Type::Int64) => Value::Int(values[row_idx]),
-            (Self::Int(values), Type::Timestamp) => Value::Timestamp(values[row_idx]),
-            (Self::Int(values), Type::Duration) => Value::Duration(values[row_idx]),
-            (Self::Int(values), Type::Date) => {
-                Value::Date(i32::try_from(values[row_idx]).expect("days were pushed as i32"))
-            }
-            (Self::Int(values), Type::Enum(_)) => {
-                Value::Enum(u32::try_from(values[row_idx]).expect("labels were pushed as u32"))
-            }
+            (Self::Int(values), _) => Value::of_integer(values[row_idx], ty),
             (Self::Float(values), Type::Float32 | Type::Float64) => {
                 Value::Float(Float::new(values[row_idx]))
             }

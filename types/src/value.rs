@@ -53,6 +53,21 @@ pub enum Value {
 }
 
 impl Value {
+    /// What an integer of a column stands for.
+    ///
+    /// # Panics
+    /// If values of the type do not travel as integers, or not as this one.
+    pub fn of_integer(number: i64, ty: &Type) -> Self {
+        match ty {
+            Type::Int64 => Self::Int(number),
+            Type::Timestamp => Self::Timestamp(number),
+            Type::Duration => Self::Duration(number),
+            Type::Date => Self::Date(i32::try_from(number).expect("days were pushed as i32")),
+            Type::Enum(_) => Self::Enum(u32::try_from(number).expect("labels were pushed as u32")),
+            other => panic!("a column of integers for {other}"),
+        }
+    }
+
     /// A string value.
     pub fn string(text: &str) -> Self {
         Self::String(Arc::from(text))

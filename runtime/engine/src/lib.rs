@@ -17,6 +17,7 @@ mod memory;
 mod map;
 mod route;
 mod forget;
+mod kinds;
 mod source;
 mod mark;
 mod window;

@@ -8,14 +8,13 @@ use arqon_operators::GroupPlan;
 use arqon_types::{Column, ColumnBatch, PackedRow, Type};
 
 use crate::evaluate::Faults;
+use crate::kinds::kinds;
 use crate::packed::Packed;
 
 /// The byte that a state begins with.
 const MARK: u8 = 0xFF;
 /// Rows below which a batch is not worth it.
 const ROWS_MIN: usize = 256;
-/// Kinds of values in a column of the key up to which rows are added up.
-const KINDS_MAX: usize = 16;
 /// Groups of a batch up to which they are.
 const GROUPS_MAX: usize = 64;
 
@@ -83,7 +82,7 @@ impl Groups {
         }
         let mut groups = Self { places: vec![0; n_rows], n_groups: 1 };
         for column in columns {
-            let (places, n_kinds) = kinds_of(column)?;
+            let (n_kinds, places) = kinds_of(column)?;
             groups.n_groups *= n_kinds;
             if GROUPS_MAX < groups.n_groups {
                 return None;
@@ -97,19 +96,22 @@ impl Groups {
     }
 }
 
-/// The place of each value among the kinds of a column, and how many kinds there are.
-fn kinds_of(column: &Column) -> Option<(Vec<u8>, usize)> {
+/// How many kinds of values a column has, and the place of each value among them.
+fn kinds_of(column: &Column) -> Option<(usize, Vec<u8>)> {
+    fn counted<T: PartialEq>(values: impl ExactSizeIterator<Item = T>) -> Option<(usize, Vec<u8>)> {
+        kinds(values).map(|(kinds, places)| (kinds.len(), places))
+    }
     match column {
-        Column::Int(values) => kinds(values.iter()),
-        Column::Decimal(values) => kinds(values.iter()),
-        Column::Bool(values) => kinds(values.iter()),
-        Column::String(texts) => kinds((0..texts.len()).map(|row_idx| texts.bytes(row_idx))),
+        Column::Int(values) => counted(values.iter()),
+        Column::Decimal(values) => counted(values.iter()),
+        Column::Bool(values) => counted(values.iter()),
+        Column::String(texts) => counted((0..texts.len()).map(|row_idx| texts.bytes(row_idx))),
         Column::Option { present, values } => match &**values {
-            Column::Int(values) => kinds(present.iter().zip(values)),
-            Column::Bool(values) => kinds(present.iter().zip(values)),
+            Column::Int(values) => counted(present.iter().zip(values)),
+            Column::Bool(values) => counted(present.iter().zip(values)),
             Column::String(texts) => {
                 let texts = (0..texts.len()).map(|row_idx| texts.bytes(row_idx));
-                kinds(present.iter().zip(texts))
+                counted(present.iter().zip(texts))
             }
             _ => None,
         },
@@ -120,20 +122,4 @@ fn kinds_of(column: &Column) -> Option<(Vec<u8>, usize)> {
         | Column::List { .. }
         | Column::Struct { .. } => None,
     }
-}
-
-fn kinds<T: PartialEq>(values: impl ExactSizeIterator<Item = T>) -> Option<(Vec<u8>, usize)> {
-    let mut kinds: Vec<T> = Vec::new();
-    let mut places = Vec::with_capacity(values.len());
-    for value in values {
-        let place = kinds.iter().position(|kind| *kind == value).unwrap_or(kinds.len());
-        if place == KINDS_MAX {
-            return None;
-        }
-        if place == kinds.len() {
-            kinds.push(value);
-        }
-        places.push(u8::try_from(place).ok()?);
-    }
-    Some((places, kinds.len()))
 }

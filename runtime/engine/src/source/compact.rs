@@ -5,8 +5,7 @@
 
 use arqon_types::{Column, PackedRow, StringColumn, Type, Value};
 
-/// Kinds of texts up to which a column holds each once.
-const KINDS_MAX: usize = 16;
+use crate::kinds::kinds;
 
 /// A column that is only read.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ impl Compact {
         match self {
             Self::Int { least, above } => {
                 let value = least.wrapping_add_unsigned(above.get(row_idx));
-                packed.push_value(&int_value(value, ty), ty);
+                packed.push_value(&Value::of_integer(value, ty), ty);
             }
             Self::Decimal { least, above } => {
                 let units = least + i128::from(above.get(row_idx));
@@ -128,17 +127,6 @@ impl Compact {
             }
             Self::Plain(column) => column.heap_bytes(),
         }
-    }
-}
-
-/// An integer of a column as a value of its type.
-fn int_value(value: i64, ty: &Type) -> Value {
-    match ty {
-        Type::Date => Value::Date(i32::try_from(value).expect("days were pushed as i32")),
-        Type::Enum(_) => Value::Enum(u32::try_from(value).expect("labels were pushed as u32")),
-        Type::Timestamp => Value::Timestamp(value),
-        Type::Duration => Value::Duration(value),
-        _ => Value::Int(value),
     }
 }
 
@@ -169,19 +157,13 @@ fn span<T: Copy + Ord + Default>(values: &[T]) -> (T, T) {
 }
 
 fn few_kinds(texts: &StringColumn) -> Compact {
-    let mut kinds = StringColumn::default();
-    let mut places: Vec<u8> = Vec::with_capacity(texts.len());
-    for row_idx in 0..texts.len() {
-        let text = texts.bytes(row_idx);
-        let known = (0..kinds.len()).find(|place| kinds.bytes(*place) == text);
-        let place = known.unwrap_or(kinds.len());
-        match u8::try_from(place) {
-            Ok(place) if usize::from(place) < KINDS_MAX => places.push(place),
-            Ok(_) | Err(_) => return Compact::Plain(Column::String(texts.clone())),
-        }
-        if known.is_none() {
-            kinds.push(texts.get(row_idx));
-        }
+    let all = (0..texts.len()).map(|row_idx| texts.get(row_idx));
+    let Some((kinds, places)) = kinds(all) else {
+        return Compact::Plain(Column::String(texts.clone()));
+    };
+    let mut column = StringColumn::default();
+    for text in kinds {
+        column.push(text);
     }
-    Compact::Kinds { kinds: Column::String(kinds), places }
+    Compact::Kinds { kinds: Column::String(column), places }
 }
