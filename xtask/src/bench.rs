@@ -17,6 +17,9 @@ const PROGRAMS: &[&str] =
 /// The programs of benches/kernels.
 const KERNELS: &[&str] = &["roofline", "linear", "attention", "graphs", "grids"];
 
+/// Those of them that `NumPy` is measured beside.
+const WITH_NUMPY: &[&str] = &["linear", "attention"];
+
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -86,7 +89,8 @@ fn kernels(root: &Path, arguments: &[String]) -> Result<bool, String> {
     };
     for program in KERNELS.iter().filter(|program| named.is_none_or(|name| name == *program)) {
         let run = ["run", "--quiet", "--release", "-p", "arqon-kernel-benches", "--bin", program];
-        let rest = rest.iter().chain(&peers).map(String::as_str);
+        let peers = if WITH_NUMPY.contains(program) { peers.as_slice() } else { &[] };
+        let rest = rest.iter().chain(peers).map(String::as_str);
         let line: Vec<&str> = run.into_iter().chain(["--"]).chain(rest).collect();
         passed &= cargo(root, &line)?;
     }
