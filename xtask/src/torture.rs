@@ -65,8 +65,9 @@ const ORACLE_RUNS: &[OracleRun] = &[
     },
     OracleRun {
         name: "graphs",
-        about: "reachability, components and shortest paths on both back ends, each case a random \
-            graph that changes 1,000 times: after each change networkx's answers",
+        about: "reachability, components and shortest paths, by loops on both back ends and by \
+            kernels, each case a random graph that changes 1,000 times: after each change \
+            networkx's answers",
         cases: 20,
         files: &["test_graphs.py"],
     },
@@ -77,7 +78,7 @@ const RUNS: &[Run] = &[
         name: "B01",
         about: "random circuits and updates: the sum of the deltas is the recomputation, on both \
                 back ends and 1, 2 or 4 workers",
-        cases: 10_000,
+        cases: 20_000,
         package: "arqon-tests",
         target: "law",
         test: "the_sum_of_the_deltas_is_the_recomputation",
