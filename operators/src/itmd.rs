@@ -1,9 +1,13 @@
 //! Signatures of the ITMD kernels: the ports they read, their arguments, their modes, and what
 //! they put out. The kernels themselves live on another floor.
 
+mod limits;
+
 use serde::{Deserialize, Serialize};
 
 use arqon_types::{ElementType, Type, Value};
+
+pub use limits::Unfit;
 
 /// The closed set of kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

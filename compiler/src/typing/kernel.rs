@@ -10,7 +10,7 @@ use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::code::operators;
-use arqon_operators::{FieldKind, FieldSignature, KERNELS, Kernel, OutputKind};
+use arqon_operators::{FieldKind, FieldSignature, KERNELS, Kernel, OutputKind, Unfit};
 use arqon_plan as plan;
 use arqon_types::{Dimension, ElementType, Float, TensorType, TimeUnits, Type, Value};
 
@@ -62,6 +62,7 @@ impl Typer<'_> {
         let metrics = step.metrics.as_ref().map(|name| self.metrics_topic(name, resolved));
         let (Some(arguments), Some(read)) = (arguments, read) else { return unknown() };
         self.check_heads(step, kernel, ports, &arguments);
+        self.check_fit(step, kernel, ports, &arguments);
         let row = output_row(step, kernel, ports, &arguments);
         let (Some(modes), Some(row)) = (modes, row) else { return unknown() };
         if matches!(control, Some(None)) || matches!(metrics, Some(None)) {
@@ -146,6 +147,33 @@ impl Typer<'_> {
         if complete { values.into_iter().collect() } else { None }
     }
 
+    /// Arguments go together, and with the lengths of the vectors: what is told here would
+    /// otherwise be told by the kernel, when the circuit starts.
+    fn check_fit(
+        &mut self,
+        step: &ast::Kernel,
+        kernel: Kernel,
+        ports: &[PortRows],
+        arguments: &[Value],
+    ) {
+        let length = |name: &str| vector_length(kernel, ports, name);
+        let Some(Unfit { argument, wanted }) = kernel.unfit(arguments, length) else { return };
+        let Some(found) = kernel.argument(argument, arguments) else { return };
+        let written = step.args.iter().find(|(name, _)| name.node == argument);
+        let signature = kernel.arguments();
+        let Some(known) = signature.iter().find(|known| known.name == argument) else { return };
+        let found = found.display(&known.ty);
+        let mut fault = Diagnostic::new(
+            operators::KERNEL_ARGUMENT,
+            written.map_or(step.args_span, |(_, value)| value.span),
+            format!("kernel `{}` cannot be prepared: `{argument}` is {found}", kernel.name()),
+        );
+        if written.is_none() {
+            fault = fault.note(format!("{found} is what `{argument}` is without being written"));
+        }
+        self.report.push(fault.help(format!("let it be {wanted}")));
+    }
+
     fn kernel_argument(
         &mut self,
         name: &ast::Name,
@@ -190,6 +218,24 @@ impl Typer<'_> {
 
 fn given<'p>(ports: &'p [PortRows], name: &str) -> Option<&'p PortRows> {
     ports.iter().find(|port| port.name.as_ref().is_some_and(|it| it.node == name))
+}
+
+/// How long the vectors are that the signature has this name for, if that is a number.
+fn vector_length(kernel: Kernel, ports: &[PortRows], name: &str) -> Option<u64> {
+    kernel.ports().iter().find_map(|port| {
+        let rows = given(ports, port.name).or_else(|| ports.iter().find(|it| it.name.is_none()))?;
+        let is_named = |field: &&FieldSignature| {
+            matches!(field.kind, FieldKind::Vector(length) if length == name)
+        };
+        let field = port.fields.iter().find(is_named)?;
+        let Some(Type::Tensor(tensor)) = &rows.row.columns[rows.row.position(field.name)?].ty else {
+            return None;
+        };
+        match tensor.dims.as_slice() {
+            [Dimension::Fixed(length)] => Some(*length),
+            _ => None,
+        }
+    })
 }
 
 /// The rows that come out; none where something that they are made of is not known.

@@ -1,0 +1,176 @@
+//! Kernels between the compiler, the wire and the library: what the compiler lets through, the
+//! kernels can be prepared of; and what circuits import of their messages is what the wire has.
+
+use arqon_compiler::{Options, compile};
+use arqon_engine::{BackendChoice, Dataflow, EngineOptions, Keep, Pace};
+use arqon_plan::METRICS;
+use arqon_proto::RowCodec;
+use arqon_proto::itmd::{ItmdMetrics, ItmdMode, itmd_metrics, itmd_mode};
+use arqon_tests::corpus::errors;
+use arqon_tests::random::Random;
+use arqon_types::Schema;
+use prost::Message as _;
+
+const CASES: u64 = 400;
+
+#[test]
+fn kernels_can_be_prepared_of_what_the_compiler_lets_through() {
+    let (mut n_started, mut n_refused) = (0, 0);
+    for seed in 1..=CASES {
+        let text = circuit(&mut Random::new(seed));
+        let compiled = compile(&text, "kernel.yaml", &Options::default());
+        let faults = errors(&compiled);
+        if !faults.is_empty() {
+            let is_told = |fault: &String| fault.starts_with("E0511");
+            assert!(faults.iter().all(is_told), "seed {seed}: {faults:?}\n{text}");
+            n_refused += 1;
+            continue;
+        }
+        let plan = compiled.dataflow.expect("a circuit without faults has a plan");
+        let backend = BackendChoice::Auto;
+        let options =
+            EngineOptions { n_workers: 1, backend, keep: Keep::Rows, pace: Pace::default() };
+        if let Err(error) = Dataflow::start(plan, options, |_| ()) {
+            panic!("seed {seed}: {error}\n{text}");
+        }
+        n_started += 1;
+    }
+    let both = [n_started, n_refused];
+    assert!(both.iter().all(|n| CASES / 10 < *n), "one side is hardly tried: {both:?}");
+}
+
+#[test]
+fn imported_metrics_and_modes_are_the_messages_of_the_wire() {
+    let text = "arqon: 1\ncircuit: kernels.wire\n\
+        import: [arqonbus/itmd/v1/metrics.proto, arqonbus/itmd/v1/mode.proto]\ntopics:\n  \
+        told: { schema: ItmdMetrics, edge: in }\n  asked: { schema: ItmdMode, edge: in }\n  \
+        same: { schema: ItmdMetrics, edge: out }\n  too: { schema: ItmdMode, edge: out }\n\
+        flow:\n  one: { from: told, to: same }\n  two: { from: asked, to: too }\n\
+        access: { all: { publish: [told, asked], subscribe: [same, too] } }\n";
+    let compiled = compile(text, "wire.yaml", &Options::default());
+    assert_eq!(errors(&compiled), Vec::<String>::new());
+    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
+    let schema = |name: &str| {
+        let topic = plan.topics.iter().find(|topic| topic.name.as_str() == name);
+        topic.map(|topic| &topic.schema).expect("it is declared")
+    };
+    let fields = schema("told").fields.iter().map(|field| (&*field.name, field.ty.clone()));
+    assert_eq!(fields.collect::<Vec<_>>(), METRICS.map(|it| (it.name(), it.ty())));
+
+    let json = r#"{"epoch":7,"mode":"rr","churn":0.25,"changed":3,"emitted":-1,"error_bound":1e-7,
+        "latency":"1500us","refreshed":true,"violated":false}"#;
+    let metrics = ItmdMetrics {
+        epoch: 7,
+        mode: itmd_metrics::Mode::Rr.into(),
+        churn: 0.25,
+        changed: 3,
+        emitted: -1,
+        error_bound: 1e-7,
+        latency: 1_500_000,
+        refreshed: true,
+        violated: false,
+    };
+    assert_eq!(ItmdMetrics::decode(&*on_the_wire(schema("told"), json)).unwrap(), metrics);
+    let mode = ItmdMode { mode: itmd_mode::Mode::Itmd.into() };
+    assert_eq!(
+        ItmdMode::decode(&*on_the_wire(schema("asked"), r#"{"mode":"itmd"}"#)).unwrap(),
+        mode
+    );
+}
+
+/// A row of JSON as it goes over the wire.
+fn on_the_wire(schema: &Schema, json: &str) -> Vec<u8> {
+    let codec = RowCodec::new(schema.clone());
+    let row = codec.decode(json).expect("the row fits");
+    let mut bytes = Vec::new();
+    codec.encode_proto(&row.0, &mut bytes);
+    bytes
+}
+
+/// One kernel with random arguments, of which many do not go together.
+fn circuit(random: &mut Random) -> String {
+    let length = *random.pick(&[1, 2, 3, 4, 6, 64]);
+    let count = |random: &mut Random| *random.pick(&[1, 2, 3, 5, 8, 17, 700, 701]);
+    let number = |random: &mut Random| {
+        let numbers =
+            ["1e-200", "1e-99", "0.001", "0.1", "0.24", "0.25", "0.5", "0.7", "1.0", "1e99"];
+        *random.pick(&numbers)
+    };
+    let [ports, schemas, args, output] = match random.below(5) {
+        0 => [
+            "q: q, kv: p".to_owned(),
+            format!(
+                "Q: {{ id: int64, q: tensor<{length}xf32> }}\n  P: {{ id: int64, k: tensor<{length}xf32>, v: tensor<{length}xf64> }}"
+            ),
+            format!(
+                "transformer_attn, args: {{ features: {}, heads: {}, feature_map: {} }}",
+                count(random) * *random.pick(&[1, 1, 100]),
+                count(random),
+                random.pick(&["favor_plus", "rff"]),
+            ),
+            format!("id: int64, o: tensor<{length}xf64>"),
+        ],
+        1 => [
+            "data: p, query: q".to_owned(),
+            format!(
+                "P: {{ id: int64, x: tensor<{length}xf32>, y: float64 }}\n  Q: {{ id: int64, x: tensor<{length}xf32> }}"
+            ),
+            format!(
+                "nystrom, args: {{ landmarks: {}, gamma: {}, lambda: {} }}",
+                count(random),
+                number(random),
+                number(random),
+            ),
+            "id: int64, y: float64".to_owned(),
+        ],
+        2 => [
+            "edges: p, roots: q".to_owned(),
+            "P: { id: int64, src: int64, dst: int64 }\n  Q: { id: int64 }".to_owned(),
+            format!(
+                "dynamic_graph, args: {{ algorithm: pagerank, damping: {}, tolerance: {} }}",
+                number(random),
+                number(random),
+            ),
+            "id: int64, rank: float64".to_owned(),
+        ],
+        3 => [
+            "cells: p".to_owned(),
+            "P: { id: int64, x: int64, y: int64, u: float64 }\n  Q: { id: int64 }".to_owned(),
+            format!(
+                "pde_solver, args: {{ equation: {}, width: {}, height: {}, dt: {}, dx: {}, \
+                 coefficient: {}, steps: {} }}",
+                random.pick(&["heat", "wave", "burgers"]),
+                count(random) * *random.pick(&[1, 1, 1, 1000]),
+                count(random),
+                number(random),
+                number(random),
+                number(random),
+                count(random),
+            ),
+            "x: int64, y: int64, u: float64".to_owned(),
+        ],
+        _ => [
+            "x: q, rows: p".to_owned(),
+            format!(
+                "Q: {{ id: int64, x: tensor<{length}xf32> }}\n  P: {{ id: int64, row: int64, weights: tensor<{length}xf32> }}"
+            ),
+            format!(
+                "linear_transform, args: {{ rows: {rows}, rank: {}, layout: {} }}",
+                count(random) * *random.pick(&[1, 10]),
+                random.pick(&["dense", "sparse"]),
+                rows = length,
+            ),
+            format!("id: int64, y: tensor<{length}xf32>"),
+        ],
+    };
+    format!(
+        "arqon: 1\ncircuit: kernels.random\nschemas:\n  {schemas}\n  A: {{ {output} }}\ntopics:\n  \
+         p: {{ schema: P, carries: full, key: id, edge: in }}\n  \
+         q: {{ schema: Q, carries: full, key: id, edge: in }}\n  \
+         out: {{ schema: A, carries: delta, edge: out }}\n  \
+         same: {{ schema: Q, carries: delta, edge: out }}\n\
+         flow:\n  a:\n    from: {{ {ports} }}\n    do: [{{ kernel: {args} }}]\n    to: out\n  \
+         unread: {{ from: q, to: same }}\n\
+         access: {{ all: {{ publish: [p, q], subscribe: [out, same] }} }}\n"
+    )
+}
