@@ -9,6 +9,7 @@ use crate::arguments::{CompileArguments, Emission, GlobalArguments};
 use crate::circuit::{Circuit, compile_source, options};
 use crate::console::{Console, OutputFormat, Style};
 use crate::exit::{Exit, Failure};
+use crate::jobs;
 use crate::messages;
 use crate::picture;
 use crate::report::{print_as_result, print_for_people};
@@ -85,6 +86,7 @@ fn emit(circuit: &Circuit, emission: Emission) -> Result<String, Failure> {
         Emission::Svg => picture::svg(plan),
         Emission::Schema => schema::document(),
         Emission::Proto => messages::document(plan),
+        Emission::Itmd => jobs::document(&plan.circuit, &circuit.runnable()?)?,
         Emission::Json => {
             // A circuit that calls operators has a graph, and no steps in this version.
             let document = json!({ "plan": plan, "dataflow": circuit.compiled.dataflow });

@@ -17,6 +17,7 @@ mod fix;
 mod picture;
 mod schema;
 mod messages;
+mod jobs;
 mod compile;
 mod graph;
 mod check;

@@ -5,6 +5,7 @@
 //! loader's to check. A file is loaded once, however often it is named.
 
 mod path;
+mod well_known;
 mod proto;
 mod proto_types;
 mod merge;
@@ -149,6 +150,10 @@ impl Importer<'_> {
     /// Reads the imports of the file at the end of the chain.
     fn follow(&mut self, imports: &[Spanned<String>]) {
         for import in imports {
+            if well_known::text(&import.node).is_some() {
+                self.import(import, &import.node);
+                continue;
+            }
             let importer = self.chain.last().map_or("", String::as_str);
             match path::resolve(importer, &import.node) {
                 Ok(path) => self.import(import, &path),
@@ -206,7 +211,10 @@ impl Importer<'_> {
     }
 
     fn load(&mut self, path: &str) -> Result<String, LoadFault> {
-        self.loader.load(path)
+        match well_known::text(path) {
+            Some(text) => Ok(text.to_owned()),
+            None => self.loader.load(path),
+        }
     }
 
     /// The file's place among the sources; none when a limit is reached.
@@ -219,6 +227,7 @@ impl Importer<'_> {
             format!("all imported files have at most {IMPORT_BYTES_MAX} bytes together")
         } else {
             let name = match self.root.trim_end_matches('/') {
+                _ if well_known::text(path).is_some() => path.to_owned(),
                 "" if self.root.is_empty() => path.to_owned(),
                 root => format!("{root}/{path}"),
             };
@@ -334,8 +343,10 @@ fn load_fault(import: &Spanned<String>, fault: &LoadFault) -> Diagnostic {
                 None => (String::new(), written.as_str()),
             };
             let near = suggest(name, near.iter().map(String::as_str));
+            let near = near.map(|near| format!("{folder}{near}"));
+            let well_known = suggest(written, well_known::paths()).map(str::to_owned);
             missing(format!("there is no file `{written}`"))
-                .did_you_mean(near.map(|near| format!("{folder}{near}")).as_deref())
+                .did_you_mean(near.or(well_known).as_deref())
                 .help("the path begins at the folder of the file that imports")
         }
         LoadFault::Outside => Diagnostic::new(

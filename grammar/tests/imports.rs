@@ -86,6 +86,22 @@ fn a_circuit_in_memory_imports_nothing() {
 }
 
 #[test]
+fn messages_of_arqonbus_are_there_without_a_file() {
+    let text = "arqon: 1\ncircuit: a\nimport: arqonbus/itmd/v1/result.proto\n";
+    let names: Vec<String> = circuit(read(text, &mut NoFiles))
+        .schemas
+        .into_iter()
+        .map(|schema| schema.name.node)
+        .collect();
+    for name in ["ItmdJob", "ItmdResult", "ItmdMetrics"] {
+        assert!(names.iter().any(|known| known == name), "{name} is not among {names:?}");
+    }
+    let misspelt = "arqon: 1\ncircuit: a\nimport: arqonbus/itmd/v1/metric.proto\n";
+    let found = faults(&read(misspelt, &mut Files::default()));
+    assert!(found[0].starts_with("here/a.yaml:3:9 E0030"), "{found:?}");
+}
+
+#[test]
 fn a_chain_and_a_number_of_files_end_at_their_limits() {
     let mut files = Files::default();
     for at in 0..=IMPORT_DEPTH_MAX {

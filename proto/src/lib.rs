@@ -14,6 +14,7 @@ mod row_schema;
 #[rustfmt::skip]
 #[expect(clippy::pedantic, unreachable_pub, unnameable_types, reason = "generated code")]
 mod wire;
+pub mod itmd;
 mod code;
 mod decode_error;
 mod frame_text;

@@ -9,12 +9,13 @@ use std::path::Path;
 
 use prost::Message as _;
 
-const HEADER: &str = "//! Messages of `arqonbus/v1/*.proto`, generated: `cargo xtask proto`.\n\n";
-
 #[test]
 fn wire_code_is_what_the_proto_files_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = ["control", "delta", "envelope"].map(|file| format!("arqonbus/v1/{file}.proto"));
+    let frames = ["control", "delta", "envelope"].map(|file| format!("arqonbus/v1/{file}.proto"));
+    let jobs =
+        ["job", "metrics", "mode", "result"].map(|it| format!("arqonbus/itmd/v1/{it}.proto"));
+    let files = frames.into_iter().chain(jobs);
     let descriptors = protox::compile(files, [folder]).expect("the .proto files compile");
     let bytes = descriptors.encode_to_vec();
 
@@ -22,16 +23,27 @@ fn wire_code_is_what_the_proto_files_say() {
     let mut config = prost_build::Config::new();
     config.out_dir(out.path()).bytes(["."]).btree_map(["."]);
     config.compile_fds(descriptors).expect("code is generated");
-    let code = fs::read_to_string(out.path().join("arqonbus.v1.rs")).expect("one package");
-    let code = format!("{HEADER}{code}");
-
-    let (code_path, bytes_path) = (folder.join("src/wire.rs"), folder.join("src/descriptor.bin"));
-    if std::env::var("UPDATE_EXPECT").is_ok() {
-        fs::write(&code_path, &code).expect("the checkout is writable");
-        fs::write(&bytes_path, &bytes).expect("the checkout is writable");
+    for (package, file) in [("arqonbus.v1", "wire.rs"), ("arqonbus.itmd.v1", "itmd/wire.rs")] {
+        let code = fs::read_to_string(out.path().join(format!("{package}.rs"))).expect("a package");
+        let folder_of = package.replace('.', "/");
+        let header =
+            format!("//! Messages of `{folder_of}/*.proto`, generated: `cargo xtask proto`.");
+        let code = format!("{header}\n\n{code}");
+        let path = folder.join("src").join(file);
+        if is_rewritten() {
+            fs::write(&path, &code).expect("the checkout is writable");
+        }
+        let committed = fs::read_to_string(&path).expect("wire code is committed");
+        // Line ends may differ after a checkout, nothing else.
+        assert!(committed.lines().eq(code.lines()), "src/{file} is stale: run `cargo xtask proto`");
     }
-    let committed = fs::read_to_string(&code_path).expect("src/wire.rs is committed");
-    // Line ends may differ after a checkout, nothing else.
-    assert!(committed.lines().eq(code.lines()), "src/wire.rs is stale: run `cargo xtask proto`");
-    assert_eq!(fs::read(&bytes_path).expect("src/descriptor.bin is committed"), bytes);
+    let path = folder.join("src/descriptor.bin");
+    if is_rewritten() {
+        fs::write(&path, &bytes).expect("the checkout is writable");
+    }
+    assert_eq!(fs::read(&path).expect("src/descriptor.bin is committed"), bytes);
+}
+
+fn is_rewritten() -> bool {
+    std::env::var("UPDATE_EXPECT").is_ok()
 }
