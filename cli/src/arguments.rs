@@ -183,6 +183,8 @@ pub(crate) enum Emission {
     Schema,
     /// The rows of topics as protobuf messages
     Proto,
+    /// The kernels as jobs, `arqonbus.itmd.job.v1` in JSON
+    Itmd,
 }
 
 #[derive(Debug, Args)]
@@ -359,6 +361,9 @@ pub(crate) struct RunArguments {
     /// Take the times of epochs (`epoch_time()`) from FILE, and add those that it has not yet
     #[arg(long, value_name = "FILE")]
     pub(crate) times: Option<PathBuf>,
+    /// Take the modes of kernels from FILE, and add those that it has not yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decisions: Option<PathBuf>,
     /// Threads of the dataflow
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
@@ -440,6 +445,9 @@ pub(crate) struct DemoArguments {
     /// Stay up at the end, so that clients can look around
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Take the modes of kernels from FILE, and add those that it has not yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decisions: Option<PathBuf>,
     /// Threads of the dataflow
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,

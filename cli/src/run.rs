@@ -6,6 +6,7 @@ pub(crate) mod bindings;
 pub(crate) mod feed;
 pub(crate) mod progress;
 pub(crate) mod signals;
+pub(crate) mod decisions;
 pub(crate) mod collector;
 pub(crate) mod host;
 pub(crate) mod times;
@@ -16,7 +17,9 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use arqon_engine::{Clock, EngineOptions, FEEDBACK_EPOCHS_MAX, Keep, TopicInput, columns_kept};
+use arqon_engine::{
+    Clock, EngineOptions, FEEDBACK_EPOCHS_MAX, Keep, Pace, TopicInput, columns_kept,
+};
 use arqon_formats::{InputFile, InputOptions, LineFault, OutputFile};
 use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_server::{EpochClock, Idle};
@@ -24,6 +27,7 @@ use arqon_types::{Edge, TopicName};
 
 use self::bindings::OutputBinding;
 use self::collector::Collector;
+use self::decisions::Decisions;
 use self::feed::{OpenInput, Sink, feed, read_failure};
 use self::host::Host;
 use self::progress::Progress;
@@ -63,7 +67,9 @@ pub(crate) fn run(
     if keep == Keep::Read {
         read_what_is_kept(&mut inputs, &plan);
     }
-    let collector = Collector::new(create_outputs(outputs)?);
+    let decisions = arguments.decisions.as_deref().map(Decisions::open).transpose()?;
+    let journal = decisions.as_ref().map(Decisions::journal);
+    let collector = Collector::new(create_outputs(outputs)?, decisions);
     let signals = Signals::listen()?;
 
     let closes_windows = plan.closes_windows();
@@ -76,8 +82,9 @@ pub(crate) fn run(
     // A run that ends with its files is the same each time, and so is one whose times are kept; one
     // that stays goes by how long steps take.
     let step_clock = (stays && clock.is_none()).then_some(Clock(since_start));
+    let pace = Pace { clock: step_clock, journal };
     let backend = arguments.backend.into();
-    let engine = EngineOptions { n_workers, backend, keep, clock: step_clock };
+    let engine = EngineOptions { n_workers, backend, keep, pace };
     let idle = if stays { Idle::Tick } else { Idle::Rest };
     let host = Host::start(plan, engine, edge, (&collector, clock, idle))?;
     if let Some((ws, token)) = host.address() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use arqon_engine::{Clock, EngineOptions};
+use arqon_engine::{Clock, EngineOptions, Pace};
 use arqon_server::{Addition, Change, Idle, Replacing, Server, ServerOptions, StartError};
 
 use crate::arguments::{GlobalArguments, ServeArguments};
@@ -37,8 +37,8 @@ pub(crate) fn serve(
     let workers = arguments.workers.map_or(config.workers, |workers| Some(workers.into()));
     let n_workers = workers.unwrap_or(1);
     let backend = arguments.backend.into();
-    let clock = Some(Clock(since_start));
-    let engine = EngineOptions { n_workers, backend, clock, ..EngineOptions::default() };
+    let pace = Pace { clock: Some(Clock(since_start)), journal: None };
+    let engine = EngineOptions { n_workers, backend, pace, ..EngineOptions::default() };
     let edge = Some(edge::options(arguments.listen, &config)?);
     let options = ServerOptions { engine, edge, clock: None, idle: Idle::Tick };
     let server = Server::open(options).map_err(|error| {

@@ -493,6 +493,86 @@ fn times_of_epochs_are_kept_and_taken_again() {
 }
 
 #[test]
+fn decisions_of_kernels_are_kept_and_taken_again() {
+    let scene = Scene::new();
+    scene.write(
+        "paths.yaml",
+        "arqon: 1\ncircuit: paths\nimport: arqonbus/itmd/v1/metrics.proto\nschemas:\n  \
+         Edge: { src: int64, dst: int64 }\n  Root: { id: int64 }\n\
+         topics:\n  edges: { schema: Edge, carries: delta, edge: in }\n  \
+         roots: { schema: Root, carries: full, key: id, edge: in }\n  \
+         far: { schema: { id: int64, distance: int64 }, carries: delta, edge: out }\n  \
+         told: { schema: ItmdMetrics, edge: out }\nflow:\n  reach:\n    \
+         from: { edges: edges, roots: roots }\n    do:\n      - kernel: dynamic_graph\n        \
+         args: { algorithm: shortest_paths }\n        metrics: told\n    to: far\n\
+         access:\n  all: { publish: [edges, roots], subscribe: [far, told] }\n",
+    );
+    scene.write("roots.ndjson", "{\"id\":0}\n");
+    let edge = |at: u64| format!("{{\"src\":{at},\"dst\":{}}}", at + 1);
+    scene.write("edges.ndjson", &(0..6).map(edge).collect::<Vec<_>>().join("\n"));
+    let run = || {
+        scene.arqon(&[
+            "run",
+            "paths.yaml",
+            "--until-idle",
+            "--quiet",
+            "--epoch-rows",
+            "1",
+            "--decisions",
+            "kept.ndjson",
+            "--input",
+            "roots=roots.ndjson",
+            "--input",
+            "edges=edges.ndjson",
+            "--output",
+            "told=-",
+        ])
+    };
+    let kept = || std::fs::read_to_string(scene.path("kept.ndjson")).unwrap();
+    let modes = |told: &str| -> Vec<String> {
+        let mode = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["$row"]["mode"].as_str().unwrap().to_owned()
+        };
+        told.lines().map(mode).collect()
+    };
+    let first = run();
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let written = kept();
+    assert_eq!(written.lines().count(), modes(&first.stdout).len(), "{written}");
+    let chosen = modes(&first.stdout);
+    assert!(chosen.iter().all(|mode| mode == "pass"), "a graph this small: {chosen:?}");
+
+    // What stands there is taken, whatever the kernel would have chosen.
+    let other = written.replace("\"mode\":\"pass\"", "\"mode\":\"itmd\"");
+    let n_first = other.lines().count() - 1;
+    let most = other.lines().take(n_first).collect::<Vec<_>>().join("\n") + "\n";
+    scene.write("kept.ndjson", &most);
+    let again = run();
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert!(modes(&again.stdout)[..n_first].iter().all(|mode| mode == "itmd"), "{}", again.stdout);
+    let all = kept();
+    assert!(all.starts_with(&most) && all.lines().count() == n_first + 1, "{all}");
+    assert_eq!(run().stdout, again.stdout);
+    assert_eq!(kept(), all, "the third run has nothing to decide");
+
+    let gap = all.lines().skip(1).collect::<Vec<_>>().join("\n") + "\n";
+    scene.write("kept.ndjson", &gap);
+    let ran = run();
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("`kept.ndjson` has no decision of `reach[0]` for epoch"),
+        "{}",
+        ran.stderr
+    );
+
+    scene.write("kept.ndjson", "{\"epoch\":1}\n");
+    let ran = run();
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("kept.ndjson:1: no decision of a kernel"), "{}", ran.stderr);
+}
+
+#[test]
 fn epochs_that_came_by_themselves_come_again() {
     let scene = Scene::new();
     scene.write(

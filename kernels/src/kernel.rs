@@ -15,6 +15,7 @@ use std::task::Poll;
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::mode::Mode;
+use crate::prepared::Address;
 use crate::snapshot::LoadError;
 
 /// A transform whose output follows its input by differences.
@@ -37,6 +38,12 @@ pub trait Kernel: Sized + Send {
     /// # Errors
     /// [`SpecError`] if an argument is out of its range.
     fn compile(spec: &Self::Spec) -> Result<Self, SpecError>;
+
+    /// Where that is held which [`Self::compile`] computed: kernels of one address share it. None
+    /// where there is nothing to share.
+    fn prepared(&self) -> Option<Address> {
+        None
+    }
 
     /// How much of the input would change. Reads nothing but the change and what it replaces, in
     /// O(size of the change), and writes nothing.

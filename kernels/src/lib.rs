@@ -8,6 +8,7 @@ mod mode;
 mod churn;
 mod emit;
 mod snapshot;
+mod prepared;
 mod kernel;
 mod arithmetic;
 mod basis;
@@ -26,7 +27,7 @@ mod controller;
 
 pub use arithmetic::Threads;
 pub use churn::Churn;
-pub use controller::{Controller, Decision, Limits, REFRESH_SHARE, Reason, Refresh};
+pub use controller::{Controller, Decision, Limits, REASONS, REFRESH_SHARE, Reason, Refresh};
 pub use dynamic_graph::{
     Algorithm, DynamicGraph, EdgeColumns, GraphDelta, GraphRows, GraphSpec, PageRank, RootColumns,
 };
@@ -44,6 +45,7 @@ pub use nystrom::{
 };
 pub use outcome::Outcome;
 pub use pde_solver::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec};
+pub use prepared::Address;
 pub use snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
 pub use transformer_attn::{
     AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, QueryRows, TokenRows,

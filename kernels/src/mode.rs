@@ -21,14 +21,19 @@ impl Mode {
     pub fn index(self) -> usize {
         self as usize
     }
+
+    /// Its name in circuits and journals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Itmd => "itmd",
+            Self::Rr => "rr",
+        }
+    }
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pass => "pass",
-            Self::Itmd => "itmd",
-            Self::Rr => "rr",
-        })
+        f.write_str(self.name())
     }
 }

@@ -235,8 +235,9 @@ mod tests {
         options: EngineOptions,
         epochs: Vec<Vec<TopicInput>>,
     ) -> Outputs {
+        let is_other = options.n_workers > 1 || options.backend == BackendChoice::Arrangements;
         let mut outputs = play(plan, options, epochs)?;
-        if options.n_workers > 1 || options.backend == BackendChoice::Arrangements {
+        if is_other {
             for update in
                 outputs.iter_mut().flat_map(|it| &mut it.deltas).flat_map(|it| &mut it.updates)
             {

@@ -7,6 +7,7 @@ use arqon_engine::RowOutput;
 use arqon_formats::OutputFile;
 use arqon_types::{Epoch, TopicName};
 
+use super::decisions::Decisions;
 use super::totals::Totals;
 use crate::exit::Failure;
 
@@ -24,15 +25,18 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     outputs: Vec<(TopicName, OutputFile)>,
+    decisions: Option<Decisions>,
     totals: Totals,
     failure: Option<Failure>,
 }
 
 impl Collector {
-    /// Writes to these files.
-    pub(crate) fn new(outputs: Vec<(TopicName, OutputFile)>) -> Self {
+    /// Writes to these files, after the decisions of kernels.
+    pub(crate) fn new(outputs: Vec<(TopicName, OutputFile)>, decisions: Option<Decisions>) -> Self {
         let collector = Self::default();
-        collector.lock().outputs = outputs;
+        let mut state = collector.lock();
+        (state.outputs, state.decisions) = (outputs, decisions);
+        drop(state);
         collector
     }
 
@@ -52,7 +56,9 @@ impl Collector {
     pub(crate) fn out(&self, output: &RowOutput) {
         let mut state = self.lock();
         state.totals.out(&output.stats, Instant::now());
-        if let Err(failure) = write(&mut state.outputs, output) {
+        let State { outputs, decisions, .. } = &mut *state;
+        let decided = decisions.as_mut().map_or(Ok(()), Decisions::write);
+        if let Err(failure) = decided.and_then(|()| write(outputs, output)) {
             state.failure.get_or_insert(failure);
         }
     }

@@ -52,6 +52,20 @@ pub enum Reason {
     Violated,
 }
 
+impl Reason {
+    /// Its name in journals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cheapest => "cheapest",
+            Self::Switched => "switched",
+            Self::Timed => "timed",
+            Self::Drifted => "drifted",
+            Self::External => "external",
+            Self::Violated => "violated",
+        }
+    }
+}
+
 /// How much of the state to compute anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refresh {
@@ -243,7 +257,8 @@ impl Decision {
     }
 }
 
-const REASONS: [Reason; 6] = [
+/// All reasons.
+pub const REASONS: [Reason; 6] = [
     Reason::Cheapest,
     Reason::Switched,
     Reason::Timed,

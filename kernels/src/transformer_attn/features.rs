@@ -12,6 +12,7 @@
 //! largest exponent, as in the paper, one key would change the features of all.
 
 use super::spec::{FeatureMap, Shape};
+use crate::prepared::Prepared;
 use crate::product::{Matrix, product};
 use crate::random::Draw;
 use crate::vector::{self, FUNCTION_ERROR, ROUNDOFF, TINY, gamma};
@@ -22,7 +23,7 @@ pub(super) struct Features {
     pub(super) map: FeatureMap,
     pub(super) shape: Shape,
     /// `[d, n_frequencies]`: a column for each.
-    pub(super) frequencies: Vec<f64>,
+    pub(super) frequencies: Prepared,
     /// The longest frequency, not rounded down.
     length_max: f64,
 }
@@ -64,7 +65,7 @@ impl Features {
         }
         let longest = squares.iter().fold(0.0_f64, |most, square| most.max(*square));
         let length_max = longest.sqrt() * (1.0 + 2.0 * gamma(shape.d + 2));
-        Self { map, shape, frequencies, length_max }
+        Self { map, shape, frequencies: Prepared::new(frequencies), length_max }
     }
 
     /// `1 / (2 sqrt d)`.

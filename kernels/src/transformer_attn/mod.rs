@@ -34,6 +34,7 @@ use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecE
 use crate::keyed::{Table, churn};
 use crate::mode::Mode;
 use crate::outcome::Outcome;
+use crate::prepared::Address;
 use crate::said::Said;
 use crate::snapshot::LoadError;
 use head::{Answers, Group, Head, Part, Reach};
@@ -193,6 +194,10 @@ impl Kernel for TransformerAttn {
             running: None,
             refresh_next: 0,
         })
+    }
+
+    fn prepared(&self) -> Option<Address> {
+        Some(Address::of_parts(self.heads.iter().map(|head| head.features.frequencies.address())))
     }
 
     fn measure(&self, delta: &AttentionDelta) -> Result<Churn, DeltaError> {

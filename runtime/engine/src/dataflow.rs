@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use timely::communication::WorkerGuards;
 use timely::execute::execute;
 
-use arqon_kernels::SpecError;
 use arqon_plan::{DataflowPlan, TopicPlan};
 use arqon_types::{Column, ColumnBatch, Epoch, TopicName, Type};
 
@@ -17,7 +16,7 @@ use crate::collector::{Collector, EpochOutput, Fed, Gathering, reports};
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
 use crate::forget::holds_the_past;
-use crate::kernel::{self, Clock};
+use crate::kernel::{Pace, Unprepared, prepared};
 use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::{Keep, NarrowPlan, narrow};
 use crate::render::{BackendChoice, Counters};
@@ -26,7 +25,7 @@ use crate::source::{Changes, Divider, HeldRow, Part, Reading, push_packed};
 use crate::worker::{Feed, Order, Setup, run};
 
 /// How a dataflow is to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineOptions {
     /// Threads that share the work; at least 1.
     pub n_workers: usize,
@@ -34,14 +33,14 @@ pub struct EngineOptions {
     pub backend: BackendChoice,
     /// What is kept of the rows of input topics.
     pub keep: Keep,
-    /// By what kernels know how long their steps take. Without it they go by the work that they
-    /// count, which is the same in every run.
-    pub clock: Option<Clock>,
+    /// By what kernels choose how to follow their inputs.
+    pub pace: Pace,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { n_workers: 1, backend: BackendChoice::Auto, keep: Keep::Rows, clock: None }
+        let backend = BackendChoice::Auto;
+        Self { n_workers: 1, backend, keep: Keep::Rows, pace: Pace::default() }
     }
 }
 
@@ -77,13 +76,8 @@ pub enum StartError {
     #[error("`{0}.errors` is no topic's name")]
     ErrorTopic(String),
     /// The arguments of a kernel do not fit together.
-    #[error("kernel `{address}` cannot be prepared: {error}")]
-    Kernel {
-        /// The step.
-        address: String,
-        /// Which argument, and what it wants to be.
-        error: SpecError,
-    },
+    #[error(transparent)]
+    Kernel(#[from] Unprepared),
     /// The worker threads could not be started.
     #[error("the worker threads could not be started: {0}")]
     Threads(String),
@@ -256,11 +250,12 @@ impl Dataflow {
         options: EngineOptions,
         on_output: impl FnMut(EpochOutput) + Send + 'static,
     ) -> Result<Self, StartError> {
-        if options.n_workers == 0 {
+        let EngineOptions { n_workers, backend, keep, pace } = options;
+        if n_workers == 0 {
             return Err(StartError::NoWorker);
         }
-        kernel::check(&plan).map_err(|(address, error)| StartError::Kernel { address, error })?;
-        let prepared = catch_unwind(|| (narrow(&plan, options.keep), Counters::new(&plan)));
+        prepared(&plan)?;
+        let prepared = catch_unwind(|| (narrow(&plan, keep), Counters::new(&plan)));
         let (narrowed, counters) =
             prepared.map_err(|payload| StartError::Build(panic_text(payload.as_ref())))?;
         let (narrowed, plan) = (Arc::new(narrowed), Arc::new(plan));
@@ -268,9 +263,8 @@ impl Dataflow {
         let error_topics = error_topics(&counters)?;
         let shared = Arc::new(Shared::default());
         let is_input = counters.topics.iter().map(Option::is_some).collect();
-        let divider = |topic: &TopicPlan| {
-            Divider::new(topic, Reading::of(&plan, &topic.name), options.n_workers)
-        };
+        let divider =
+            |topic: &TopicPlan| Divider::new(topic, Reading::of(&plan, &topic.name), n_workers);
         let dividers = narrowed.plan.topics.iter().map(divider).collect();
 
         let plan_clock = plan.lets_go_by_arrival().then_some(NO_MARK);
@@ -282,21 +276,21 @@ impl Dataflow {
             Arc::clone(&plan),
             Arc::clone(&counters),
             error_topics,
-            options.n_workers,
+            n_workers,
             Arc::clone(&shared),
         );
         let (reports, queue) = reports(Collector { gathering, sizes, on_output });
         let (ready_in, ready) = channel();
         let mut orders = Vec::new();
         let mut setups = Vec::new();
-        for _ in 0..options.n_workers {
+        for _ in 0..n_workers {
             let (orders_in, orders_out) = channel();
             orders.push(orders_in);
             setups.push(Mutex::new(Some(Setup {
                 plan: Arc::clone(&narrowed),
                 counters: Arc::clone(&counters),
-                backend: options.backend,
-                clock: options.clock,
+                backend,
+                pace: pace.clone(),
                 orders: orders_out,
                 reports: reports.clone(),
                 ready: ready_in.clone(),
@@ -304,10 +298,10 @@ impl Dataflow {
             })));
         }
         drop((reports, ready_in));
-        let config = if options.n_workers == 1 {
+        let config = if n_workers == 1 {
             timely::Config::thread()
         } else {
-            timely::Config::process(options.n_workers)
+            timely::Config::process(n_workers)
         };
         let workers = execute(config, move |worker| {
             let setup =
@@ -326,7 +320,7 @@ impl Dataflow {
                 }
             })
             .map_err(|error| StartError::Threads(error.to_string()))?;
-        let n_ready = ready.iter().take(options.n_workers).count();
+        let n_ready = ready.iter().take(n_workers).count();
         let dataflow = Self {
             plan,
             narrowed,
@@ -346,7 +340,7 @@ impl Dataflow {
             })),
             threads: Some(Threads { workers, collector }),
         };
-        if n_ready < options.n_workers {
+        if n_ready < n_workers {
             let reason = dataflow.shared.failure().unwrap_or_default();
             return Err(StartError::Build(reason));
         }

@@ -6,6 +6,7 @@
 //! epoch stays open.
 
 mod driver;
+mod journal;
 mod measured;
 mod fields;
 mod slots;
@@ -16,12 +17,13 @@ mod pde_solver;
 mod nystrom;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use arqon_kernels::{
-    Controller, Decision, Emit, Limits, MODES, Mode, Prediction, REFRESH_SHARE, Refresh, Report,
-    SpecError,
+    Address, Controller, Decision, Emit, Limits, MODES, Mode, Prediction, REFRESH_SHARE, Refresh,
+    Report, SpecError,
 };
 use arqon_operators::{Kernel as Signature, KernelMode};
 use arqon_plan::{self as plan, ControlPlan, DataflowPlan, KernelPlan, Operator, StepId};
@@ -33,6 +35,7 @@ use crate::stateful::{Emitter, KeyLogic};
 use crate::top::change_tree;
 
 use driver::Driver;
+pub use journal::{Decided, Journal};
 use measured::Outcome;
 pub(crate) use measured::Teller;
 
@@ -47,6 +50,16 @@ impl PartialEq for Clock {
 }
 
 impl Eq for Clock {}
+
+/// By what kernels choose how to follow their inputs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// By what they know how long their steps take. Without it they go by the work that they
+    /// count, which is the same in every run.
+    pub clock: Option<Clock>,
+    /// Where their decisions are written down, and taken from where they stand.
+    pub journal: Option<Journal>,
+}
 
 /// How long a kernel may hold the worker.
 const SLICE: Duration = Duration::from_millis(1);
@@ -63,7 +76,8 @@ pub(crate) struct KernelLogic<const N: usize> {
     control: Option<Control>,
     controller: Controller,
     stage: Stage,
-    clock: Option<Clock>,
+    pace: Pace,
+    address: Arc<str>,
     teller: Option<Teller>,
 }
 
@@ -103,7 +117,7 @@ impl<const N: usize> KernelLogic<N> {
         plan: &KernelPlan,
         (inputs, output): (&[&Schema], &Schema),
         teller: Option<Teller>,
-        clock: Option<Clock>,
+        (address, pace): (Arc<str>, Pace),
     ) -> Self {
         let control = plan.control.clone().map(|plan| Control {
             plan,
@@ -126,7 +140,8 @@ impl<const N: usize> KernelLogic<N> {
             controller,
             control,
             stage: Stage::Open,
-            clock,
+            pace,
+            address,
             teller,
         }
     }
@@ -186,7 +201,7 @@ impl<const N: usize> KernelLogic<N> {
         let underway = match self.stage {
             Stage::Under(underway) => underway,
             Stage::Open if !driver.has_changed() => return Poll::Ready(()),
-            Stage::Open => self.begin(driver),
+            Stage::Open => self.begin(driver, out.epoch()),
         };
         let (report, taken) = self.slice(driver);
         let underway = Underway { spent: underway.spent + taken, ..underway };
@@ -195,7 +210,8 @@ impl<const N: usize> KernelLogic<N> {
         self.stage = Stage::Open;
         let Underway { decision, predicted, spent } = underway;
         if let Some(predicted) = predicted {
-            let seconds = self.clock.map_or_else(|| counted(report.work), |_| spent.as_secs_f64());
+            let seconds =
+                self.pace.clock.map_or_else(|| counted(report.work), |_| spent.as_secs_f64());
             self.controller.observe(decision.mode, predicted.work, seconds);
         }
         out.counts.touched += report.churn.n_changed as u64;
@@ -220,13 +236,27 @@ impl<const N: usize> KernelLogic<N> {
 
 impl<const N: usize> KernelLogic<N> {
     /// Decides how to follow what has changed, and begins.
-    fn begin(&mut self, driver: &mut dyn Driver) -> Underway {
+    fn begin(&mut self, driver: &mut dyn Driver, epoch: u64) -> Underway {
         self.controller.ask(self.asked());
         let offers = self.offers(driver);
-        let decision = self.controller.decide(&offers);
+        let decision = self.decide(&offers, epoch);
         driver.begin(decision.mode, emit_of(self.plan.emit), error_max(&self.plan));
         let predicted = offers[decision.mode.index()];
         Underway { decision, predicted, spent: Duration::ZERO }
+    }
+
+    /// As the journal has it, or else as the controller says.
+    fn decide(&mut self, offers: &[Option<Prediction>; 3], epoch: u64) -> Decision {
+        // The controller decides in either case, so that it goes on from there as it would have.
+        let decision = self.controller.decide(offers);
+        let Some(journal) = &self.pace.journal else { return decision };
+        let known = journal.known(epoch, &self.address);
+        // A journal of other inputs may ask for what this kernel cannot do now.
+        if let Some(known) = known.filter(|known| offers[known.mode.index()].is_some()) {
+            return known;
+        }
+        journal.add(Decided { epoch, kernel: Arc::clone(&self.address), decision });
+        decision
     }
 
     /// Computes part of the state anew, no more than the worker has time for.
@@ -240,7 +270,7 @@ impl<const N: usize> KernelLogic<N> {
 
     /// As much of a step as the worker has time for, and how long it took.
     fn slice(&self, driver: &mut dyn Driver) -> (Poll<Report>, Duration) {
-        let Some(Clock(now)) = self.clock else {
+        let Some(Clock(now)) = self.pace.clock else {
             return (driver.advance(SLICE_WORK), Duration::ZERO);
         };
         let start = now();
@@ -268,18 +298,41 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// Whether all kernels of a plan can be compiled of their arguments.
+/// A kernel of a plan, prepared for no rows but to see that it can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedKernel {
+    /// The step.
+    pub step: StepId,
+    /// Where that is held which the kernel computes before any row, if it does: kernels of one
+    /// address share it, also those of different dataflows.
+    pub address: Option<Address>,
+}
+
+/// The arguments of a kernel do not fit together.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("kernel `{address}` cannot be prepared: {error}")]
+pub struct Unprepared {
+    /// The step.
+    pub address: String,
+    /// Which argument, and what it wants to be.
+    pub error: SpecError,
+}
+
+/// The kernels of a plan, each of which is compiled of its arguments.
 ///
 /// # Errors
-/// The address of the first that cannot, and why.
-pub(crate) fn check(plan: &DataflowPlan) -> Result<(), (String, SpecError)> {
-    for step in &plan.steps {
+/// [`Unprepared`] with the first that cannot be.
+pub fn prepared(plan: &DataflowPlan) -> Result<Vec<PreparedKernel>, Unprepared> {
+    let mut found = Vec::new();
+    for (idx, step) in plan.steps.iter().enumerate() {
         let Operator::Kernel(kernel) = &step.operator else { continue };
         let schema = |id: &StepId| &*plan.steps[id.index()].schema;
         let inputs: Vec<&Schema> = step.inputs.iter().map(schema).collect();
-        driver(kernel, &inputs, &step.schema).map_err(|error| (step.address.to_string(), error))?;
+        let driver = driver(kernel, &inputs, &step.schema)
+            .map_err(|error| Unprepared { address: step.address.to_string(), error })?;
+        found.push(PreparedKernel { step: StepId::at(idx), address: driver.prepared() });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// A kernel behind rows, or why it cannot be compiled of its arguments.

@@ -60,7 +60,7 @@ pub use dataflow::{
     Dataflow, EngineOptions, EpochInput, FeedError, FinishError, Held, StartError, TopicInput,
 };
 pub use feedback::{FEEDBACK_EPOCHS_MAX, Feedback};
-pub use kernel::Clock;
+pub use kernel::{Clock, Decided, Journal, Pace, PreparedKernel, Unprepared, prepared};
 pub use narrow::{Keep, columns_kept};
 pub use render::BackendChoice;
 pub use source::Changes;

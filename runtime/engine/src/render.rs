@@ -31,7 +31,7 @@ use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
-use crate::kernel::{Clock, KernelLogic, Teller};
+use crate::kernel::{KernelLogic, Pace, Teller};
 use crate::keyed::{
     KeyShape, PackValue, add_rows_up, key_rows, pack_fields, pack_nothing, pack_whole,
 };
@@ -220,7 +220,7 @@ struct Walk<'scope, 'a> {
     loops: &'a BTreeMap<LoopId, Vec<usize>>,
     probe: ProbeHandle<u64>,
     backend: Backend,
-    clock: Option<Clock>,
+    pace: &'a Pace,
     counters: &'a Counters,
     recorder: Rc<RefCell<Recorder>>,
     file: Arc<str>,
@@ -242,7 +242,7 @@ type LoopEnd<'scope> = (Arc<str>, Ended<'scope>);
 pub(crate) fn render(
     scope: Scope<'_, u64>,
     narrow: &NarrowPlan,
-    (choice, clock): (BackendChoice, Option<Clock>),
+    (choice, pace): (BackendChoice, &Pace),
     counters: &Counters,
     recorder: &Rc<RefCell<Recorder>>,
 ) -> Rendered {
@@ -265,7 +265,7 @@ pub(crate) fn render(
         loops: &loops,
         probe: probe.clone(),
         backend: choice.backend(),
-        clock,
+        pace,
         counters,
         recorder: Rc::clone(recorder),
         file: Arc::from(plan.file.as_str()),
@@ -738,7 +738,12 @@ impl<'scope> Walk<'scope, '_> {
         let teller =
             measured.map(|(measured, reader)| Teller::new(measured.clone(), reader.schema.types()));
         let schemas = (inputs.as_slice(), &*step.schema);
-        let logic = KernelLogic::<N>::new(kernel, schemas, teller, self.clock);
+        let logic = KernelLogic::<N>::new(
+            kernel,
+            schemas,
+            teller,
+            (Arc::clone(&step.address), self.pace.clone()),
+        );
         let operation = Operation {
             name: kernel.kernel.name(),
             types: step.schema.types(),

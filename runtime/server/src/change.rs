@@ -182,7 +182,7 @@ impl Hub {
         mut on_output: OnOutput,
     ) -> Result<Dataflow, arqon_engine::StartError> {
         let line = Line { id, hub: self.line.clone() };
-        Dataflow::start(plan, self.engine, move |output| {
+        Dataflow::start(plan, self.engine.clone(), move |output| {
             let output = output.into_rows();
             on_output(&output);
             line.tell(output);

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use arqon_compiler::{Options, compile};
 use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Feedback, Keep, RowOutput,
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Feedback, Keep, Pace, RowOutput,
     TopicInput,
 };
 use arqon_plan::DataflowPlan;
@@ -77,7 +77,7 @@ pub(crate) fn run(
     let (sender, receiver) = mpsc::channel();
     // What is kept of topics changes no answer.
     let keep = if n_workers == 2 { Keep::Read } else { Keep::Rows };
-    let options = EngineOptions { n_workers, backend, keep, clock: None };
+    let options = EngineOptions { n_workers, backend, keep, pace: Pace::default() };
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
         let _ = sender.send(output.into_rows());
     })

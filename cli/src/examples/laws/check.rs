@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use arqon_compiler::Law;
 use arqon_engine::{
-    BackendChoice, CounterKind, Counts, EngineOptions, Keep, NodeCounts, RowOutput, TopicInput,
+    BackendChoice, CounterKind, Counts, EngineOptions, Keep, NodeCounts, Pace, RowOutput,
+    TopicInput,
 };
 use arqon_plan::DataflowPlan;
 use arqon_types::{Change, Discipline, Float, TopicName};
@@ -67,8 +68,12 @@ pub(super) type Engine =
     fn(&DataflowPlan, EngineOptions, Vec<Vec<TopicInput>>) -> Result<Vec<RowOutput>, Failure>;
 
 /// One worker on hash operators: what the other runs are compared with.
-const PLAIN: EngineOptions =
-    EngineOptions { n_workers: 1, backend: BackendChoice::Hash, keep: Keep::Rows, clock: None };
+const PLAIN: EngineOptions = EngineOptions {
+    n_workers: 1,
+    backend: BackendChoice::Hash,
+    keep: Keep::Rows,
+    pace: Pace { clock: None, journal: None },
+};
 
 /// Holds a law against messages; every choice comes from the seed.
 ///

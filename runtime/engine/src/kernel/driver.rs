@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use arqon_kernels::{Churn, Emit, Kernel, Mode, Prediction, Report, Step};
+use arqon_kernels::{Address, Churn, Emit, Kernel, Mode, Prediction, Report, Step};
 use arqon_types::PackedRow;
 
 use crate::deltas::Delta;
@@ -10,6 +10,9 @@ use crate::stateful::Emitter;
 
 /// A kernel that is fed rows and says rows.
 pub(crate) trait Driver {
+    /// Where that is held which was computed before any row.
+    fn prepared(&self) -> Option<Address>;
+
     /// Takes all changes of a key of a port within the epoch. Rows that the kernel cannot read are
     /// errors of the node, and as if they were not there.
     fn change(&mut self, port: usize, key: &PackedRow, rows: &[Delta], out: &mut Emitter);
@@ -78,6 +81,10 @@ impl<A: Adapter> Driven<A> {
 }
 
 impl<A: Adapter> Driver for Driven<A> {
+    fn prepared(&self) -> Option<Address> {
+        self.kernel.prepared()
+    }
+
     fn change(&mut self, port: usize, key: &PackedRow, rows: &[Delta], out: &mut Emitter) {
         self.adapter.change(port, key, rows, out);
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::channel;
 
 use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Keep, RowOutput, TopicInput,
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Keep, Pace, RowOutput, TopicInput,
 };
 use arqon_operators::{Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, GroupPlan, Place};
 use arqon_plan::{
@@ -165,7 +165,7 @@ pub(crate) fn run(
     let (sender, outputs) = channel();
     // What is kept of topics changes no answer.
     let keep = if n_workers == 2 { Keep::Read } else { Keep::Rows };
-    let options = EngineOptions { n_workers, backend, keep, clock: None };
+    let options = EngineOptions { n_workers, backend, keep, pace: Pace::default() };
     let dataflow = Dataflow::start(plan.clone(), options, move |output| {
         sender.send(output.into_rows()).unwrap();
     })

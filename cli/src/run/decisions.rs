@@ -1,0 +1,115 @@
+//! `arqon run --decisions FILE`: the journal of how kernels followed their inputs.
+//!
+//! A line for each step of a kernel, `{"epoch":2,"kernel":"answers[0]","mode":"itmd",…}`. Steps that
+//! the file has are taken in that mode again; those after it are chosen, and written down before
+//! anyone sees what they led to.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arqon_engine::{Decided, Journal};
+use arqon_kernels::{Decision, MODES, REASONS, Refresh};
+use serde_json::{Value, json};
+
+use crate::exit::Failure;
+
+/// The decisions of kernels, kept in a file.
+#[derive(Debug)]
+pub(crate) struct Decisions {
+    path: PathBuf,
+    file: File,
+    journal: Journal,
+}
+
+impl Decisions {
+    /// Reads what the file has; there need be none.
+    ///
+    /// # Errors
+    /// A [`Failure`] if it cannot be read or written, or has a line that is no decision.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let unreachable = |what: &str, error: std::io::Error| {
+            Failure::unreachable(format!("cannot {what} `{}`: {error}", path.display()))
+        };
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let file = file.map_err(|error| unreachable("write", error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| unreachable("read", error))?;
+        let mut known = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (line, number) in text.lines().zip(1..) {
+            let decided = entry(line).ok_or_else(|| {
+                Failure::errors(format!("{}:{number}: no decision of a kernel", path.display()))
+                    .help(format!("a line is `{EXAMPLE}`"))
+            })?;
+            if !seen.insert((decided.epoch, Arc::clone(&decided.kernel))) {
+                let Decided { epoch, kernel, .. } = &decided;
+                let text = format!("`{kernel}` has two decisions for epoch {epoch}");
+                return Err(Failure::errors(format!("{}:{number}: {text}", path.display())));
+            }
+            known.push(decided);
+        }
+        Ok(Self { path: path.to_owned(), file, journal: Journal::of(known) })
+    }
+
+    /// Where kernels find and leave their decisions.
+    pub(crate) fn journal(&self) -> Journal {
+        self.journal.clone()
+    }
+
+    /// Writes down what was decided since the last call.
+    ///
+    /// # Errors
+    /// A [`Failure`] if the file cannot be written, or if it is of another run.
+    pub(crate) fn write(&mut self) -> Result<(), Failure> {
+        let path = self.path.display();
+        if let Some((epoch, kernel)) = self.journal.stray() {
+            let text = format!("`{path}` has no decision of `{kernel}` for epoch {epoch}");
+            return Err(Failure::errors(text).help(
+                "it was written by a run of other inputs, other epochs or another circuit: name a \
+                 new file",
+            ));
+        }
+        let decided = self.journal.drain();
+        if decided.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = decided.iter().map(|decided| line(decided).to_string()).collect();
+        let text = lines.join("\n") + "\n";
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
+        written.map_err(|error| Failure::unreachable(format!("cannot write `{path}`: {error}")))
+    }
+}
+
+const EXAMPLE: &str = "{\"epoch\":2,\"kernel\":\"answers[0]\",\"mode\":\"itmd\",\
+                       \"reason\":\"cheapest\",\"refresh\":false,\"violated\":false}";
+
+fn line(Decided { epoch, kernel, decision }: &Decided) -> Value {
+    json!({
+        "epoch": epoch,
+        "kernel": **kernel,
+        "mode": decision.mode.name(),
+        "reason": decision.reason.name(),
+        "refresh": decision.refresh == Refresh::Share,
+        "violated": decision.is_violated,
+    })
+}
+
+fn entry(line: &str) -> Option<Decided> {
+    let entry: Value = serde_json::from_str(line).ok()?;
+    let mode = entry["mode"].as_str()?;
+    let reason = entry["reason"].as_str()?;
+    let refresh = if entry["refresh"].as_bool()? { Refresh::Share } else { Refresh::None };
+    let decision = Decision {
+        mode: MODES.into_iter().find(|known| known.name() == mode)?,
+        reason: REASONS.into_iter().find(|known| known.name() == reason)?,
+        refresh,
+        is_violated: entry["violated"].as_bool()?,
+    };
+    Some(Decided {
+        epoch: entry["epoch"].as_u64()?,
+        kernel: Arc::from(entry["kernel"].as_str()?),
+        decision,
+    })
+}
