@@ -102,6 +102,15 @@ const RUNS: &[Run] = &[
         test: "late_rows_are_late_however_epochs_are_cut",
     },
     Run {
+        name: "soak",
+        about: "streams without end, so many epochs: no step holds more than its printed formula, and \
+                the memory stays where it was",
+        cases: 100_000,
+        package: "arqon-tests",
+        target: "soak",
+        test: "state_stays_within_its_printed_bound",
+    },
+    Run {
         name: "B03",
         about: "random circuits and updates: the same deltas, byte for byte, from 1, 2 and 4 workers on \
                 both back ends",

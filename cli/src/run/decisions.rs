@@ -1,8 +1,8 @@
 //! `arqon run --decisions FILE`: the journal of how kernels followed their inputs.
 //!
-//! A line for each step of a kernel, `{"epoch":2,"kernel":"answers[0]","mode":"itmd",…}`. Steps that
-//! the file has are taken in that mode again; those after it are chosen, and written down before
-//! anyone sees what they led to.
+//! A line for each step of a kernel, `{"epoch":2,"kernel":"answers[0]","mode":"itmd",…}`. Steps
+//! that the file has are taken in that mode again; those after it are chosen, and written down
+//! before anyone sees what they led to.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
