@@ -2,6 +2,7 @@
 //! so.
 
 use std::io;
+use std::ops::Range;
 
 use crate::emit::Emit;
 use crate::keyed::{Cell, Table};
@@ -15,6 +16,43 @@ pub(crate) struct Said<T> {
     pub(crate) values: Vec<T>,
     /// Whether anything was said; what a query that went was answered is not.
     outcomes: Vec<Option<Outcome>>,
+}
+
+/// What was said of some slots, which follow one another.
+pub(crate) struct SaidPart<'a, T> {
+    first: usize,
+    values: &'a mut [T],
+    outcomes: &'a mut [Option<Outcome>],
+}
+
+impl<T: Copy> SaidPart<'_, T> {
+    /// What was said of a slot.
+    pub(crate) fn row(&self, slot: usize) -> &[T] {
+        let width = self.values.len() / self.outcomes.len();
+        &self.values[(slot - self.first) * width..(slot - self.first + 1) * width]
+    }
+
+    /// As [`Said::stands`].
+    pub(crate) fn stands(&self, emit: Emit, slot: usize, now: (Outcome, f64)) -> bool {
+        stands(emit, self.outcomes[slot - self.first], now)
+    }
+
+    /// As [`Said::set`].
+    pub(crate) fn set(&mut self, slot: usize, outcome: Outcome, row: &[T]) {
+        let at = slot - self.first;
+        self.outcomes[at] = Some(outcome);
+        self.values[at * row.len()..(at + 1) * row.len()].copy_from_slice(row);
+    }
+}
+
+/// Whether what was said may stand, where the answer is off by this much.
+fn stands(emit: Emit, said: Option<Outcome>, (outcome, off): (Outcome, f64)) -> bool {
+    let is_near = match emit {
+        Emit::Eps(eps) => off <= eps,
+        Emit::All => off == 0.0,
+        Emit::Changed | Emit::Pull => false,
+    };
+    is_near && said == Some(outcome)
 }
 
 impl<T: Number + Default> Said<T> {
@@ -51,13 +89,23 @@ impl<T: Number + Default> Said<T> {
     }
 
     /// Whether what was said of a query may stand, where its answer is off by this much.
-    pub(crate) fn stands(&self, emit: Emit, slot: usize, (outcome, off): (Outcome, f64)) -> bool {
-        let is_near = match emit {
-            Emit::Eps(eps) => off <= eps,
-            Emit::All => off == 0.0,
-            Emit::Changed | Emit::Pull => false,
-        };
-        is_near && self.outcomes[slot] == Some(outcome)
+    pub(crate) fn stands(&self, emit: Emit, slot: usize, now: (Outcome, f64)) -> bool {
+        stands(emit, self.outcomes[slot], now)
+    }
+
+    /// What was said of these slots, whose ranges ascend, cut so that several can be at it.
+    pub(crate) fn cut(&mut self, ranges: &[Range<usize>], width: usize) -> Vec<SaidPart<'_, T>> {
+        let (mut values, mut outcomes) = (&mut self.values[..], &mut self.outcomes[..]);
+        let (mut at, mut parts) = (0, Vec::with_capacity(ranges.len()));
+        for range in ranges {
+            let (_, rest) = std::mem::take(&mut values).split_at_mut((range.start - at) * width);
+            let (_, rest_outcomes) = std::mem::take(&mut outcomes).split_at_mut(range.start - at);
+            let (mine, rest) = rest.split_at_mut(range.len() * width);
+            let (my_outcomes, rest_outcomes) = rest_outcomes.split_at_mut(range.len());
+            parts.push(SaidPart { first: range.start, values: mine, outcomes: my_outcomes });
+            (values, outcomes, at) = (rest, rest_outcomes, range.end);
+        }
+        parts
     }
 
     /// Notes what is said of a query.

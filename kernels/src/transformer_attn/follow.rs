@@ -1,16 +1,26 @@
-//! Outputs of all queries that follow a change of few tokens, row by row.
+//! Outputs of all queries that follow a change, row by row.
 //!
-//! With `a_r = phi(q) phi(k_r)` for the tokens that go and come, each with its sign, the
-//! denominator moves by `sum_r a_r`, and the output by `sum_r a_r (v_r - o) / D'`. That needs the
-//! features of all queries, which are kept in `f32`; what they lack is relative to the movement and
-//! not to the output, so it is small. The bound of each row grows from step to step, and a row
-//! whose bound is too large, or whose denominator fell too far, is answered from the sums. Only
-//! positive features are followed: of others the movement may be small by cancelling.
+//! A change is a sum of products: of what a row sees of each term, and of what the term brings. The
+//! terms are the tokens that go and come, each with its sign, where these are few; then a row sees
+//! `a_r = phi(q) phi(k_r)`. Under `rr` they are directions of a basis (see `reduce`).
+//! Either way the denominator moves by `D' - D = sum_r a_r u_r`, and the output by
+//! `sum_r a_r (v_r - o u_r) / D'`, where `u_r` is 1 of a token.
+//!
+//! That needs the features of all queries, which are kept in `f32`; what they lack is relative to
+//! the movement and not to the output, so it is small. The bound of each row grows from step to
+//! step, and a row whose bound is too large, or whose denominator fell too far, is answered from
+//! the sums. Only positive features are followed: of others the movement may be small by cancelling.
 
-use super::features::{Block, as_float};
+#![expect(clippy::inline_always, reason = "loops are compiled with their caller's vectors")]
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::features::as_float;
+use super::lanes::{Ahead, dots, move_row};
+use super::moved::{HALF_ULP, LANES, Moved};
+use super::reduce::{Known, Reduced};
 use super::spec::Shape;
 use super::sums::narrow;
-use crate::vector::wide;
 
 /// What one head keeps of all queries, by their slots.
 #[derive(Debug, Clone, Default)]
@@ -24,37 +34,8 @@ pub(super) struct Followed {
     pub(super) slack: Vec<f64>,
     /// Bounds of the errors of the outputs; infinite where there is none.
     pub(super) errors: Vec<f64>,
-}
-
-/// Tokens that go and come, of one head.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Moved {
-    /// `[n, m]`, each relative to its weight.
-    pub(super) features: Vec<f32>,
-    /// `[n, e]`.
-    pub(super) values: Vec<f32>,
-    /// The largest feature of each, with its sign.
-    pub(super) weights: Vec<f64>,
-    /// The largest entry of each value.
-    pub(super) sizes: Vec<f64>,
-    /// The largest relative error of their features.
-    pub(super) error: f64,
-}
-
-impl Moved {
-    /// Takes tokens of these features in. `values`: `[n, e + 1]`, each with its sign.
-    pub(super) fn extend(&mut self, shape: Shape, block: &Block, values: &[f64]) {
-        for (at, row) in values.chunks_exact(shape.width()).enumerate() {
-            let features = &block.features[at * shape.m..(at + 1) * shape.m];
-            let (sign, weight) = (row[shape.e], features.iter().fold(0.0_f64, |a, b| a.max(*b)));
-            let size = row[..shape.e].iter().fold(0.0_f64, |most, v| most.max(v.abs()));
-            self.features.extend(features.iter().map(|x| narrow(x / weight)));
-            self.values.extend(row[..shape.e].iter().map(|v| narrow(sign * v)));
-            self.weights.push(sign * weight);
-            self.sizes.push(size);
-            self.error = self.error.max(2.0 * block.errors[at]);
-        }
-    }
+    /// The basis, once a step of `rr` has asked for it.
+    pub(super) reduced: Option<Reduced>,
 }
 
 /// What a row comes to.
@@ -64,6 +45,31 @@ pub(super) enum Followable {
     Yes,
     /// It is to be answered anew.
     No,
+    /// The same, since nothing was known of it.
+    Unknown,
+}
+
+/// One row of [`Followed`].
+struct Row<'a> {
+    outputs: &'a mut [f32],
+    denominator: &'a mut f64,
+    slack: &'a mut f64,
+    error: &'a mut f64,
+    /// The norm of what of the row lies outside of the basis.
+    residual: f64,
+}
+
+/// Sums over the terms of what a row sees of them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Totals {
+    /// By how much the denominator moves.
+    by: f64,
+    /// The same in magnitudes.
+    size: f64,
+    /// The sum of magnitudes with the sizes of values.
+    reach: f64,
+    /// The sum of what is seen, in magnitudes.
+    seen: f64,
 }
 
 impl Followed {
@@ -73,135 +79,188 @@ impl Followed {
         self.denominators.resize(n_slots, 0.0);
         self.slack.resize(n_slots, 0.0);
         self.errors.resize(n_slots, f64::INFINITY);
+        if let Some(reduced) = &mut self.reduced {
+            reduced.resize(n_slots);
+        }
+    }
+
+    /// Makes a basis of some of these rows, for sums of which these are the denominators' part.
+    pub(super) fn learn(&mut self, shape: Shape, ones: &[f64], slots: &[usize]) {
+        let known = Known {
+            features: &self.features,
+            denominators: &self.denominators,
+            errors: &self.errors,
+            slots,
+        };
+        self.reduced = Some(Reduced::of(shape, &known, ones));
+    }
+
+    /// The query in this slot is another.
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.errors[slot] = f64::INFINITY;
+        if let Some(reduced) = &mut self.reduced {
+            reduced.forget(slot);
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        (self.features.len() + self.outputs.len()) * size_of::<f32>() + self.errors.len() * 24
+        (self.features.len() + self.outputs.len()) * size_of::<f32>()
+            + self.errors.len() * 24
+            + self.reduced.as_ref().map_or(0, Reduced::bytes)
     }
 
-    /// Moves the row in this slot. `room`: `[n moved]`. Cost: O(n (m + e)).
+    /// Moves the rows in these slots; what becomes of each. Cost: O(n (m + e)) for each row, of n
+    /// terms, and O(n e) where they are directions.
     pub(super) fn follow(
         &mut self,
         shape: Shape,
-        (slot, moved): (usize, &Moved),
-        room: &mut Vec<f32>,
+        moved: &Moved,
+        slots: &[usize],
         error_max: f64,
-    ) -> Followable {
-        let n = moved.weights.len();
-        let features = &self.features[slot * shape.m..(slot + 1) * shape.m];
-        room.clear();
-        room.resize(n, 0.0);
-        dots(features, &moved.features, room);
-        let before = self.denominators[slot];
-        // Sums over 16 lanes, and then over these.
-        let inexact = moved.error + self.slack[slot];
-        let spread = (as_float(shape.m / 16) + 24.0) * HALF_ULP + inexact;
-        let (mut by, mut size) = (0.0, 0.0);
-        for (product, weight) in room.iter().zip(&moved.weights) {
-            let step = f64::from(*product) * weight;
-            by += step;
-            size += step.abs() + weight.abs() * as_float(shape.m) * TINY;
+    ) -> Vec<Followable> {
+        if moved.is_reduced() {
+            let missing = slots.iter().filter(|slot| self.errors[**slot].is_finite());
+            if let Some(reduced) = &mut self.reduced {
+                missing.for_each(|slot| {
+                    let features = &self.features[slot * shape.m..(slot + 1) * shape.m];
+                    reduced.project(*slot, features, self.slack[*slot]);
+                });
+            }
         }
-        let after = before + by;
-        let slack = (self.slack[slot] * before + 1.01 * spread * size) / after + 4.0 * f64::EPSILON;
-        // A denominator that fell far has lost digits, and one that is not there is none.
-        let is_sound = before < 16.0 * after && slack < 1e-2 && self.errors[slot].is_finite();
-        if !is_sound {
-            return Followable::No;
-        }
-        let outputs = &mut self.outputs[slot * shape.e..(slot + 1) * shape.e];
-        let old = largest(outputs);
-        let mut reach = 0.0;
-        for ((product, weight), size) in room.iter_mut().zip(&moved.weights).zip(&moved.sizes) {
-            let share = f64::from(*product) * weight / after;
-            reach += share.abs() * (size + old) + weight.abs() / after * as_float(shape.m) * TINY;
-            *product = narrow(share);
-        }
-        move_row(outputs, &moved.values, room, narrow(by / after));
-        let new = largest(outputs);
-        let rounding = (as_float(n) + 8.0) * HALF_ULP;
-        let kept = self.errors[slot] * (before / after) * (1.0 + 4.0 * slack);
-        let error =
-            kept + 1.1 * (spread + slack + rounding) * reach + 1.02 * HALF_ULP * new + 1e-44;
-        self.denominators[slot] = after;
-        self.slack[slot] = slack;
-        self.errors[slot] = error;
-        let allowed = error_max.min(FRESH_SHARE * HALF_ULP * new);
-        if error <= allowed { Followable::Yes } else { Followable::No }
+        Arch::new().dispatch(Follow { followed: self, shape, moved, slots, error_max })
     }
 }
 
-/// The products of a row with each of the others.
-fn dots(row: &[f32], others: &[f32], out: &mut [f32]) {
-    wide(
-        #[inline(always)]
-        || {
-            for (out, other) in out.iter_mut().zip(others.chunks_exact(row.len())) {
-                let mut lanes = [0.0_f32; 16];
-                // Arrays of a known length are one vector each.
-                let ((a, a_rest), (b, b_rest)) = (row.as_chunks::<16>(), other.as_chunks::<16>());
-                let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-                for (a, b) in a.iter().zip(b) {
-                    for at in 0..16 {
-                        lanes[at] = a[at].mul_add(b[at], lanes[at]);
-                    }
-                }
-                *out = lanes.iter().sum::<f32>() + rest;
-            }
-        },
-    );
+/// A type and no closure, for it works with vectors of the width that it is given.
+struct Follow<'a> {
+    followed: &'a mut Followed,
+    shape: Shape,
+    moved: &'a Moved,
+    slots: &'a [usize],
+    error_max: f64,
 }
 
-/// `o += sum_r share_r v_r - total o`.
-fn move_row(outputs: &mut [f32], values: &[f32], shares: &[f32], total: f32) {
-    wide(
-        #[inline(always)]
-        || {
-            let e = outputs.len();
-            let (blocks, tail) = outputs.as_chunks_mut::<16>();
-            let n_blocks = blocks.len();
-            for (at, outputs) in blocks.iter_mut().enumerate() {
-                let mut by = [0.0_f32; 16];
-                for lane in 0..16 {
-                    by[lane] = -total * outputs[lane];
+impl WithSimd for Follow<'_> {
+    type Output = Vec<Followable>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<Followable> {
+        let Self { followed, shape, moved, slots, error_max } = self;
+        let mut found = vec![Followable::Unknown; slots.len()];
+        let n = moved.weights.len();
+        let (mut seen, mut residuals) = (vec![0.0; BATCH * n], [0.0; BATCH]);
+        let (ahead, mut coming) = (Ahead::new(), slots.chunks(BATCH).skip(1));
+        for (slots, found) in slots.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
+            for slot in coming.next().unwrap_or_default() {
+                if !moved.is_reduced() {
+                    ahead.fetch(&followed.features[slot * shape.m..(slot + 1) * shape.m]);
                 }
-                for (row, share) in values.chunks_exact(e).zip(shares) {
-                    let Some(row) = row[16 * at..].first_chunk::<16>() else { continue };
-                    for lane in 0..16 {
-                        by[lane] = share.mul_add(row[lane], by[lane]);
+                ahead.fetch(&followed.outputs[slot * shape.e..(slot + 1) * shape.e]);
+            }
+            for ((slot, seen), residual) in
+                slots.iter().zip(seen.chunks_exact_mut(n.max(1))).zip(&mut residuals)
+            {
+                match &followed.reduced {
+                    Some(reduced) if moved.is_reduced() => *residual = reduced.see(*slot, seen),
+                    _ => {
+                        let features = &followed.features[slot * shape.m..(slot + 1) * shape.m];
+                        dots(simd, features, &moved.features, seen);
                     }
                 }
-                for lane in 0..16 {
-                    outputs[lane] += by[lane];
-                }
             }
-            for (at, outputs) in tail.chunks_mut(16).enumerate().map(|(at, o)| (at + n_blocks, o)) {
-                let mut by = [0.0_f32; 16];
-                for (by, out) in by.iter_mut().zip(&*outputs) {
-                    *by = -total * out;
+            for (at, (slot, found)) in slots.iter().zip(found).enumerate() {
+                if !followed.errors[*slot].is_finite() {
+                    continue;
                 }
-                for (row, share) in values.chunks_exact(e).zip(shares) {
-                    for (by, value) in by.iter_mut().zip(&row[16 * at..]) {
-                        *by = share.mul_add(*value, *by);
-                    }
-                }
-                for (out, by) in outputs.iter_mut().zip(by) {
-                    *out += by;
-                }
+                let mut row = Row {
+                    outputs: &mut followed.outputs[slot * shape.e..(slot + 1) * shape.e],
+                    denominator: &mut followed.denominators[*slot],
+                    slack: &mut followed.slack[*slot],
+                    error: &mut followed.errors[*slot],
+                    residual: residuals[at],
+                };
+                let seen = &mut seen[at * n..(at + 1) * n];
+                *found = follow_row(simd, &mut row, (shape, moved), (seen, error_max));
             }
-        },
-    );
+        }
+        found
+    }
 }
 
-fn largest(numbers: &[f32]) -> f64 {
-    f64::from(numbers.iter().fold(0.0_f32, |most, x| if x.abs() > most { x.abs() } else { most }))
+/// Moves one row by what it sees of the terms.
+#[inline(always)]
+fn follow_row<S: Simd>(
+    simd: S,
+    row: &mut Row<'_>,
+    (shape, moved): (Shape, &Moved),
+    (seen, error_max): (&mut [f32], f64),
+) -> Followable {
+    let totals = totals(moved, seen);
+    let before = *row.denominator;
+    let inexact = moved.error + *row.slack;
+    let tiny = if moved.is_reduced() { 0.0 } else { moved.tiny(shape) };
+    let outside =
+        |of: usize| 1.01 * (row.residual * moved.beyond[of] + totals.seen * moved.lost[of]);
+    let after = before + totals.by;
+    let lost = 1.01 * inexact * (totals.size + tiny) + outside(1);
+    let slack = (*row.slack * before + lost) / after + 4.0 * f64::EPSILON;
+    // A denominator that fell far has lost digits, and one that is not there is none.
+    if !(before < 16.0 * after && slack < 1e-2) {
+        return Followable::No;
+    }
+    let inverse = 1.0 / after;
+    shares(moved, seen, inverse);
+    let total = narrow(totals.by * inverse);
+    let [old, new] = move_row(simd, row.outputs, &moved.values, (seen, total));
+    let (old, new) = (f64::from(old), f64::from(new));
+    let reach = (totals.reach + old * totals.size + tiny) * inverse;
+    let rounding = (as_float(seen.len()) + 8.0) * HALF_ULP;
+    let kept = *row.error * (before * inverse) * (1.0 + 4.0 * slack);
+    let error = kept
+        + 1.1 * (inexact + slack + rounding) * reach
+        + 1.02 * (outside(0) + old * outside(1)) * inverse
+        + 1.02 * HALF_ULP * new
+        + 1e-44;
+    *row.denominator = after;
+    *row.slack = slack;
+    *row.error = error;
+    let allowed =
+        if moved.is_reduced() { error_max } else { error_max.min(FRESH_SHARE * HALF_ULP * new) };
+    if error <= allowed { Followable::Yes } else { Followable::No }
 }
 
-/// Half a unit in the last place of `f32`.
-const HALF_ULP: f64 = 5.960_464_5e-8;
+/// Sums over the terms, in eight lanes.
+#[inline(always)]
+fn totals(moved: &Moved, seen: &[f32]) -> Totals {
+    let mut lanes = [[0.0_f64; LANES]; 4];
+    let (seen, weights) = (seen.as_chunks::<LANES>().0, moved.weights.as_chunks::<LANES>().0);
+    let (units, sizes) = (moved.units.as_chunks::<LANES>().0, moved.sizes.as_chunks::<LANES>().0);
+    for (((seen, weights), units), sizes) in seen.iter().zip(weights).zip(units).zip(sizes) {
+        for lane in 0..LANES {
+            let step = f64::from(seen[lane]) * weights[lane];
+            lanes[0][lane] += step * units[lane];
+            lanes[1][lane] += (step * units[lane]).abs();
+            lanes[2][lane] += step.abs() * sizes[lane];
+            lanes[3][lane] += f64::from(seen[lane].abs());
+        }
+    }
+    let [by, size, reach, seen] = lanes.map(|lanes| lanes.iter().sum());
+    Totals { by, size, reach, seen }
+}
+
+/// What a row sees becomes its share of the denominator.
+#[inline(always)]
+fn shares(moved: &Moved, seen: &mut [f32], inverse: f64) {
+    let seen = seen.as_chunks_mut::<LANES>().0;
+    for (seen, weights) in seen.iter_mut().zip(moved.weights.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            seen[lane] = narrow(f64::from(seen[lane]) * weights[lane] * inverse);
+        }
+    }
+}
 
 /// A row is answered anew when its bound is so many times that of a fresh one.
-const FRESH_SHARE: f64 = 64.0;
+const FRESH_SHARE: f64 = 4096.0;
 
-/// What a product of two features may lose where `f32` ends.
-const TINY: f64 = 1e-37;
+/// Rows that are brought from memory at a time.
+const BATCH: usize = 16;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::features::{Block, Features, as_float};
-use super::follow::{Followed, Moved};
+use super::follow::Followed;
+use super::moved::{Moved, Terms};
 use super::prefix::{Prefix, see_tokens};
+use super::reduce::{self, Reduced};
 use super::spec::{AttentionSpec, Causality, FeatureMap, Shape};
 use super::sums::{Quotients, Sums, narrow};
 use crate::keyed::Row;
@@ -28,6 +30,8 @@ pub(super) struct Head {
     pub(super) followed: Option<Followed>,
     /// The tokens of a step that queries will follow.
     pub(super) moved: Option<Moved>,
+    /// What a step of `rr` adds to the sums, apart from them until it is whole.
+    pub(super) change: Option<Sums>,
     scratch: Scratch,
 }
 
@@ -95,6 +99,7 @@ impl Head {
             fresh_level: 0.0,
             followed: None,
             moved: None,
+            change: None,
             scratch: Scratch::default(),
         }
     }
@@ -138,6 +143,38 @@ impl Head {
         self.reference = self.better_reference().unwrap_or(self.reference);
     }
 
+    /// Starts to note what a step does, for queries to follow.
+    pub(super) fn note(&mut self, by: Option<Terms>) {
+        self.moved = (by == Some(Terms::Tokens)).then(Moved::default);
+        self.change = (by == Some(Terms::Directions)).then(|| Sums::new(self.shape()));
+    }
+
+    /// The sums have the whole step, and queries know what they follow.
+    pub(super) fn end_note(&mut self) {
+        let shape = self.shape();
+        if let Some(moved) = &mut self.moved {
+            moved.seal(shape);
+        }
+        let Some(change) = self.change.take() else { return };
+        self.sums.add(&change);
+        let reduced = self.followed.as_ref().and_then(|followed| followed.reduced.as_ref());
+        self.moved = reduced.map(|reduced| reduced.moved(shape, &change));
+    }
+
+    /// Makes a basis of these queries if there is none, or if as many queries changed since as
+    /// would make half of it another. Gives its work.
+    pub(super) fn learn(&mut self, slots: &[usize]) -> u64 {
+        let shape = self.shape();
+        let Some(followed) = &mut self.followed else { return 0 };
+        let is_old = |reduced: &Reduced| (slots.len() as u64) < 2 * reduced.n_changed;
+        if followed.reduced.as_ref().is_some_and(|reduced| !is_old(reduced)) {
+            return 0;
+        }
+        let ones = self.sums.table.chunks_exact(shape.width()).map(|row| row[shape.e]);
+        followed.learn(shape, &ones.collect::<Vec<f64>>(), slots);
+        reduce::learn_work(shape)
+    }
+
     /// Adds tokens, each with its sign.
     pub(super) fn absorb<'a>(&mut self, part: Part, tokens: impl Iterator<Item = (Row<'a>, f64)>) {
         let shape = self.shape();
@@ -151,7 +188,7 @@ impl Head {
             values.push(sign);
         }
         self.features.keys(rows, self.reference, block);
-        self.sums.absorb(shape, block, values);
+        self.change.as_mut().unwrap_or(&mut self.sums).absorb(shape, block, values);
         if let Some(moved) = &mut self.moved {
             moved.extend(shape, block, values);
         }

@@ -17,10 +17,14 @@ mod features;
 mod sums;
 mod order;
 mod prefix;
+mod lanes;
+mod moved;
+mod reduce;
 mod follow;
 mod delta;
 mod head;
 mod step;
+mod rows;
 mod save;
 
 use std::io;
@@ -38,6 +42,7 @@ use crate::prepared::Address;
 use crate::said::Said;
 use crate::snapshot::LoadError;
 use head::{Answers, Group, Head, Part, Reach};
+use moved::Terms;
 use order::Order;
 use step::{Running, each_head};
 
@@ -213,12 +218,16 @@ impl Kernel for TransformerAttn {
             Emit::Pull => 0,
             Emit::Eps(_) | Emit::All => self.queries.len(),
         };
+        let row_work = match mode {
+            Mode::Rr if !self.can_reduce(emit) => return None,
+            Mode::Rr => self.follow_work(Terms::Directions, 0),
+            Mode::Pass | Mode::Itmd => self.row_work(),
+        };
         let n_tokens = match mode {
             Mode::Pass => self.tokens.len(),
-            Mode::Itmd => 2 * churn.n_changed,
-            Mode::Rr => return None,
+            Mode::Itmd | Mode::Rr => 2 * churn.n_changed,
         };
-        let work = (n_rows + n_tokens) as u64 * self.row_work();
+        let work = n_rows as u64 * row_work + n_tokens as u64 * self.row_work();
         Some(Prediction { work, error_max: self.error_ahead(churn) })
     }
 
@@ -356,11 +365,4 @@ fn groups<'a>(order: &Order, queries: &'a Table, slots: &[usize]) -> Vec<Group<'
         }
     }
     groups
-}
-
-/// By how much two rows differ, in the max norm.
-fn is_off(row: &[f32], said: &[f32]) -> f64 {
-    row.iter()
-        .zip(said)
-        .fold(0.0_f64, |most, (a, b)| most.max((f64::from(*a) - f64::from(*b)).abs()))
 }

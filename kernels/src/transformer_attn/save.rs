@@ -8,14 +8,15 @@ use super::features::Features;
 use super::follow::Followed;
 use super::head::Head;
 use super::order::Order;
-use super::spec::{AttentionSpec, Causality, FeatureMap};
+use super::reduce::{Reduced, rank};
+use super::spec::{AttentionSpec, Causality, FeatureMap, Shape};
 use super::sums::Sums;
 use crate::keyed::{Names, Table};
 use crate::said::Said;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 /// The kernel's name, and the version of its sections.
-const KERNEL: &str = "transformer_attn.1";
+const KERNEL: &str = "transformer_attn.2";
 
 const TOKENS: Names = Names {
     keys: "token keys",
@@ -152,6 +153,8 @@ impl Head {
             out.numbers("denominators", followed.denominators.iter().copied())?;
             out.numbers("slack", followed.slack.iter().copied())?;
             out.numbers("output errors", followed.errors.iter().copied())?;
+            out.number("has a basis", u8::from(followed.reduced.is_some()))?;
+            followed.reduced.as_ref().map_or(Ok(()), |reduced| reduced.save(out))?;
         }
         if self.prefix.is_kept {
             self.prefix.runs.iter().chain(&self.prefix.nodes).try_for_each(|sums| sums.save(out))
@@ -184,6 +187,11 @@ impl Head {
                 denominators: input.array("denominators", n_slots)?,
                 slack: input.array("slack", n_slots)?,
                 errors: input.array("output errors", n_slots)?,
+                reduced: if input.number::<u8>("has a basis")? == 0 {
+                    None
+                } else {
+                    Some(Reduced::load(input, shape, n_slots)?)
+                },
             });
         }
         if spec.causality == Causality::Plain {
@@ -195,6 +203,32 @@ impl Head {
             sums.load(input)?;
         }
         Ok(head)
+    }
+}
+
+impl Reduced {
+    fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        out.numbers("basis", self.basis.iter().copied())?;
+        out.numbers("scales", self.scales.iter().copied())?;
+        out.numbers("coefficients", self.coefficients.iter().copied())?;
+        out.numbers("residuals", self.residuals.iter().copied())?;
+        out.number("changed queries", self.n_changed)
+    }
+
+    fn load(
+        input: &mut SnapshotReader<'_>,
+        shape: Shape,
+        n_slots: usize,
+    ) -> Result<Self, LoadError> {
+        let rank = rank(shape.m);
+        Ok(Self {
+            rank,
+            basis: input.array("basis", rank * shape.m)?,
+            scales: input.array("scales", shape.m)?,
+            coefficients: input.array("coefficients", n_slots * rank)?,
+            residuals: input.array("residuals", n_slots)?,
+            n_changed: input.number("changed queries")?,
+        })
     }
 }
 

@@ -1,53 +1,57 @@
 //! One step: tokens first, then the rows that are put out.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use rayon::prelude::*;
 
+use super::TransformerAttn;
 use super::delta::{AttentionDelta, AttentionRows};
-use super::follow::{Followable, Moved};
 use super::head::{Head, Part, Reach};
+use super::moved::Terms;
 use super::order::Origin;
+use super::reduce::learn_work;
 use super::spec::{Causality, FeatureMap};
-use super::{RowBlock, TransformerAttn, is_off};
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{Kernel, Report, Step};
+use crate::kernel::{Kernel, Report, Reuse, Step, WORK_GRAIN};
 use crate::keyed::Row;
 use crate::mode::Mode;
-use crate::outcome::Outcome;
 use crate::said::Said;
 
 /// A step that is under way.
 #[derive(Debug, Clone)]
 pub(super) struct Running {
-    mode: Mode,
-    emit: Emit,
-    churn: Churn,
+    pub(super) mode: Mode,
+    pub(super) emit: Emit,
+    pub(super) churn: Churn,
     stage: Stage,
-    /// Tokens or rows of the stage that are done.
-    n_done: usize,
-    events: Events,
+    /// Heads, tokens or rows of the stage that are done.
+    pub(super) n_done: usize,
+    pub(super) events: Events,
     /// Slots of the tokens of a pass.
     slots: Vec<usize>,
     /// What is to be done where attention is causal.
     jobs: Vec<Job>,
     /// Slots of the queries whose rows are computed.
-    rows: Vec<usize>,
-    work: u64,
-    n_emitted: usize,
+    pub(super) rows: Vec<usize>,
+    pub(super) work: u64,
+    pub(super) n_emitted: usize,
     /// What the step may be off by.
-    error_allowed: f64,
+    pub(super) error_allowed: f64,
     /// What it is off by so far.
-    error_max: f64,
-    is_refreshed: bool,
-    /// Whether queries follow the tokens, each by itself.
-    follows: bool,
+    pub(super) error_max: f64,
+    pub(super) is_refreshed: bool,
+    /// What queries follow, each by itself; none if they are answered.
+    pub(super) follows: Option<Terms>,
+    pub(super) reuse: Option<Reuse>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// A basis is made, if there is none.
+    Learn,
     /// What goes and what comes is added to the sums.
     Events,
     /// The sums are computed anew.
@@ -70,8 +74,8 @@ enum Job {
 
 /// Tokens that go and come, each with its sign.
 #[derive(Debug, Clone, Default)]
-struct Events {
-    signs: Vec<f64>,
+pub(super) struct Events {
+    pub(super) signs: Vec<f64>,
     /// The run of each, where attention is causal.
     runs: Vec<usize>,
     k: Vec<f32>,
@@ -104,7 +108,8 @@ impl TransformerAttn {
         let is_causal = self.spec.causality == Causality::Causal;
         // Without runs there is nothing to change.
         let can_follow = !is_causal || !self.order.runs.is_empty();
-        let mode = if can_follow { step.mode } else { Mode::Pass };
+        let can = can_follow && (step.mode != Mode::Rr || self.can_reduce(step.emit));
+        let mode = if can { step.mode } else { Mode::Pass };
         let events = self.take_tokens(&step.delta, mode);
         let changed = step.delta.queries(&self.spec).take_into(&mut self.queries);
         let is_kept = self.keep_queries(step.emit, &changed);
@@ -115,9 +120,9 @@ impl TransformerAttn {
             rows.sort_by_key(|slot| self.queries.places[*slot]);
         }
         let is_out = self.heads.iter().any(|head| head.better_reference().is_some());
-        let is_itmd = step.mode == Mode::Itmd && !is_out && 0 < self.tokens.len() && can_follow;
+        let is_delta = mode != Mode::Pass && !is_out && 0 < self.tokens.len();
         let mut running = Running {
-            mode: if is_itmd { Mode::Itmd } else { Mode::Pass },
+            mode: if is_delta { mode } else { Mode::Pass },
             emit: step.emit,
             churn,
             stage: Stage::Events,
@@ -131,13 +136,19 @@ impl TransformerAttn {
             error_allowed: step.error_max,
             error_max: 0.0,
             is_refreshed: is_out,
-            follows: false,
+            follows: None,
+            reuse: (is_delta && mode == Mode::Rr).then_some(Reuse::Hit),
         };
-        running.follows = is_itmd && self.start_following(&running, is_kept);
-        if !is_itmd {
+        running.follows = self.follows(&running, is_kept);
+        for head in &mut self.heads {
+            head.note(running.follows);
+        }
+        if !is_delta {
             self.start_over(&mut running);
         } else if is_causal {
             self.start_runs(&mut running);
+        } else if running.follows == Some(Terms::Directions) {
+            running.stage = Stage::Learn;
         }
         self.running = Some(Box::new(running));
     }
@@ -145,13 +156,11 @@ impl TransformerAttn {
     /// Keeps what queries need to follow, under policies that say all of them; tells whether it was
     /// kept before, so that it is true of the state before the step.
     fn keep_queries(&mut self, emit: Emit, changed: &[usize]) -> bool {
-        let is_all = matches!(emit, Emit::All | Emit::Eps(_));
         let is_kept = self.heads.iter().all(|head| head.followed.is_some());
-        let can = self.spec.causality == Causality::Plain
-            && self.spec.feature_map == FeatureMap::FavorPlus;
+        let can = self.can_reduce(emit);
         let n_slots = self.queries.n_slots();
         for head in &mut self.heads {
-            if !(is_all && can) {
+            if !can {
                 head.followed = None;
                 continue;
             }
@@ -159,30 +168,38 @@ impl TransformerAttn {
             let followed = head.followed.get_or_insert_default();
             followed.resize(shape, n_slots);
             for slot in changed {
-                followed.errors[*slot] = f64::INFINITY;
+                followed.forget(*slot);
             }
         }
-        is_all && can && is_kept
+        can && is_kept
     }
 
-    /// Whether queries can follow the events of the step by themselves; heads then note them.
-    fn start_following(&mut self, running: &Running, is_kept: bool) -> bool {
+    /// Whether there are queries to follow by a basis: those of positive features that see all
+    /// tokens, under policies that say all of them.
+    pub(super) fn can_reduce(&self, emit: Emit) -> bool {
+        matches!(emit, Emit::All | Emit::Eps(_))
+            && self.spec.causality == Causality::Plain
+            && self.spec.feature_map == FeatureMap::FavorPlus
+    }
+
+    /// What queries can follow by themselves.
+    fn follows(&self, running: &Running, is_kept: bool) -> Option<Terms> {
+        let nothing = Churn { n_changed: 0, n_total: 0, delta_max: 0.0 };
         // Where less is allowed than a few fresh bounds, all would be answered anew in the end.
-        let follows = is_kept
-            && running.events.signs.len() <= FOLLOWED_MAX
-            && 8.0 * self.error_max < running.error_allowed;
-        for head in &mut self.heads {
-            head.moved = follows.then(Moved::default);
+        let pays = is_kept && 8.0 * self.error_ahead(&nothing) < running.error_allowed;
+        match running.mode {
+            Mode::Itmd if pays && running.events.signs.len() <= FOLLOWED_MAX => Some(Terms::Tokens),
+            Mode::Rr if pays => Some(Terms::Directions),
+            Mode::Pass | Mode::Itmd | Mode::Rr => None,
         }
-        follows
     }
 
     /// The sums are computed anew from here on.
     fn start_over(&mut self, running: &mut Running) {
-        running.follows = false;
+        running.follows = None;
         each_head(&mut self.heads, |_, head| {
             head.clear();
-            head.moved = None;
+            head.note(None);
         });
         self.value_max = 0.0;
         self.n_events = 0;
@@ -238,11 +255,11 @@ impl TransformerAttn {
         if running.n_done < running.jobs.len() {
             return;
         }
-        if running.mode == Mode::Itmd {
-            self.end_events(running);
-        } else {
+        if running.mode == Mode::Pass {
             each_head(&mut self.heads, |_, head| head.fresh_level = head.level());
             (running.stage, running.n_done) = (Stage::Rows, 0);
+        } else {
+            self.end_events(running);
         }
     }
 
@@ -283,7 +300,7 @@ impl TransformerAttn {
                 for (at, head) in self.heads.iter_mut().enumerate() {
                     head.discount(Part { head: at }, &old);
                 }
-                if mode == Mode::Itmd {
+                if mode != Mode::Pass {
                     events.push(&old, -1.0);
                     if is_causal {
                         events.runs.push(self.order.remove(old.place, key));
@@ -297,12 +314,12 @@ impl TransformerAttn {
             for (at, head) in self.heads.iter_mut().enumerate() {
                 head.count(Part { head: at }, &new);
             }
-            if mode == Mode::Itmd {
+            if mode != Mode::Pass {
                 events.push(&new, 1.0);
             }
             self.value_max = size(self.value_max, new.vectors[1]);
             let slot = self.tokens.set(key, new);
-            if is_causal && mode == Mode::Itmd {
+            if is_causal && mode != Mode::Pass {
                 events.runs.push(self.order.insert((new.place, key, slot)));
             }
         }
@@ -315,10 +332,11 @@ impl TransformerAttn {
         let end = running.work.saturating_add(work.max(1));
         while running.work < end {
             match running.stage {
+                Stage::Learn => self.advance_learning(&mut running),
                 Stage::Events => self.advance_events(&mut running),
                 Stage::Tokens => self.advance_tokens(&mut running),
                 Stage::Runs => self.advance_runs(&mut running),
-                Stage::Rows => self.advance_rows(&mut running, output),
+                Stage::Rows => self.advance_rows(&mut running, end, output),
             }
             if running.stage == Stage::Rows && running.n_done == running.rows.len() {
                 return Poll::Ready(self.finish(&running));
@@ -326,6 +344,21 @@ impl TransformerAttn {
         }
         self.running = Some(running);
         Poll::Pending
+    }
+
+    /// The next heads make their bases.
+    fn advance_learning(&mut self, running: &mut Running) {
+        let n_now = usize::try_from(WORK_GRAIN / learn_work(self.spec.head())).unwrap_or(1).max(1);
+        let until = (running.n_done + n_now).min(self.heads.len());
+        let learnt = AtomicU64::new(1);
+        each_head(&mut self.heads[running.n_done..until], |_, head| {
+            learnt.fetch_add(head.learn(&running.rows), Ordering::Relaxed);
+        });
+        running.work += learnt.into_inner();
+        running.n_done = until;
+        if until == self.heads.len() {
+            (running.stage, running.n_done) = (Stage::Events, 0);
+        }
     }
 
     fn advance_events(&mut self, running: &mut Running) {
@@ -347,6 +380,7 @@ impl TransformerAttn {
     /// Goes on with rows, or computes the sums anew if that has come to be needed.
     fn end_events(&mut self, running: &mut Running) {
         self.n_events += running.events.signs.len() as u64;
+        each_head(&mut self.heads, |_, head| head.end_note());
         // Once for as many events as pay for it.
         let pays = (self.tokens.len() as u64) < 8 * self.n_events;
         let is_off =
@@ -375,156 +409,10 @@ impl TransformerAttn {
             (running.stage, running.n_done) = (Stage::Rows, 0);
         }
     }
-
-    /// Rows that follow the tokens; those that cannot are answered.
-    fn advance_followers(&mut self, running: &mut Running, output: &mut AttentionRows) {
-        let until = (running.n_done + FOLLOWERS).min(running.rows.len());
-        let slots = running.rows[running.n_done..until].to_vec();
-        let error_max = 0.5 * running.error_allowed;
-        let follow = |head: &mut Head| follow_block(head, &slots, error_max);
-        let heads: Vec<Vec<bool>> = self.heads.par_iter_mut().map(follow).collect();
-        let is_due = |at: &usize| heads.iter().any(|due| due[*at]);
-        let due: Vec<usize> = (0..slots.len()).filter(is_due).map(|at| slots[at]).collect();
-        let n_moved = running.events.signs.len();
-        let shape = self.spec.head();
-        let flops = slots.len() * self.heads.len() * (2 * n_moved + 4) * (shape.m + shape.e);
-        running.work += 1 + flops as u64 + due.len() as u64 * self.row_work();
-        let mut lost = Vec::new();
-        for some in due.chunks(self.block()) {
-            let block = self.answer(some);
-            for (at, slot) in some.iter().enumerate() {
-                if block.outcomes[at] != Outcome::Value {
-                    lost.push((*slot, block.outcomes[at]));
-                }
-            }
-        }
-        let mut block = RowBlock::new(slots.len(), self.spec.n_value);
-        for (at, slot) in slots.iter().enumerate() {
-            let row = &mut block.values[at * self.spec.n_value..(at + 1) * self.spec.n_value];
-            if let Ok(found) = lost.binary_search_by_key(slot, |(slot, _)| *slot) {
-                block.outcomes[at] = lost[found].1;
-                continue;
-            }
-            for (head, out) in self.heads.iter().zip(row.chunks_exact_mut(shape.e)) {
-                let Some(followed) = &head.followed else { continue };
-                out.copy_from_slice(&followed.outputs[slot * shape.e..(slot + 1) * shape.e]);
-                block.bounds[at] = block.bounds[at].max(followed.errors[*slot]);
-            }
-        }
-        for (at, slot) in slots.into_iter().enumerate() {
-            let bound = self.say(running, slot, (&block, at), output);
-            running.error_max = running.error_max.max(bound);
-        }
-        running.n_done = until;
-    }
-
-    fn advance_rows(&mut self, running: &mut Running, output: &mut AttentionRows) {
-        if running.follows {
-            self.advance_followers(running, output);
-            return;
-        }
-        let slots = self.next_rows(&running.rows[running.n_done..]);
-        let until = running.n_done + slots.len();
-        running.work += 1 + slots.len() as u64 * self.row_work();
-        let block = self.answer(&slots);
-        for (at, slot) in slots.into_iter().enumerate() {
-            let bound = self.say(running, slot, (&block, at), output);
-            running.error_max = running.error_max.max(bound);
-        }
-        running.n_done = until;
-    }
-
-    /// The rows of the next part, such that it stays within the grain.
-    fn next_rows(&self, rows: &[usize]) -> Vec<usize> {
-        let n = rows.len().min(self.block());
-        if self.spec.causality == Causality::Plain {
-            return rows[..n].to_vec();
-        }
-        let (mut last, mut n_tokens, mut slots) = (usize::MAX, 0, Vec::new());
-        for slot in &rows[..n] {
-            let (run, _) = self.order.seen(self.queries.places[*slot]);
-            if run != last {
-                n_tokens += self.order.runs.get(run).map_or(0, Vec::len);
-            }
-            // A run has at most twice its length.
-            if !slots.is_empty() && 3 * self.spec.run() < n_tokens {
-                break;
-            }
-            last = run;
-            slots.push(*slot);
-        }
-        slots
-    }
-
-    /// Puts the row out if the policy wants it; the error of what stands as said.
-    fn say(
-        &mut self,
-        running: &mut Running,
-        slot: usize,
-        (block, at): (&RowBlock, usize),
-        output: &mut AttentionRows,
-    ) -> f64 {
-        let (row, outcome, bound) = (block.row(at), block.outcomes[at], block.bounds[at]);
-        let n_value = self.spec.n_value;
-        if let Some(said) = &mut self.said {
-            let off = is_off(row, &said.values[slot * n_value..(slot + 1) * n_value]);
-            if said.stands(running.emit, slot, (outcome, off)) {
-                return bound + off;
-            }
-            said.set(slot, outcome, row);
-        }
-        output.keys.push(self.queries.keys[slot]);
-        output.outcomes.push(outcome);
-        output.values.extend_from_slice(row);
-        running.n_emitted += 1;
-        bound
-    }
-
-    fn finish(&mut self, running: &Running) -> Report {
-        for head in &mut self.heads {
-            head.moved = None;
-        }
-        if self.tokens.len() == 0 {
-            each_head(&mut self.heads, |_, head| head.clear());
-        }
-        let error_max = match running.emit {
-            Emit::Pull => {
-                let nothing = Churn { n_changed: 0, n_total: 0, delta_max: 0.0 };
-                self.error_ahead(&nothing)
-            }
-            Emit::Changed | Emit::All | Emit::Eps(_) => running.error_max,
-        };
-        self.error_max = error_max;
-        Report {
-            mode: running.mode,
-            churn: running.churn,
-            error_max,
-            n_emitted: running.n_emitted,
-            work: running.work,
-            reuse: None,
-            is_refreshed: running.is_refreshed,
-        }
-    }
-}
-
-/// Lets rows follow; tells which are to be answered.
-fn follow_block(head: &mut Head, slots: &[usize], error_max: f64) -> Vec<bool> {
-    let shape = head.shape();
-    let (Some(followed), Some(moved)) = (&mut head.followed, &head.moved) else {
-        return vec![true; slots.len()];
-    };
-    let mut room = Vec::new();
-    let mut follow = |slot: &usize| {
-        followed.follow(shape, (*slot, moved), &mut room, error_max) == Followable::No
-    };
-    slots.iter().map(&mut follow).collect()
 }
 
 /// Tokens that go and come which queries follow at most; of more, answering anew is cheaper.
 const FOLLOWED_MAX: usize = 64;
-
-/// Rows that follow at a time.
-const FOLLOWERS: usize = 256;
 
 fn size(most: f64, numbers: &[f32]) -> f64 {
     numbers.iter().fold(most, |most, number| most.max(f64::from(number.abs())))

@@ -113,7 +113,7 @@ impl Sums {
     }
 
     /// The relative error of the sums against their masses.
-    fn factor(&self) -> f64 {
+    pub(super) fn factor(&self) -> f64 {
         self.feature_error + self.rounding
     }
 

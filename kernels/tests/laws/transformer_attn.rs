@@ -1,10 +1,11 @@
 //! Attention: queries and tokens that come, change and go, and the definition in plain loops.
 
 use std::collections::BTreeMap;
+use std::task::Poll;
 
 use arqon_kernels::{
-    AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, Kernel, Outcome,
-    TransformerAttn,
+    AttentionDelta, AttentionRows, AttentionSpec, Causality, Emit, FeatureMap, Kernel, Mode,
+    Outcome, Reuse, Step, TransformerAttn,
 };
 
 use crate::harness::{Subject, try_all};
@@ -220,4 +221,70 @@ impl Subject for Attention {
 #[test]
 fn attention_keeps_the_laws() {
     try_all::<Attention>(20);
+}
+
+/// Queries near some points, so that a basis finds most of them; and what is left of them counts.
+#[test]
+fn a_basis_moves_all_rows_within_their_bounds() {
+    let (mut n_hits, mut error_most) = (0, 0.0_f64);
+    for seed in 1..=2 {
+        let mut random = Random(seed);
+        let spec = AttentionSpec {
+            n_heads: 2,
+            n_key: 24,
+            n_value: 6,
+            n_features: 96,
+            feature_map: FeatureMap::FavorPlus,
+            causality: Causality::Plain,
+            seed,
+        };
+        let mut model = Attention::of(spec, 0.5);
+        let points: Vec<Vec<f32>> = (0..12).map(|_| model.vector(&mut random, 24)).collect();
+        let near = |random: &mut Random| -> Query {
+            let point = &points[random.below(points.len())];
+            (point.iter().map(|x| x + 0.02 * random.normal32()).collect(), 0)
+        };
+        for key in 0..60 {
+            model.queries.insert(key, near(&mut random));
+            let token = model.token(&mut random);
+            model.tokens.insert(key, token);
+        }
+        let frequencies = frequencies(&spec);
+        let mut kernel = TransformerAttn::compile(&spec).unwrap();
+        let mut before = Attention::of(spec, 0.5);
+        for step in 0..10 {
+            let mode = if step == 0 { Mode::Pass } else { Mode::Rr };
+            let delta = model.since(&before);
+            let churn = kernel.measure(&delta).unwrap();
+            assert!(kernel.predict(mode, &churn, Emit::All).is_some());
+            kernel.begin(Step { delta, mode, emit: Emit::All, error_max: 0.02 });
+            let mut output = AttentionRows::default();
+            let report = loop {
+                if let Poll::Ready(report) = kernel.advance(u64::MAX, &mut output) {
+                    break report;
+                }
+            };
+            n_hits += u32::from(report.reuse == Some(Reuse::Hit));
+            let (found, wanted) = (Attention::rows(&output), model.define(&frequencies));
+            assert_eq!(report.mode, mode);
+            assert!(report.error_max <= 0.02, "{report:?}");
+            for (key, row) in &found {
+                for (found, wanted) in row.iter().zip(&wanted[key]) {
+                    let off = (found - wanted).abs();
+                    assert!(off <= report.error_max, "seed {seed}, step {step}: {off:e}");
+                    error_most = error_most.max(off);
+                }
+            }
+            before = model.clone();
+            for _ in 0..2 {
+                let key = i64::try_from(random.below(60)).unwrap();
+                model.tokens.insert(key, model.token(&mut random));
+            }
+            if step % 3 == 0 {
+                model.queries.insert(7, near(&mut random));
+            }
+        }
+    }
+    // What lies outside of the basis is more than rounding, or the trial would show nothing.
+    assert!(n_hits >= 3 && 1e-5 < error_most, "{n_hits} hits, off by {error_most:e}");
 }

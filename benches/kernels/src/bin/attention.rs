@@ -4,10 +4,10 @@
 use std::process::Command;
 use std::task::Poll;
 
-use arqon_kernel_benches::{CacheState, Line, Random, median, seconds};
+use arqon_kernel_benches::{CacheState, Evict, Line, Random, median, seconds, speedups};
 use arqon_kernels::{
     AttentionDelta, AttentionRows, AttentionSpec, Causality, Emit, FeatureMap, Kernel, Mode,
-    Report, Step, TransformerAttn,
+    Report, Reuse, Step, TransformerAttn,
 };
 
 const N: usize = 16_384;
@@ -21,25 +21,61 @@ const SPEC: AttentionSpec = AttentionSpec {
     seed: 1,
 };
 
+const CHURNS: [f64; 5] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0];
+
+/// What queries and keys are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Data {
+    /// Normal numbers, each apart from all others.
+    Apart,
+    /// Near one of 16 points, and half as long.
+    Near,
+}
+
 fn main() {
-    let mut random = Random(7);
-    let all: Vec<usize> = (0..N).collect();
-    let mut kernel = TransformerAttn::compile(&SPEC).expect("the spec is in range");
-    let mut output = AttentionRows::default();
-    let delta = change(&mut random, &all);
-    follow(&mut kernel, delta, (Mode::Pass, Emit::All), &mut output);
-    // What is held for one policy is not what another one holds, so each side is a kernel of its own.
-    let mut whole = kernel.clone();
     let numpy = python();
     for (name, time) in &numpy {
         print(name, *time);
     }
-    for (emit, what) in [(Emit::All, "all rows"), (Emit::Changed, "changed rows")] {
-        for p in [1e-4, 1e-3, 1e-2, 1e-1, 1.0] {
-            let (itmd, pass, report) = sweep([&mut kernel, &mut whole], (p, emit), &mut output);
-            let ours = [("our pass", pass)];
-            let fullest = ours.iter().chain(&numpy).min_by(|a, b| a.1.total_cmp(&b.1));
-            let best = fullest.copied().unwrap_or(ours[0]);
+    let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
+    let is_wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
+    let mut lines = Vec::new();
+    if is_wanted("itmd") {
+        lines.extend(incremental(&numpy));
+    }
+    if is_wanted("long") {
+        long(&numpy);
+    }
+    if is_wanted("rr") {
+        lines.extend(reduced());
+    }
+    if only.is_none() {
+        speedups("attention.svg", "Attention: 16,384 tokens, 8 heads", lines);
+    }
+}
+
+/// A kernel that has passed once, and put out all rows.
+fn compiled(data: Data, output: &mut AttentionRows) -> TransformerAttn {
+    let mut kernel = TransformerAttn::compile(&SPEC).expect("the spec is in range");
+    let all: Vec<usize> = (0..N).collect();
+    let delta = change(&mut Random(7), &all, data);
+    follow(&mut kernel, delta, (Mode::Pass, Emit::All), output);
+    kernel
+}
+
+/// The exact delta, by policy and churn. Gives lines of a picture.
+fn incremental(numpy: &[(&'static str, f64)]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
+    let mut output = AttentionRows::default();
+    // What is held for one policy is not what another one holds, so each side is a kernel of its own.
+    let mut kernel = compiled(Data::Apart, &mut output);
+    let mut whole = kernel.clone();
+    let mut lines = Vec::new();
+    for (emit, what) in [(Emit::All, "all rows put out"), (Emit::Changed, "changed rows put out")] {
+        let mut points = Vec::new();
+        for p in CHURNS {
+            let sides = [&mut kernel, &mut whole];
+            let (ours, pass, report) = sweep(sides, (p, emit, Mode::Itmd), &mut output);
+            let best = fullest(pass, numpy);
             let target = match emit {
                 Emit::All if p < 2e-4 => Some(25.0),
                 Emit::Changed if 5e-4 < p && p < 2e-3 => Some(250.0),
@@ -47,15 +83,90 @@ fn main() {
             };
             let name = format!("{what}, p = {p:e}, bound {:.1e}", report.error_max);
             print("our pass, in turn with the next", pass);
-            Line { name, seconds: itmd, best, target, cache: CacheState::Cold }.print();
+            Line { name, seconds: ours, best, target, cache: CacheState::Cold }.print();
+            points.push((p, best.1 / ours));
         }
+        lines.push((what, points));
+    }
+    // A pass over what changed altogether, which the controller takes at p = 1.
+    let sides = [&mut kernel, &mut whole];
+    let (ours, pass, report) = sweep(sides, (1.0, Emit::All, Mode::Pass), &mut output);
+    let name = format!("a pass of all, all changed, bound {:.1e}", report.error_max);
+    let best = fullest(pass, numpy);
+    Line { name, seconds: ours, best, target: Some(1.0 / 1.1), cache: CacheState::Cold }.print();
+    lines
+}
+
+/// So many steps that rows whose bounds have grown are answered anew: what a step takes in the mean.
+fn long(numpy: &[(&'static str, f64)]) {
+    let mut output = AttentionRows::default();
+    let mut kernel = compiled(Data::Apart, &mut output);
+    let (mut random, evict) = (Random(13), Evict::default());
+    for p in [1e-4, 1e-3] {
+        let mut times = Vec::new();
+        for _ in 0..160 {
+            let slots = choose(&mut random, p);
+            let delta = change(&mut random, &slots, Data::Apart);
+            evict.caches();
+            times.push(step(&mut kernel, delta, (Mode::Itmd, Emit::All), &mut output).0);
+        }
+        let (mean, most) = (mean(&times), times.iter().copied().fold(0.0, f64::max));
+        let name = format!("all rows, p = {p:e}, mean of 160 (most {:.0} ms)", most * 1e3);
+        let best = fullest(f64::INFINITY, numpy);
+        Line { name, seconds: mean, best, target: None, cache: CacheState::Cold }.print();
     }
 }
 
-/// Seconds of a step of `itmd` and of a pass over all rows, in turn.
+/// `rr`, where queries lie near 16 points and 0.01 may be off of values of about 1, beside the
+/// exact delta and a pass, each of them the mean of some steps.
+fn reduced() -> Vec<(&'static str, Vec<(f64, f64)>)> {
+    let mut output = AttentionRows::default();
+    let mut kernel = compiled(Data::Near, &mut output);
+    let (mut exact, mut whole) = (kernel.clone(), kernel.clone());
+    let mut points = Vec::new();
+    for p in [1e-4, 1e-3, 1e-2, 1e-1] {
+        let mut random = Random(17);
+        let mut times = [const { Vec::new() }; 3];
+        let (mut n_hits, mut bound) = (0, 0.0_f64);
+        for _ in 0..12 {
+            let slots = choose(&mut random, p);
+            let delta = change(&mut random, &slots, Data::Near);
+            let sides =
+                [(&mut kernel, Mode::Rr), (&mut exact, Mode::Itmd), (&mut whole, Mode::Pass)];
+            for ((kernel, mode), times) in sides.into_iter().zip(&mut times) {
+                let (time, report) = step(kernel, delta.clone(), (mode, Emit::All), &mut output);
+                times.push(time);
+                if mode == Mode::Rr {
+                    n_hits += u32::from(report.reuse == Some(Reuse::Hit));
+                    bound = bound.max(report.error_max);
+                }
+            }
+        }
+        let [ours, itmd, pass] = times.map(|times| mean(&times));
+        print("  itmd, in turn with the next", itmd);
+        let name = format!("rr, p = {p:e}, {n_hits} hits of 12, bound {bound:.1e}");
+        let best = if itmd < pass { ("itmd", itmd) } else { ("our pass", pass) };
+        Line { name, seconds: ours, best, target: None, cache: CacheState::Cold }.print();
+        points.push((p, pass / ours));
+    }
+    vec![("all rows, rr, queries near 16 points", points)]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a small count")]
+fn mean(times: &[f64]) -> f64 {
+    times.iter().sum::<f64>() / times.len() as f64
+}
+
+fn fullest(pass: f64, numpy: &[(&'static str, f64)]) -> (&'static str, f64) {
+    let ours = [("our pass", pass)];
+    let all = ours.iter().chain(numpy);
+    all.min_by(|a, b| a.1.total_cmp(&b.1)).copied().unwrap_or(ours[0])
+}
+
+/// Seconds of a step and of a pass over all rows, in turn.
 fn sweep(
     [kernel, whole]: [&mut TransformerAttn; 2],
-    (p, emit): (f64, Emit),
+    (p, emit, mode): (f64, Emit, Mode),
     output: &mut AttentionRows,
 ) -> (f64, f64, Report) {
     let mut random = Random(11);
@@ -63,9 +174,9 @@ fn sweep(
     let mut last = None;
     for round in 0..6 {
         let slots = choose(&mut random, p);
-        let delta = change(&mut random, &slots);
+        let delta = change(&mut random, &slots, Data::Apart);
         let pass = step(whole, AttentionDelta::default(), (Mode::Pass, Emit::All), output).0;
-        let (time, report) = step(kernel, delta, (Mode::Itmd, emit), output);
+        let (time, report) = step(kernel, delta, (mode, emit), output);
         if 0 < round {
             passes.push(pass);
             ours.push(time);
@@ -90,11 +201,22 @@ fn choose(random: &mut Random, p: f64) -> Vec<usize> {
 }
 
 /// New queries and tokens under these keys.
-fn change(random: &mut Random, keys: &[usize]) -> AttentionDelta {
+fn change(random: &mut Random, keys: &[usize], data: Data) -> AttentionDelta {
     let mut delta = AttentionDelta::default();
     let keys: Vec<i64> = keys.iter().filter_map(|key| i64::try_from(*key).ok()).collect();
-    let mut vectors = || (0..keys.len() * 512).map(|_| random.normal32()).collect::<Vec<f32>>();
-    (delta.queries.q, delta.tokens.k, delta.tokens.v) = (vectors(), vectors(), vectors());
+    let mut vectors = |data: Data| -> Vec<f32> {
+        if data == Data::Apart {
+            return (0..keys.len() * 512).map(|_| random.normal32()).collect();
+        }
+        let near = |random: &mut Random| {
+            let mut center = Random(1000 + random.below(16) as u64);
+            (0..512).map(|_| 0.5 * center.normal32() + 0.05 * random.normal32()).collect::<Vec<_>>()
+        };
+        keys.iter().flat_map(|_| near(random)).collect()
+    };
+    delta.queries.q = vectors(data);
+    delta.tokens.k = vectors(data);
+    delta.tokens.v = vectors(Data::Apart);
     (delta.queries.keys, delta.tokens.keys) = (keys.clone(), keys);
     delta
 }
@@ -119,7 +241,8 @@ fn follow(
     (mode, emit): (Mode, Emit),
     output: &mut AttentionRows,
 ) -> Report {
-    kernel.begin(Step { delta, mode, emit, error_max: 1e-4 });
+    let error_max = if mode == Mode::Rr { 1e-2 } else { 1e-4 };
+    kernel.begin(Step { delta, mode, emit, error_max });
     loop {
         if let Poll::Ready(report) = kernel.advance(u64::MAX, output) {
             return report;
