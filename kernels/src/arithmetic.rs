@@ -16,6 +16,7 @@
 use std::ops::{Add, Mul};
 
 use faer::linalg::matmul::matmul;
+use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 
@@ -67,7 +68,10 @@ pub(crate) fn dot_depth(n: usize) -> usize {
 
 /// Roundings that a term of [`add_columns`] passes through, for this many columns.
 pub(crate) fn column_depth(n_columns: usize) -> usize {
-    n_columns.div_ceil(GROUP) + GROUP + 2
+    let rest = n_columns % GROUP;
+    // A term of a group is added up within it; a single one is not.
+    let within = if n_columns < 4 { 0 } else { 5 };
+    n_columns / GROUP + rest / 4 + rest % 4 + within + 1
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
@@ -112,6 +116,8 @@ fn largest_of<A: Accumulator>(numbers: &[A]) -> f64 {
 pub(crate) trait Accumulator:
     Copy + Send + Sync + Default + PartialEq + Add<Output = Self> + Mul<Output = Self>
 {
+    /// This times another, plus a third, rounded once.
+    fn times_plus(self, factor: Self, sum: Self) -> Self;
     fn of(number: f64) -> Self;
     fn of_single(number: f32) -> Self;
     fn wide(self) -> f64;
@@ -120,6 +126,11 @@ pub(crate) trait Accumulator:
 }
 
 impl Accumulator for f64 {
+    #[inline(always)]
+    fn times_plus(self, factor: Self, sum: Self) -> Self {
+        self.mul_add(factor, sum)
+    }
+
     #[inline(always)]
     fn of(number: f64) -> Self {
         number
@@ -142,6 +153,11 @@ impl Accumulator for f64 {
 }
 
 impl Accumulator for f32 {
+    #[inline(always)]
+    fn times_plus(self, factor: Self, sum: Self) -> Self {
+        self.mul_add(factor, sum)
+    }
+
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "rounding is meant")]
     fn of(number: f64) -> Self {
@@ -206,19 +222,23 @@ impl<X: Accumulator> WithSimd for Dots<'_, X> {
     }
 }
 
-/// One dot product, in [`LANES`] sums.
+/// One dot product, in twice [`LANES`] sums: as many as a machine adds to before the first is done.
 #[inline(always)]
 fn dot<X: Accumulator>(row: &[f32], x: &[X]) -> f64 {
-    let mut sums = [0.0_f64; LANES];
-    let (whole, rest) = row.as_chunks::<LANES>();
-    let (x_whole, x_rest) = x.as_chunks::<LANES>();
+    let mut sums = [0.0_f64; 2 * LANES];
+    let (whole, rest) = row.as_chunks::<{ 2 * LANES }>();
+    let (x_whole, x_rest) = x.as_chunks::<{ 2 * LANES }>();
     for (a, x) in whole.iter().zip(x_whole) {
-        for lane in 0..LANES {
-            sums[lane] += f64::from(a[lane]) * x[lane].wide();
+        for lane in 0..2 * LANES {
+            sums[lane] = f64::from(a[lane]).mul_add(x[lane].wide(), sums[lane]);
         }
     }
     let last: f64 = rest.iter().zip(x_rest).map(|(a, x)| f64::from(*a) * x.wide()).sum();
-    sums.iter().sum::<f64>() + last
+    let (low, high) = sums.split_at_mut(LANES);
+    for (low, high) in low.iter_mut().zip(high) {
+        *low += *high;
+    }
+    low.iter().sum::<f64>() + last
 }
 
 /// How two vectors differ: entries that do, the largest difference, and the sum of the squares,
@@ -360,10 +380,10 @@ fn add_columns_at<A: Accumulator>(
         let c: [&[f32]; GROUP] = std::array::from_fn(|at| place.column(g[at].0));
         let f: [A; GROUP] = std::array::from_fn(|at| g[at].1);
         for (i, y) in y.iter_mut().enumerate() {
-            let low = times(c[0][i], f[0]) + times(c[1][i], f[1]);
-            let low = low + (times(c[2][i], f[2]) + times(c[3][i], f[3]));
-            let high = times(c[4][i], f[4]) + times(c[5][i], f[5]);
-            let high = high + (times(c[6][i], f[6]) + times(c[7][i], f[7]));
+            let low = times_plus(c[1][i], f[1], times(c[0][i], f[0]));
+            let low = times_plus(c[3][i], f[3], times_plus(c[2][i], f[2], low));
+            let high = times_plus(c[5][i], f[5], times(c[4][i], f[4]));
+            let high = times_plus(c[7][i], f[7], times_plus(c[6][i], f[6], high));
             *y = *y + (low + high);
         }
     }
@@ -371,13 +391,13 @@ fn add_columns_at<A: Accumulator>(
     for g in &mut rest {
         let c: [&[f32]; 4] = std::array::from_fn(|at| place.column(g[at].0));
         for (i, y) in y.iter_mut().enumerate() {
-            let low = times(c[0][i], g[0].1) + times(c[1][i], g[1].1);
-            *y = *y + (low + (times(c[2][i], g[2].1) + times(c[3][i], g[3].1)));
+            let low = times_plus(c[1][i], g[1].1, times(c[0][i], g[0].1));
+            *y = *y + times_plus(c[3][i], g[3].1, times_plus(c[2][i], g[2].1, low));
         }
     }
     for term in rest.remainder() {
         for (y, a) in y.iter_mut().zip(place.column(term.0)) {
-            *y = *y + times(*a, term.1);
+            *y = times_plus(*a, term.1, *y);
         }
     }
 }
@@ -400,6 +420,11 @@ impl<'a> Place<'a> {
 #[inline(always)]
 fn times<A: Accumulator>(number: f32, factor: A) -> A {
     A::of_single(number) * factor
+}
+
+#[inline(always)]
+fn times_plus<A: Accumulator>(number: f32, factor: A, sum: A) -> A {
+    A::of_single(number).times_plus(factor, sum)
 }
 
 /// Does something with each output of `y`, which are `m` long, and gives what it gives. The outputs
@@ -449,14 +474,25 @@ pub(crate) struct Block<'a> {
     pub(crate) right: (usize, usize),
 }
 
-/// Computes the block, in `f32`. Every entry is off by at most `gamma(n + 2, ROUNDOFF_SINGLE)
-/// |x_row| |w_row|` and `n` underflows. Cost: 2 l m n operations.
+/// Roundings that a term of [`product`] passes through, for rows of this length.
+pub(crate) fn product_depth(n: usize) -> usize {
+    n.min(product_part(n)) + n.div_ceil(product_part(n)) + 2
+}
+
+/// Terms that are summed before they are added to what was summed: the longer, the fewer walks over
+/// the output, and the looser the bound.
+fn product_part(n: usize) -> usize {
+    if n <= 128 { 32 } else { 512 }
+}
+
+/// Computes the block, in `f32`. Every entry is off by at most `gamma(product_depth(n),
+/// ROUNDOFF_SINGLE) |x_row| |w_row|` and `n` underflows. Cost: 2 l m n operations.
 pub(crate) fn product(block: &mut Block<'_>, threads: Threads) {
     let n = block.n;
     let (l, m) = (block.x.len() / n.max(1), block.w.len() / n.max(1));
     let x = MatRef::from_row_major_slice(block.x, l, n).subrows(block.left.0, block.left.1);
     let w = MatRef::from_row_major_slice(block.w, m, n).subrows(block.right.0, block.right.1);
-    let out = MatMut::from_row_major_slice_mut(block.out, l, m).submatrix_mut(
+    let mut out = MatMut::from_row_major_slice_mut(block.out, l, m).submatrix_mut(
         block.left.0,
         block.right.0,
         block.left.1,
@@ -466,7 +502,14 @@ pub(crate) fn product(block: &mut Block<'_>, threads: Threads) {
         Threads::One => Par::Seq,
         Threads::Pool => Par::rayon(0),
     };
-    matmul(out, Accum::Replace, x, w.transpose(), 1.0, par);
+    let mut start = 0;
+    while start < n {
+        let len = product_part(n).min(n - start);
+        let accum = if start == 0 { Accum::Replace } else { Accum::Add };
+        let (x, w) = (x.subcols(start, len), w.subcols(start, len));
+        matmul(out.rb_mut(), accum, x, w.transpose(), 1.0, par);
+        start += len;
+    }
 }
 
 /// Adds a product of small inner length: `out` `[l, m]` plus `factors` `[l, c]` times `columns`

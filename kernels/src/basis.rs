@@ -11,7 +11,7 @@
 
 use crate::arithmetic::{
     ROUNDOFF, ROUNDOFF_SINGLE, Threads, add_columns, column_depth, compensated_dot, dot_depth,
-    dots, gamma, norm_above, square_norm, to_float,
+    dots, gamma, norm_above, square_norm, to_float, widened,
 };
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
@@ -93,7 +93,8 @@ impl Basis {
     pub(crate) fn project(&mut self, x: &[f32], threads: Threads) -> Projection {
         let rank = self.rank();
         let mut a = vec![0.0; rank];
-        dots(&self.directions, x, &mut a, threads);
+        // Widened once, and not for each direction.
+        dots(&self.directions, &widened(x), &mut a, threads);
         for (energy, a) in self.energies.iter_mut().zip(&a) {
             *energy = DECAY * *energy + a * a;
         }

@@ -8,6 +8,7 @@ use crate::churn::Churn;
 use crate::kernel::{DeltaError, Sample};
 use crate::random::Draw;
 use crate::snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
+use crate::vector::wide;
 
 /// Rows of one or two vectors and a place.
 #[derive(Debug, Clone, Default)]
@@ -226,7 +227,7 @@ impl<'a, T: Cell> Side<'a, T> {
             if found != wanted {
                 return Err(DeltaError::Shape { what, found, wanted });
             }
-            if !self.vectors[at].iter().all(|x| Into::<f64>::into(*x).is_finite()) {
+            if !are_finite(self.vectors[at]) {
                 return Err(DeltaError::NotFinite { what });
             }
         }
@@ -298,12 +299,7 @@ pub(crate) fn churn<T: Cell>(sides: &[(Side<'_, T>, &Table<T>); 2]) -> Result<Ch
 /// By how much the changes move an entry at most; a row that comes or goes moves by its size.
 fn delta_max<T: Cell>(changes: &Changes<'_, T>, table: &Table<T>) -> f64 {
     let mut most = 0.0_f64;
-    let mut meet = |a: &[T], b: Option<&[T]>| {
-        for (at, a) in a.iter().enumerate() {
-            let b = b.map_or(0.0, |b| b[at].into());
-            most = most.max((Into::<f64>::into(*a) - b).abs());
-        }
-    };
+    let mut meet = |a: &[T], b: Option<&[T]>| most = most.max(apart(a, b));
     for (key, row) in changes {
         let old = table.get(*key);
         for at in 0..2 {
@@ -316,4 +312,47 @@ fn delta_max<T: Cell>(changes: &Changes<'_, T>, table: &Table<T>) -> f64 {
         }
     }
     most
+}
+
+/// The largest difference of two rows of one length, or of one to zero.
+fn apart<T: Cell>(row: &[T], other: Option<&[T]>) -> f64 {
+    wide(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0_f64; 8];
+            let (whole, rest) = row.as_chunks::<8>();
+            let (others, others_rest) = other.unwrap_or_default().as_chunks::<8>();
+            for (at, row) in whole.iter().enumerate() {
+                let other = others.get(at).copied().unwrap_or_default();
+                for lane in 0..8 {
+                    let off = (Into::<f64>::into(row[lane]) - other[lane].into()).abs();
+                    lanes[lane] = if lanes[lane] < off { off } else { lanes[lane] };
+                }
+            }
+            let rest = rest.iter().enumerate().map(|(at, x)| {
+                let other = others_rest.get(at).copied().unwrap_or_default();
+                (Into::<f64>::into(*x) - other.into()).abs()
+            });
+            lanes.into_iter().chain(rest).fold(0.0, f64::max)
+        },
+    )
+}
+
+/// Whether all are: what is not leaves no number, taken from itself.
+fn are_finite<T: Cell>(numbers: &[T]) -> bool {
+    wide(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0_f64; 8];
+            let (whole, rest) = numbers.as_chunks::<8>();
+            for numbers in whole {
+                for lane in 0..8 {
+                    let number: f64 = numbers[lane].into();
+                    lanes[lane] += number - number;
+                }
+            }
+            let is_zero = |sum: &f64| *sum == 0.0;
+            lanes.iter().all(is_zero) && rest.iter().all(|x| Into::<f64>::into(*x).is_finite())
+        },
+    )
 }

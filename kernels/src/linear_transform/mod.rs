@@ -20,7 +20,9 @@ mod save;
 use std::io;
 use std::task::Poll;
 
-use crate::arithmetic::{ROUNDOFF, ROUNDOFF_SINGLE, compensated_dot, difference, gamma, to_float};
+use crate::arithmetic::{
+    ROUNDOFF, ROUNDOFF_SINGLE, compensated_dot, difference, gamma, product_depth, to_float,
+};
 use crate::basis::Basis;
 use crate::churn::Churn;
 use crate::emit::Emit;
@@ -195,7 +197,7 @@ impl Kernel for LinearTransform {
         let norm = self.matrix.row_norm_max() * self.vectors.norm_max();
         let is_single = self.spec.precision == Precision::Single;
         let fresh = if is_single && 8 <= self.vectors.len() {
-            gamma(self.spec.n_columns + 2, ROUNDOFF_SINGLE) * norm
+            gamma(product_depth(self.spec.n_columns), ROUNDOFF_SINGLE) * norm
         } else {
             let kept = if is_single { ROUNDOFF_SINGLE } else { 0.0 };
             (gamma(self.matrix.apply_depth(), ROUNDOFF) + kept) * norm

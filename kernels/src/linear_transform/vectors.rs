@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::arithmetic::{
     Accumulator, ROUNDOFF, ROUNDOFF_SINGLE, Threads, UNDERFLOW_SINGLE, difference, dot_depth,
-    gamma, largest, square_norm, to_float,
+    gamma, largest, product_depth, square_norm, to_float,
 };
 use crate::linear_transform::delta::Precision;
 use crate::linear_transform::matrix::Matrix;
@@ -199,7 +199,7 @@ impl Vectors {
         let underflow = self.underflow(self.n);
         let state = &mut self.states[at];
         let size = matrix.row_norm_max() * state.norm();
-        let error = gamma(self.n + 2, ROUNDOFF_SINGLE) * size + underflow;
+        let error = gamma(product_depth(self.n), ROUNDOFF_SINGLE) * size + underflow;
         state.error = overflow(ROUNDOFF_SINGLE, size, error * RAISE);
     }
 

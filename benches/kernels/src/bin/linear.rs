@@ -3,7 +3,9 @@
 use std::hint::black_box;
 use std::task::Poll;
 
-use arqon_kernel_benches::{CacheState, Line, Random, median, peers, roofline, seconds, sides};
+use arqon_kernel_benches::{
+    CacheState, Line, Random, median, peers, roofline, seconds, sides, speedups,
+};
 use arqon_kernels::{
     Controller, Emit, EntryChange, Kernel, Layout, Limits, LinearDelta, LinearOutput, LinearSpec,
     LinearTransform, MODES, Mode, Precision, Report, Reuse, Step, Threads,
@@ -18,10 +20,23 @@ fn main() {
     let peers = peers("linear");
     let mut random = Random(1);
     let weights: Vec<f32> = (0..N * N).map(|_| random.normal32() / 64.0).collect();
-    let vector = vector(&weights, &peers, &mut random);
-    reduced(&weights, vector, &mut random);
-    controlled(&weights, vector, &mut random);
-    matrix(&weights, &peers, &mut random);
+    let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
+    let is_wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
+    let (vector, single) = vector(&weights, &peers, &mut random);
+    if is_wanted("rr") {
+        reduced(&weights, vector, &mut random);
+    }
+    if is_wanted("controller") {
+        controlled(&weights, vector, &mut random);
+    }
+    if is_wanted("matrix") {
+        let many = matrix(&weights, &peers, &mut random);
+        let lines = vec![
+            ("entries of a vector, warm", single),
+            ("coordinates of all vectors, at once", many),
+        ];
+        speedups("linear.svg", "Linear transform, 4,096 x 4,096", lines);
+    }
 }
 
 fn compiled(weights: &[f32], precision: Precision, rank: usize) -> LinearTransform {
@@ -88,8 +103,13 @@ fn best(peers: &[(String, f64)], suffix: &str, own: (&'static str, f64)) -> (&'s
     found.chain([own]).min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(own)
 }
 
-/// One vector, entries of which change. Gives the best full time.
-fn vector(weights: &[f32], peers: &[(String, f64)], random: &mut Random) -> (&'static str, f64) {
+/// One vector, entries of which change. Gives the best full time, and speed-ups by churn.
+fn vector(
+    weights: &[f32],
+    peers: &[(String, f64)],
+    random: &mut Random,
+) -> ((&'static str, f64), Vec<(f64, f64)>) {
+    let mut points = Vec::new();
     let mut kernel = compiled(weights, Precision::Double, 0);
     let x: Vec<f32> = (0..N).map(|_| random.normal32()).collect();
     let mut output = LinearOutput::default();
@@ -120,9 +140,18 @@ fn vector(weights: &[f32], peers: &[(String, f64)], random: &mut Random) -> (&'s
             let name = format!("y = W x, itmd, {count} of {N} entries, put out");
             let target = if cache == CacheState::Warm { target } else { None };
             Line { name, seconds: time, best, target, cache }.print();
+            if cache == CacheState::Warm {
+                points.push((share(count), best.1 / time));
+            }
         }
     }
-    best
+    (best, points)
+}
+
+/// What share of all entries these are.
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
+fn share(count: usize) -> f64 {
+    count as f64 / N as f64
 }
 
 /// `rr`: vectors near a basis, and a stream whose directions turn.
@@ -280,8 +309,9 @@ fn lead(
     (time, error)
 }
 
-/// As many vectors as they are long: coordinates of all of them change.
-fn matrix(weights: &[f32], peers: &[(String, f64)], random: &mut Random) {
+/// As many vectors as they are long: coordinates of all of them change. Gives speed-ups by churn.
+fn matrix(weights: &[f32], peers: &[(String, f64)], random: &mut Random) -> Vec<(f64, f64)> {
+    let mut points = Vec::new();
     let mut kernel = compiled(weights, Precision::Single, 0);
     let x: Vec<f32> = (0..N * N).map(|_| random.normal32()).collect();
     let mut output = LinearOutput::default();
@@ -316,7 +346,9 @@ fn matrix(weights: &[f32], peers: &[(String, f64)], random: &mut Random) {
                 follow(&mut kernel, delta, Mode::Itmd, emit, &mut output);
             }));
         }
-        line(&format!("Y = W X, itmd, {count} coordinates of all"), median(times), target);
+        let time = median(times);
+        line(&format!("Y = W X, itmd, {count} coordinates of all"), time, target);
+        points.push((share(count), best.1 / time));
     }
     let steps = 64;
     let deltas: Vec<LinearDelta> = (0..steps).map(|_| coordinates(random, 4)).collect();
@@ -336,6 +368,7 @@ fn matrix(weights: &[f32], peers: &[(String, f64)], random: &mut Random) {
     let share = 100.0 * read_time / total;
     let name = format!("  4 coordinates that wait, 41 rows read ({share:.0} % of it)");
     line(&name, each, Some(400.0));
+    points
 }
 
 fn coordinates(random: &mut Random, count: usize) -> LinearDelta {
