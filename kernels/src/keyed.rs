@@ -338,7 +338,7 @@ fn apart<T: Cell>(row: &[T], other: Option<&[T]>) -> f64 {
     )
 }
 
-/// Whether all are: what is not leaves no number, taken from itself.
+/// Whether all are: what is not is no number, times zero.
 fn are_finite<T: Cell>(numbers: &[T]) -> bool {
     wide(
         #[inline(always)]
@@ -348,7 +348,7 @@ fn are_finite<T: Cell>(numbers: &[T]) -> bool {
             for numbers in whole {
                 for lane in 0..8 {
                     let number: f64 = numbers[lane].into();
-                    lanes[lane] += number - number;
+                    lanes[lane] += 0.0 * number;
                 }
             }
             let is_zero = |sum: &f64| *sum == 0.0;

@@ -9,7 +9,8 @@
 //! That needs the features of all queries, which are kept in `f32`; what they lack is relative to
 //! the movement and not to the output, so it is small. The bound of each row grows from step to
 //! step, and a row whose bound is too large, or whose denominator fell too far, is answered from
-//! the sums. Only positive features are followed: of others the movement may be small by cancelling.
+//! the sums. Only positive features are followed: of others the movement may be small by
+//! cancelling.
 
 #![expect(clippy::inline_always, reason = "loops are compiled with their caller's vectors")]
 

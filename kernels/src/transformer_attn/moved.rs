@@ -18,8 +18,8 @@ pub(super) enum Terms {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Moved {
     pub(super) of: Terms,
-    /// `[n, m]`: features of tokens, each relative to its weight. None where rows see the directions
-    /// of a basis, whose coefficients are kept.
+    /// `[n, m]`: features of tokens, each relative to its weight. None where rows see the
+    /// directions of a basis, whose coefficients are kept.
     pub(super) features: Vec<f32>,
     /// `[n, e]`.
     pub(super) values: Vec<f32>,

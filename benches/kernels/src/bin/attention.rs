@@ -1,5 +1,6 @@
 //! Attention over 16,384 tokens and as many queries in 8 heads of 64 entries and 256 features: what
-//! following a change takes, beside the best full recomputation. `--python PATH` also runs `NumPy`'s.
+//! following a change takes, beside the best full recomputation. `--python PATH` also runs
+//! `NumPy`'s.
 
 use std::process::Command;
 use std::task::Poll;
@@ -66,7 +67,7 @@ fn compiled(data: Data, output: &mut AttentionRows) -> TransformerAttn {
 /// The exact delta, by policy and churn. Gives lines of a picture.
 fn incremental(numpy: &[(&'static str, f64)]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
     let mut output = AttentionRows::default();
-    // What is held for one policy is not what another one holds, so each side is a kernel of its own.
+    // What is held for one policy is not what another one holds: each side is a kernel of its own.
     let mut kernel = compiled(Data::Apart, &mut output);
     let mut whole = kernel.clone();
     let mut lines = Vec::new();
@@ -97,7 +98,7 @@ fn incremental(numpy: &[(&'static str, f64)]) -> Vec<(&'static str, Vec<(f64, f6
     lines
 }
 
-/// So many steps that rows whose bounds have grown are answered anew: what a step takes in the mean.
+/// So many steps that rows whose bounds have grown are answered anew: the mean of a step.
 fn long(numpy: &[(&'static str, f64)]) {
     let mut output = AttentionRows::default();
     let mut kernel = compiled(Data::Apart, &mut output);
