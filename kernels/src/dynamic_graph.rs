@@ -17,9 +17,11 @@
 mod rows;
 mod vertices;
 mod weights;
-mod adjacency;
-mod edges;
 mod meter;
+mod adjacency;
+mod lists;
+mod index;
+mod edges;
 mod queue;
 mod dirty;
 mod paths;
@@ -43,11 +45,12 @@ pub use rows::{Algorithm, EdgeColumns, GraphDelta, GraphRows, GraphSpec, PageRan
 
 use components::Components;
 use dirty::Dirty;
-use edges::{Edges, Flip};
+use edges::{Edges, Flip, TAKEN_AT_ONCE};
+use lists::Keep;
 use meter::{Meter, SLICE, float, words};
 use paths::{Lengths, Paths};
 use ranks::{HELD, Ranks};
-use rows::{EdgeChange, RootChange};
+use rows::RootChange;
 use said::{Answer, Said};
 
 /// A graph, and one algorithm's answers about it.
@@ -76,7 +79,7 @@ struct Running {
     mode: Mode,
     emit: Emit,
     churn: Churn,
-    edges: Vec<EdgeChange>,
+    edges: EdgeColumns,
     roots: Vec<RootChange>,
     flips: Vec<Flip>,
     stage: Stage,
@@ -90,6 +93,8 @@ struct Running {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// Room is made for edges that come.
+    Room,
     /// Changes are taken, from this one on.
     Take(usize),
     /// Answers follow.
@@ -108,7 +113,7 @@ impl Kernel for DynamicGraph {
         spec.check()?;
         Ok(Self {
             spec: *spec,
-            edges: Edges::default(),
+            edges: Edges::new(keep(spec.algorithm)),
             answers: Answers::new(spec.algorithm),
             said: Said::default(),
             dirty: Dirty::default(),
@@ -118,13 +123,11 @@ impl Kernel for DynamicGraph {
     }
 
     fn measure(&self, delta: &GraphDelta) -> Result<Churn, DeltaError> {
-        let (edges, roots) = (delta.edges.added_up()?, delta.roots.added_up()?);
-        for changes in edges.chunks(TAKEN_AT_ONCE) {
-            self.edges.touch(changes);
-            changes.iter().try_for_each(|change| self.edges.check_edge(change))?;
-        }
+        let (added_up, roots) = (delta.edges.added_up()?, delta.roots.added_up()?);
+        let edges = added_up.as_ref().unwrap_or(&delta.edges);
+        self.edges.check_edges(edges)?;
         roots.iter().try_for_each(|change| self.edges.check_root(change))?;
-        Ok(self.churn(edges.len() + roots.len()))
+        Ok(self.churn(edges.src.len() + roots.len()))
     }
 
     fn predict(&self, mode: Mode, churn: &Churn, _emit: Emit) -> Option<Prediction> {
@@ -155,10 +158,15 @@ impl Kernel for DynamicGraph {
     fn begin(&mut self, step: Step<GraphDelta>) {
         assert!(self.step.is_none(), "the step before has ended");
         assert!(step.mode != Mode::Rr, "a graph has no `rr`");
-        let edges = step.delta.edges.added_up().expect("the change was measured");
+        let added_up = step.delta.edges.added_up().expect("the change was measured");
         let roots = step.delta.roots.added_up().expect("the change was measured");
-        self.edges.make_room(&edges);
-        let churn = self.churn(edges.len() + roots.len());
+        let mut edges = added_up.unwrap_or(step.delta.edges);
+        if let Answers::Ranks(_) = self.answers {
+            // They follow the edges of a vertex together.
+            edges = edges.sorted();
+        }
+        self.edges.lay_out(&edges);
+        let churn = self.churn(edges.src.len() + roots.len());
         self.step = Some(Running {
             mode: step.mode,
             emit: step.emit,
@@ -166,7 +174,7 @@ impl Kernel for DynamicGraph {
             edges,
             roots,
             flips: Vec::new(),
-            stage: Stage::Take(0),
+            stage: Stage::Room,
             meter: Meter::default(),
             taken: 0,
             kept: Vec::new(),
@@ -179,6 +187,7 @@ impl Kernel for DynamicGraph {
         step.meter.limit = step.meter.spent.saturating_add(work.max(1));
         while !step.meter.is_out() {
             let is_done = match step.stage {
+                Stage::Room => self.make_room(&mut step),
                 Stage::Take(at) => self.take(at, &mut step),
                 Stage::Follow => self.follow(&mut step),
                 Stage::Say(at) => self.say(at, &mut step, output),
@@ -294,7 +303,7 @@ impl Kernel for DynamicGraph {
         };
         let spec = GraphSpec { algorithm };
         spec.check().map_err(|_| LoadError::Damaged { section: "arguments" })?;
-        let edges = Edges::load(&mut input)?;
+        let edges = Edges::load(keep(algorithm), &mut input)?;
         let n_slots = edges.vertices.n_slots();
         let answers = match algorithm {
             Algorithm::Reachability => {
@@ -323,10 +332,7 @@ impl Kernel for DynamicGraph {
 }
 
 /// What a snapshot is of.
-const NAME: &str = "dynamic_graph.1";
-
-/// Changes that are taken at a time: as many as the nearest cache has room for the lists of.
-const TAKEN_AT_ONCE: usize = 64;
+const NAME: &str = "dynamic_graph.2";
 
 /// Work to take one change: its slots, its lists, its place in them.
 const TAKE_WORK: usize = 32;
@@ -344,29 +350,42 @@ impl DynamicGraph {
         Churn { n_changed, n_total, delta_max: 0.0 }
     }
 
+    fn make_room(&mut self, step: &mut Running) -> bool {
+        let n_coming = step.edges.diff.iter().filter(|diff| **diff > 0).count();
+        if self.edges.make_room(n_coming, &mut step.meter) {
+            // How large the index is hangs on what was there once, and is not saved, so that what
+            // it takes is not said either.
+            let Meter { spent, limit } = step.meter;
+            step.meter = Meter { spent: 0, limit: limit.saturating_sub(spent) };
+            step.stage = Stage::Take(0);
+        }
+        false
+    }
+
     /// Takes some changes.
     fn take(&mut self, from: usize, step: &mut Running) -> bool {
-        let (n_edges, n_flips) = (step.edges.len(), step.flips.len());
-        let to = (n_edges + step.roots.len()).min(from + TAKEN_AT_ONCE);
-        if let Some(changes) = step.edges.get(from..to.min(n_edges)) {
-            self.edges.touch(changes);
-        }
-        for at in from..to {
-            let flip = match step.edges.get(at) {
-                Some(change) => self.edges.change_edge(change),
-                None => self.edges.change_root(&step.roots[at - n_edges]),
-            };
-            step.flips.extend(flip);
+        let (n_edges, n_flips) = (step.edges.src.len(), step.flips.len());
+        let n_changes = n_edges + step.roots.len();
+        let to = if from < n_edges { n_edges } else { n_changes }.min(from + TAKEN_AT_ONCE);
+        if from < n_edges {
+            self.edges.change_edges(&step.edges, from..to, &mut step.flips);
+        } else {
+            let changes = step.roots[from - n_edges..to - n_edges].iter();
+            step.flips.extend(changes.filter_map(|change| self.edges.change_root(change)));
         }
         self.grow();
         for flip in &step.flips[n_flips..] {
             // What came is told by its answer; what went may have been the last of its vertex.
+            // Its own lists are looked at first: they have just been.
             let slots = match *flip {
-                Flip::EdgeWent(edge) => [edge.src, edge.dst],
-                Flip::RootWent(slot) => [slot; 2],
-                Flip::EdgeCame(_) | Flip::RootCame(_) => continue,
+                Flip::EdgeWent(edge) => [
+                    (self.edges.out.degree(edge.src) == 0).then_some(edge.src),
+                    (self.edges.into.degree(edge.dst) == 0).then_some(edge.dst),
+                ],
+                Flip::RootWent(slot) => [Some(slot), None],
+                Flip::EdgeCame(_) | Flip::RootCame(_) => [None; 2],
             };
-            for slot in slots {
+            for slot in slots.into_iter().flatten() {
                 if !self.edges.is_named(slot) {
                     self.dirty.mark(slot);
                 }
@@ -374,7 +393,7 @@ impl DynamicGraph {
         }
         step.meter.spend(TAKE_WORK * (to - from));
         step.stage = Stage::Take(to);
-        if to == n_edges + step.roots.len() {
+        if to == n_changes {
             self.dirty.is_all |= step.mode == Mode::Pass;
             self.answers.begin(step.mode);
             // The forest that a pass left to be built is not the flips' doing.
@@ -543,6 +562,14 @@ impl DynamicGraph {
         };
         assert!(is_done, "there is no limit to the work");
         answers
+    }
+}
+
+/// Sums over what hands ranks on need no list of whom it is handed to.
+fn keep(algorithm: Algorithm) -> Keep {
+    match algorithm {
+        Algorithm::PageRank(_) => Keep::Degrees,
+        Algorithm::Reachability | Algorithm::ShortestPaths | Algorithm::Components => Keep::Ends,
     }
 }
 

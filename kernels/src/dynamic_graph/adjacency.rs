@@ -1,25 +1,40 @@
-//! The neighbours of each vertex, side by side in one array that can be changed in place.
+//! Short lists of neighbours, side by side in one array that can be changed in place.
 
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 use super::vertices::NOBODY;
 
-/// The other end of an edge, in one word: the vertex below, the code of the weight above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct End(u64);
+/// The other end of an edge, in one word: the vertex above, the code of the weight below. A hole has
+/// the uppermost bit, and a number below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct End(pub(super) u64);
+
+/// What marks a hole.
+const HOLE_BIT: u64 = 1 << 63;
 
 impl End {
     pub(super) fn new(vertex: u32, code: u32) -> Self {
-        Self(u64::from(code) << 32 | u64::from(vertex))
+        Self(u64::from(vertex) << 32 | u64::from(code))
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is the vertex")]
+    /// A hole with a number.
+    pub(super) fn hole(number: u32) -> Self {
+        Self(HOLE_BIT | u64::from(number))
+    }
+
+    pub(super) fn is_hole(self) -> bool {
+        self.0 & HOLE_BIT != 0
+    }
+
+    /// The vertex, of which there are fewer than 2^31; of a hole, 0.
     pub(super) fn vertex(self) -> u32 {
-        self.0 as u32
+        ((self.0 & !HOLE_BIT) >> 32) as u32
     }
 
+    /// The code, or the number of a hole.
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is the code")]
     pub(super) fn code(self) -> u32 {
-        (self.0 >> 32) as u32
+        self.0 as u32
     }
 }
 
@@ -32,7 +47,7 @@ struct Block {
 }
 
 /// Blocks of ends, each of a power of two, with room to grow. A block that grows moves, and leaves
-/// its place to others of its size. Cost: O(1) to append, O(degree) to remove.
+/// its place to others of its size. Cost: O(1) to append, O(length) to find or remove.
 #[derive(Debug, Default)]
 pub(super) struct Adjacency {
     blocks: Vec<Block>,
@@ -57,14 +72,6 @@ impl Adjacency {
 
     pub(super) fn degree(&self, vertex: u32) -> usize {
         self.blocks[vertex as usize].len as usize
-    }
-
-    /// A number that is of no use but to have read the list where it begins, goes on and ends.
-    pub(super) fn touch(&self, vertex: u32) -> u64 {
-        let Block { start, len, .. } = self.blocks[vertex as usize];
-        let word = |at: u32| self.ends.get((start + at) as usize).map_or(0, |end| end.0);
-        let near = [0, 8, 16, 24].map(|at| word(at.min(len)));
-        near.iter().fold(word(len), |sum, word| sum.wrapping_add(*word))
     }
 
     /// Whether the end is there.

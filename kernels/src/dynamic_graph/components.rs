@@ -141,9 +141,8 @@ impl Components {
         let mut at = from;
         while at < self.of.len() && !meter.is_out() {
             let slot = slot_at(at);
-            let ends = edges.out.ends(slot);
             let mut root = self.top(slot);
-            for end in ends {
+            for end in edges.out.ends(slot) {
                 let other = self.top(end.vertex());
                 if other != root {
                     root = self.hang(root, other);
@@ -151,7 +150,7 @@ impl Components {
                     found.push([slot, end.vertex()]);
                 }
             }
-            meter.spend(2 + 3 * ends.len());
+            meter.spend(2 + 3 * edges.out.degree(slot));
             at += 1;
         }
         if at == self.of.len() { Stage::Tell(0) } else { Stage::Unite(at) }
@@ -238,7 +237,7 @@ impl Components {
                 Flip::EdgeWent(edge) => {
                     let ends = [edge.src, edge.dst];
                     let is_in_forest = edge.src != edge.dst
-                        && self.forest.has(edge.src, End::new(edge.dst, 0))
+                        && self.is_in_forest(ends)
                         && !edges.leads(edge.src, edge.dst)
                         && !edges.leads(edge.dst, edge.src);
                     if is_in_forest {
@@ -334,6 +333,16 @@ impl Components {
         self.forest.insert(ends[1], End::new(ends[0], 0));
     }
 
+    /// Whether the forest joins the two; looks at the shorter list.
+    fn is_in_forest(&self, ends: [u32; 2]) -> bool {
+        let [one, other] = ends;
+        if self.forest.degree(one) <= self.forest.degree(other) {
+            self.forest.has(one, End::new(other, 0))
+        } else {
+            self.forest.has(other, End::new(one, 0))
+        }
+    }
+
     fn mark_renamed(&mut self, at: u32) {
         if !std::mem::replace(&mut self.parts[at as usize].is_renamed, true) {
             self.renamed.push(at);
@@ -378,18 +387,16 @@ impl Components {
             self.walked[*slot as usize] = self.now;
         }
         for slot in &small {
-            for list in [edges.out.ends(*slot), edges.into.ends(*slot)] {
-                meter.spend(2 * list.len());
-                let bridge = list.iter().find(|end| {
-                    let there = end.vertex() as usize;
-                    // An edge that came with this step may lead to what is not followed yet.
-                    self.walked[there] != self.now && self.of[there] == self.of[*slot as usize]
-                });
-                if let Some(end) = bridge {
-                    self.forest.insert(*slot, End::new(end.vertex(), 0));
-                    self.forest.insert(end.vertex(), End::new(*slot, 0));
-                    return;
-                }
+            meter.spend(2 * (edges.out.degree(*slot) + edges.into.degree(*slot)));
+            let bridge = edges.out.ends(*slot).chain(edges.into.ends(*slot)).find(|end| {
+                let there = end.vertex() as usize;
+                // An edge that came with this step may lead to what is not followed yet.
+                self.walked[there] != self.now && self.of[there] == self.of[*slot as usize]
+            });
+            if let Some(end) = bridge {
+                self.forest.insert(*slot, End::new(end.vertex(), 0));
+                self.forest.insert(end.vertex(), End::new(*slot, 0));
+                return;
             }
         }
         self.part(&small, ends, edges, dirty);

@@ -1,13 +1,19 @@
 //! The edges and roots that are there, and which of them a change brings or takes.
 
+use std::hint::black_box;
+use std::ops::Range;
+
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::kernel::DeltaError;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
-use super::adjacency::{Adjacency, End};
-use super::rows::{EdgeChange, RootChange};
+use super::adjacency::End;
+use super::index::{Found, Index, Places, hash};
+use super::lists::{Keep, Lists};
+use super::meter::Meter;
+use super::rows::{EdgeChange, EdgeColumns, RootChange};
 use super::vertices::Vertices;
 use super::weights::Weights;
 
@@ -21,32 +27,71 @@ pub(super) enum Flip {
 }
 
 /// An edge by slots, and the code of its weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Edge {
     pub(super) src: u32,
     pub(super) dst: u32,
     pub(super) code: u32,
 }
 
+impl Edge {
+    fn hash(self) -> u64 {
+        hash([self.src, self.dst, self.code])
+    }
+
+    /// As its start knows it.
+    fn to(self) -> End {
+        End::new(self.dst, self.code)
+    }
+
+    /// As its end knows it.
+    fn from(self) -> End {
+        End::new(self.src, self.code)
+    }
+}
+
 /// A multiset of edges and one of roots.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Edges {
     pub(super) vertices: Vertices,
     pub(super) weights: Weights,
     /// Ends of the edges that start at a vertex.
-    pub(super) out: Adjacency,
+    pub(super) out: Lists,
     /// Starts of the edges that end at it.
-    pub(super) into: Adjacency,
+    pub(super) into: Lists,
+    /// Where edges stand in both lists.
+    index: Index,
+    /// A larger index, and up to which vertex it has been filled.
+    fresh: Option<(Index, usize)>,
     len: usize,
     /// How often edges lie there that do so more than once. Nothing iterates it but what saves it,
     /// which sorts.
     copies: HashMap<Edge, i64, FixedState>,
+    /// At least how often any edge lies there.
+    copies_max: i64,
     /// How often each vertex is a root.
     roots: Vec<i64>,
     n_roots: usize,
 }
 
 impl Edges {
+    /// None; `keep` says whether it is asked where edges lead, or only where they come from.
+    pub(super) fn new(keep: Keep) -> Self {
+        Self {
+            vertices: Vertices::default(),
+            weights: Weights::default(),
+            out: Lists::new(keep),
+            into: Lists::new(Keep::Ends),
+            index: Index::new(0),
+            fresh: None,
+            len: 0,
+            copies: HashMap::default(),
+            copies_max: 1,
+            roots: Vec::new(),
+            n_roots: 0,
+        }
+    }
+
     /// How many edges there are, copies counted once.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -67,39 +112,81 @@ impl Edges {
         self.out.degree(slot) > 0 || self.into.degree(slot) > 0 || self.is_root(slot)
     }
 
-    /// Whether an edge of any weight leads from the one to the other; looks at the shorter list.
+    /// Whether an edge of any weight leads from the one to the other.
     pub(super) fn leads(&self, src: u32, dst: u32) -> bool {
         if self.out.degree(src) <= self.into.degree(dst) {
-            self.out.ends(src).iter().any(|end| end.vertex() == dst)
+            self.out.leads(src, dst)
         } else {
-            self.into.ends(dst).iter().any(|end| end.vertex() == src)
+            self.into.leads(dst, src)
         }
     }
 
-    /// Reads where the lists of these changes begin and end, without a branch that depends on what
-    /// is read, so that memory answers all of them at a time and not one after another.
-    pub(super) fn touch(&self, changes: &[EdgeChange]) {
-        let sum = changes.iter().fold(0, |sum: u64, change| {
-            let out = self.vertices.slot(change.src).map_or(0, |slot| self.out.touch(slot));
-            let into = self.vertices.slot(change.dst).map_or(0, |slot| self.into.touch(slot));
-            sum.wrapping_add(out).wrapping_add(into)
+    /// Whether the changes, of different edges, can be taken.
+    pub(super) fn check_edges(&self, changes: &EdgeColumns) -> Result<(), DeltaError> {
+        // What comes cannot come too often while no edge lies there nearly too often.
+        let may_fail = |at: &usize| {
+            let diff = changes.diff[*at];
+            diff < 0 || self.copies_max.checked_add(diff).is_none()
+        };
+        let places: Vec<usize> = (0..changes.src.len()).filter(may_fail).collect();
+        for some in places.chunks(TAKEN_AT_ONCE) {
+            let edges: Vec<Option<Edge>> =
+                some.iter().map(|at| self.edge(&changes.at(*at))).collect();
+            let known: Vec<Edge> = edges.iter().flatten().copied().collect();
+            self.touch(&known);
+            for (at, edge) in some.iter().zip(edges) {
+                let n_copies = edge.map_or(0, |edge| self.copies(edge, self.find_any(edge)));
+                let change = changes.at(*at);
+                check_count(n_copies, change.diff, ["edge from", "edge"], change.src)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The edge, if its vertices and its weight are there.
+    fn edge(&self, change: &EdgeChange) -> Option<Edge> {
+        let (src, dst) = (self.vertices.slot(change.src)?, self.vertices.slot(change.dst)?);
+        Some(Edge { src, dst, code: self.weights.code(change.weight)? })
+    }
+
+    /// The index' entry of an edge that is there.
+    fn find(&self, edge: Edge) -> Option<Found> {
+        self.find_by(edge, |found| {
+            let is_out = match found.places[0] {
+                Some(place) => self.out.is_at(edge.src, place, edge.to()),
+                None => self.out.row(edge.src).contains(&edge.to()),
+            };
+            self.is_into(edge, found) && (is_out || !self.out.has_ends())
+        })
+    }
+
+    /// An entry that shows that an edge is there, and how often.
+    fn find_any(&self, edge: Edge) -> Option<Found> {
+        self.find_by(edge, |found| self.is_into(edge, found))
+    }
+
+    /// Entries that look alike are told apart by where the edge stands, and by whether it lies
+    /// there more than once; if all that is the same, they are as good as each other.
+    fn find_by(&self, edge: Edge, is_it: impl Fn(Found) -> bool) -> Option<Found> {
+        let mut single = None;
+        let several = self.index.find(edge.hash(), |found| {
+            let is_it = is_it(found);
+            if is_it && !found.has_more {
+                single = Some(found);
+            }
+            is_it && found.has_more && self.copies.contains_key(&edge)
         });
-        std::hint::black_box(sum);
+        several.or(single)
+    }
+
+    fn is_into(&self, edge: Edge, found: Found) -> bool {
+        match found.places[1] {
+            Some(place) => self.into.is_at(edge.dst, place, edge.from()),
+            None => self.into.row(edge.dst).contains(&edge.from()),
+        }
     }
 
     /// Whether the change can be taken.
-    pub(super) fn check_edge(&self, change: &EdgeChange) -> Result<(), DeltaError> {
-        if self.copies.is_empty() && (1..i64::MAX).contains(&change.diff) {
-            // At most one is there: no need to look.
-            return Ok(());
-        }
-        let slot = |id| self.vertices.slot(id);
-        let edge = slot(change.src).zip(slot(change.dst)).zip(self.weights.code(change.weight));
-        let n_copies = edge.map_or(0, |((src, dst), code)| self.copies(Edge { src, dst, code }));
-        check_count(n_copies, change.diff, ["edge from", "edge"], change.src)
-    }
-
-    /// As [`Self::check_edge`].
     pub(super) fn check_root(&self, change: &RootChange) -> Result<(), DeltaError> {
         let slot = self.vertices.slot(change.id);
         let n_copies = slot.map_or(0, |slot| self.roots[slot as usize]);
@@ -108,59 +195,143 @@ impl Edges {
 
     /// How many edges of each vertex lead to its own slot or one before.
     pub(super) fn backward(&self) -> Vec<u32> {
-        let slots = 0..u32::try_from(self.vertices.n_slots()).expect("slots have 32 bits");
-        let count =
-            |slot| self.out.ends(slot).iter().map(|end| u32::from(end.vertex() <= slot)).sum();
-        slots.map(count).collect()
-    }
-
-    fn copies(&self, edge: Edge) -> i64 {
-        let is_short = self.out.degree(edge.src) <= self.into.degree(edge.dst);
-        let is_there = if is_short {
-            self.out.has(edge.src, End::new(edge.dst, edge.code))
-        } else {
-            self.into.has(edge.dst, End::new(edge.src, edge.code))
-        };
-        let more = || if self.copies.is_empty() { None } else { self.copies.get(&edge).copied() };
-        if is_there { more().unwrap_or(1) } else { 0 }
-    }
-
-    /// Takes a change that was checked; gives what flips.
-    pub(super) fn change_edge(&mut self, change: &EdgeChange) -> Option<Flip> {
-        let (src, dst) = (self.vertices.hold(change.src), self.vertices.hold(change.dst));
-        self.grow();
-        let edge = Edge { src, dst, code: self.weights.give(change.weight) };
-        let (end, start) = (End::new(dst, edge.code), End::new(src, edge.code));
-        if change.diff == -1 && self.copies.is_empty() {
-            // What most changes are: no need to look first.
-            let is_gone = self.out.remove(src, end) && self.into.remove(dst, start);
-            assert!(is_gone, "an edge from {} is there when it is taken back", change.src);
-            self.len -= 1;
-            return Some(Flip::EdgeWent(edge));
+        let n_slots = self.vertices.n_slots();
+        let mut backward = vec![0; n_slots];
+        for slot in 0..u32::try_from(n_slots).expect("slots have 32 bits") {
+            for start in self.into.ends(slot) {
+                backward[start.vertex() as usize] += u32::from(slot <= start.vertex());
+            }
         }
-        let before = self.copies(edge);
-        let after = before.checked_add(change.diff).filter(|copies| *copies >= 0);
+        backward
+    }
+
+    /// How often an edge lies there.
+    fn copies(&self, edge: Edge, found: Option<Found>) -> i64 {
+        match found {
+            Some(found) if found.has_more => self.copies.get(&edge).copied().unwrap_or(1),
+            found => i64::from(found.is_some()),
+        }
+    }
+
+    /// Takes changes of up to [`TAKEN_AT_ONCE`] different edges, which were checked; tells what
+    /// flips.
+    pub(super) fn change_edges(
+        &mut self,
+        changes: &EdgeColumns,
+        places: Range<usize>,
+        flips: &mut Vec<Flip>,
+    ) {
+        let mut edges = [Edge::default(); TAKEN_AT_ONCE];
+        for (edge, at) in edges.iter_mut().zip(places.clone()) {
+            let change = changes.at(at);
+            let (src, dst) = (self.vertices.hold(change.src), self.vertices.hold(change.dst));
+            *edge = Edge { src, dst, code: self.weights.give(change.weight) };
+        }
+        self.grow();
+        let edges = &edges[..places.len()];
+        let diffs = &changes.diff[places];
+        self.touch(edges);
+        for (edge, diff) in edges.iter().zip(diffs) {
+            flips.extend(self.change_edge(*edge, *diff));
+        }
+    }
+
+    /// Reads what changes of these edges will read, in loops that are so short that memory answers
+    /// many reads at a time, and not one after another.
+    fn touch(&self, edges: &[Edge]) {
+        let mut hashes = [0; TAKEN_AT_ONCE];
+        hashes.iter_mut().zip(edges).for_each(|(hash, edge)| *hash = edge.hash());
+        let hashes = &hashes[..edges.len()];
+        black_box(self.index.touch(hashes));
+        black_box(self.out.touch_rows(edges.iter().map(|edge| edge.src)));
+        black_box(self.into.touch_rows(edges.iter().map(|edge| edge.dst)));
+        let (mut outs, mut intos) = ([0; TAKEN_AT_ONCE], [0; TAKEN_AT_ONCE]);
+        for (at, (edge, hash)) in edges.iter().zip(hashes).enumerate() {
+            let [out, into] = self.index.guess(*hash);
+            outs[at] = self.out.word(edge.src, out);
+            intos[at] = self.into.word(edge.dst, into);
+        }
+        black_box(self.out.touch_words(&outs[..edges.len()]));
+        black_box(self.into.touch_words(&intos[..edges.len()]));
+    }
+
+    fn change_edge(&mut self, edge: Edge, diff: i64) -> Option<Flip> {
+        let found = self.find(edge);
+        let before = self.copies(edge, found);
+        let after = before.checked_add(diff).filter(|copies| *copies >= 0);
         let after = after.expect("the change was checked");
         if after > 1 {
             self.copies.insert(edge, after);
+            self.copies_max = self.copies_max.max(after);
         } else if before > 1 {
             self.copies.remove(&edge);
         }
-        match (before > 0, after > 0) {
-            (false, true) => {
-                self.out.insert(src, end);
-                self.into.insert(dst, start);
+        match (found, after > 0) {
+            (Some(found), true) => {
+                self.index.set_copies(found, after);
+                None
+            }
+            (None, true) => {
+                let out = self.out.insert(edge.src, edge.to());
+                let into = self.into.insert(edge.dst, edge.from());
+                let found = self.index.insert(edge.hash(), Places { out, into });
+                self.index.set_copies(found, after);
                 self.len += 1;
                 Some(Flip::EdgeCame(edge))
             }
-            (true, false) => {
-                let is_gone = self.out.remove(src, end) && self.into.remove(dst, start);
-                assert!(is_gone, "both lists have the edge from {}", change.src);
+            (Some(found), false) => {
+                let Places { out, into } = self.places(edge, found);
+                self.out.remove(edge.src, out);
+                self.into.remove(edge.dst, into);
+                self.index.remove(found);
                 self.len -= 1;
                 Some(Flip::EdgeWent(edge))
             }
-            _ => None,
+            (None, false) => None,
         }
+    }
+
+    /// Where an edge stands that was found.
+    fn places(&self, edge: Edge, found: Found) -> Places {
+        let place = |place: Option<u32>, row: &[End], end| {
+            place.unwrap_or_else(|| {
+                let place = row.iter().position(|one| *one == end);
+                let place = place.expect("both rows have what the index has");
+                u32::try_from(place).expect("places have 32 bits")
+            })
+        };
+        let out = if self.out.has_ends() {
+            place(found.places[0], self.out.row(edge.src), edge.to())
+        } else {
+            0
+        };
+        Places { out, into: place(found.places[1], self.into.row(edge.dst), edge.from()) }
+    }
+
+    /// Makes the index large enough for so many more edges; true when that is done.
+    pub(super) fn make_room(&mut self, n_coming: usize, meter: &mut Meter) -> bool {
+        if self.fresh.is_none() && self.index.has_room(self.len + n_coming) {
+            return true;
+        }
+        let new = || (Index::new(self.len + n_coming), 0);
+        let (mut index, mut at) = self.fresh.take().unwrap_or_else(new);
+        while at < self.vertices.n_slots() && !meter.is_out() {
+            let dst = u32::try_from(at).expect("slots have 32 bits");
+            for start in self.into.ends(dst) {
+                let edge = Edge { src: start.vertex(), dst, code: start.code() };
+                let found = self.find(edge).expect("the index has all edges");
+                let there = index.insert(edge.hash(), self.places(edge, found));
+                index.set_copies(there, if found.has_more { 2 } else { 1 });
+            }
+            meter.spend(1 + 16 * self.into.degree(dst));
+            at += 1;
+        }
+        if at < self.vertices.n_slots() {
+            self.fresh = Some((index, at));
+            return false;
+        }
+        self.index = index;
+        true
     }
 
     /// Takes a change that was checked; gives what flips.
@@ -184,15 +355,15 @@ impl Edges {
         }
     }
 
-    /// Lays the edges out anew if about as many would come as there are.
-    pub(super) fn make_room(&mut self, changes: &[EdgeChange]) {
-        let coming = changes.iter().filter(|change| change.diff > 0);
-        if changes.len() < 1024 || coming.clone().count() < self.len / 2 {
+    /// Lays rows out anew if about as many edges come as there are.
+    pub(super) fn lay_out(&mut self, changes: &EdgeColumns) {
+        let coming = (0..changes.src.len()).filter(|at| changes.diff[*at] > 0);
+        if changes.src.len() < 1024 || coming.clone().count() < self.len / 2 {
             return;
         }
         let (mut out, mut into) = (Vec::new(), Vec::new());
-        for change in coming {
-            let ends = [(&mut out, change.src), (&mut into, change.dst)];
+        for at in coming {
+            let ends = [(&mut out, changes.src[at]), (&mut into, changes.dst[at])];
             for (more, id) in ends {
                 let slot = self.vertices.hold(id) as usize;
                 if more.len() <= slot {
@@ -218,6 +389,7 @@ impl Edges {
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
         let maps = self.copies.allocation_size() + self.weights.state_bytes();
+        let maps = maps + self.index.state_bytes();
         let lists = self.out.state_bytes() + self.into.state_bytes() + self.roots.capacity() * 8;
         self.vertices.state_bytes() + maps + lists
     }
@@ -242,7 +414,7 @@ impl Edges {
         copies
     }
 
-    pub(super) fn load(input: &mut SnapshotReader<'_>) -> Result<Self, LoadError> {
+    pub(super) fn load(keep: Keep, input: &mut SnapshotReader<'_>) -> Result<Self, LoadError> {
         let damaged = |section| Err(LoadError::Damaged { section });
         let vertices = Vertices::load(input)?;
         let n_slots = vertices.n_slots();
@@ -253,33 +425,71 @@ impl Edges {
             }
             weights.give(weight);
         }
-        let out = Adjacency::load(input, n_slots)?;
-        let into = Adjacency::load(input, n_slots)?;
+        let out = Lists::load(keep, input, n_slots)?;
+        let into = Lists::load(Keep::Ends, input, n_slots)?;
         let slots = || 0..u32::try_from(n_slots).expect("slots have 32 bits");
-        let count = |list: &Adjacency| slots().map(|slot| list.degree(slot)).sum::<usize>();
-        let has_codes = slots().all(|slot| out.ends(slot).iter().all(|it| weights.has(it.code())));
+        let count = |list: &Lists| slots().map(|slot| list.degree(slot)).sum::<usize>();
+        let has_codes =
+            |list: &Lists| slots().all(|slot| list.ends(slot).all(|end| weights.has(end.code())));
         let n_edges = count(&out);
         let is_held = |slot| vertices.is_held(slot) || out.degree(slot) + into.degree(slot) == 0;
-        if count(&into) != n_edges || !has_codes || !slots().all(is_held) {
+        let is_whole = has_codes(&into) && (!out.has_ends() || has_codes(&out));
+        if count(&into) != n_edges || !is_whole || !slots().all(is_held) {
             return damaged("ends");
         }
         let copied: Vec<u32> = input.numbers("copied")?;
         let n_copies: Vec<i64> = input.array("copies", copied.len() / 3)?;
         let roots: Vec<i64> = input.array("roots", n_slots)?;
         let n_roots = roots.iter().filter(|copies| **copies > 0).count();
-        let mut edges =
-            Self { vertices, weights, out, into, len: n_edges, roots, n_roots, ..Self::default() };
+        let new = Self::new(keep);
+        let mut edges = Self { vertices, weights, out, into, len: n_edges, roots, n_roots, ..new };
+        if !edges.find_places() {
+            return damaged("ends");
+        }
         for (words, n_copies) in copied.chunks_exact(3).zip(n_copies) {
             let edge = Edge { src: words[0], dst: words[1], code: words[2] };
-            let is_edge = (edge.src.max(edge.dst) as usize) < n_slots && edges.copies(edge) == 1;
+            let is_edge = (edge.src.max(edge.dst) as usize) < n_slots && edges.has(edge);
             if !is_edge || n_copies < 2 {
                 return damaged("copies");
             }
+            let found = edges.find(edge).expect("it has just been found");
+            edges.index.set_copies(found, n_copies);
             edges.copies.insert(edge, n_copies);
+            edges.copies_max = edges.copies_max.max(n_copies);
         }
         Ok(edges)
     }
+
+    fn has(&self, edge: Edge) -> bool {
+        !self.copies.contains_key(&edge) && self.find_any(edge).is_some()
+    }
+
+    /// Fills the index; false if the lists do not have the same edges.
+    fn find_places(&mut self) -> bool {
+        self.index = Index::new(self.len);
+        let slots = || 0..u32::try_from(self.vertices.n_slots()).expect("slots have 32 bits");
+        for dst in slots() {
+            for (into, start) in (0..).zip(self.into.row(dst)).filter(|(_, end)| !end.is_hole()) {
+                let edge = Edge { src: start.vertex(), dst, code: start.code() };
+                // As one whose place outward is not kept, until it is known.
+                let out = if self.out.has_ends() { u32::MAX } else { 0 };
+                self.index.insert(edge.hash(), Places { out, into });
+            }
+        }
+        for src in slots().filter(|_| self.out.has_ends()) {
+            for (out, end) in (0..).zip(self.out.row(src)).filter(|(_, end)| !end.is_hole()) {
+                let edge = Edge { src, dst: end.vertex(), code: end.code() };
+                let is_new = |found: Found| found.places[0].is_none() && self.is_into(edge, found);
+                let Some(found) = self.index.find(edge.hash(), is_new) else { return false };
+                self.index.place_out(found, out);
+            }
+        }
+        true
+    }
 }
+
+/// Changes that are taken at a time: as many as the nearest cache has room for the lists of.
+pub(super) const TAKEN_AT_ONCE: usize = 64;
 
 fn check_count(before: i64, diff: i64, what: [&'static str; 2], id: i64) -> Result<(), DeltaError> {
     match before.checked_add(diff) {

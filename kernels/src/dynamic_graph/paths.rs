@@ -192,7 +192,7 @@ impl Paths {
     /// A neighbour that reaches the vertex at this distance, and cannot hang on it: it is nearer,
     /// and what is nearer has been looked at.
     fn holder(&self, slot: u32, distance: u64, edges: &Edges) -> (Option<u32>, usize) {
-        for (n_seen, end) in edges.into.ends(slot).iter().enumerate() {
+        for (n_seen, end) in edges.into.ends(slot).enumerate() {
             let before = self.distances[end.vertex() as usize];
             if before < distance && before + self.length(edges, end.code()) == distance {
                 return (Some(end.vertex()), n_seen);
@@ -207,17 +207,16 @@ impl Paths {
         edges: &Edges,
         meter: &mut Meter,
     ) -> Option<(u32, usize)> {
-        let ends = edges.out.ends(slot);
-        let to = ends.len().min(from + SLICE);
-        for end in &ends[from..to] {
+        let (ends, next) = edges.out.part(slot, from);
+        for end in ends.iter().filter(|end| !end.is_hole()) {
             let child = end.vertex() as usize;
             if self.parents[child] == slot {
                 self.parents[child] = NOBODY;
                 self.queue.push(self.distances[child], end.vertex());
             }
         }
-        meter.spend(2 * (to - from));
-        (to < ends.len()).then_some((slot, to))
+        meter.spend(2 * ends.len());
+        next.map(|next| (slot, next))
     }
 
     fn seed(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
@@ -298,10 +297,9 @@ impl Paths {
                     None => return Stage::Rest,
                 },
             };
-            let ends = edges.out.ends(slot);
-            let to = ends.len().min(from + SLICE);
+            let (ends, next) = edges.out.part(slot, from);
             let way = self.distances[slot as usize];
-            for end in &ends[from..to] {
+            for end in ends.iter().filter(|end| !end.is_hole()) {
                 let child = end.vertex() as usize;
                 let there = way + self.length(edges, end.code());
                 if there < self.distances[child] && there <= FAR {
@@ -313,8 +311,8 @@ impl Paths {
                     }
                 }
             }
-            meter.spend(4 + 2 * (to - from));
-            open = (to < ends.len()).then_some((slot, to));
+            meter.spend(4 + 2 * ends.len());
+            open = next.map(|next| (slot, next));
         }
         Stage::Relax(open)
     }

@@ -378,22 +378,13 @@ impl Ranks {
             return 1;
         }
         let slot = slot_at(at);
-        let starts = edges.into.ends(slot);
-        // Four sums at a time, since an addition waits for the one before.
-        let (mut sums, share) = ([0.0; 4], |start: &End| self.shares[start.vertex() as usize]);
-        let (fours, rest) = starts.as_chunks::<4>();
-        for four in fours {
-            for (sum, start) in sums.iter_mut().zip(four) {
-                *sum += share(start);
-            }
-        }
-        let rest: f64 = rest.iter().map(share).sum();
-        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest;
+        let n_starts = edges.into.degree(slot);
+        let sum = self.handed(edges.into.row(slot));
         let value = 1.0 - self.spec.damping + sum;
         let moved = (value - self.values[at]).abs();
         swept.sum += value;
         // The sum, the share that it hands on, and the difference that was taken.
-        swept.drift += float(starts.len() + 8) * value;
+        swept.drift += float(n_starts + 8) * value;
         self.values[at] = value;
         let n_edges = edges.out.degree(slot);
         if n_edges > 0 {
@@ -401,7 +392,24 @@ impl Ranks {
             self.shares[at] = self.spec.damping * value * each;
             swept.moved += moved * (each * f64::from(self.backward[at]));
         }
-        4 + 2 * starts.len()
+        4 + 2 * n_starts
+    }
+
+    /// What the starts of edges hand on; holes hand nothing.
+    fn handed(&self, starts: &[End]) -> f64 {
+        // Four sums at a time, since an addition waits for the one before.
+        let (mut sums, share) = ([0.0; 4], |start: &End| {
+            let share = self.shares[start.vertex() as usize];
+            if start.is_hole() { 0.0 } else { share }
+        });
+        let (fours, rest) = starts.as_chunks::<4>();
+        for four in fours {
+            for (sum, start) in sums.iter_mut().zip(four) {
+                *sum += share(start);
+            }
+        }
+        let rest: f64 = rest.iter().map(share).sum();
+        (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
     }
 
     /// Computes the values of about so many slots anew, round-robin; true when all were.

@@ -123,9 +123,16 @@ impl EdgeColumns {
         self.diff.push(diff);
     }
 
-    /// The changes added up for each edge, in the order of edges, without those that come to
-    /// nothing.
-    pub(super) fn added_up(&self) -> Result<Vec<EdgeChange>, DeltaError> {
+    /// The change that stands at a place.
+    pub(super) fn at(&self, at: usize) -> EdgeChange {
+        let [src, dst, weight, diff] =
+            [&self.src, &self.dst, &self.weight, &self.diff].map(|it| it[at]);
+        EdgeChange { src, dst, weight, diff }
+    }
+
+    /// The changes added up for each edge, without those that come to nothing; none if they are so
+    /// as they stand.
+    pub(super) fn added_up(&self) -> Result<Option<Self>, DeltaError> {
         let n_edges = self.src.len();
         let columns = [("dst", &self.dst), ("weight", &self.weight), ("diff", &self.diff)];
         for (what, column) in columns {
@@ -134,20 +141,66 @@ impl EdgeColumns {
         if self.weight.iter().any(|weight| *weight < 0) {
             return Err(DeltaError::Range { what: "weight", wanted: "at least 0" });
         }
-        let mut changes: Vec<EdgeChange> = (0..n_edges)
-            .map(|at| EdgeChange {
-                src: self.src[at],
-                dst: self.dst[at],
-                weight: self.weight[at],
-                diff: self.diff[at],
-            })
-            .collect();
+        let suspects = self.suspects();
+        let mut changes: Vec<EdgeChange> = suspects.iter().map(|at| self.at(*at)).collect();
         let edge = |change: &EdgeChange| (change.src, change.dst, change.weight);
-        changes.sort_unstable_by_key(edge);
+        changes.sort_unstable();
         add_up(&mut changes, |one, other| edge(one) == edge(other), |one| &mut one.diff)?;
-        Ok(changes)
+        if changes.len() == suspects.len() {
+            return Ok(None);
+        }
+        let mut added = Self::default();
+        let mut suspects = suspects.into_iter().peekable();
+        let others = (0..n_edges).filter(|at| suspects.next_if_eq(at).is_none());
+        for change in others.map(|at| self.at(at)).chain(changes) {
+            added.push([change.src, change.dst, change.weight], change.diff);
+        }
+        Ok(Some(added))
+    }
+
+    /// Where changes stand that may have the edge of another one, or come to nothing: a filter of
+    /// sixteen bits for each change, which is read without waiting, takes much less time than
+    /// sorting all of them.
+    fn suspects(&self) -> Vec<usize> {
+        let n_edges = self.src.len();
+        let n_bits = (16 * n_edges.max(4)).next_power_of_two() as u64;
+        let bit = |at: usize| {
+            let [src, dst, weight] =
+                [self.src[at], self.dst[at], self.weight[at]].map(i64::cast_unsigned);
+            let mixed = src.wrapping_mul(MIX[0]) ^ dst.wrapping_mul(MIX[1]).rotate_left(32);
+            let mixed = (mixed ^ weight.wrapping_mul(MIX[2])).wrapping_mul(MIX[3]);
+            let bit = mixed >> 20 & (n_bits - 1);
+            (usize::try_from(bit / 64).expect("memory has addresses"), 1_u64 << (bit % 64))
+        };
+        let n_words = usize::try_from(n_bits / 64).expect("memory has addresses");
+        let (mut once, mut twice) = (vec![0_u64; n_words], vec![0_u64; n_words]);
+        for at in 0..n_edges {
+            let (word, bit) = bit(at);
+            twice[word] |= once[word] & bit;
+            once[word] |= bit;
+        }
+        let is_suspect = |at: &usize| {
+            let (word, bit) = bit(*at);
+            twice[word] & bit != 0 || self.diff[*at] == 0
+        };
+        (0..n_edges).filter(is_suspect).collect()
+    }
+
+    /// The same changes in the order of edges.
+    pub(super) fn sorted(&self) -> Self {
+        let mut changes: Vec<EdgeChange> = (0..self.src.len()).map(|at| self.at(at)).collect();
+        changes.sort_unstable();
+        let mut sorted = Self::default();
+        for change in changes {
+            sorted.push([change.src, change.dst, change.weight], change.diff);
+        }
+        sorted
     }
 }
+
+/// Odd numbers without a pattern.
+const MIX: [u64; 4] =
+    [0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0xD6E8_FEB8_6659_FD93];
 
 impl RootColumns {
     /// Appends a change of one root.
@@ -156,7 +209,7 @@ impl RootColumns {
         self.diff.push(diff);
     }
 
-    /// As [`EdgeColumns::added_up`].
+    /// The changes added up for each root, in the order of ids, without those that come to nothing.
     pub(super) fn added_up(&self) -> Result<Vec<RootChange>, DeltaError> {
         check_length("diff", self.diff.len(), self.id.len())?;
         let columns = self.id.iter().zip(&self.diff);

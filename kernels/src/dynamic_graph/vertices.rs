@@ -9,6 +9,9 @@ use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 /// No vertex.
 pub(super) const NOBODY: u32 = u32::MAX;
 
+/// Vertices at most: lists of neighbours keep a mark in the bit above.
+const N_VERTICES_MAX: u32 = 1 << 31;
+
 /// Ids and their slots. Slots of vertices that are gone are given again, the last one first.
 #[derive(Debug, Default)]
 pub(super) struct Vertices {
@@ -48,7 +51,7 @@ impl Vertices {
     /// The slot of a vertex, which is there from now on.
     ///
     /// # Panics
-    /// Beyond 2^32 - 1 vertices.
+    /// Beyond 2^31 vertices.
     pub(super) fn hold(&mut self, id: i64) -> u32 {
         if let Some(slot) = self.slot(id) {
             return slot;
@@ -59,7 +62,7 @@ impl Vertices {
             slot
         } else {
             let slot = u32::try_from(self.ids.len()).expect("fewer vertices than 2^32");
-            assert!(slot != NOBODY, "a graph has at most {NOBODY} vertices");
+            assert!(slot < N_VERTICES_MAX, "a graph has at most {N_VERTICES_MAX} vertices");
             self.ids.push(id);
             self.is_held.push(true);
             slot

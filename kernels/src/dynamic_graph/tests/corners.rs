@@ -140,3 +140,31 @@ fn ranks_are_refreshed_round_robin() {
     assert_eq!(is_done, [false, false, false, true]);
     pair.step(&delta(&[([0, 5, 1], 1)], &[]), Mode::Itmd, Emit::Changed);
 }
+
+/// Of so many edges some have entries in the index that differ only in one place.
+#[test]
+fn entries_that_look_alike_are_told_apart() {
+    let star = |start: i64, by: usize, diff: i64| {
+        let mut delta = GraphDelta::default();
+        (start..60_000).step_by(by).for_each(|n| delta.edges.push([0, n, 1], diff));
+        delta
+    };
+    let mut come = star(1, 1, 1);
+    come.roots.push(0, 1);
+    let spec = GraphSpec { algorithm: Algorithm::Reachability };
+    let mut kernel = DynamicGraph::compile(&spec).unwrap();
+    let mut heard = BTreeMap::new();
+    step(&mut kernel, &come, Mode::Itmd, Emit::Changed, &mut heard);
+    let mut bytes = Vec::new();
+    kernel.save(&mut bytes).unwrap();
+    let mut loaded = DynamicGraph::load(&mut bytes.as_slice()).unwrap();
+    for kernel in [&mut kernel, &mut loaded] {
+        let mut heard = heard.clone();
+        step(kernel, &star(2, 2, -1), Mode::Itmd, Emit::Changed, &mut heard);
+        let left: Vec<i64> = [0].into_iter().chain((1..60_000).step_by(2)).collect();
+        assert_eq!(heard.keys().copied().collect::<Vec<_>>(), left);
+        assert!(kernel.measure(&star(2, 2, -1)).is_err());
+        step(kernel, &star(1, 2, -1), Mode::Itmd, Emit::Changed, &mut heard);
+        assert_eq!(heard.keys().copied().collect::<Vec<_>>(), [0]);
+    }
+}
