@@ -24,12 +24,15 @@
 
 mod grid;
 mod scheme;
+mod cells;
+mod runs;
 mod tiles;
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
+use std::ops::Range;
 use std::task::Poll;
 
 use crate::churn::Churn;
@@ -41,19 +44,22 @@ use crate::vector::wide;
 
 pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
+use cells::{Layout, Seams, Stepper, TILE_CELLS, TILE_WIDTH};
 use grid::float;
-use scheme::{Asked, Lanes, Moved, Piece, Scheme};
-use tiles::{Fate, Plan, TILE_HEIGHT, TILE_WIDTH, Tiles, UNMOVED};
+use runs::{is_ordered, most_apart, run_at};
+use scheme::{Asked, Lanes, Moved, Scheme};
+use tiles::{Fate, Plan, Tiles, UNMOVED};
 
 /// A grid that moves on.
 #[derive(Debug)]
 pub struct PdeSolver {
     spec: PdeSpec,
     scheme: Scheme,
-    /// `[height + 2, width + 2]`, with a ring of zeros.
+    layout: Layout,
     now: Vec<f64>,
-    /// The level of time before, or room for the next.
-    other: Vec<f64>,
+    /// The level of time before, of waves; others are stepped in place.
+    before: Vec<f64>,
+    seams: Seams,
     tiles: Tiles,
     bound: Bound,
     /// What was last said of each cell; none before anything was.
@@ -81,6 +87,8 @@ struct Running {
     error_max: f64,
     delta: PdeDelta,
     churn: Churn,
+    /// Whether cells come row by row, each once.
+    is_ordered: bool,
     stage: Stage,
     n_steps_left: usize,
     /// What is asked of the tiles.
@@ -111,13 +119,16 @@ impl Kernel for PdeSolver {
 
     fn compile(spec: &PdeSpec) -> Result<Self, SpecError> {
         spec.check()?;
-        let n_words = (spec.width + 2) * (spec.height + 2);
-        let tiles = Tiles::new(spec, spec.equation == Equation::Wave);
+        let layout = Layout::new(spec);
+        let is_wave = spec.equation == Equation::Wave;
+        let tiles = Tiles::new(layout, is_wave);
         Ok(Self {
             spec: *spec,
             scheme: Scheme::new(spec),
-            now: vec![0.0; n_words],
-            other: vec![0.0; n_words],
+            layout,
+            now: vec![0.0; layout.n_words()],
+            before: vec![0.0; if is_wave { layout.n_words() } else { 0 }],
+            seams: Seams::new(layout),
             is_dirty: vec![true; tiles.len()],
             tiles,
             bound: Bound::default(),
@@ -133,18 +144,7 @@ impl Kernel for PdeSolver {
                 return Err(DeltaError::Shape { what, found, wanted: x.len() });
             }
         }
-        let (width, height, value_max) =
-            (self.spec.width as u64, self.spec.height as u64, self.spec.value_max());
-        // One run without branches; which cell is at fault is looked for only if one is. What is
-        // below 0 is far beyond any side as well, and no comparison holds for what is no number.
-        let is_fine = (x.iter().zip(y).zip(u)).fold(true, |is_fine, ((x, y), u)| {
-            let is_in = (x.cast_unsigned() < width) & (y.cast_unsigned() < height);
-            is_fine & is_in & (u.abs() <= value_max)
-        });
-        if !is_fine {
-            return Err(self.fault(delta));
-        }
-        Ok(self.churn(delta))
+        self.churn(delta).ok_or_else(|| self.fault(delta))
     }
 
     fn predict(&self, mode: Mode, churn: &Churn, _emit: Emit) -> Option<Prediction> {
@@ -158,7 +158,7 @@ impl Kernel for PdeSolver {
             }
             Mode::Rr => return None,
         };
-        let n_cells = n_tiles * TILE_WIDTH * TILE_HEIGHT;
+        let n_cells = n_tiles * TILE_CELLS;
         let mut bound = self.bound;
         bound.size = bound.size.max(churn.delta_max);
         bound.set(self.spec.equation, churn.n_changed);
@@ -172,11 +172,19 @@ impl Kernel for PdeSolver {
         assert!(step.mode != Mode::Rr, "a grid has no `rr`");
         let n_changed = step.delta.x.len();
         self.bound.set(self.spec.equation, n_changed);
+        // By how much cells change is seen when they are set, unless one stands there twice.
+        let is_ordered = wide(
+            #[inline(always)]
+            || is_ordered(&step.delta),
+        );
+        let churn = Churn { n_changed, n_total: self.spec.n_cells(), delta_max: 0.0 };
+        let churn = if is_ordered { Some(churn) } else { self.churn(&step.delta) };
         self.step = Some(Running {
             mode: step.mode,
             emit: step.emit,
             error_max: step.error_max,
-            churn: self.churn(&step.delta),
+            churn: churn.expect("the change was measured"),
+            is_ordered,
             delta: step.delta,
             stage: Stage::Set(0),
             n_steps_left: self.spec.n_steps,
@@ -211,7 +219,7 @@ impl Kernel for PdeSolver {
             let place = |at: &i64, n: usize| usize::try_from(*at).ok().filter(|at| *at < n);
             let cell = place(x, self.spec.width).zip(place(y, self.spec.height));
             if let Some((x, y)) = cell {
-                output.push([x, y], self.now[self.word([x, y])]);
+                output.push([x, y], self.now[self.layout.word([x, y])]);
             }
         }
         self.error_max()
@@ -234,7 +242,7 @@ impl Kernel for PdeSolver {
     fn refresh(&mut self, _share: f64) -> Report {
         Report {
             mode: Mode::Pass,
-            churn: self.churn(&PdeDelta::default()),
+            churn: self.churn(&PdeDelta::default()).expect("nothing changes"),
             error_max: self.error_max(),
             n_emitted: 0,
             work: 0,
@@ -245,7 +253,7 @@ impl Kernel for PdeSolver {
 
     fn state_bytes(&self) -> usize {
         let said = self.said.as_ref().map_or(0, Vec::capacity);
-        8 * (self.now.capacity() + self.other.capacity() + said) + 32 * self.tiles.len()
+        8 * (self.now.capacity() + self.before.capacity() + said) + 32 * self.tiles.len()
     }
 
     fn save(&self, out: &mut dyn io::Write) -> io::Result<()> {
@@ -256,7 +264,7 @@ impl Kernel for PdeSolver {
         out.numbers("shape", [width as u64, height as u64, n_steps as u64])?;
         out.numbers("arguments", [dt, dx, coefficient])?;
         out.numbers("now", self.now.iter().copied())?;
-        out.numbers("other", self.other.iter().copied())?;
+        out.numbers("before", self.before.iter().copied())?;
         let tiles = &self.tiles;
         out.numbers("moved", tiles.moved.iter().copied())?;
         let flags = tiles.moved_before.iter().chain(&tiles.owes).chain(&self.is_dirty);
@@ -284,12 +292,13 @@ impl Kernel for PdeSolver {
         let (dt, dx, coefficient) = (arguments[0], arguments[1], arguments[2]);
         let spec = PdeSpec { equation, width, height, dt, dx, coefficient, n_steps };
         spec.check().map_err(|_| damaged("arguments"))?;
-        let n_words = (width + 2) * (height + 2);
+        let n_words = Layout::new(&spec).n_words();
+        let n_before = if equation == Equation::Wave { n_words } else { 0 };
         // Read before the grid is made: a damaged shape costs no memory.
-        let (now, other) = (input.array("now", n_words)?, input.array("other", n_words)?);
+        let (now, before) = (input.array("now", n_words)?, input.array("before", n_before)?);
         let mut kernel = Self::compile(&spec).map_err(|_| damaged("arguments"))?;
         let n_tiles = kernel.tiles.len();
-        (kernel.now, kernel.other) = (now, other);
+        (kernel.now, kernel.before) = (now, before);
         kernel.tiles.moved = input.array("moved", n_tiles)?;
         let flags: Vec<u8> = input.array("flags", 3 * n_tiles)?;
         let flags: Vec<bool> = flags.into_iter().map(|flag| flag != 0).collect();
@@ -309,7 +318,7 @@ impl Kernel for PdeSolver {
 }
 
 /// What a snapshot is of.
-const NAME: &str = "pde_solver.1";
+const NAME: &str = "pde_solver.2";
 
 /// Work to step a cell.
 const CELL_WORK: u64 = 12;
@@ -320,15 +329,10 @@ const TILES_AT_ONCE: usize = 32;
 /// Cells that are set at a time.
 const SLICE: usize = 1 << 14;
 
+/// Cells that are checked at a time.
+const BLOCK: usize = 1 << 10;
+
 impl PdeSolver {
-    fn word(&self, [x, y]: [usize; 2]) -> usize {
-        (y + 1) * (self.spec.width + 2) + x + 1
-    }
-
-    fn cell(delta: &PdeDelta, at: usize) -> [usize; 2] {
-        [delta.x[at], delta.y[at]].map(|at| usize::try_from(at).expect("the change was measured"))
-    }
-
     /// What is wrong with a change that does not fit.
     fn fault(&self, PdeDelta { x, y, u }: &PdeDelta) -> DeltaError {
         for (what, places, n_keys) in [("x", x, self.spec.width), ("y", y, self.spec.height)] {
@@ -343,12 +347,38 @@ impl PdeSolver {
         DeltaError::Range { what: "u", wanted: "small enough for `dt`" }
     }
 
-    fn churn(&self, delta: &PdeDelta) -> Churn {
-        let mut delta_max = 0.0_f64;
-        for (at, u) in delta.u.iter().enumerate() {
-            delta_max = delta_max.max((u - self.now[self.word(Self::cell(delta, at))]).abs());
-        }
-        Churn { n_changed: delta.u.len(), n_total: self.spec.n_cells(), delta_max }
+    /// How much would change; none if something does not fit. In blocks that the nearest cache
+    /// holds, each checked and then compared. What is below 0 is far beyond any side as well, and
+    /// no comparison holds for what is no number.
+    fn churn(&self, delta: &PdeDelta) -> Option<Churn> {
+        let PdeDelta { x, y, u } = delta;
+        let (width, height, value_max) =
+            (self.spec.width as u64, self.spec.height as u64, self.spec.value_max());
+        wide(
+            #[inline(always)]
+            || {
+                let mut delta_max = 0.0_f64;
+                for from in (0..u.len()).step_by(BLOCK) {
+                    let to = u.len().min(from + BLOCK);
+                    let cells = x[from..to].iter().zip(&y[from..to]).zip(&u[from..to]);
+                    let is_fine = cells.fold(true, |is_fine, ((x, y), u)| {
+                        let is_in = (x.cast_unsigned() < width) & (y.cast_unsigned() < height);
+                        is_fine & is_in & (u.abs() <= value_max)
+                    });
+                    if !is_fine {
+                        return None;
+                    }
+                    let mut at = from;
+                    while at < to {
+                        let (word, len) = run_at(delta, at..to, self.layout);
+                        let now = &self.now[word..word + len];
+                        delta_max = delta_max.max(most_apart(now, &u[at..at + len]));
+                        at += len;
+                    }
+                }
+                Some(Churn { n_changed: u.len(), n_total: self.spec.n_cells(), delta_max })
+            },
+        )
     }
 
     fn error_max(&self) -> f64 {
@@ -358,33 +388,49 @@ impl PdeSolver {
     /// Sets some cells.
     fn set(&mut self, from: usize, step: &mut Running) {
         let to = step.delta.u.len().min(from + SLICE);
-        let is_wave = self.spec.equation == Equation::Wave;
-        let (mut last, mut most, mut size) = (None, 0.0_f64, self.bound.size);
-        for at in from..to {
-            let (cell, u) = (Self::cell(&step.delta, at), step.delta.u[at]);
-            let (word, tile) = (self.word(cell), self.tiles.at(cell));
-            let before = std::mem::replace(&mut self.now[word], u);
-            if is_wave {
-                self.other[word] = u;
-            } else if before.to_bits() == u.to_bits() {
-                continue;
-            }
-            size = size.max(u.abs());
-            // Cells of one tile mostly come one after another.
-            if last != Some(tile) {
-                self.poke(last, most);
-                (last, most) = (Some(tile), 0.0);
-            }
-            most = most.max((u - before).abs());
-        }
-        self.poke(last, most);
-        self.bound.size = size;
+        wide(
+            #[inline(always)]
+            || self.set_cells(from..to, step),
+        );
         step.spent += 8 * (to - from) as u64;
         step.stage = Stage::Set(to);
         if to == step.delta.u.len() {
             self.tiles.learn_spread(to);
             step.stage = Stage::Decide;
         }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
+    fn set_cells(&mut self, places: Range<usize>, step: &mut Running) {
+        let is_wave = self.spec.equation == Equation::Wave;
+        let (mut last, mut most, mut at) = (None, 0.0_f64, places.start);
+        let to = places.end;
+        while at < to {
+            let (word, len) = run_at(&step.delta, at..to, self.layout);
+            let (now, u) = (&mut self.now[word..word + len], &step.delta.u[at..at + len]);
+            at += len;
+            let is_same = now.iter().zip(u).all(|(now, u)| now.to_bits() == u.to_bits());
+            if is_wave {
+                self.before[word..word + len].copy_from_slice(u);
+            } else if is_same {
+                continue;
+            }
+            let change = most_apart(now, u);
+            if step.is_ordered {
+                step.churn.delta_max = step.churn.delta_max.max(change);
+            }
+            now.copy_from_slice(u);
+            self.bound.size = self.bound.size.max(most_apart(&[0.0; TILE_WIDTH][..len], u));
+            // Cells of one tile mostly come one after another.
+            let tile = word / TILE_CELLS;
+            if last != Some(tile) {
+                self.poke(last, most);
+                (last, most) = (Some(tile), 0.0);
+            }
+            most = most.max(change);
+        }
+        self.poke(last, most);
     }
 
     /// Cells of the tile changed by at most this.
@@ -426,49 +472,39 @@ impl PdeSolver {
         step.stage = Stage::Move(0);
     }
 
-    /// Steps some tiles of one row of tiles, or ends the scheme's step.
+    /// Steps some tiles, or ends the scheme's step.
     fn move_on(&mut self, from: usize, step: &mut Running) {
-        let Some((first, _)) = self.tiles.todo.get(from) else {
+        let to = self.tiles.todo.len().min(from + TILES_AT_ONCE);
+        if from == to {
+            self.tiles.todo.iter().for_each(|(tile, _)| self.seams.forget(*tile as usize));
             self.tiles.end_step(&step.news, self.rounding());
-            std::mem::swap(&mut self.now, &mut self.other);
+            if self.spec.equation == Equation::Wave {
+                std::mem::swap(&mut self.now, &mut self.before);
+            }
             self.bound.step(&self.spec);
             step.stage = Stage::Decide;
             return;
-        };
-        let band = *first as usize / self.tiles.n_across;
-        let rest = &self.tiles.todo[from..];
-        let n_tiles = rest
-            .iter()
-            .take(TILES_AT_ONCE)
-            .take_while(|(tile, _)| *tile as usize / self.tiles.n_across == band)
-            .count();
-        let tiles = &rest[..n_tiles];
-        let columns: Vec<usize> = tiles
-            .iter()
-            .filter(|(_, fate)| *fate == Fate::Step)
-            .map(|(tile, _)| *tile as usize % self.tiles.n_across)
-            .collect();
-        for (tile, _) in tiles.iter().filter(|(_, fate)| *fate == Fate::Copy) {
-            let cells = cells_of(&self.spec, *tile as usize % self.tiles.n_across);
-            for y in rows_of(&self.spec, band) {
-                let start = (y + 1) * (self.spec.width + 2) + 1;
-                let cells = start + cells.start..start + cells.end;
-                self.other[cells.clone()].copy_from_slice(&self.now[cells]);
-            }
         }
-        let (spec, scheme, asked) = (&self.spec, &self.scheme, step.asked);
-        let frame = Frame { spec, scheme, asked, band, columns: &columns };
-        let (now, other) = (&self.now, &mut self.other);
+        let (layout, scheme, asked) = (self.layout, &self.scheme, step.asked);
+        let (stepper, todo) = (Stepper { layout, scheme, asked }, &self.tiles.todo[from..to]);
+        let tiles =
+            todo.iter().filter(|(_, fate)| *fate == Fate::Step).map(|(tile, _)| *tile as usize);
+        let (now, before, seams) = (&mut self.now, &mut self.before, &mut self.seams);
         let moved: Vec<Lanes> = wide(
             #[inline(always)]
-            || frame.step(now, other),
+            || match scheme.equation {
+                Equation::Wave => tiles.map(|tile| stepper.step_over(tile, now, before)).collect(),
+                Equation::Heat | Equation::Burgers => {
+                    tiles.map(|tile| stepper.step_in_place(tile, now, seams)).collect()
+                }
+            },
         );
-        step.spent += (n_tiles * TILE_WIDTH * TILE_HEIGHT) as u64 * CELL_WORK;
+        step.spent += ((to - from) * TILE_CELLS) as u64 * CELL_WORK;
         let mut moved = moved.into_iter();
-        for (tile, fate) in tiles {
+        for (tile, fate) in todo {
             let news = match fate {
                 Fate::Step => moved.next().expect("each stepped tile says what it did").moved(),
-                Fate::Stay | Fate::Copy => Moved::default(),
+                Fate::Stay => Moved::default(),
             };
             if asked == Asked::Size {
                 self.bound.size = self.bound.size.max(news.most);
@@ -478,7 +514,7 @@ impl PdeSolver {
             let most = if asked == Asked::Change { news.most } else { 2.0 * self.bound.size };
             step.news.push(if news.is_moved { most } else { UNMOVED });
         }
-        step.stage = Stage::Move(from + n_tiles);
+        step.stage = Stage::Move(to);
     }
 
     /// Says some cells; true when all are.
@@ -496,12 +532,11 @@ impl PdeSolver {
             if self.is_dirty[tile] {
                 n_said += 1;
                 let mut is_exact = true;
-                let [column, band] = [tile % self.tiles.n_across, tile / self.tiles.n_across];
-                for y in rows_of(&self.spec, band) {
-                    let cells = cells_of(&self.spec, column);
-                    let start = (y + 1) * (self.spec.width + 2) + 1;
-                    for x in cells {
-                        let (now, said) = (self.now[start + x], &mut said[start + x]);
+                let (rows, columns) = (self.layout.rows(tile), self.layout.columns(tile));
+                for (row, y) in rows.enumerate() {
+                    let start = tile * TILE_CELLS + row * TILE_WIDTH;
+                    for (at, x) in columns.clone().enumerate() {
+                        let (now, said) = (self.now[start + at], &mut said[start + at]);
                         let is_near = now.to_bits() == said.to_bits() || (now - *said).abs() <= eps;
                         if is_near {
                             is_exact &= now.to_bits() == said.to_bits();
@@ -516,7 +551,7 @@ impl PdeSolver {
             }
             tile += 1;
         }
-        step.spent += 1 + (n_said * TILE_WIDTH * TILE_HEIGHT * 4) as u64;
+        step.spent += 1 + (n_said * TILE_CELLS * 4) as u64;
         step.stage = Stage::Say(tile);
         tile == self.is_dirty.len()
     }
@@ -533,53 +568,6 @@ impl PdeSolver {
             is_refreshed: false,
         }
     }
-}
-
-/// Tiles of one row of tiles.
-struct Frame<'a> {
-    spec: &'a PdeSpec,
-    scheme: &'a Scheme,
-    asked: Asked,
-    band: usize,
-    columns: &'a [usize],
-}
-
-impl Frame<'_> {
-    /// Steps them, row by row; gives what each did.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    fn step(&self, now: &[f64], other: &mut [f64]) -> Vec<Lanes> {
-        let mut moved = vec![Lanes::default(); self.columns.len()];
-        let stride = self.spec.width + 2;
-        for y in rows_of(self.spec, self.band) {
-            let (north, mid, south) = (
-                &now[y * stride..][..stride],
-                &now[(y + 1) * stride..][..stride],
-                &now[(y + 2) * stride..][..stride],
-            );
-            let out = &mut other[(y + 1) * stride..][..stride];
-            for (column, moved) in self.columns.iter().zip(&mut moved) {
-                let cells = cells_of(self.spec, *column);
-                let (start, end) = (cells.start + 1, cells.end + 1);
-                let piece = Piece {
-                    north: &north[start..end],
-                    mid: &mid[start - 1..=end],
-                    south: &south[start..end],
-                    out: &mut out[start..end],
-                };
-                self.scheme.step(piece, self.asked, moved);
-            }
-        }
-        moved
-    }
-}
-
-fn rows_of(spec: &PdeSpec, band: usize) -> std::ops::Range<usize> {
-    band * TILE_HEIGHT..spec.height.min((band + 1) * TILE_HEIGHT)
-}
-
-fn cells_of(spec: &PdeSpec, column: usize) -> std::ops::Range<usize> {
-    column * TILE_WIDTH..spec.width.min((column + 1) * TILE_WIDTH)
 }
 
 impl Bound {

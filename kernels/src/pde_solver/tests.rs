@@ -140,6 +140,29 @@ fn modes_agree_in_every_bit_and_with_the_oracle() {
     }
 }
 
+/// Runs of cells that are set at a time, across tiles, backward, downward and twice.
+#[test]
+fn cells_may_be_set_in_any_order() {
+    for equation in EQUATIONS {
+        let spec = spec(equation, 150, 70);
+        let (mut kernel, mut model) = (compile(&spec), Model::new(spec));
+        let mut random = Random(21);
+        let rows: Vec<[i64; 2]> = (0..70).flat_map(|y| (3..149).map(move |x| [x, y])).collect();
+        let columns = rows.iter().map(|[x, y]| [*y, *x % 70]).collect();
+        let backward = rows.iter().rev().copied().collect();
+        let twice = [&rows[..400], &rows[100..600]].concat();
+        for cells in [rows, columns, backward, twice] {
+            let mut delta = PdeDelta::default();
+            for cell in &cells {
+                delta.push(*cell, random.value());
+            }
+            model.take(&delta);
+            let (report, _) = follow(&mut kernel, step(&delta, Mode::Itmd, Emit::Pull, 0.0));
+            check(&mut kernel, &model, &report, "cells in some order");
+        }
+    }
+}
+
 #[test]
 fn a_step_of_two_is_two_steps() {
     for equation in EQUATIONS {

@@ -11,13 +11,8 @@
 //! is left out is never more than the budget: the scheme takes means, so a difference does not grow
 //! later, and the largest rests of all steps add up to more than any cell can be off.
 
-use super::grid::{PdeSpec, float};
-
-/// Cells in a row of a tile.
-pub(super) const TILE_WIDTH: usize = 64;
-
-/// Rows of a tile.
-pub(super) const TILE_HEIGHT: usize = 32;
+use super::cells::Layout;
+use super::grid::float;
 
 /// A rest up to this share of the unspent budget is left: small, so that the budget lasts for
 /// thousands of steps.
@@ -26,8 +21,7 @@ const SPENT_AT_ONCE: f64 = 1.0 / 4096.0;
 /// What is known of each tile.
 #[derive(Debug, Clone)]
 pub(super) struct Tiles {
-    pub(super) n_across: usize,
-    n_down: usize,
+    layout: Layout,
     /// Whether a tile is stepped once more after it came to rest, since the scheme looks at two
     /// levels of time.
     looks_back: bool,
@@ -57,10 +51,8 @@ pub(super) struct Tiles {
 pub(super) enum Fate {
     /// It is stepped.
     Step,
-    /// It stays, and both buffers hold it.
+    /// It stays as it is.
     Stay,
-    /// It stays, and the other buffer is told.
-    Copy,
 }
 
 /// How a step is to be done.
@@ -78,13 +70,10 @@ pub(super) struct Plan {
 pub(super) const UNMOVED: f64 = -1.0;
 
 impl Tiles {
-    pub(super) fn new(spec: &PdeSpec, looks_back: bool) -> Self {
-        let n_across = spec.width.div_ceil(TILE_WIDTH);
-        let n_down = spec.height.div_ceil(TILE_HEIGHT);
-        let n_tiles = n_across * n_down;
+    pub(super) fn new(layout: Layout, looks_back: bool) -> Self {
+        let n_tiles = layout.n_tiles();
         Self {
-            n_across,
-            n_down,
+            layout,
             looks_back,
             moved: vec![UNMOVED; n_tiles],
             moved_before: vec![false; n_tiles],
@@ -107,11 +96,6 @@ impl Tiles {
     /// About how many tiles a step steps.
     pub(super) fn n_live(&self) -> usize {
         self.live.len()
-    }
-
-    /// The tile of a cell.
-    pub(super) fn at(&self, [x, y]: [usize; 2]) -> usize {
-        y / TILE_HEIGHT * self.n_across + x / TILE_WIDTH
     }
 
     /// A cell was set, and changed by this.
@@ -155,7 +139,7 @@ impl Tiles {
 
     /// The tiles above, below and beside.
     fn beside(&self, tile: usize) -> impl Iterator<Item = usize> + use<> {
-        let (n_across, n_down) = (self.n_across, self.n_down);
+        let Layout { n_across, n_down, .. } = self.layout;
         let (x, y) = (tile % n_across, tile / n_across);
         let places = [
             (x > 0).then(|| tile - 1),
@@ -183,8 +167,6 @@ impl Tiles {
             let rest = self.rest_of(tile, plan.rounding);
             let fate = if plan.is_pass || plan.budget <= 0.0 || rest > allowed {
                 Fate::Step
-            } else if self.moved[tile] >= 0.0 {
-                Fate::Copy
             } else {
                 Fate::Stay
             };
@@ -219,7 +201,7 @@ impl Tiles {
             .iter()
             .map(|(tile, fate)| match fate {
                 Fate::Step => 0.0,
-                Fate::Stay | Fate::Copy => self.rest_of(*tile as usize, rounding),
+                Fate::Stay => self.rest_of(*tile as usize, rounding),
             })
             .collect();
         for tile in std::mem::take(&mut self.live) {
