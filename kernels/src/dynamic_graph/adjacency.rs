@@ -4,8 +4,8 @@ use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 use super::vertices::NOBODY;
 
-/// The other end of an edge, in one word: the vertex above, the code of the weight below. A hole has
-/// the uppermost bit, and a number below.
+/// The other end of an edge, in one word: the vertex above, the code of the weight below. A hole
+/// has the uppermost bit, and a number below.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct End(pub(super) u64);
 

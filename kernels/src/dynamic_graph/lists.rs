@@ -289,7 +289,8 @@ mod tests {
                     lists.make_room(&[1, 0, 5]);
                 }
                 for vertex in 0..5 {
-                    let theirs = places.range((vertex, End::default())..(vertex + 1, End::default()));
+                    let start = |vertex| (vertex, End::default());
+                    let theirs = places.range(start(vertex)..start(vertex + 1));
                     let mut wanted = Vec::new();
                     for ((_, end), place) in theirs {
                         prop_assert!(lists.is_at(vertex, *place, *end));

@@ -1,16 +1,17 @@
 //! Graphs of 131,072 vertices and a million edges that change, against full recomputations in the
-//! same run: `graphs [paths|components|ranks|edges FILE]`, all three by default.
+//! same run: `graphs [paths|components [CHANGED]|ranks|edges FILE]`, or all of them.
 //!
 //! Edges are drawn by R-MAT (0.57, 0.19, 0.19, 0.05; Chakrabarti, Zhan and Faloutsos, 2004),
 //! weights are 1 to 16. Half of a change takes edges back that are there, half brings new ones. A
 //! step of ours is all that a driver asks for: `measure`, `begin`, `advance`, and the rows that
 //! changed. What it is held against is only the algorithm, on a CSR that was built outside of the
-//! measured time; what building it takes is said beside.
+//! measured time; beside stands what it is with building the CSR, as one has to who is handed the
+//! edges. All three by default, and plots of the first two in `docs/measured`.
 
 use std::hint::black_box;
 use std::task::Poll;
 
-use arqon_kernel_benches::{CacheState, Line, Random, median, seconds};
+use arqon_kernel_benches::{CacheState, Line, Random, median, seconds, speedups};
 use arqon_kernels::{
     Algorithm, DynamicGraph, Emit, GraphDelta, GraphRows, GraphSpec, Kernel, Mode, PageRank,
     Report, Step,
@@ -24,18 +25,21 @@ const N_EDGES: usize = 1_000_000;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
-        Some("paths") => paths(),
-        Some("components") => components(),
+        Some("paths") => drop(paths()),
+        Some("components") => drop(components()),
         Some("ranks") => ranks(),
         Some("edges") => write_edges(&arguments.next().expect("edges FILE")),
         Some(other) => panic!("no figures `{other}`"),
         None => {
-            paths();
-            components();
+            let lines = paths().into_iter().chain(components()).collect();
+            speedups("graphs.svg", "Graphs of a million edges, cold", lines);
             ranks();
         }
     }
 }
+
+/// A line of the plot: its name, and speed-ups by churn.
+type Curve = (&'static str, Vec<(f64, f64)>);
 
 /// The edges that are there; a change draws from them.
 struct Edges {
@@ -213,12 +217,19 @@ fn sweep(
     algorithm: Algorithm,
     full: (&'static str, &dyn Fn(&Csr)),
     check: &dyn Fn(&mut DynamicGraph, &Csr),
-) {
+) -> [Curve; 2] {
     let mut edges = Edges::new();
     let mut kernel = loaded(algorithm, &edges);
+    let only: Option<usize> = std::env::args().nth(2).map(|n| n.parse().expect("a number"));
+    let (mut alone, mut built) = (Vec::new(), Vec::new());
     for (n, rounds) in
         [(2, 40), (10, 40), (100, 40), (1000, 40), (10_000, 10), (100_000, 3), (1_000_000, 2)]
     {
+        let rounds = match only {
+            Some(only) if only == n => 10 * rounds,
+            Some(_) => continue,
+            None => rounds,
+        };
         let (mut cold, mut warm, mut theirs, mut builds) = (vec![], vec![], vec![], vec![]);
         let (mut chosen, mut n_rows) = (Mode::Pass, 0);
         for round in 0..=rounds {
@@ -245,6 +256,10 @@ fn sweep(
             }
         }
         let best = (full.0, median(theirs));
+        // One step in many makes room for the others.
+        let n_steps = f64::from(u32::try_from(cold.len() + warm.len()).expect("few"));
+        let mean = cold.iter().chain(&warm).sum::<f64>() / n_steps;
+        let middle = median(cold.clone());
         let p = f64::from(u32::try_from(n).expect("a million")) / 1e6;
         for (cache, times) in [(CacheState::Cold, cold), (CacheState::Warm, warm)] {
             let name = format!("{name} p={p:.0e} {chosen}, {n_rows} rows");
@@ -256,8 +271,22 @@ fn sweep(
                 step(&mut kernel, GraphDelta::default(), Some(Mode::Pass));
             })
         });
-        let (pass, build) = (median(passes.collect()) * 1e3, median(builds) * 1e3);
-        say(&format!("    our pass {pass:.2} ms; building a CSR {build:.2} ms"));
+        let (pass, build) = (median(passes.collect()), median(builds));
+        alone.push((p, best.1 / middle));
+        built.push((p, (best.1 + build) / middle));
+        say(&format!(
+            "    our pass {:.2} ms; building a CSR {:.2} ms; with that {:.2}x; our mean {:.0} us",
+            pass * 1e3,
+            build * 1e3,
+            (best.1 + build) / middle,
+            mean * 1e6
+        ));
+    }
+    match algorithm {
+        Algorithm::ShortestPaths => {
+            [("paths, on a CSR", alone), ("paths, with building it", built)]
+        }
+        _ => [("components, on a CSR", alone), ("components, with building it", built)],
     }
 }
 
@@ -268,7 +297,7 @@ fn values(kernel: &mut DynamicGraph) -> GraphRows {
     rows
 }
 
-fn paths() {
+fn paths() -> [Curve; 2] {
     let check = |kernel: &mut DynamicGraph, csr: &Csr| {
         let (rows, wanted) = (values(kernel), dial(csr));
         assert_eq!(rows.ids.len(), wanted.iter().filter(|it| **it != u32::MAX).count());
@@ -277,10 +306,10 @@ fn paths() {
         }
     };
     let full = |csr: &Csr| drop(black_box(dial(csr)));
-    sweep("shortest paths", Algorithm::ShortestPaths, ("CSR Dial", &full), &check);
+    sweep("shortest paths", Algorithm::ShortestPaths, ("CSR Dial", &full), &check)
 }
 
-fn components() {
+fn components() -> [Curve; 2] {
     let check = |kernel: &mut DynamicGraph, csr: &Csr| {
         let (rows, wanted) = (values(kernel), united(csr));
         for (id, number) in rows.ids.iter().zip(&rows.numbers) {
@@ -288,7 +317,7 @@ fn components() {
         }
     };
     let full = |csr: &Csr| drop(black_box(united(csr)));
-    sweep("components", Algorithm::Components, ("CSR union-find", &full), &check);
+    sweep("components", Algorithm::Components, ("CSR union-find", &full), &check)
 }
 
 const DAMPING: f64 = 0.85;

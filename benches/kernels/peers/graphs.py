@@ -1,6 +1,6 @@
 """What NumPy and SciPy need for what `graphs` and `grids` measure.
 
-`python benches/kernels/graph_peers.py EDGES`, where `graphs edges EDGES` wrote the file; needs numpy
+`python benches/kernels/peers/graphs.py EDGES`, where `graphs edges EDGES` wrote the file; needs numpy
 and scipy.
 """
 
