@@ -293,10 +293,19 @@ impl Slot {
 
     /// Reads what [`Slot::update`] will, where that is elsewhere.
     #[inline]
-    pub(crate) fn look_ahead(&self) {
+    pub(crate) fn look_ahead(&self, row: &impl Inputs, inputs: &[(usize, Type)]) {
+        let (idx, _) = inputs.last().expect("a slot reads something");
         match self {
-            Self::EndsInts64(values) => values.look_ahead(),
-            Self::EndsPacked(values) => values.look_ahead(),
+            Self::EndsInts64(values) => {
+                if let Some(key) = row.key(*idx) {
+                    values.look_ahead(&key);
+                }
+            }
+            Self::EndsPacked(values) => {
+                if row.is_present(*idx) {
+                    values.look_ahead(&packed_key(row, inputs));
+                }
+            }
             Self::Decimals(sum) => {
                 black_box(sum.n);
             }

@@ -2,48 +2,52 @@
 //!
 //! What `min`, `max`, `first` and `last` hold. As long as there are few values they lie side by
 //! side in no order, each as often as it is there, with the two ends at hand: a new value is put
-//! behind the others without a search, and one that is taken away is found by reading on. A tree
-//! of the same size is several reads of the memory deep, each waiting for the one before.
+//! behind the others without a search, and one that is taken away is found by reading on. Many are
+//! in blocks.
 
 use std::hint::black_box;
 
+use crate::blocks::Blocks;
+use crate::ints::{Key, Values};
 use crate::multiset::Multiset;
 
-/// Bytes up to which values lie side by side.
-const FEW_BYTES_MAX: usize = 2048;
+/// Values up to which they lie side by side, if they are numbers; fewer if they are larger.
+const FEW_NUMBERS_MAX: usize = 256;
 
 /// Values with signed multiplicities; those of which there are none or less do not count.
 #[derive(Debug, Clone)]
-pub(crate) enum Ends<K: Ord> {
+pub(crate) enum Ends<K: Key> {
     /// None is there less than once.
     Few(Few<K>),
-    /// Many values, or some below zero.
-    Many(Multiset<K>),
+    /// None is there less than once.
+    Many(Box<Blocks<K>>),
+    /// Some are below zero, or were.
+    Any(Box<Multiset<K>>),
 }
 
 /// Values side by side.
 #[derive(Debug, Clone)]
-pub(crate) struct Few<K> {
+pub(crate) struct Few<K: Key> {
     /// Least and greatest, if there is one.
     ends: Option<(K, K)>,
-    values: Vec<K>,
+    values: K::Values,
 }
 
-impl<K> Default for Few<K> {
+impl<K: Key> Default for Few<K> {
     fn default() -> Self {
-        Self { ends: None, values: Vec::new() }
+        Self { ends: None, values: K::Values::default() }
     }
 }
 
-impl<K: Ord> Default for Ends<K> {
+impl<K: Key> Default for Ends<K> {
     fn default() -> Self {
         Self::Few(Few::default())
     }
 }
 
-impl<K: Ord + Clone> Few<K> {
+impl<K: Key> Few<K> {
     /// Values up to which they are few.
-    const N_MAX: usize = FEW_BYTES_MAX / size_of::<K>();
+    const N_MAX: usize = FEW_NUMBERS_MAX * size_of::<i64>() / size_of::<K>();
 
     /// Whether the change leaves few values, each there once at least; it is made then.
     fn add(&mut self, key: &K, diff: i64) -> bool {
@@ -65,65 +69,98 @@ impl<K: Ord + Clone> Few<K> {
                 Some(_) => {}
             }
         }
-        self.values.extend(std::iter::repeat_n(key, n).cloned());
+        for _ in 0..n {
+            self.values.insert(self.values.len(), key);
+        }
         true
     }
 
     fn remove(&mut self, key: &K, n: u64) -> bool {
         // Mostly a value goes once, and the first place is the only one to look for.
-        let places = self.values.iter().enumerate().filter(|(_, value)| *value == key);
-        let places: Vec<usize> = match usize::try_from(n) {
-            Ok(n) => places.map(|(at, _)| at).take(n).collect(),
-            Err(_) => return false,
+        let Some(first) = self.values.find(key) else { return false };
+        let n_there = || {
+            let behind = (first..self.values.len()).filter(|at| self.values.get(*at) == *key);
+            behind.count() as u64
         };
-        if (places.len() as u64) < n {
+        if n > 1 && n_there() < n {
             return false;
         }
-        for at in places.into_iter().rev() {
+        self.values.swap_remove(first);
+        for _ in 1..n {
+            let at = self.values.find(key).expect("it is there often enough");
             self.values.swap_remove(at);
         }
         if self.ends.as_ref().is_some_and(|(least, greatest)| key == least || key == greatest) {
-            let least = self.values.iter().min();
-            self.ends = least.zip(self.values.iter().max()).map(|(a, b)| (a.clone(), b.clone()));
+            let values = || (0..self.values.len()).map(|at| self.values.get(at));
+            self.ends = values().min().zip(values().max());
         }
         if self.values.capacity() > 64 && self.values.len() < self.values.capacity() / 4 {
             self.values.shrink_to(self.values.len() * 2);
         }
         true
     }
+
+    fn values(&self) -> impl Iterator<Item = K> {
+        (0..self.values.len()).map(|at| self.values.get(at))
+    }
 }
 
-impl<K: Ord + Clone> Ends<K> {
+impl<K: Key> Ends<K> {
     pub(crate) fn add(&mut self, key: K, diff: i64) {
-        match self {
-            Self::Few(few) => {
-                if !few.add(&key, diff) {
-                    let mut many = Multiset::default();
-                    for value in few.values.drain(..) {
-                        many.add(value, 1);
-                    }
-                    many.add(key, diff);
-                    *self = Self::Many(many);
-                }
+        let is_done = match self {
+            Self::Few(few) => few.add(&key, diff),
+            Self::Many(blocks) => blocks.add(&key, diff),
+            Self::Any(values) => {
+                values.add(key.clone(), diff);
+                true
             }
-            Self::Many(many) => {
-                many.add(key, diff);
-                if many.is_empty() {
-                    *self = Self::default();
-                }
-            }
+        };
+        if !is_done {
+            *self = self.grown(diff);
+            self.add(key, diff);
+        }
+        let is_empty = match self {
+            Self::Few(_) => false,
+            Self::Many(blocks) => blocks.is_empty(),
+            Self::Any(values) => values.is_empty(),
+        };
+        if is_empty {
+            *self = Self::default();
         }
     }
 
-    /// Reads what the next [`Ends::add`] will, as far as it is known now.
-    pub(crate) fn look_ahead(&self) {
+    /// The same values where there is room for a change that had none.
+    fn grown(&self, diff: i64) -> Self {
+        if let (Self::Few(few), 1..=MANY_COPIES_MAX) = (self, diff) {
+            let mut blocks = Blocks::default();
+            let fits = few.values().all(|key| blocks.add(&key, 1));
+            assert!(fits, "few values are there a few times each");
+            return Self::Many(Box::new(blocks));
+        }
+        let mut values = Multiset::default();
+        self.for_each(|key, n| values.add(key, n));
+        Self::Any(Box::new(values))
+    }
+
+    fn for_each(&self, mut visit: impl FnMut(K, i64)) {
+        match self {
+            Self::Few(few) => few.values().for_each(|key| visit(key, 1)),
+            Self::Many(blocks) => blocks.ascending().for_each(|(key, n)| visit(key, n)),
+            Self::Any(values) => values.changes().for_each(|(key, n)| visit(key.clone(), n)),
+        }
+    }
+
+    /// Reads what the next [`Ends::add`] of a value will.
+    pub(crate) fn look_ahead(&self, key: &K) {
         match self {
             Self::Few(few) => {
-                let least = few.ends.as_ref().map(|(least, _)| least);
-                black_box((few.values.first() == least, few.values.last() == least));
+                if let Some(last) = few.values.len().checked_sub(1) {
+                    black_box((few.values.get(0) == *key, few.values.get(last) == *key));
+                }
             }
-            Self::Many(many) => {
-                black_box(many.ascending().next_back());
+            Self::Many(blocks) => blocks.look_ahead(key),
+            Self::Any(values) => {
+                black_box(values.ascending().next_back());
             }
         }
     }
@@ -131,35 +168,40 @@ impl<K: Ord + Clone> Ends<K> {
     /// Bytes that it has elsewhere in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
-            Self::Few(few) => few.values.capacity() * size_of::<K>(),
-            Self::Many(many) => many.heap_bytes(),
+            Self::Few(few) => few.values.heap_bytes(),
+            Self::Many(blocks) => size_of::<Blocks<K>>() + blocks.heap_bytes(),
+            Self::Any(values) => size_of::<Multiset<K>>() + values.heap_bytes(),
         }
     }
 
-    pub(crate) fn least(&self) -> Option<&K> {
+    pub(crate) fn least(&self) -> Option<K> {
         match self {
-            Self::Few(few) => few.ends.as_ref().map(|(least, _)| least),
-            Self::Many(many) => many.ascending().next().map(|(key, _)| key),
+            Self::Few(few) => few.ends.as_ref().map(|(least, _)| least.clone()),
+            Self::Many(blocks) => blocks.least(),
+            Self::Any(values) => values.ascending().next().map(|(key, _)| key.clone()),
         }
     }
 
-    pub(crate) fn greatest(&self) -> Option<&K> {
+    pub(crate) fn greatest(&self) -> Option<K> {
         match self {
-            Self::Few(few) => few.ends.as_ref().map(|(_, greatest)| greatest),
-            Self::Many(many) => many.ascending().next_back().map(|(key, _)| key),
+            Self::Few(few) => few.ends.as_ref().map(|(_, greatest)| greatest.clone()),
+            Self::Many(blocks) => blocks.greatest(),
+            Self::Any(values) => values.ascending().next_back().map(|(key, _)| key.clone()),
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        match other {
-            Self::Few(few) => few.values.iter().for_each(|key| self.add(key.clone(), 1)),
-            Self::Many(many) => many.changes().for_each(|(key, n)| self.add(key.clone(), n)),
-        }
+        other.for_each(|key, n| self.add(key, n));
     }
 }
 
+/// Copies up to which a value that comes leads to blocks.
+const MANY_COPIES_MAX: i64 = u32::MAX as i64;
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -179,11 +221,39 @@ mod tests {
                     all.add(key, diff);
                 }
                 merged.merge(&part);
-                let least = all.ascending().next().map(|(key, _)| key);
-                let greatest = all.ascending().next_back().map(|(key, _)| key);
+                let least = all.ascending().next().map(|(key, _)| *key);
+                let greatest = all.ascending().next_back().map(|(key, _)| *key);
                 prop_assert_eq!((ends.least(), ends.greatest()), (least, greatest));
                 prop_assert_eq!((merged.least(), merged.greatest()), (least, greatest));
             }
+        }
+
+        /// Many values that are there, some of them often, come and go.
+        #[test]
+        fn many_values_have_their_ends(
+            shift in prop::sample::select(vec![0_u32, 20, 40]),
+            changes in prop::collection::vec(
+                (-700_i64..700, 1_i64..4, 1_i64..300, any::<bool>()), 1..40,
+            ),
+        ) {
+            let (mut ends, mut all) = (Ends::default(), BTreeMap::<i64, i64>::new());
+            for (first, n, n_values, comes) in changes {
+                for key in (first..first + n_values).map(|key| key << shift) {
+                    let held = all.entry(key).or_insert(0);
+                    let diff = if comes { n } else { -n.min(*held) };
+                    ends.add(key, diff);
+                    *held += diff;
+                    if *held == 0 {
+                        all.remove(&key);
+                    }
+                    let of_all = (all.keys().next().copied(), all.keys().next_back().copied());
+                    prop_assert_eq!((ends.least(), ends.greatest()), of_all);
+                }
+            }
+            prop_assert!(!matches!(ends, Ends::Any(_)), "nothing was below zero");
+            let mut held = BTreeMap::new();
+            ends.for_each(|key, n| *held.entry(key).or_insert(0) += n);
+            prop_assert_eq!(held, all);
         }
     }
 
@@ -197,7 +267,7 @@ mod tests {
         for key in 0..1000_i64 {
             ends.add(key, -1);
         }
-        assert!(matches!(&ends, Ends::Few(few) if few.values.is_empty()));
+        assert!(matches!(&ends, Ends::Few(few) if few.values.len() == 0));
         assert_eq!(ends.greatest(), None);
     }
 }

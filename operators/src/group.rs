@@ -15,6 +15,7 @@ use crate::ends::Ends;
 use crate::eval_error::{EvalCode, EvalError, Failure};
 use crate::exact::Exact;
 use crate::expr::{Expr, ExprKind, Place};
+use crate::ints::Key;
 use crate::multiset::{Multiset, from_int_key, last_of_packed};
 use crate::typing::coerced;
 
@@ -200,10 +201,13 @@ impl GroupState {
         self.take_in(plan, &Cells { columns, row_idx }, diff);
     }
 
-    /// Reads what [`GroupState::update`] and [`GroupState::finish`] will, and changes nothing: for
-    /// many groups one after the other, so that the memory fetches for all of them at once.
-    pub fn look_ahead(&self) {
-        self.slots.iter().for_each(Slot::look_ahead);
+    /// Reads what [`GroupState::update`] of this row and [`GroupState::finish`] will, and changes
+    /// nothing: for many groups one after the other, so that the memory fetches for all of them at
+    /// once.
+    pub fn look_ahead(&self, plan: &GroupPlan, columns: &[&Column], row_idx: usize) {
+        for (slot, slot_plan) in self.slots.iter().zip(&plan.slots) {
+            slot.look_ahead(&Cells { columns, row_idx }, &slot_plan.inputs);
+        }
     }
 
     /// What the state takes of the memory beside its own size, in bytes; of values that are texts
@@ -358,7 +362,7 @@ fn average(
     Ok(Value::float(sum().divided_to_float(&divisors)))
 }
 
-fn end_value<K: Ord + Clone>(
+fn end_value<K: Key>(
     output: &OutputPlan,
     ends: &Ends<K>,
     value: impl Fn(&K) -> Value,
@@ -368,7 +372,7 @@ fn end_value<K: Ord + Clone>(
         A::Max | A::Last => ends.greatest(),
         _ => ends.least(),
     };
-    end.map_or_else(|| no_value(output), |key| Ok(value(key)))
+    end.map_or_else(|| no_value(output), |key| Ok(value(&key)))
 }
 
 fn ordered_value<K: Ord>(

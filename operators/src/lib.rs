@@ -35,6 +35,8 @@ mod node;
 mod branch;
 mod program;
 mod multiset;
+mod ints;
+mod blocks;
 mod ends;
 mod accumulate;
 mod group;

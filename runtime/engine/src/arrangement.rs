@@ -372,7 +372,11 @@ fn finish_pairs<T: Moment, V: Packed>(
                 for same in rows.chunk_by(|a, b| a.1 == b.1) {
                     let pairs = times.entry(same[0].1.clone()).or_insert_with(|| shape.no_pairs());
                     for ((left, right), _, diff) in same {
-                        shape.push_rows(pairs, [Some(left), Some(right)], *diff);
+                        left.with_bytes(|left| {
+                            right.with_bytes(|right| {
+                                shape.push(pairs, Some(left), Some(right), *diff);
+                            });
+                        });
                     }
                 }
                 for (time, pairs) in times {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use arqon_plan::DataflowPlan;
 use arqon_types::{
-    ColumnBatch, ColumnDelta, DeltaBatch, Epoch, TopicName, Type, consolidate_columns, error_schema,
+    Column, ColumnBatch, ColumnDelta, DeltaBatch, Epoch, TopicName, Type, consolidate_columns,
+    error_schema,
 };
 
 use crate::feedback::{Feedback, go_back};
@@ -100,9 +101,12 @@ impl<F: FnMut(EpochOutput) + Send> Collect for Collector<F> {
     }
 }
 
-/// Output rows and errors up to which a worker collects an epoch itself: to wake a thread costs
-/// more. With more of them, the worker goes on with the next epoch meanwhile.
+/// Output rows and errors up to which a worker collects an epoch itself, though another one waits:
+/// to wake a thread costs more. With more of them, the worker goes on with the next one meanwhile.
 const COLLECTED_ROWS_MAX: usize = 1024;
+
+/// Those up to which a worker does that has nothing else to do.
+const COLLECTED_ALONE_ROWS_MAX: usize = 1 << 15;
 
 /// The way from a worker to the collector.
 #[derive(Clone)]
@@ -142,15 +146,17 @@ pub(crate) fn reports(collector: impl Collect + 'static) -> (Reports, Queue) {
 }
 
 impl Reports {
-    /// Reports an epoch of one worker; epochs ascend.
+    /// Reports an epoch of one worker, which has so many others under way; epochs ascend.
     ///
     /// # Panics
     /// If the callback does.
-    pub(crate) fn send(&self, epoch: u64, record: EpochRecord) {
+    pub(crate) fn send(&self, epoch: u64, record: EpochRecord, n_under_way: usize) {
         let rows = record.outputs.iter().flatten().map(ColumnBatch::len);
         let n_rows = rows.sum::<usize>() + record.errors.len();
         let report = Report { epoch, record };
-        if n_rows <= COLLECTED_ROWS_MAX && self.n_queued.load(Ordering::SeqCst) == 0 {
+        let n_rows_max =
+            if n_under_way == 0 { COLLECTED_ALONE_ROWS_MAX } else { COLLECTED_ROWS_MAX };
+        if n_rows <= n_rows_max && self.n_queued.load(Ordering::SeqCst) == 0 {
             collect(&self.collector, report);
         } else {
             self.n_queued.fetch_add(1, Ordering::SeqCst);
@@ -177,6 +183,14 @@ impl Queue {
 fn collect(collector: &Mutex<dyn Collect>, report: Report) {
     if let Ok(mut collector) = collector.lock() {
         collector.collect(report);
+    }
+}
+
+/// With which number rows begin, if with one.
+fn begins(rows: &[ColumnBatch]) -> Option<i64> {
+    match rows.first()?.columns.first()? {
+        Column::Int(numbers) => numbers.first().copied(),
+        _ => None,
     }
 }
 
@@ -230,7 +244,11 @@ impl Gathering {
                 merge_counts(&mut sum.counts, &record.counts);
                 sum.errors.extend(record.errors);
                 sum.due = sum.due.into_iter().chain(record.due).min();
-                for (sum, rows) in sum.outputs.iter_mut().zip(record.outputs) {
+                for (sum, mut rows) in sum.outputs.iter_mut().zip(record.outputs) {
+                    // Parts of what came in order are in order again, whoever was done first.
+                    if begins(&rows) < begins(sum) {
+                        std::mem::swap(sum, &mut rows);
+                    }
                     sum.extend(rows);
                 }
                 sum

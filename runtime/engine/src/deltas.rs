@@ -15,7 +15,7 @@ pub(crate) type Delta<K = PackedRow, V = PackedRow> = ((K, V), i64);
 /// Rows from which digits are cheaper than comparisons.
 const DIGITS_ROWS_MIN: usize = 192;
 
-/// Rows up to which they move to other room when they are sorted; more are sorted in place.
+/// Rows up to which digits are: they take room of their own.
 const DIGITS_ROWS_MAX: usize = 1 << 20;
 
 /// What is sorted in a row's place: digits of its key and of its value, and where it stood.
@@ -27,20 +27,13 @@ struct Digits {
 }
 
 /// Sorts, adds up equal rows and drops what cancels.
-pub(crate) fn consolidate_deltas(rows: &mut Vec<Delta>) {
-    consolidate_in(rows, &mut Vec::new());
-}
-
-/// The same; `room` is for the rows while they move, and left empty.
-pub(crate) fn consolidate_in<K: Packed, V: Packed>(
-    rows: &mut Vec<Delta<K, V>>,
-    room: &mut Vec<Delta<K, V>>,
-) {
+pub(crate) fn consolidate_deltas<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V>>) {
     if rows.len() > 1 {
-        sort_deltas(rows, room);
+        sort_deltas(rows);
         let mut kept = 0;
         for at in 1..rows.len() {
-            if rows[at].0 == rows[kept].0 {
+            let (row, last) = (&rows[at].0, &rows[kept].0);
+            if row.0.is_same(&last.0) && row.1.is_same(&last.1) {
                 rows[kept].1 += rows[at].1;
             } else {
                 if rows[kept].1 != 0 {
@@ -56,23 +49,20 @@ pub(crate) fn consolidate_in<K: Packed, V: Packed>(
     }
 }
 
-/// Sorts by key and value. `room` is where the rows move to; it is left empty.
-fn sort_deltas<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V>>, room: &mut Vec<Delta<K, V>>) {
+/// Sorts by key and value.
+fn sort_deltas<K: Packed, V: Packed>(rows: &mut [Delta<K, V>]) {
     if !(DIGITS_ROWS_MIN..=DIGITS_ROWS_MAX).contains(&rows.len()) {
         compare(rows);
         return;
     }
-    let digits = sorted_digits(rows);
-    room.reserve(rows.len());
-    room.extend(digits.iter().map(|it| std::mem::take(&mut rows[it.at as usize])));
-    rows.clear();
-    std::mem::swap(rows, room);
-    let mut rest = rows.as_mut_slice();
+    let mut digits = sorted_digits(rows);
+    arrange(rows, &mut digits);
+    let mut rest = rows;
     for run in digits.chunk_by(|a, b| a.key == b.key) {
         let (mut same, others) = rest.split_at_mut(run.len());
         rest = others;
         let key = &same[0].0.0;
-        if same.iter().any(|row| row.0.0 != *key) {
+        if same.iter().any(|row| !row.0.0.is_same(key)) {
             compare(same);
             continue;
         }
@@ -82,6 +72,27 @@ fn sort_deltas<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V>>, room: &mut Vec
             compare(equal);
         }
     }
+}
+
+/// Moves each row to where its digits stand.
+fn arrange<R>(rows: &mut [R], digits: &mut [Digits]) {
+    for start in 0..rows.len() {
+        // A row makes room for another one, whose place the next one takes, until one goes to where
+        // the first was.
+        let mut at = start;
+        loop {
+            let from = std::mem::replace(&mut digits[at].at, position(at)) as usize;
+            if from == start {
+                break;
+            }
+            rows.swap(at, from);
+            at = from;
+        }
+    }
+}
+
+fn position(at: usize) -> u32 {
+    u32::try_from(at).expect("so many rows are sorted in another way")
 }
 
 fn compare<K: Packed, V: Packed>(rows: &mut [Delta<K, V>]) {
@@ -160,9 +171,8 @@ mod tests {
         fn digits_and_comparisons_agree(rows in rows()) {
             let mut compared = rows.clone();
             compared.sort_by(|a, b| a.0.cmp(&b.0));
-            let (mut sorted, mut room) = (rows, Vec::new());
-            sort_deltas(&mut sorted, &mut room);
-            prop_assert!(room.is_empty());
+            let mut sorted = rows;
+            sort_deltas(&mut sorted);
             let pairs = |rows: &[Delta]| rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
             prop_assert_eq!(pairs(&sorted), pairs(&compared));
         }

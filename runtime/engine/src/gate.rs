@@ -19,7 +19,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use arqon_types::{ColumnBatch, PackedRow, Schema, Type};
 
 use crate::batch::{BATCH_ROWS, Batch, Batches, KeyedRows, WholeRows};
-use crate::deltas::{Delta, consolidate_in};
+use crate::deltas::{Delta, consolidate_deltas};
 use crate::packed::Packed;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::source::{PackedMap, push_packed};
@@ -77,8 +77,8 @@ pub(crate) fn render_gate<'scope, K: Packed>(
                     break;
                 }
                 let (epoch, Waiting { capability, mut rows, mut overruns }) = entry.remove_entry();
-                consolidate_in(&mut rows, &mut Vec::new());
-                consolidate_in(&mut overruns, &mut Vec::new());
+                consolidate_deltas(&mut rows);
+                consolidate_deltas(&mut overruns);
                 meter.count(epoch, |counts| {
                     let diffs: Vec<i64> = rows.iter().map(|change| change.1).collect();
                     counts.input.add_all(&diffs);

@@ -66,7 +66,8 @@ impl GroupShape {
         }
         let (plan, formulas) = (self.plan.clone(), Formula::all(self.plan.inputs()));
         Box::new(move |keys, batch, faults| {
-            let groups = Groups::of(batch.len(), keys.iter().map(AsRef::as_ref))?;
+            let keys: Vec<&Column> = keys.iter().map(AsRef::as_ref).collect();
+            let groups = Groups::of(batch.len(), &keys)?;
             let columns: Vec<Cow<'_, Column>> =
                 formulas.iter().map(|formula| formula.column(batch, faults)).collect();
             let columns: Vec<&Column> = columns.iter().map(AsRef::as_ref).collect();
@@ -170,6 +171,11 @@ impl GroupShape {
         self.plan.new_state()
     }
 
+    /// Reads what a state needs to take in row `row_idx` of unpacked columns.
+    fn look_ahead(&self, state: &GroupState, columns: &[&Column], row_idx: usize) {
+        state.look_ahead(&self.plan, columns, row_idx);
+    }
+
     /// Takes row `row_idx` of unpacked columns into a state.
     pub(crate) fn accumulate(
         &self,
@@ -199,6 +205,8 @@ pub(crate) struct GroupLogic<K> {
     columns: Vec<Column>,
     /// How many rows of `columns` are taken in.
     n_taken: usize,
+    /// Whether each delta has its row in `columns`.
+    all_are_rows: bool,
 }
 
 /// A group, and what was last said of it.
@@ -230,6 +238,7 @@ impl<K> GroupLogic<K> {
             open,
             columns: Vec::new(),
             n_taken: 0,
+            all_are_rows: false,
         }
     }
 }
@@ -246,13 +255,17 @@ impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
     fn open(&mut self, [deltas]: [&[Delta<K, V>]; 1], _: Option<i64>) {
         self.columns = self.shape.unpack(deltas.iter().map(|delta| &delta.0.1));
         self.n_taken = 0;
+        self.all_are_rows = self.columns.iter().all(|column| column.len() == deltas.len());
     }
 
-    fn look_ahead(&self, deltas: &[Delta<K, V>]) {
-        for ((key, _), _) in deltas {
+    fn look_ahead(&self, first: usize, deltas: &[Delta<K, V>]) {
+        let columns: Vec<&Column> = self.columns.iter().collect();
+        for (at, ((key, _), _)) in (first..).zip(deltas) {
             if let Some(held) = self.groups.get(key) {
                 black_box(held.said.is_some());
-                held.state.look_ahead();
+                if self.all_are_rows {
+                    self.shape.look_ahead(&held.state, &columns, at);
+                }
             }
         }
     }

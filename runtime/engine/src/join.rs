@@ -3,18 +3,20 @@
 //! A row matches if the multiplicities of the other side's rows that pair with it sum above 0.
 //! Pairs are bilinear: the changes of a key are `dL x R + (L + dL) x dR`.
 
+mod sides;
+
 use std::collections::BTreeMap;
-use std::hint::black_box;
 use std::sync::Arc;
 
 use arqon_plan::{Join, JoinKind, JoinOutput};
 use arqon_types::{Column, ColumnBatch, Schema, Type};
 
+use self::sides::{Key, Rows, Sides, SidesTable};
 use crate::batch::BATCH_ROWS;
 use crate::deltas::Delta;
 use crate::evaluate::{Faults, Formula};
 use crate::keyed::{KeyShape, NoneInKey};
-use crate::multiset::Multiset;
+use crate::memory::table_bytes;
 use crate::open::OpenKeys;
 use crate::packed::Packed;
 use crate::recorder::{Fault, row_text};
@@ -128,23 +130,6 @@ impl JoinShape {
         pairs.rows.diffs.push(diff);
     }
 
-    /// The same of packed rows.
-    pub(crate) fn push_rows(
-        &self,
-        pairs: &mut Pairs,
-        [left, right]: [Option<&impl Packed>; 2],
-        diff: i64,
-    ) {
-        let push_right = |pairs: &mut Pairs, left: Option<&[u8]>| match right {
-            Some(right) => right.with_bytes(|right| self.push(pairs, left, Some(right), diff)),
-            None => self.push(pairs, left, None, diff),
-        };
-        match left {
-            Some(left) => left.with_bytes(|left| push_right(pairs, Some(left))),
-            None => push_right(pairs, None),
-        }
-    }
-
     /// The pairs that satisfy the residual, or none of this where there is no residual; faults
     /// go to `refuse`.
     pub(crate) fn judge(
@@ -228,16 +213,6 @@ pub(crate) fn product(n: i64, m: i64) -> i64 {
     n.checked_mul(m).unwrap_or_else(|| panic!("{n} times {m} copies of a joined row"))
 }
 
-/// Both sides of one key.
-#[derive(Debug, Default)]
-struct Sides<V: Packed> {
-    left: Multiset<V>,
-    right: Multiset<V>,
-    /// The sums of the multiplicities.
-    n_left: i64,
-    n_right: i64,
-}
-
 /// For a residual where matches count: how many rows of the other side each row matches.
 #[derive(Debug, Default)]
 struct Matches<V: Packed> {
@@ -251,7 +226,7 @@ type Effect<V> = [Option<(V, i64)>; 2];
 /// The join as a hash operator.
 #[derive(Debug)]
 pub(crate) struct JoinLogic<K, V: Packed> {
-    sides: PackedMap<Sides<V>, K>,
+    sides: SidesTable<K, V>,
     matches: PackedMap<Matches<V>, K>,
     work: JoinWork,
     open: OpenKeys,
@@ -265,17 +240,28 @@ struct JoinWork {
     pairs: Pairs,
 }
 
-impl<K, V: Packed> JoinLogic<K, V> {
+impl<K: Packed, V: Packed> JoinLogic<K, V> {
     /// The empty join; `open` are the keys that go when their windows close.
     pub(crate) fn new(shape: JoinShape, open: OpenKeys) -> Self {
         let pairs = shape.no_pairs();
         Self {
-            sides: PackedMap::default(),
+            sides: SidesTable::default(),
             matches: PackedMap::default(),
             work: JoinWork { shape, pairs },
             open,
         }
     }
+}
+
+/// A row as the one side of a pair that has no other.
+type Alone = fn(&[u8]) -> [Option<&[u8]>; 2];
+
+fn left_alone(row: &[u8]) -> [Option<&[u8]>; 2] {
+    [Some(row), None]
+}
+
+fn right_alone(row: &[u8]) -> [Option<&[u8]>; 2] {
+    [None, Some(row)]
 }
 
 /// Whether rows without a match come out, and those with one, by themselves.
@@ -298,8 +284,8 @@ impl JoinWork {
         out.batch(self.shape.finish(pairs));
     }
 
-    fn push(&mut self, sides: [Option<&impl Packed>; 2], diff: i64, out: &mut Emitter) {
-        self.shape.push_rows(&mut self.pairs, sides, diff);
+    fn push(&mut self, [left, right]: [Option<&[u8]>; 2], diff: i64, out: &mut Emitter) {
+        self.shape.push(&mut self.pairs, left, right, diff);
         if self.pairs.len() >= BATCH_ROWS {
             self.flush(out);
         }
@@ -313,38 +299,41 @@ impl JoinWork {
         out: &mut Emitter,
     ) {
         let kind = self.shape.kind;
-        let had = [sides.n_left > 0, sides.n_right > 0];
-        sides.n_left += left.iter().map(|delta| delta.1).sum::<i64>();
-        sides.n_right += right.iter().map(|delta| delta.1).sum::<i64>();
-        let has = [sides.n_left > 0, sides.n_right > 0];
+        let sum = |deltas: &[Delta<K, V>]| deltas.iter().map(|delta| delta.1).sum::<i64>();
+        let had = [sides.left.n() > 0, sides.right.n() > 0];
+        let has = [sides.left.n() + sum(left) > 0, sides.right.n() + sum(right) > 0];
         if kind.pairs_up() {
             for ((_, left), diff) in left {
-                sides.right.for_each(|right, n| {
-                    self.push([Some(left), Some(right)], product(*diff, n), out);
+                left.with_bytes(|left| {
+                    sides.right.for_each(|right, n| {
+                        self.push([Some(left), Some(right)], product(*diff, n), out);
+                    });
                 });
                 out.counts.touched += sides.right.len() as u64;
             }
         }
         let was_and_is = [comes_alone(kind, had[1]), comes_alone(kind, has[1])];
-        self.alone(was_and_is, (&mut sides.left, left), |row| [Some(row), None], out);
+        self.alone(was_and_is, (&mut sides.left, left), left_alone, out);
         if kind.pairs_up() {
             for ((_, right), diff) in right {
-                sides.left.for_each(|left, n| {
-                    self.push([Some(left), Some(right)], product(n, *diff), out);
+                right.with_bytes(|right| {
+                    sides.left.for_each(|left, n| {
+                        self.push([Some(left), Some(right)], product(n, *diff), out);
+                    });
                 });
                 out.counts.touched += sides.left.len() as u64;
             }
         }
         let was_and_is = if kind == JoinKind::Full { [!had[0], !has[0]] } else { [false, false] };
-        self.alone(was_and_is, (&mut sides.right, right), |row| [None, Some(row)], out);
+        self.alone(was_and_is, (&mut sides.right, right), right_alone, out);
     }
 
     /// Applies the changes of a side, and sends what changes of the rows that come alone.
     fn alone<K: Packed, V: Packed>(
         &mut self,
         [was_in, is_in]: [bool; 2],
-        (rows, deltas): (&mut Multiset<V>, &[Delta<K, V>]),
-        sides: impl Fn(&V) -> [Option<&V>; 2],
+        (rows, deltas): (&mut Rows<V>, &[Delta<K, V>]),
+        sides: Alone,
         out: &mut Emitter,
     ) {
         if was_in && !is_in {
@@ -359,7 +348,7 @@ impl JoinWork {
             rows.for_each(|row, n| self.push(sides(row), n, out));
         } else if is_in {
             for ((_, row), diff) in deltas {
-                self.push(sides(row), *diff, out);
+                row.with_bytes(|row| self.push(sides(row), *diff, out));
             }
         }
     }
@@ -399,9 +388,9 @@ impl JoinWork {
         let [before_left, before_right] = before;
         let [counted_left, counted_right] = counted;
         let held = (&sides.left, &mut matches.left);
-        self.fates(before_left, &counted_left, held, |row| [Some(row), None], out);
+        self.fates(before_left, &counted_left, held, left_alone, out);
         let held = (&sides.right, &mut matches.right);
-        self.fates(before_right, &counted_right, held, |row| [None, Some(row)], out);
+        self.fates(before_right, &counted_right, held, right_alone, out);
     }
 
     /// Applies the changes of both sides; all pairs that may change, and beside each of them how
@@ -413,15 +402,15 @@ impl JoinWork {
     ) -> (Pairs, Vec<Effect<V>>) {
         let mut candidates = self.shape.no_pairs();
         let mut effects = Vec::new();
-        let mut push = |left: &V, right: &V, diff: i64| {
-            self.shape.push_rows(&mut candidates, [Some(left), Some(right)], diff);
+        let mut push = |left: &[u8], right: &[u8], diff: i64| {
+            self.shape.push(&mut candidates, Some(left), Some(right), diff);
         };
         for ((_, left), diff) in left {
             let is_new = sides.left.multiplicity(left) == 0;
             sides.right.for_each(|right, n| {
-                push(left, right, product(*diff, n));
+                left.with_bytes(|left| push(left, right, product(*diff, n)));
                 let of_left = is_new.then(|| (left.clone(), n));
-                effects.push([of_left, Some((right.clone(), *diff))]);
+                effects.push([of_left, Some((V::from_bytes(right), *diff))]);
             });
         }
         for ((_, value), diff) in left {
@@ -430,9 +419,9 @@ impl JoinWork {
         for ((_, right), diff) in right {
             let is_new = sides.right.multiplicity(right) == 0;
             sides.left.for_each(|left, n| {
-                push(left, right, product(n, *diff));
+                right.with_bytes(|right| push(left, right, product(n, *diff)));
                 let of_right = is_new.then(|| (right.clone(), n));
-                effects.push([Some((left.clone(), *diff)), of_right]);
+                effects.push([Some((V::from_bytes(left), *diff)), of_right]);
             });
         }
         for ((_, value), diff) in right {
@@ -447,8 +436,8 @@ impl JoinWork {
         &mut self,
         before: BTreeMap<V, i64>,
         counted: &[i64],
-        (rows, matches): (&Multiset<V>, &mut BTreeMap<V, i64>),
-        sides: impl Fn(&V) -> [Option<&V>; 2],
+        (rows, matches): (&Rows<V>, &mut BTreeMap<V, i64>),
+        sides: Alone,
         out: &mut Emitter,
     ) {
         let kind = self.shape.kind;
@@ -463,7 +452,7 @@ impl JoinWork {
             };
             let diff = share(n_now, n_matches) - share(n_before, *n_matches_before);
             if diff != 0 {
-                self.push(sides(&row), diff, out);
+                row.with_bytes(|row| self.push(sides(row), diff, out));
             }
         }
     }
@@ -472,7 +461,7 @@ impl JoinWork {
 /// The rows of a side that may change with their multiplicities: all of them where the other side
 /// changes.
 fn multiplicities<K: Packed, V: Packed>(
-    rows: &Multiset<V>,
+    rows: &Rows<V>,
     deltas: &[Delta<K, V>],
     others: &[Delta<K, V>],
 ) -> BTreeMap<V, i64> {
@@ -480,7 +469,7 @@ fn multiplicities<K: Packed, V: Packed>(
         deltas.iter().map(|((_, row), _)| (row.clone(), rows.multiplicity(row))).collect();
     if !others.is_empty() {
         rows.for_each(|row, n| {
-            all.insert(row.clone(), n);
+            all.insert(V::from_bytes(row), n);
         });
     }
     all
@@ -491,33 +480,29 @@ fn matches_of<V: Packed>(rows: &BTreeMap<V, i64>, matches: &BTreeMap<V, i64>) ->
 }
 
 impl<K: Packed, V: Packed> KeyLogic<2, K, V> for JoinLogic<K, V> {
-    fn look_ahead(&self, deltas: &[Delta<K, V>]) {
+    fn look_ahead(&self, _: usize, deltas: &[Delta<K, V>]) {
         for ((key, _), _) in deltas {
-            if let Some(sides) = self.sides.get(key) {
-                black_box((sides.n_left, sides.left.len(), sides.right.len()));
-            }
+            self.sides.look_ahead(key);
         }
     }
 
     fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; 2], out: &mut Emitter) {
-        let sides = if let Some(sides) = self.sides.get_mut(key) {
-            sides
-        } else {
-            self.open.add(key);
-            self.sides.entry(key.clone()).or_default()
-        };
+        let Self { sides, matches, work, open } = self;
         out.counts.held += deltas.iter().flat_map(|side| side.iter()).map(|d| d.1).sum::<i64>();
-        if self.work.shape.has_residual() && self.work.shape.kind != JoinKind::Inner {
-            let mut matches = self.matches.remove(key).unwrap_or_default();
-            self.work.update_by_pair(sides, &mut matches, deltas, out);
-            if !matches.left.is_empty() || !matches.right.is_empty() {
-                self.matches.insert(key.clone(), matches);
+        let was = if work.shape.has_residual() && work.shape.kind != JoinKind::Inner {
+            let mut of_key = matches.remove(key).unwrap_or_default();
+            let was = sides.update(key, |sides| {
+                work.update_by_pair(sides, &mut of_key, deltas, out);
+            });
+            if !of_key.left.is_empty() || !of_key.right.is_empty() {
+                matches.insert(key.clone(), of_key);
             }
+            was
         } else {
-            self.work.update_by_key(sides, deltas, out);
-        }
-        if sides.left.is_empty() && sides.right.is_empty() {
-            self.sides.remove(key);
+            sides.update(key, |sides| work.update_by_key(sides, deltas, out))
+        };
+        if was == Key::New {
+            open.add(key);
         }
     }
 
@@ -525,11 +510,16 @@ impl<K: Packed, V: Packed> KeyLogic<2, K, V> for JoinLogic<K, V> {
         for key in self.open.close(mark) {
             let key = K::from_row(key);
             self.matches.remove(&key);
-            let Some(sides) = self.sides.remove(&key) else { continue };
-            for rows in [&sides.left, &sides.right] {
-                rows.for_each(|_, n| out.release(n));
+            let n = self.sides.remove(&key);
+            if n != 0 {
+                out.release(n);
             }
         }
+    }
+
+    fn state_bytes(&self) -> Option<i64> {
+        // Of what rows match, the table alone: most joins have none.
+        Some(self.sides.n_bytes() + table_bytes(&self.matches))
     }
 
     fn close(&mut self, out: &mut Emitter) {

@@ -1,6 +1,7 @@
 //! On the way to a stateful operator: rows are projected to a packed key and a packed value.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use timely::container::CapacityContainerBuilder;
@@ -56,16 +57,6 @@ impl KeyShape {
     /// The columns of the key.
     fn columns<'b>(&self, rows: &'b ColumnBatch, faults: &mut Faults) -> Vec<Cow<'b, Column>> {
         self.formulas.iter().map(|formula| formula.column(rows, faults)).collect()
-    }
-
-    /// The key of each row; none where `none` drops the row.
-    fn pack_all<K: Packed>(&self, columns: &[Cow<'_, Column>], n_rows: usize) -> Vec<Option<K>> {
-        if let [only] = columns
-            && let Some(keys) = pack_ints(only, &self.types)
-        {
-            return keys.into_iter().map(Some).collect();
-        }
-        (0..n_rows).map(|row_idx| self.pack(columns, row_idx).map(K::from_row)).collect()
     }
 
     /// The key of a row; none where `none` drops it.
@@ -157,6 +148,99 @@ pub(crate) fn pack_ints<V: Packed>(column: &Column, types: &[Type]) -> Option<Ve
 pub(crate) type AddUp<V> =
     Box<dyn Fn(&[Cow<'_, Column>], &ColumnBatch, &mut Faults) -> Option<Vec<(usize, V)>>>;
 
+/// How rows become keys and values.
+pub(crate) struct Packer<K, V> {
+    schema: Arc<Schema>,
+    key: KeyShape,
+    value: PackValue<V>,
+    add_up: AddUp<V>,
+    meter: Meter,
+    of: PhantomData<K>,
+}
+
+impl<K: Packed, V: Packed> Packer<K, V> {
+    /// For rows of this schema.
+    pub(crate) fn new(
+        schema: Arc<Schema>,
+        key: KeyShape,
+        value: PackValue<V>,
+        meter: Meter,
+    ) -> Self {
+        let add_up: AddUp<V> = Box::new(|_, _, _| None);
+        Self { schema, key, value, add_up, meter, of: PhantomData }
+    }
+
+    /// The same of rows that are added up where that pays.
+    pub(crate) fn adding_up(self, add_up: AddUp<V>) -> Self {
+        Self { add_up, ..self }
+    }
+
+    /// Evaluates keys and values, and gives them with their diffs; rows with a fault go to the
+    /// node's errors.
+    pub(crate) fn pack(&self, epoch: u64, rows: &ColumnBatch, mut give: impl FnMut((K, V), i64)) {
+        let mut faults = Faults::new();
+        let columns = self.key.columns(rows, &mut faults);
+        let added = (self.add_up)(&columns, rows, &mut faults);
+        let values = match added {
+            Some(_) => Vec::new(),
+            None => (self.value)(rows, &mut faults),
+        };
+        for (at, fault) in &faults {
+            let row_idx = *at as usize;
+            let row = row_text(&self.schema, rows, row_idx);
+            self.meter.fault(epoch, fault, row, rows.diffs[row_idx]);
+        }
+        self.meter.count(epoch, |counts| counts.input.add_all(&rows.diffs));
+        if let Some(added) = added {
+            self.meter.count(epoch, |counts| counts.touched += rows.len() as u64);
+            for (row_idx, value) in added {
+                if let Some(key) = self.key.pack(&columns, row_idx) {
+                    give((K::from_row(key), value), 1);
+                }
+            }
+            return;
+        }
+        let ints: Option<Vec<K>> = match columns.as_slice() {
+            [only] => pack_ints(only, &self.key.types),
+            _ => None,
+        };
+        let mut next_fault = faults.keys().copied().peekable();
+        for ((row_idx, value), diff) in values.into_iter().enumerate().zip(&rows.diffs) {
+            if next_fault.next_if(|at| *at as usize == row_idx).is_some() {
+                continue;
+            }
+            let key = match &ints {
+                Some(keys) => Some(keys[row_idx].clone()),
+                None => self.key.pack(&columns, row_idx).map(K::from_row),
+            };
+            if let Some(key) = key {
+                give((key, value), *diff);
+            }
+        }
+    }
+
+    /// As a stream of its own.
+    pub(crate) fn render<T: Moment>(self, input: Batches<'_, T>) -> KeyedRows<'_, T, K, V> {
+        input.unary::<CapacityContainerBuilder<Vec<Keyed<T, K, V>>>, _, _, _>(
+            Pipeline,
+            "Key",
+            move |_, _| {
+                move |input, output| {
+                    input.for_each(|capability, batch| {
+                        let time = batch.time.clone();
+                        let rows = std::mem::take(&mut batch.rows);
+                        let capability = capability.delayed(&time, 0);
+                        let mut session = output.session(&capability);
+                        self.pack(time.epoch(), &rows, |row, diff| {
+                            session.give((row, time.clone(), diff));
+                        });
+                    });
+                }
+            },
+        )
+    }
+}
+
 /// Evaluates keys and values; rows with a fault go to the node's errors.
 pub(crate) fn key_rows<T: Moment, K: Packed, V: Packed>(
     input: Batches<'_, T>,
@@ -165,60 +249,23 @@ pub(crate) fn key_rows<T: Moment, K: Packed, V: Packed>(
     value: PackValue<V>,
     meter: Meter,
 ) -> KeyedRows<'_, T, K, V> {
-    let add_up: AddUp<V> = Box::new(|_, _, _| None);
-    add_rows_up(input, schema, key, (value, add_up), meter)
+    Packer::new(schema, key, value, meter).render(input)
 }
 
-/// The same of rows that are added up where that pays.
-pub(crate) fn add_rows_up<T: Moment, K: Packed, V: Packed>(
-    input: Batches<'_, T>,
-    schema: Arc<Schema>,
-    key: KeyShape,
-    (value, add_up): (PackValue<V>, AddUp<V>),
-    meter: Meter,
-) -> KeyedRows<'_, T, K, V> {
-    input.unary::<CapacityContainerBuilder<Vec<Keyed<T, K, V>>>, _, _, _>(
-        Pipeline,
-        "Key",
-        move |_, _| {
-            move |input, output| {
-                input.for_each(|capability, batch| {
-                    let time = batch.time.clone();
-                    let epoch = time.epoch();
-                    let rows = std::mem::take(&mut batch.rows);
-                    let mut faults = Faults::new();
-                    let columns = key.columns(&rows, &mut faults);
-                    let added = add_up(&columns, &rows, &mut faults);
-                    let values = match added {
-                        Some(_) => Vec::new(),
-                        None => value(&rows, &mut faults),
-                    };
-                    for (at, fault) in &faults {
-                        let row_idx = *at as usize;
-                        let row = row_text(&schema, &rows, row_idx);
-                        meter.fault(epoch, fault, row, rows.diffs[row_idx]);
-                    }
-                    meter.count(epoch, |counts| counts.input.add_all(&rows.diffs));
-                    let capability = capability.delayed(&time, 0);
-                    if let Some(added) = added {
-                        meter.count(epoch, |counts| counts.touched += rows.len() as u64);
-                        let keyed = added.into_iter().filter_map(|(row_idx, value)| {
-                            let key = key.pack(&columns, row_idx)?;
-                            Some(((K::from_row(key), value), time.clone(), 1))
-                        });
-                        output.session(&capability).give_iterator(keyed);
-                        return;
-                    }
-                    let keys: Vec<Option<K>> = key.pack_all(&columns, rows.len());
-                    let keyed = (0_u32..)
-                        .zip(keys.into_iter().zip(values).zip(&rows.diffs))
-                        .filter(|(at, _)| !faults.contains_key(at))
-                        .filter_map(|(_, ((key, value), diff))| {
-                            Some(((key?, value), time.clone(), *diff))
-                        });
-                    output.session(&capability).give_iterator(keyed);
-                });
-            }
-        },
-    )
+/// Rows on their way to a stateful operator.
+pub(crate) enum Incoming<'scope, K = PackedRow, V = PackedRow> {
+    /// Columns, and how they are packed.
+    Columns(Batches<'scope>, Packer<K, V>),
+    /// Packed rows.
+    Packed(KeyedRows<'scope, u64, K, V>),
+}
+
+impl<'scope, K: Packed, V: Packed> Incoming<'scope, K, V> {
+    /// All of them packed.
+    pub(crate) fn packed(self) -> KeyedRows<'scope, u64, K, V> {
+        match self {
+            Self::Columns(rows, packer) => packer.render(rows),
+            Self::Packed(rows) => rows,
+        }
+    }
 }

@@ -30,7 +30,6 @@ mod tally;
 mod ordered;
 mod group;
 mod distinct;
-mod multiset;
 mod join;
 mod top;
 mod asof;

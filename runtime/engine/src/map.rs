@@ -1,5 +1,6 @@
 //! Stateless stages, fused into one operator and evaluated column by column.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -82,31 +83,35 @@ fn run_stages(
             break;
         }
         let mut faults = Faults::new();
-        let rows = Rc::clone(&passage.rows);
-        match work {
+        let n_rows = passage.rows.len();
+        let mut input = Count::default();
+        input.add_all(&passage.rows.diffs);
+        let errors = match work {
             Work::Filter(condition) => {
-                let selected = condition.select(&rows, &mut faults);
-                passage.refuse(meter, &faults);
-                if selected.len() < rows.len() {
+                let selected = condition.select(&passage.rows, &mut faults);
+                let errors = passage.refuse(meter, &faults);
+                if selected.len() < n_rows {
                     passage.select(&selected);
                 }
+                errors
             }
             Work::Project(formulas) => {
                 let columns = formulas
                     .iter()
-                    .map(|formula| formula.column(&rows, &mut faults).into_owned())
+                    .map(|it| Projected::new(it.column(&passage.rows, &mut faults), &passage.rows))
                     .collect();
-                passage.refuse(meter, &faults);
-                let diffs = rows.diffs.clone();
-                passage.rows = Rc::new(ColumnBatch { columns, diffs });
+                let errors = passage.refuse(meter, &faults);
+                passage.project(columns);
                 if !faults.is_empty() {
-                    let n_rows = u32::try_from(rows.len()).expect("batches are bounded");
+                    let n_rows = u32::try_from(n_rows).expect("batches are bounded");
                     let sound: Vec<u32> =
                         (0..n_rows).filter(|at| !faults.contains_key(at)).collect();
                     passage.select(&sound);
                 }
+                errors
             }
             Work::Unnest(list) => {
+                let rows = Rc::clone(&passage.rows);
                 let lists = list.column(&rows, &mut faults);
                 passage.refuse(meter, &faults);
                 let Elements { row_of, positions, items, without } = elements(&lists, &faults);
@@ -117,15 +122,10 @@ fn run_stages(
                 count_unnested(meter, epoch, &rows, &passage.rows, (&faults, &without));
                 continue;
             }
-        }
+        };
         meter.count(epoch, |counts| {
-            let (mut input, mut output, mut errors) =
-                (Count::default(), Count::default(), Count::default());
-            input.add_all(&rows.diffs);
+            let mut output = Count::default();
             output.add_all(&passage.rows.diffs);
-            for at in faults.keys() {
-                errors.add(rows.diffs[*at as usize]);
-            }
             counts.input.merge(input);
             counts.output.merge(output);
             counts.filtered.merge(input.less(output).less(errors));
@@ -133,6 +133,25 @@ fn run_stages(
         });
     }
     passage.rows
+}
+
+/// A column of a projection.
+enum Projected {
+    /// As it stands at this place.
+    Same(usize),
+    New(Column),
+}
+
+impl Projected {
+    fn new(column: Cow<'_, Column>, rows: &ColumnBatch) -> Self {
+        match column {
+            Cow::Owned(column) => Self::New(column),
+            Cow::Borrowed(column) => {
+                let place = rows.columns.iter().position(|it| std::ptr::eq(it, column));
+                place.map_or_else(|| Self::New(column.clone()), Self::Same)
+            }
+        }
+    }
 }
 
 /// The elements of the lists of all rows, one after another.
@@ -207,13 +226,51 @@ impl Passage<'_> {
         });
     }
 
-    fn refuse(&self, meter: &Meter, faults: &Faults) {
+    /// The rows with these columns. Those that stay, and that nobody else reads, are not copied.
+    fn project(&mut self, columns: Vec<Projected>) {
+        let (mut before, diffs) = match Rc::try_unwrap(std::mem::take(&mut self.rows)) {
+            Ok(ColumnBatch { columns, diffs }) => (columns, diffs),
+            Err(shared) => {
+                let copied = columns.into_iter().map(|column| match column {
+                    Projected::Same(at) => shared.columns[at].clone(),
+                    Projected::New(column) => column,
+                });
+                let (columns, diffs) = (copied.collect(), shared.diffs.clone());
+                self.rows = Rc::new(ColumnBatch { columns, diffs });
+                return;
+            }
+        };
+        let mut n_uses = vec![0_u32; before.len()];
+        for column in &columns {
+            if let Projected::Same(at) = column {
+                n_uses[*at] += 1;
+            }
+        }
+        let projected = columns.into_iter().map(|column| match column {
+            Projected::New(column) => column,
+            Projected::Same(at) => {
+                n_uses[at] -= 1;
+                match n_uses[at] {
+                    0 => std::mem::replace(&mut before[at], Column::Bool(Vec::new())),
+                    _ => before[at].clone(),
+                }
+            }
+        });
+        let columns = projected.collect();
+        self.rows = Rc::new(ColumnBatch { columns, diffs });
+    }
+
+    /// Sends the rows with a fault to the errors, and counts them.
+    fn refuse(&self, meter: &Meter, faults: &Faults) -> Count {
+        let mut errors = Count::default();
         for (at, fault) in faults {
             let diff = self.rows.diffs[*at as usize];
             let origin = self.origin.as_ref().map_or(*at, |origin| origin[*at as usize]);
             let row = row_text(self.schema, &self.input, origin as usize);
             meter.fault(self.epoch, fault, row, diff);
+            errors.add(diff);
         }
+        errors
     }
 }
 

@@ -7,21 +7,24 @@ use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use smallvec::Array;
 use timely::ExchangeData;
 
 use arqon_types::{PackedRow, Type, from_sortable_int, sortable_int};
 
 /// Bytes that sort as the values packed in them.
 pub(crate) trait Packed: Clone + Ord + Hash + Default + Debug + ExchangeData {
-    /// Room for as many rows as a key mostly has, with how often each is there.
-    type Few: Array<Item = (Self, i64)>;
-
     /// The row again.
     fn to_row(&self) -> PackedRow;
 
     /// The same for a row that is known to have the form.
     fn from_row(row: PackedRow) -> Self;
+
+    /// The same of the row's bytes.
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let mut row = PackedRow::new();
+        row.push_bytes(bytes);
+        Self::from_row(row)
+    }
 
     /// Integers as they are packed, if they have the form.
     fn from_ints(_values: &[i64]) -> Option<Vec<Self>> {
@@ -41,6 +44,11 @@ pub(crate) trait Packed: Clone + Ord + Hash + Default + Debug + ExchangeData {
         self.cmp(other)
     }
 
+    /// Whether they are equal, told without a call where they are short.
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+
     /// How many bytes both begin with, at most `n_max`.
     fn n_shared(&self, other: &Self, n_max: usize) -> usize;
 
@@ -50,8 +58,6 @@ pub(crate) trait Packed: Clone + Ord + Hash + Default + Debug + ExchangeData {
 }
 
 impl Packed for PackedRow {
-    type Few = [(Self, i64); 1];
-
     fn to_row(&self) -> PackedRow {
         self.clone()
     }
@@ -73,6 +79,10 @@ impl Packed for PackedRow {
         self.prefix().cmp(&other.prefix()).then_with(|| self.cmp(other))
     }
 
+    fn is_same(&self, other: &Self) -> bool {
+        is_same(self.as_bytes(), other.as_bytes())
+    }
+
     fn n_shared(&self, other: &Self, n_max: usize) -> usize {
         let pairs = self.as_bytes().iter().zip(other.as_bytes());
         pairs.take(n_max).take_while(|(a, b)| a == b).count()
@@ -84,8 +94,6 @@ impl Packed for PackedRow {
 }
 
 impl Packed for u64 {
-    type Few = [(Self, i64); 2];
-
     fn to_row(&self) -> PackedRow {
         let mut row = PackedRow::new();
         row.push_bytes(&self.to_be_bytes());
@@ -116,8 +124,6 @@ impl Packed for u64 {
 
 /// Nothing, beside rows that stand for themselves.
 impl Packed for () {
-    type Few = [(Self, i64); 1];
-
     fn to_row(&self) -> PackedRow {
         PackedRow::new()
     }
@@ -136,6 +142,22 @@ impl Packed for () {
 
     fn digits(&self, _start: usize) -> u64 {
         0
+    }
+}
+
+/// Whether bytes are equal: two words say so of all that have between 8 and 16 of them, and mostly
+/// that others are not.
+#[inline]
+pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let ends = |bytes: &[u8]| {
+        Some((*bytes.first_chunk::<WORD_BYTES>()?, *bytes.last_chunk::<WORD_BYTES>()?))
+    };
+    match (ends(a), ends(b)) {
+        (Some(a_ends), Some(b_ends)) => a_ends == b_ends && (a.len() <= 2 * WORD_BYTES || a == b),
+        _ => a == b,
     }
 }
 
@@ -182,6 +204,21 @@ mod tests {
             prop_assert_eq!(word.n_shared(&other_word, n_max), row.n_shared(&other, n_max));
             prop_assert_eq!(sortable_int(a).digits(start), row.digits(start));
             prop_assert!(sortable_int(a).with_bytes(|bytes| bytes == row.as_bytes()));
+        }
+
+        #[test]
+        fn bytes_are_the_same_as_they_are_equal(
+            a in prop::collection::vec(0_u8..2, 0..40), at: usize, cut in 0_usize..40,
+        ) {
+            let mut b = a.clone();
+            prop_assert!(is_same(&a, &b));
+            if !b.is_empty() {
+                let at = at % b.len();
+                b[at] ^= 1;
+                prop_assert!(!is_same(&a, &b));
+            }
+            let cut = cut.min(a.len());
+            prop_assert_eq!(is_same(&a, &a[..cut]), cut == a.len());
         }
     }
 }

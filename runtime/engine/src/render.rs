@@ -32,9 +32,7 @@ use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
 use crate::kernel::{KernelLogic, Pace, Teller};
-use crate::keyed::{
-    KeyShape, PackValue, add_rows_up, key_rows, pack_fields, pack_nothing, pack_whole,
-};
+use crate::keyed::{Incoming, KeyShape, PackValue, Packer, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
 use crate::looped::{Ended, Surroundings, Whole, members, overrun_key, render_loop};
 use crate::map::{count_through, render_map};
@@ -436,11 +434,11 @@ impl<'scope> Walk<'scope, '_> {
                 let open = self.open_keys(idx, &key);
                 let mut rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
                 if shape.is_keyless() {
-                    rows = rows.concat(self.ticks.clone());
+                    rows = Incoming::Packed(rows.packed().concat(self.ticks.clone()));
                 }
                 match self.backend {
                     Backend::Arrangements => {
-                        reduce_groups(rows, shape, step.schema.types(), only_meter())
+                        reduce_groups(rows.packed(), shape, step.schema.types(), only_meter())
                     }
                     Backend::Hash => {
                         let logic = GroupLogic::new(shape, open);
@@ -472,7 +470,7 @@ impl<'scope> Walk<'scope, '_> {
                 let rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
                 match self.backend {
                     Backend::Arrangements => {
-                        reduce_top(rows, shape, step.schema.types(), only_meter())
+                        reduce_top(rows.packed(), shape, step.schema.types(), only_meter())
                     }
                     Backend::Hash => {
                         let logic = TopLogic::new(shape, open);
@@ -487,7 +485,7 @@ impl<'scope> Walk<'scope, '_> {
                 let rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
                 match self.backend {
                     Backend::Arrangements => {
-                        reduce_over(rows, shape, step.schema.types(), only_meter())
+                        reduce_over(rows.packed(), shape, step.schema.types(), only_meter())
                     }
                     Backend::Hash => {
                         let logic = OverLogic::new(shape, open);
@@ -502,7 +500,7 @@ impl<'scope> Walk<'scope, '_> {
                 let rows = self.key(step, 0, key, shape.pack_value(), &only_meter());
                 match self.backend {
                     Backend::Arrangements => {
-                        reduce_latest(rows, shape, step.schema.types(), only_meter())
+                        reduce_latest(rows.packed(), shape, step.schema.types(), only_meter())
                     }
                     Backend::Hash => {
                         let logic = LatestLogic::new(shape);
@@ -520,7 +518,7 @@ impl<'scope> Walk<'scope, '_> {
                 let rows = self.key(step, 0, key, pack_whole(types), &only_meter());
                 let schema = inputs[0].schema.clone();
                 match self.backend {
-                    Backend::Arrangements => reduce_unique(rows, schema, only_meter()),
+                    Backend::Arrangements => reduce_unique(rows.packed(), schema, only_meter()),
                     Backend::Hash => {
                         let logic = UniqueLogic::new(schema, open);
                         self.stateful(idx, "Unique", [rows], logic, only_meter())
@@ -573,10 +571,11 @@ impl<'scope> Walk<'scope, '_> {
         meter: Meter,
     ) -> Batches<'scope> {
         let open = self.open_keys(idx, &key);
-        let packing = (shape.pack_value::<V>(), shape.add_up());
+        let (value, add_up) = (shape.pack_value::<V>(), shape.add_up());
         let input = self.plan.steps[idx].inputs[0];
         let schema = self.plan.steps[input.index()].schema.clone();
-        let rows = add_rows_up::<_, K, V>(self.rows(input), schema, key, packing, meter.clone());
+        let packer = Packer::<K, V>::new(schema, key, value, meter.clone()).adding_up(add_up);
+        let rows = Incoming::Columns(self.rows(input), packer);
         self.stateful(idx, "Group", [rows], GroupLogic::new(shape, open), meter)
     }
 
@@ -587,16 +586,17 @@ impl<'scope> Walk<'scope, '_> {
         key: KeyShape,
         value: PackValue<V>,
         meter: &Meter,
-    ) -> KeyedRows<'scope, u64, K, V> {
+    ) -> Incoming<'scope, K, V> {
         let schema = self.plan.steps[step.inputs[input].index()].schema.clone();
-        key_rows(self.rows(step.inputs[input]), schema, key, value, meter.clone())
+        let packer = Packer::new(schema, key, value, meter.clone());
+        Incoming::Columns(self.rows(step.inputs[input]), packer)
     }
 
     fn stateful<const N: usize, K: Packed, V: Packed>(
         &self,
         idx: usize,
         name: &str,
-        rows: [KeyedRows<'scope, u64, K, V>; N],
+        rows: [Incoming<'scope, K, V>; N],
         logic: impl KeyLogic<N, K, V>,
         meter: Meter,
     ) -> Batches<'scope> {
@@ -634,7 +634,7 @@ impl<'scope> Walk<'scope, '_> {
         let rows = self.key(step, 0, KeyShape::plain(&session.per), value, &meter);
         let types = step.schema.types();
         match self.backend {
-            Backend::Arrangements => reduce_sessions(rows, shape, types, meter),
+            Backend::Arrangements => reduce_sessions(rows.packed(), shape, types, meter),
             Backend::Hash => {
                 let closes = !session.topics.is_empty();
                 let marks = closes.then(|| self.marks_of(&session.topics));
@@ -803,7 +803,7 @@ impl<'scope> Walk<'scope, '_> {
         if let Some(asof) = join.asof.as_deref().map(AsofShape::new) {
             return match self.backend {
                 Backend::Arrangements => {
-                    arrangement::join_asof(left, right, (&shape, asof), &meter)
+                    arrangement::join_asof(left.packed(), right.packed(), (&shape, asof), &meter)
                 }
                 Backend::Hash => {
                     let logic = AsofLogic::new((shape, asof), open);
@@ -812,7 +812,9 @@ impl<'scope> Walk<'scope, '_> {
             };
         }
         match self.backend {
-            Backend::Arrangements => arrangement::join(left, right, &shape, &meter),
+            Backend::Arrangements => {
+                arrangement::join(left.packed(), right.packed(), &shape, &meter)
+            }
             Backend::Hash => {
                 self.stateful(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
             }

@@ -9,15 +9,16 @@ use std::task::Poll;
 
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, InputCapability};
 use timely::dataflow::{Scope, Stream};
 
 use arqon_types::{ColumnBatch, PackedRow, Type};
 
-use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed, KeyedRows};
-use crate::deltas::{Delta, consolidate_in};
+use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed};
+use crate::deltas::{Delta, consolidate_deltas};
+use crate::keyed::{Incoming, Packer};
 use crate::mark::{Marks, least};
 use crate::memory::{self, Held};
 use crate::packed::Packed;
@@ -33,11 +34,11 @@ pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = Pac
     /// the least mark, if the epoch moved any.
     fn open(&mut self, _deltas: [&[Delta<K, V>]; N], _mark: Option<i64>) {}
 
-    /// Reads what the operator will need for these changes of an input, which are next, and changes
-    /// nothing. What one key needs hangs
-    /// on nothing that another one does, so the processor fetches for many keys at once, and the
-    /// updates find in its caches what they would have waited for one by one.
-    fn look_ahead(&self, _deltas: &[Delta<K, V>]) {}
+    /// Reads what the operator will need for these changes of an input, which are next and begin
+    /// with its `first`, and changes nothing. What one key needs hangs on nothing that another one
+    /// does, so the processor fetches for many keys at once, and the updates find in its caches
+    /// what they would have waited for one by one.
+    fn look_ahead(&self, _first: usize, _deltas: &[Delta<K, V>]) {}
 
     /// Takes all changes of one key, consolidated and in the order of values, one slice per input.
     fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; N], out: &mut Emitter);
@@ -156,30 +157,73 @@ struct Waiting<const N: usize, K, V> {
     mark: Option<i64>,
 }
 
-impl<const N: usize, K, V> Waiting<N, K, V> {
-    fn new(capability: Capabilities, spare: &mut Spare<N, K, V>) -> Self {
-        let rows = spare.rows.each_mut().map(std::mem::take);
-        Self { capability, rows, mark: None }
+/// What has come and waits, by epoch.
+struct Inbox<const N: usize, K, V> {
+    waiting: BTreeMap<u64, Waiting<N, K, V>>,
+    spare: Spare<N, K, V>,
+    has_aside: bool,
+}
+
+impl<const N: usize, K: Packed, V: Packed> Inbox<N, K, V> {
+    /// What waits of an epoch.
+    fn of(&mut self, epoch: u64, capability: &InputCapability<u64>) -> &mut Waiting<N, K, V> {
+        self.waiting.entry(epoch).or_insert_with(|| {
+            let rows = capability.delayed(&epoch, 0);
+            let aside = self.has_aside.then(|| capability.delayed(&epoch, 1));
+            let capability = Capabilities { rows, aside };
+            let rows = self.spare.rows.each_mut().map(std::mem::take);
+            Waiting { capability, rows, mark: None }
+        })
+    }
+
+    /// Takes packed rows of an input.
+    fn take(
+        &mut self,
+        idx: usize,
+        capability: &InputCapability<u64>,
+        rows: &mut Vec<Keyed<u64, K, V>>,
+    ) {
+        let mut rows = rows.drain(..).peekable();
+        while let Some((_, epoch, _)) = rows.peek() {
+            let epoch = *epoch;
+            let waiting = &mut self.of(epoch, capability).rows[idx];
+            while let Some((row, _, diff)) = rows.next_if(|row| row.1 == epoch) {
+                waiting.push((row, diff));
+            }
+        }
+    }
+
+    /// Takes columns of an input, and packs them.
+    fn pack(
+        &mut self,
+        idx: usize,
+        capability: &InputCapability<u64>,
+        (batch, packer): (&mut Batch, &Packer<K, V>),
+    ) {
+        let Batch { time, rows } = std::mem::take(batch);
+        let waiting = &mut self.of(time, capability).rows[idx];
+        waiting.reserve(rows.len());
+        packer.pack(time, &rows, |row, diff| waiting.push((row, diff)));
     }
 }
+
+/// Where rows of an input come in.
+type Port<const N: usize, K, V> = Box<dyn FnMut(&mut Inbox<N, K, V>)>;
 
 /// Emptied lists of the last epoch. The pages of a large list cost more than what is put there,
 /// so they are handed from epoch to epoch, as long as epochs are large.
 struct Spare<const N: usize, K, V> {
     rows: [Vec<Delta<K, V>>; N],
-    /// Where rows move to when they are sorted.
-    room: Vec<Delta<K, V>>,
 }
 
 impl<const N: usize, K, V> Spare<N, K, V> {
     fn new() -> Self {
-        Self { rows: std::array::from_fn(|_| Vec::new()), room: Vec::new() }
+        Self { rows: std::array::from_fn(|_| Vec::new()) }
     }
 
     fn keep(&mut self, used: [Vec<Delta<K, V>>; N]) {
         let n_rows = used.iter().map(Vec::len).max().unwrap_or(0);
         let wanted = n_rows.saturating_mul(SPARE_FACTOR).min(SPARE_ROWS_MAX);
-        self.room.shrink_to(wanted);
         for (kept, mut rows) in self.rows.iter_mut().zip(used) {
             rows.clear();
             rows.shrink_to(wanted);
@@ -239,28 +283,46 @@ struct Current<const N: usize, K, V> {
 /// Renders an operator of `N` inputs that sends nothing beside its rows.
 pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
     scope: Scope<'scope, u64>,
-    streams: [KeyedRows<'scope, u64, K, V>; N],
+    inputs: [Incoming<'scope, K, V>; N],
     operation: Operation<'_, 'scope>,
     logic: impl KeyLogic<N, K, V>,
 ) -> Batches<'scope> {
-    render_with_aside(scope, streams, operation, logic).0
+    render_with_aside(scope, inputs, operation, logic).0
 }
 
 /// Renders an operator of `N` inputs; gives its rows, and those that it sends beside them.
 pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
     scope: Scope<'scope, u64>,
-    streams: [KeyedRows<'scope, u64, K, V>; N],
+    inputs: [Incoming<'scope, K, V>; N],
     operation: Operation<'_, 'scope>,
     mut logic: impl KeyLogic<N, K, V>,
 ) -> (Batches<'scope>, Option<Batches<'scope>>) {
     let Operation { name, types, meter, marks, placement, aside } = operation;
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
-    let mut inputs = streams.map(|stream| {
-        let place = move |row: &Keyed<u64, K, V>| match placement {
-            Placement::ByKey => hash_packed(&row.0.0),
-            Placement::Together(place) => place,
-        };
-        builder.new_input(stream, Exchange::new(place))
+    let mut idx = 0..N;
+    let mut ports: [Port<N, K, V>; N] = inputs.map(|input| -> Port<N, K, V> {
+        let idx = idx.next().expect("there are as many places as inputs");
+        match input {
+            // With one worker nothing travels: rows are packed where they wait.
+            Incoming::Columns(rows, packer) if scope.peers() == 1 => {
+                let mut input = builder.new_input(rows, Pipeline);
+                Box::new(move |inbox: &mut Inbox<N, K, V>| {
+                    input.for_each(|capability, batch| {
+                        inbox.pack(idx, &capability, (batch, &packer));
+                    });
+                })
+            }
+            input => {
+                let place = move |row: &Keyed<u64, K, V>| match placement {
+                    Placement::ByKey => hash_packed(&row.0.0),
+                    Placement::Together(place) => place,
+                };
+                let mut input = builder.new_input(input.packed(), Exchange::new(place));
+                Box::new(move |inbox: &mut Inbox<N, K, V>| {
+                    input.for_each(|capability, rows| inbox.take(idx, &capability, rows));
+                })
+            }
+        }
     });
     let mut marks = marks.map(|marks| (builder.new_input(marks.stream, Pipeline), marks.topics));
     let (output, stream) = builder.new_output::<Batch>();
@@ -276,52 +338,31 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
     builder.build(move |capabilities| {
         drop(capabilities);
         let mut current: Option<Current<N, K, V>> = None;
-        let mut waiting: BTreeMap<u64, Waiting<N, K, V>> = BTreeMap::new();
-        let mut spare = Spare::new();
+        let mut inbox = Inbox { waiting: BTreeMap::new(), spare: Spare::new(), has_aside };
         let mut held = Held::default();
         let mut n_bytes = 0;
         let mut out = Emitter::new(types, meter);
         out.aside = aside.map(|types| Aside { rows: ColumnBatch::empty(&types), types });
         move |frontiers| {
-            for (idx, input) in inputs.iter_mut().enumerate() {
-                input.for_each(|capability, rows| {
-                    let mut rows = rows.drain(..).peekable();
-                    while let Some((_, epoch, _)) = rows.peek() {
-                        let epoch = *epoch;
-                        let waiting = waiting.entry(epoch).or_insert_with(|| {
-                            let rows = capability.delayed(&epoch, 0);
-                            let aside = has_aside.then(|| capability.delayed(&epoch, 1));
-                            Waiting::new(Capabilities { rows, aside }, &mut spare)
-                        });
-                        while let Some((row, _, diff)) = rows.next_if(|row| row.1 == epoch) {
-                            waiting.rows[idx].push((row, diff));
-                        }
-                    }
-                });
+            for port in &mut ports {
+                port(&mut inbox);
             }
             if let Some((input, topics)) = &mut marks {
                 input.for_each(|capability, marks| {
                     for (epoch, marks) in marks.drain(..) {
-                        let waiting = waiting.entry(epoch).or_insert_with(|| {
-                            let rows = capability.delayed(&epoch, 0);
-                            let aside = has_aside.then(|| capability.delayed(&epoch, 1));
-                            Waiting::new(Capabilities { rows, aside }, &mut spare)
-                        });
-                        waiting.mark = Some(least(&marks, topics));
+                        inbox.of(epoch, &capability).mark = Some(least(&marks, topics));
                     }
                 });
             }
             loop {
                 if current.is_none() {
-                    let Some(entry) = waiting.first_entry() else { break };
+                    let Some(entry) = inbox.waiting.first_entry() else { break };
                     if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
                         break;
                     }
                     let (epoch, Waiting { capability, mut rows, mark }) = entry.remove_entry();
                     out.epoch = epoch;
-                    for rows in &mut rows {
-                        consolidate_in(rows, &mut spare.room);
-                    }
+                    rows.iter_mut().for_each(consolidate_deltas);
                     logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
                     by_key(&rows, &mut logic, &mut out);
                     if let Some(mark) = mark {
@@ -343,7 +384,7 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
                     held.change(net, grown, out.counts.held)
                 };
                 out.counts.touched += rows.iter().map(|rows| rows.len() as u64).sum::<u64>();
-                spare.keep(rows);
+                inbox.spare.keep(rows);
                 let mut output = output.activate();
                 for batch in out.take() {
                     output
@@ -386,12 +427,12 @@ fn by_key<const N: usize, K: Packed, V: Packed>(
             let start = rows.len() - rest.len();
             if rows.len() >= AHEAD_ROWS_MIN && start >= *n_seen && !rest.is_empty() {
                 *n_seen = rows.len().min(start + AHEAD_ROWS);
-                logic.look_ahead(&rows[start..*n_seen]);
+                logic.look_ahead(start, &rows[start..*n_seen]);
             }
         }
         let mut heads: [&[Delta<K, V>]; N] = [&[]; N];
         for (head, rest) in heads.iter_mut().zip(&mut rest) {
-            let n_rows = rest.iter().take_while(|row| row.0.0 == *key).count();
+            let n_rows = rest.iter().take_while(|row| row.0.0.is_same(key)).count();
             (*head, *rest) = rest.split_at(n_rows);
         }
         logic.update(key, heads, out);
@@ -421,7 +462,7 @@ mod tests {
     }
 
     impl KeyLogic<2> for Seen {
-        fn look_ahead(&self, deltas: &[Delta]) {
+        fn look_ahead(&self, _: usize, deltas: &[Delta]) {
             self.ahead.borrow_mut().push((deltas[0].0.0.as_bytes()[0], deltas.len()));
         }
 

@@ -1,8 +1,15 @@
 //! Rows of few groups are added up before they travel: a state for each group of a batch, where
-//! there was a packed row for each row.
+//! there was a packed row for each row. Few are a quarter of the rows; where there are some dozens,
+//! their kinds of values tell them apart, and else a table does.
 //!
 //! A state stands where else the values of a row do, and is told from those by its first byte. That
 //! is possible where all that the aggregates remember adds up, and where no row begins so.
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use arqon_operators::GroupPlan;
 use arqon_types::{Column, ColumnBatch, PackedRow, Type};
@@ -15,8 +22,12 @@ use crate::packed::Packed;
 const MARK: u8 = 0xFF;
 /// Rows below which a batch is not worth it.
 const ROWS_MIN: usize = 256;
-/// Groups of a batch up to which they are.
-const GROUPS_MAX: usize = 64;
+/// Groups of a batch up to which the kinds of their values tell them apart.
+const KINDS_MAX: usize = 64;
+/// Rows of a group, in the mean, from which a state for all of them is worth it.
+const GROUP_ROWS_MIN: usize = 4;
+/// Rows after which groups are counted for the first time.
+const TRIED_ROWS: usize = 1024;
 
 /// Whether states of a plan can stand where the values of rows do.
 pub(crate) fn can_tally(plan: &GroupPlan) -> bool {
@@ -55,7 +66,7 @@ pub(crate) fn tallied(
         if next_fault.next_if(|at| *at as usize == row_idx).is_some() {
             continue;
         }
-        let state = &mut states[usize::from(*group)];
+        let state = &mut states[*group as usize];
         let (_, state) = state.get_or_insert_with(|| (row_idx, plan.new_state()));
         state.update(plan, columns, row_idx, *diff);
     }
@@ -70,29 +81,104 @@ pub(crate) fn tallied(
 
 /// Which group each row of a batch is of.
 pub(crate) struct Groups {
-    places: Vec<u8>,
+    places: Vec<u32>,
     n_groups: usize,
 }
 
 impl Groups {
     /// By the columns of a key, if there are few groups.
-    pub(crate) fn of<'c>(n_rows: usize, columns: impl Iterator<Item = &'c Column>) -> Option<Self> {
+    pub(crate) fn of(n_rows: usize, columns: &[&Column]) -> Option<Self> {
         if n_rows < ROWS_MIN {
             return None;
         }
+        Self::by_kinds(n_rows, columns).or_else(|| Self::by_hash(n_rows, columns))
+    }
+
+    /// The kinds of one column times those of the others.
+    fn by_kinds(n_rows: usize, columns: &[&Column]) -> Option<Self> {
         let mut groups = Self { places: vec![0; n_rows], n_groups: 1 };
         for column in columns {
             let (n_kinds, places) = kinds_of(column)?;
             groups.n_groups *= n_kinds;
-            if GROUPS_MAX < groups.n_groups {
+            if KINDS_MAX < groups.n_groups {
                 return None;
             }
-            let n_kinds = u8::try_from(n_kinds).ok()?;
+            let n_kinds = u32::try_from(n_kinds).ok()?;
             for (group, place) in groups.places.iter_mut().zip(places) {
-                *group = *group * n_kinds + place;
+                *group = *group * n_kinds + u32::from(place);
             }
         }
         Some(groups)
+    }
+
+    fn by_hash(n_rows: usize, columns: &[&Column]) -> Option<Self> {
+        if !columns.iter().all(|column| has_hash(column)) {
+            return None;
+        }
+        let hash = |row_idx: u32| {
+            let mut hasher = FixedState::default().build_hasher();
+            for column in columns {
+                hash_cell(column, row_idx as usize, &mut hasher);
+            }
+            hasher.finish()
+        };
+        let is_same = |a: u32, b: u32| {
+            columns.iter().all(|column| column.compare(a as usize, b as usize).is_eq())
+        };
+        let mut firsts: Vec<u32> = Vec::new();
+        let mut table: HashTable<u32> = HashTable::new();
+        let mut places = Vec::with_capacity(n_rows);
+        for row_idx in 0..u32::try_from(n_rows).ok()? {
+            let is_group = |group: &u32| is_same(firsts[*group as usize], row_idx);
+            let again = |group: &u32| hash(firsts[*group as usize]);
+            let group = match table.entry(hash(row_idx), is_group, again) {
+                Entry::Occupied(group) => *group.get(),
+                Entry::Vacant(place) => {
+                    let group = u32::try_from(firsts.len()).ok()?;
+                    place.insert(group);
+                    firsts.push(row_idx);
+                    group
+                }
+            };
+            places.push(group);
+            if places.len() == TRIED_ROWS && firsts.len() > TRIED_ROWS * 3 / 4 {
+                return None;
+            }
+        }
+        let n_groups = firsts.len();
+        (n_groups * GROUP_ROWS_MIN <= n_rows).then_some(Self { places, n_groups })
+    }
+}
+
+/// Whether equal values of a column are told apart by few bytes.
+fn has_hash(column: &Column) -> bool {
+    match column {
+        Column::Int(_)
+        | Column::Decimal(_)
+        | Column::Bool(_)
+        | Column::Uuid(_)
+        | Column::Bytes(_)
+        | Column::String(_) => true,
+        Column::Option { values, .. } => has_hash(values),
+        Column::Float(_) | Column::Tensor(_) | Column::List { .. } | Column::Struct { .. } => false,
+    }
+}
+
+fn hash_cell(column: &Column, row_idx: usize, hasher: &mut impl Hasher) {
+    match column {
+        Column::Int(values) => hasher.write_i64(values[row_idx]),
+        Column::Decimal(values) => hasher.write_i128(values[row_idx]),
+        Column::Bool(values) => hasher.write_u8(u8::from(values[row_idx])),
+        Column::Uuid(values) => hasher.write_u128(values[row_idx]),
+        Column::Bytes(values) => hasher.write(values.get(row_idx)),
+        Column::String(texts) => hasher.write(texts.bytes(row_idx)),
+        Column::Option { present, values } if present[row_idx] => {
+            hash_cell(values, row_idx, hasher);
+        }
+        Column::Option { .. } => hasher.write_u8(0),
+        Column::Float(_) | Column::Tensor(_) | Column::List { .. } | Column::Struct { .. } => {
+            unreachable!("such columns have no hash")
+        }
     }
 }
 
@@ -121,5 +207,55 @@ fn kinds_of(column: &Column) -> Option<(usize, Vec<u8>)> {
         | Column::Tensor(_)
         | Column::List { .. }
         | Column::Struct { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use arqon_types::Value;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Rows are of one group where their keys are equal, however many groups there are.
+        #[test]
+        fn groups_are_those_of_equal_keys(
+            n_kinds in prop::sample::select(vec![1_i64, 5, 40, 300, 5000]),
+            seeds in prop::collection::vec((0_i64..5000, any::<bool>()), 0..2000),
+        ) {
+            let keys: Vec<(String, Option<i64>)> = seeds
+                .iter()
+                .map(|(seed, is_there)| {
+                    let kind = seed % n_kinds;
+                    (format!("k{}", kind / 3), is_there.then_some(kind % 3))
+                })
+                .collect();
+            let mut texts = Column::empty(&Type::String);
+            let mut numbers = Column::empty(&Type::Int64.optional());
+            for (text, number) in &keys {
+                texts.push(&Value::string(text));
+                numbers.push(&number.map_or(Value::None, Value::Int));
+            }
+            let n_groups = keys.iter().collect::<BTreeSet<_>>().len();
+            match Groups::of(keys.len(), &[&texts, &numbers]) {
+                None => prop_assert!(
+                    keys.len() < ROWS_MIN || keys.len() < GROUP_ROWS_MIN * n_groups
+                ),
+                Some(groups) => {
+                    let mut group_of = BTreeMap::new();
+                    for (key, place) in keys.iter().zip(&groups.places) {
+                        prop_assert_eq!(*group_of.entry(key).or_insert(*place), *place);
+                    }
+                    let places: BTreeSet<&u32> = group_of.values().collect();
+                    prop_assert_eq!(places.len(), group_of.len(), "no two keys are one group");
+                }
+            }
+        }
     }
 }

@@ -125,7 +125,7 @@ fn drive(worker: &mut Worker, setup: &Setup) {
             }
             in_flight.pop_front();
             let record = recorder.borrow_mut().take(epoch);
-            setup.reports.send(epoch, record);
+            setup.reports.send(epoch, record, in_flight.len());
         }
         if input.is_none() && in_flight.is_empty() {
             // No error can come any more, and who reads them is to learn of it.
