@@ -267,16 +267,35 @@ impl Kernel {
         }
     }
 
-    /// Whether it has the mode, or why it has not.
+    /// Whether it has the mode under these arguments, or why it has not.
     ///
     /// # Errors
     /// The reason, for people.
-    pub fn has_mode(self, mode: KernelMode) -> Result<(), &'static str> {
-        match (self, mode) {
-            (Self::DynamicGraph, KernelMode::Rr) => {
+    pub fn has_mode(self, mode: KernelMode, arguments: &[Value]) -> Result<(), &'static str> {
+        if mode != KernelMode::Rr {
+            return Ok(());
+        }
+        match self {
+            Self::DynamicGraph => {
                 Err("answers about paths and components are exact; there is no rank to reduce")
             }
-            _ => Ok(()),
+            Self::Nystrom => Err("the landmarks are its reduced rank already"),
+            Self::PdeSolver => {
+                Err("how far a grid is from a basis is known only by stepping all of it")
+            }
+            Self::TransformerAttn => {
+                let is = |name, value: &Value| self.argument(name, arguments) == Some(value);
+                if is("causal", &Value::Bool(true)) {
+                    return Err(
+                        "each row of causal attention sees other sums, so no basis is theirs",
+                    );
+                }
+                if is("feature_map", &Value::Enum(1)) {
+                    return Err("Fourier features cancel, so nothing bounds what a basis leaves");
+                }
+                Ok(())
+            }
+            Self::LinearTransform => Ok(()),
         }
     }
 
@@ -421,7 +440,8 @@ mod tests {
                     assert!(kernel.arguments().iter().any(|it| it.name == *name), "{kernel:?}");
                 }
             }
-            assert!(kernel.has_mode(KernelMode::Pass).is_ok(), "every kernel can start over");
+            let can = kernel.has_mode(KernelMode::Pass, &arguments);
+            assert!(can.is_ok(), "every kernel can start over");
         }
     }
 }

@@ -39,6 +39,9 @@ pub fn draw(file: &Path, labels: Labels<'_>, lines: &[Line]) -> Result<(), Box<d
     let (x, y) = range(points().map(|point| point.0))
         .zip(range(points().map(|point| point.1)))
         .ok_or("a plot needs a point")?;
+    // The legend stands where lines that fall, or rise, leave room.
+    let ends = |line: &Line| Some(line.points.last()?.1 < line.points.first()?.1);
+    let falls = lines.iter().filter_map(ends).any(|falls| falls);
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
@@ -65,7 +68,11 @@ pub fn draw(file: &Path, labels: Labels<'_>, lines: &[Line]) -> Result<(), Box<d
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(if falls {
+            SeriesLabelPosition::UpperRight
+        } else {
+            SeriesLabelPosition::UpperLeft
+        })
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .draw()?;

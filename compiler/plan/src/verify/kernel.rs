@@ -1,6 +1,6 @@
 //! Steps of kernels: what they are fed and what they put out fits the kernel's signature.
 
-use arqon_operators::{FieldKind, OutputKind, PortSignature};
+use arqon_operators::{FieldKind, KernelMode, OutputKind, PortSignature};
 use arqon_types::{Schema, Type};
 
 use super::Verifier;
@@ -17,7 +17,8 @@ impl Verifier<'_> {
         self.require(kernel.arguments.len() == n_arguments, || {
             format!("{} arguments where {n_arguments} are wanted", kernel.arguments.len())
         });
-        let has_modes = kernel.modes.iter().all(|mode| kernel.kernel.has_mode(*mode).is_ok());
+        let has = |mode: &KernelMode| kernel.kernel.has_mode(*mode, &kernel.arguments).is_ok();
+        let has_modes = kernel.modes.iter().all(has);
         self.require(has_modes && !kernel.modes.is_empty(), || {
             "modes that it does not have".into()
         });

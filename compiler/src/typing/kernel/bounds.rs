@@ -24,12 +24,12 @@ impl Typer<'_> {
         let modes = match &step.modes {
             None => KERNEL_MODES
                 .into_iter()
-                .filter(|mode| kernel.has_mode(*mode).is_ok())
+                .filter(|mode| kernel.has_mode(*mode, arguments).is_ok())
                 .filter(|mode| is_bounded || *mode != KernelMode::Rr)
                 .collect(),
             Some(written) => {
                 for mode in &written.node {
-                    self.written_mode(mode, kernel, is_bounded);
+                    self.written_mode(mode, (kernel, arguments), is_bounded);
                 }
                 self.reduced_alone(written);
                 written.node.iter().map(|mode| kernel_mode(mode.node)).collect()
@@ -43,10 +43,16 @@ impl Typer<'_> {
         (self.report.n_errors() == n_before).then_some(modes)
     }
 
-    fn written_mode(&mut self, mode: &Spanned<ast::Mode>, kernel: Kernel, is_bounded: bool) {
+    fn written_mode(
+        &mut self,
+        mode: &Spanned<ast::Mode>,
+        (kernel, arguments): (Kernel, &[Value]),
+        is_bounded: bool,
+    ) {
         let wanted = kernel_mode(mode.node);
-        if let Err(reason) = kernel.has_mode(wanted) {
-            let has = KERNEL_MODES.into_iter().filter(|mode| kernel.has_mode(*mode).is_ok());
+        if let Err(reason) = kernel.has_mode(wanted, arguments) {
+            let is_there = |mode: &KernelMode| kernel.has_mode(*mode, arguments).is_ok();
+            let has = KERNEL_MODES.into_iter().filter(is_there);
             self.report.push(
                 Diagnostic::new(
                     operators::KERNEL_MODE,
