@@ -170,6 +170,7 @@ access:
             demo!("flights"),
             demo!("attention"),
             demo!("heat"),
+            demo!("network"),
             demo!("paths"),
             demo!("projection"),
             demo!("regression"),

@@ -465,7 +465,7 @@ pub struct ItmdPortDelta {
 pub struct ItmdConstraints {
     /// The longest that one step may take, in nanoseconds.
     ///
-    /// arqon: duration
+    /// arqon: option<duration>
     #[prost(int64, optional, tag = "1")]
     pub max_latency: ::core::option::Option<i64>,
     /// The largest error of an output, in the max norm.
