@@ -18,6 +18,8 @@ mod rows;
 mod vertices;
 mod weights;
 mod meter;
+mod end;
+mod blocks;
 mod adjacency;
 mod lists;
 mod index;

@@ -9,9 +9,10 @@
 
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
-use super::adjacency::{Adjacency, End};
+use super::adjacency::Adjacency;
 use super::dirty::Dirty;
 use super::edges::{Edges, Flip};
+use super::end::End;
 use super::meter::{Meter, SLICE};
 
 /// One component.

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use crate::kernel::DeltaError;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
-use super::adjacency::End;
+use super::end::End;
 use super::index::{Found, Index, Places, hash};
 use super::lists::{Keep, Lists};
 use super::meter::Meter;

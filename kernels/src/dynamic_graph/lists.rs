@@ -6,7 +6,8 @@ use std::hint::select_unpredictable;
 
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
-use super::adjacency::End;
+use super::blocks::{Block, Blocks, place};
+use super::end::End;
 use super::meter::SLICE;
 
 /// Whether ends are kept, or no more than how many there are.
@@ -16,35 +17,34 @@ pub(super) enum Keep {
     Degrees,
 }
 
-/// Where a row lies: `len` of `1 << class` words, and none of class 0; how many of its places are
-/// no holes; and which hole is filled next.
+/// Where a row lies, how many of its places are no holes, and which hole is filled next.
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    start: u32,
-    len: u32,
+    block: Block,
     degree: u32,
     hole: u32,
-    class: u32,
 }
 
 /// No hole, or no place.
 const NONE: u32 = u32::MAX;
-
-const EMPTY: Row = Row { start: 0, len: 0, degree: 0, hole: NONE, class: 0 };
 
 /// Lists of ends, by vertices.
 #[derive(Debug)]
 pub(super) struct Lists {
     keep: Keep,
     rows: Vec<Row>,
-    ends: Vec<End>,
-    /// For each class, where rows may lie.
-    free: Vec<Vec<u32>>,
+    blocks: Blocks,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self { block: Block::default(), degree: 0, hole: NONE }
+    }
 }
 
 impl Lists {
     pub(super) fn new(keep: Keep) -> Self {
-        Self { keep, rows: Vec::new(), ends: Vec::new(), free: Vec::new() }
+        Self { keep, rows: Vec::new(), blocks: Blocks::default() }
     }
 
     /// Whether more than degrees are kept.
@@ -55,7 +55,7 @@ impl Lists {
     /// There are at least this many vertices.
     pub(super) fn grow(&mut self, n_slots: usize) {
         if self.rows.len() < n_slots {
-            self.rows.resize(n_slots, EMPTY);
+            self.rows.resize(n_slots, Row::default());
         }
     }
 
@@ -66,8 +66,7 @@ impl Lists {
 
     /// Its row, with the holes in it.
     pub(super) fn row(&self, vertex: u32) -> &[End] {
-        let Row { start, len, .. } = self.rows[vertex as usize];
-        &self.ends[start as usize..start as usize + len as usize]
+        self.blocks.ends(self.rows[vertex as usize].block)
     }
 
     /// All ends that are there, always in the same order.
@@ -89,25 +88,24 @@ impl Lists {
 
     /// Whether the end stands at this place.
     pub(super) fn is_at(&self, vertex: u32, place: u32, end: End) -> bool {
-        let Row { start, len, .. } = self.rows[vertex as usize];
-        place < len && self.ends[(start + place) as usize] == end
+        self.row(vertex).get(place as usize) == Some(&end)
     }
 
     /// Reads where these rows lie; the number is of no use.
     pub(super) fn touch_rows(&self, vertices: impl Iterator<Item = u32>) -> u32 {
-        vertices.fold(0, |sum, vertex| sum ^ self.rows[vertex as usize].len)
+        vertices.fold(0, |sum, vertex| sum ^ self.rows[vertex as usize].block.len)
     }
 
     /// Where an end stands, or the next one will.
     pub(super) fn word(&self, vertex: u32, place: Option<u32>) -> u32 {
-        let Row { start, len, hole, .. } = self.rows[vertex as usize];
-        let next = select_unpredictable(hole == NONE, len, hole);
-        start + select_unpredictable(place.is_some(), place.unwrap_or_default(), next)
+        let Row { block, hole, .. } = self.rows[vertex as usize];
+        let next = select_unpredictable(hole == NONE, block.len, hole);
+        block.word(select_unpredictable(place.is_some(), place.unwrap_or_default(), next))
     }
 
     /// Reads these words; the number is of no use.
     pub(super) fn touch_words(&self, words: &[u32]) -> u64 {
-        let word = |at: &u32| self.ends.get(*at as usize).map_or(0, |end| end.0);
+        let word = |at: &u32| self.blocks.word(*at).map_or(0, |end| end.0);
         words.iter().map(word).fold(0, |sum, word| sum ^ word)
     }
 
@@ -120,19 +118,13 @@ impl Lists {
         }
         if row.hole != NONE {
             let place = row.hole;
-            let hole = &mut self.ends[(row.start + place) as usize];
+            let hole = &mut self.blocks.ends_mut(row.block)[place as usize];
             row.hole = hole.code();
             *hole = end;
             return place;
         }
-        if row.class == 0 || row.len == 1 << row.class {
-            let class = row.class + 1;
-            self.widen(vertex, class);
-        }
-        let row = &mut self.rows[vertex as usize];
-        self.ends[(row.start + row.len) as usize] = end;
-        row.len += 1;
-        row.len - 1
+        self.blocks.push(&mut row.block, end);
+        row.block.len - 1
     }
 
     /// Leaves a hole at a place.
@@ -140,7 +132,7 @@ impl Lists {
         let row = &mut self.rows[vertex as usize];
         row.degree -= 1;
         if self.keep == Keep::Ends {
-            self.ends[(row.start + place) as usize] = End::hole(row.hole);
+            self.blocks.ends_mut(row.block)[place as usize] = End::hole(row.hole);
             row.hole = place;
         }
     }
@@ -152,51 +144,26 @@ impl Lists {
         if self.keep == Keep::Degrees {
             return;
         }
-        let mut ends = Vec::with_capacity(self.ends.len());
         let more = more.iter().copied().chain(std::iter::repeat(0));
-        for (row, more) in self.rows.iter_mut().zip(more) {
-            let from = row.start as usize..row.start as usize + row.len as usize;
-            row.start = place_of(ends.len());
-            row.class = class_of(row.degree.max(row.len) + more);
-            ends.extend_from_slice(&self.ends[from]);
-            ends.resize(row.start as usize + words(row.class), End::hole(NONE));
-        }
-        self.ends = ends;
-        self.free.clear();
-    }
-
-    fn widen(&mut self, vertex: u32, class: u32) {
-        let old = self.rows[vertex as usize];
-        let free = self.free.get_mut(class as usize).and_then(Vec::pop);
-        let start = free.unwrap_or_else(|| {
-            let start = place_of(self.ends.len());
-            self.ends.resize(start as usize + words(class), End::hole(NONE));
-            start
-        });
-        let from = old.start as usize;
-        self.ends.copy_within(from..from + old.len as usize, start as usize);
-        self.rows[vertex as usize] = Row { start, class, ..old };
-        if old.class > 0 {
-            if self.free.len() <= old.class as usize {
-                self.free.resize(old.class as usize + 1, Vec::new());
-            }
-            self.free[old.class as usize].push(old.start);
-        }
+        let rows = self.rows.iter_mut().zip(more);
+        self.blocks.lay_out(rows.map(|(row, more)| {
+            let wanted = row.degree.max(row.block.len) + more;
+            (&mut row.block, wanted)
+        }));
     }
 
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
-        let free: usize = self.free.iter().map(Vec::capacity).sum();
-        self.rows.capacity() * size_of::<Row>() + self.ends.capacity() * 8 + free * 4
+        self.rows.capacity() * size_of::<Row>() + self.blocks.state_bytes()
     }
 
     pub(super) fn save(&self, out: &mut SnapshotWriter<'_>) -> std::io::Result<()> {
         if !self.has_ends() {
             return out.numbers("degrees", self.rows.iter().map(|row| row.degree));
         }
-        out.numbers("lengths", self.rows.iter().map(|row| row.len))?;
+        out.numbers("lengths", self.rows.iter().map(|row| row.block.len))?;
         out.numbers("holes", self.rows.iter().map(|row| row.hole))?;
-        let vertices = 0..place_of(self.rows.len());
+        let vertices = 0..place(self.rows.len());
         out.numbers("ends", vertices.flat_map(|vertex| self.row(vertex).iter().map(|end| end.0)))
     }
 
@@ -209,7 +176,8 @@ impl Lists {
         let mut lists = Self::new(keep);
         if keep == Keep::Degrees {
             let degrees: Vec<u32> = input.array("degrees", n_slots)?;
-            lists.rows = degrees.into_iter().map(|degree| Row { degree, ..EMPTY }).collect();
+            lists.rows =
+                degrees.into_iter().map(|degree| Row { degree, ..Row::default() }).collect();
             return Ok(lists);
         }
         let lengths: Vec<u32> = input.array("lengths", n_slots)?;
@@ -223,7 +191,8 @@ impl Lists {
         lists.grow(n_slots);
         lists.make_room(&lengths);
         for (row, (len, hole)) in lists.rows.iter_mut().zip(lengths.into_iter().zip(holes)) {
-            let ends = &mut lists.ends[row.start as usize..][..len as usize];
+            row.block.len = len;
+            let ends = lists.blocks.ends_mut(row.block);
             ends.iter_mut().zip(&mut rest).for_each(|(end, saved)| *end = saved);
             if ends.iter().any(|end| !end.is_hole() && end.vertex() as usize >= n_slots) {
                 return Err(damaged());
@@ -243,24 +212,10 @@ impl Lists {
             if n_named != n_holes {
                 return Err(damaged());
             }
-            (row.len, row.hole, row.degree) = (len, hole, len - place_of(n_holes));
+            (row.hole, row.degree) = (hole, len - place(n_holes));
         }
         Ok(lists)
     }
-}
-
-fn place_of(at: usize) -> u32 {
-    let at = u32::try_from(at).expect("fewer ends than 2^32");
-    assert!(at < NONE, "a graph has at most {NONE} ends");
-    at
-}
-
-fn words(class: u32) -> usize {
-    if class == 0 { 0 } else { 1 << class }
-}
-
-fn class_of(len: u32) -> u32 {
-    if len == 0 { 0 } else { len.next_power_of_two().trailing_zeros().max(1) }
 }
 
 #[cfg(test)]

@@ -24,9 +24,9 @@
 
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
-use super::adjacency::End;
 use super::dirty::Dirty;
 use super::edges::{Edges, Flip};
+use super::end::End;
 use super::meter::{Meter, SLICE, float};
 use super::rows::PageRank;
 
