@@ -8,7 +8,7 @@ use arqon_proto::itmd::{
     ItmdAttention, ItmdConstraints, ItmdEmit, ItmdGraph, ItmdGrid, ItmdJob, ItmdLinear,
     ItmdNystrom, itmd_emit, itmd_job,
 };
-use arqon_types::{Dimension, Float, Type, Value};
+use arqon_types::{Float, Type, Value};
 use itmd_job::{KernelSpec, Workload};
 
 use crate::exit::Failure;
@@ -145,10 +145,7 @@ impl Spec<'_> {
             let at = known.fields.iter().position(|field| is_named(field.kind))?;
             let fields = &self.plan.steps[input.index()].schema.fields;
             let Type::Tensor(tensor) = &fields[(*port.fields.get(at)?)?].ty else { return None };
-            match tensor.dims.as_slice() {
-                [Dimension::Fixed(length)] => Some(*length),
-                _ => None,
-            }
+            tensor.vector_length()
         })
     }
 }

@@ -226,6 +226,14 @@ impl TensorType {
             })
     }
 
+    /// How long a vector of the type is; none where that is no number, or the rank is another.
+    pub fn vector_length(&self) -> Option<u64> {
+        match self.dims.as_slice() {
+            [Dimension::Fixed(length)] => Some(*length),
+            _ => None,
+        }
+    }
+
     /// Whether a value of this type may be one of `other`: rank and elements are the same, and no
     /// dimension is known to differ.
     pub fn may_be(&self, other: &Self) -> bool {

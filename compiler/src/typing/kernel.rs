@@ -231,10 +231,7 @@ fn vector_length(kernel: Kernel, ports: &[PortRows], name: &str) -> Option<u64> 
         let Some(Type::Tensor(tensor)) = &rows.row.columns[rows.row.position(field.name)?].ty else {
             return None;
         };
-        match tensor.dims.as_slice() {
-            [Dimension::Fixed(length)] => Some(*length),
-            _ => None,
-        }
+        tensor.vector_length()
     })
 }
 

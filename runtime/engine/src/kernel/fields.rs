@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arqon_operators::Place;
 use arqon_plan::{KernelColumn, KernelPlan, PortPlan};
-use arqon_types::{Dimension, ElementType, Elements, PackedRow, Row, Schema, Tensor, Type, Value};
+use arqon_types::{ElementType, Elements, PackedRow, Row, Schema, Tensor, Type, Value};
 
 use crate::deltas::Delta;
 use crate::recorder::{Fault, packed_text};
@@ -172,10 +172,7 @@ pub(crate) fn is_finite(tensor: &Tensor) -> bool {
 pub(crate) fn length_of(port: &PortPlan, field: usize, schema: &Schema) -> Option<usize> {
     let column = port.fields.get(field).copied().flatten()?;
     match &schema.fields.get(column)?.ty {
-        Type::Tensor(tensor) => match tensor.dims.as_slice() {
-            [Dimension::Fixed(length)] => usize::try_from(*length).ok(),
-            _ => None,
-        },
+        Type::Tensor(tensor) => usize::try_from(tensor.vector_length()?).ok(),
         _ => None,
     }
 }
