@@ -6,6 +6,7 @@ pub(crate) mod bindings;
 pub(crate) mod feed;
 pub(crate) mod progress;
 pub(crate) mod signals;
+pub(crate) mod kept;
 pub(crate) mod decisions;
 pub(crate) mod collector;
 pub(crate) mod host;

@@ -5,22 +5,20 @@
 //! before anyone sees what they led to.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arqon_engine::{Decided, Journal};
 use arqon_kernels::{Decision, MODES, REASONS, Refresh};
 use serde_json::{Value, json};
 
+use super::kept::Kept;
 use crate::exit::Failure;
 
 /// The decisions of kernels, kept in a file.
 #[derive(Debug)]
 pub(crate) struct Decisions {
-    path: PathBuf,
-    file: File,
+    kept: Kept,
     journal: Journal,
 }
 
@@ -30,12 +28,7 @@ impl Decisions {
     /// # Errors
     /// A [`Failure`] if it cannot be read or written, or has a line that is no decision.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let unreachable = |what: &str, error: std::io::Error| {
-            Failure::unreachable(format!("cannot {what} `{}`: {error}", path.display()))
-        };
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| unreachable("write", error))?;
-        let text = std::fs::read_to_string(path).map_err(|error| unreachable("read", error))?;
+        let (kept, text) = Kept::open(path)?;
         let mut known = Vec::new();
         let mut seen = BTreeSet::new();
         for (line, number) in text.lines().zip(1..) {
@@ -50,7 +43,7 @@ impl Decisions {
             }
             known.push(decided);
         }
-        Ok(Self { path: path.to_owned(), file, journal: Journal::of(known) })
+        Ok(Self { kept, journal: Journal::of(known) })
     }
 
     /// Where kernels find and leave their decisions.
@@ -63,7 +56,7 @@ impl Decisions {
     /// # Errors
     /// A [`Failure`] if the file cannot be written, or if it is of another run.
     pub(crate) fn write(&mut self) -> Result<(), Failure> {
-        let path = self.path.display();
+        let path = self.kept.path.display();
         if let Some((epoch, kernel)) = self.journal.stray() {
             let text = format!("`{path}` has no decision of `{kernel}` for epoch {epoch}");
             return Err(Failure::errors(text).help(
@@ -76,8 +69,8 @@ impl Decisions {
             return Ok(());
         }
         let lines: Vec<String> = decided.iter().map(|decided| line(decided).to_string()).collect();
-        let text = lines.join("\n") + "\n";
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
+        let written = self.kept.add(&(lines.join("\n") + "\n"));
+        let path = self.kept.path.display();
         written.map_err(|error| Failure::unreachable(format!("cannot write `{path}`: {error}")))
     }
 }

@@ -6,21 +6,19 @@
 //! the same inputs, cut into the same epochs, give the same outputs again.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arqon_server::{Cause, EpochClock, Recorded, UnixClock};
 use arqon_types::{Epoch, format_timestamp, parse_timestamp};
 use serde_json::{Value, json};
 
+use super::kept::Kept;
 use crate::exit::Failure;
 
 /// The times of epochs, kept in a file.
 #[derive(Debug)]
 pub(crate) struct Times {
-    path: PathBuf,
-    file: File,
+    kept: Kept,
     known: BTreeMap<u64, (i64, Cause)>,
     clock: UnixClock,
 }
@@ -31,13 +29,7 @@ impl Times {
     /// # Errors
     /// A [`Failure`] if it cannot be read or written, or has a line that is no epoch's time.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let unreachable = |what: &str, error: std::io::Error| {
-            Failure::unreachable(format!("cannot {what} `{}`: {error}", path.display()))
-        };
-        let mut options = OpenOptions::new();
-        let file = options.create(true).append(true).open(path);
-        let file = file.map_err(|error| unreachable("write", error))?;
-        let text = std::fs::read_to_string(path).map_err(|error| unreachable("read", error))?;
+        let (kept, text) = Kept::open(path)?;
         let mut known = BTreeMap::new();
         for (line, number) in text.lines().zip(1..) {
             let (epoch, known_epoch) = entry(line).ok_or_else(|| {
@@ -49,7 +41,7 @@ impl Times {
                 return Err(Failure::errors(text));
             }
         }
-        Ok(Self { path: path.to_owned(), file, known, clock: UnixClock::default() })
+        Ok(Self { kept, known, clock: UnixClock::default() })
     }
 }
 
@@ -70,9 +62,8 @@ impl EpochClock for Times {
         if cause == Cause::Tick {
             line["tick"] = Value::Bool(true);
         }
-        let written = writeln!(self.file, "{line}").and_then(|()| self.file.sync_data());
-        let path = self.path.display();
-        written.map_err(|error| {
+        self.kept.add(&format!("{line}\n")).map_err(|error| {
+            let path = self.kept.path.display();
             format!("the time of epoch {epoch} is not written to `{path}`: {error}")
         })?;
         Ok(time)
