@@ -3,6 +3,7 @@
 //! This library holds the slow, obvious truths that the tests compare the fast engine with.
 
 pub mod random;
+pub mod setting;
 pub mod float_total;
 pub mod oracle;
 pub mod generator;

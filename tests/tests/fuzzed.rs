@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use arqon_plan::Artifact;
 use arqon_tests::mutation::{mutated, pieces};
 use arqon_tests::random::Random;
+use arqon_tests::setting::setting;
 use arqon_tests::{corpus, generator};
 
 /// Longest time of one case, in the development build and beside other work: it catches what is
@@ -19,11 +20,6 @@ const CASE_TIME_MAX: Duration = Duration::from_secs(20);
 /// How many cases are made of pieces alone, and of how many pieces.
 const PIECES_PERCENT: usize = 5;
 const PIECES_MAX: usize = 12;
-
-#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// Says which case it was when a body panics.
 struct Case<'b> {

@@ -15,6 +15,7 @@ use arqon_compiler::{Compiled, Options, compile, compile_with};
 use arqon_grammar::{LoadFault, Loader, Main, decode};
 use arqon_tests::corpus::{Circuit, circuits};
 use arqon_tests::random::Random;
+use arqon_tests::setting::setting;
 
 /// Everyday cases of a kind.
 const CASES: u64 = 60;
@@ -33,11 +34,6 @@ impl Hostile {
     fn new(text: String, codes: &'static [&'static str], what: impl Into<String>) -> Self {
         Self { bytes: text.into_bytes(), codes, what: what.into() }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// Longest time of one case, of which the development build takes many times as long.

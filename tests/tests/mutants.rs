@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use arqon_compiler::Compiled;
 use arqon_tests::corpus::{self, Circuit};
 use arqon_tests::random::Random;
+use arqon_tests::setting::setting;
 use arqon_tests::token::{CHANGES, Change, Mutant, mutant};
 
 /// Longest time of one case, in the development build and beside other work: it catches what is
@@ -29,11 +30,6 @@ struct Tally {
     first: u64,
     /// Refused, and some error is at the change.
     any: u64,
-}
-
-#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// What a compiled circuit does, whatever line its parts stand on.

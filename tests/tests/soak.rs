@@ -12,6 +12,7 @@ use arqon_engine::{
 use arqon_plan::{DataflowPlan, Plan, State, TopicPlan};
 use arqon_tests::corpus::{Circuit, circuits, errors};
 use arqon_tests::random::Random;
+use arqon_tests::setting::setting;
 use arqon_types::{Change, Discipline, Epoch, Float, Row, Type, Value, parse_duration};
 
 /// Circuits whose streams never end.
@@ -36,11 +37,6 @@ fn state_stays_within_its_printed_bound() {
         n_checked += soak(circuit, seed, n_epochs);
     }
     assert!(15 < n_checked, "only {n_checked} steps held anything that a formula bounds");
-}
-
-#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// How many steps held anything, within their formula.

@@ -13,6 +13,7 @@ use arqon_compiler::{Options, Unbounded, compile, no_bypass_proof, plan_errors};
 use arqon_grammar::Diagnostic;
 use arqon_plan::{Plan, TextRange, WireRef};
 use arqon_tests::random::Random;
+use arqon_tests::setting::setting;
 use arqon_tests::topologies::topology;
 use arqon_tests::{corpus, generator};
 
@@ -20,11 +21,6 @@ use mutant::{KINDS, mutate, mutate_text};
 use search::{find_way, is_lawful, quarrel};
 
 const CASES: u64 = 1_000;
-
-#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 fn faults(plan: &Plan) -> Vec<Diagnostic> {
     let found = plan_errors(plan, Unbounded::Allowed);

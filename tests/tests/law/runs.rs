@@ -12,6 +12,7 @@ use arqon_plan::DataflowPlan;
 use arqon_tests::corpus::errors;
 use arqon_tests::generator;
 use arqon_tests::random::Random;
+use arqon_tests::setting::setting;
 use arqon_tests::updates::{self, Message, add_control};
 use arqon_types::{Change, ColumnBatch, Epoch};
 
@@ -19,11 +20,6 @@ use arqon_types::{Change, ColumnBatch, Epoch};
 pub(crate) fn seeds(n_cases: u64) -> Range<u64> {
     let first = setting("ARQON_SEED", 1);
     first..first + setting("ARQON_CASES", n_cases)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// A circuit, and what is said to it.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use arqon_engine::RowOutput;
 use arqon_tests::random::Random;
+use arqon_tests::setting::setting;
 use serde_json::{Value as Json, json};
 
 use crate::client::{Client, server_with};
@@ -139,11 +140,6 @@ fn poison_is_an_error_row_and_everything_else_goes_on() {
         }
     }
     server.finish(1001).unwrap();
-}
-
-#[expect(clippy::disallowed_methods, reason = "the long run chooses its seed from outside")]
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 fn held_of(readings: &BTreeMap<i64, Reading>) -> Held {
