@@ -59,15 +59,16 @@ struct Spec<'p> {
 impl Spec<'_> {
     /// None where an argument is not of its type, which the compiler does not let through.
     fn spec(&self) -> Option<(Workload, KernelSpec)> {
+        let given = self.kernel.named();
         Some(match self.kernel.kernel {
             Kernel::TransformerAttn => (
                 Workload::TransformerAttn,
                 KernelSpec::Attention(ItmdAttention {
                     features: self.count("features")?,
                     heads: self.count("heads")?,
-                    causal: self.argument("causal")? == &Value::Bool(true),
+                    causal: given.value("causal")? == &Value::Bool(true),
                     feature_map: self.choice("feature_map")?,
-                    seed: self.integer("seed")?,
+                    seed: given.integer("seed")?,
                     key_length: self.length("D")?,
                     value_length: self.length("E")?,
                 }),
@@ -77,9 +78,9 @@ impl Spec<'_> {
                 KernelSpec::NystromModel(ItmdNystrom {
                     landmarks: self.count("landmarks")?,
                     similarity: self.choice("kernel")?,
-                    gamma: self.number("gamma")?,
-                    lambda: self.number("lambda")?,
-                    seed: self.integer("seed")?,
+                    gamma: given.float("gamma")?,
+                    lambda: given.float("lambda")?,
+                    seed: given.integer("seed")?,
                     point_length: self.length("D")?,
                 }),
             ),
@@ -87,8 +88,8 @@ impl Spec<'_> {
                 Workload::DynamicGraph,
                 KernelSpec::Graph(ItmdGraph {
                     algorithm: self.choice("algorithm")?,
-                    damping: self.number("damping")?,
-                    tolerance: self.number("tolerance")?,
+                    damping: given.float("damping")?,
+                    tolerance: given.float("tolerance")?,
                 }),
             ),
             Kernel::PdeSolver => (
@@ -97,9 +98,9 @@ impl Spec<'_> {
                     equation: self.choice("equation")?,
                     width: self.count("width")?,
                     height: self.count("height")?,
-                    dt: self.number("dt")?,
-                    dx: self.number("dx")?,
-                    coefficient: self.number("coefficient")?,
+                    dt: given.float("dt")?,
+                    dx: given.float("dx")?,
+                    coefficient: given.float("coefficient")?,
                     steps: self.count("steps")?,
                 }),
             ),
@@ -115,25 +116,13 @@ impl Spec<'_> {
         })
     }
 
-    fn argument(&self, name: &str) -> Option<&Value> {
-        self.kernel.kernel.argument(name, &self.kernel.arguments)
-    }
-
-    fn integer(&self, name: &str) -> Option<i64> {
-        if let Value::Int(number) = self.argument(name)? { Some(*number) } else { None }
-    }
-
     fn count(&self, name: &str) -> Option<u64> {
-        u64::try_from(self.integer(name)?).ok()
-    }
-
-    fn number(&self, name: &str) -> Option<f64> {
-        if let Value::Float(number) = self.argument(name)? { Some(number.get()) } else { None }
+        u64::try_from(self.kernel.named().integer(name)?).ok()
     }
 
     /// A label by its number: labels of arguments and of messages stand in the same order.
     fn choice(&self, name: &str) -> Option<i32> {
-        if let Value::Enum(label) = self.argument(name)? { (*label).try_into().ok() } else { None }
+        i32::try_from(self.kernel.named().choice(name)?).ok()
     }
 
     /// How long the vectors are that the signature has this name for.

@@ -1,12 +1,14 @@
 //! Signatures of the ITMD kernels: the ports they read, their arguments, their modes, and what
 //! they put out. The kernels themselves live on another floor.
 
+mod arguments;
 mod limits;
 
 use serde::{Deserialize, Serialize};
 
 use arqon_types::{ElementType, Type, Value};
 
+pub use arguments::KernelArguments;
 pub use limits::Unfit;
 
 /// The closed set of kernels.

@@ -52,8 +52,8 @@ pub use fault::{FaultKind, TypeFault, Typed};
 pub use function::{Function, TensorFunction};
 pub use group::{GroupPlan, GroupState, LIST_ITEMS_MAX};
 pub use itmd::{
-    ArgumentSignature, FieldKind, FieldSignature, KERNEL_MODES, KERNELS, Kernel, KernelMode,
-    KernelOutput, OutputKind, OutputRows, PortSignature, Unfit,
+    ArgumentSignature, FieldKind, FieldSignature, KERNEL_MODES, KERNELS, Kernel, KernelArguments,
+    KernelMode, KernelOutput, OutputKind, OutputRows, PortSignature, Unfit,
 };
 pub use literal::{adapt_number, adapt_string, number};
 pub use program::{Evaluated, Program, Selected};

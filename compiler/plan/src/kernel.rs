@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use arqon_operators::{KERNEL_MODES, Kernel, KernelMode};
+use arqon_operators::{KERNEL_MODES, Kernel, KernelArguments, KernelMode};
 use arqon_types::{Float, Type, Value};
 
 /// Which rows of its output a kernel puts out.
@@ -43,6 +43,11 @@ pub struct KernelPlan {
 }
 
 impl KernelPlan {
+    /// Its arguments by their names.
+    pub fn named(&self) -> KernelArguments<'_> {
+        KernelArguments { kernel: self.kernel, values: &self.arguments }
+    }
+
     /// Whether its answers hang on the steps in which it followed its inputs, and not on these
     /// alone: time goes on with each step, or rows are left as they were last said.
     pub fn hangs_on_steps(&self) -> bool {

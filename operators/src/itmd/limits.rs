@@ -3,7 +3,7 @@
 
 use arqon_types::Value;
 
-use super::Kernel;
+use super::{Kernel, KernelArguments};
 
 /// An argument that the kernel cannot be prepared of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,46 +14,17 @@ pub struct Unfit {
     pub wanted: String,
 }
 
-/// Arguments by their names.
-struct Arguments<'v> {
-    kernel: Kernel,
-    values: &'v [Value],
-}
-
-impl Arguments<'_> {
-    fn value(&self, name: &str) -> Option<&Value> {
-        self.kernel.argument(name, self.values)
-    }
-
-    /// A number of any kind; what is missing or of another type has been told of.
-    fn number(&self, name: &str) -> Option<f64> {
-        match self.value(name)? {
-            #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-            Value::Int(count) => Some(*count as f64),
-            Value::Float(number) => Some(number.get()),
-            _ => None,
-        }
-    }
-
-    fn choice(&self, name: &str) -> Option<u32> {
-        match self.value(name)? {
-            Value::Enum(label) => Some(*label),
-            _ => None,
-        }
-    }
-}
-
 impl Kernel {
     /// The first argument that the others, or the lengths of the vectors, do not admit; `length`
     /// gives those that are known, by the names that the signature has for them.
     pub fn unfit(self, values: &[Value], length: impl Fn(&str) -> Option<u64>) -> Option<Unfit> {
-        let arguments = Arguments { kernel: self, values };
+        let arguments = KernelArguments { kernel: self, values };
         match self {
-            Self::TransformerAttn => attention(&arguments, length("D"), length("E")),
-            Self::Nystrom => nystrom(&arguments),
-            Self::DynamicGraph => at_least(&arguments, "tolerance", 1e-10),
-            Self::PdeSolver => grid(&arguments),
-            Self::LinearTransform => linear(&arguments, length("N")),
+            Self::TransformerAttn => attention(arguments, length("D"), length("E")),
+            Self::Nystrom => nystrom(arguments),
+            Self::DynamicGraph => at_least(arguments, "tolerance", 1e-10),
+            Self::PdeSolver => grid(arguments),
+            Self::LinearTransform => linear(arguments, length("N")),
         }
     }
 }
@@ -62,28 +33,38 @@ fn unfit(argument: &'static str, wanted: impl Into<String>) -> Unfit {
     Unfit { argument, wanted: wanted.into() }
 }
 
-fn at_most(arguments: &Arguments<'_>, name: &'static str, most: f64) -> Option<Unfit> {
-    let is_above = most < arguments.number(name)?;
+/// A number of any kind; what is missing or of another type has been told of.
+#[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+fn number(arguments: KernelArguments<'_>, name: &str) -> Option<f64> {
+    arguments.float(name).or_else(|| Some(arguments.integer(name)? as f64))
+}
+
+fn at_most(arguments: KernelArguments<'_>, name: &'static str, most: f64) -> Option<Unfit> {
+    let is_above = most < number(arguments, name)?;
     is_above.then(|| unfit(name, format!("at most {most}")))
 }
 
-fn at_least(arguments: &Arguments<'_>, name: &'static str, least: f64) -> Option<Unfit> {
-    let is_below = arguments.number(name)? < least;
+fn at_least(arguments: KernelArguments<'_>, name: &'static str, least: f64) -> Option<Unfit> {
+    let is_below = number(arguments, name)? < least;
     is_below.then(|| unfit(name, format!("at least {least:e}")))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a length")]
-fn attention(arguments: &Arguments<'_>, key: Option<u64>, value: Option<u64>) -> Option<Unfit> {
+fn attention(
+    arguments: KernelArguments<'_>,
+    key: Option<u64>,
+    value: Option<u64>,
+) -> Option<Unfit> {
     let counted = || {
         at_most(arguments, "heads", COUNT_MAX).or_else(|| at_most(arguments, "features", COUNT_MAX))
     };
     let even = || {
-        let is_odd = arguments.number("features")? % 2.0 != 0.0;
+        let is_odd = number(arguments, "features")? % 2.0 != 0.0;
         let has_pairs = arguments.choice("feature_map")? == 1;
         (is_odd && has_pairs).then(|| unfit("features", "even: each frequency of `rff` gives two"))
     };
     let small = || {
-        let (heads, features) = (arguments.number("heads")?, arguments.number("features")?);
+        let (heads, features) = (number(arguments, "heads")?, number(arguments, "features")?);
         let entries = (key?.checked_add(value?)? as f64) / heads;
         let row_flops = 2.0 * features * (entries + 12.0) * heads;
         let most = (ROW_FLOPS_MAX / (row_flops / features)).floor();
@@ -93,20 +74,20 @@ fn attention(arguments: &Arguments<'_>, key: Option<u64>, value: Option<u64>) ->
     counted().or_else(even).or_else(small)
 }
 
-fn nystrom(arguments: &Arguments<'_>) -> Option<Unfit> {
+fn nystrom(arguments: KernelArguments<'_>) -> Option<Unfit> {
     at_most(arguments, "landmarks", 700.0).or_else(|| {
         ["gamma", "lambda"].into_iter().find_map(|name| {
-            let is_extreme = !(1e-100..1e100).contains(&arguments.number(name)?);
+            let is_extreme = !(1e-100..1e100).contains(&number(arguments, name)?);
             is_extreme.then(|| unfit(name, "between 1e-100 and 1e100"))
         })
     })
 }
 
-fn grid(arguments: &Arguments<'_>) -> Option<Unfit> {
+fn grid(arguments: KernelArguments<'_>) -> Option<Unfit> {
     let sides = ["width", "height", "steps"];
     let beyond = sides.into_iter().find_map(|name| at_most(arguments, name, COUNT_MAX));
     beyond.or_else(|| {
-        let (width, height) = (arguments.number("width")?, arguments.number("height")?);
+        let (width, height) = (number(arguments, "width")?, number(arguments, "height")?);
         let most = (CELLS_MAX / width).floor();
         if CELLS_MAX < width * height {
             return Some(unfit("height", format!("at most {most}, for a grid of 2^27 cells")));
@@ -116,9 +97,9 @@ fn grid(arguments: &Arguments<'_>) -> Option<Unfit> {
 }
 
 /// Whether the explicit scheme is stable.
-fn stable(arguments: &Arguments<'_>) -> Option<Unfit> {
-    let (dt, dx) = (arguments.number("dt")?, arguments.number("dx")?);
-    let coefficient = arguments.number("coefficient")?;
+fn stable(arguments: KernelArguments<'_>) -> Option<Unfit> {
+    let (dt, dx) = (number(arguments, "dt")?, number(arguments, "dx")?);
+    let coefficient = number(arguments, "coefficient")?;
     let spread = coefficient * dt / (dx * dx);
     let courant = coefficient * dt / dx;
     let (weight, weight_max, rule, dt_max) = match arguments.choice("equation")? {
@@ -137,13 +118,13 @@ fn stable(arguments: &Arguments<'_>) -> Option<Unfit> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a length")]
-fn linear(arguments: &Arguments<'_>, columns: Option<u64>) -> Option<Unfit> {
+fn linear(arguments: KernelArguments<'_>, columns: Option<u64>) -> Option<Unfit> {
     let beyond = at_most(arguments, "rows", SIDE_MAX);
     beyond.or_else(|| at_most(arguments, "rank", 4096.0)).or_else(|| {
         let columns = columns? as f64;
         let most = (ENTRIES_MAX / columns).floor();
         let is_dense = arguments.choice("layout")? == 0;
-        let is_above = is_dense && ENTRIES_MAX < arguments.number("rows")? * columns;
+        let is_above = is_dense && ENTRIES_MAX < number(arguments, "rows")? * columns;
         is_above
             .then(|| unfit("rows", format!("at most {most}, in a dense matrix of 2^31 entries")))
     })

@@ -351,18 +351,12 @@ fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> Prepared {
 
 /// An argument that is a number.
 fn float_argument(plan: &KernelPlan, name: &str) -> f64 {
-    match plan.kernel.argument(name, &plan.arguments) {
-        Some(Value::Float(number)) => number.get(),
-        other => panic!("{other:?} for the number `{name}`"),
-    }
+    plan.named().float(name).unwrap_or_else(|| panic!("no number `{name}`"))
 }
 
 /// An argument that is a whole number.
 fn integer_argument(plan: &KernelPlan, name: &str) -> i64 {
-    match plan.kernel.argument(name, &plan.arguments) {
-        Some(Value::Int(number)) => *number,
-        other => panic!("{other:?} for the whole number `{name}`"),
-    }
+    plan.named().integer(name).unwrap_or_else(|| panic!("no whole number `{name}`"))
 }
 
 /// An argument that is a whole number from 1.

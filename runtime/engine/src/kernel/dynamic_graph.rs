@@ -16,7 +16,7 @@ use crate::stateful::Emitter;
 /// # Errors
 /// Why the kernel cannot be compiled of its arguments.
 pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> Prepared {
-    let algorithm = match plan.kernel.argument("algorithm", &plan.arguments) {
+    let algorithm = match plan.named().value("algorithm") {
         Some(Value::Enum(0)) => Algorithm::Reachability,
         Some(Value::Enum(1)) => Algorithm::ShortestPaths,
         Some(Value::Enum(2)) => Algorithm::Components,

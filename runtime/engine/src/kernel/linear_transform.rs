@@ -25,7 +25,7 @@ pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> 
     let (port, vectors) =
         ports().find(|(port, _)| port.name == "x").expect("a kernel has its ports");
     let n_columns = length_of(port, 0, vectors).unwrap_or_default();
-    let layout = match plan.kernel.argument("layout", &plan.arguments) {
+    let layout = match plan.named().value("layout") {
         Some(Value::Enum(1)) => Layout::Sparse,
         _ => Layout::Dense,
     };

@@ -22,7 +22,7 @@ pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> 
     let kernel = Nystrom::compile(&NystromSpec {
         n_entries: length_of(port, 0, queries).unwrap_or_default(),
         n_landmarks: count_argument(plan, "landmarks"),
-        similarity: match plan.kernel.argument("kernel", &plan.arguments) {
+        similarity: match plan.named().value("kernel") {
             Some(Value::Enum(1)) => Similarity::Laplace,
             _ => Similarity::Gaussian,
         },

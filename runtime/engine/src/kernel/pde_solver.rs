@@ -17,7 +17,7 @@ use crate::stateful::Emitter;
 pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> Prepared {
     let (width, height) = (count_argument(plan, "width"), count_argument(plan, "height"));
     let kernel = PdeSolver::compile(&PdeSpec {
-        equation: match plan.kernel.argument("equation", &plan.arguments) {
+        equation: match plan.named().value("equation") {
             Some(Value::Enum(1)) => Equation::Wave,
             Some(Value::Enum(2)) => Equation::Burgers,
             _ => Equation::Heat,

@@ -26,7 +26,7 @@ pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> 
         |name: &str| ports().find(|(port, _)| port.name == name).expect("a kernel has its ports");
     let ((queries, query_rows), (tokens, token_rows)) = (port("q"), port("kv"));
     let n_value = length_of(tokens, 1, token_rows).unwrap_or_default();
-    let causality = match plan.kernel.argument("causal", &plan.arguments) {
+    let causality = match plan.named().value("causal") {
         Some(Value::Bool(true)) => Causality::Causal,
         _ => Causality::Plain,
     };
@@ -35,7 +35,7 @@ pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> 
         n_key: length_of(queries, 0, query_rows).unwrap_or_default(),
         n_value,
         n_features: count_argument(plan, "features"),
-        feature_map: match plan.kernel.argument("feature_map", &plan.arguments) {
+        feature_map: match plan.named().value("feature_map") {
             Some(Value::Enum(1)) => FeatureMap::Rff,
             _ => FeatureMap::FavorPlus,
         },
