@@ -8,10 +8,12 @@ mod clock;
 mod peers;
 mod picture;
 mod random;
+mod reads;
 mod roofline;
 
 pub use clock::{CacheState, Evict, Line, median, seconds, sides};
 pub use peers::peers;
 pub use picture::speedups;
 pub use random::Random;
+pub use reads::{Reads, reads};
 pub use roofline::{Roofline, roofline};
