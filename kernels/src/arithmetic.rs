@@ -17,8 +17,10 @@ use std::ops::{Add, Mul};
 
 use faer::linalg::matmul::matmul;
 use faer::reborrow::ReborrowMut;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use pulp::{Arch, Simd, WithSimd};
+
+use crate::threads::{n_threads, par};
 
 /// The unit roundoff of `f64`, u.
 pub(crate) const ROUNDOFF: f64 = f64::EPSILON / 2.0;
@@ -35,22 +37,9 @@ const LANES: usize = 16;
 /// Entries below which a second thread costs more than it does.
 const SHARED_MIN: usize = 1 << 17;
 
-/// Threads that a kernel may compute on: one when it shares the machine with others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Threads {
-    /// The caller's alone.
-    One,
-    /// Those of rayon's pool.
-    Pool,
-}
-
-impl Threads {
-    fn count(self, n_entries: usize) -> usize {
-        match self {
-            Self::Pool if SHARED_MIN <= n_entries => rayon::current_num_threads(),
-            Self::One | Self::Pool => 1,
-        }
-    }
+/// Threads that share work on so many entries.
+fn n_shares(n_entries: usize) -> usize {
+    if SHARED_MIN <= n_entries { n_threads() } else { 1 }
 }
 
 /// `n u / (1 - n u)`, rounded up: Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd
@@ -183,12 +172,12 @@ impl Accumulator for f32 {
 /// Dot products of `rows` `[k, n]` with `x` `[n]`, in `f64`: `out` `[k]`. Every product of an `f32`
 /// with an `f32` is exact; each sum is off by at most `gamma(dot_depth(n)) |row| |x|`.
 /// Cost: O(k n), at the speed of the memory.
-pub(crate) fn dots<X: Accumulator>(rows: &[f32], x: &[X], out: &mut [f64], threads: Threads) {
+pub(crate) fn dots<X: Accumulator>(rows: &[f32], x: &[X], out: &mut [f64]) {
     let (n, k) = (x.len(), out.len());
     if n == 0 || k == 0 {
         return out.fill(0.0);
     }
-    let n_threads = threads.count(rows.len());
+    let n_threads = n_shares(rows.len());
     if n_threads == 1 {
         return Arch::new().dispatch(Dots { rows, x, out });
     }
@@ -297,14 +286,9 @@ const GROUP: usize = 8;
 /// `y` `[m]` plus the columns `picks` of `columns` (`[_, m]`, a column after the other) times
 /// `factors`. Off by at most `gamma(column_depth(c))` times the sum of the absolute terms, `y`
 /// included. Cost: O(c m).
-pub(crate) fn add_columns<A: Accumulator>(
-    y: &mut [A],
-    columns: &[f32],
-    terms: &[(usize, A)],
-    threads: Threads,
-) {
+pub(crate) fn add_columns<A: Accumulator>(y: &mut [A], columns: &[f32], terms: &[(usize, A)]) {
     let m = y.len();
-    let n_threads = threads.count(m * terms.len());
+    let n_threads = n_shares(m * terms.len());
     if n_threads == 1 || m == 0 {
         return Arch::new().dispatch(AddColumns { y, columns, terms, start: 0, m });
     }
@@ -322,16 +306,10 @@ pub(crate) fn add_columns<A: Accumulator>(
 /// All columns, each times its factor, in the rows from `start` on: `out` becomes it. What [`dots`]
 /// gives, in another order: eight columns at once come faster from memory than one row, and `out`
 /// stays in the cache. Off by at most `gamma(column_depth(n)) |row| |x|`.
-pub(crate) fn columns_sum(
-    columns: &[f32],
-    x: &[f32],
-    (start, m): (usize, usize),
-    out: &mut [f64],
-    threads: Threads,
-) {
+pub(crate) fn columns_sum(columns: &[f32], x: &[f32], (start, m): (usize, usize), out: &mut [f64]) {
     out.fill(0.0);
     let terms: Vec<(usize, f64)> = x.iter().copied().map(f64::from).enumerate().collect();
-    let n_threads = threads.count(out.len() * x.len());
+    let n_threads = n_shares(out.len() * x.len());
     let part = out.len().div_ceil(n_threads).max(1);
     let terms = terms.as_slice();
     if n_threads == 1 {
@@ -432,11 +410,10 @@ fn times_plus<A: Accumulator>(number: f32, factor: A, sum: A) -> A {
 pub(crate) fn each_output<A: Accumulator>(
     y: &mut [A],
     m: usize,
-    threads: Threads,
     run: &(dyn Fn(usize, &mut [A]) -> f64 + Sync),
 ) -> Vec<f64> {
     let mut found = vec![0.0; y.len() / m];
-    let n_threads = threads.count(y.len());
+    let n_threads = n_shares(y.len());
     let part = found.len().div_ceil(n_threads).max(1);
     let each = |first: usize, y: &mut [A], found: &mut [f64]| {
         for (at, (y, found)) in y.chunks_exact_mut(m).zip(found).enumerate() {
@@ -487,7 +464,7 @@ fn product_part(n: usize) -> usize {
 
 /// Computes the block, in `f32`. Every entry is off by at most `gamma(product_depth(n),
 /// ROUNDOFF_SINGLE) |x_row| |w_row|` and `n` underflows. Cost: 2 l m n operations.
-pub(crate) fn product(block: &mut Block<'_>, threads: Threads) {
+pub(crate) fn product(block: &mut Block<'_>) {
     let n = block.n;
     let (l, m) = (block.x.len() / n.max(1), block.w.len() / n.max(1));
     let x = MatRef::from_row_major_slice(block.x, l, n).subrows(block.left.0, block.left.1);
@@ -498,16 +475,12 @@ pub(crate) fn product(block: &mut Block<'_>, threads: Threads) {
         block.left.1,
         block.right.1,
     );
-    let par = match threads {
-        Threads::One => Par::Seq,
-        Threads::Pool => Par::rayon(0),
-    };
     let mut start = 0;
     while start < n {
         let len = product_part(n).min(n - start);
         let accum = if start == 0 { Accum::Replace } else { Accum::Add };
         let (x, w) = (x.subcols(start, len), w.subcols(start, len));
-        matmul(out.rb_mut(), accum, x, w.transpose(), 1.0, par);
+        matmul(out.rb_mut(), accum, x, w.transpose(), 1.0, par());
         start += len;
     }
 }
@@ -520,20 +493,15 @@ pub(crate) fn add_product(
     factors: &[f32],
     columns: &[f32],
     (l, m): (usize, usize),
-    threads: Threads,
 ) {
     let c = columns.len() / m.max(1);
-    let par = match threads {
-        Threads::One => Par::Seq,
-        Threads::Pool => Par::rayon(0),
-    };
     matmul(
         MatMut::from_row_major_slice_mut(out, l, m),
         Accum::Add,
         MatRef::from_row_major_slice(factors, l, c),
         MatRef::from_row_major_slice(columns, c, m),
         1.0,
-        par,
+        par(),
     );
 }
 

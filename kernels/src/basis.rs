@@ -10,8 +10,8 @@
 //! below the true one. In `f32` the same formula reads too little.
 
 use crate::arithmetic::{
-    ROUNDOFF, ROUNDOFF_SINGLE, Threads, add_columns, column_depth, compensated_dot, dot_depth,
-    dots, gamma, norm_above, square_norm, to_float, widened,
+    ROUNDOFF, ROUNDOFF_SINGLE, add_columns, column_depth, compensated_dot, dot_depth, dots, gamma,
+    norm_above, square_norm, to_float, widened,
 };
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
@@ -90,11 +90,11 @@ impl Basis {
     }
 
     /// `x` in the basis. Cost: O(r n).
-    pub(crate) fn project(&mut self, x: &[f32], threads: Threads) -> Projection {
+    pub(crate) fn project(&mut self, x: &[f32]) -> Projection {
         let rank = self.rank();
         let mut a = vec![0.0; rank];
         // Widened once, and not for each direction.
-        dots(&self.directions, &widened(x), &mut a, threads);
+        dots(&self.directions, &widened(x), &mut a);
         for (energy, a) in self.energies.iter_mut().zip(&a) {
             *energy = DECAY * *energy + a * a;
         }
@@ -126,7 +126,7 @@ impl Basis {
         let size = square_norm(&x).sqrt() + coefficients.iter().map(|a| a.abs()).sum::<f64>();
         let mut left = x;
         let terms: Vec<(usize, f64)> = coefficients.iter().map(|a| -a).enumerate().collect();
-        add_columns(&mut left, &self.directions, &terms, Threads::One);
+        add_columns(&mut left, &self.directions, &terms);
         let lost = gamma(column_depth(terms.len()) + 2, ROUNDOFF) * size * (1.0 + NORM_SLACK);
         let norm = square_norm(&left).sqrt() * (1.0 + gamma(self.n + 2, ROUNDOFF)) + 1.01 * lost;
         (left, norm)
@@ -134,11 +134,11 @@ impl Basis {
 
     /// The image of a projection: `y` `[m]` becomes it. Gives its error but for the residual.
     /// Cost: O(r m).
-    pub(crate) fn image(&self, projection: &Projection, y: &mut [f64], threads: Threads) -> f64 {
+    pub(crate) fn image(&self, projection: &Projection, y: &mut [f64]) -> f64 {
         y.fill(0.0);
         let terms: Vec<(usize, f64)> =
             projection.coefficients.iter().copied().enumerate().collect();
-        add_columns(y, &self.images, &terms, threads);
+        add_columns(y, &self.images, &terms);
         // What rounding takes of the sum is below this part of the images' own rounding to `f32`.
         let parts = projection.coefficients.iter().zip(&self.image_errors);
         let images: f64 = parts.map(|(a, error)| a.abs() * error).sum();
@@ -155,7 +155,7 @@ impl Basis {
         // them; once more, and it is (Giraud, Langou and Rozloznik, *The loss of orthogonality in
         // the Gram-Schmidt orthogonalization process*).
         let mut t = vec![0.0; self.rank()];
-        dots(&self.directions, residual, &mut t, Threads::One);
+        dots(&self.directions, residual, &mut t);
         let (left, _) = self.residual(residual.to_vec(), &t);
         let norm = square_norm(&left).sqrt();
         // What lies in the span but for rounding has nothing to teach.

@@ -1,8 +1,8 @@
 //! ITMD kernels on arrays: input, transform, measure, delta. Cost follows the changed share of the
 //! input.
 //!
-//! **Invariant:** no file, socket, clock or thread; arrays come in as arguments, work is done in
-//! bounded parts, and equal calls give equal bits.
+//! **Invariant:** no file, socket or clock; arrays come in as arguments, work is done in bounded
+//! parts, and equal calls give equal bits, on the caller's thread or shared out in its pool.
 
 mod mode;
 mod churn;
@@ -10,6 +10,7 @@ mod emit;
 mod snapshot;
 mod prepared;
 mod kernel;
+mod threads;
 mod arithmetic;
 mod basis;
 mod outcome;
@@ -25,7 +26,6 @@ mod dynamic_graph;
 mod pde_solver;
 mod controller;
 
-pub use arithmetic::Threads;
 pub use churn::Churn;
 pub use controller::{Controller, Decision, Limits, REASONS, REFRESH_SHARE, Reason, Refresh};
 pub use dynamic_graph::{
@@ -47,6 +47,7 @@ pub use outcome::Outcome;
 pub use pde_solver::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec};
 pub use prepared::Address;
 pub use snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
+pub use threads::shared;
 pub use transformer_attn::{
     AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, QueryRows, TokenRows,
     TransformerAttn,

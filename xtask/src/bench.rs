@@ -11,8 +11,18 @@ use crate::tpch;
 /// programs of the benches crate; `peers` is `engine` with those beside it that others have made,
 /// `kernels` all programs of benches/kernels, which stand apart so that they build without the
 /// engine.
-const PROGRAMS: &[&str] =
-    &["peers", "engine", "growth", "websocket", "files", "compile", "check", "editor", "kernels"];
+const PROGRAMS: &[&str] = &[
+    "peers",
+    "engine",
+    "growth",
+    "holds",
+    "websocket",
+    "files",
+    "compile",
+    "check",
+    "editor",
+    "kernels",
+];
 
 /// The programs of benches/kernels.
 const KERNELS: &[&str] = &["roofline", "linear", "attention", "graphs", "grids"];

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arqon_kernels::{
     AttentionDelta, AttentionRows, AttentionSpec, Causality, Controller, Decision, Emit,
     FeatureMap, Kernel, Limits, MODES, Mode, Prediction, QueryRows, Step, TokenRows,
-    TransformerAttn,
+    TransformerAttn, shared,
 };
 use arqon_plot::{Labels, Line, draw};
 use serde_json::{Value, json};
@@ -79,7 +79,8 @@ pub(super) fn itmd(svg: Option<&Path>, console: Console) -> Result<Exit, Failure
     let mut scenes = Vec::with_capacity(CHURN.len());
     let mut next = 0;
     for churn in CHURN {
-        let scene = play(churn, &mut kernels, &mut controller, (&mut numbers, &mut next));
+        let state = (&mut numbers, &mut next);
+        let scene = shared(|| play(churn, &mut kernels, &mut controller, state));
         say(console, &line(&scene))?;
         scenes.push(scene);
     }

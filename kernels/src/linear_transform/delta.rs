@@ -1,6 +1,5 @@
 //! What a linear transform is made of, what may change, and what it puts out.
 
-use crate::arithmetic::Threads;
 use crate::kernel::{DeltaError, SpecError};
 
 /// How the matrix is kept.
@@ -34,8 +33,6 @@ pub struct LinearSpec {
     pub precision: Precision,
     /// Vectors in the basis of `rr`; 0 for none.
     pub rank: usize,
-    /// Threads to compute on. The bits do not depend on it.
-    pub threads: Threads,
 }
 
 /// Rows or columns at most.

@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use crate::arithmetic::{
-    Accumulator, Threads, add_columns, column_depth, columns_sum, dot_depth, dots, norm_above,
-    to_float,
+    Accumulator, add_columns, column_depth, columns_sum, dot_depth, dots, norm_above, to_float,
 };
 use crate::linear_transform::delta::{Layout, LinearSpec};
 
@@ -108,11 +107,11 @@ impl Matrix {
     }
 
     /// These rows times `x` `[n]`, in `f64`.
-    pub(crate) fn apply(&self, rows: Range<usize>, x: &[f32], out: &mut [f64], threads: Threads) {
+    pub(crate) fn apply(&self, rows: Range<usize>, x: &[f32], out: &mut [f64]) {
         let n = self.n_columns;
         match &self.entries {
             Entries::Dense { by_row, .. } => {
-                dots(&by_row[rows.start * n..rows.end * n], x, out, threads);
+                dots(&by_row[rows.start * n..rows.end * n], x, out);
             }
             Entries::Sparse { by_row, .. } => {
                 for (row, out) in by_row[rows].iter().zip(out) {
@@ -124,30 +123,19 @@ impl Matrix {
     }
 
     /// The same for many rows and one vector, in another order.
-    pub(crate) fn apply_long(
-        &self,
-        rows: Range<usize>,
-        x: &[f32],
-        out: &mut [f64],
-        threads: Threads,
-    ) {
+    pub(crate) fn apply_long(&self, rows: Range<usize>, x: &[f32], out: &mut [f64]) {
         match &self.entries {
             Entries::Dense { by_column, .. } => {
-                columns_sum(by_column, x, (rows.start, self.n_rows), out, threads);
+                columns_sum(by_column, x, (rows.start, self.n_rows), out);
             }
-            Entries::Sparse { .. } => self.apply(rows, x, out, threads),
+            Entries::Sparse { .. } => self.apply(rows, x, out),
         }
     }
 
     /// `y` `[m]` plus these columns, each times its factor.
-    pub(crate) fn add_columns<A: Accumulator>(
-        &self,
-        y: &mut [A],
-        terms: &[(usize, A)],
-        threads: Threads,
-    ) {
+    pub(crate) fn add_columns<A: Accumulator>(&self, y: &mut [A], terms: &[(usize, A)]) {
         match &self.entries {
-            Entries::Dense { by_column, .. } => add_columns(y, by_column, terms, threads),
+            Entries::Dense { by_column, .. } => add_columns(y, by_column, terms),
             Entries::Sparse { by_column, .. } => {
                 for (column, factor) in terms {
                     for (row, w) in &by_column[*column] {

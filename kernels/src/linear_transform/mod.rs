@@ -78,7 +78,7 @@ impl LinearTransform {
             return state.error;
         }
         let terms = self.pending.terms(place, self.vectors.len());
-        self.matrix.add_columns(&mut out[start..], &terms, self.spec.threads);
+        self.matrix.add_columns(&mut out[start..], &terms);
         self.waiting_error(place, &terms)
     }
 

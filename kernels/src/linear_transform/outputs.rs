@@ -5,7 +5,7 @@
     reason = "arrays and shapes have the letters of the formulas"
 )]
 
-use crate::arithmetic::{ROUNDOFF, Threads, add_product, each_output, gamma, largest, widened};
+use crate::arithmetic::{ROUNDOFF, add_product, each_output, gamma, largest, widened};
 use crate::basis::remainder_norm;
 use crate::kernel::Reuse;
 use crate::linear_transform::LinearTransform;
@@ -14,7 +14,7 @@ use crate::linear_transform::vectors::{Added, Outputs, RAISE};
 impl LinearTransform {
     /// Adds the changes of a vector's entries to its output; its work.
     pub(crate) fn add_terms(&mut self, place: usize, terms: &[(usize, f64)]) -> u64 {
-        self.vectors.add_columns(place, &self.matrix, terms, self.spec.threads);
+        self.vectors.add_columns(place, &self.matrix, terms);
         let added = self.added(terms, self.matrix.columns_depth(terms.len()));
         let output_max = self.vectors.output_max(place);
         self.vectors.added(place, &added, output_max);
@@ -42,7 +42,7 @@ impl LinearTransform {
     pub(crate) fn apply_whole(&mut self, place: usize) -> u64 {
         let x = self.vectors.vector(place);
         let mut y = vec![0.0; self.spec.n_rows];
-        self.matrix.apply_long(0..self.spec.n_rows, x, &mut y, self.spec.threads);
+        self.matrix.apply_long(0..self.spec.n_rows, x, &mut y);
         self.vectors.put_output(place, 0, &y);
         self.applied(place);
         2 * self.matrix.n_entries() as u64
@@ -54,9 +54,9 @@ impl LinearTransform {
         let (m, n) = (self.spec.n_rows, self.spec.n_columns);
         let x = self.vectors.vector(place);
         let row_norm = self.matrix.row_norm_max();
-        let mut projection = self.basis.project(x, self.spec.threads);
+        let mut projection = self.basis.project(x);
         let mut y = vec![0.0; m];
-        let image_error = self.basis.image(&projection, &mut y, self.spec.threads);
+        let image_error = self.basis.image(&projection, &mut y);
         let mut work = 2 * (self.basis.rank() * (m + n)) as u64;
         let put = |kernel: &mut Self, y: &[f64], error: f64| {
             kernel.vectors.put_output(place, 0, y);
@@ -77,7 +77,7 @@ impl LinearTransform {
         if let Some((at, scale)) = self.basis.learn(&residual, norm * norm) {
             let q = self.basis.direction(at);
             let mut image = vec![0.0; m];
-            self.matrix.apply_long(0..m, q, &mut image, self.spec.threads);
+            self.matrix.apply_long(0..m, q, &mut image);
             let error = self.matrix.apply_error(1.0 + 1e-6);
             self.basis.set_image(at, &image, error);
             y.iter_mut().zip(&image).for_each(|(y, image)| *y += scale * image);
@@ -105,20 +105,20 @@ pub(crate) fn flush_columns(
     at: usize,
     terms: &[(usize, f64)],
 ) -> Vec<f64> {
-    let (m, matrix, threads) = (kernel.spec.n_rows, &kernel.matrix, kernel.spec.threads);
+    let (m, matrix) = (kernel.spec.n_rows, &kernel.matrix);
     let c = kernel.pending.coordinates.len();
     let place = at * m..(at + terms.len() / c) * m;
     match &mut kernel.vectors.y {
         Outputs::Single(y) => {
             let terms: Vec<(usize, f32)> =
                 terms.iter().map(|(column, change)| (*column, single(*change))).collect();
-            each_output(&mut y[place], m, threads, &|at, y| {
-                matrix.add_columns(y, &terms[at * c..][..c], Threads::One);
+            each_output(&mut y[place], m, &|at, y| {
+                matrix.add_columns(y, &terms[at * c..][..c]);
                 largest(y)
             })
         }
-        Outputs::Double(y) => each_output(&mut y[place], m, threads, &|at, y| {
-            matrix.add_columns(y, &terms[at * c..][..c], Threads::One);
+        Outputs::Double(y) => each_output(&mut y[place], m, &|at, y| {
+            matrix.add_columns(y, &terms[at * c..][..c]);
             largest(y)
         }),
     }
@@ -130,7 +130,7 @@ pub(crate) fn flush_product(
     at: usize,
     terms: &[(usize, f64)],
 ) -> Vec<f64> {
-    let (m, threads) = (kernel.spec.n_rows, kernel.spec.threads);
+    let m = kernel.spec.n_rows;
     let l = terms.len() / kernel.pending.coordinates.len();
     let columns = kernel.matrix.columns(&kernel.pending.coordinates);
     let factors: Vec<f32> = terms.iter().map(|term| single(term.1)).collect();
@@ -138,8 +138,8 @@ pub(crate) fn flush_product(
         return Vec::new();
     };
     let block = &mut y[at * m..(at + l) * m];
-    add_product(block, &factors, &columns, (l, m), threads);
-    each_output(block, m, threads, &|_, y| largest(y))
+    add_product(block, &factors, &columns, (l, m));
+    each_output(block, m, &|_, y| largest(y))
 }
 
 /// What waits for one vector becomes part of it.

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use crate::arithmetic::Threads;
 use crate::basis::Basis;
 use crate::linear_transform::LinearTransform;
 use crate::linear_transform::delta::{Layout, LinearSpec, Precision};
@@ -11,7 +10,7 @@ use crate::linear_transform::pending::Pending;
 use crate::linear_transform::vectors::{Outputs, State, Vectors};
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
-const NAME: &str = "linear_transform.1";
+const NAME: &str = "linear_transform.2";
 
 /// Writes it: matrix and vectors by rows; what follows of them alone is built anew.
 pub(crate) fn save(kernel: &LinearTransform, out: &mut dyn io::Write) -> io::Result<()> {
@@ -19,11 +18,8 @@ pub(crate) fn save(kernel: &LinearTransform, out: &mut dyn io::Write) -> io::Res
     let spec = &kernel.spec;
     let (m, n) = (spec.n_rows, spec.n_columns);
     out.numbers("spec", [m as u64, n as u64, spec.rank as u64])?;
-    let choices = [
-        u8::from(spec.layout == Layout::Sparse),
-        u8::from(spec.precision == Precision::Double),
-        u8::from(spec.threads == Threads::Pool),
-    ];
+    let choices =
+        [u8::from(spec.layout == Layout::Sparse), u8::from(spec.precision == Precision::Double)];
     out.numbers("choices", choices)?;
     if let Some(entries) = kernel.matrix.dense() {
         out.numbers("matrix", entries.iter().copied())?;
@@ -108,14 +104,13 @@ fn spec(input: &mut SnapshotReader<'_>) -> Result<LinearSpec, LoadError> {
     const DAMAGED: LoadError = LoadError::Damaged { section: "spec" };
     let sides: Vec<u64> = input.array("spec", 3)?;
     let side = |at: usize| usize::try_from(sides[at]).map_err(|_| DAMAGED);
-    let choices: Vec<u8> = input.array("choices", 3)?;
+    let choices: Vec<u8> = input.array("choices", 2)?;
     let spec = LinearSpec {
         n_rows: side(0)?,
         n_columns: side(1)?,
         rank: side(2)?,
         layout: if choices[0] == 0 { Layout::Dense } else { Layout::Sparse },
         precision: if choices[1] == 0 { Precision::Single } else { Precision::Double },
-        threads: if choices[2] == 0 { Threads::One } else { Threads::Pool },
     };
     spec.check().map_err(|_| DAMAGED)?;
     Ok(spec)

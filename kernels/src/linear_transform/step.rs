@@ -215,7 +215,7 @@ impl Running {
             for k in 0..rank {
                 let q = kernel.basis.direction(k);
                 let mut image = [0.0];
-                crate::arithmetic::dots(q, weights, &mut image, kernel.spec.threads);
+                crate::arithmetic::dots(q, weights, &mut image);
                 kernel.basis.set_image_entry(k, row, image[0], error);
             }
         }
@@ -240,7 +240,7 @@ impl Running {
                 for row in rows {
                     let mut y = [0.0];
                     let x = kernel.vectors.vector(place);
-                    kernel.matrix.apply(*row..*row + 1, x, &mut y, kernel.spec.threads);
+                    kernel.matrix.apply(*row..*row + 1, x, &mut y);
                     kernel.vectors.put_output(place, *row, &y);
                 }
                 let old = kernel.vectors.states[place].error;
@@ -289,7 +289,7 @@ impl Running {
         let x = kernel.vectors.vector(at);
         let norm = kernel.vectors.states[at].norm();
         let mut t = vec![0.0; rank];
-        crate::arithmetic::dots(&delta.low_rank_right, x, &mut t, kernel.spec.threads);
+        crate::arithmetic::dots(&delta.low_rank_right, x, &mut t);
         let (mut reach, mut lost, mut moved) = (0.0, 0.0, 0.0);
         for (k, t) in t.iter().enumerate() {
             let u = delta.low_rank_left[k * m..][..m].iter().fold(0.0_f32, |a, u| a.max(u.abs()));
@@ -309,10 +309,10 @@ impl Running {
                 Outputs::Single(y) => {
                     let terms: Vec<(usize, f32)> =
                         terms.iter().map(|(k, t)| (*k, single(*t))).collect();
-                    add_columns(&mut y[place], &delta.low_rank_left, &terms, kernel.spec.threads);
+                    add_columns(&mut y[place], &delta.low_rank_left, &terms);
                 }
                 Outputs::Double(y) => {
-                    add_columns(&mut y[place], &delta.low_rank_left, &terms, kernel.spec.threads);
+                    add_columns(&mut y[place], &delta.low_rank_left, &terms);
                 }
             }
             let added = Added {
@@ -543,9 +543,9 @@ fn apply(kernel: &mut LinearTransform, row: usize, at: usize, left: u64) -> (u64
     let x = kernel.vectors.vector(at);
     let mut y = vec![0.0; end - row];
     if l == 1 {
-        kernel.matrix.apply_long(row..end, x, &mut y, kernel.spec.threads);
+        kernel.matrix.apply_long(row..end, x, &mut y);
     } else {
-        kernel.matrix.apply(row..end, x, &mut y, kernel.spec.threads);
+        kernel.matrix.apply(row..end, x, &mut y);
     }
     kernel.vectors.put_output(at, row, &y);
     if end == m {
@@ -583,7 +583,7 @@ fn multiply(kernel: &mut LinearTransform, row: usize, at: usize, left: u64) -> (
         left: (at, end_at - at),
         right: (row, end_row - row),
     };
-    product(&mut block, kernel.spec.threads);
+    product(&mut block);
     let work = each * (end_row - row) as u64;
     if end_row < m {
         return (work, Some(Task::Apply(end_row, at)));

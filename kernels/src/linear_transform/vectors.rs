@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::arithmetic::{
-    Accumulator, ROUNDOFF, ROUNDOFF_SINGLE, Threads, UNDERFLOW_SINGLE, difference, dot_depth,
-    gamma, largest, product_depth, square_norm, to_float,
+    Accumulator, ROUNDOFF, ROUNDOFF_SINGLE, UNDERFLOW_SINGLE, difference, dot_depth, gamma,
+    largest, product_depth, square_norm, to_float,
 };
 use crate::linear_transform::delta::Precision;
 use crate::linear_transform::matrix::Matrix;
@@ -155,21 +155,15 @@ impl Vectors {
 
     /// Adds these columns of the matrix, each times its factor, to an output. The factors are the
     /// changes of the entries.
-    pub(crate) fn add_columns(
-        &mut self,
-        at: usize,
-        matrix: &Matrix,
-        terms: &[(usize, f64)],
-        threads: Threads,
-    ) {
+    pub(crate) fn add_columns(&mut self, at: usize, matrix: &Matrix, terms: &[(usize, f64)]) {
         let place = at * self.m..(at + 1) * self.m;
         match &mut self.y {
             Outputs::Single(y) => {
                 let terms: Vec<(usize, f32)> =
                     terms.iter().map(|(column, factor)| (*column, f32::of(*factor))).collect();
-                matrix.add_columns(&mut y[place], &terms, threads);
+                matrix.add_columns(&mut y[place], &terms);
             }
-            Outputs::Double(y) => matrix.add_columns(&mut y[place], terms, threads),
+            Outputs::Double(y) => matrix.add_columns(&mut y[place], terms),
         }
     }
 

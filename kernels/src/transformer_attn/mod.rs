@@ -30,8 +30,6 @@ mod save;
 use std::io;
 use std::task::Poll;
 
-use rayon::prelude::*;
-
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
@@ -41,6 +39,7 @@ use crate::outcome::Outcome;
 use crate::prepared::Address;
 use crate::said::Said;
 use crate::snapshot::LoadError;
+use crate::threads::share;
 use head::{Answers, Group, Head, Part, Reach};
 use moved::Terms;
 use order::Order;
@@ -107,7 +106,7 @@ impl TransformerAttn {
     fn answer(&mut self, slots: &[usize]) -> RowBlock {
         let (queries, tokens, order) = (&self.queries, &self.tokens, &self.order);
         let (shape, is_causal) = (self.spec.head(), self.spec.causality == Causality::Causal);
-        let of_head = |(at, head): (usize, &mut Head)| {
+        let of_head = |at: usize, head: &mut Head| {
             let mut answers = Answers::default();
             let part = Part { head: at };
             if is_causal {
@@ -123,11 +122,7 @@ impl TransformerAttn {
             }
             answers
         };
-        let heads: Vec<Answers> = if 1 < slots.len() && 1 < self.heads.len() {
-            self.heads.par_iter_mut().enumerate().map(of_head).collect()
-        } else {
-            self.heads.iter_mut().enumerate().map(of_head).collect()
-        };
+        let heads: Vec<Answers> = share(&mut self.heads, of_head);
         let mut block = RowBlock::new(slots.len(), self.spec.n_value);
         for at in 0..slots.len() {
             let row = &mut block.values[at * self.spec.n_value..(at + 1) * self.spec.n_value];

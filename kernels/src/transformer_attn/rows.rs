@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::delta::AttentionRows;
 use super::follow::{Followable, Followed};
 use super::head::Head;
@@ -18,6 +16,7 @@ use crate::kernel::{Report, Reuse};
 use crate::mode::Mode;
 use crate::outcome::Outcome;
 use crate::said::SaidPart;
+use crate::threads::share;
 use crate::vector::wide;
 
 /// What is said of a row: whether it is put out, what became of it, and its bound.
@@ -67,8 +66,8 @@ impl TransformerAttn {
         let until = (running.n_done + n_now).min(running.rows.len());
         let slots = running.rows[running.n_done..until].to_vec();
         let error_max = 0.5 * running.error_allowed;
-        let follow = |head: &mut Head| follow_block(head, &slots, error_max);
-        let heads: Vec<Vec<Followable>> = self.heads.par_iter_mut().map(follow).collect();
+        let follow = |_, head: &mut Head| follow_block(head, &slots, error_max);
+        let heads: Vec<Vec<Followable>> = share(&mut self.heads, follow);
         let is_due = |at: &usize| heads.iter().any(|found| found[*at] != Followable::Yes);
         let due: Vec<usize> = (0..slots.len()).filter(is_due).map(|at| slots[at]).collect();
         if running.mode == Mode::Rr && heads.iter().flatten().any(|it| *it == Followable::No) {
@@ -114,12 +113,12 @@ impl TransformerAttn {
         let Some(said) = &mut self.said else { panic!("only what is said is followed") };
         let start = output.values.len();
         output.values.resize(start + slots.len() * n_value, 0.0);
-        let rows = output.values[start..].par_chunks_mut(SAID_AT_ONCE * n_value);
+        let rows = output.values[start..].chunks_mut(SAID_AT_ONCE * n_value);
         let work = rows.zip(said.cut(&ranges, n_value)).zip(&parts);
-        let say = |((rows, said), slots): ((&mut [f32], SaidPart<'_, f32>), &&[usize])| {
+        let say = |_, ((rows, said), slots): ((&mut [f32], SaidPart<'_, f32>), &&[usize])| {
             say_part(&heads, (slots, lost), (rows, said), emit)
         };
-        let verdicts: Vec<Vec<Verdict>> = work.map(say).collect();
+        let verdicts: Vec<Vec<Verdict>> = share(work, say);
         let mut end = start;
         for (at, verdict) in verdicts.into_iter().flatten().enumerate() {
             running.error_max = running.error_max.max(verdict.error);

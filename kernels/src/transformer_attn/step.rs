@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
-use rayon::prelude::*;
-
 use super::TransformerAttn;
 use super::delta::{AttentionDelta, AttentionRows};
 use super::head::{Head, Part, Reach};
@@ -19,6 +17,7 @@ use crate::kernel::{Kernel, Report, Reuse, Step, WORK_GRAIN};
 use crate::keyed::Row;
 use crate::mode::Mode;
 use crate::said::Said;
+use crate::threads::share;
 
 /// A step that is under way.
 #[derive(Debug, Clone)]
@@ -420,10 +419,5 @@ fn size(most: f64, numbers: &[f32]) -> f64 {
 
 /// Two heads do not look at each other, so the bits do not depend on how many work at a time.
 pub(super) fn each_head(heads: &mut [Head], run: impl Fn(Part, &mut Head) + Sync) {
-    let run = |(at, head): (usize, &mut Head)| run(Part { head: at }, head);
-    if 1 < heads.len() {
-        heads.par_iter_mut().enumerate().for_each(run);
-    } else {
-        heads.iter_mut().enumerate().for_each(run);
-    }
+    share(heads, |at, head| run(Part { head: at }, head));
 }

@@ -12,9 +12,9 @@ use arqon_kernels::{Emit, Kernel, MODES, Mode, Report, Sample, Step};
 use crate::random::Random;
 
 /// A model of a kernel's inputs.
-pub(crate) trait Subject: Clone {
+pub(crate) trait Subject: Clone + Send {
     /// The kernel.
-    type Kernel: Kernel<Delta: Clone, Output: Clone + PartialEq + Debug>;
+    type Kernel: Kernel<Delta: Clone, Output: Clone + PartialEq + Debug + Send>;
     /// What its output rows are called by.
     type Key: Ord + Clone + Debug;
 
@@ -66,6 +66,7 @@ pub(crate) fn try_all<S: Subject>(seeds: u64) {
         a_change_and_its_reverse_leave_nothing::<S>(seed);
         what_is_saved_goes_on_with_the_same_bits::<S>(seed);
         work_in_grains_gives_the_same_bits::<S>(seed);
+        threads_share_the_work_and_give_the_same_bits::<S>(seed);
         what_was_said_is_within_the_bound::<S>(seed);
         modes_take_turns_and_lose_nothing::<S>(seed);
     }
@@ -78,6 +79,7 @@ pub(crate) fn try_in_time<S: Subject>(seeds: u64) {
         every_step_is_within_its_bound::<S>(seed);
         what_is_saved_goes_on_with_the_same_bits::<S>(seed);
         work_in_grains_gives_the_same_bits::<S>(seed);
+        threads_share_the_work_and_give_the_same_bits::<S>(seed);
         what_was_said_is_within_the_bound::<S>(seed);
         modes_take_turns_and_lose_nothing::<S>(seed);
     }
@@ -319,6 +321,23 @@ fn work_in_grains_gives_the_same_bits<S: Subject>(seed: u64) {
             let theirs = follow::<S>(&mut cut.kernel, theirs, TINY);
             assert_eq!(ours, theirs, "{law}");
             assert!(saved(&whole.kernel) == saved(&cut.kernel), "{law}: the states differ");
+        }
+    }
+}
+
+/// However many threads share the work, the outputs and the states have the same bits.
+fn threads_share_the_work_and_give_the_same_bits<S: Subject>(seed: u64) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    for mode in MODES {
+        let mut alone = Trial::<S>::new(seed);
+        let mut shared = Trial::<S>::new(seed);
+        for step in 0..STEPS / 2 {
+            let law = format!("{mode} on three threads, seed {seed}, step {step}");
+            let emit = [Emit::All, Emit::Eps(0.5), Emit::Changed][step % 3];
+            let ours = alone.step(mode, emit);
+            let theirs = pool.install(|| shared.step(mode, emit));
+            assert_eq!(ours, theirs, "{law}");
+            assert!(saved(&alone.kernel) == saved(&shared.kernel), "{law}: the states differ");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arqon_kernels::{
-    EntryChange, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, Precision, Threads,
+    EntryChange, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, Precision,
 };
 
 use crate::harness::Subject;
@@ -75,15 +75,7 @@ linear!(SparseSingle, Sparse, Single, 1000.0);
 impl Linear {
     fn new(random: &mut Random, layout: Layout, precision: Precision) -> Self {
         let (m, n) = (1 + random.below(40), 1 + random.below(70));
-        let threads = if random.happens(0.5) { Threads::One } else { Threads::Pool };
-        let spec = LinearSpec {
-            n_rows: m,
-            n_columns: n,
-            layout,
-            precision,
-            rank: random.below(6),
-            threads,
-        };
+        let spec = LinearSpec { n_rows: m, n_columns: n, layout, precision, rank: random.below(6) };
         let span = (0..3).map(|_| (0..n).map(|_| random.normal32()).collect()).collect();
         Self { spec, matrix: vec![vec![0.0; n]; m], vectors: BTreeMap::new(), span }
     }

@@ -10,6 +10,7 @@ mod transformer_attn;
 mod nystrom;
 mod dynamic_graph;
 mod pde_solver;
+mod shared;
 mod walks;
 mod controller;
 

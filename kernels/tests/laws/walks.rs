@@ -3,7 +3,7 @@
 
 use arqon_kernels::{
     Emit, EntryChange, Kernel, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform,
-    Mode, Precision, Report, Reuse, Step, Threads,
+    Mode, Precision, Report, Reuse, Step,
 };
 
 use crate::random::Random;
@@ -27,7 +27,6 @@ impl Walk {
             layout: Layout::Dense,
             precision: Precision::Double,
             rank: 8,
-            threads: Threads::One,
         };
         let matrix: Vec<f32> = (0..M * N).map(|_| random.normal32()).collect();
         let x: Vec<f32> = (0..N).map(|_| random.normal32()).collect();

@@ -16,7 +16,7 @@ use crate::collector::{Collector, EpochOutput, Fed, Gathering, reports};
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
 use crate::forget::holds_the_past;
-use crate::kernel::{Pace, Unprepared, prepared};
+use crate::kernel::{Crew, Means, Pace, Unprepared, prepared};
 use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::{Keep, NarrowPlan, narrow};
 use crate::render::{BackendChoice, Counters};
@@ -254,7 +254,10 @@ impl Dataflow {
         if n_workers == 0 {
             return Err(StartError::NoWorker);
         }
-        prepared(&plan)?;
+        let has_kernels = !prepared(&plan)?.is_empty();
+        let crew = has_kernels.then(|| Crew::new(n_workers)).transpose();
+        let crew = crew.map_err(|error| StartError::Threads(error.to_string()))?;
+        let means = Means { pace, crew };
         let prepared = catch_unwind(|| (narrow(&plan, keep), Counters::new(&plan)));
         let (narrowed, counters) =
             prepared.map_err(|payload| StartError::Build(panic_text(payload.as_ref())))?;
@@ -290,7 +293,7 @@ impl Dataflow {
                 plan: Arc::clone(&narrowed),
                 counters: Arc::clone(&counters),
                 backend,
-                pace: pace.clone(),
+                means: means.clone(),
                 orders: orders_out,
                 reports: reports.clone(),
                 ready: ready_in.clone(),

@@ -31,7 +31,7 @@ use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
-use crate::kernel::{KernelLogic, Pace, Teller};
+use crate::kernel::{KernelLogic, Means, Teller};
 use crate::keyed::{Incoming, KeyShape, PackValue, Packer, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
 use crate::looped::{Ended, Surroundings, Whole, members, overrun_key, render_loop};
@@ -218,7 +218,7 @@ struct Walk<'scope, 'a> {
     loops: &'a BTreeMap<LoopId, Vec<usize>>,
     probe: ProbeHandle<u64>,
     backend: Backend,
-    pace: &'a Pace,
+    means: &'a Means,
     counters: &'a Counters,
     recorder: Rc<RefCell<Recorder>>,
     file: Arc<str>,
@@ -240,7 +240,7 @@ type LoopEnd<'scope> = (Arc<str>, Ended<'scope>);
 pub(crate) fn render(
     scope: Scope<'_, u64>,
     narrow: &NarrowPlan,
-    (choice, pace): (BackendChoice, &Pace),
+    (choice, means): (BackendChoice, &Means),
     counters: &Counters,
     recorder: &Rc<RefCell<Recorder>>,
 ) -> Rendered {
@@ -263,7 +263,7 @@ pub(crate) fn render(
         loops: &loops,
         probe: probe.clone(),
         backend: choice.backend(),
-        pace,
+        means,
         counters,
         recorder: Rc::clone(recorder),
         file: Arc::from(plan.file.as_str()),
@@ -742,7 +742,7 @@ impl<'scope> Walk<'scope, '_> {
             kernel,
             schemas,
             teller,
-            (Arc::clone(&step.address), self.pace.clone()),
+            (Arc::clone(&step.address), self.means.clone()),
         );
         let operation = Operation {
             name: kernel.kernel.name(),

@@ -5,7 +5,8 @@
 //! insertion within the epoch is never seen, and the emissions are the same for any arrival.
 
 use std::collections::BTreeMap;
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -13,6 +14,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, InputCapability};
 use timely::dataflow::{Scope, Stream};
+use timely::scheduling::SyncActivator;
 
 use arqon_types::{ColumnBatch, PackedRow, Type};
 
@@ -46,9 +48,14 @@ pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = Pac
     /// After the last key of an epoch that moved the marks: lets go of what has closed.
     fn advance(&mut self, _mark: i64, _out: &mut Emitter) {}
 
+    /// Bytes of changes that are taken before the worker turns to other operators.
+    fn bytes_at_once(&self) -> usize {
+        usize::MAX
+    }
+
     /// Goes on for a bounded time with what the changes come to. As long as that is pending the
-    /// epoch stays open, and the worker turns to other operators between the calls.
-    fn settle(&mut self, _out: &mut Emitter) -> Poll<()> {
+    /// epoch stays open, and the worker turns to other operators until it is woken.
+    fn settle(&mut self, _context: &mut Context<'_>, _out: &mut Emitter) -> Poll<()> {
         Poll::Ready(())
     }
 
@@ -278,6 +285,25 @@ struct Current<const N: usize, K, V> {
     epoch: u64,
     capability: Capabilities,
     rows: [Vec<Delta<K, V>>; N],
+    /// What is left to do before it settles.
+    stage: Stage<N>,
+}
+
+/// How far an epoch is.
+enum Stage<const N: usize> {
+    /// Changes are taken; then the mark counts, if the epoch moved any.
+    Taking(Walk<N>, Option<i64>),
+    Settling,
+}
+
+/// Wakes an operator from any thread.
+struct Wakeup(SyncActivator);
+
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        // A worker that has ended needs not be woken.
+        let _ = self.0.activate();
+    }
 }
 
 /// Renders an operator of `N` inputs that sends nothing beside its rows.
@@ -334,7 +360,10 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
         (None, None)
     };
     let has_aside = aside.is_some();
-    let activator = scope.activator_for(builder.operator_info().address);
+    let address = builder.operator_info().address;
+    let waker = Waker::from(Arc::new(Wakeup(scope.worker().sync_activator_for(address.to_vec()))));
+    let activator = scope.activator_for(address);
+    let name = name.to_owned();
     builder.build(move |capabilities| {
         drop(capabilities);
         let mut current: Option<Current<N, K, V>> = None;
@@ -344,6 +373,8 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
         let mut out = Emitter::new(types, meter);
         out.aside = aside.map(|types| Aside { rows: ColumnBatch::empty(&types), types });
         move |frontiers| {
+            // So that whoever listens learns how long an operator holds its worker.
+            let _held = tracing::trace_span!("activation", operator = name).entered();
             for port in &mut ports {
                 port(&mut inbox);
             }
@@ -364,17 +395,25 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
                     out.epoch = epoch;
                     rows.iter_mut().for_each(consolidate_deltas);
                     logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
-                    by_key(&rows, &mut logic, &mut out);
-                    if let Some(mark) = mark {
-                        logic.advance(mark, &mut out);
-                    }
-                    current = Some(Current { epoch, capability, rows });
+                    let stage = Stage::Taking(Walk::default(), mark);
+                    current = Some(Current { epoch, capability, rows, stage });
                 }
-                if logic.settle(&mut out).is_pending() {
-                    activator.activate();
+                if let Some(Current { rows, stage, .. }) = &mut current
+                    && let Stage::Taking(walk, mark) = stage
+                {
+                    if walk.go_on(rows, &mut logic, &mut out).is_pending() {
+                        activator.activate();
+                        break;
+                    }
+                    if let Some(mark) = mark {
+                        logic.advance(*mark, &mut out);
+                    }
+                    *stage = Stage::Settling;
+                }
+                if logic.settle(&mut Context::from_waker(&waker), &mut out).is_pending() {
                     break;
                 }
-                let Some(Current { epoch, capability, rows }) = current.take() else { break };
+                let Some(Current { epoch, capability, rows, .. }) = current.take() else { break };
                 logic.close(&mut out);
                 out.counts.bytes += if let Some(now) = logic.state_bytes() {
                     now - std::mem::replace(&mut n_bytes, now)
@@ -414,28 +453,61 @@ const AHEAD_ROWS: usize = 32;
 /// Rows below which an input has nothing to gain from looking ahead.
 const AHEAD_ROWS_MIN: usize = 4;
 
+/// What the row of a change takes.
+fn delta_bytes<K: Packed, V: Packed>(((key, value), _): &Delta<K, V>) -> usize {
+    size_of::<Delta<K, V>>() + key.heap_bytes() + value.heap_bytes()
+}
+
 /// Walks several sorted collections key by key.
-fn by_key<const N: usize, K: Packed, V: Packed>(
-    rows: &[Vec<Delta<K, V>>; N],
-    logic: &mut impl KeyLogic<N, K, V>,
-    out: &mut Emitter,
-) {
-    let mut rest: [&[Delta<K, V>]; N] = std::array::from_fn(|idx| rows[idx].as_slice());
-    let mut n_seen = [0; N];
-    while let Some(key) = rest.iter().filter_map(|rows| rows.first()).map(|row| &row.0.0).min() {
-        for ((rows, rest), n_seen) in rows.iter().zip(&rest).zip(&mut n_seen) {
-            let start = rows.len() - rest.len();
-            if rows.len() >= AHEAD_ROWS_MIN && start >= *n_seen && !rest.is_empty() {
-                *n_seen = rows.len().min(start + AHEAD_ROWS);
-                logic.look_ahead(start, &rows[start..*n_seen]);
+struct Walk<const N: usize> {
+    /// Rows of each that were taken.
+    n_taken: [usize; N],
+    /// Rows of each that were looked at ahead.
+    n_seen: [usize; N],
+}
+
+impl<const N: usize> Default for Walk<N> {
+    fn default() -> Self {
+        Self { n_taken: [0; N], n_seen: [0; N] }
+    }
+}
+
+impl<const N: usize> Walk<N> {
+    /// Goes on until all keys are taken, or as much as the operator takes at once.
+    fn go_on<K: Packed, V: Packed>(
+        &mut self,
+        rows: &[Vec<Delta<K, V>>; N],
+        logic: &mut impl KeyLogic<N, K, V>,
+        out: &mut Emitter,
+    ) -> Poll<()> {
+        let bytes_most = logic.bytes_at_once();
+        let mut n_bytes = 0;
+        let mut rest: [&[Delta<K, V>]; N] =
+            std::array::from_fn(|idx| &rows[idx][self.n_taken[idx]..]);
+        while let Some(key) = rest.iter().filter_map(|rows| rows.first()).map(|row| &row.0.0).min()
+        {
+            if bytes_most <= n_bytes {
+                self.n_taken = std::array::from_fn(|idx| rows[idx].len() - rest[idx].len());
+                return Poll::Pending;
             }
+            for ((rows, rest), n_seen) in rows.iter().zip(&rest).zip(&mut self.n_seen) {
+                let start = rows.len() - rest.len();
+                if rows.len() >= AHEAD_ROWS_MIN && start >= *n_seen && !rest.is_empty() {
+                    *n_seen = rows.len().min(start + AHEAD_ROWS);
+                    logic.look_ahead(start, &rows[start..*n_seen]);
+                }
+            }
+            let mut heads: [&[Delta<K, V>]; N] = [&[]; N];
+            for (head, rest) in heads.iter_mut().zip(&mut rest) {
+                let n_rows = rest.iter().take_while(|row| row.0.0.is_same(key)).count();
+                (*head, *rest) = rest.split_at(n_rows);
+            }
+            if bytes_most != usize::MAX {
+                n_bytes += heads.iter().copied().flatten().map(delta_bytes).sum::<usize>();
+            }
+            logic.update(key, heads, out);
         }
-        let mut heads: [&[Delta<K, V>]; N] = [&[]; N];
-        for (head, rest) in heads.iter_mut().zip(&mut rest) {
-            let n_rows = rest.iter().take_while(|row| row.0.0.is_same(key)).count();
-            (*head, *rest) = rest.split_at(n_rows);
-        }
-        logic.update(key, heads, out);
+        Poll::Ready(())
     }
 }
 
@@ -459,9 +531,15 @@ mod tests {
     struct Seen {
         ahead: RefCell<Vec<(u8, usize)>>,
         keys: Vec<(u8, usize, usize)>,
+        bytes_at_once: usize,
+        n_pauses: usize,
     }
 
     impl KeyLogic<2> for Seen {
+        fn bytes_at_once(&self) -> usize {
+            self.bytes_at_once
+        }
+
         fn look_ahead(&self, _: usize, deltas: &[Delta]) {
             self.ahead.borrow_mut().push((deltas[0].0.0.as_bytes()[0], deltas.len()));
         }
@@ -471,7 +549,7 @@ mod tests {
         }
     }
 
-    fn walked(rows: &[Vec<Delta>; 2]) -> Seen {
+    fn walked(rows: &[Vec<Delta>; 2], bytes_at_once: usize) -> Seen {
         let mut layout = Layout::default();
         let meter = Meter {
             counter: layout.add("n", "n[0]", CounterKind::Stateful),
@@ -480,8 +558,11 @@ mod tests {
             address: "n[0]".into(),
             file: "circuit.yaml".into(),
         };
-        let mut seen = Seen::default();
-        by_key(rows, &mut seen, &mut Emitter::new(Vec::new(), meter));
+        let mut seen = Seen { bytes_at_once, ..Seen::default() };
+        let (mut walk, mut out) = (Walk::default(), Emitter::new(Vec::new(), meter));
+        while walk.go_on(rows, &mut seen, &mut out).is_pending() {
+            seen.n_pauses += 1;
+        }
         seen
     }
 
@@ -492,16 +573,26 @@ mod tests {
     #[test]
     fn keys_are_walked_in_order_over_all_inputs() {
         let rows = [vec![delta(1, 1), delta(3, 1)], vec![delta(2, 1), delta(3, 2)]];
-        let seen = walked(&rows);
+        let seen = walked(&rows, usize::MAX);
         assert_eq!(seen.keys, vec![(1, 1, 0), (2, 0, 1), (3, 1, 1)]);
         assert_eq!(*seen.ahead.borrow(), vec![], "two rows are few");
+    }
+
+    #[test]
+    fn a_walk_that_pauses_sees_the_same() {
+        let left: Vec<Delta> = (0..70).map(|key| delta(key, 1)).collect();
+        let right: Vec<Delta> = (30..90).map(|key| delta(key, 1)).collect();
+        let rows = [left, right];
+        let (whole, cut) = (walked(&rows, usize::MAX), walked(&rows, 100));
+        assert_eq!((whole.keys, whole.ahead), (cut.keys, cut.ahead));
+        assert_eq!((whole.n_pauses, cut.n_pauses > 10), (0, true));
     }
 
     #[test]
     fn every_row_is_looked_at_once_ahead_of_its_turn() {
         let left = (0..70).map(|key| delta(key, 1)).collect();
         let right = (30..40).map(|key| delta(key, 1)).collect();
-        let seen = walked(&[left, right]);
+        let seen = walked(&[left, right], usize::MAX);
         assert_eq!(*seen.ahead.borrow(), vec![(0, 32), (30, 10), (32, 32), (64, 6)]);
     }
 }

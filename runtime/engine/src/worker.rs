@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::collector::Reports;
 use crate::evaluate::Formula;
 use crate::forget::Forgetting;
-use crate::kernel::Pace;
+use crate::kernel::Means;
 use crate::mark::{Marks, NO_MARK};
 use crate::narrow::{NarrowPlan, conditions};
 use crate::recorder::{Meter, Recorder};
@@ -53,8 +53,8 @@ pub(crate) struct Setup {
     pub(crate) counters: Arc<Counters>,
     /// What stateful steps are made of.
     pub(crate) backend: BackendChoice,
-    /// By what kernels choose.
-    pub(crate) pace: Pace,
+    /// By what means kernels step.
+    pub(crate) means: Means,
     /// Epochs, in order; the end of the channel is the end of the input.
     pub(crate) orders: Receiver<Order>,
     /// To the collector.
@@ -84,7 +84,7 @@ pub(crate) fn run(worker: &mut Worker, setup: &Setup) {
 fn drive(worker: &mut Worker, setup: &Setup) {
     let recorder = Rc::new(RefCell::new(Recorder::new(&setup.counters.layout)));
     let mut rendered = worker.dataflow::<u64, _, _>(|scope| {
-        let options = (setup.backend, &setup.pace);
+        let options = (setup.backend, &setup.means);
         render(scope, &setup.plan, options, &setup.counters, &recorder)
     });
     let mut errors = std::mem::take(&mut rendered.errors);

@@ -56,7 +56,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ndarray", &["kernels", "benches/kernels"]),
     ("faer", &["kernels", "benches/kernels"]),
     ("pulp", &["kernels", "benches/kernels"]),
-    ("rayon", &["kernels", "benches/kernels"]),
+    ("rayon", &["kernels", "benches/kernels", "runtime/engine"]),
     ("tokio", &["runtime/shield", "runtime/server", "sdk/rust", "cli", "benches"]),
     ("tokio-tungstenite", &["runtime/shield", "sdk/rust", "benches"]),
     ("jsonwebtoken", &["runtime/shield"]),

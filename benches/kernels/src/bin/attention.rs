@@ -8,7 +8,7 @@ use std::task::Poll;
 use arqon_kernel_benches::{CacheState, Evict, Line, Random, median, seconds, speedups};
 use arqon_kernels::{
     AttentionDelta, AttentionRows, AttentionSpec, Causality, Emit, FeatureMap, Kernel, Mode,
-    Report, Reuse, Step, TransformerAttn,
+    Report, Reuse, Step, TransformerAttn, shared,
 };
 
 const N: usize = 16_384;
@@ -34,6 +34,10 @@ enum Data {
 }
 
 fn main() {
+    shared(measure);
+}
+
+fn measure() {
     let numpy = python();
     for (name, time) in &numpy {
         print(name, *time);

@@ -8,7 +8,7 @@ use arqon_kernel_benches::{
 };
 use arqon_kernels::{
     Controller, Emit, EntryChange, Kernel, Layout, Limits, LinearDelta, LinearOutput, LinearSpec,
-    LinearTransform, MODES, Mode, Precision, Report, Reuse, Step, Threads,
+    LinearTransform, MODES, Mode, Precision, Report, Reuse, Step, shared,
 };
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -16,6 +16,10 @@ use faer::{Accum, MatMut, MatRef, Par};
 const N: usize = 4096;
 
 fn main() {
+    shared(measure);
+}
+
+fn measure() {
     roofline().print();
     let peers = peers("linear");
     let mut random = Random(1);
@@ -40,14 +44,7 @@ fn main() {
 }
 
 fn compiled(weights: &[f32], precision: Precision, rank: usize) -> LinearTransform {
-    let spec = LinearSpec {
-        n_rows: N,
-        n_columns: N,
-        layout: Layout::Dense,
-        precision,
-        rank,
-        threads: Threads::Pool,
-    };
+    let spec = LinearSpec { n_rows: N, n_columns: N, layout: Layout::Dense, precision, rank };
     let mut kernel = LinearTransform::compile(&spec).expect("the shape is one");
     let delta =
         LinearDelta { rows: (0..N).collect(), weights: weights.to_vec(), ..LinearDelta::default() };

@@ -1,5 +1,6 @@
 //! A kernel behind rows: what every one of them is driven by, and what each one adds.
 
+use std::ops::Range;
 use std::task::Poll;
 
 use arqon_kernels::{Address, Churn, Emit, Kernel, Mode, Prediction, Report, Step};
@@ -8,8 +9,8 @@ use arqon_types::PackedRow;
 use crate::deltas::Delta;
 use crate::stateful::Emitter;
 
-/// A kernel that is fed rows and says rows.
-pub(crate) trait Driver {
+/// A kernel that is fed rows and says rows. Its steps are done on any thread.
+pub(crate) trait Driver: Send {
     /// Where that is held which was computed before any row.
     fn prepared(&self) -> Option<Address>;
 
@@ -32,8 +33,9 @@ pub(crate) trait Driver {
     /// Goes on for about this much work.
     fn advance(&mut self, work: u64) -> Poll<Report>;
 
-    /// Says what the step has changed among the kernel's rows.
-    fn say(&mut self, out: &mut Emitter);
+    /// Says what the step has changed among the kernel's rows, as many as take some tenths of a
+    /// millisecond; pending while there are more.
+    fn say(&mut self, out: &mut Emitter) -> Poll<()>;
 
     /// Computes this share of the state anew.
     fn refresh(&mut self, share: f64);
@@ -42,10 +44,16 @@ pub(crate) trait Driver {
     fn state_bytes(&self) -> usize;
 }
 
+/// Numbers that are said at a time.
+const NUMBERS_AT_ONCE: usize = 1 << 16;
+
+/// What a row takes beside its numbers, as so many of them.
+const ROW_NUMBERS: usize = 16;
+
 /// What is particular to a kernel: how rows become its input, and its output rows.
-pub(crate) trait Adapter {
+pub(crate) trait Adapter: Send {
     /// The kernel.
-    type Kernel: Kernel;
+    type Kernel: Kernel<Output: Send>;
 
     /// As [`Driver::change`].
     fn change(&mut self, port: usize, key: &PackedRow, rows: &[Delta], out: &mut Emitter);
@@ -59,8 +67,24 @@ pub(crate) trait Adapter {
     /// The same, and forgets it.
     fn take(&mut self) -> <Self::Kernel as Kernel>::Delta;
 
-    /// Says the rows that changed, of what the kernel put out, and forgets it.
-    fn say(&mut self, output: &mut <Self::Kernel as Kernel>::Output, out: &mut Emitter);
+    /// Rows that the kernel put out.
+    fn n_rows(output: &<Self::Kernel as Kernel>::Output) -> usize;
+
+    /// Numbers in each of them.
+    fn width(&self) -> usize {
+        1
+    }
+
+    /// Says what has changed of these rows.
+    fn say(
+        &mut self,
+        output: &<Self::Kernel as Kernel>::Output,
+        rows: Range<usize>,
+        out: &mut Emitter,
+    );
+
+    /// Ends the epoch: all rows are said.
+    fn settle(&mut self) {}
 
     /// What it holds beside the kernel.
     fn state_bytes(&self) -> usize;
@@ -71,16 +95,18 @@ pub(crate) struct Driven<A: Adapter> {
     kernel: A::Kernel,
     adapter: A,
     output: <A::Kernel as Kernel>::Output,
+    /// Rows of the output that are said.
+    n_said: usize,
 }
 
 impl<A: Adapter> Driven<A> {
     /// A kernel without rows.
     pub(crate) fn new(kernel: A::Kernel, adapter: A) -> Self {
-        Self { kernel, adapter, output: Default::default() }
+        Self { kernel, adapter, output: Default::default(), n_said: 0 }
     }
 }
 
-impl<A: Adapter> Driver for Driven<A> {
+impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
     fn prepared(&self) -> Option<Address> {
         self.kernel.prepared()
     }
@@ -110,8 +136,18 @@ impl<A: Adapter> Driver for Driven<A> {
         self.kernel.advance(work, &mut self.output)
     }
 
-    fn say(&mut self, out: &mut Emitter) {
-        self.adapter.say(&mut self.output, out);
+    fn say(&mut self, out: &mut Emitter) -> Poll<()> {
+        let n_rows = A::n_rows(&self.output);
+        let n_most = NUMBERS_AT_ONCE / (ROW_NUMBERS + self.adapter.width());
+        let end = n_rows.min(self.n_said + n_most.max(1));
+        self.adapter.say(&self.output, self.n_said..end, out);
+        if end < n_rows {
+            self.n_said = end;
+            return Poll::Pending;
+        }
+        (self.output, self.n_said) = (Default::default(), 0);
+        self.adapter.settle();
+        Poll::Ready(())
     }
 
     fn refresh(&mut self, share: f64) {

@@ -1,5 +1,7 @@
 //! Edges and roots as rows, and the answers about their vertices.
 
+use std::ops::Range;
+
 use arqon_kernels::{Algorithm, DynamicGraph, GraphDelta, GraphRows, GraphSpec, Kernel, PageRank};
 use arqon_plan::{KernelColumn, KernelPlan};
 use arqon_types::{PackedRow, Row, Schema, Type, Value};
@@ -115,15 +117,22 @@ impl Adapter for GraphRowsOf {
         std::mem::take(&mut self.delta)
     }
 
-    fn say(&mut self, output: &mut GraphRows, out: &mut Emitter) {
-        let GraphRows { ids, numbers, ranks, gone } = std::mem::take(output);
-        for id in gone {
-            if let Some(answer) = self.said.remove(&id) {
-                out.row(&self.row(id, answer), -1);
-            }
-        }
-        for (at, id) in ids.into_iter().enumerate() {
-            let answer = match (numbers.get(at), ranks.get(at)) {
+    /// Those that are gone come first.
+    fn n_rows(output: &GraphRows) -> usize {
+        output.gone.len() + output.ids.len()
+    }
+
+    fn say(&mut self, output: &GraphRows, rows: Range<usize>, out: &mut Emitter) {
+        for at in rows {
+            let Some(at) = at.checked_sub(output.gone.len()) else {
+                let id = output.gone[at];
+                if let Some(answer) = self.said.remove(&id) {
+                    out.row(&self.row(id, answer), -1);
+                }
+                continue;
+            };
+            let id = output.ids[at];
+            let answer = match (output.numbers.get(at), output.ranks.get(at)) {
                 (Some(number), _) => Answer::Number(*number),
                 (None, Some(rank)) => Answer::Rank(*rank),
                 (None, None) => Answer::There,

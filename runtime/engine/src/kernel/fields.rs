@@ -1,6 +1,5 @@
 //! What a kernel reads of the rows of a port.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use arqon_operators::Place;
@@ -16,14 +15,14 @@ use crate::stateful::Emitter;
 pub(crate) struct PortFields {
     schema: Schema,
     types: Vec<Type>,
-    fields: Rc<[Option<usize>]>,
+    fields: Arc<[Option<usize>]>,
 }
 
 /// A row that was read.
 #[derive(Debug)]
 pub(crate) struct PortRow {
     row: Row,
-    fields: Rc<[Option<usize>]>,
+    fields: Arc<[Option<usize>]>,
 }
 
 impl PortFields {
@@ -38,7 +37,7 @@ impl PortFields {
 
     /// A row.
     pub(crate) fn read(&self, row: &PackedRow) -> PortRow {
-        PortRow { row: row.unpack(&self.types), fields: Rc::clone(&self.fields) }
+        PortRow { row: row.unpack(&self.types), fields: Arc::clone(&self.fields) }
     }
 
     /// The changes of a key that the kernel can read. The others, in which `fault` finds something

@@ -1,9 +1,10 @@
 //! Vectors and the rows of a matrix as rows of ports, and products as rows.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arqon_kernels::{
-    Kernel, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, Precision, Threads,
+    Kernel, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, Precision,
 };
 use arqon_plan::KernelPlan;
 use arqon_types::{Elements, PackedRow, Schema, Tensor, Value};
@@ -35,7 +36,6 @@ pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> 
         layout,
         precision: Precision::Double,
         rank: count_argument(plan, "rank"),
-        threads: Threads::One,
     })?;
     let adapter = Vectors {
         ports: ports()
@@ -126,15 +126,27 @@ impl Adapter for Vectors {
         std::mem::take(&mut self.delta)
     }
 
-    fn say(&mut self, output: &mut LinearOutput, out: &mut Emitter) {
-        let LinearOutput { keys, values } = std::mem::take(output);
-        for (number, values) in keys.into_iter().zip(values.chunks(self.n_rows)) {
+    fn n_rows(output: &LinearOutput) -> usize {
+        output.keys.len()
+    }
+
+    fn width(&self) -> usize {
+        self.n_rows
+    }
+
+    fn say(&mut self, output: &LinearOutput, rows: Range<usize>, out: &mut Emitter) {
+        for at in rows {
+            let (number, values) = (output.keys[at], &output.values[at * self.n_rows..]);
+            let values = &values[..self.n_rows];
             #[expect(clippy::cast_possible_truncation, reason = "outputs are declared `f32`")]
             let values = values.iter().map(|value| *value as f32).collect();
             let tensor =
                 Tensor::vector(Elements::F32(values)).expect("it is as long as the matrix");
             self.slots.say(number, &Value::Tensor(Arc::new(tensor)), out);
         }
+    }
+
+    fn settle(&mut self) {
         self.slots.settle();
     }
 

@@ -1,5 +1,7 @@
 //! Data and queries as rows, and what a regression says of the queries as rows.
 
+use std::ops::Range;
+
 use arqon_kernels::{Kernel, Nystrom, NystromDelta, NystromRows, NystromSpec, Outcome, Similarity};
 use arqon_plan::KernelPlan;
 use arqon_types::{PackedRow, Schema, Value};
@@ -104,11 +106,15 @@ impl Adapter for Regression {
         std::mem::take(&mut self.delta)
     }
 
-    fn say(&mut self, output: &mut NystromRows, out: &mut Emitter) {
-        let NystromRows { keys, outcomes, y } = std::mem::take(output);
-        for ((number, outcome), y) in keys.into_iter().zip(outcomes).zip(y) {
-            match outcome {
-                Outcome::Value => self.slots.say(number, &Value::float(y), out),
+    fn n_rows(output: &NystromRows) -> usize {
+        output.keys.len()
+    }
+
+    fn say(&mut self, output: &NystromRows, rows: Range<usize>, out: &mut Emitter) {
+        for at in rows {
+            let number = output.keys[at];
+            match output.outcomes[at] {
+                Outcome::Value => self.slots.say(number, &Value::float(output.y[at]), out),
                 // Without data there is nothing to say.
                 Outcome::Empty => self.slots.say_nothing(number, None, out),
                 Outcome::Lost => {
@@ -118,6 +124,9 @@ impl Adapter for Regression {
                 }
             }
         }
+    }
+
+    fn settle(&mut self) {
         self.slots.settle();
         self.data.settle();
     }

@@ -1,5 +1,7 @@
 //! Cells that are set as rows, and the cells of the whole grid as rows.
 
+use std::ops::Range;
+
 use arqon_kernels::{Equation, Kernel, PdeDelta, PdeRows, PdeSolver, PdeSpec};
 use arqon_plan::{KernelColumn, KernelPlan};
 use arqon_types::{PackedRow, Row, Schema, Type, Value};
@@ -105,11 +107,15 @@ impl Adapter for Cells {
         std::mem::take(&mut self.delta)
     }
 
-    fn say(&mut self, output: &mut PdeRows, out: &mut Emitter) {
-        let PdeRows { x, y, u } = std::mem::take(output);
+    fn n_rows(output: &PdeRows) -> usize {
+        output.u.len()
+    }
+
+    fn say(&mut self, output: &PdeRows, rows: Range<usize>, out: &mut Emitter) {
         let [width, height] = self.shape;
         self.said.resize(width * height, None);
-        for ((x, y), u) in x.into_iter().zip(y).zip(u) {
+        for at in rows {
+            let (x, y, u) = (output.x[at], output.y[at], output.u[at]);
             let place = |at: i64| usize::try_from(at).expect("a kernel says cells of its grid");
             let before = self.said[place(y) * width + place(x)].replace(u);
             if before.is_some_and(|before| before.to_bits() == u.to_bits()) {

@@ -1,5 +1,6 @@
 //! Queries and tokens as rows, and what queries attend to as rows.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arqon_kernels::{
@@ -129,11 +130,19 @@ impl Adapter for Attention {
         std::mem::take(&mut self.delta)
     }
 
-    fn say(&mut self, output: &mut AttentionRows, out: &mut Emitter) {
-        let AttentionRows { keys, outcomes, values } = std::mem::take(output);
-        let rows = keys.into_iter().zip(outcomes).zip(values.chunks(self.n_value));
-        for ((number, outcome), values) in rows {
-            match outcome {
+    fn n_rows(output: &AttentionRows) -> usize {
+        output.keys.len()
+    }
+
+    fn width(&self) -> usize {
+        self.n_value
+    }
+
+    fn say(&mut self, output: &AttentionRows, rows: Range<usize>, out: &mut Emitter) {
+        let n_value = self.n_value;
+        for at in rows {
+            let (number, values) = (output.keys[at], &output.values[at * n_value..][..n_value]);
+            match output.outcomes[at] {
                 Outcome::Value => {
                     let elements = match self.element {
                         ElementType::F64 => {
@@ -155,6 +164,9 @@ impl Adapter for Attention {
                 }
             }
         }
+    }
+
+    fn settle(&mut self) {
         self.slots.settle();
         self.tokens.settle();
     }
