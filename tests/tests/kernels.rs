@@ -1,14 +1,20 @@
 //! Kernels between the compiler, the wire and the library: what the compiler lets through, the
 //! kernels can be prepared of; and what circuits import of their messages is what the wire has.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
 use arqon_compiler::{Options, compile};
-use arqon_engine::{BackendChoice, Dataflow, EngineOptions, Keep, Pace};
+use arqon_engine::{
+    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Keep, Pace, RowOutput, TopicInput,
+};
 use arqon_plan::METRICS;
 use arqon_proto::RowCodec;
 use arqon_proto::itmd::{ItmdMetrics, ItmdMode, itmd_metrics, itmd_mode};
 use arqon_tests::corpus::errors;
 use arqon_tests::random::Random;
-use arqon_types::Schema;
+use arqon_types::{Change, DeltaBatch, Elements, Epoch, Row, Schema, Tensor, TopicName, Value};
 use prost::Message as _;
 
 const CASES: u64 = 400;
@@ -173,4 +179,93 @@ fn circuit(random: &mut Random) -> String {
          unread: {{ from: q, to: same }}\n\
          access: {{ all: {{ publish: [p, q], subscribe: [out, same] }} }}\n"
     )
+}
+
+/// Attention whose rows are so many that its steps are done beside the workers.
+const LARGE: &str = "arqon: 1\ncircuit: kernels.large\nschemas:\n  \
+    Query: { id: int64, q: tensor<64xf32> }\n  \
+    Token: { id: int64, k: tensor<64xf32>, v: tensor<64xf32> }\n  \
+    Answer: { id: int64, o: tensor<64xf32> }\ntopics:\n  \
+    queries: { schema: Query, carries: full, key: id, edge: in }\n  \
+    tokens: { schema: Token, carries: full, key: id, edge: in }\n  \
+    answers: { schema: Answer, carries: full, key: id, edge: out }\nflow:\n  attend:\n    \
+    from: { q: queries, kv: tokens }\n    do:\n      - kernel: transformer_attn\n        \
+    args: { heads: 4, features: 32, seed: 3 }\n        emit: all\n    to: answers\n";
+
+const N_LARGE: i64 = 600;
+
+fn large_row(random: &mut Random, id: i64, n_vectors: usize) -> Row {
+    let mut vector = || {
+        let mut number = || f32::from(u16::try_from(random.below(1000)).unwrap_or(0)) / 500.0 - 1.0;
+        let tensor = Tensor::vector(Elements::F32((0..64).map(|_| number()).collect()));
+        Value::Tensor(Arc::new(tensor.expect("a vector")))
+    };
+    let vectors = (0..n_vectors).map(|_| vector()).collect::<Vec<_>>();
+    Row::from([vec![Value::Int(id)], vectors].concat())
+}
+
+/// Answers by id after all tokens came, some changed and some went, and all that was said on the
+/// way. Changes of tokens come so many at a time.
+fn attended(n_workers: usize, n_at_once: usize) -> (BTreeMap<i64, Vec<f32>>, Vec<RowOutput>) {
+    let mut random = Random::new(5);
+    let mut row = |id, n_vectors| Change::Upsert(large_row(&mut random, id, n_vectors));
+    let queries: Vec<Change> = (0..N_LARGE).map(|id| row(id, 1)).collect();
+    let mut tokens: Vec<Change> = (0..N_LARGE).map(|id| row(id, 2)).collect();
+    tokens.extend((100..400).map(|id| row(id, 2)));
+    tokens.extend((0..50).map(|id| Change::Delete(vec![Value::Int(id)].into())));
+    let compiled = compile(LARGE, "large.yaml", &Options::default());
+    assert_eq!(errors(&compiled), Vec::<String>::new());
+    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
+    let backend = BackendChoice::Auto;
+    let options = EngineOptions { n_workers, backend, keep: Keep::Rows, pace: Pace::default() };
+    let (told, tells) = channel();
+    let dataflow = Dataflow::start(plan, options, move |output| {
+        told.send(output.into_rows()).expect("the test listens");
+    });
+    let dataflow = dataflow.expect("the engine starts");
+    let feed = |epoch, topic: &str, changes: &[Change]| {
+        let topic = TopicName::parse(topic).expect("a name");
+        let topics = vec![TopicInput { topic, changes: Changes::Rows(changes.to_vec()) }];
+        let input = EpochInput { epoch: Epoch(epoch), time: 0, topics };
+        dataflow.feed(input).expect("the engine takes input");
+    };
+    feed(1, "queries", &queries);
+    for (epoch, tokens) in (2..).zip(tokens.chunks(n_at_once)) {
+        feed(epoch, "tokens", tokens);
+    }
+    dataflow.finish().expect("the engine ends well");
+    let outputs: Vec<RowOutput> = tells.iter().collect();
+    let mut answers = BTreeMap::new();
+    for update in outputs.iter().flat_map(|output| &output.deltas).flat_map(|it| &it.updates) {
+        let [Value::Int(id), Value::Tensor(answer)] = &update.row.0[..] else {
+            panic!("an answer has an id and a tensor: {update:?}")
+        };
+        let Elements::F32(numbers) = answer.elements() else { panic!("of `f32`: {update:?}") };
+        if 0 < update.diff {
+            answers.insert(*id, numbers.clone());
+        } else if answers.get(id).is_some_and(|said| said == numbers) {
+            answers.remove(id);
+        }
+    }
+    (answers, outputs)
+}
+
+#[test]
+fn long_steps_beside_the_workers_come_to_the_same() {
+    let said = |outputs: &[RowOutput]| -> Vec<(Epoch, Vec<DeltaBatch>)> {
+        outputs.iter().map(|output| (output.epoch, output.deltas.clone())).collect()
+    };
+    let (answers, outputs) = attended(1, 1000);
+    assert_eq!(answers.len(), 600);
+    for n_workers in [2, 4] {
+        let theirs = attended(n_workers, 1000).1;
+        assert!(said(&theirs) == said(&outputs), "{n_workers} workers say something else than one");
+    }
+    // Few at a time are followed where the rows are.
+    let (few, _) = attended(1, 40);
+    for (id, answer) in &answers {
+        let off = |(a, b): (&f32, &f32)| (a - b).abs();
+        let most = few[id].iter().zip(answer).map(off).fold(0.0, f32::max);
+        assert!(most < 1e-5, "query {id} is off by {most}");
+    }
 }

@@ -77,3 +77,63 @@ impl<T> Away<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::task::Wake;
+    use std::thread::{self, Thread};
+
+    use super::*;
+
+    struct Caller(Thread);
+
+    impl Wake for Caller {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    fn wait<T>(away: &Away<T>) -> T {
+        loop {
+            match away.poll() {
+                Poll::Ready(outcome) => return outcome,
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+
+    fn caller() -> Waker {
+        Waker::from(Arc::new(Caller(thread::current())))
+    }
+
+    #[test]
+    fn who_waits_is_woken_and_has_what_it_came_to() {
+        let crew = Crew::new(2).unwrap();
+        let away = crew.send(caller(), |wish| (wish.stands(), rayon::current_num_threads()));
+        assert_eq!(wait(&away), (true, 2));
+    }
+
+    #[test]
+    fn a_panic_is_that_of_who_waits() {
+        let crew = Crew::new(1).unwrap();
+        let away: Away<()> = crew.send(caller(), |_| panic!("the kernel broke"));
+        let payload = catch_unwind(AssertUnwindSafe(|| wait(&away))).unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&"the kernel broke"));
+        assert_eq!(wait(&crew.send(caller(), |_| 7)), 7, "the others go on");
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_learns_of_it() {
+        let crew = Crew::new(1).unwrap();
+        let (ended, ends) = channel();
+        let away = crew.send(caller(), move |wish| {
+            while wish.stands() {
+                thread::yield_now();
+            }
+            ended.send(()).unwrap();
+        });
+        drop(away);
+        ends.recv().unwrap();
+    }
+}
