@@ -24,6 +24,7 @@ mod adjacency;
 mod lists;
 mod index;
 mod edges;
+mod bulk;
 mod queue;
 mod dirty;
 mod paths;
@@ -45,6 +46,7 @@ use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 pub use rows::{Algorithm, EdgeColumns, GraphDelta, GraphRows, GraphSpec, PageRank, RootColumns};
 
+use bulk::Bulk;
 use components::Components;
 use dirty::Dirty;
 use edges::{Edges, Flip, TAKEN_AT_ONCE};
@@ -83,6 +85,8 @@ struct Running {
     churn: Churn,
     edges: EdgeColumns,
     roots: Vec<RootChange>,
+    /// Changes of edges that are taken in bulk, by no flips.
+    bulk: Option<Bulk>,
     flips: Vec<Flip>,
     stage: Stage,
     meter: Meter,
@@ -95,6 +99,8 @@ struct Running {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// All changes of edges are taken.
+    Bulk,
     /// Room is made for edges that come.
     Room,
     /// Changes are taken, from this one on.
@@ -125,16 +131,26 @@ impl Kernel for DynamicGraph {
     }
 
     fn measure(&self, delta: &GraphDelta) -> Result<Churn, DeltaError> {
-        let (added_up, roots) = (delta.edges.added_up()?, delta.roots.added_up()?);
-        let edges = added_up.as_ref().unwrap_or(&delta.edges);
-        self.edges.check_edges(edges)?;
+        let roots = delta.roots.added_up()?;
         roots.iter().try_for_each(|change| self.edges.check_root(change))?;
-        Ok(self.churn(edges.src.len() + roots.len()))
+        let n_edges = if self.edges.is_stale() || self.edges.is_bulk(&delta.edges) {
+            self.edges.measure_bulk(&delta.edges)?
+        } else {
+            let added_up = delta.edges.added_up()?;
+            let edges = added_up.as_ref().unwrap_or(&delta.edges);
+            self.edges.check_edges(edges)?;
+            edges.src.len()
+        };
+        Ok(self.churn(n_edges + roots.len()))
     }
 
     fn predict(&self, mode: Mode, churn: &Churn, _emit: Emit) -> Option<Prediction> {
-        let taking = (TAKE_WORK * churn.n_changed) as u64;
         let n_slots = self.edges.vertices.n_slots();
+        let taking = match mode {
+            Mode::Pass => BULK_WORK * churn.n_changed + 3 * self.edges.len() + 5 * n_slots,
+            Mode::Itmd | Mode::Rr => usize::MAX,
+        };
+        let taking = taking.min(TAKE_WORK * churn.n_changed) as u64;
         let follow = match (mode, &self.answers) {
             (Mode::Rr, _) => return None,
             (Mode::Pass, Answers::Ranks(ranks)) => {
@@ -160,23 +176,31 @@ impl Kernel for DynamicGraph {
     fn begin(&mut self, step: Step<GraphDelta>) {
         assert!(self.step.is_none(), "the step before has ended");
         assert!(step.mode != Mode::Rr, "a graph has no `rr`");
-        let added_up = step.delta.edges.added_up().expect("the change was measured");
+        let is_bulk = step.mode == Mode::Pass && self.edges.is_bulk(&step.delta.edges);
+        let added_up =
+            if is_bulk { step.delta.edges.narrow() } else { step.delta.edges.added_up() };
         let roots = step.delta.roots.added_up().expect("the change was measured");
-        let mut edges = added_up.unwrap_or(step.delta.edges);
-        if let Answers::Ranks(_) = self.answers {
+        let mut edges = added_up.expect("the change was measured").unwrap_or(step.delta.edges);
+        if let Answers::Ranks(_) = self.answers
+            && !is_bulk
+        {
             // They follow the edges of a vertex together.
             edges = edges.sorted();
         }
-        self.edges.lay_out(&edges);
-        let churn = self.churn(edges.src.len() + roots.len());
+        let bulk = is_bulk.then(|| Bulk::new(edges.src.len(), &self.edges));
+        if !is_bulk {
+            self.edges.lay_out(&edges);
+        }
+        let churn = self.churn(if is_bulk { 0 } else { edges.src.len() } + roots.len());
         self.step = Some(Running {
             mode: step.mode,
             emit: step.emit,
             churn,
             edges,
             roots,
+            bulk,
             flips: Vec::new(),
-            stage: Stage::Room,
+            stage: if is_bulk { Stage::Bulk } else { Stage::Room },
             meter: Meter::default(),
             taken: 0,
             kept: Vec::new(),
@@ -189,6 +213,7 @@ impl Kernel for DynamicGraph {
         step.meter.limit = step.meter.spent.saturating_add(work.max(1));
         while !step.meter.is_out() {
             let is_done = match step.stage {
+                Stage::Bulk => self.take_bulk(&mut step),
                 Stage::Room => self.make_room(&mut step),
                 Stage::Take(at) => self.take(at, &mut step),
                 Stage::Follow => self.follow(&mut step),
@@ -334,10 +359,13 @@ impl Kernel for DynamicGraph {
 }
 
 /// What a snapshot is of.
-const NAME: &str = "dynamic_graph.2";
+const NAME: &str = "dynamic_graph.3";
 
 /// Work to take one change: its slots, its lists, its place in them.
 const TAKE_WORK: usize = 32;
+
+/// The same in bulk, beside what each edge and each vertex takes that is there.
+const BULK_WORK: usize = 10;
 
 /// Work of `itmd` for an edge before there is experience.
 const FLIP_WORK: f64 = 64.0;
@@ -360,6 +388,18 @@ impl DynamicGraph {
             let Meter { spent, limit } = step.meter;
             step.meter = Meter { spent: 0, limit: limit.saturating_sub(spent) };
             step.stage = Stage::Take(0);
+        }
+        false
+    }
+
+    /// Takes changes of edges in bulk.
+    fn take_bulk(&mut self, step: &mut Running) -> bool {
+        let bulk = step.bulk.as_mut().expect("changes are taken in bulk");
+        if bulk.advance(&mut self.edges, &step.edges, &mut step.meter) {
+            self.grow();
+            step.churn.n_changed += bulk.n_changed;
+            step.churn.n_total = step.churn.n_total.max(step.churn.n_changed);
+            step.stage = Stage::Take(step.edges.src.len());
         }
         false
     }
@@ -397,7 +437,10 @@ impl DynamicGraph {
         step.stage = Stage::Take(to);
         if to == n_changes {
             self.dirty.is_all |= step.mode == Mode::Pass;
-            self.answers.begin(step.mode);
+            match &mut self.answers {
+                Answers::Ranks(ranks) if step.bulk.is_some() => ranks.begin_bulk(),
+                answers => answers.begin(step.mode),
+            }
             // The forest that a pass left to be built is not the flips' doing.
             step.taken = step.meter.spent;
             if let Answers::Components(components) = &self.answers {

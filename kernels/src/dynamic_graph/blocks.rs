@@ -67,15 +67,43 @@ impl Blocks {
         self.free.clear();
     }
 
+    /// None, and room for so many words.
+    pub(super) fn with_room(n_words: usize) -> Self {
+        Self { ends: Vec::with_capacity(n_words), free: Vec::new() }
+    }
+
+    /// Words of all blocks.
+    pub(super) fn n_words(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A block behind all others, of these ends.
+    pub(super) fn append(&mut self, ends: &[End]) -> Block {
+        let (start, len) = (place(self.ends.len()), place(ends.len()));
+        let class = class_of(len);
+        self.ends.extend_from_slice(ends);
+        self.ends.resize(start as usize + words(class), HOLE);
+        Block { start, len, class }
+    }
+
+    /// A block behind all others, of so many words in use that are holes.
+    pub(super) fn open(&mut self, len: u32) -> Block {
+        let class = class_of(len);
+        let start = place(self.ends.len());
+        self.ends.resize(start as usize + words(class), HOLE);
+        Block { start, len, class }
+    }
+
+    /// Puts an end at a word of the array.
+    pub(super) fn put(&mut self, at: u32, end: End) {
+        self.ends[at as usize] = end;
+    }
+
     fn widen(&mut self, block: &mut Block) {
         let old = *block;
         let class = old.class + 1;
         let free = self.free.get_mut(class as usize).and_then(Vec::pop);
-        let start = free.unwrap_or_else(|| {
-            let start = place(self.ends.len());
-            self.ends.resize(start as usize + words(class), HOLE);
-            start
-        });
+        let start = free.unwrap_or_else(|| self.open(1 << class).start);
         let from = old.start as usize;
         self.ends.copy_within(from..from + old.len as usize, start as usize);
         *block = Block { start, class, ..old };

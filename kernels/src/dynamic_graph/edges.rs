@@ -40,14 +40,24 @@ impl Edge {
     }
 
     /// As its start knows it.
-    fn to(self) -> End {
+    pub(super) fn to(self) -> End {
         End::new(self.dst, self.code)
     }
 
     /// As its end knows it.
-    fn from(self) -> End {
+    pub(super) fn from(self) -> End {
         End::new(self.src, self.code)
     }
+}
+
+/// An index that is being filled.
+#[derive(Debug)]
+struct Fresh {
+    index: Index,
+    /// Up to which vertex it has been filled.
+    filled_to: usize,
+    /// How many ends of each start it has, where the index before has nothing.
+    n_out: Vec<u32>,
 }
 
 /// A multiset of edges and one of roots.
@@ -61,9 +71,11 @@ pub(super) struct Edges {
     pub(super) into: Lists,
     /// Where edges stand in both lists.
     index: Index,
-    /// A larger index, and up to which vertex it has been filled.
-    fresh: Option<(Index, usize)>,
-    len: usize,
+    /// Whether the index has nothing of what is there: it is filled when it is needed. The rows of
+    /// starts have their ends in the order in which those of ends have them then.
+    is_stale: bool,
+    fresh: Option<Fresh>,
+    pub(super) len: usize,
     /// How often edges lie there that do so more than once. Nothing iterates it but what saves it,
     /// which sorts.
     copies: HashMap<Edge, i64, FixedState>,
@@ -83,6 +95,7 @@ impl Edges {
             out: Lists::new(keep),
             into: Lists::new(Keep::Ends),
             index: Index::new(0),
+            is_stale: false,
             fresh: None,
             len: 0,
             copies: HashMap::default(),
@@ -95,6 +108,11 @@ impl Edges {
     /// How many edges there are, copies counted once.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Whether the index is to be filled before single edges are looked for.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale
     }
 
     /// How many roots there are, copies counted once.
@@ -121,7 +139,7 @@ impl Edges {
         }
     }
 
-    /// Whether the changes, of different edges, can be taken.
+    /// Whether the changes, of different edges, can be taken. The index is not stale.
     pub(super) fn check_edges(&self, changes: &EdgeColumns) -> Result<(), DeltaError> {
         // What comes cannot come too often while no edge lies there nearly too often.
         let may_fail = |at: &usize| {
@@ -135,7 +153,7 @@ impl Edges {
             let known: Vec<Edge> = edges.iter().flatten().copied().collect();
             self.touch(&known);
             for (at, edge) in some.iter().zip(edges) {
-                let n_copies = edge.map_or(0, |edge| self.copies(edge, self.find_any(edge)));
+                let n_copies = edge.map_or(0, |edge| self.copies(edge, self.place_into(edge)));
                 let change = changes.at(*at);
                 check_count(n_copies, change.diff, ["edge from", "edge"], change.src)?;
             }
@@ -144,45 +162,39 @@ impl Edges {
     }
 
     /// The edge, if its vertices and its weight are there.
-    fn edge(&self, change: &EdgeChange) -> Option<Edge> {
+    pub(super) fn edge(&self, change: &EdgeChange) -> Option<Edge> {
         let (src, dst) = (self.vertices.slot(change.src)?, self.vertices.slot(change.dst)?);
         Some(Edge { src, dst, code: self.weights.code(change.weight)? })
     }
 
-    /// The index' entry of an edge that is there.
+    /// The edge; its vertices and its weight are there from now on.
+    pub(super) fn hold(&mut self, change: &EdgeChange) -> Edge {
+        let (src, dst) = (self.vertices.hold(change.src), self.vertices.hold(change.dst));
+        Edge { src, dst, code: self.weights.give(change.weight) }
+    }
+
+    /// The index' entry of an edge that is there. Entries that look alike, and whose places are not
+    /// kept, are as good as each other.
     fn find(&self, edge: Edge) -> Option<Found> {
-        self.find_by(edge, |found| {
+        self.index.find(edge.hash(), |found| {
             let is_out = match found.places[0] {
                 Some(place) => self.out.is_at(edge.src, place, edge.to()),
-                None => self.out.row(edge.src).contains(&edge.to()),
+                None => self.out.place_of(edge.src, edge.to()).is_some(),
             };
             self.is_into(edge, found) && (is_out || !self.out.has_ends())
         })
     }
 
-    /// An entry that shows that an edge is there, and how often.
-    fn find_any(&self, edge: Edge) -> Option<Found> {
-        self.find_by(edge, |found| self.is_into(edge, found))
-    }
-
-    /// Entries that look alike are told apart by where the edge stands, and by whether it lies
-    /// there more than once; if all that is the same, they are as good as each other.
-    fn find_by(&self, edge: Edge, is_it: impl Fn(Found) -> bool) -> Option<Found> {
-        let mut single = None;
-        let several = self.index.find(edge.hash(), |found| {
-            let is_it = is_it(found);
-            if is_it && !found.has_more {
-                single = Some(found);
-            }
-            is_it && found.has_more && self.copies.contains_key(&edge)
-        });
-        several.or(single)
+    /// Where an edge stands in the row of its end.
+    fn place_into(&self, edge: Edge) -> Option<u32> {
+        let found = self.index.find(edge.hash(), |found| self.is_into(edge, found))?;
+        found.places[1].or_else(|| self.into.place_of(edge.dst, edge.from()))
     }
 
     fn is_into(&self, edge: Edge, found: Found) -> bool {
         match found.places[1] {
             Some(place) => self.into.is_at(edge.dst, place, edge.from()),
-            None => self.into.row(edge.dst).contains(&edge.from()),
+            None => self.into.place_of(edge.dst, edge.from()).is_some(),
         }
     }
 
@@ -205,11 +217,24 @@ impl Edges {
         backward
     }
 
-    /// How often an edge lies there.
-    fn copies(&self, edge: Edge, found: Option<Found>) -> i64 {
-        match found {
-            Some(found) if found.has_more => self.copies.get(&edge).copied().unwrap_or(1),
-            found => i64::from(found.is_some()),
+    /// How often an edge lies there that stands at this place in the row of its end.
+    fn copies(&self, edge: Edge, into: Option<u32>) -> i64 {
+        let end = into.map(|into| self.into.row(edge.dst)[into as usize]);
+        end.map_or(0, |end| self.times(edge, end))
+    }
+
+    /// How often an edge lies there, of which this is the end.
+    pub(super) fn times(&self, edge: Edge, end: End) -> i64 {
+        if end.is_many() { self.copies.get(&edge).copied().unwrap_or(1) } else { 1 }
+    }
+
+    /// Notes how often an edge lies there, and did before.
+    pub(super) fn note_copies(&mut self, edge: Edge, [before, after]: [i64; 2]) {
+        if after > 1 {
+            self.copies.insert(edge, after);
+            self.copies_max = self.copies_max.max(after);
+        } else if before > 1 {
+            self.copies.remove(&edge);
         }
     }
 
@@ -224,8 +249,7 @@ impl Edges {
         let mut edges = [Edge::default(); TAKEN_AT_ONCE];
         for (edge, at) in edges.iter_mut().zip(places.clone()) {
             let change = changes.at(at);
-            let (src, dst) = (self.vertices.hold(change.src), self.vertices.hold(change.dst));
-            *edge = Edge { src, dst, code: self.weights.give(change.weight) };
+            *edge = self.hold(&change);
         }
         self.grow();
         let edges = &edges[..places.len()];
@@ -257,32 +281,26 @@ impl Edges {
 
     fn change_edge(&mut self, edge: Edge, diff: i64) -> Option<Flip> {
         let found = self.find(edge);
-        let before = self.copies(edge, found);
+        let places = found.map(|found| self.places(edge, found));
+        let before = self.copies(edge, places.map(|places| places.into));
         let after = before.checked_add(diff).filter(|copies| *copies >= 0);
         let after = after.expect("the change was checked");
-        if after > 1 {
-            self.copies.insert(edge, after);
-            self.copies_max = self.copies_max.max(after);
-        } else if before > 1 {
-            self.copies.remove(&edge);
-        }
-        match (found, after > 0) {
-            (Some(found), true) => {
-                self.index.set_copies(found, after);
+        self.note_copies(edge, [before, after]);
+        match (found.zip(places), after > 0) {
+            (Some((_, places)), true) => {
+                self.into.set_times(edge.dst, places.into, after);
                 None
             }
             (None, true) => {
                 let out = self.out.insert(edge.src, edge.to());
-                let into = self.into.insert(edge.dst, edge.from());
-                let found = self.index.insert(edge.hash(), Places { out, into });
-                self.index.set_copies(found, after);
+                let into = self.into.insert(edge.dst, edge.from().times(after));
+                self.index.insert(edge.hash(), Places { out, into });
                 self.len += 1;
                 Some(Flip::EdgeCame(edge))
             }
-            (Some(found), false) => {
-                let Places { out, into } = self.places(edge, found);
-                self.out.remove(edge.src, out);
-                self.into.remove(edge.dst, into);
+            (Some((found, places)), false) => {
+                self.out.remove(edge.src, places.out);
+                self.into.remove(edge.dst, places.into);
                 self.index.remove(found);
                 self.len -= 1;
                 Some(Flip::EdgeWent(edge))
@@ -293,45 +311,59 @@ impl Edges {
 
     /// Where an edge stands that was found.
     fn places(&self, edge: Edge, found: Found) -> Places {
-        let place = |place: Option<u32>, row: &[End], end| {
-            place.unwrap_or_else(|| {
-                let place = row.iter().position(|one| *one == end);
-                let place = place.expect("both rows have what the index has");
-                u32::try_from(place).expect("places have 32 bits")
-            })
+        let known = "both rows have what the index has";
+        let out = match found.places[0] {
+            _ if !self.out.has_ends() => 0,
+            Some(place) => place,
+            None => self.out.place_of(edge.src, edge.to()).expect(known),
         };
-        let out = if self.out.has_ends() {
-            place(found.places[0], self.out.row(edge.src), edge.to())
-        } else {
-            0
+        let into = match found.places[1] {
+            Some(place) => place,
+            None => self.into.place_of(edge.dst, edge.from()).expect(known),
         };
-        Places { out, into: place(found.places[1], self.into.row(edge.dst), edge.from()) }
+        Places { out, into }
     }
 
     /// Makes the index large enough for so many more edges; true when that is done.
     pub(super) fn make_room(&mut self, n_coming: usize, meter: &mut Meter) -> bool {
-        if self.fresh.is_none() && self.index.has_room(self.len + n_coming) {
+        let has_room = !self.is_stale && self.index.has_room(self.len + n_coming);
+        if self.fresh.is_none() && has_room {
             return true;
         }
-        let new = || (Index::new(self.len + n_coming), 0);
-        let (mut index, mut at) = self.fresh.take().unwrap_or_else(new);
-        while at < self.vertices.n_slots() && !meter.is_out() {
-            let dst = u32::try_from(at).expect("slots have 32 bits");
-            for start in self.into.ends(dst) {
+        let mut fresh = self.fresh.take().unwrap_or_else(|| Fresh {
+            index: Index::new(self.len + n_coming),
+            filled_to: 0,
+            n_out: if self.is_stale { vec![0; self.vertices.n_slots()] } else { Vec::new() },
+        });
+        while fresh.filled_to < self.vertices.n_slots() && !meter.is_out() {
+            let dst = u32::try_from(fresh.filled_to).expect("slots have 32 bits");
+            for (into, start) in (0..).zip(self.into.row(dst)).filter(|(_, end)| !end.is_hole()) {
                 let edge = Edge { src: start.vertex(), dst, code: start.code() };
-                let found = self.find(edge).expect("the index has all edges");
-                let there = index.insert(edge.hash(), self.places(edge, found));
-                index.set_copies(there, if found.has_more { 2 } else { 1 });
+                let places = if let Some(n_out) = fresh.n_out.get_mut(edge.src as usize) {
+                    // Rows of starts have their ends in this order.
+                    *n_out += 1;
+                    Places { out: *n_out - 1, into }
+                } else {
+                    let found = self.find(edge).expect("the index has all edges");
+                    self.places(edge, found)
+                };
+                fresh.index.insert(edge.hash(), places);
             }
             meter.spend(1 + 16 * self.into.degree(dst));
-            at += 1;
+            fresh.filled_to += 1;
         }
-        if at < self.vertices.n_slots() {
-            self.fresh = Some((index, at));
+        if fresh.filled_to < self.vertices.n_slots() {
+            self.fresh = Some(fresh);
             return false;
         }
-        self.index = index;
+        self.index = fresh.index;
+        self.is_stale = false;
         true
+    }
+
+    /// The index has nothing of what is there.
+    pub(super) fn forget_places(&mut self) {
+        (self.index, self.fresh, self.is_stale) = (Index::new(0), None, true);
     }
 
     /// Takes a change that was checked; gives what flips.
@@ -377,7 +409,7 @@ impl Edges {
         self.grow();
     }
 
-    fn grow(&mut self) {
+    pub(super) fn grow(&mut self) {
         let n_slots = self.vertices.n_slots();
         if self.roots.len() < n_slots {
             self.roots.resize(n_slots, 0);
@@ -433,12 +465,24 @@ impl Edges {
             |list: &Lists| slots().all(|slot| list.ends(slot).all(|end| weights.has(end.code())));
         let n_edges = count(&out);
         let is_held = |slot| vertices.is_held(slot) || out.degree(slot) + into.degree(slot) == 0;
-        let is_whole = has_codes(&into) && (!out.has_ends() || has_codes(&out));
+        let has_times = |list: &Lists| {
+            list.has_ends().then(|| {
+                slots()
+                    .map(|slot| list.ends(slot).filter(|end| end.is_many()).count())
+                    .sum::<usize>()
+            })
+        };
+        let is_whole = has_codes(&into)
+            && (!out.has_ends() || has_codes(&out))
+            && has_times(&out).unwrap_or(0) == 0;
         if count(&into) != n_edges || !is_whole || !slots().all(is_held) {
             return damaged("ends");
         }
         let copied: Vec<u32> = input.numbers("copied")?;
         let n_copies: Vec<i64> = input.array("copies", copied.len() / 3)?;
+        if has_times(&into) != Some(n_copies.len()) {
+            return damaged("copies");
+        }
         let roots: Vec<i64> = input.array("roots", n_slots)?;
         let n_roots = roots.iter().filter(|copies| **copies > 0).count();
         let new = Self::new(keep);
@@ -452,16 +496,16 @@ impl Edges {
             if !is_edge || n_copies < 2 {
                 return damaged("copies");
             }
-            let found = edges.find(edge).expect("it has just been found");
-            edges.index.set_copies(found, n_copies);
-            edges.copies.insert(edge, n_copies);
-            edges.copies_max = edges.copies_max.max(n_copies);
+            edges.note_copies(edge, [1, n_copies]);
         }
         Ok(edges)
     }
 
+    /// Whether an edge is there more than once, of which it is not known how often.
     fn has(&self, edge: Edge) -> bool {
-        !self.copies.contains_key(&edge) && self.find_any(edge).is_some()
+        let place = self.place_into(edge);
+        let is_many = |place: u32| self.into.row(edge.dst)[place as usize].is_many();
+        !self.copies.contains_key(&edge) && place.is_some_and(is_many)
     }
 
     /// Fills the index; false if the lists do not have the same edges.
@@ -491,7 +535,12 @@ impl Edges {
 /// Changes that are taken at a time: as many as the nearest cache has room for the lists of.
 pub(super) const TAKEN_AT_ONCE: usize = 64;
 
-fn check_count(before: i64, diff: i64, what: [&'static str; 2], id: i64) -> Result<(), DeltaError> {
+pub(super) fn check_count(
+    before: i64,
+    diff: i64,
+    what: [&'static str; 2],
+    id: i64,
+) -> Result<(), DeltaError> {
     match before.checked_add(diff) {
         Some(after) if after >= 0 => Ok(()),
         Some(_) => Err(DeltaError::NotThere { what: what[0], found: id }),

@@ -1,8 +1,7 @@
 //! Where edges stand in their rows: found by hash, in one line of memory mostly.
 //!
-//! A line has eight entries of 64 bits: a tag of the hash, whether the edge lies there more than
-//! once, and the places in both rows. Keys are not kept; whoever looks compares what stands at the
-//! places. Nothing iterates it.
+//! A line has eight entries of 64 bits: a tag of the hash, and the places in both rows. Keys are not
+//! kept; whoever looks compares what stands at the places. Nothing iterates it.
 
 use std::hint::select_unpredictable;
 
@@ -22,8 +21,8 @@ pub(super) struct Index {
 /// What an entry that is in use has.
 const USED: u64 = 1 << 63;
 
-/// What an entry has whose edge lies there more than once.
-const MORE: u64 = 1 << 48;
+/// The lowest bit of a tag.
+const TAG: u64 = 1 << 48;
 
 /// Where an edge stands in the rows of both its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +79,7 @@ impl Index {
             let mut matches = match_bits(words, tag);
             while matches != 0 {
                 let at = matches.trailing_zeros() as usize;
-                let has_more = words[at] & MORE != 0;
-                let found = Found { line, at, has_more, places: places_of(words[at]) };
+                let found = Found { line, at, places: places_of(words[at]) };
                 if is_it(found) {
                     return Some(found);
                 }
@@ -95,7 +93,7 @@ impl Index {
         None
     }
 
-    /// Notes where an edge stands that is not known; it lies there once.
+    /// Notes where an edge stands that is not known.
     pub(super) fn insert(&mut self, hash: u64, places: Places) -> Found {
         let mut line = self.line(hash);
         let word = word_of(tag_of(hash), places);
@@ -104,7 +102,7 @@ impl Index {
             if let Some(at) = words.iter().position(|word| *word <= LEFT) {
                 self.n_left -= usize::from(words[at] == LEFT);
                 words[at] = word;
-                return Found { line, at, has_more: false, places: places_of(word) };
+                return Found { line, at, places: places_of(word) };
             }
             line = (line + 1) & (self.lines.len() - 1);
         }
@@ -116,12 +114,6 @@ impl Index {
         let is_last = words.contains(&FREE);
         words[found.at] = if is_last { FREE } else { LEFT };
         self.n_left += usize::from(!is_last);
-    }
-
-    /// The edge lies there once, or more than once.
-    pub(super) fn set_copies(&mut self, found: Found, copies: i64) {
-        let word = &mut self.lines[found.line].0[found.at];
-        *word = if copies > 1 { *word | MORE } else { *word & !MORE };
     }
 
     /// It is known where the edge stands outward.
@@ -141,8 +133,6 @@ impl Index {
 pub(super) struct Found {
     line: usize,
     at: usize,
-    /// Whether the edge lies there more than once.
-    pub(super) has_more: bool,
     pub(super) places: [Option<u32>; 2],
 }
 
@@ -151,7 +141,7 @@ const FILLED: usize = 4;
 
 /// Bits that did not choose the line.
 fn tag_of(hash: u64) -> u64 {
-    (hash | USED) & !(2 * MORE - 1)
+    (hash | USED) & !(TAG - 1)
 }
 
 /// In the order of outward and inward.
@@ -166,8 +156,7 @@ fn word_of(tag: u64, places: Places) -> u64 {
 
 /// A bit for each word with the tag.
 fn match_bits(words: &[u64; 8], tag: u64) -> u32 {
-    let bits =
-        words.iter().enumerate().map(|(at, word)| u32::from(word & !(2 * MORE - 1) == tag) << at);
+    let bits = words.iter().enumerate().map(|(at, word)| u32::from(word & !(TAG - 1) == tag) << at);
     bits.fold(0, |all, bit| all | bit)
 }
 

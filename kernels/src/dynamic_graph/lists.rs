@@ -88,7 +88,55 @@ impl Lists {
 
     /// Whether the end stands at this place.
     pub(super) fn is_at(&self, vertex: u32, place: u32, end: End) -> bool {
-        self.row(vertex).get(place as usize) == Some(&end)
+        self.row(vertex).get(place as usize).is_some_and(|one| one.is_same(end))
+    }
+
+    /// Where the end stands. Cost: O(length of the row).
+    pub(super) fn place_of(&self, vertex: u32, end: End) -> Option<u32> {
+        let place = self.row(vertex).iter().position(|one| one.is_same(end));
+        place.map(|place| u32::try_from(place).expect("places have 32 bits"))
+    }
+
+    /// The edge whose end stands there lies there so often.
+    pub(super) fn set_times(&mut self, vertex: u32, place: u32, copies: i64) {
+        let ends = self.blocks.ends_mut(self.rows[vertex as usize].block);
+        ends[place as usize] = ends[place as usize].times(copies);
+    }
+
+    /// Words of all rows, with their room.
+    pub(super) fn n_words(&self) -> usize {
+        self.blocks.n_words()
+    }
+
+    /// The row lies in this block, without holes, as soon as all are taken.
+    pub(super) fn move_row(&mut self, vertex: u32, block: Block) {
+        self.rows[vertex as usize] = Row { block, degree: block.len, hole: NONE };
+    }
+
+    /// All rows were moved there.
+    pub(super) fn take_rows(&mut self, blocks: Blocks) {
+        self.blocks = blocks;
+    }
+
+    /// All rows are to be told anew by [`Self::open`].
+    pub(super) fn close_all(&mut self) {
+        self.blocks = Blocks::default();
+    }
+
+    /// The row has so many ends from now on, which are put into it one by one; gives the word of
+    /// the first. Rows are opened in the order in which they are to lie.
+    pub(super) fn open(&mut self, vertex: u32, degree: u32) -> u32 {
+        let row = &mut self.rows[vertex as usize];
+        (row.degree, row.hole) = (degree, NONE);
+        if self.keep == Keep::Ends {
+            row.block = self.blocks.open(degree);
+        }
+        row.block.word(0)
+    }
+
+    /// Puts an end into a row that was opened.
+    pub(super) fn put(&mut self, word: u32, end: End) {
+        self.blocks.put(word, end);
     }
 
     /// Reads where these rows lie; the number is of no use.
@@ -197,7 +245,8 @@ impl Lists {
             if ends.iter().any(|end| !end.is_hole() && end.vertex() as usize >= n_slots) {
                 return Err(damaged());
             }
-            let mut sorted: Vec<End> = ends.iter().copied().filter(|end| !end.is_hole()).collect();
+            let there = ends.iter().filter(|end| !end.is_hole());
+            let mut sorted: Vec<End> = there.map(|end| end.times(1)).collect();
             sorted.sort_unstable();
             if !sorted.is_sorted_by(|one, other| one < other) {
                 return Err(damaged());

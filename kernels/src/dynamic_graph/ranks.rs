@@ -67,6 +67,8 @@ struct Swept {
 enum Stage {
     /// No step is under way.
     Rest,
+    /// Edges changed that did not flip: slots from this one on are looked at.
+    Renew(usize),
     /// Vertices that came with the flips from this one on.
     Come(usize),
     /// What flipped is followed, from this flip on.
@@ -157,6 +159,11 @@ impl Ranks {
         self.stage = Stage::Come(0);
     }
 
+    /// The same where edges changed in bulk.
+    pub(super) fn begin_bulk(&mut self) {
+        self.stage = Stage::Renew(0);
+    }
+
     /// Goes on; true when the certificate is within its part of the tolerance.
     pub(super) fn advance(
         &mut self,
@@ -168,6 +175,7 @@ impl Ranks {
         while !meter.is_out() {
             self.stage = match self.stage {
                 Stage::Rest => return true,
+                Stage::Renew(at) => self.renew_shares(at, edges, meter),
                 Stage::Come(at) => self.come_in(at, flips, dirty, meter),
                 Stage::Follow(at) => self.follow(at, (edges, flips), dirty, meter),
                 Stage::Go(at) => {
@@ -207,6 +215,33 @@ impl Ranks {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
         let n_sweeps = ((residual / goal).log2() / 2.0).clamp(1.0, 1e3).ceil() as u64;
         self.sweep_work(edges) * n_sweeps
+    }
+
+    /// Vertices come and go, and hand on what they have over the edges that they have now. What
+    /// residual that leaves is not known, and a sweep follows.
+    fn renew_shares(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
+        if from == 0 {
+            self.backward.fill(0);
+        }
+        let mut at = from;
+        while at < self.values.len() && !meter.is_out() {
+            let slot = slot_at(at);
+            let was_there = std::mem::replace(&mut self.is_there[at], edges.is_named(slot));
+            self.values[at] = match (was_there, self.is_there[at]) {
+                (true, true) => self.values[at],
+                (false, true) => 1.0 - self.spec.damping,
+                (_, false) => 0.0,
+            };
+            let n_edges = edges.out.degree(slot);
+            let share = self.spec.damping * self.values[at] / float(n_edges.max(1));
+            self.shares[at] = if n_edges > 0 { share } else { 0.0 };
+            for start in edges.into.ends(slot) {
+                self.backward[start.vertex() as usize] += u32::from(slot <= start.vertex());
+            }
+            meter.spend(4 + edges.into.degree(slot));
+            at += 1;
+        }
+        if at == self.values.len() { Stage::Sweep(0) } else { Stage::Renew(at) }
     }
 
     fn come_in(

@@ -133,14 +133,8 @@ impl EdgeColumns {
     /// The changes added up for each edge, without those that come to nothing; none if they are so
     /// as they stand.
     pub(super) fn added_up(&self) -> Result<Option<Self>, DeltaError> {
+        self.check()?;
         let n_edges = self.src.len();
-        let columns = [("dst", &self.dst), ("weight", &self.weight), ("diff", &self.diff)];
-        for (what, column) in columns {
-            check_length(what, column.len(), n_edges)?;
-        }
-        if self.weight.iter().any(|weight| *weight < 0) {
-            return Err(DeltaError::Range { what: "weight", wanted: "at least 0" });
-        }
         let suspects = self.suspects();
         let mut changes: Vec<EdgeChange> = suspects.iter().map(|at| self.at(*at)).collect();
         let edge = |change: &EdgeChange| (change.src, change.dst, change.weight);
@@ -156,6 +150,25 @@ impl EdgeColumns {
             added.push([change.src, change.dst, change.weight], change.diff);
         }
         Ok(Some(added))
+    }
+
+    /// Whether all columns are as long, and no weight is below 0.
+    fn check(&self) -> Result<(), DeltaError> {
+        let columns = [("dst", &self.dst), ("weight", &self.weight), ("diff", &self.diff)];
+        for (what, column) in columns {
+            check_length(what, column.len(), self.src.len())?;
+        }
+        if self.weight.iter().fold(0, |all, weight| all | weight) < 0 {
+            return Err(DeltaError::Range { what: "weight", wanted: "at least 0" });
+        }
+        Ok(())
+    }
+
+    /// The changes as they may be added up in any order: none if those that stand here are so.
+    pub(super) fn narrow(&self) -> Result<Option<Self>, DeltaError> {
+        self.check()?;
+        let sizes = self.diff.iter().fold(0, |all, diff| all | (diff ^ diff >> 63));
+        if sizes < 1 << 30 { Ok(None) } else { self.added_up() }
     }
 
     /// Where changes stand that may have the edge of another one, or come to nothing: a filter of

@@ -8,6 +8,7 @@
 mod oracle;
 mod walks;
 mod corners;
+mod bulk;
 
 use std::collections::BTreeMap;
 

@@ -9,8 +9,8 @@ use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 /// No vertex.
 pub(super) const NOBODY: u32 = u32::MAX;
 
-/// Vertices at most: lists of neighbours keep a mark in the bit above.
-const N_VERTICES_MAX: u32 = 1 << 31;
+/// Vertices at most: lists of neighbours keep marks in the bits above.
+const N_VERTICES_MAX: u32 = 1 << 30;
 
 /// Ids and their slots. Slots of vertices that are gone are given again, the last one first.
 #[derive(Debug, Default)]
@@ -31,6 +31,7 @@ impl Vertices {
     }
 
     /// The slot of a vertex that is there.
+    #[inline]
     pub(super) fn slot(&self, id: i64) -> Option<u32> {
         match usize::try_from(id).ok().and_then(|at| self.near.get(at)) {
             Some(slot) => (*slot != NOBODY).then_some(*slot),
@@ -51,11 +52,17 @@ impl Vertices {
     /// The slot of a vertex, which is there from now on.
     ///
     /// # Panics
-    /// Beyond 2^31 vertices.
+    /// Beyond 2^30 vertices.
+    #[inline]
     pub(super) fn hold(&mut self, id: i64) -> u32 {
         if let Some(slot) = self.slot(id) {
             return slot;
         }
+        self.come(id)
+    }
+
+    #[cold]
+    fn come(&mut self, id: i64) -> u32 {
         let slot = if let Some(slot) = self.free.pop() {
             self.ids[slot as usize] = id;
             self.is_held[slot as usize] = true;

@@ -1,0 +1,74 @@
+//! Changes that are as many as the edges, of vertices that make several parts.
+
+use super::walks::Random;
+use super::*;
+
+const N_VERTICES: usize = 1_500;
+
+/// Half of all edges end at one of three hubs; some have several weights, some come twice.
+fn draw(random: &mut Random) -> [i64; 3] {
+    let src = random.below(N_VERTICES) as i64;
+    let dst = if random.below(2) == 0 { random.below(3) } else { random.below(N_VERTICES) };
+    [src * 7 - 100, dst as i64 * 7 - 100, random.below(3) as i64]
+}
+
+/// Takes every so many-th edge back, and brings others; some changes cancel out.
+fn change(random: &mut Random, model: &Model, every: usize, n_coming: usize) -> GraphDelta {
+    let mut delta = GraphDelta::default();
+    let start = random.below(every);
+    for (edge, copies) in model.edges.iter().skip(start).step_by(every) {
+        delta.edges.push(*edge, -copies.min(&2));
+    }
+    for at in 0..n_coming {
+        let edge = draw(random);
+        delta.edges.push(edge, 1 + i64::from(at % 50 == 0));
+        if at % 9 == 0 {
+            delta.edges.push(edge, -1);
+        }
+    }
+    delta
+}
+
+#[test]
+fn changes_in_bulk_are_those_of_single_ones() {
+    for algorithm in ALGORITHMS {
+        let (mut random, mut pair) = (Random(5), Pair::new(algorithm));
+        let first = change(&mut random, &pair.model, 2, 4_000);
+        pair.step(&first, Mode::Pass, Emit::Changed);
+        let root = delta(&[], &[(-100, 1)]);
+        pair.step(&root, Mode::Pass, Emit::Changed);
+        for (every, n_coming) in [(2, 2_000), (400, 5), (3, 1_000), (1, 0), (1, 3_000)] {
+            let next = change(&mut random, &pair.model, every, n_coming);
+            pair.step(&next, Mode::Pass, Emit::Changed);
+            // The index is filled again, and what it finds goes.
+            let few = change(&mut random, &pair.model, 300, 3);
+            pair.step(&few, Mode::Itmd, Emit::Changed);
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_in_bulk_as_well() {
+    let (mut random, mut pair) = (Random(9), Pair::new(Algorithm::Components));
+    let first = change(&mut random, &pair.model, 2, 2_000);
+    pair.step(&first, Mode::Pass, Emit::Changed);
+    let fits = change(&mut random, &pair.model, 2, 500);
+    let refused = |edge: [i64; 3], diff: i64| {
+        let mut delta = fits.clone();
+        delta.edges.push(edge, diff);
+        pair.kernel.measure(&delta).err()
+    };
+    let (edge, copies) = pair.model.edges.iter().next_back().unwrap();
+    let not_there = |found| Some(DeltaError::NotThere { what: "edge from", found });
+    assert_eq!(refused([edge[0], edge[1], 9], -1), not_there(edge[0]), "another weight");
+    assert_eq!(refused([77_777, edge[1], 0], -1), not_there(77_777), "no such vertex");
+    assert_eq!(refused(*edge, -copies - 4_001), not_there(edge[0]), "more than there are");
+    let mut often = change(&mut random, &Model::default(), 1, 500);
+    often.edges.push(*edge, i64::MAX);
+    let range = |what, wanted| Err(DeltaError::Range { what, wanted });
+    let wanted = "there fewer than 2^63 times";
+    assert_eq!(pair.kernel.measure(&often), range("edge", wanted), "more than can be counted");
+    often.edges.push([1, 1, -1], 1);
+    assert_eq!(pair.kernel.measure(&often), range("weight", "at least 0"));
+    pair.step(&fits, Mode::Pass, Emit::Changed);
+}
