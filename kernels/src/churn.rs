@@ -7,7 +7,8 @@ pub struct Churn {
     pub n_changed: usize,
     /// All inputs.
     pub n_total: usize,
-    /// The change in the max norm, in the unit of the input; 0 for inputs that are no numbers.
+    /// The change in the max norm, at most, in the unit of the input; 0 for inputs that are no
+    /// numbers.
     pub delta_max: f64,
 }
 

@@ -133,7 +133,7 @@ impl Kernel for DynamicGraph {
     fn measure(&self, delta: &GraphDelta) -> Result<Churn, DeltaError> {
         let roots = delta.roots.added_up()?;
         roots.iter().try_for_each(|change| self.edges.check_root(change))?;
-        let n_edges = if self.edges.is_stale() || self.edges.is_bulk(&delta.edges) {
+        let n_edges = if self.edges.is_stale() || self.edges.is_bulk(delta.edges.src.len()) {
             self.edges.measure_bulk(&delta.edges)?
         } else {
             let added_up = delta.edges.added_up()?;
@@ -147,10 +147,11 @@ impl Kernel for DynamicGraph {
     fn predict(&self, mode: Mode, churn: &Churn, _emit: Emit) -> Option<Prediction> {
         let n_slots = self.edges.vertices.n_slots();
         let taking = match mode {
-            Mode::Pass => BULK_WORK * churn.n_changed + 3 * self.edges.len() + 5 * n_slots,
-            Mode::Itmd | Mode::Rr => usize::MAX,
-        };
-        let taking = taking.min(TAKE_WORK * churn.n_changed) as u64;
+            Mode::Pass if self.edges.is_bulk(churn.n_changed) => {
+                BULK_WORK * churn.n_changed + 3 * self.edges.len() + 5 * n_slots
+            }
+            Mode::Pass | Mode::Itmd | Mode::Rr => TAKE_WORK * churn.n_changed,
+        } as u64;
         let follow = match (mode, &self.answers) {
             (Mode::Rr, _) => return None,
             (Mode::Pass, Answers::Ranks(ranks)) => {
@@ -176,7 +177,7 @@ impl Kernel for DynamicGraph {
     fn begin(&mut self, step: Step<GraphDelta>) {
         assert!(self.step.is_none(), "the step before has ended");
         assert!(step.mode != Mode::Rr, "a graph has no `rr`");
-        let is_bulk = step.mode == Mode::Pass && self.edges.is_bulk(&step.delta.edges);
+        let is_bulk = step.mode == Mode::Pass && self.edges.is_bulk(step.delta.edges.src.len());
         let added_up =
             if is_bulk { step.delta.edges.narrow() } else { step.delta.edges.added_up() };
         let roots = step.delta.roots.added_up().expect("the change was measured");

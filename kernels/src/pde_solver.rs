@@ -46,7 +46,7 @@ pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
 use cells::{Layout, Seams, Stepper, TILE_CELLS, TILE_WIDTH};
 use grid::float;
-use runs::{is_ordered, most_apart, run_at};
+use runs::{is_ordered, largest, most_apart, run_at};
 use scheme::{Asked, Lanes, Moved, Scheme};
 use tiles::{Fate, Plan, Tiles, UNMOVED};
 
@@ -87,8 +87,10 @@ struct Running {
     error_max: f64,
     delta: PdeDelta,
     churn: Churn,
-    /// Whether cells come row by row, each once.
-    is_ordered: bool,
+    /// Whether setting cells shows by how much they change.
+    is_seen: bool,
+    /// No value was larger before.
+    size_before: f64,
     stage: Stage,
     n_steps_left: usize,
     /// What is asked of the tiles.
@@ -160,7 +162,8 @@ impl Kernel for PdeSolver {
         };
         let n_cells = n_tiles * TILE_CELLS;
         let mut bound = self.bound;
-        bound.size = bound.size.max(churn.delta_max);
+        let before = if self.is_bulk(churn.n_changed) { bound.size } else { 0.0 };
+        bound.size = bound.size.max(churn.delta_max - before);
         bound.set(self.spec.equation, churn.n_changed);
         (0..self.spec.n_steps).for_each(|_| bound.step(&self.spec));
         let work = (self.spec.n_steps * n_cells) as u64 * CELL_WORK + 4 * churn.n_changed as u64;
@@ -172,19 +175,22 @@ impl Kernel for PdeSolver {
         assert!(step.mode != Mode::Rr, "a grid has no `rr`");
         let n_changed = step.delta.x.len();
         self.bound.set(self.spec.equation, n_changed);
+        let is_bulk = self.is_bulk(n_changed);
         // By how much cells change is seen when they are set, unless one stands there twice.
-        let is_ordered = wide(
-            #[inline(always)]
-            || is_ordered(&step.delta),
-        );
+        let is_seen = is_bulk
+            || wide(
+                #[inline(always)]
+                || is_ordered(&step.delta),
+            );
         let churn = Churn { n_changed, n_total: self.spec.n_cells(), delta_max: 0.0 };
-        let churn = if is_ordered { Some(churn) } else { self.churn(&step.delta) };
+        let churn = if is_seen { Some(churn) } else { self.churn(&step.delta) };
         self.step = Some(Running {
             mode: step.mode,
             emit: step.emit,
             error_max: step.error_max,
             churn: churn.expect("the change was measured"),
-            is_ordered,
+            is_seen,
+            size_before: self.bound.size,
             delta: step.delta,
             stage: Stage::Set(0),
             n_steps_left: self.spec.n_steps,
@@ -347,6 +353,12 @@ impl PdeSolver {
         DeltaError::Range { what: "u", wanted: "small enough for `dt`" }
     }
 
+    /// Whether so many cells are set that what they were is not looked at: then `delta_max` is what
+    /// they are and no value exceeded before, together.
+    fn is_bulk(&self, n_changed: usize) -> bool {
+        8 * n_changed >= self.spec.n_cells()
+    }
+
     /// How much would change; none if something does not fit. In blocks that the nearest cache
     /// holds, each checked and then compared. What is below 0 is far beyond any side as well, and
     /// no comparison holds for what is no number.
@@ -354,10 +366,12 @@ impl PdeSolver {
         let PdeDelta { x, y, u } = delta;
         let (width, height, value_max) =
             (self.spec.width as u64, self.spec.height as u64, self.spec.value_max());
+        let is_bulk = self.is_bulk(u.len());
         wide(
             #[inline(always)]
             || {
-                let mut delta_max = 0.0_f64;
+                let mut delta_max = if is_bulk { self.bound.size } else { 0.0 };
+                let mut size = 0.0_f64;
                 for from in (0..u.len()).step_by(BLOCK) {
                     let to = u.len().min(from + BLOCK);
                     let cells = x[from..to].iter().zip(&y[from..to]).zip(&u[from..to]);
@@ -368,6 +382,10 @@ impl PdeSolver {
                     if !is_fine {
                         return None;
                     }
+                    if is_bulk {
+                        size = size.max(largest(&u[from..to]));
+                        continue;
+                    }
                     let mut at = from;
                     while at < to {
                         let (word, len) = run_at(delta, at..to, self.layout);
@@ -376,6 +394,7 @@ impl PdeSolver {
                         at += len;
                     }
                 }
+                delta_max += size;
                 Some(Churn { n_changed: u.len(), n_total: self.spec.n_cells(), delta_max })
             },
         )
@@ -388,13 +407,17 @@ impl PdeSolver {
     /// Sets some cells.
     fn set(&mut self, from: usize, step: &mut Running) {
         let to = step.delta.u.len().min(from + SLICE);
+        let is_bulk = self.is_bulk(step.delta.u.len());
         wide(
             #[inline(always)]
-            || self.set_cells(from..to, step),
+            || if is_bulk { self.set_bulk(from..to, step) } else { self.set_cells(from..to, step) },
         );
         step.spent += 8 * (to - from) as u64;
         step.stage = Stage::Set(to);
         if to == step.delta.u.len() {
+            if is_bulk {
+                step.churn.delta_max += step.size_before;
+            }
             self.tiles.learn_spread(to);
             step.stage = Stage::Decide;
         }
@@ -417,11 +440,11 @@ impl PdeSolver {
                 continue;
             }
             let change = most_apart(now, u);
-            if step.is_ordered {
+            if step.is_seen {
                 step.churn.delta_max = step.churn.delta_max.max(change);
             }
             now.copy_from_slice(u);
-            self.bound.size = self.bound.size.max(most_apart(&[0.0; TILE_WIDTH][..len], u));
+            self.bound.size = self.bound.size.max(largest(u));
             // Cells of one tile mostly come one after another.
             let tile = word / TILE_CELLS;
             if last != Some(tile) {
@@ -431,6 +454,33 @@ impl PdeSolver {
             most = most.max(change);
         }
         self.poke(last, most);
+    }
+
+    /// The same where so many are set that it does not matter which of them change.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
+    fn set_bulk(&mut self, places: Range<usize>, step: &mut Running) {
+        let is_wave = self.spec.equation == Equation::Wave;
+        let (mut last, mut size, mut at) = (None, 0.0_f64, places.start);
+        let to = places.end;
+        while at < to {
+            let (word, len) = run_at(&step.delta, at..to, self.layout);
+            let u = &step.delta.u[at..at + len];
+            at += len;
+            self.now[word..word + len].copy_from_slice(u);
+            if is_wave {
+                self.before[word..word + len].copy_from_slice(u);
+            }
+            size = size.max(largest(u));
+            let tile = word / TILE_CELLS;
+            if last != Some(tile) {
+                last = Some(tile);
+                // It is stepped next, whatever it was.
+                self.poke(last, 0.0);
+            }
+        }
+        self.bound.size = self.bound.size.max(size);
+        step.churn.delta_max = step.churn.delta_max.max(size);
     }
 
     /// Cells of the tile changed by at most this.

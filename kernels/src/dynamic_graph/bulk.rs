@@ -249,8 +249,7 @@ impl Join {
 
 impl Edges {
     /// Whether the changes are so many that all rows are looked at.
-    pub(super) fn is_bulk(&self, changes: &EdgeColumns) -> bool {
-        let n_changes = changes.src.len();
+    pub(super) fn is_bulk(&self, n_changes: usize) -> bool {
         n_changes > 0 && 8 * n_changes >= self.len + self.vertices.n_slots()
     }
 

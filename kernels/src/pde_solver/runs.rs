@@ -41,6 +41,24 @@ pub(super) fn is_ordered(PdeDelta { x, y, .. }: &PdeDelta) -> bool {
     })
 }
 
+/// The largest size of numbers that are finite.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
+pub(super) fn largest(numbers: &[f64]) -> f64 {
+    let mut most = [0_u64; 8];
+    let (eights, rest) = numbers.as_chunks::<8>();
+    let size = |one: &f64| one.to_bits() & (u64::MAX >> 1);
+    for eight in eights {
+        for (most, one) in most.iter_mut().zip(eight) {
+            *most = (*most).max(size(one));
+        }
+    }
+    for (most, one) in most.iter_mut().zip(rest) {
+        *most = (*most).max(size(one));
+    }
+    f64::from_bits(most.into_iter().max().unwrap_or(0))
+}
+
 /// The largest difference between numbers that are finite.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]

@@ -151,7 +151,8 @@ fn cells_may_be_set_in_any_order() {
         let columns = rows.iter().map(|[x, y]| [*y, *x % 70]).collect();
         let backward = rows.iter().rev().copied().collect();
         let twice = [&rows[..400], &rows[100..600]].concat();
-        for cells in [rows, columns, backward, twice] {
+        let most_twice = [&rows[..], &rows[2_000..7_000]].concat();
+        for cells in [rows, columns, backward, twice, most_twice] {
             let mut delta = PdeDelta::default();
             for cell in &cells {
                 delta.push(*cell, random.value());
