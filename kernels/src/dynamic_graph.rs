@@ -584,7 +584,7 @@ impl DynamicGraph {
         let mut answers = Answers::new(algorithm);
         answers.grow(self.edges.vertices.n_slots());
         if let Answers::Ranks(ranks) = &mut answers {
-            ranks.count_backward(&self.edges);
+            ranks.count_edges(&self.edges);
         }
         let mut dirty = Dirty::default();
         dirty.is_all = true;

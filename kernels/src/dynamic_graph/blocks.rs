@@ -30,6 +30,7 @@ impl Block {
 
 impl Blocks {
     /// The words of a block that are in use.
+    #[inline]
     pub(super) fn ends(&self, block: Block) -> &[End] {
         &self.ends[block.start as usize..block.start as usize + block.len as usize]
     }

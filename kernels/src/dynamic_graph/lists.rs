@@ -69,6 +69,13 @@ impl Lists {
         self.blocks.ends(self.rows[vertex as usize].block)
     }
 
+    /// Both of a vertex.
+    #[inline]
+    pub(super) fn degree_and_row(&self, vertex: u32) -> (usize, &[End]) {
+        let row = &self.rows[vertex as usize];
+        (row.degree as usize, self.blocks.ends(row.block))
+    }
+
     /// All ends that are there, always in the same order.
     pub(super) fn ends(&self, vertex: u32) -> impl Iterator<Item = End> + '_ {
         self.row(vertex).iter().copied().filter(|end| !end.is_hole())

@@ -39,6 +39,8 @@ pub(super) struct Ranks {
     /// What a vertex hands to each neighbour: `a z / degree`; 0 without edges.
     shares: Vec<f64>,
     is_there: Vec<bool>,
+    /// One by how many edges a vertex has; 0 without any.
+    inverses: Vec<f64>,
     /// How many edges of a vertex lead to its own slot or one before.
     backward: Vec<u32>,
     /// The sum of `z`, and a bound of what it is off.
@@ -92,6 +94,7 @@ impl Ranks {
             values: Vec::new(),
             shares: Vec::new(),
             is_there: Vec::new(),
+            inverses: Vec::new(),
             backward: Vec::new(),
             sum: 0.0,
             sum_drift: 0.0,
@@ -145,13 +148,15 @@ impl Ranks {
             self.values.resize(n_slots, 0.0);
             self.shares.resize(n_slots, 0.0);
             self.is_there.resize(n_slots, false);
+            self.inverses.resize(n_slots, 0.0);
             self.backward.resize(n_slots, 0);
         }
     }
 
     /// The edges did not come by flips.
-    pub(super) fn count_backward(&mut self, edges: &Edges) {
+    pub(super) fn count_edges(&mut self, edges: &Edges) {
         self.backward = edges.backward();
+        self.inverses = inverses(edges);
     }
 
     /// `z` follows what flipped, and is swept as often as that asks for; in a pass once at least.
@@ -232,9 +237,8 @@ impl Ranks {
                 (false, true) => 1.0 - self.spec.damping,
                 (_, false) => 0.0,
             };
-            let n_edges = edges.out.degree(slot);
-            let share = self.spec.damping * self.values[at] / float(n_edges.max(1));
-            self.shares[at] = if n_edges > 0 { share } else { 0.0 };
+            self.inverses[at] = inverse(edges.out.degree(slot));
+            self.shares[at] = self.spec.damping * self.values[at] * self.inverses[at];
             for start in edges.into.ends(slot) {
                 self.backward[start.vertex() as usize] += u32::from(slot <= start.vertex());
             }
@@ -355,6 +359,7 @@ impl Ranks {
         if n_after == 0 {
             self.shares[at] = 0.0;
         }
+        self.inverses[at] = inverse(n_after);
         for flip in flips {
             match *flip {
                 Flip::EdgeCame(edge) if edge.dst <= slot => self.backward[at] += 1,
@@ -384,10 +389,12 @@ impl Ranks {
         if from == 0 {
             swept = Swept::default();
         }
-        while at < self.values.len() && !meter.is_out() {
-            meter.spend(self.renew(at, edges, &mut swept));
+        let mut spent = *meter;
+        while at < self.values.len() && !spent.is_out() {
+            spent.spend(self.renew(at, edges, &mut swept));
             at += 1;
         }
+        *meter = spent;
         self.swept = swept;
         if at < self.values.len() {
             return Stage::Sweep(at);
@@ -408,43 +415,22 @@ impl Ranks {
     }
 
     /// Computes one value anew; gives the work.
+    #[inline]
     fn renew(&mut self, at: usize, edges: &Edges, swept: &mut Swept) -> usize {
         if !self.is_there[at] {
             return 1;
         }
-        let slot = slot_at(at);
-        let n_starts = edges.into.degree(slot);
-        let sum = self.handed(edges.into.row(slot));
-        let value = 1.0 - self.spec.damping + sum;
+        let (n_starts, row) = edges.into.degree_and_row(slot_at(at));
+        let value = 1.0 - self.spec.damping + handed(&self.shares, row);
         let moved = (value - self.values[at]).abs();
         swept.sum += value;
         // The sum, the share that it hands on, and the difference that was taken.
         swept.drift += float(n_starts + 8) * value;
         self.values[at] = value;
-        let n_edges = edges.out.degree(slot);
-        if n_edges > 0 {
-            let each = 1.0 / float(n_edges);
-            self.shares[at] = self.spec.damping * value * each;
-            swept.moved += moved * (each * f64::from(self.backward[at]));
-        }
+        let each = self.inverses[at];
+        self.shares[at] = self.spec.damping * value * each;
+        swept.moved += moved * (each * f64::from(self.backward[at]));
         4 + 2 * n_starts
-    }
-
-    /// What the starts of edges hand on; holes hand nothing.
-    fn handed(&self, starts: &[End]) -> f64 {
-        // Four sums at a time, since an addition waits for the one before.
-        let (mut sums, share) = ([0.0; 4], |start: &End| {
-            let share = self.shares[start.vertex() as usize];
-            if start.is_hole() { 0.0 } else { share }
-        });
-        let (fours, rest) = starts.as_chunks::<4>();
-        for four in fours {
-            for (sum, start) in sums.iter_mut().zip(four) {
-                *sum += share(start);
-            }
-        }
-        let rest: f64 = rest.iter().map(share).sum();
-        (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
     }
 
     /// Computes the values of about so many slots anew, round-robin; true when all were.
@@ -473,7 +459,7 @@ impl Ranks {
 
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
-        self.values.capacity() * 17
+        self.values.capacity() * 29
     }
 
     pub(super) fn save(&self, out: &mut SnapshotWriter<'_>) -> std::io::Result<()> {
@@ -500,6 +486,7 @@ impl Ranks {
         Ok(Self {
             values,
             shares,
+            inverses: inverses(edges),
             backward: edges.backward(),
             is_there: is_there.into_iter().map(|is_there| is_there != 0).collect(),
             sum: sums[0],
@@ -510,6 +497,31 @@ impl Ranks {
             ..Self::new(spec)
         })
     }
+}
+
+/// What the starts of edges hand on; holes hand nothing.
+#[inline]
+fn handed(shares: &[f64], starts: &[End]) -> f64 {
+    let share = |start: &End| shares.get(start.place()).copied().unwrap_or(0.0);
+    // Four sums at a time, since an addition waits for the one before.
+    let mut sums = [0.0; 4];
+    let (fours, rest) = starts.as_chunks::<4>();
+    for four in fours {
+        for (sum, start) in sums.iter_mut().zip(four) {
+            *sum += share(start);
+        }
+    }
+    let rest: f64 = rest.iter().map(share).sum();
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
+}
+
+fn inverse(n_edges: usize) -> f64 {
+    if n_edges > 0 { 1.0 / float(n_edges) } else { 0.0 }
+}
+
+fn inverses(edges: &Edges) -> Vec<f64> {
+    let slots = 0..slot_at(edges.vertices.n_slots());
+    slots.map(|slot| inverse(edges.out.degree(slot))).collect()
 }
 
 fn slot_at(at: usize) -> u32 {

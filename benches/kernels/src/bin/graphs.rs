@@ -359,6 +359,7 @@ fn ranks() {
         for (n, rounds) in [(1, 40), (10, 40), (100, 20), (1000, 10), (10_000, 5), (100_000, 3)] {
             let (mut ours, mut theirs, mut builds) = (vec![], [vec![], vec![]], vec![]);
             let (mut n_rows, mut bound, mut n_sweeps) = (0, 0.0, [0; 2]);
+            let mut work = 0;
             for round in 0..=rounds {
                 let delta = edges.change(n);
                 let mut into = None;
@@ -372,6 +373,7 @@ fn ranks() {
                 let time = seconds(|| {
                     let (report, rows) = step(&mut kernel, delta, None);
                     (n_rows, bound) = (rows.ids.len() + rows.gone.len(), report.error_max);
+                    work += report.work;
                 });
                 for (at, is_seidel) in [(0, false), (1, true)] {
                     let z = &mut values[at];
@@ -402,14 +404,22 @@ fn ranks() {
             let seconds = mean(&ours);
             Line { name, seconds, best, target, cache: CacheState::Cold }.print();
             say(&format!(
-                "    median {:.0} us; building a CSR {:.0} us; sweeps: power {}, Gauss-Seidel {}",
+                "    median {:.0} us; building a CSR {:.0} us, with that {:.2}x; sweeps: power {}, \
+                 Gauss-Seidel {}, ours at most {:.1} in the mean",
                 median(ours) * 1e6,
-                median(builds) * 1e6,
+                median(builds.clone()) * 1e6,
+                (best.1 + median(builds)) / seconds,
                 n_sweeps[0],
-                n_sweeps[1]
+                n_sweeps[1],
+                float(work) / float(((rounds + 1) * (4 * N_VERTICES + 2 * N_EDGES)) as u64)
             ));
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of work are far below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
 }
 
 /// The edges as the peers read them: pairs of 32 bits.
