@@ -1,24 +1,33 @@
-//! Blocks of ends in one array, each of a power of two of words, with room to grow. A block that
-//! grows moves, and leaves its place to others of its size.
+//! Blocks of ends in one array, mostly each of a power of two of words, with room to grow. A block
+//! that grows moves, and leaves its place to others of its size.
 
 use super::end::End;
 use super::vertices::NOBODY;
 
-/// Where ends lie: `len` of `1 << class` words; none is of class 0.
+/// Where ends lie: `len` of `room` words.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Block {
     start: u32,
     /// How many words are in use.
     pub(super) len: u32,
-    class: u32,
+    room: u32,
 }
 
 /// The array, and what is free of it.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     ends: Vec<End>,
-    /// For each class, where blocks are free.
+    /// For each power of two, where blocks of at least so many words are free.
     free: Vec<Vec<u32>>,
+    /// Words of blocks that moved since all were laid out.
+    pub(super) n_moved: usize,
+}
+
+/// Whether a block has many more words than ends, or few, and is read faster.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Room {
+    ToGrow,
+    Tight,
 }
 
 impl Block {
@@ -47,7 +56,7 @@ impl Blocks {
 
     /// Appends an end. Cost: O(1), but for a block that is full.
     pub(super) fn push(&mut self, block: &mut Block, end: End) {
-        if block.class == 0 || block.len == 1 << block.class {
+        if block.len == block.room {
             self.widen(block);
         }
         self.ends[(block.start + block.len) as usize] = end;
@@ -61,16 +70,16 @@ impl Blocks {
         for (block, wanted) in blocks {
             let start = place(ends.len());
             ends.extend_from_slice(self.ends(*block));
-            (block.start, block.class) = (start, class_of(wanted));
-            ends.resize(start as usize + words(block.class), HOLE);
+            (block.start, block.room) = (start, room_for(wanted));
+            ends.resize((start + block.room) as usize, HOLE);
         }
-        self.ends = ends;
+        (self.ends, self.n_moved) = (ends, 0);
         self.free.clear();
     }
 
     /// None, and room for so many words.
     pub(super) fn with_room(n_words: usize) -> Self {
-        Self { ends: Vec::with_capacity(n_words), free: Vec::new() }
+        Self { ends: Vec::with_capacity(n_words), ..Self::default() }
     }
 
     /// Words of all blocks.
@@ -79,20 +88,22 @@ impl Blocks {
     }
 
     /// A block behind all others, of these ends.
-    pub(super) fn append(&mut self, ends: &[End]) -> Block {
+    pub(super) fn append(&mut self, ends: &[End], room: Room) -> Block {
         let (start, len) = (place(self.ends.len()), place(ends.len()));
-        let class = class_of(len);
+        let room = match room {
+            Room::ToGrow => room_for(len),
+            Room::Tight => len + len / 8,
+        };
         self.ends.extend_from_slice(ends);
-        self.ends.resize(start as usize + words(class), HOLE);
-        Block { start, len, class }
+        self.ends.resize((start + room) as usize, HOLE);
+        Block { start, len, room }
     }
 
     /// A block behind all others, of so many words in use that are holes.
     pub(super) fn open(&mut self, len: u32) -> Block {
-        let class = class_of(len);
-        let start = place(self.ends.len());
-        self.ends.resize(start as usize + words(class), HOLE);
-        Block { start, len, class }
+        let (start, room) = (place(self.ends.len()), room_for(len));
+        self.ends.resize((start + room) as usize, HOLE);
+        Block { start, len, room }
     }
 
     /// Puts an end at a word of the array.
@@ -102,17 +113,18 @@ impl Blocks {
 
     fn widen(&mut self, block: &mut Block) {
         let old = *block;
-        let class = old.class + 1;
-        let free = self.free.get_mut(class as usize).and_then(Vec::pop);
-        let start = free.unwrap_or_else(|| self.open(1 << class).start);
+        let room = room_for(old.room + 1);
+        let free = self.free.get_mut(room.ilog2() as usize).and_then(Vec::pop);
+        let start = free.unwrap_or_else(|| self.open(room).start);
+        self.n_moved += old.len as usize;
         let from = old.start as usize;
         self.ends.copy_within(from..from + old.len as usize, start as usize);
-        *block = Block { start, class, ..old };
-        if old.class > 0 {
-            if self.free.len() <= old.class as usize {
-                self.free.resize(old.class as usize + 1, Vec::new());
+        *block = Block { start, room, ..old };
+        if let Some(power) = old.room.checked_ilog2() {
+            if self.free.len() <= power as usize {
+                self.free.resize(power as usize + 1, Vec::new());
             }
-            self.free[old.class as usize].push(old.start);
+            self.free[power as usize].push(old.start);
         }
     }
 
@@ -133,10 +145,7 @@ pub(super) fn place(at: usize) -> u32 {
     at
 }
 
-fn words(class: u32) -> usize {
-    if class == 0 { 0 } else { 1 << class }
-}
-
-fn class_of(len: u32) -> u32 {
-    if len == 0 { 0 } else { len.next_power_of_two().trailing_zeros().max(1) }
+/// A power of two of words, at least two; none for none.
+fn room_for(len: u32) -> u32 {
+    if len == 0 { 0 } else { len.next_power_of_two().max(2) }
 }

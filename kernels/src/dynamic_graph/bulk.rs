@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 
 use crate::kernel::DeltaError;
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Room};
 use super::edges::{Edge, Edges, TAKEN_AT_ONCE, check_count};
 use super::end::End;
 use super::meter::{Meter, SLICE};
@@ -409,6 +409,8 @@ impl Bulk {
 
     fn join(&mut self, part: usize, from: usize, edges: &mut Edges, meter: &mut Meter) -> Stage {
         let (n_slots, mut at) = (edges.vertices.n_slots(), from);
+        // Rows that are read again and again, and others that are changed.
+        let room = if edges.out.has_ends() { Room::ToGrow } else { Room::Tight };
         while at < self.parts.ends.len() && !meter.is_out() {
             let dst = self.parts.vertex(part, at);
             if dst as usize >= n_slots {
@@ -427,7 +429,7 @@ impl Bulk {
             for start in &self.row {
                 self.starts[start.vertex() as usize] += 1;
             }
-            edges.into.move_row(dst, self.rows.append(&self.row));
+            edges.into.move_row(dst, self.rows.append(&self.row, room));
             at += 1;
         }
         if at < self.parts.ends.len() {

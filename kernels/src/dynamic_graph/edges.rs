@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use crate::kernel::DeltaError;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
+use super::blocks::Blocks;
 use super::end::End;
 use super::index::{Found, Index, Places, hash};
 use super::lists::{Keep, Lists};
@@ -75,6 +76,8 @@ pub(super) struct Edges {
     /// starts have their ends in the order in which those of ends have them then.
     is_stale: bool,
     fresh: Option<Fresh>,
+    /// Rows of ends that are laid out in order again, and up to which vertex they are.
+    tidied: Option<(Blocks, usize)>,
     pub(super) len: usize,
     /// How often edges lie there that do so more than once. Nothing iterates it but what saves it,
     /// which sorts.
@@ -97,6 +100,7 @@ impl Edges {
             index: Index::new(0),
             is_stale: false,
             fresh: None,
+            tidied: None,
             len: 0,
             copies: HashMap::default(),
             copies_max: 1,
@@ -324,8 +328,32 @@ impl Edges {
         Places { out, into }
     }
 
+    /// Lays rows of ends out in order again, if they are swept and many moved; true when done.
+    fn tidy(&mut self, meter: &mut Meter) -> bool {
+        if self.out.has_ends() || self.tidied.is_none() && !self.into.is_scattered() {
+            return true;
+        }
+        let new = || (Blocks::with_room(self.len + self.len / 4), 0);
+        let (mut blocks, mut at) = self.tidied.take().unwrap_or_else(new);
+        while at < self.vertices.n_slots() && !meter.is_out() {
+            let dst = u32::try_from(at).expect("slots have 32 bits");
+            self.into.tidy_row(dst, &mut blocks);
+            meter.spend(2 + self.into.degree(dst));
+            at += 1;
+        }
+        if at < self.vertices.n_slots() {
+            self.tidied = Some((blocks, at));
+            return false;
+        }
+        self.into.take_rows(blocks);
+        true
+    }
+
     /// Makes the index large enough for so many more edges; true when that is done.
     pub(super) fn make_room(&mut self, n_coming: usize, meter: &mut Meter) -> bool {
+        if !self.tidy(meter) {
+            return false;
+        }
         let has_room = !self.is_stale && self.index.has_room(self.len + n_coming);
         if self.fresh.is_none() && has_room {
             return true;
