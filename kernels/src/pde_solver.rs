@@ -540,12 +540,22 @@ impl PdeSolver {
         let tiles =
             todo.iter().filter(|(_, fate)| *fate == Fate::Step).map(|(tile, _)| *tile as usize);
         let (now, before, seams) = (&mut self.now, &mut self.before, &mut self.seams);
-        let moved: Vec<Lanes> = wide(
+        let mut moved: Vec<Lanes> = Vec::with_capacity(to - from);
+        wide(
             #[inline(always)]
-            || match scheme.equation {
-                Equation::Wave => tiles.map(|tile| stepper.step_over(tile, now, before)).collect(),
-                Equation::Heat | Equation::Burgers => {
-                    tiles.map(|tile| stepper.step_in_place(tile, now, seams)).collect()
+            || {
+                // Loops, since a closure that an iterator calls is not compiled for the vectors.
+                match scheme.equation {
+                    Equation::Wave => {
+                        for tile in tiles {
+                            moved.push(stepper.step_over(tile, now, before));
+                        }
+                    }
+                    Equation::Heat | Equation::Burgers => {
+                        for tile in tiles {
+                            moved.push(stepper.step_in_place(tile, now, seams));
+                        }
+                    }
                 }
             },
         );
