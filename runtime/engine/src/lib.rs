@@ -4,7 +4,8 @@
 //! out, in order, what changed in every output topic and every node's errors. Between stateless
 //! steps rows travel as columns; at stateful steps they are packed bytes under a packed key.
 //!
-//! **Invariant:** the engine sees no text of a circuit, no socket and no clock.
+//! **Invariant:** the engine sees no text of a circuit, no socket and no clock, save for how long a
+//! worker waits awake, on which no answer hangs.
 
 mod needs;
 mod narrow;
@@ -50,6 +51,7 @@ mod render;
 mod feedback;
 mod shared;
 mod collector;
+mod spin;
 mod worker;
 mod fit;
 mod dataflow;

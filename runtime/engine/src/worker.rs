@@ -20,6 +20,7 @@ use crate::recorder::{Meter, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
 use crate::shared::{Shared, panic_text};
 use crate::source::{HeldRow, Part, ReadAs, Reading, Source};
+use crate::spin::Spin;
 
 /// An epoch's changes for one worker: topics by their place in the plan.
 #[derive(Debug)]
@@ -99,12 +100,14 @@ fn drive(worker: &mut Worker, setup: &Setup) {
         marks: None,
     });
     let mut in_flight = VecDeque::new();
+    let (mut spin, mut awaited) = (Spin::default(), None);
     // The receiver may be gone if another worker could not start; then `has_failed` holds.
     let _ = setup.ready.send(());
     while !setup.shared.has_failed() {
         while let Some(open) = &mut input {
-            match setup.orders.try_recv() {
+            match awaited.take().map_or_else(|| setup.orders.try_recv(), Ok) {
                 Ok(Order::Feed(feed)) => {
+                    spin.fed();
                     in_flight.push_back(feed.epoch);
                     open.feed(feed);
                 }
@@ -134,7 +137,14 @@ fn drive(worker: &mut Worker, setup: &Setup) {
                 return;
             }
         }
-        worker.step_or_park(None);
+        if input.is_some() && in_flight.is_empty() {
+            // What an epoch leaves to be tidied up is not kept waiting.
+            worker.step();
+            awaited = spin.wait(&setup.orders);
+        }
+        if awaited.is_none() {
+            worker.step_or_park(None);
+        }
     }
 }
 
