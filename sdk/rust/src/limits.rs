@@ -12,6 +12,8 @@ pub(crate) const PING_TIME_MIN: Duration = Duration::from_millis(100);
 pub(crate) const SILENT_INTERVALS_MAX: u32 = 2;
 /// Bytes of one received frame; a larger one ends the session.
 pub(crate) const FRAME_BYTES_MAX: usize = 64 << 20;
+/// Bytes that are read at once; the websocket library clears as many before every read.
+pub(crate) const READ_BUFFER_BYTES: usize = 16 << 10;
 /// Frames that wait for the socket; a further request waits for room.
 pub(crate) const OUTGOING_FRAMES_MAX: usize = 64;
 /// Requests that wait for their ack; a further one waits for an earlier one's ack.

@@ -19,7 +19,9 @@ use tokio_tungstenite::tungstenite::{self, Message as Frame, Utf8Bytes, http::Ur
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::error::{ConnectError, Ending, Refusal};
-use crate::limits::{CLOSE_TIME_MAX, FRAME_BYTES_MAX, PING_TIME_MIN, SILENT_INTERVALS_MAX};
+use crate::limits::{
+    CLOSE_TIME_MAX, FRAME_BYTES_MAX, PING_TIME_MIN, READ_BUFFER_BYTES, SILENT_INTERVALS_MAX,
+};
 use crate::session::Session;
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -45,6 +47,7 @@ pub(crate) async fn greet(
         Encoding::Proto => arqon_proto::SUBPROTOCOL_PROTO,
     });
     let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
     let (mut socket, _) =
