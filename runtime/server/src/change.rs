@@ -17,7 +17,6 @@ use crate::arrival::{Arriving, Coming, Newcomer};
 use crate::circuit::{Circuit, CircuitId, Line, OnOutput, Told};
 use crate::clock::{Cause, unix_nanoseconds};
 use crate::command::{Addition, Change, ChangeError, ChangeReply, Changed, Replacing};
-use crate::epochs::retire;
 use crate::hub::Hub;
 use crate::past::{parts, rows_of};
 use crate::pulse::{pulse, pulses};
@@ -81,7 +80,7 @@ impl Hub {
                 Ok(Changed { difference, ..turned.changed(name) })
             }
             Err(error) => {
-                retire(newcomer.circuit.dataflow.take());
+                self.retire(newcomer.circuit.dataflow.take());
                 Err(error)
             }
         };
@@ -181,7 +180,7 @@ impl Hub {
         plan: DataflowPlan,
         mut on_output: OnOutput,
     ) -> Result<Dataflow, arqon_engine::StartError> {
-        let line = Line { id, hub: self.line.clone() };
+        let line = Line { id, line: self.line.clone() };
         Dataflow::start(plan, self.engine.clone(), move |output| {
             let output = output.into_rows();
             on_output(&output);
@@ -255,7 +254,7 @@ impl Hub {
         let frames = self.bus.apply(applied, unix_nanoseconds());
         self.deliver(frames);
         if let Some((_, mut circuit)) = gone {
-            retire(circuit.dataflow.take());
+            self.retire(circuit.dataflow.take());
         }
         turned
     }

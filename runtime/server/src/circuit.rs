@@ -1,6 +1,7 @@
 //! A circuit that the server runs, or ran until it stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use arqon_engine::{Dataflow, Feedback, RowOutput};
 use arqon_plan::{DataflowPlan, Plan};
@@ -27,27 +28,41 @@ pub(crate) enum Told {
 /// may take that in as several epochs, and counts them all.
 pub type OnOutput = Box<dyn FnMut(&RowOutput) + Send>;
 
-/// The way from an engine to the hub.
+/// The way from engines to the hub.
 ///
 /// It has no bound of its own: an engine has no more to say than the epochs it was fed, and of
 /// these the hub has few under way. So neither ever waits for the other.
-#[derive(Debug)]
+#[derive(Clone)]
+pub(crate) struct EngineLine {
+    pub(crate) hub: mpsc::UnboundedSender<Told>,
+    /// Rung when something was told, on the thread of whoever told it.
+    pub(crate) bell: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl EngineLine {
+    fn tell(&self, told: Told) {
+        // A hub that is gone has ended, and nobody waits for this any more.
+        let _ = self.hub.send(told);
+        (self.bell)();
+    }
+}
+
+/// The way from one engine to the hub.
 pub(crate) struct Line {
     pub(crate) id: CircuitId,
-    pub(crate) hub: mpsc::UnboundedSender<Told>,
+    pub(crate) line: EngineLine,
 }
 
 impl Line {
     /// Tells what an epoch came to.
     pub(crate) fn tell(&self, output: RowOutput) {
-        // A hub that is gone has ended, and nobody waits for this any more.
-        let _ = self.hub.send(Told::Epoch(self.id, output));
+        self.line.tell(Told::Epoch(self.id, output));
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let _ = self.hub.send(Told::Ended(self.id));
+        self.line.tell(Told::Ended(self.id));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use arqon_engine::{Changes, EpochInput, Feedback, TopicInput};
+use arqon_engine::{Changes, Dataflow, EpochInput, Feedback, TopicInput};
 use arqon_spine::{AppliedEpoch, ClosedEpoch, StateFull, TopicInput as BusInput};
 use arqon_types::{Change, Epoch, TopicName};
 
@@ -16,10 +16,15 @@ use crate::pulse::{pulse, pulses};
 const EPOCHS_OF_MESSAGES_MAX: usize = 2;
 
 impl Hub {
+    /// Whether there is room for an epoch that closes by itself.
+    pub(crate) fn may_close_epoch(&self) -> bool {
+        let n_max = EPOCHS_OF_MESSAGES_MAX.min(self.n_under_way_max());
+        self.under_way.len() < n_max && self.failure.is_none()
+    }
+
     /// Closes the open epoch while the engines have room.
     pub(crate) fn close_epochs(&mut self) {
-        let n_max = EPOCHS_OF_MESSAGES_MAX.min(self.n_under_way_max());
-        if self.under_way.len() >= n_max || self.failure.is_some() {
+        if !self.may_close_epoch() {
             return;
         }
         // A failure is kept and told to whoever feeds next.
@@ -245,7 +250,8 @@ impl Hub {
             self.failure.get_or_insert_with(|| reason.to_owned());
             return;
         }
-        retire(circuit.dataflow.take());
+        let dataflow = circuit.dataflow.take();
+        self.retire(dataflow);
         for epoch in &mut self.under_way {
             epoch.waits_for.remove(&id);
         }
@@ -257,6 +263,13 @@ impl Hub {
             }
         }
         self.limit_state();
+    }
+
+    /// Ends an engine without waiting for it: its state may be large.
+    pub(crate) fn retire(&self, dataflow: Option<Dataflow>) {
+        if let Some(dataflow) = dataflow {
+            drop(self.aside.spawn_blocking(move || drop(dataflow)));
+        }
     }
 
     /// Gives a topic of a circuit that goes to another one that runs and has it; whether there is
@@ -307,12 +320,5 @@ impl Hub {
                 (0..batch.len()).map(|at| Change::Insert(batch.row(at, types))).collect()
             }
         }
-    }
-}
-
-/// Ends an engine without waiting for it: its state may be large.
-pub(crate) fn retire(dataflow: Option<arqon_engine::Dataflow>) {
-    if let Some(dataflow) = dataflow {
-        drop(tokio::task::spawn_blocking(move || drop(dataflow)));
     }
 }

@@ -1,4 +1,6 @@
-//! Between edge, bus and engines: one loop that owns the bus.
+//! Between edge, bus and engines: the bus, the circuits, and what is under way.
+//!
+//! One thread at a time is in here: whoever brings something, or the hub's own (`entrance`).
 //!
 //! Epochs close as soon as the engines have room, so that a lone message is not kept waiting and a
 //! crowd of them shares an epoch. All circuits share one clock of epochs; an epoch is fed to those
@@ -17,18 +19,17 @@ use arqon_engine::{Changes, Dataflow, EngineOptions, Feedback, TopicInput};
 use arqon_shield::{ShutdownHandle, ToBus, ToClient};
 use arqon_spine::{Bus, Output, SessionId, adds_rows};
 use arqon_types::{DeltaBatch, Epoch, Row, TopicName};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::arrival::Arriving;
-use crate::circuit::{Circuit, CircuitId, Told};
+use crate::circuit::{Circuit, CircuitId, EngineLine, Told};
 use crate::clock::{Cause, EpochClock, Recorded, unix_nanoseconds};
 use crate::command::{Change, ChangeReply, Command, FeedError, SettleReply};
 use crate::pulse::pulse_spec;
 
 /// Epochs that the engines may have at once.
 pub(crate) const EPOCHS_UNDER_WAY_MAX: usize = 8;
-/// Frames that are handled before epochs are looked at again.
-const FRAMES_PER_TURN: usize = 256;
 
 /// Nanoseconds between ticks, at least: on an idle server a row goes so much later at most.
 const TICK_INTERVAL: i64 = 100_000_000;
@@ -62,13 +63,6 @@ pub(crate) fn adds(input: &TopicInput) -> bool {
     }
 }
 
-/// The ears of the hub.
-pub(crate) struct Ears {
-    pub(crate) edge: mpsc::Receiver<ToBus>,
-    pub(crate) engines: mpsc::UnboundedReceiver<Told>,
-    pub(crate) commands: mpsc::Receiver<Command>,
-}
-
 /// What a hub is made of, beside the bus.
 pub(crate) struct HubOptions {
     pub(crate) shutdown: Option<ShutdownHandle>,
@@ -77,7 +71,9 @@ pub(crate) struct HubOptions {
     pub(crate) fate: Fate,
     pub(crate) engine: EngineOptions,
     /// The line on which engines tell what epochs come to.
-    pub(crate) line: mpsc::UnboundedSender<Told>,
+    pub(crate) line: EngineLine,
+    /// Where what takes long is done aside.
+    pub(crate) aside: Handle,
 }
 
 /// An epoch that is not out yet.
@@ -101,9 +97,10 @@ pub(crate) struct Hub {
     pub(crate) owners: BTreeMap<TopicName, CircuitId>,
     pub(crate) n_circuits: u64,
     pub(crate) engine: EngineOptions,
-    pub(crate) line: mpsc::UnboundedSender<Told>,
+    pub(crate) line: EngineLine,
+    pub(crate) aside: Handle,
     outboxes: BTreeMap<SessionId, mpsc::Sender<ToClient>>,
-    shutdown: Option<ShutdownHandle>,
+    pub(crate) shutdown: Option<ShutdownHandle>,
     pub(crate) clock: Box<dyn EpochClock>,
     idle: Idle,
     pub(crate) fate: Fate,
@@ -127,7 +124,7 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn new(bus: Bus, options: HubOptions) -> Self {
-        let HubOptions { shutdown, clock, idle, fate, engine, line } = options;
+        let HubOptions { shutdown, clock, idle, fate, engine, line, aside } = options;
         let mut bus = bus;
         if fate == Fate::GoesOn {
             bus.add_topic(pulse_spec());
@@ -139,6 +136,7 @@ impl Hub {
             n_circuits: 0,
             engine,
             line,
+            aside,
             outboxes: BTreeMap::new(),
             shutdown,
             clock,
@@ -157,50 +155,19 @@ impl Hub {
         }
     }
 
-    /// Runs until the server ends, and hands the engines back.
-    pub(crate) async fn run(mut self, mut ears: Ears) -> Vec<Dataflow> {
-        let mut frames = Vec::with_capacity(FRAMES_PER_TURN);
-        let mut has_edge = true;
-        loop {
-            self.close_epochs();
-            self.settle();
-            self.tick();
-            self.bring_out();
-            self.welcome(&mut ears.engines).await;
-            if self.is_done() {
-                if let Some(shutdown) = self.shutdown.take() {
-                    shutdown.shut_down(self.ending.unwrap_or(1011));
-                }
-                if !has_edge && self.ending.is_some() {
-                    let circuits = std::mem::take(&mut self.circuits).into_values();
-                    return circuits.filter_map(|circuit| circuit.dataflow).collect();
-                }
-            }
-            let takes_commands = self.ending.is_none()
-                && (self.failure.is_some()
-                    || self.under_way.len() < self.n_under_way_max() && !self.repeats_tick());
-            let sleep = self.sleep();
-            tokio::select! {
-                biased;
-                told = ears.engines.recv() => {
-                    self.hear_engine(told.expect("the hub holds an end of the line itself"));
-                }
-                n_frames = ears.edge.recv_many(&mut frames, FRAMES_PER_TURN), if has_edge => {
-                    has_edge = n_frames > 0;
-                    for frame in frames.drain(..) {
-                        self.hear(frame);
-                    }
-                }
-                command = ears.commands.recv(), if takes_commands => match command {
-                    Some(command) => self.obey(command, &mut ears.engines).await,
-                    None => self.ending = Some(1001),
-                },
-                () = tokio::time::sleep(sleep.unwrap_or_default()), if sleep.is_some() => {}
-            }
-        }
+    /// Does all that may be done now.
+    pub(crate) fn go_on(&mut self) {
+        self.close_epochs();
+        self.settle();
+        self.tick();
+        self.bring_out();
     }
 
-    async fn obey(&mut self, command: Command, engines: &mut mpsc::UnboundedReceiver<Told>) {
+    pub(crate) async fn obey(
+        &mut self,
+        command: Command,
+        engines: &mut mpsc::UnboundedReceiver<Told>,
+    ) {
         // Of all answers: one who no longer waits for it has gone.
         match command {
             Command::Feed { topics, reply } => drop(reply.send(self.feed(topics))),
@@ -226,7 +193,7 @@ impl Hub {
         if goes_back { 1 } else { EPOCHS_UNDER_WAY_MAX }
     }
 
-    fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.failure.is_some()
             || self.ending.is_some()
                 && self.under_way.is_empty()
@@ -235,7 +202,7 @@ impl Hub {
     }
 
     /// Lets go back what waits for it, if nothing else makes an epoch; answers who waits.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         if self.failure.is_none() {
             if !self.under_way.is_empty() || !self.settles || self.repeats_tick() {
                 return;
@@ -264,13 +231,36 @@ impl Hub {
         running.any(|circuit| circuit.feedback == Feedback::Pending)
     }
 
+    /// Whether the server takes what comes, and has not begun to end.
+    pub(crate) fn is_open(&self) -> bool {
+        self.ending.is_none() && self.failure.is_none()
+    }
+
+    /// Whether a command may be obeyed now.
+    pub(crate) fn takes_commands(&self) -> bool {
+        self.ending.is_none()
+            && (self.failure.is_some()
+                || self.under_way.len() < self.n_under_way_max() && !self.repeats_tick())
+    }
+
+    /// Whether what waits to go back, or somebody who waits until nothing does, is to be seen to.
+    pub(crate) fn awaits_feedback(&self) -> bool {
+        self.under_way.is_empty() && (!self.waiting.is_empty() || self.goes_on())
+    }
+
+    /// The engines, which end elsewhere.
+    pub(crate) fn give_up_engines(&mut self) -> Vec<Dataflow> {
+        let circuits = std::mem::take(&mut self.circuits).into_values();
+        circuits.filter_map(|circuit| circuit.dataflow).collect()
+    }
+
     /// Whether another epoch will make itself.
     fn goes_on(&self) -> bool {
         self.settles && self.has_pending()
     }
 
     /// Whether the next epoch is one that came by itself in the run that is repeated.
-    fn repeats_tick(&self) -> bool {
+    pub(crate) fn repeats_tick(&self) -> bool {
         // A message that waits has the epoch for its own: then another run is repeated.
         self.failure.is_none()
             && !self.bus.has_input()
@@ -278,7 +268,7 @@ impl Hub {
     }
 
     /// When a tick is due, if nothing comes before.
-    fn next_tick(&self) -> Option<i64> {
+    pub(crate) fn next_tick(&self) -> Option<i64> {
         let is_idle = self.idle == Idle::Tick
             && self.failure.is_none()
             && self.ending.is_none()
@@ -292,13 +282,13 @@ impl Hub {
     }
 
     /// How long there is nothing to do, if that ends by itself.
-    fn sleep(&self) -> Option<Duration> {
+    pub(crate) fn sleep(&self) -> Option<Duration> {
         let nanoseconds = self.next_tick()?.saturating_sub(self.clock.now());
         Some(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0)).min(SLEEP_MAX))
     }
 
     /// Makes an epoch without input, if one is due.
-    fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         let now = self.clock.now();
         let is_repeated = self.repeats_tick() && self.under_way.len() < self.n_under_way_max();
         if is_repeated || self.next_tick().is_some_and(|due| due <= now) {
@@ -309,7 +299,7 @@ impl Hub {
         }
     }
 
-    fn hear(&mut self, message: ToBus) {
+    pub(crate) fn hear(&mut self, message: ToBus) {
         let now = unix_nanoseconds();
         let outputs = match message {
             ToBus::Open { session, principal, encoding, int64, outbox } => {
@@ -331,10 +321,21 @@ impl Hub {
         self.deliver(outputs);
     }
 
+    /// Puts frames into the outboxes; what a session gets at once comes together, so that its
+    /// thread is woken once.
     pub(crate) fn deliver(&mut self, outputs: Vec<Output>) {
-        for output in outputs {
+        let mut outputs = outputs.into_iter().peekable();
+        while let Some(output) = outputs.next() {
             let (session, item) = match output {
-                Output::Frame { session, bytes } => (session, ToClient::Frame(bytes)),
+                Output::Frame { session, bytes } => {
+                    let mut frames = vec![bytes];
+                    while let Some(Output::Frame { bytes, .. }) =
+                        outputs.next_if(|next| next.is_frame_of(session))
+                    {
+                        frames.push(bytes);
+                    }
+                    (session, ToClient::Frames(frames))
+                }
                 Output::Close { session, code, reason } => {
                     (session, ToClient::Close { code, reason })
                 }

@@ -19,11 +19,13 @@ mod epochs;
 mod holding;
 mod change;
 mod telling;
+mod entrance;
 mod diagnostics;
 mod reading;
 mod control_json;
 mod metrics;
 mod control;
+mod edge;
 mod server;
 
 pub use arqon_spine::StateFull;

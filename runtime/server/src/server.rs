@@ -7,25 +7,24 @@ use std::thread::JoinHandle;
 use arqon_engine::{Dataflow, EngineOptions, RowOutput, TopicInput};
 use arqon_plan::DataflowPlan;
 use arqon_shield::{
-    ListenError, Listener, Rooms, Settings, TO_BUS_MAX, TokenError, TokenRequest, TokenSecret,
-    install_crypto,
+    Bell, ListenError, Listener, Rooms, Settings, TO_BUS_MAX, ToBus, TokenError, TokenRequest,
+    TokenSecret, install_crypto,
 };
 use arqon_spine::{Bus, BusOptions, Limits};
 use arqon_types::{Epoch, TopicName};
-use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::circuit::OnOutput;
+use crate::circuit::{EngineLine, OnOutput};
 use crate::clock::{EpochClock, UnixClock, unix_nanoseconds};
 use crate::command::{Change, ChangeError, Changed, Command, FeedError};
 use crate::control::attend;
-use crate::hub::{Ears, Fate, Hub, HubOptions, Idle};
+use crate::edge::EdgeThreads;
+use crate::entrance::{Ears, Entrance};
+use crate::hub::{Fate, Hub, HubOptions, Idle};
 use crate::report::ServerReport;
 use crate::topics::{edge_grants, filter_compiler};
 
-/// Threads that carry websockets.
-const EDGE_THREADS: usize = 2;
 /// Seconds that a ready-made token is good for.
 const TOKEN_SECONDS: u64 = 12 * 3600;
 /// Feeds that may wait for the hub.
@@ -94,7 +93,7 @@ pub struct Server {
 #[derive(Debug)]
 struct Running {
     hub: JoinHandle<Vec<Dataflow>>,
-    edge: Option<Runtime>,
+    edge: Option<EdgeThreads>,
 }
 
 impl Server {
@@ -136,33 +135,39 @@ impl Server {
         let topics = Vec::new();
         let bus = Bus::new(BusOptions { topics, limits, filters: filter_compiler(), seed: seed() });
         let token = options.edge.as_ref().and_then(|edge| holder.token(&edge.secret));
-        let (to_bus, edge_ear) = mpsc::channel(TO_BUS_MAX);
-        let (line, engines) = mpsc::unbounded_channel();
+        let door = options.edge.map(Door::new).transpose()?;
+        let (to_bus, edge) = mpsc::channel(TO_BUS_MAX);
+        let (told, engines) = mpsc::unbounded_channel();
         let (commands, commands_ear) = mpsc::channel(COMMANDS_MAX);
         // The circuit of a server that ends with it is nobody's to change.
         let control = own.is_none().then(|| commands.clone());
-        let door = options.edge.map(|edge| open_door(edge, to_bus, control)).transpose()?;
-        let mut hub = Hub::new(
-            bus,
-            HubOptions {
-                shutdown: door.as_ref().map(|door| door.shutdown.clone()),
-                clock: options.clock.unwrap_or_else(|| Box::<UnixClock>::default()),
-                idle: options.idle,
-                fate: if own.is_some() { Fate::EndsWithIt } else { Fate::GoesOn },
-                engine: options.engine,
-                line,
-            },
-        );
-        if let Some((plan, on_output)) = own {
-            hub.begin_with(plan, on_output)?;
-        }
-        let ears = Ears { edge: edge_ear, engines, commands: commands_ear };
-        let loop_runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let own_runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let mut begun = Ok(());
+        let entrance = Entrance::new(Ears::new(edge, engines), |entrance| {
+            let mut hub = Hub::new(
+                bus,
+                HubOptions {
+                    shutdown: door.as_ref().map(|door| door.listener.shutdown_handle()),
+                    clock: options.clock.unwrap_or_else(|| Box::<UnixClock>::default()),
+                    idle: options.idle,
+                    fate: if own.is_some() { Fate::EndsWithIt } else { Fate::GoesOn },
+                    engine: options.engine,
+                    line: EngineLine { hub: told, bell: Entrance::engine_bell(entrance) },
+                    aside: own_runtime.handle().clone(),
+                },
+            );
+            if let Some((plan, on_output)) = own {
+                begun = hub.begin_with(plan, on_output);
+            }
+            hub
+        });
+        begun?;
+        let door = door.map(|door| door.open(to_bus, Entrance::edge_bell(&entrance), control));
         let hub = std::thread::Builder::new()
             .name("arqon:hub".to_owned())
-            .spawn(move || loop_runtime.block_on(hub.run(ears)))?;
-        let address = door.as_ref().map(|door| door.address);
-        let running = Mutex::new(Some(Running { hub, edge: door.map(|door| door.runtime) }));
+            .spawn(move || own_runtime.block_on(entrance.run(commands_ear)))?;
+        let address = door.as_ref().map(|(address, _)| *address);
+        let running = Mutex::new(Some(Running { hub, edge: door.map(|(_, threads)| threads) }));
         Ok(Self { commands, running, address, token })
     }
 
@@ -257,9 +262,7 @@ impl Server {
             }
             Err(_) => Err(FinishError { reason: "the hub has panicked".to_owned() }),
         };
-        if let Some(edge) = edge {
-            edge.shutdown_timeout(std::time::Duration::from_secs(1));
-        }
+        drop(edge);
         outcome
     }
 }
@@ -270,31 +273,40 @@ impl Drop for Server {
     }
 }
 
+/// The edge, bound and not open yet.
 struct Door {
-    runtime: Runtime,
-    address: SocketAddr,
-    shutdown: arqon_shield::ShutdownHandle,
+    threads: EdgeThreads,
+    listener: Listener,
+    settings: Settings,
+    secret: TokenSecret,
 }
 
-fn open_door(
-    edge: EdgeOptions,
-    bus: mpsc::Sender<arqon_shield::ToBus>,
-    hub: Option<mpsc::Sender<Command>>,
-) -> Result<Door, StartError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(EDGE_THREADS)
-        .thread_name("arqon:edge")
-        .enable_all()
-        .build()?;
-    let listener = runtime.block_on(Listener::bind(edge.listen))?;
-    let (address, shutdown) = (listener.address(), listener.shutdown_handle());
-    let control = hub.map(|hub| {
-        let (control, requests) = mpsc::channel(REQUESTS_MAX);
-        runtime.spawn(attend(requests, hub));
-        control
-    });
-    runtime.spawn(listener.run(edge.settings, edge.secret, Rooms { bus, control }));
-    Ok(Door { runtime, address, shutdown })
+impl Door {
+    fn new(EdgeOptions { listen, settings, secret }: EdgeOptions) -> Result<Self, StartError> {
+        let threads = EdgeThreads::start()?;
+        let listener = threads.first().block_on(Listener::bind(listen))?;
+        Ok(Self { threads, listener, settings, secret })
+    }
+
+    /// Lets clients in: where they find it, and what carries them.
+    fn open(
+        self,
+        bus: mpsc::Sender<ToBus>,
+        bell: Bell,
+        hub: Option<mpsc::Sender<Command>>,
+    ) -> (SocketAddr, EdgeThreads) {
+        let Self { threads, listener, settings, secret } = self;
+        let address = listener.address();
+        let first = threads.first();
+        let control = hub.map(|hub| {
+            let (control, requests) = mpsc::channel(REQUESTS_MAX);
+            first.spawn(attend(requests, hub));
+            control
+        });
+        let listener = listener.with_bell(bell).on_runtimes(threads.runtimes());
+        first.spawn(listener.run(settings, secret, Rooms { bus, control }));
+        (address, threads)
+    }
 }
 
 /// Who holds the token that a server makes for its owner.

@@ -17,7 +17,7 @@ mod listener;
 
 pub use http::{Asked, Method, Reply, Request, unauthenticated};
 pub use listener::{ListenError, Listener, Rooms, ShutdownHandle};
-pub use port::{OUTBOX_FRAMES_MAX, TO_BUS_MAX, ToBus, ToClient};
+pub use port::{Bell, OUTBOX_FRAMES_MAX, TO_BUS_MAX, ToBus, ToClient};
 pub use settings::Settings;
 pub use token::{
     AUDIENCE, ISSUER, Identity, TOKEN_BYTES_MAX, TokenError, TokenRequest, TokenSecret,

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arqon_spine::SessionId;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::http::{Asked, Desk};
-use crate::port::ToBus;
+use crate::port::{Bell, ToBus, Way};
 use crate::session::{Surroundings, closing, run};
 use crate::settings::Settings;
 use crate::token::TokenSecret;
@@ -46,11 +47,19 @@ pub struct Rooms {
 }
 
 /// A bound port that does not accept yet.
-#[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     shutdown: watch::Sender<Option<u16>>,
+    bell: Option<Bell>,
+    /// Those that carry sessions, in turn; if none, the listener's own does.
+    runtimes: Vec<Handle>,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listener").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// Ends a listener and its sessions.
@@ -76,7 +85,20 @@ impl Listener {
         let bind = |source| ListenError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { socket: listener, address, shutdown: watch::Sender::new(None) })
+        let shutdown = watch::Sender::new(None);
+        Ok(Self { socket: listener, address, shutdown, bell: None, runtimes: Vec::new() })
+    }
+
+    /// Rings when a session has put something into the bus's queue.
+    #[must_use]
+    pub fn with_bell(self, bell: Bell) -> Self {
+        Self { bell: Some(bell), ..self }
+    }
+
+    /// Lets these runtimes carry the sessions, in turn. Each should have one thread.
+    #[must_use]
+    pub fn on_runtimes(self, runtimes: Vec<Handle>) -> Self {
+        Self { runtimes, ..self }
     }
 
     /// Where clients find it.
@@ -99,6 +121,9 @@ impl Listener {
         let mut ending = self.shutdown.subscribe();
         let mut sessions = JoinSet::new();
         let mut n_sessions = 0;
+        let own = vec![Handle::current()];
+        let runtimes = if self.runtimes.is_empty() { own } else { self.runtimes };
+        let mut runtimes = runtimes.iter().cycle();
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -123,10 +148,14 @@ impl Listener {
             n_sessions += 1;
             let session = SessionId(n_sessions);
             let (settings, secret) = (Arc::clone(&settings), secret.clone());
-            let (bus, desk) = (bus.clone(), Arc::clone(&desk));
+            let (bus, desk) = (Way::new(bus.clone(), self.bell.clone()), Arc::clone(&desk));
             let mut shutdown = self.shutdown.subscribe();
-            sessions.spawn(async move {
+            let runtime = runtimes.next().expect("there is at least one");
+            // It is the runtime's that carries it.
+            let Ok(stream) = stream.into_std() else { continue };
+            let session = async move {
                 let _slot = slot;
+                let Ok(stream) = TcpStream::from_std(stream) else { return };
                 let upgraded = tokio::select! {
                     upgraded = Box::pin(upgrade(stream, &settings, desk.as_ref().as_ref())) => {
                         upgraded
@@ -138,7 +167,8 @@ impl Listener {
                         Surroundings { session, encoding, settings, secret, bus, shutdown };
                     Box::pin(run(socket, around)).await;
                 }
-            });
+            };
+            sessions.spawn_on(session, runtime);
         }
         drop(self.socket);
         while sessions.join_next().await.is_some() {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arqon_proto::{Control, Encoding, Envelope, ErrorCode, Hello, Int64Form, Payload};
 use arqon_spine::{Refusal, SessionId, farewell};
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error as SocketError, ProtocolError};
@@ -14,11 +14,13 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use uuid::Uuid;
 
 use crate::meter::Verdict;
-use crate::port::{OUTBOX_FRAMES_MAX, ToBus, ToClient};
+use crate::port::{Gone, OUTBOX_FRAMES_MAX, ToBus, ToClient, Way};
 use crate::settings::Settings;
 use crate::token::{Identity, TokenSecret, unix_seconds};
 use crate::upgrade::{Socket, drain};
 
+/// Frames that are brought to the bus before it is told.
+const TOGETHER_FRAMES_MAX: usize = 64;
 /// Frames that leave with one flush.
 const FLUSH_FRAMES_MAX: usize = 256;
 
@@ -28,7 +30,7 @@ pub(crate) struct Surroundings {
     pub(crate) encoding: Encoding,
     pub(crate) settings: std::sync::Arc<Settings>,
     pub(crate) secret: TokenSecret,
-    pub(crate) bus: mpsc::Sender<ToBus>,
+    pub(crate) bus: Way,
     /// Turns to a close code when the server ends.
     pub(crate) shutdown: watch::Receiver<Option<u16>>,
 }
@@ -95,7 +97,7 @@ async fn greet(
                 };
                 return match around.bus.send(open).await {
                     Ok(()) => Ok((identity, outbox)),
-                    Err(_) => Err(Some(Ending::new(1012, "the server ends"))),
+                    Err(Gone) => Err(Some(Ending::new(1012, "the server ends"))),
                 };
             }
             Err(refused) => refused,
@@ -154,18 +156,13 @@ async fn serve(
     let mut heard = Instant::now();
     let mut batch = Vec::with_capacity(FLUSH_FRAMES_MAX);
     let mut shutdown = around.shutdown.clone();
+    let linger = around.settings.linger;
     loop {
         tokio::select! {
             incoming = socket.next() => {
                 heard = Instant::now();
-                let bytes = match take(incoming, socket, around.encoding) {
-                    Ok(Some(bytes)) => bytes,
-                    Ok(None) => continue,
-                    Err(ending) => return ending,
-                };
-                let frame = ToBus::Frame { session: around.session, bytes };
-                if around.bus.send(frame).await.is_err() {
-                    return Some(Ending::new(1012, "the server ends"));
+                if let Err(ending) = bring(incoming, socket, around).await {
+                    return ending;
                 }
             }
             n_frames = outbox.recv_many(&mut batch, FLUSH_FRAMES_MAX) => {
@@ -173,7 +170,7 @@ async fn serve(
                     return Some(Ending::new(1011, "the session was dropped"));
                 }
                 let flushing = flush(socket, around, &mut batch);
-                match unless_ending(&mut shutdown, around.settings.linger, flushing).await {
+                match unless_ending(&mut shutdown, linger, flushing).await {
                     Ok(None) => {}
                     Ok(Some(ending)) | Err(ending) => return Some(ending),
                 }
@@ -184,7 +181,7 @@ async fn serve(
                 }
                 let ping = socket.send(Message::Ping(Bytes::new()));
                 let ping = timeout(around.settings.write_wait, ping);
-                match unless_ending(&mut shutdown, around.settings.linger, ping).await {
+                match unless_ending(&mut shutdown, linger, ping).await {
                     Ok(Ok(_)) => {}
                     Ok(Err(_)) => return Some(Ending::new(4408, "the client does not read")),
                     Err(ending) => return Some(ending),
@@ -219,7 +216,7 @@ async fn unless_ending<T>(
 /// Sends what the bus has said before the server ends.
 async fn last_words(
     socket: &mut Socket,
-    around: &Surroundings,
+    around: &mut Surroundings,
     outbox: &mut mpsc::Receiver<ToClient>,
 ) -> Ending {
     let mut batch = Vec::new();
@@ -229,6 +226,28 @@ async fn last_words(
     let sent = timeout(around.settings.linger, flush(socket, around, &mut batch)).await;
     let code = around.shutdown.borrow().unwrap_or(1001);
     sent.ok().flatten().unwrap_or(Ending::new(code, "the server ends"))
+}
+
+/// Brings a frame to the bus, and with it those that have come meanwhile.
+async fn bring(
+    mut incoming: Option<Result<Message, SocketError>>,
+    socket: &mut Socket,
+    around: &mut Surroundings,
+) -> Result<(), Option<Ending>> {
+    for n_frames in 1.. {
+        if let Some(bytes) = take(incoming, socket, around.encoding)? {
+            let frame = ToBus::Frame { session: around.session, bytes };
+            let put = around.bus.put(frame).await;
+            put.map_err(|Gone| Some(Ending::new(1012, "the server ends")))?;
+        }
+        if n_frames == TOGETHER_FRAMES_MAX {
+            break;
+        }
+        let Some(next) = socket.next().now_or_never() else { break };
+        incoming = next;
+    }
+    around.bus.ring();
+    Ok(())
 }
 
 fn take(
@@ -254,7 +273,7 @@ fn take(
 /// Writes frames and tells the bus how many bytes have left.
 async fn flush(
     socket: &mut Socket,
-    around: &Surroundings,
+    around: &mut Surroundings,
     batch: &mut Vec<ToClient>,
 ) -> Option<Ending> {
     let mut n_bytes = 0;
@@ -265,6 +284,12 @@ async fn flush(
                 ToClient::Frame(bytes) => {
                     n_bytes += bytes.len();
                     socket.feed(message(bytes, around.encoding)).await?;
+                }
+                ToClient::Frames(frames) => {
+                    for bytes in frames {
+                        n_bytes += bytes.len();
+                        socket.feed(message(bytes, around.encoding)).await?;
+                    }
                 }
                 ToClient::Close { code, reason } => ending = Some(Ending::new(code, reason)),
             }

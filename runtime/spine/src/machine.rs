@@ -46,6 +46,13 @@ pub enum Output {
     },
 }
 
+impl Output {
+    /// Whether it is a frame for this session.
+    pub fn is_frame_of(&self, of: SessionId) -> bool {
+        matches!(self, Self::Frame { session, .. } if *session == of)
+    }
+}
+
 /// What the messages of an epoch ask of one topic, in log order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicInput {

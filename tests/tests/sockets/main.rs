@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod client;
+mod crowd;
 mod full;
 mod idle;
 mod kernel;
