@@ -1,8 +1,10 @@
-//! From a websocket in to a delta out: one row at a time, through the whole server.
+//! From a websocket in to a delta out: one row at a time, and many, through the whole server.
 //!
 //! `cargo xtask bench websocket [--rounds N]`: a client publishes a row and waits for the delta that
 //! it comes to, beside the bare echo of a text of the same length over the same websocket library.
-//! Both servers run on threads of their own on loopback, and the blocks of rounds run in turn.
+//! Both servers run on threads of their own on loopback, and the blocks of rounds run in turn. Then
+//! clients publish rows without waiting, until a subscriber has seen the last of them counted; and
+//! clients publish one row each and wait until it is applied, all at once.
 
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
@@ -14,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arqon_benches::{median, percentile, spread};
-use arqon_client::{Client, Delivery, Message, Options, Subscribe, Subscription};
+use arqon_client::{AckMode, Client, Delivery, Message, Options, Subscribe, Subscription};
 use arqon_engine::EngineOptions;
 use arqon_server::{EdgeOptions, Idle, Server, ServerOptions, random_secret};
 use arqon_shield::Settings;
@@ -45,6 +47,12 @@ access:
 
 /// Blocks of rounds of each side.
 const BLOCKS: usize = 7;
+/// Blocks of those that measure how much goes through.
+const MANY_BLOCKS: usize = 5;
+/// Rows of such a block.
+const MANY_ROWS: usize = 40_000;
+/// Clients that wait for their rows, all at once.
+const CROWD: usize = 16;
 /// Nothing on loopback takes as long.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -85,10 +93,135 @@ fn measure(n_rounds: usize) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let measured = runtime
         .block_on(async { tokio::time::timeout(DEADLINE, rounds(&url, &token, n_rounds)).await });
-    server.finish(1001)?;
     let [bus, echo] = measured??;
     print(n_rounds, &bus, &echo);
+    let many = runtime.block_on(async { tokio::time::timeout(DEADLINE, many(&url, &token)).await });
+    print_many(&many??);
+    server.finish(1001)?;
     Ok(())
+}
+
+/// How much goes through.
+struct Many {
+    n_clients: usize,
+    /// Whether a client waits until its row is applied before it publishes the next.
+    waits: bool,
+    /// Thousands of rows a second, of each block.
+    rates: Vec<f64>,
+    /// How long a row takes whose client waits, in microseconds.
+    times: Vec<f64>,
+}
+
+async fn many(url: &str, token: &str) -> Outcome<Vec<Many>> {
+    let mut all = Vec::new();
+    for (n_clients, waits) in [(1, false), (8, false), (CROWD, true)] {
+        let mut many = Many { n_clients, waits, rates: Vec::new(), times: Vec::new() };
+        // The first block warms up.
+        for block in 0..=MANY_BLOCKS {
+            let start = Instant::now();
+            let (n_rows, times) = if waits {
+                crowd(url, token, n_clients).await?
+            } else {
+                (MANY_ROWS, pipelined(url, token, (n_clients, block)).await?)
+            };
+            if 0 < block {
+                many.rates
+                    .push(f64::from(u32::try_from(n_rows)?) / start.elapsed().as_secs_f64() / 1e3);
+                many.times.extend(times);
+            }
+        }
+        all.push(many);
+    }
+    Ok(all)
+}
+
+/// Publishes rows of new keys without waiting, until they are all counted.
+async fn pipelined(
+    url: &str,
+    token: &str,
+    (n_clients, block): (usize, usize),
+) -> Outcome<Vec<f64>> {
+    let watcher = Options::json().connect(url, token).await?;
+    let mut revenue = watcher.subscribe(Subscribe::to("revenue")).await?;
+    let wanted = more_orders(&mut revenue).await? + i64::try_from(MANY_ROWS)?;
+    let mut clients = tokio::task::JoinSet::new();
+    for at in 0..n_clients {
+        let client = Options::json().connect(url, token).await?;
+        clients.spawn(async move {
+            let base = 1_000_000 * (1 + at + 100 * (block + 10 * n_clients));
+            for id in 0..MANY_ROWS / n_clients {
+                client.send(Message::row("orders", row(base + id))).await?;
+            }
+            client.close().await;
+            Ok::<(), arqon_client::SessionError>(())
+        });
+    }
+    let mut n_orders = wanted - i64::try_from(MANY_ROWS)?;
+    while n_orders < wanted {
+        n_orders += more_orders(&mut revenue).await?;
+    }
+    while let Some(done) = clients.join_next().await {
+        done??;
+    }
+    watcher.close().await;
+    Ok(Vec::new())
+}
+
+/// By how much the next delta raises the number of orders.
+async fn more_orders(revenue: &mut Subscription) -> Outcome<i64> {
+    loop {
+        let delivery = revenue.next().await.ok_or("the subscription has ended")??;
+        let Delivery::Delta { changes, .. } = delivery else { continue };
+        let mut n_orders = 0;
+        for change in changes {
+            let row: serde_json::Value = serde_json::from_str(&change.row)?;
+            n_orders += change.diff * row["orders"].as_i64().ok_or("no number of orders")?;
+        }
+        return Ok(n_orders);
+    }
+}
+
+/// Clients that publish one row each at a time, and wait until it is applied.
+async fn crowd(url: &str, token: &str, n_clients: usize) -> Outcome<(usize, Vec<f64>)> {
+    let n_rounds = MANY_ROWS / 4 / n_clients;
+    let mut clients = tokio::task::JoinSet::new();
+    for at in 0..n_clients {
+        let client = Options::json().connect(url, token).await?;
+        clients.spawn(async move {
+            let mut times = Vec::with_capacity(n_rounds);
+            for round in 0..n_rounds {
+                let message = Message::row("orders", row(at * n_rounds + round));
+                let start = Instant::now();
+                client.publish(message.with_ack(AckMode::Applied)).await?;
+                times.push(start.elapsed().as_secs_f64() * 1e6);
+            }
+            client.close().await;
+            Ok::<Vec<f64>, arqon_client::SessionError>(times)
+        });
+    }
+    let mut times = Vec::new();
+    while let Some(done) = clients.join_next().await {
+        times.extend(done??);
+    }
+    Ok((n_rounds * n_clients, times))
+}
+
+fn print_many(all: &[Many]) {
+    println!("### websocket: {MANY_BLOCKS} blocks of many rows\n");
+    println!("| clients | thousand rows a second | p50 us | p99 us |");
+    println!("| --- | --- | --- | --- |");
+    for Many { n_clients, waits, rates, times } in all {
+        let what = if *waits { "each waits until its row is applied" } else { "none waits" };
+        let at = |percent| {
+            if times.is_empty() {
+                String::new()
+            } else {
+                format!("{:.0}", percentile(times, percent))
+            }
+        };
+        println!("| {n_clients}, {what} | {} | {} | {} |", spread(rates), at(50), at(99));
+    }
+    println!();
 }
 
 /// The blocks of rounds of both sides, in microseconds.
