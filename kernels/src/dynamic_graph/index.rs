@@ -1,7 +1,7 @@
 //! Where edges stand in their rows: found by hash, in one line of memory mostly.
 //!
-//! A line has eight entries of 64 bits: a tag of the hash, and the places in both rows. Keys are not
-//! kept; whoever looks compares what stands at the places. Nothing iterates it.
+//! A line has eight entries of 64 bits: a tag of the hash, and the places in both rows. Keys are
+//! not kept; whoever looks compares what stands at the places. Nothing iterates it.
 
 use std::hint::select_unpredictable;
 
