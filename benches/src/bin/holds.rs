@@ -105,7 +105,7 @@ topics:
   products: { schema: Product, carries: full, key: id, edge: out }
 flow:
   project:
-    from: { x: vectors, w: weights }
+    from: { x: vectors, rows: weights }
     do:
       - { kernel: linear_transform, args: { rows: 2048 }, emit: all }
     to: products

@@ -30,7 +30,7 @@ use arqon_types::Schema;
 pub(crate) use crew::Crew;
 use driver::Driver;
 pub use journal::{Decided, Journal};
-pub(crate) use logic::KernelLogic;
+pub(crate) use logic::{BYTES_AT_ONCE, KernelLogic};
 pub(crate) use measured::Teller;
 
 /// What tells the time since some moment.

@@ -23,6 +23,7 @@ mod source;
 mod mark;
 mod window;
 mod keyed;
+mod pieces;
 mod whole;
 mod deltas;
 mod stateful;

@@ -31,7 +31,7 @@ use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
-use crate::kernel::{KernelLogic, Means, Teller};
+use crate::kernel::{BYTES_AT_ONCE, KernelLogic, Means, Teller};
 use crate::keyed::{Incoming, KeyShape, PackValue, Packer, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
 use crate::looped::{Ended, Surroundings, Whole, members, overrun_key, render_loop};
@@ -41,6 +41,7 @@ use crate::narrow::NarrowPlan;
 use crate::open::OpenKeys;
 use crate::over::OverLogic;
 use crate::packed::{Packed, is_word};
+use crate::pieces::in_pieces;
 use crate::recorder::{CounterId, Fault, Layout, Meter, Recorder};
 use crate::retain::{RetainLogic, pack_changes};
 use crate::route::render_route;
@@ -728,7 +729,10 @@ impl<'scope> Walk<'scope, '_> {
                 Some(port) => KeyShape::fields(&port.key, &types),
                 None => KeyShape::fields(&[], &types),
             };
-            self.key(step, input, key, pack_whole(types), &meter)
+            let id = step.inputs[input];
+            let pieces = in_pieces(self.rows(id), types.clone(), BYTES_AT_ONCE);
+            let schema = self.plan.steps[id.index()].schema.clone();
+            Incoming::Columns(pieces, Packer::new(schema, key, pack_whole(types), meter.clone()))
         });
         let measured = self.plan.steps.iter().find_map(|reader| match &reader.operator {
             Operator::Measured(measured) if reader.inputs == [id] => Some((measured, reader)),

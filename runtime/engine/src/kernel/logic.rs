@@ -20,7 +20,7 @@ use crate::top::change_tree;
 
 /// Bytes of changes that are taken before the worker turns to other operators, some tenths of a
 /// millisecond; and that may be measured where they are.
-const BYTES_AT_ONCE: usize = 1 << 17;
+pub(crate) const BYTES_AT_ONCE: usize = 1 << 17;
 
 /// Work that is done where the rows are: less than sending it to the crew and back would take.
 const WORK_HERE: u64 = 1 << 17;
