@@ -97,11 +97,11 @@ arqon: 1
 circuit: holds.projection
 schemas:
   Vector: { id: int64, x: tensor<2048xf32> }
-  Weights: { at: int64, w: tensor<2048xf32> }
+  Weights: { row: int64, weights: tensor<2048xf32> }
   Product: { id: int64, y: tensor<2048xf32> }
 topics:
   vectors: { schema: Vector, carries: full, key: id, edge: in }
-  weights: { schema: Weights, carries: full, key: at, edge: in }
+  weights: { schema: Weights, carries: full, key: row, edge: in }
   products: { schema: Product, carries: full, key: id, edge: out }
 flow:
   project:
