@@ -170,7 +170,8 @@ flow:
     from: cells
     do:
       - kernel: pde_solver
-        args: { equation: heat, width: 512, height: 512, dt: 0.2, dx: 1.0, coefficient: 1.0, steps: 20 }
+        args: { equation: heat, width: 512, height: 512, dt: 0.2, steps: 20 }
+        bounds: { error: 0.001 }
         emit: { eps: 0.001 }
     to: grid
 ";
