@@ -261,6 +261,14 @@ pub(crate) enum Incoming<'scope, K = PackedRow, V = PackedRow> {
 }
 
 impl<'scope, K: Packed, V: Packed> Incoming<'scope, K, V> {
+    /// The same with other columns, where they are not packed yet.
+    pub(crate) fn map_columns(self, map: impl FnOnce(Batches<'scope>) -> Batches<'scope>) -> Self {
+        match self {
+            Self::Columns(rows, packer) => Self::Columns(map(rows), packer),
+            Self::Packed(rows) => Self::Packed(rows),
+        }
+    }
+
     /// All of them packed.
     pub(crate) fn packed(self) -> KeyedRows<'scope, u64, K, V> {
         match self {

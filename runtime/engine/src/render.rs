@@ -729,10 +729,8 @@ impl<'scope> Walk<'scope, '_> {
                 Some(port) => KeyShape::fields(&port.key, &types),
                 None => KeyShape::fields(&[], &types),
             };
-            let id = step.inputs[input];
-            let pieces = in_pieces(self.rows(id), types.clone(), BYTES_AT_ONCE);
-            let schema = self.plan.steps[id.index()].schema.clone();
-            Incoming::Columns(pieces, Packer::new(schema, key, pack_whole(types), meter.clone()))
+            let rows = self.key(step, input, key, pack_whole(types.clone()), &meter);
+            rows.map_columns(|rows| in_pieces(rows, types, BYTES_AT_ONCE))
         });
         let measured = self.plan.steps.iter().find_map(|reader| match &reader.operator {
             Operator::Measured(measured) if reader.inputs == [id] => Some((measured, reader)),
