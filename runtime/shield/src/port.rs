@@ -106,8 +106,6 @@ pub enum ToBus {
 /// From the bus to a session.
 #[derive(Debug)]
 pub enum ToClient {
-    /// Send this.
-    Frame(Bytes),
     /// Send these, in one go.
     Frames(Vec<Bytes>),
     /// Send what came before, then close.

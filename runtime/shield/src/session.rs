@@ -281,10 +281,6 @@ async fn flush(
     let writing = async {
         for item in batch.drain(..) {
             match item {
-                ToClient::Frame(bytes) => {
-                    n_bytes += bytes.len();
-                    socket.feed(message(bytes, around.encoding)).await?;
-                }
                 ToClient::Frames(frames) => {
                     for bytes in frames {
                         n_bytes += bytes.len();

@@ -75,7 +75,7 @@ pub(crate) async fn house(settings: Settings) -> House {
             };
             for output in outputs {
                 let (session, item) = match output {
-                    Output::Frame { session, bytes } => (session, ToClient::Frame(bytes)),
+                    Output::Frame { session, bytes } => (session, ToClient::Frames(vec![bytes])),
                     Output::Close { session, code, reason } => {
                         (session, ToClient::Close { code, reason })
                     }
