@@ -40,9 +40,12 @@ use std::task::Poll;
 
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
+use crate::kernel::{
+    DeltaError, Kernel, Measured, Prediction, Probe, Report, Sample, SpecError, Step,
+};
 use crate::mode::Mode;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::version::Version;
 
 pub use rows::{Algorithm, EdgeColumns, GraphDelta, GraphRows, GraphSpec, PageRank, RootColumns};
 
@@ -68,6 +71,7 @@ pub struct DynamicGraph {
     /// What a step of `itmd` has cost for each edge that came or went, of late; in work units.
     flip_work: f64,
     step: Option<Running>,
+    version: Version,
 }
 
 #[derive(Debug)]
@@ -114,6 +118,7 @@ enum Stage {
 impl Kernel for DynamicGraph {
     type Spec = GraphSpec;
     type Delta = GraphDelta;
+    type Found = ();
     type Keys = Vec<i64>;
     type Output = GraphRows;
 
@@ -127,21 +132,13 @@ impl Kernel for DynamicGraph {
             dirty: Dirty::default(),
             flip_work: FLIP_WORK,
             step: None,
+            version: Version::default(),
         })
     }
 
-    fn measure(&self, delta: &GraphDelta) -> Result<Churn, DeltaError> {
-        let roots = delta.roots.added_up()?;
-        roots.iter().try_for_each(|change| self.edges.check_root(change))?;
-        let n_edges = if self.edges.is_stale() || self.edges.is_bulk(delta.edges.src.len()) {
-            self.edges.measure_bulk(&delta.edges)?
-        } else {
-            let added_up = delta.edges.added_up()?;
-            let edges = added_up.as_ref().unwrap_or(&delta.edges);
-            self.edges.check_edges(edges)?;
-            edges.src.len()
-        };
-        Ok(self.churn(n_edges + roots.len()))
+    fn measure(&self, delta: GraphDelta) -> Result<Measured<Self>, DeltaError> {
+        let found = self.look(&delta)?;
+        Ok(Measured::new(delta, found, &self.version))
     }
 
     fn predict(&self, mode: Mode, churn: &Churn, _emit: Emit) -> Option<Prediction> {
@@ -174,14 +171,15 @@ impl Kernel for DynamicGraph {
         Some(Prediction { work: taking + follow, error_max })
     }
 
-    fn begin(&mut self, step: Step<GraphDelta>) {
+    fn begin(&mut self, step: Step<Measured<Self>>) {
         assert!(self.step.is_none(), "the step before has ended");
         assert!(step.mode != Mode::Rr, "a graph has no `rr`");
-        let is_bulk = step.mode == Mode::Pass && self.edges.is_bulk(step.delta.edges.src.len());
-        let added_up =
-            if is_bulk { step.delta.edges.narrow() } else { step.delta.edges.added_up() };
-        let roots = step.delta.roots.added_up().expect("the change was measured");
-        let mut edges = added_up.expect("the change was measured").unwrap_or(step.delta.edges);
+        let (delta, _, ()) = step.delta.known(&self.version, |delta| self.look(delta));
+        self.version.end();
+        let is_bulk = step.mode == Mode::Pass && self.edges.is_bulk(delta.edges.src.len());
+        let added_up = if is_bulk { delta.edges.narrow() } else { delta.edges.added_up() };
+        let roots = delta.roots.added_up().expect("the change was measured");
+        let mut edges = added_up.expect("the change was measured").unwrap_or(delta.edges);
         if let Answers::Ranks(_) = self.answers
             && !is_bulk
         {
@@ -221,6 +219,7 @@ impl Kernel for DynamicGraph {
                 Stage::Say(at) => self.say(at, &mut step, output),
             };
             if is_done {
+                self.version.end();
                 return Poll::Ready(self.report(&step));
             }
         }
@@ -355,7 +354,16 @@ impl Kernel for DynamicGraph {
             dirty.mark(slot);
         }
         dirty.is_all = is_all != 0;
-        Ok(Self { spec, edges, answers, said, dirty, flip_work: arguments[2], step: None })
+        Ok(Self {
+            spec,
+            edges,
+            answers,
+            said,
+            dirty,
+            flip_work: arguments[2],
+            step: None,
+            version: Version::default(),
+        })
     }
 }
 
@@ -372,6 +380,21 @@ const BULK_WORK: usize = 10;
 const FLIP_WORK: f64 = 64.0;
 
 impl DynamicGraph {
+    /// How much would change.
+    fn look(&self, delta: &GraphDelta) -> Result<(Churn, ()), DeltaError> {
+        let roots = delta.roots.added_up()?;
+        roots.iter().try_for_each(|change| self.edges.check_root(change))?;
+        let n_edges = if self.edges.is_stale() || self.edges.is_bulk(delta.edges.src.len()) {
+            self.edges.measure_bulk(&delta.edges)?
+        } else {
+            let added_up = delta.edges.added_up()?;
+            let edges = added_up.as_ref().unwrap_or(&delta.edges);
+            self.edges.check_edges(edges)?;
+            edges.src.len()
+        };
+        Ok((self.churn(n_edges + roots.len()), ()))
+    }
+
     fn slots(&self) -> impl Iterator<Item = u32> + use<> {
         0..u32::try_from(self.edges.vertices.n_slots()).expect("slots have 32 bits")
     }

@@ -9,6 +9,7 @@
 //! reverse leave the output where it was, within the bound; [`Report::error_max`] is never below
 //! the true error. What is saved and loaded goes on with the same bits.
 
+use std::fmt;
 use std::io;
 use std::task::Poll;
 
@@ -17,6 +18,7 @@ use crate::emit::Emit;
 use crate::mode::Mode;
 use crate::prepared::Address;
 use crate::snapshot::LoadError;
+use crate::version::Version;
 
 /// A transform whose output follows its input by differences.
 ///
@@ -26,7 +28,9 @@ pub trait Kernel: Sized + Send {
     /// What the kernel is compiled of: shapes, arguments, seeds.
     type Spec;
     /// A keyed change of its inputs, in columns: for each key the new value, or that it is gone.
-    type Delta;
+    type Delta: Send;
+    /// What measuring a change finds that a step which takes it can use.
+    type Found: Send;
     /// The rows that a reader asks for.
     type Keys;
     /// Output rows in columns: their keys, and their values. What a step puts out is appended.
@@ -45,22 +49,23 @@ pub trait Kernel: Sized + Send {
         None
     }
 
-    /// How much of the input would change. Reads nothing but the change and what it replaces, in
-    /// O(size of the change), and writes nothing.
+    /// How much of the input would change, and the change with what was found on the way. Reads
+    /// nothing but the change and what it replaces, in O(size of the change), and writes nothing.
     ///
     /// # Errors
     /// [`DeltaError`] if the change does not fit; a change that was measured can be taken.
-    fn measure(&self, delta: &Self::Delta) -> Result<Churn, DeltaError>;
+    fn measure(&self, delta: Self::Delta) -> Result<Measured<Self>, DeltaError>;
 
     /// What a step of this mode would come to; none of a mode that the kernel does not have or
     /// that is closed to it in its present state.
     fn predict(&self, mode: Mode, churn: &Churn, emit: Emit) -> Option<Prediction>;
 
-    /// Takes a change that was measured. The step before must have ended.
+    /// Takes a change that was measured. The step before must have ended. If the kernel has moved
+    /// on since, or was another one, the change is measured again.
     ///
     /// # Panics
-    /// If a step is under way, or if the change does not fit.
-    fn begin(&mut self, step: Step<Self::Delta>);
+    /// If a step is under way, or if the change does not fit any more.
+    fn begin(&mut self, step: Step<Measured<Self>>);
 
     /// Goes on with the step for about this many [`Report::work`] units, appends the rows that
     /// are ready, and says when it has ended. A unit is a floating-point operation or a word
@@ -110,6 +115,49 @@ pub const WORK_GRAIN: u64 = 1 << 27;
 
 /// The same for work that waits for memory: about a millisecond.
 pub const WORK_GRAIN_MEMORY: u64 = 1 << 22;
+
+/// A change, and what [`Kernel::measure`] found of it.
+pub struct Measured<K: Kernel> {
+    delta: K::Delta,
+    churn: Churn,
+    found: K::Found,
+    version: Version,
+}
+
+impl<K: Kernel> Measured<K> {
+    /// What was found of a change by a kernel in this version.
+    pub(crate) fn new(delta: K::Delta, (churn, found): (Churn, K::Found), at: &Version) -> Self {
+        Self { delta, churn, found, version: at.clone() }
+    }
+
+    /// How much of the input it changes.
+    pub fn churn(&self) -> &Churn {
+        &self.churn
+    }
+
+    /// The change alone, for a kernel in this version: one that was measured in another is by
+    /// `measure`.
+    pub(crate) fn known(
+        self,
+        now: &Version,
+        measure: impl FnOnce(&K::Delta) -> Result<(Churn, K::Found), DeltaError>,
+    ) -> (K::Delta, Churn, K::Found) {
+        let Self { delta, churn, found, version } = self;
+        if version.is(now) {
+            return (delta, churn, found);
+        }
+        match measure(&delta) {
+            Ok((churn, found)) => (delta, churn, found),
+            Err(fault) => panic!("the change does not fit any more: {fault}"),
+        }
+    }
+}
+
+impl<K: Kernel> fmt::Debug for Measured<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Measured").field("churn", &self.churn).finish_non_exhaustive()
+    }
+}
 
 /// One change and how to follow it.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,6 +9,7 @@ mod churn;
 mod emit;
 mod snapshot;
 mod prepared;
+mod version;
 mod kernel;
 mod threads;
 mod arithmetic;
@@ -33,8 +34,8 @@ pub use dynamic_graph::{
 };
 pub use emit::Emit;
 pub use kernel::{
-    DeltaError, Kernel, Prediction, Probe, Report, Reuse, Sample, SpecError, Step, WORK_GRAIN,
-    WORK_GRAIN_MEMORY,
+    DeltaError, Kernel, Measured, Prediction, Probe, Report, Reuse, Sample, SpecError, Step,
+    WORK_GRAIN, WORK_GRAIN_MEMORY,
 };
 pub use linear_transform::{
     EntryChange, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, Precision,

@@ -37,16 +37,19 @@ use std::task::Poll;
 
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
+use crate::kernel::{
+    DeltaError, Kernel, Measured, Prediction, Probe, Report, Sample, SpecError, Step,
+};
 use crate::mode::Mode;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::vector::wide;
+use crate::version::Version;
 
 pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
 use cells::{Layout, Seams, Stepper, TILE_CELLS, TILE_WIDTH};
 use grid::float;
-use runs::{is_ordered, largest, most_apart, run_at};
+use runs::{largest, most_apart, run_at};
 use scheme::{Asked, Lanes, Moved, Scheme};
 use tiles::{Fate, Plan, Tiles, UNMOVED};
 
@@ -67,6 +70,7 @@ pub struct PdeSolver {
     /// Tiles of which something else may have to be said.
     is_dirty: Vec<bool>,
     step: Option<Running>,
+    version: Version,
 }
 
 /// How far cells may be off by rounding.
@@ -87,10 +91,6 @@ struct Running {
     error_max: f64,
     delta: PdeDelta,
     churn: Churn,
-    /// Whether setting cells shows by how much they change.
-    is_seen: bool,
-    /// No value was larger before.
-    size_before: f64,
     stage: Stage,
     n_steps_left: usize,
     /// What is asked of the tiles.
@@ -116,6 +116,7 @@ enum Stage {
 impl Kernel for PdeSolver {
     type Spec = PdeSpec;
     type Delta = PdeDelta;
+    type Found = ();
     type Keys = PdeKeys;
     type Output = PdeRows;
 
@@ -136,17 +137,13 @@ impl Kernel for PdeSolver {
             bound: Bound::default(),
             said: None,
             step: None,
+            version: Version::default(),
         })
     }
 
-    fn measure(&self, delta: &PdeDelta) -> Result<Churn, DeltaError> {
-        let PdeDelta { x, y, u } = delta;
-        for (what, found) in [("y", y.len()), ("u", u.len())] {
-            if found != x.len() {
-                return Err(DeltaError::Shape { what, found, wanted: x.len() });
-            }
-        }
-        self.churn(delta).ok_or_else(|| self.fault(delta))
+    fn measure(&self, delta: PdeDelta) -> Result<Measured<Self>, DeltaError> {
+        let found = self.look(&delta)?;
+        Ok(Measured::new(delta, found, &self.version))
     }
 
     fn predict(&self, mode: Mode, churn: &Churn, _emit: Emit) -> Option<Prediction> {
@@ -170,28 +167,18 @@ impl Kernel for PdeSolver {
         Some(Prediction { work, error_max: bound.off + self.tiles.off })
     }
 
-    fn begin(&mut self, step: Step<PdeDelta>) {
+    fn begin(&mut self, step: Step<Measured<Self>>) {
         assert!(self.step.is_none(), "the step before has ended");
         assert!(step.mode != Mode::Rr, "a grid has no `rr`");
-        let n_changed = step.delta.x.len();
-        self.bound.set(self.spec.equation, n_changed);
-        let is_bulk = self.is_bulk(n_changed);
-        // By how much cells change is seen when they are set, unless one stands there twice.
-        let is_seen = is_bulk
-            || wide(
-                #[inline(always)]
-                || is_ordered(&step.delta),
-            );
-        let churn = Churn { n_changed, n_total: self.spec.n_cells(), delta_max: 0.0 };
-        let churn = if is_seen { Some(churn) } else { self.churn(&step.delta) };
+        let (delta, churn, ()) = step.delta.known(&self.version, |delta| self.look(delta));
+        self.version.end();
+        self.bound.set(self.spec.equation, delta.x.len());
         self.step = Some(Running {
             mode: step.mode,
             emit: step.emit,
             error_max: step.error_max,
-            churn: churn.expect("the change was measured"),
-            is_seen,
-            size_before: self.bound.size,
-            delta: step.delta,
+            churn,
+            delta,
             stage: Stage::Set(0),
             n_steps_left: self.spec.n_steps,
             asked: Asked::Nothing,
@@ -211,6 +198,7 @@ impl Kernel for PdeSolver {
                 Stage::Move(at) => self.move_on(at, &mut step),
                 Stage::Say(at) => {
                     if self.say(at, &mut step, output) {
+                        self.version.end();
                         return Poll::Ready(self.report(&step));
                     }
                 }
@@ -248,7 +236,7 @@ impl Kernel for PdeSolver {
     fn refresh(&mut self, _share: f64) -> Report {
         Report {
             mode: Mode::Pass,
-            churn: self.churn(&PdeDelta::default()).expect("nothing changes"),
+            churn: Churn { n_changed: 0, n_total: self.spec.n_cells(), delta_max: 0.0 },
             error_max: self.error_max(),
             n_emitted: 0,
             work: 0,
@@ -339,6 +327,18 @@ const SLICE: usize = 1 << 14;
 const BLOCK: usize = 1 << 10;
 
 impl PdeSolver {
+    /// How much would change.
+    fn look(&self, delta: &PdeDelta) -> Result<(Churn, ()), DeltaError> {
+        let PdeDelta { x, y, u } = delta;
+        for (what, found) in [("y", y.len()), ("u", u.len())] {
+            if found != x.len() {
+                return Err(DeltaError::Shape { what, found, wanted: x.len() });
+            }
+        }
+        let churn = self.churn(delta).ok_or_else(|| self.fault(delta))?;
+        Ok((churn, ()))
+    }
+
     /// What is wrong with a change that does not fit.
     fn fault(&self, PdeDelta { x, y, u }: &PdeDelta) -> DeltaError {
         for (what, places, n_keys) in [("x", x, self.spec.width), ("y", y, self.spec.height)] {
@@ -410,14 +410,17 @@ impl PdeSolver {
         let is_bulk = self.is_bulk(step.delta.u.len());
         wide(
             #[inline(always)]
-            || if is_bulk { self.set_bulk(from..to, step) } else { self.set_cells(from..to, step) },
+            || {
+                if is_bulk {
+                    self.set_bulk(from..to, &step.delta);
+                } else {
+                    self.set_cells(from..to, &step.delta);
+                }
+            },
         );
         step.spent += 8 * (to - from) as u64;
         step.stage = Stage::Set(to);
         if to == step.delta.u.len() {
-            if is_bulk {
-                step.churn.delta_max += step.size_before;
-            }
             self.tiles.learn_spread(to);
             step.stage = Stage::Decide;
         }
@@ -425,13 +428,13 @@ impl PdeSolver {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    fn set_cells(&mut self, places: Range<usize>, step: &mut Running) {
+    fn set_cells(&mut self, places: Range<usize>, delta: &PdeDelta) {
         let is_wave = self.spec.equation == Equation::Wave;
         let (mut last, mut most, mut at) = (None, 0.0_f64, places.start);
         let to = places.end;
         while at < to {
-            let (word, len) = run_at(&step.delta, at..to, self.layout);
-            let (now, u) = (&mut self.now[word..word + len], &step.delta.u[at..at + len]);
+            let (word, len) = run_at(delta, at..to, self.layout);
+            let (now, u) = (&mut self.now[word..word + len], &delta.u[at..at + len]);
             at += len;
             let is_same = now.iter().zip(u).all(|(now, u)| now.to_bits() == u.to_bits());
             if is_wave {
@@ -440,9 +443,6 @@ impl PdeSolver {
                 continue;
             }
             let change = most_apart(now, u);
-            if step.is_seen {
-                step.churn.delta_max = step.churn.delta_max.max(change);
-            }
             now.copy_from_slice(u);
             self.bound.size = self.bound.size.max(largest(u));
             // Cells of one tile mostly come one after another.
@@ -459,13 +459,13 @@ impl PdeSolver {
     /// The same where so many are set that it does not matter which of them change.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    fn set_bulk(&mut self, places: Range<usize>, step: &mut Running) {
+    fn set_bulk(&mut self, places: Range<usize>, delta: &PdeDelta) {
         let is_wave = self.spec.equation == Equation::Wave;
         let (mut last, mut size, mut at) = (None, 0.0_f64, places.start);
         let to = places.end;
         while at < to {
-            let (word, len) = run_at(&step.delta, at..to, self.layout);
-            let u = &step.delta.u[at..at + len];
+            let (word, len) = run_at(delta, at..to, self.layout);
+            let u = &delta.u[at..at + len];
             at += len;
             self.now[word..word + len].copy_from_slice(u);
             if is_wave {
@@ -480,7 +480,6 @@ impl PdeSolver {
             }
         }
         self.bound.size = self.bound.size.max(size);
-        step.churn.delta_max = step.churn.delta_max.max(size);
     }
 
     /// Cells of the tile changed by at most this.

@@ -47,6 +47,7 @@ fn queries(points: &[[f64; 2]]) -> NystromDelta {
 
 fn follow(kernel: &mut Nystrom, delta: NystromDelta) -> (Report, NystromRows) {
     let mut rows = NystromRows::default();
+    let delta = kernel.measure(delta).unwrap();
     kernel.begin(Step { delta, mode: Mode::Itmd, emit: Emit::All, error_max: 1e-6 });
     loop {
         if let Poll::Ready(report) = kernel.advance(u64::MAX, &mut rows) {
@@ -164,11 +165,11 @@ fn what_does_not_fit_is_refused_and_loses_nothing() {
     let mut kernel = usual();
     let before = read(&mut kernel);
     let nan = data(&[(5, [0.0, f64::NAN], 1.0)]);
-    assert_eq!(kernel.measure(&nan), Err(DeltaError::NotFinite { what: "`x`" }));
+    assert_eq!(kernel.measure(nan).err(), Some(DeltaError::NotFinite { what: "`x`" }));
     let infinite = data(&[(5, [0.0, 0.0], f64::INFINITY)]);
-    assert_eq!(kernel.measure(&infinite), Err(DeltaError::NotFinite { what: "`y`" }));
+    assert_eq!(kernel.measure(infinite).err(), Some(DeltaError::NotFinite { what: "`y`" }));
     let not_there = DeltaError::NotThere { what: "data row", found: 700 };
-    assert_eq!(kernel.measure(&gone(&[700])), Err(not_there));
+    assert_eq!(kernel.measure(gone(&[700])).err(), Some(not_there));
     assert_eq!(read(&mut kernel), before);
     for spec in [
         NystromSpec { gamma: 0.0, ..SPEC },

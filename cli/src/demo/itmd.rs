@@ -127,7 +127,7 @@ fn play(
         let [pass, itmd, chosen] = kernels;
         times[0].push(take(pass, delta.clone(), Mode::Pass).0);
         times[1].push(take(itmd, delta.clone(), Mode::Itmd).0);
-        let (decision, offer) = decide(controller, chosen, &delta);
+        let (decision, offer) = decide(controller, chosen, delta.clone());
         let (seconds, error) = take(chosen, delta, decision.mode);
         if let Some(offer) = offer {
             controller.observe(decision.mode, offer.work, seconds);
@@ -143,17 +143,21 @@ fn play(
 fn decide(
     controller: &mut Controller,
     kernel: &TransformerAttn,
-    delta: &AttentionDelta,
+    delta: AttentionDelta,
 ) -> (Decision, Option<Prediction>) {
-    let churn = kernel.measure(delta).expect("the demo's tokens fit");
-    let offers = MODES.map(|mode| kernel.predict(mode, &churn, Emit::Changed));
+    let delta = kernel.measure(delta).expect(FITS);
+    let offers = MODES.map(|mode| kernel.predict(mode, delta.churn(), Emit::Changed));
     let decision = controller.decide(&offers);
     (decision, offers[decision.mode.index()])
 }
 
+/// Why measuring cannot fail.
+const FITS: &str = "the demo's tokens fit";
+
 /// Takes a step to its end; gives how long it took, in seconds, and its error bound.
 fn take(kernel: &mut TransformerAttn, delta: AttentionDelta, mode: Mode) -> (f64, f64) {
     let start = now();
+    let delta = kernel.measure(delta).expect(FITS);
     kernel.begin(Step { delta, mode, emit: Emit::Changed, error_max: f64::INFINITY });
     let mut rows = AttentionRows::default();
     loop {

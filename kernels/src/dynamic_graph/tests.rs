@@ -80,10 +80,11 @@ fn step(
     emit: Emit,
     heard: &mut BTreeMap<i64, f64>,
 ) -> Report {
-    let churn = kernel.measure(delta).unwrap();
+    let delta = kernel.measure(delta.clone()).unwrap();
+    let churn = *delta.churn();
     let predicted = kernel.predict(mode, &churn, emit).unwrap();
     assert!(predicted.work > 0 || churn.n_changed == 0);
-    kernel.begin(Step { delta: delta.clone(), mode, emit, error_max: f64::INFINITY });
+    kernel.begin(Step { delta, mode, emit, error_max: f64::INFINITY });
     let mut output = GraphRows::default();
     let report = loop {
         match kernel.advance(1 + 977 * churn.n_changed as u64, &mut output) {

@@ -26,9 +26,12 @@ use crate::arithmetic::{
 use crate::basis::Basis;
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
+use crate::kernel::{
+    DeltaError, Kernel, Measured, Prediction, Probe, Report, Sample, SpecError, Step,
+};
 use crate::mode::Mode;
 use crate::snapshot::LoadError;
+use crate::version::Version;
 
 pub use delta::{EntryChange, Layout, LinearDelta, LinearOutput, LinearSpec, Precision};
 
@@ -50,9 +53,61 @@ pub struct LinearTransform {
     /// The vector that is computed anew next.
     refresh_next: usize,
     running: Option<Running>,
+    version: Version,
 }
 
 impl LinearTransform {
+    /// How much of the input would change.
+    fn look(&self, delta: &LinearDelta) -> Result<(Churn, ()), DeltaError> {
+        let is_there = |key| self.vectors.places.contains_key(&key);
+        delta.check(&self.spec, &is_there, self.vectors.len())?;
+        let (m, n) = (self.spec.n_rows, self.spec.n_columns);
+        let mut churn = Churn { n_changed: 0, n_total: 0, delta_max: 0.0 };
+        let mut compare = |new: &[f32], old: &[f32]| {
+            let found = difference(new, old);
+            churn.n_changed += found.n_changed;
+            churn.delta_max = churn.delta_max.max(found.most);
+        };
+        for (row, weights) in delta.rows.iter().zip(delta.weights.chunks(n)) {
+            compare(weights, &self.matrix.row(*row));
+        }
+        let mut n_added = 0;
+        for (key, vector) in delta.keys.iter().zip(delta.vectors.chunks(n)) {
+            let place = self.vectors.places.get(key);
+            n_added += usize::from(place.is_none());
+            match place {
+                Some(place) if self.pending.is_empty() => {
+                    compare(vector, self.vectors.vector(*place));
+                }
+                Some(place) => compare(vector, &self.vector(*place)),
+                None => compare(vector, &vec![0.0; n]),
+            }
+        }
+        for entry in &delta.entries {
+            let place = self.vectors.places.get(&entry.key);
+            let old = place.map_or(0.0, |place| self.entry(*place, entry.at));
+            compare(&[entry.value], &[old]);
+        }
+        // Where vectors come and go in the same change, what they were is not looked up.
+        let l = self.vectors.len().max(1);
+        let is_same = delta.keys.is_empty() && delta.removed.is_empty();
+        for (at, row) in delta.coordinates.iter().zip(delta.coordinate_values.chunks(l)) {
+            let waiting = self.pending.row(*at, self.vectors.len());
+            let places = self.vectors.places.values();
+            let old: Vec<f32> = match waiting {
+                _ if !is_same => vec![0.0; row.len()],
+                Some(row) => places.map(|place| row[*place]).collect(),
+                None => places.map(|place| self.vectors.x[place * n + at]).collect(),
+            };
+            compare(row, &old);
+        }
+        let low_rank = delta.low_rank_left.len();
+        churn.n_changed += n * delta.removed.len() + if low_rank == 0 { 0 } else { m * n };
+        let has_matrix = low_rank != 0 || !delta.rows.is_empty();
+        churn.n_total = n * (self.vectors.len() + n_added) + if has_matrix { m * n } else { 0 };
+        Ok((churn, ()))
+    }
+
     /// An entry of a vector as it is now.
     fn entry(&self, place: usize, at: usize) -> f32 {
         let waiting = self.pending.row(at, self.vectors.len());
@@ -122,6 +177,7 @@ impl LinearTransform {
 impl Kernel for LinearTransform {
     type Spec = LinearSpec;
     type Delta = LinearDelta;
+    type Found = ();
     type Keys = Vec<i64>;
     type Output = LinearOutput;
 
@@ -137,58 +193,14 @@ impl Kernel for LinearTransform {
             reduced_error: 0.0,
             refresh_next: 0,
             running: None,
+            version: Version::default(),
         })
     }
 
     /// Inputs are the entries of the vectors; and those of the matrix, where it changes.
-    fn measure(&self, delta: &LinearDelta) -> Result<Churn, DeltaError> {
-        let is_there = |key| self.vectors.places.contains_key(&key);
-        delta.check(&self.spec, &is_there, self.vectors.len())?;
-        let (m, n) = (self.spec.n_rows, self.spec.n_columns);
-        let mut churn = Churn { n_changed: 0, n_total: 0, delta_max: 0.0 };
-        let mut compare = |new: &[f32], old: &[f32]| {
-            let found = difference(new, old);
-            churn.n_changed += found.n_changed;
-            churn.delta_max = churn.delta_max.max(found.most);
-        };
-        for (row, weights) in delta.rows.iter().zip(delta.weights.chunks(n)) {
-            compare(weights, &self.matrix.row(*row));
-        }
-        let mut n_added = 0;
-        for (key, vector) in delta.keys.iter().zip(delta.vectors.chunks(n)) {
-            let place = self.vectors.places.get(key);
-            n_added += usize::from(place.is_none());
-            match place {
-                Some(place) if self.pending.is_empty() => {
-                    compare(vector, self.vectors.vector(*place));
-                }
-                Some(place) => compare(vector, &self.vector(*place)),
-                None => compare(vector, &vec![0.0; n]),
-            }
-        }
-        for entry in &delta.entries {
-            let place = self.vectors.places.get(&entry.key);
-            let old = place.map_or(0.0, |place| self.entry(*place, entry.at));
-            compare(&[entry.value], &[old]);
-        }
-        // Where vectors come and go in the same change, what they were is not looked up.
-        let l = self.vectors.len().max(1);
-        let is_same = delta.keys.is_empty() && delta.removed.is_empty();
-        for (at, row) in delta.coordinates.iter().zip(delta.coordinate_values.chunks(l)) {
-            let waiting = self.pending.row(*at, self.vectors.len());
-            let places = self.vectors.places.values();
-            let old: Vec<f32> = match waiting {
-                _ if !is_same => vec![0.0; row.len()],
-                Some(row) => places.map(|place| row[*place]).collect(),
-                None => places.map(|place| self.vectors.x[place * n + at]).collect(),
-            };
-            compare(row, &old);
-        }
-        let low_rank = delta.low_rank_left.len();
-        churn.n_changed += n * delta.removed.len() + if low_rank == 0 { 0 } else { m * n };
-        let has_matrix = low_rank != 0 || !delta.rows.is_empty();
-        churn.n_total = n * (self.vectors.len() + n_added) + if has_matrix { m * n } else { 0 };
-        Ok(churn)
+    fn measure(&self, delta: LinearDelta) -> Result<Measured<Self>, DeltaError> {
+        let found = self.look(&delta)?;
+        Ok(Measured::new(delta, found, &self.version))
     }
 
     fn predict(&self, mode: Mode, churn: &Churn, emit: Emit) -> Option<Prediction> {
@@ -238,18 +250,18 @@ impl Kernel for LinearTransform {
         Some(Prediction { work, error_max })
     }
 
-    fn begin(&mut self, step: Step<LinearDelta>) {
+    fn begin(&mut self, step: Step<Measured<Self>>) {
         assert!(self.running.is_none(), "a step is under way");
-        let churn = match self.measure(&step.delta) {
-            Ok(churn) => churn,
-            Err(error) => panic!("a change that was not measured: {error}"),
-        };
-        self.running = Some(Running::new(self, step, churn));
+        let Step { delta, mode, emit, error_max } = step;
+        let (delta, churn, ()) = delta.known(&self.version, |delta| self.look(delta));
+        self.version.end();
+        self.running = Some(Running::new(self, Step { delta, mode, emit, error_max }, churn));
     }
 
     fn advance(&mut self, work: u64, output: &mut LinearOutput) -> Poll<Report> {
         let mut running = self.running.take().expect("a step was begun");
         if let Some(report) = running.go_on(self, work, output) {
+            self.version.end();
             return Poll::Ready(report);
         }
         self.running = Some(running);

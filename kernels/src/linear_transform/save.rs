@@ -9,6 +9,7 @@ use crate::linear_transform::matrix::Matrix;
 use crate::linear_transform::pending::Pending;
 use crate::linear_transform::vectors::{Outputs, State, Vectors};
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::version::Version;
 
 const NAME: &str = "linear_transform.2";
 
@@ -97,6 +98,7 @@ pub(crate) fn load(input: &mut dyn io::Read) -> Result<LinearTransform, LoadErro
         reduced_error,
         refresh_next,
         running: None,
+        version: Version::default(),
     })
 }
 

@@ -25,14 +25,17 @@ use std::task::Poll;
 
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
-use crate::keyed::{Table, churn};
+use crate::kernel::{
+    DeltaError, Kernel, Measured, Prediction, Probe, Report, Sample, SpecError, Step,
+};
+use crate::keyed::Table;
 use crate::mode::Mode;
 use crate::outcome::Outcome;
 use crate::product::{Matrix, product};
 use crate::said::Said;
 use crate::snapshot::LoadError;
 use crate::vector::{self, gamma};
+use crate::version::Version;
 use landmarks::Landmarks;
 use spec::as_float;
 use step::Running;
@@ -63,6 +66,7 @@ pub struct Nystrom {
     said: Option<Said<f64>>,
     error_max: f64,
     running: Option<Box<Running>>,
+    version: Version,
 }
 
 /// Answers to a block of queries.
@@ -132,6 +136,7 @@ impl Nystrom {
 impl Kernel for Nystrom {
     type Spec = NystromSpec;
     type Delta = NystromDelta;
+    type Found = ();
     type Keys = Vec<i64>;
     type Output = NystromRows;
 
@@ -150,12 +155,13 @@ impl Kernel for Nystrom {
             said: None,
             error_max: 0.0,
             running: None,
+            version: Version::default(),
         })
     }
 
-    fn measure(&self, delta: &NystromDelta) -> Result<Churn, DeltaError> {
-        let (data, queries) = (delta.data(&self.spec), delta.queries(&self.spec));
-        churn(&[(data, &self.data), (queries, &self.queries)])
+    fn measure(&self, delta: NystromDelta) -> Result<Measured<Self>, DeltaError> {
+        let found = self.look(&delta)?;
+        Ok(Measured::new(delta, found, &self.version))
     }
 
     /// The error ahead is about that of the last step: it hangs on how regular the system will be.
@@ -174,8 +180,8 @@ impl Kernel for Nystrom {
         Some(Prediction { work: rows + self.factor_work(), error_max: self.error_max })
     }
 
-    fn begin(&mut self, step: Step<NystromDelta>) {
-        self.start(&step);
+    fn begin(&mut self, step: Step<Measured<Self>>) {
+        self.start(step);
     }
 
     fn advance(&mut self, work: u64, output: &mut NystromRows) -> Poll<Report> {

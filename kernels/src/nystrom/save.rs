@@ -9,6 +9,7 @@ use super::system::System;
 use crate::keyed::{Names, Table};
 use crate::said::Said;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::version::Version;
 
 /// The kernel's name, and the version of its sections.
 const KERNEL: &str = "nystrom.1";
@@ -100,6 +101,7 @@ impl Nystrom {
             said,
             error_max: sizes[2],
             running: None,
+            version: Version::default(),
         })
     }
 }

@@ -7,7 +7,8 @@ use super::system::{Rows, norm};
 use super::{Nystrom, RowBlock};
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{Kernel, Report, Step};
+use crate::kernel::{DeltaError, Measured, Report, Step};
+use crate::keyed::churn;
 use crate::mode::Mode;
 use crate::said::Said;
 use crate::vector::gamma;
@@ -52,15 +53,19 @@ enum Stage {
 }
 
 impl Nystrom {
+    /// How much of the input would change.
+    pub(super) fn look(&self, delta: &NystromDelta) -> Result<(Churn, ()), DeltaError> {
+        let (data, queries) = (delta.data(&self.spec), delta.queries(&self.spec));
+        Ok((churn(&[(data, &self.data), (queries, &self.queries)])?, ()))
+    }
+
     /// Takes the change into the tables and plans the step.
-    pub(super) fn start(&mut self, step: &Step<NystromDelta>) {
+    pub(super) fn start(&mut self, step: Step<Measured<Self>>) {
         assert!(self.running.is_none(), "a step is under way");
-        let churn = match self.measure(&step.delta) {
-            Ok(churn) => churn,
-            Err(fault) => panic!("the change does not fit: {fault}"),
-        };
-        let (gone, came) = self.take_data(&step.delta);
-        let changed = step.delta.queries(&self.spec).take_into(&mut self.queries);
+        let (delta, churn, ()) = step.delta.known(&self.version, |delta| self.look(delta));
+        self.version.end();
+        let (gone, came) = self.take_data(&delta);
+        let changed = delta.queries(&self.spec).take_into(&mut self.queries);
         let columns = self.landmarks.choose();
         let n = self.landmarks.len();
         let few = columns.filter(|columns| COLUMNS_SHARE * columns.len() <= n);
@@ -166,6 +171,7 @@ impl Nystrom {
                 Stage::Rows => self.advance_rows(&mut running, output),
             }
             if running.stage == Stage::Rows && running.n_done == running.rows.len() {
+                self.version.end();
                 return Poll::Ready(self.finish(&running));
             }
         }

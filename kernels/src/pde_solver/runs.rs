@@ -29,18 +29,6 @@ pub(super) fn run_at(delta: &PdeDelta, places: Range<usize>, layout: Layout) -> 
     (word, len)
 }
 
-/// Whether cells come row by row, from left to right, each once.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-#[expect(clippy::needless_bitwise_bool, reason = "a branch at every cell is no vector")]
-pub(super) fn is_ordered(PdeDelta { x, y, .. }: &PdeDelta) -> bool {
-    let (next_x, next_y) = (x.iter().skip(1), y.iter().skip(1));
-    let pairs = x.iter().zip(y).zip(next_x.zip(next_y));
-    pairs.fold(true, |is_ordered, ((x, y), (next_x, next_y))| {
-        is_ordered & ((y < next_y) | ((y == next_y) & (x < next_x)))
-    })
-}
-
 /// The largest size of numbers that are finite.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]

@@ -38,9 +38,11 @@ fn compile(spec: &PdeSpec) -> PdeSolver {
 }
 
 fn follow(kernel: &mut PdeSolver, step: Step<PdeDelta>) -> (Report, PdeRows) {
-    let churn = kernel.measure(&step.delta).unwrap();
-    let predicted = kernel.predict(step.mode, &churn, step.emit).unwrap();
-    kernel.begin(step);
+    let Step { delta, mode, emit, error_max } = step;
+    let delta = kernel.measure(delta).unwrap();
+    let churn = *delta.churn();
+    let predicted = kernel.predict(mode, &churn, emit).unwrap();
+    kernel.begin(Step { delta, mode, emit, error_max });
     let mut output = PdeRows::default();
     loop {
         if let Poll::Ready(report) = kernel.advance(30_000, &mut output) {
@@ -280,7 +282,7 @@ fn what_does_not_fit_is_refused() {
     let fault = |cell, u| {
         let mut delta = PdeDelta::default();
         delta.push(cell, u);
-        kernel.measure(&delta).unwrap_err().to_string()
+        kernel.measure(delta).unwrap_err().to_string()
     };
     assert_eq!(fault([8, 0], 1.0), "x 8 is not among 8");
     assert_eq!(fault([0, -1], 1.0), "y -1 is not among 4");
@@ -288,7 +290,7 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(fault([0, 0], f64::NEG_INFINITY), "u has an entry that is no finite number");
     assert_eq!(fault([0, 0], 5.0), "u has an entry that is not small enough for `dt`");
     let short = PdeDelta { x: vec![1], y: vec![], u: vec![0.0] };
-    assert_eq!(kernel.measure(&short).unwrap_err().to_string(), "y has 0 entries, and not 1");
+    assert_eq!(kernel.measure(short).unwrap_err().to_string(), "y has 0 entries, and not 1");
     let (report, _) = follow(&mut kernel, step(&PdeDelta::default(), Mode::Itmd, Emit::Pull, 0.0));
     assert_eq!(report.churn.n_changed, 0);
 }

@@ -32,7 +32,9 @@ use std::task::Poll;
 
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{DeltaError, Kernel, Prediction, Probe, Report, Sample, SpecError, Step};
+use crate::kernel::{
+    DeltaError, Kernel, Measured, Prediction, Probe, Report, Sample, SpecError, Step,
+};
 use crate::keyed::{Table, churn};
 use crate::mode::Mode;
 use crate::outcome::Outcome;
@@ -40,6 +42,7 @@ use crate::prepared::Address;
 use crate::said::Said;
 use crate::snapshot::LoadError;
 use crate::threads::share;
+use crate::version::Version;
 use head::{Answers, Group, Head, Part, Reach};
 use moved::Terms;
 use order::Order;
@@ -69,6 +72,7 @@ pub struct TransformerAttn {
     /// The bound that was told with the last step.
     error_max: f64,
     running: Option<Box<Running>>,
+    version: Version,
     /// The head that is computed anew next.
     refresh_next: usize,
 }
@@ -175,6 +179,7 @@ impl TransformerAttn {
 impl Kernel for TransformerAttn {
     type Spec = AttentionSpec;
     type Delta = AttentionDelta;
+    type Found = ();
     type Keys = Vec<i64>;
     type Output = AttentionRows;
 
@@ -192,6 +197,7 @@ impl Kernel for TransformerAttn {
             said: None,
             error_max: 0.0,
             running: None,
+            version: Version::default(),
             refresh_next: 0,
         })
     }
@@ -200,9 +206,9 @@ impl Kernel for TransformerAttn {
         Some(Address::of_parts(self.heads.iter().map(|head| head.features.frequencies.address())))
     }
 
-    fn measure(&self, delta: &AttentionDelta) -> Result<Churn, DeltaError> {
-        let (queries, tokens) = (delta.queries(&self.spec), delta.tokens(&self.spec));
-        churn(&[(queries, &self.queries), (tokens, &self.tokens)])
+    fn measure(&self, delta: AttentionDelta) -> Result<Measured<Self>, DeltaError> {
+        let found = self.look(&delta)?;
+        Ok(Measured::new(delta, found, &self.version))
     }
 
     /// Features with denominators that can cancel have no bound ahead of a step: then the error is
@@ -226,8 +232,8 @@ impl Kernel for TransformerAttn {
         Some(Prediction { work, error_max: self.error_ahead(churn) })
     }
 
-    fn begin(&mut self, step: Step<AttentionDelta>) {
-        self.start(&step);
+    fn begin(&mut self, step: Step<Measured<Self>>) {
+        self.start(step);
     }
 
     fn advance(&mut self, work: u64, output: &mut AttentionRows) -> Poll<Report> {
@@ -324,6 +330,11 @@ impl Kernel for TransformerAttn {
 }
 
 impl TransformerAttn {
+    fn look(&self, delta: &AttentionDelta) -> Result<(Churn, ()), DeltaError> {
+        let (queries, tokens) = (delta.queries(&self.spec), delta.tokens(&self.spec));
+        Ok((churn(&[(queries, &self.queries), (tokens, &self.tokens)])?, ()))
+    }
+
     fn n_inputs(&self) -> usize {
         self.queries.len() + self.tokens.len()
     }

@@ -14,6 +14,7 @@ use super::sums::Sums;
 use crate::keyed::{Names, Table};
 use crate::said::Said;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::version::Version;
 
 /// The kernel's name, and the version of its sections.
 const KERNEL: &str = "transformer_attn.2";
@@ -83,6 +84,7 @@ impl TransformerAttn {
             n_events: refresh[1],
             said,
             running: None,
+            version: Version::default(),
             refresh_next: usize::try_from(refresh[0]).unwrap_or(0),
         })
     }

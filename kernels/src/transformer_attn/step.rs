@@ -13,7 +13,7 @@ use super::reduce::learn_work;
 use super::spec::{Causality, FeatureMap};
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{Kernel, Report, Reuse, Step, WORK_GRAIN};
+use crate::kernel::{Measured, Report, Reuse, Step, WORK_GRAIN};
 use crate::keyed::Row;
 use crate::mode::Mode;
 use crate::said::Said;
@@ -98,19 +98,17 @@ impl Events {
 
 impl TransformerAttn {
     /// Takes the change into the tables and plans the step.
-    pub(super) fn start(&mut self, step: &Step<AttentionDelta>) {
+    pub(super) fn start(&mut self, step: Step<Measured<Self>>) {
         assert!(self.running.is_none(), "a step is under way");
-        let churn = match self.measure(&step.delta) {
-            Ok(churn) => churn,
-            Err(fault) => panic!("the change does not fit: {fault}"),
-        };
+        let (delta, churn, ()) = step.delta.known(&self.version, |delta| self.look(delta));
+        self.version.end();
         let is_causal = self.spec.causality == Causality::Causal;
         // Without runs there is nothing to change.
         let can_follow = !is_causal || !self.order.runs.is_empty();
         let can = can_follow && (step.mode != Mode::Rr || self.can_reduce(step.emit));
         let mode = if can { step.mode } else { Mode::Pass };
-        let events = self.take_tokens(&step.delta, mode);
-        let changed = step.delta.queries(&self.spec).take_into(&mut self.queries);
+        let events = self.take_tokens(&delta, mode);
+        let changed = delta.queries(&self.spec).take_into(&mut self.queries);
         let is_kept = self.keep_queries(step.emit, &changed);
         let of = (&self.queries, self.spec.n_value);
         let mut rows = Said::rows(&mut self.said, (step.emit, changed), of);
@@ -338,6 +336,7 @@ impl TransformerAttn {
                 Stage::Rows => self.advance_rows(&mut running, end, output),
             }
             if running.stage == Stage::Rows && running.n_done == running.rows.len() {
+                self.version.end();
                 return Poll::Ready(self.finish(&running));
             }
         }

@@ -172,6 +172,7 @@ fn limits_are_kept_or_it_is_said() {
 fn step(trial: &mut Trial<DenseDouble>, decision: Decision, emit: Emit) -> (f64, LinearOutput) {
     let delta = trial.model.change(&mut trial.random);
     let mut output = LinearOutput::default();
+    let delta = trial.kernel.measure(delta).unwrap();
     trial.kernel.begin(Step { delta, mode: decision.mode, emit, error_max: 1e-2 });
     let report = loop {
         if let Poll::Ready(report) = trial.kernel.advance(1 << 16, &mut output) {
@@ -213,8 +214,9 @@ fn decisions_that_are_replayed_give_the_same_bits() {
         for _ in 0..200 {
             // Looking ahead at the change without taking it.
             let delta = trial.model.clone().change(&mut trial.random.clone());
-            let churn = trial.kernel.measure(&delta).unwrap();
-            let offers = MODES.map(|mode| trial.kernel.predict(mode, &churn, Emit::All));
+            let delta = trial.kernel.measure(delta).unwrap();
+            let churn = delta.churn();
+            let offers = MODES.map(|mode| trial.kernel.predict(mode, churn, Emit::All));
             let decision = controller.decide(&offers);
             let (error, output) = step(&mut trial, decision, Emit::All);
             assert!(decision.is_violated || error <= 1e-2, "seed {seed}: {decision:?} {error:e}");

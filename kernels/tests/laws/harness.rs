@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::task::Poll;
 
-use arqon_kernels::{Emit, Kernel, MODES, Mode, Report, Sample, Step};
+use arqon_kernels::{Emit, Kernel, MODES, Measured, Mode, Report, Sample, Step};
 
 use crate::random::Random;
 
@@ -69,6 +69,7 @@ pub(crate) fn try_all<S: Subject>(seeds: u64) {
         threads_share_the_work_and_give_the_same_bits::<S>(seed);
         what_was_said_is_within_the_bound::<S>(seed);
         modes_take_turns_and_lose_nothing::<S>(seed);
+        what_was_measured_elsewhere_is_measured_again::<S>(seed);
     }
 }
 
@@ -82,6 +83,7 @@ pub(crate) fn try_in_time<S: Subject>(seeds: u64) {
         threads_share_the_work_and_give_the_same_bits::<S>(seed);
         what_was_said_is_within_the_bound::<S>(seed);
         modes_take_turns_and_lose_nothing::<S>(seed);
+        what_was_measured_elsewhere_is_measured_again::<S>(seed);
     }
 }
 
@@ -149,15 +151,15 @@ fn plan<S: Subject>(
     mode: Mode,
     emit: Emit,
     error_max: f64,
-) -> Step<<S::Kernel as Kernel>::Delta> {
-    let churn = kernel.measure(&delta).unwrap();
-    let mode = kernel.predict(mode, &churn, emit).map_or(Mode::Pass, |_| mode);
+) -> Step<Measured<S::Kernel>> {
+    let delta = kernel.measure(delta).unwrap();
+    let mode = kernel.predict(mode, delta.churn(), emit).map_or(Mode::Pass, |_| mode);
     Step { delta, mode, emit, error_max }
 }
 
 fn follow<S: Subject>(
     kernel: &mut S::Kernel,
-    step: Step<<S::Kernel as Kernel>::Delta>,
+    step: Step<Measured<S::Kernel>>,
     work: u64,
 ) -> (Report, <S::Kernel as Kernel>::Output) {
     let mut output = <S::Kernel as Kernel>::Output::default();
@@ -394,4 +396,41 @@ fn modes_take_turns_and_lose_nothing<S: Subject>(seed: u64) {
         }
     }
     trial.check(&format!("modes in turn, seed {seed}, at the end"));
+}
+
+/// What was found of a change counts for nothing once the kernel has moved on, and in any other
+/// kernel: outputs and states are those of a change that was measured just before. A change that
+/// was measured and never taken leaves nothing behind.
+fn what_was_measured_elsewhere_is_measured_again<S: Subject>(seed: u64) {
+    for mode in MODES {
+        let mut plain = Trial::<S>::new(seed);
+        let mut trial = Trial::<S>::new(seed);
+        for step in 0..STEPS {
+            let law = format!("{mode} measured elsewhere, seed {seed}, step {step}");
+            let emit = [Emit::All, Emit::Pull, Emit::Changed][step % 3];
+            let allowed = plain.model.error_max();
+            let first = plain.model.change(&mut plain.random);
+            let delta = plain.model.change(&mut plain.random);
+            let stale = match step % 3 {
+                // By a kernel of the same shape that has no inputs, if it fits there.
+                0 => S::Kernel::compile(&plain.model.spec()).unwrap().measure(delta.clone()),
+                // Before the kernel moves on.
+                1 => trial.kernel.measure(delta.clone()),
+                _ => trial.kernel.measure(first.clone()),
+            };
+            for kernel in [&mut trial.kernel, &mut plain.kernel] {
+                let there = plan::<S>(kernel, first.clone(), mode, emit, allowed);
+                follow::<S>(kernel, there, u64::MAX);
+            }
+            let ours = plan::<S>(&plain.kernel, delta.clone(), mode, emit, allowed);
+            let mut theirs = plan::<S>(&trial.kernel, delta, mode, emit, allowed);
+            if let (0 | 1, Ok(stale)) = (step % 3, stale) {
+                theirs.delta = stale;
+            }
+            let ours = follow::<S>(&mut plain.kernel, ours, u64::MAX);
+            assert_eq!(ours, follow::<S>(&mut trial.kernel, theirs, u64::MAX), "{law}");
+            assert!(saved(&plain.kernel) == saved(&trial.kernel), "{law}: the states differ");
+        }
+        plain.check("measured elsewhere");
+    }
 }

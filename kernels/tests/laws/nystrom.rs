@@ -220,6 +220,7 @@ impl Subject for Regression {
         let mut kernel = Nystrom::compile(&self.spec).unwrap();
         let empty = Self { data: BTreeMap::new(), queries: BTreeMap::new(), ..self.clone() };
         let delta = self.since(&empty);
+        let delta = kernel.measure(delta).unwrap();
         kernel.begin(Step { delta, mode: Mode::Pass, emit: Emit::Pull, error_max: 0.0 });
         while kernel.advance(u64::MAX, &mut NystromRows::default()) == Poll::Pending {}
         self.define(&kernel.landmarks())

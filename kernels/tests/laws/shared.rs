@@ -34,6 +34,7 @@ fn walk(precision: Precision) -> (Vec<LinearOutput>, Vec<u8>) {
             };
             let delta = std::mem::replace(&mut delta, next);
             let mut output = LinearOutput::default();
+            let delta = kernel.measure(delta).unwrap();
             kernel.begin(Step { delta, mode, emit: Emit::All, error_max: 0.1 });
             while kernel.advance(u64::MAX, &mut output) == Poll::Pending {}
             outputs.push(output);

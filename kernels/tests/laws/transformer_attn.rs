@@ -255,8 +255,8 @@ fn a_basis_moves_all_rows_within_their_bounds() {
         for step in 0..10 {
             let mode = if step == 0 { Mode::Pass } else { Mode::Rr };
             let delta = model.since(&before);
-            let churn = kernel.measure(&delta).unwrap();
-            assert!(kernel.predict(mode, &churn, Emit::All).is_some());
+            let delta = kernel.measure(delta).unwrap();
+            assert!(kernel.predict(mode, delta.churn(), Emit::All).is_some());
             kernel.begin(Step { delta, mode, emit: Emit::All, error_max: 0.02 });
             let mut output = AttentionRows::default();
             let report = loop {

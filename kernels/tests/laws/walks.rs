@@ -44,6 +44,7 @@ impl Walk {
 
     fn step(&mut self, delta: LinearDelta, mode: Mode, error_max: f64) -> Report {
         let mut output = LinearOutput::default();
+        let delta = self.kernel.measure(delta).unwrap();
         self.kernel.begin(Step { delta, mode, emit: Emit::Pull, error_max });
         loop {
             if let std::task::Poll::Ready(report) = self.kernel.advance(u64::MAX, &mut output) {

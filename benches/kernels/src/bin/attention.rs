@@ -247,6 +247,7 @@ fn follow(
     output: &mut AttentionRows,
 ) -> Report {
     let error_max = if mode == Mode::Rr { 1e-2 } else { 1e-4 };
+    let delta = kernel.measure(delta).expect("the change fits");
     kernel.begin(Step { delta, mode, emit, error_max });
     loop {
         if let Poll::Ready(report) = kernel.advance(u64::MAX, output) {

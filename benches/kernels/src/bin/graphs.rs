@@ -187,8 +187,8 @@ fn united(csr: &Csr) -> Vec<u32> {
 
 /// One step, as a driver does it.
 fn step(kernel: &mut DynamicGraph, delta: GraphDelta, mode: Option<Mode>) -> (Report, GraphRows) {
-    let churn = kernel.measure(&delta).expect("the change fits");
-    let work = |mode| kernel.predict(mode, &churn, Emit::Changed).expect("both modes").work;
+    let delta = kernel.measure(delta).expect("the change fits");
+    let work = |mode| kernel.predict(mode, delta.churn(), Emit::Changed).expect("both modes").work;
     let cheaper = if work(Mode::Itmd) < work(Mode::Pass) { Mode::Itmd } else { Mode::Pass };
     let mode = mode.unwrap_or(cheaper);
     kernel.begin(Step { delta, mode, emit: Emit::Changed, error_max: f64::INFINITY });

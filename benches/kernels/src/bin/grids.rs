@@ -9,7 +9,8 @@ use std::task::Poll;
 
 use arqon_kernel_benches::{CacheState, Line, median, seconds, speedups};
 use arqon_kernels::{
-    Emit, Equation, Kernel, Mode, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec, Report, Step,
+    Emit, Equation, Kernel, Measured, Mode, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec, Report,
+    Step,
 };
 use pulp::Arch;
 
@@ -94,7 +95,12 @@ fn rows(now: &[f64], next: &mut [f64]) {
 }
 
 fn follow(kernel: &mut PdeSolver, step: Step<PdeDelta>) -> (Report, usize) {
-    kernel.measure(&step.delta).expect("the change fits");
+    let Step { delta, mode, emit, error_max } = step;
+    let delta = kernel.measure(delta).expect("the change fits");
+    take(kernel, Step { delta, mode, emit, error_max })
+}
+
+fn take(kernel: &mut PdeSolver, step: Step<Measured<PdeSolver>>) -> (Report, usize) {
     kernel.begin(step);
     let mut rows = PdeRows::default();
     loop {
@@ -191,18 +197,17 @@ fn churn() {
             let delta = square(side, step);
             theirs.push(seconds(|| full.step(&delta)));
             let (emit, error_max) = (Emit::Pull, 1e-6);
-            let next = |mode| Step { delta: delta.clone(), mode, emit, error_max };
-            let all = next(Mode::Pass);
+            let all = Step { delta: delta.clone(), mode: Mode::Pass, emit, error_max };
             passes.push(seconds(|| {
                 follow(&mut pass, all);
             }));
-            let churn = kernel.measure(&delta).expect("the change fits");
-            let work = |mode| kernel.predict(mode, &churn, emit).expect("both modes").work;
-            let is_itmd = work(Mode::Itmd) < work(Mode::Pass);
-            chosen = if is_itmd { Mode::Itmd } else { Mode::Pass };
-            let next = next(chosen);
             ours.push(seconds(|| {
-                follow(&mut kernel, next);
+                let delta = kernel.measure(delta).expect("the change fits");
+                let churn = delta.churn();
+                let work = |mode| kernel.predict(mode, churn, emit).expect("both modes").work;
+                let is_itmd = work(Mode::Itmd) < work(Mode::Pass);
+                chosen = if is_itmd { Mode::Itmd } else { Mode::Pass };
+                take(&mut kernel, Step { delta, mode: chosen, emit, error_max });
             }));
         }
         let share = f64::from(u32::try_from(side * side).expect("2^22")) / f64::from(1 << 22);

@@ -8,7 +8,7 @@ use arqon_kernel_benches::{
 };
 use arqon_kernels::{
     Controller, Emit, EntryChange, Kernel, Layout, Limits, LinearDelta, LinearOutput, LinearSpec,
-    LinearTransform, MODES, Mode, Precision, Report, Reuse, Step, shared,
+    LinearTransform, MODES, Measured, Mode, Precision, Report, Reuse, Step, shared,
 };
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -70,9 +70,18 @@ fn follow_within(
     output: &mut LinearOutput,
     error_max: f64,
 ) -> Report {
+    let delta = kernel.measure(delta).expect("the change fits");
+    take(kernel, Step { delta, mode, emit, error_max }, output)
+}
+
+fn take(
+    kernel: &mut LinearTransform,
+    step: Step<Measured<LinearTransform>>,
+    output: &mut LinearOutput,
+) -> Report {
     output.keys.clear();
     output.values.clear();
-    kernel.begin(Step { delta, mode, emit, error_max });
+    kernel.begin(step);
     loop {
         if let Poll::Ready(report) = kernel.advance(u64::MAX, output) {
             return report;
@@ -267,8 +276,6 @@ fn controlled(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
         for ((kernel, mode), sum) in modes.iter_mut().zip(MODES).zip(&mut fixed) {
             let delta = delta.clone();
             let time = seconds(|| {
-                let churn = kernel.measure(&delta);
-                black_box(&churn);
                 follow(kernel, delta, mode, Emit::Changed, &mut output);
             });
             *sum += time;
@@ -296,11 +303,12 @@ fn lead(
 ) -> (f64, f64) {
     let (mut error, mut chosen, mut work) = (0.0, Mode::Pass, 0);
     let time = seconds(|| {
-        let churn = kernel.measure(&delta).expect("the change fits");
-        let offers = MODES.map(|mode| kernel.predict(mode, &churn, Emit::Changed));
+        let delta = kernel.measure(delta).expect("the change fits");
+        let offers = MODES.map(|mode| kernel.predict(mode, delta.churn(), Emit::Changed));
         chosen = controller.decide(&offers).mode;
         work = offers[chosen.index()].map_or(0, |offer| offer.work);
-        error = follow(kernel, delta, chosen, Emit::Changed, output).error_max;
+        let (mode, emit, error_max) = (chosen, Emit::Changed, 1e-2);
+        error = take(kernel, Step { delta, mode, emit, error_max }, output).error_max;
     });
     controller.observe(chosen, work, time);
     (time, error)

@@ -82,7 +82,7 @@ fn walk(algorithm: Algorithm, n_steps: u64, seed: u64) {
             2 => Emit::Eps(1e-3),
             _ => Emit::Changed,
         };
-        if pair.kernel.measure(&delta).is_err() {
+        if pair.kernel.measure(delta.clone()).is_err() {
             // What was taken back already cannot be reversed.
             last = GraphDelta::default();
             continue;

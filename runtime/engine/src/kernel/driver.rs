@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::task::Poll;
 
-use arqon_kernels::{Address, Churn, Emit, Kernel, Mode, Prediction, Report, Step};
+use arqon_kernels::{Address, Churn, Emit, Kernel, Measured, Mode, Prediction, Report, Step};
 use arqon_types::PackedRow;
 
 use crate::deltas::Delta;
@@ -21,8 +21,8 @@ pub(crate) trait Driver: Send {
     /// Whether there is anything to follow.
     fn has_changed(&self) -> bool;
 
-    /// How much has changed since the last step.
-    fn churn(&self) -> Churn;
+    /// How much has changed since the last step; what is found on the way is kept for it.
+    fn churn(&mut self) -> Churn;
 
     /// What a step would come to.
     fn predict(&self, mode: Mode, churn: &Churn, emit: Emit) -> Option<Prediction>;
@@ -61,10 +61,7 @@ pub(crate) trait Adapter: Send {
     /// Whether rows have changed since the last delta.
     fn has_changed(&self) -> bool;
 
-    /// What has changed so far, as the kernel takes it.
-    fn delta(&self) -> &<Self::Kernel as Kernel>::Delta;
-
-    /// The same, and forgets it.
+    /// What has changed so far, as the kernel takes it; it is forgotten.
     fn take(&mut self) -> <Self::Kernel as Kernel>::Delta;
 
     /// Rows that the kernel put out.
@@ -94,6 +91,8 @@ pub(crate) trait Adapter: Send {
 pub(crate) struct Driven<A: Adapter> {
     kernel: A::Kernel,
     adapter: A,
+    /// What has changed as it was measured, until it is followed.
+    measured: Option<Measured<A::Kernel>>,
     output: <A::Kernel as Kernel>::Output,
     /// Rows of the output that are said.
     n_said: usize,
@@ -102,7 +101,20 @@ pub(crate) struct Driven<A: Adapter> {
 impl<A: Adapter> Driven<A> {
     /// A kernel without rows.
     pub(crate) fn new(kernel: A::Kernel, adapter: A) -> Self {
-        Self { kernel, adapter, output: Default::default(), n_said: 0 }
+        Self { kernel, adapter, measured: None, output: Default::default(), n_said: 0 }
+    }
+
+    /// What has changed since the last step.
+    fn measure(&mut self) -> Measured<A::Kernel> {
+        match self.measured.take() {
+            Some(measured) if !self.adapter.has_changed() => measured,
+            before => {
+                let n_lost = before.map_or(0, |measured| measured.churn().n_changed);
+                assert!(n_lost == 0, "{n_lost} changes were measured and are not followed");
+                let delta = self.adapter.take();
+                self.kernel.measure(delta).expect("the adapter lets through what fits")
+            }
+        }
     }
 }
 
@@ -119,8 +131,11 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
         self.adapter.has_changed()
     }
 
-    fn churn(&self) -> Churn {
-        self.kernel.measure(self.adapter.delta()).expect("the adapter lets through what fits")
+    fn churn(&mut self) -> Churn {
+        let measured = self.measure();
+        let churn = *measured.churn();
+        self.measured = Some(measured);
+        churn
     }
 
     fn predict(&self, mode: Mode, churn: &Churn, emit: Emit) -> Option<Prediction> {
@@ -128,7 +143,7 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
     }
 
     fn begin(&mut self, mode: Mode, emit: Emit, error_max: f64) {
-        let delta = self.adapter.take();
+        let delta = self.measure();
         self.kernel.begin(Step { delta, mode, emit, error_max });
     }
 

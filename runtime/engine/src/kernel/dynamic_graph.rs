@@ -109,10 +109,6 @@ impl Adapter for GraphRowsOf {
         !self.delta.edges.src.is_empty() || !self.delta.roots.id.is_empty()
     }
 
-    fn delta(&self) -> &GraphDelta {
-        &self.delta
-    }
-
     fn take(&mut self) -> GraphDelta {
         std::mem::take(&mut self.delta)
     }

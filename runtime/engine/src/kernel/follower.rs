@@ -95,7 +95,7 @@ impl Follower {
     }
 
     /// What is predicted of each mode.
-    fn offers(&self) -> [Option<Prediction>; 3] {
+    fn offers(&mut self) -> [Option<Prediction>; 3] {
         let churn = self.driver.churn();
         MODES.map(|mode| self.driver.predict(mode, &churn, self.emit))
     }

@@ -118,10 +118,6 @@ impl Adapter for Vectors {
         !(rows.is_empty() && removed.is_empty() && keys.is_empty())
     }
 
-    fn delta(&self) -> &LinearDelta {
-        &self.delta
-    }
-
     fn take(&mut self) -> LinearDelta {
         std::mem::take(&mut self.delta)
     }

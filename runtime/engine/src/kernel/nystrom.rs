@@ -98,10 +98,6 @@ impl Adapter for Regression {
         [data, data_gone, queries, queries_gone].iter().any(|keys| !keys.is_empty())
     }
 
-    fn delta(&self) -> &NystromDelta {
-        &self.delta
-    }
-
     fn take(&mut self) -> NystromDelta {
         std::mem::take(&mut self.delta)
     }

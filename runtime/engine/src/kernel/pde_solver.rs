@@ -98,10 +98,6 @@ impl Adapter for Cells {
         self.has_changed
     }
 
-    fn delta(&self) -> &PdeDelta {
-        &self.delta
-    }
-
     fn take(&mut self) -> PdeDelta {
         self.has_changed = false;
         std::mem::take(&mut self.delta)

@@ -122,10 +122,6 @@ impl Adapter for Attention {
         [queries, queries_gone, tokens, tokens_gone].iter().any(|keys| !keys.is_empty())
     }
 
-    fn delta(&self) -> &AttentionDelta {
-        &self.delta
-    }
-
     fn take(&mut self) -> AttentionDelta {
         std::mem::take(&mut self.delta)
     }
