@@ -10,6 +10,7 @@ use arqon_types::{Column, PackedRow, Type, Value};
 
 use crate::ends::Ends;
 use crate::exact::{Exact, ExactSum};
+use crate::glance::Glance;
 use crate::multiset::{Multiset, float_key, has_int_key, int_key};
 
 /// What a group needs to remember of an input.
@@ -291,21 +292,26 @@ impl Slot {
         }
     }
 
-    /// Reads what [`Slot::update`] will, where that is elsewhere.
+    /// Reads what [`Slot::update`] will, one step further than the last glance.
     #[inline]
-    pub(crate) fn look_ahead(&self, row: &impl Inputs, inputs: &[(usize, Type)]) {
+    pub(crate) fn look_ahead(&self, row: &impl Inputs, inputs: &[(usize, Type)], glance: Glance) {
+        if glance == Glance::Slots {
+            black_box(matches!(self, Self::Present(_)));
+            return;
+        }
         let (idx, _) = inputs.last().expect("a slot reads something");
         match self {
             Self::EndsInts64(values) => {
                 if let Some(key) = row.key(*idx) {
-                    values.look_ahead(&key);
+                    values.look_ahead(&key, glance);
                 }
             }
             Self::EndsPacked(values) => {
                 if row.is_present(*idx) {
-                    values.look_ahead(&packed_key(row, inputs));
+                    values.look_ahead(&packed_key(row, inputs), glance);
                 }
             }
+            _ if glance != Glance::Values => {}
             Self::Decimals(sum) => {
                 black_box(sum.n);
             }

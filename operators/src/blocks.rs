@@ -6,17 +6,20 @@
 
 use std::hint::black_box;
 
-use crate::ints::{Key, Values};
+use crate::glance::Glance;
+use crate::ints::{Key, LINE_BYTES, Values};
 
 /// Bytes of a block: its values, of which some are moved with every change.
-const BLOCK_BYTES: usize = 2048;
+const BLOCK_BYTES: usize = 1024;
 
 /// Values in ascending order, each there once at least.
 #[derive(Debug, Clone)]
 pub(crate) struct Blocks<K: Key> {
     /// The greatest value of each block.
     greatest: Vec<K>,
-    blocks: Vec<Block<K>>,
+    parts: Vec<Block<K>>,
+    /// What the blocks have elsewhere in memory, so that nobody has to ask all of them.
+    n_bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -35,7 +38,7 @@ impl<K: Key> Default for Block<K> {
 
 impl<K: Key> Default for Blocks<K> {
     fn default() -> Self {
-        Self { greatest: Vec::new(), blocks: Vec::new() }
+        Self { greatest: Vec::new(), parts: Vec::new(), n_bytes: 0 }
     }
 }
 
@@ -81,6 +84,11 @@ impl<K: Key> Block<K> {
         }
     }
 
+    /// Bytes that it has elsewhere in memory.
+    fn heap_bytes(&self) -> usize {
+        self.values.heap_bytes() + 4 * self.counts.len()
+    }
+
     /// The upper half of its values.
     fn split(&mut self) -> Self {
         let at = self.values.len() / 2;
@@ -95,12 +103,12 @@ impl<K: Key> Block<K> {
 impl<K: Key> Blocks<K> {
     /// Whether no value is there.
     pub(crate) fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
+        self.parts.is_empty()
     }
 
     /// The least value.
     pub(crate) fn least(&self) -> Option<K> {
-        self.blocks.first().map(|block| block.values.get(0))
+        self.parts.first().map(|block| block.values.get(0))
     }
 
     /// The greatest value.
@@ -111,16 +119,17 @@ impl<K: Key> Blocks<K> {
     /// Makes a change; or none, and says so, where a value would be there less than never or more
     /// often than 2^32 times.
     pub(crate) fn add(&mut self, key: &K, diff: i64) -> bool {
-        let n_blocks = self.blocks.len();
+        let n_blocks = self.parts.len();
         let idx = self.block_of(key);
-        let at = match self.blocks.get(idx).map(|block| block.place(key)) {
+        let at = match self.parts.get(idx).map(|block| block.place(key)) {
             Some(Ok(at)) => at,
             none => {
                 let Ok(count) = u32::try_from(diff) else { return false };
                 if count > 0 && n_blocks == 0 {
                     let mut block = Block::default();
                     block.insert(0, key, count);
-                    self.blocks.push(block);
+                    self.n_bytes = block.heap_bytes();
+                    self.parts.push(block);
                     self.greatest.push(key.clone());
                 } else if let (Some(Err(at)), 1..) = (none, count) {
                     self.insert(idx, at, (key, count));
@@ -128,12 +137,14 @@ impl<K: Key> Blocks<K> {
                 return true;
             }
         };
-        let count = i64::from(self.blocks[idx].count(at)).checked_add(diff);
+        let count = i64::from(self.parts[idx].count(at)).checked_add(diff);
         let Some(Ok(count)) = count.map(u32::try_from) else { return false };
         if count == 0 {
             self.remove(idx, at);
         } else {
-            self.blocks[idx].set(at, count);
+            self.n_bytes -= self.parts[idx].heap_bytes();
+            self.parts[idx].set(at, count);
+            self.n_bytes += self.parts[idx].heap_bytes();
         }
         true
     }
@@ -145,26 +156,32 @@ impl<K: Key> Blocks<K> {
     }
 
     fn insert(&mut self, idx: usize, at: usize, (key, count): (&K, u32)) {
-        let block = &mut self.blocks[idx];
+        let block = &mut self.parts[idx];
+        self.n_bytes -= block.heap_bytes();
         block.insert(at, key, count);
         if self.greatest[idx] < *key {
             self.greatest[idx] = key.clone();
         }
-        if block.values.len() > Block::<K>::N_MAX {
-            let upper = block.split();
+        let upper = (block.values.len() > Block::<K>::N_MAX).then(|| block.split());
+        self.n_bytes += block.heap_bytes();
+        if let Some(upper) = upper {
+            self.n_bytes += upper.heap_bytes();
             let lower_greatest = block.values.get(block.values.len() - 1);
             let greatest = std::mem::replace(&mut self.greatest[idx], lower_greatest);
-            self.blocks.insert(idx + 1, upper);
+            self.parts.insert(idx + 1, upper);
             self.greatest.insert(idx + 1, greatest);
         }
     }
 
     fn remove(&mut self, idx: usize, at: usize) {
-        let block = &mut self.blocks[idx];
+        let block = &mut self.parts[idx];
+        self.n_bytes -= block.heap_bytes();
         block.remove(at);
+        self.n_bytes += block.heap_bytes();
         let n_values = block.values.len();
         if n_values == 0 {
-            self.blocks.remove(idx);
+            self.n_bytes -= block.heap_bytes();
+            self.parts.remove(idx);
             self.greatest.remove(idx);
             return;
         }
@@ -177,40 +194,51 @@ impl<K: Key> Blocks<K> {
     /// Puts a block that has become small into the one behind it, if both are.
     fn join(&mut self, idx: usize) {
         let n_small = Block::<K>::N_MAX / 4;
-        let is_small = |at: usize| self.blocks.get(at).is_some_and(|it| it.values.len() < n_small);
+        let is_small = |at: usize| self.parts.get(at).is_some_and(|it| it.values.len() < n_small);
         if !is_small(idx) || !is_small(idx + 1) {
             return;
         }
-        let next = self.blocks.remove(idx + 1);
+        let next = self.parts.remove(idx + 1);
         self.greatest.remove(idx);
-        let block = &mut self.blocks[idx];
+        let block = &mut self.parts[idx];
+        self.n_bytes -= block.heap_bytes() + next.heap_bytes();
         for at in 0..next.values.len() {
             block.insert(block.values.len(), &next.values.get(at), next.count(at));
         }
+        self.n_bytes += block.heap_bytes();
     }
 
-    /// Reads what the change of a value will.
-    pub(crate) fn look_ahead(&self, key: &K) {
-        if let Some(block) = self.blocks.get(self.block_of(key)) {
-            black_box(block.place(key).is_ok());
+    /// Whether what it says of its memory is what its blocks have.
+    #[cfg(test)]
+    pub(crate) fn is_weighed(&self) -> bool {
+        self.n_bytes == self.parts.iter().map(Block::heap_bytes).sum::<usize>()
+    }
+
+    /// Reads what the change of a value will, one step further than the last glance.
+    pub(crate) fn look_ahead(&self, key: &K, glance: Glance) {
+        if glance == Glance::Ends {
+            for greatest in self.greatest.iter().step_by((LINE_BYTES / size_of::<K>()).max(1)) {
+                black_box(greatest < key);
+            }
+            black_box(self.greatest.last().is_some_and(|greatest| greatest < key));
+        } else if let Some(block) = self.parts.get(self.block_of(key)) {
+            if glance == Glance::Block {
+                black_box(block.values.len());
+            } else {
+                block.values.touch();
+            }
         }
     }
 
     /// The values from the least, each with how often it is there.
     pub(crate) fn ascending(&self) -> impl Iterator<Item = (K, i64)> {
-        self.blocks.iter().flat_map(|block| {
+        self.parts.iter().flat_map(|block| {
             (0..block.values.len()).map(|at| (block.values.get(at), i64::from(block.count(at))))
         })
     }
 
     /// Bytes that it has elsewhere in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let blocks = self.blocks.len() * (size_of::<Block<K>>() + size_of::<K>());
-        blocks
-            + self
-                .blocks
-                .iter()
-                .map(|it| it.values.heap_bytes() + 4 * it.counts.len())
-                .sum::<usize>()
+        self.parts.len() * (size_of::<Block<K>>() + size_of::<K>()) + self.n_bytes
     }
 }

@@ -8,6 +8,7 @@
 use std::hint::black_box;
 
 use crate::blocks::Blocks;
+use crate::glance::Glance;
 use crate::ints::{Key, Values};
 use crate::multiset::Multiset;
 
@@ -20,7 +21,7 @@ pub(crate) enum Ends<K: Key> {
     /// None is there less than once.
     Few(Few<K>),
     /// None is there less than once.
-    Many(Box<Blocks<K>>),
+    Many(Blocks<K>),
     /// Some are below zero, or were.
     Any(Box<Multiset<K>>),
 }
@@ -135,7 +136,7 @@ impl<K: Key> Ends<K> {
             let mut blocks = Blocks::default();
             let fits = few.values().all(|key| blocks.add(&key, 1));
             assert!(fits, "few values are there a few times each");
-            return Self::Many(Box::new(blocks));
+            return Self::Many(blocks);
         }
         let mut values = Multiset::default();
         self.for_each(|key, n| values.add(key, n));
@@ -150,18 +151,19 @@ impl<K: Key> Ends<K> {
         }
     }
 
-    /// Reads what the next [`Ends::add`] of a value will.
-    pub(crate) fn look_ahead(&self, key: &K) {
-        match self {
-            Self::Few(few) => {
-                if let Some(last) = few.values.len().checked_sub(1) {
-                    black_box((few.values.get(0) == *key, few.values.get(last) == *key));
-                }
+    /// Reads what the next [`Ends::add`] of a value will, one step further than the last glance.
+    pub(crate) fn look_ahead(&self, key: &K, glance: Glance) {
+        match (self, glance) {
+            (_, Glance::Slots) => {}
+            (_, Glance::Values) => {
+                black_box(matches!(self, Self::Few(_)));
             }
-            Self::Many(blocks) => blocks.look_ahead(key),
-            Self::Any(values) => {
+            (Self::Few(few), Glance::Ends) => few.values.touch(),
+            (Self::Any(values), Glance::Ends) => {
                 black_box(values.ascending().next_back());
             }
+            (Self::Many(blocks), glance) => blocks.look_ahead(key, glance),
+            (Self::Few(_) | Self::Any(_), Glance::Block | Glance::Content) => {}
         }
     }
 
@@ -169,7 +171,7 @@ impl<K: Key> Ends<K> {
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Self::Few(few) => few.values.heap_bytes(),
-            Self::Many(blocks) => size_of::<Blocks<K>>() + blocks.heap_bytes(),
+            Self::Many(blocks) => blocks.heap_bytes(),
             Self::Any(values) => size_of::<Multiset<K>>() + values.heap_bytes(),
         }
     }
@@ -248,6 +250,9 @@ mod tests {
                     }
                     let of_all = (all.keys().next().copied(), all.keys().next_back().copied());
                     prop_assert_eq!((ends.least(), ends.greatest()), of_all);
+                    if let Ends::Many(blocks) = &ends {
+                        prop_assert!(blocks.is_weighed(), "{blocks:?}");
+                    }
                 }
             }
             prop_assert!(!matches!(ends, Ends::Any(_)), "nothing was below zero");

@@ -15,6 +15,7 @@ use crate::ends::Ends;
 use crate::eval_error::{EvalCode, EvalError, Failure};
 use crate::exact::Exact;
 use crate::expr::{Expr, ExprKind, Place};
+use crate::glance::Glance;
 use crate::ints::Key;
 use crate::multiset::{Multiset, from_int_key, last_of_packed};
 use crate::typing::coerced;
@@ -201,12 +202,16 @@ impl GroupState {
         self.take_in(plan, &Cells { columns, row_idx }, diff);
     }
 
-    /// Reads what [`GroupState::update`] of this row and [`GroupState::finish`] will, and changes
-    /// nothing: for many groups one after the other, so that the memory fetches for all of them at
-    /// once.
-    pub fn look_ahead(&self, plan: &GroupPlan, columns: &[&Column], row_idx: usize) {
+    /// Reads what [`GroupState::update`] of this row and [`GroupState::finish`] will, one step
+    /// further than the last glance, and changes nothing.
+    pub fn look_ahead(
+        &self,
+        plan: &GroupPlan,
+        (columns, row_idx): (&[&Column], usize),
+        glance: Glance,
+    ) {
         for (slot, slot_plan) in self.slots.iter().zip(&plan.slots) {
-            slot.look_ahead(&Cells { columns, row_idx }, &slot_plan.inputs);
+            slot.look_ahead(&Cells { columns, row_idx }, &slot_plan.inputs, glance);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Values side by side, integers in half the room where they are near each other.
 
+use std::hint::black_box;
+
 use arqon_types::PackedRow;
 
 /// A value of an ordered multiset, and where many of its kind lie side by side.
@@ -42,6 +44,20 @@ pub(crate) trait Values<K>: Default + Clone + std::fmt::Debug {
 
     /// How many there is room for.
     fn capacity(&self) -> usize;
+
+    /// Reads a word of each line of the memory that they lie in.
+    fn touch(&self);
+}
+
+/// Bytes that come from the memory at once.
+pub(crate) const LINE_BYTES: usize = 64;
+
+/// Reads a word of each line.
+fn touch<T>(values: &[T], read: impl Fn(&T) -> bool) {
+    for value in values.iter().step_by((LINE_BYTES / size_of::<T>()).max(1)) {
+        black_box(read(value));
+    }
+    black_box(values.last().is_some_and(read));
 }
 
 /// Integers one after another.
@@ -179,6 +195,13 @@ impl Values<i64> for Ints {
             Self::Wide(values) => values.capacity(),
         }
     }
+
+    fn touch(&self) {
+        match self {
+            Self::Near { above, .. } => touch(above, |it| *it == 0),
+            Self::Wide(values) => touch(values, |it| *it == 0),
+        }
+    }
 }
 
 impl Values<PackedRow> for Vec<PackedRow> {
@@ -225,6 +248,10 @@ impl Values<PackedRow> for Vec<PackedRow> {
 
     fn capacity(&self) -> usize {
         Self::capacity(self)
+    }
+
+    fn touch(&self) {
+        touch(self, |row| row.heap_bytes() == 0);
     }
 }
 

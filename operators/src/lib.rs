@@ -34,6 +34,7 @@ mod call_kernel;
 mod node;
 mod branch;
 mod program;
+mod glance;
 mod multiset;
 mod ints;
 mod blocks;
@@ -50,6 +51,7 @@ pub use eval_error::{EvalCode, EvalError};
 pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
 pub use fault::{FaultKind, TypeFault, Typed};
 pub use function::{Function, TensorFunction};
+pub use glance::Glance;
 pub use group::{GroupPlan, GroupState, LIST_ITEMS_MAX};
 pub use itmd::{
     ArgumentSignature, FieldKind, FieldSignature, KERNEL_MODES, KERNELS, Kernel, KernelArguments,

@@ -1,10 +1,9 @@
 //! Aggregation: one row per group, computed from accumulators that forget exactly.
 
 use std::borrow::Cow;
-use std::hint::black_box;
 use std::sync::Arc;
 
-use arqon_operators::{GroupPlan, GroupState};
+use arqon_operators::{Glance, GroupPlan, GroupState};
 use arqon_plan::Group;
 use arqon_types::{Column, Field, PackedRow, Schema, Type};
 
@@ -171,11 +170,6 @@ impl GroupShape {
         self.plan.new_state()
     }
 
-    /// Reads what a state needs to take in row `row_idx` of unpacked columns.
-    fn look_ahead(&self, state: &GroupState, columns: &[&Column], row_idx: usize) {
-        state.look_ahead(&self.plan, columns, row_idx);
-    }
-
     /// Takes row `row_idx` of unpacked columns into a state.
     pub(crate) fn accumulate(
         &self,
@@ -260,12 +254,15 @@ impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
 
     fn look_ahead(&self, first: usize, deltas: &[Delta<K, V>]) {
         let columns: Vec<&Column> = self.columns.iter().collect();
-        for (at, ((key, _), _)) in (first..).zip(deltas) {
-            if let Some(held) = self.groups.get(key) {
-                black_box(held.said.is_some());
-                if self.all_are_rows {
-                    self.shape.look_ahead(&held.state, &columns, at);
-                }
+        let groups = deltas.iter().map(|((key, _), _)| self.groups.get(key));
+        let groups: Vec<(usize, &Held)> =
+            (first..).zip(groups).filter_map(|(at, held)| Some((at, held?))).collect();
+        if !self.all_are_rows {
+            return;
+        }
+        for glance in Glance::ALL {
+            for (at, held) in &groups {
+                held.state.look_ahead(&self.shape.plan, (&columns, *at), glance);
             }
         }
     }
