@@ -31,6 +31,60 @@ pub struct Event {
     pub at: i64,
 }
 
+/// Events as columns, laid out as Arrow's arrays are: texts one after another, each up to its end.
+#[derive(Debug, Default)]
+pub struct EventColumns {
+    /// Each event's own number.
+    pub ids: Vec<i64>,
+    /// Where in `keys` each event's key ends.
+    pub ends: Vec<u32>,
+    /// The texts of all keys.
+    pub keys: String,
+    /// See [`Event`].
+    pub values: Vec<f64>,
+    /// See [`Event`].
+    pub times: Vec<i64>,
+}
+
+impl EventColumns {
+    /// These rows of the stateless workload.
+    pub fn of(rows: Range<u64>, names: &Names) -> Self {
+        let mut columns = Self::default();
+        for event in rows.map(event) {
+            columns.ids.push(event.id);
+            columns.keys.push_str(names.of(event.key));
+            columns.ends.push(u32::try_from(columns.keys.len()).expect("an epoch is small"));
+            columns.values.push(event.value);
+            columns.times.push(event.at);
+        }
+        columns
+    }
+
+    /// The key of an event.
+    pub fn key(&self, row_idx: usize) -> &str {
+        let start = row_idx.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.keys[start as usize..self.ends[row_idx] as usize]
+    }
+}
+
+/// The texts of all keys of the stateless workload, made before the clock starts: what is measured
+/// is what sides do with them.
+#[derive(Debug)]
+pub struct Names(Vec<String>);
+
+impl Names {
+    /// All of them.
+    #[expect(clippy::new_without_default, reason = "it is ten thousand texts, and no default")]
+    pub fn new() -> Self {
+        Self((0..KEYS).map(|key| Name::of(key).as_str().to_owned()).collect())
+    }
+
+    /// The text of key `number`.
+    pub fn of(&self, number: u64) -> &str {
+        &self.0[usize::try_from(number).expect("a key")]
+    }
+}
+
 /// How much work a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -123,7 +177,7 @@ pub fn edge(idx: u64, n_nodes: u64) -> (u64, u64) {
     (bits % n_nodes, (bits >> 32) % n_nodes)
 }
 
-/// A key or group as text, made without an allocation: what is measured is what sides do with it.
+/// A key or group as text, made without an allocation.
 #[derive(Clone, Copy)]
 pub struct Name([u8; 12]);
 
@@ -147,6 +201,11 @@ impl Name {
     /// The number whose text this is.
     pub fn number(text: &[u8]) -> u64 {
         text[4..].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+    }
+
+    /// A number that differs where the number does, without reading it.
+    pub fn word(text: &[u8]) -> u64 {
+        u64::from_le_bytes(text[4..].try_into().expect("eight digits")) & 0x0F0F_0F0F_0F0F_0F0F
     }
 }
 

@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::data::{
-    Event, GROUPS, LEAST_FAHRENHEIT, ROOTS, Size, edge, event, left, reading, right,
+    Event, GROUPS, LEAST_FAHRENHEIT, Name, ROOTS, Size, edge, event, left, reading, right,
 };
 use crate::sample::{Answer, Sample, event_weight, node_weight, sums_weight};
 
@@ -34,7 +34,8 @@ pub fn stateless(size: Size) -> Sample {
     });
     let mut answer = Answer::default();
     for row in kept {
-        answer.add(event_weight(row.id, row.key, row.value, row.at), 1);
+        let word = Name::word(Name::of(row.key).as_str().as_bytes());
+        answer.add(event_weight(row.id, word, row.value, row.at), 1);
     }
     Sample { loaded: answer, finished: answer, ..sample }
 }

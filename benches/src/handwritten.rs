@@ -17,7 +17,9 @@ use timely::dataflow::operators::{Input, Inspect, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
-use crate::data::{LEAST_FAHRENHEIT, Name, ROOTS, Size, edge, event, left, reading, right};
+use crate::data::{
+    EventColumns, LEAST_FAHRENHEIT, Name, Names, ROOTS, Size, edge, event, left, reading, right,
+};
 use crate::sample::{Answer, Sample, event_weight, node_weight, sums_weight};
 
 /// How a key is held.
@@ -69,14 +71,32 @@ struct Drive<'a> {
     epoch: u64,
 }
 
+/// Of the rows every so manieth.
+#[derive(Debug, Clone, Copy)]
+struct Loader {
+    index: u64,
+    n_workers: u64,
+}
+
+impl Loader {
+    fn has(self, idx: u64) -> bool {
+        idx % self.n_workers == self.index
+    }
+}
+
 impl<'a> Drive<'a> {
     fn new(worker: &'a mut Worker) -> Self {
         Self { worker, answer: Rc::default(), probe: ProbeHandle::new(), epoch: 0 }
     }
 
+    /// Which rows this worker is to load.
+    fn loader(&self) -> Loader {
+        Loader { index: self.worker.index() as u64, n_workers: self.worker.peers() as u64 }
+    }
+
     /// Whether this worker is to load row `idx`.
     fn has(&self, idx: u64) -> bool {
-        idx % self.worker.peers() as u64 == self.worker.index() as u64
+        self.loader().has(idx)
     }
 
     /// Closes the epoch of all inputs and steps until its answer is out.
@@ -137,38 +157,66 @@ struct Event {
 
 /// Some events are kept, with other fields.
 pub fn stateless(size: Size) -> Sample {
-    run(size, 1, |size, mut drive| {
-        let mut input: InputHandle<u64, _> = InputHandle::new();
-        let sink = Rc::clone(&drive.answer);
-        let probe = drive.probe.clone();
-        drive.worker.dataflow::<u64, _, _>(|scope| {
-            scope
-                .input_from::<timely::container::CapacityContainerBuilder<Vec<Event>>>(&mut input)
-                .filter(|event| event.value * 1.8 + 32.0 > LEAST_FAHRENHEIT && event.at % 3 != 0)
-                .map(|event| Event {
-                    value: event.value * 1.8 + 32.0,
-                    at: event.at / 1000,
-                    ..event
-                })
-                .inspect(move |event| {
-                    let key = event.key.number();
-                    let weight = event_weight(event.id, key, event.value, event.at);
-                    sink.borrow_mut().add(weight, 1);
-                })
-                .probe_with(&probe);
-        });
-        let start = now();
-        for rows in size.epochs() {
-            for idx in rows.filter(|idx| drive.has(*idx)).collect::<Vec<u64>>() {
+    run(size, 1, |size, drive| {
+        let (names, loader) = (Names::new(), drive.loader());
+        kept_events(drive, size.epochs(), |rows| {
+            rows.filter(|idx| loader.has(*idx)).map(|idx| {
                 let event = event(idx);
-                let key = String::of(event.key);
-                input.send(Event { id: event.id, key, value: event.value, at: event.at });
-            }
-            drive.close(|epoch| input.advance_to(epoch));
-        }
-        let (load, loaded) = (start.elapsed(), drive.answer());
-        Share { load, loaded, rounds: Vec::new(), finished: loaded }
+                let key = names.of(event.key).to_owned();
+                Event { id: event.id, key, value: event.value, at: event.at }
+            })
+        })
     })
+}
+
+/// The same of events that are columns in memory.
+pub fn decoded(size: Size) -> Sample {
+    run(size, 1, |size, drive| {
+        let (names, loader) = (Names::new(), drive.loader());
+        let epochs: Vec<EventColumns> =
+            size.epochs().map(|rows| EventColumns::of(rows, &names)).collect();
+        kept_events(drive, &epochs, |columns| {
+            let rows = (0..columns.ids.len()).filter(|row_idx| loader.has(*row_idx as u64));
+            rows.map(|row_idx| Event {
+                id: columns.ids[row_idx],
+                key: columns.key(row_idx).to_owned(),
+                value: columns.values[row_idx],
+                at: columns.times[row_idx],
+            })
+        })
+    })
+}
+
+/// Keeps some of the events of each epoch, with other fields.
+fn kept_events<E, R: Iterator<Item = Event>>(
+    mut drive: Drive<'_>,
+    epochs: impl IntoIterator<Item = E>,
+    events: impl Fn(E) -> R,
+) -> Share {
+    let mut input: InputHandle<u64, _> = InputHandle::new();
+    let sink = Rc::clone(&drive.answer);
+    let probe = drive.probe.clone();
+    drive.worker.dataflow::<u64, _, _>(|scope| {
+        scope
+            .input_from::<timely::container::CapacityContainerBuilder<Vec<Event>>>(&mut input)
+            .filter(|event| event.value * 1.8 + 32.0 > LEAST_FAHRENHEIT && event.at % 3 != 0)
+            .map(|event| Event { value: event.value * 1.8 + 32.0, at: event.at / 1000, ..event })
+            .inspect(move |event| {
+                let key = Name::word(event.key.as_bytes());
+                let weight = event_weight(event.id, key, event.value, event.at);
+                sink.borrow_mut().add(weight, 1);
+            })
+            .probe_with(&probe);
+    });
+    let start = now();
+    for epoch in epochs {
+        for event in events(epoch) {
+            input.send(event);
+        }
+        drive.close(|epoch| input.advance_to(epoch));
+    }
+    let (load, loaded) = (start.elapsed(), drive.answer());
+    Share { load, loaded, rounds: Vec::new(), finished: loaded }
 }
 
 /// Count, sum and max per key: one reduce over all values of a key.

@@ -7,9 +7,13 @@ use arqon_compiler::{Options, compile};
 use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
 };
-use arqon_types::{Change, Column, ColumnBatch, ColumnDelta, Epoch, Row, TopicName, Type, Value};
+use arqon_types::{
+    Change, Column, ColumnBatch, ColumnDelta, Epoch, Row, StringColumn, TopicName, Type, Value,
+};
 
-use crate::data::{Name, ROOTS, Size, edge, event, left, reading, right, signed};
+use crate::data::{
+    EventColumns, Name, Names, ROOTS, Size, edge, event, left, reading, right, signed,
+};
 use crate::sample::{Answer, Sample, event_weight, node_weight, sums_weight};
 
 /// How a circuit is to run.
@@ -19,6 +23,9 @@ pub struct Build {
     pub keys: KeyKind,
     /// What its stateful steps are made of.
     pub backend: BackendChoice,
+    /// How many epochs of events are fed before the answer of the first one is taken; 0 waits for
+    /// each, as the workloads with rounds do.
+    pub n_ahead: usize,
 }
 
 /// How keys are declared: as text or as the number itself.
@@ -177,25 +184,55 @@ fn now() -> Instant {
 /// If the circuit does not compile or the engine fails: then there is nothing to measure. So do
 /// the others.
 pub fn stateless(size: Size, build: Build) -> Sample {
-    let mut run = Running::start(STATELESS, size, build, |row, at| {
-        let key = key_number(&row[1], at);
-        event_weight(int(&row[0], at), key, float(&row[2], at), int(&row[3], at))
-    });
-    let start = now();
-    for rows in size.epochs() {
+    let names = Names::new();
+    kept_events(size, build, size.epochs(), |rows| {
         let n_rows = usize::try_from(rows.end - rows.start).expect("epochs are small");
         let (mut ids, mut times) = (Vec::with_capacity(n_rows), Vec::with_capacity(n_rows));
         let mut values = Vec::with_capacity(n_rows);
-        let mut keys = Column::with_capacity(&build.keys.ty(), n_rows);
+        let mut keys = StringColumn::default();
         for event in rows.map(event) {
             ids.push(event.id);
-            push_key(&mut keys, event.key);
+            keys.push(names.of(event.key));
             values.push(event.value);
             times.push(event.at);
         }
-        let columns = vec![Column::Int(ids), keys, Column::Float(values), Column::Int(times)];
-        run.close(vec![inserts("events", columns)]);
+        vec![Column::Int(ids), Column::String(keys), Column::Float(values), Column::Int(times)]
+    })
+}
+
+/// The same of events that are columns in memory.
+pub fn decoded(size: Size, build: Build) -> Sample {
+    let names = Names::new();
+    let epochs: Vec<EventColumns> =
+        size.epochs().map(|rows| EventColumns::of(rows, &names)).collect();
+    kept_events(size, build, &epochs, |columns| {
+        let keys = StringColumn::from_ends(columns.ends.clone(), columns.keys.clone());
+        vec![
+            Column::Int(columns.ids.clone()),
+            Column::String(keys.expect("keys end where they end")),
+            Column::Float(columns.values.clone()),
+            Column::Int(columns.times.clone()),
+        ]
+    })
+}
+
+/// Keeps some of the events of each epoch, with other fields.
+fn kept_events<E>(
+    size: Size,
+    build: Build,
+    epochs: impl IntoIterator<Item = E>,
+    columns: impl Fn(E) -> Vec<Column>,
+) -> Sample {
+    let mut run = Running::start(STATELESS, size, build, |row, at| {
+        let Column::String(keys) = &row[1] else { panic!("keys are text, and not {:?}", row[1]) };
+        let word = Name::word(keys.bytes(at));
+        event_weight(int(&row[0], at), word, float(&row[2], at), int(&row[3], at))
+    });
+    let start = now();
+    for epoch in epochs {
+        run.load(vec![inserts("events", columns(epoch))]);
     }
+    run.settle();
     let (load, loaded) = (start.elapsed(), run.answer);
     run.finish(size.n_rows, load, loaded, Vec::new())
 }
@@ -302,6 +339,8 @@ struct Running {
     epoch: Epoch,
     answer: Answer,
     weight: Weight,
+    n_ahead: usize,
+    n_under_way: usize,
 }
 
 /// What a row of an answer counts, by its columns.
@@ -322,7 +361,37 @@ impl Running {
             let _ = sender.send(output);
         })
         .expect("the engine starts");
-        Self { dataflow, outputs, epoch: Epoch::ZERO, answer: Answer::default(), weight }
+        Self {
+            dataflow,
+            outputs,
+            epoch: Epoch::ZERO,
+            answer: Answer::default(),
+            weight,
+            n_ahead: build.n_ahead,
+            n_under_way: 0,
+        }
+    }
+
+    /// Feeds one epoch, and takes an answer where enough of them are under way.
+    fn load(&mut self, topics: Vec<TopicInput>) {
+        self.feed(topics);
+        self.n_under_way += 1;
+        while self.n_ahead < self.n_under_way {
+            self.take_next();
+        }
+    }
+
+    /// Takes the answers of all epochs under way.
+    fn settle(&mut self) {
+        while 0 < self.n_under_way {
+            self.take_next();
+        }
+    }
+
+    fn take_next(&mut self) {
+        let output = self.outputs.recv().expect("an output per epoch");
+        self.take(&output);
+        self.n_under_way -= 1;
     }
 
     /// Feeds one epoch and adds its deltas to the answer.
@@ -347,11 +416,15 @@ impl Running {
 
     /// Feeds one epoch and waits until its deltas are out.
     fn answered(&mut self, topics: Vec<TopicInput>) -> EpochOutput {
+        self.feed(topics);
+        self.outputs.recv().expect("an output per epoch")
+    }
+
+    fn feed(&mut self, topics: Vec<TopicInput>) {
         self.epoch = self.epoch.next();
         self.dataflow
             .feed(EpochInput { epoch: self.epoch, time: 0, topics })
             .expect("the engine takes input");
-        self.outputs.recv().expect("an output per epoch")
     }
 
     fn take(&mut self, output: &EpochOutput) {

@@ -23,7 +23,8 @@ impl Answer {
     }
 }
 
-/// What a kept event counts. Its value counts in sixteenths, which every side computes alike.
+/// What a kept event counts, `key` being its text's [`Name::word`](crate::data::Name::word). Its
+/// value counts in sixteenths, which every side computes alike.
 pub fn event_weight(id: i64, key: u64, value: f64, seconds: i64) -> i128 {
     #[expect(clippy::cast_possible_truncation, reason = "values are below 2,000")]
     let sixteenths = (value * 16.0) as i64;

@@ -18,6 +18,8 @@ use product::{Build, KeyKind};
 pub enum Work {
     /// A: filter and change events.
     Stateless,
+    /// A, of events that are columns in memory.
+    Decoded,
     /// B: count, sum and max per key.
     Aggregate,
     /// C: join, then count and sum per group.
@@ -28,12 +30,14 @@ pub enum Work {
 
 impl Work {
     /// All, in the order of the report.
-    pub const ALL: [Self; 4] = [Self::Stateless, Self::Aggregate, Self::Join, Self::Reach];
+    pub const ALL: [Self; 5] =
+        [Self::Stateless, Self::Decoded, Self::Aggregate, Self::Join, Self::Reach];
 
     /// The word for it on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stateless => "stateless",
+            Self::Decoded => "decoded",
             Self::Aggregate => "aggregate",
             Self::Join => "join",
             Self::Reach => "reach",
@@ -43,7 +47,7 @@ impl Work {
     /// So many percent of all rows, and so many rounds where it has any.
     pub fn size(self, percent: u64, n_rounds: u64, n_workers: usize) -> Size {
         let (n_rows, epoch_rows, n_rounds) = match self {
-            Self::Stateless => (5_000_000, 8_192, 0),
+            Self::Stateless | Self::Decoded => (5_000_000, 8_192, 0),
             Self::Aggregate => (2_000_000, 65_536, n_rounds),
             Self::Join => (1_000_000, 32_768, n_rounds),
             Self::Reach => (1_000_000, 1_000_000, n_rounds),
@@ -55,7 +59,13 @@ impl Work {
     pub fn sides(self) -> Vec<Side> {
         let circuit = |name, run: fn(Size, Build) -> Sample, keys, backend| Side {
             name,
-            program: Program::Circuit(run, Build { keys, backend }),
+            program: Program::Circuit(run, Build { keys, backend, n_ahead: 0 }),
+        };
+        // Fed as `arqon run` feeds it: while an epoch is worked on, the next ones are made.
+        let ahead = |run: fn(Size, Build) -> Sample| {
+            let build =
+                Build { keys: KeyKind::Text, backend: BackendChoice::Auto, n_ahead: EPOCHS_AHEAD };
+            Side { name: TEXT, program: Program::Circuit(run, build) }
         };
         let own = |name, run| Side { name, program: Program::Own(run) };
         let (text, number) = (KeyKind::Text, KeyKind::Number);
@@ -68,11 +78,17 @@ impl Work {
         let bytewax = Side { name: "Bytewax, text keys", program: Program::Python("bytewax") };
         match self {
             Self::Stateless => vec![
-                circuit(TEXT, product::stateless, text, auto),
+                ahead(product::stateless),
+                circuit(WAITING, product::stateless, text, auto),
                 own("hand-written, text keys", handwritten::stateless),
                 dbsp[0].clone(),
                 dbsp[1].clone(),
                 own(FLOOR, floor::stateless),
+            ],
+            Self::Decoded => vec![
+                ahead(product::decoded),
+                circuit(WAITING, product::decoded, text, auto),
+                own("hand-written, text keys", handwritten::decoded),
             ],
             Self::Aggregate => vec![
                 circuit(TEXT, product::aggregate, text, auto),
@@ -108,9 +124,13 @@ impl Work {
 }
 
 const TEXT: &str = "circuit, text keys";
+const WAITING: &str = "circuit, text keys, an epoch at a time";
 const NUMBER: &str = "circuit, number keys";
 const ARRANGED: &str = "circuit, text keys, arrangements";
 const FLOOR: &str = "the floor: plain loops, number keys";
+
+/// Epochs of a stateless workload that are under way at a time.
+const EPOCHS_AHEAD: usize = 8;
 
 /// Who does a workload.
 #[derive(Debug, Clone)]
@@ -264,6 +284,6 @@ pub fn write_rows(work: Work, size: Size, folder: &Path) -> io::Result<()> {
             lefts.flush()?;
             rights.flush()
         }
-        Work::Stateless | Work::Reach => Ok(()),
+        Work::Stateless | Work::Decoded | Work::Reach => Ok(()),
     }
 }

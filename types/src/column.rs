@@ -81,6 +81,17 @@ impl BytesColumn {
 pub struct StringColumn(BytesColumn);
 
 impl StringColumn {
+    /// The texts that stand one after another in `heap`, each up to its end: the layout of Arrow,
+    /// without its first 0. None unless the ends ascend, stand between letters, and the last one is
+    /// the heap's.
+    pub fn from_ends(ends: Vec<u32>, heap: String) -> Option<Self> {
+        let last = ends.last().map_or(0, |end| *end as usize);
+        let is_sound = last == heap.len()
+            && ends.is_sorted()
+            && ends.iter().all(|end| heap.is_char_boundary(*end as usize));
+        is_sound.then(|| Self(BytesColumn { ends, heap: heap.into_bytes() }))
+    }
+
     /// Appends a text. Panics if the heap would pass 4 GiB; batches are bounded far below.
     pub fn push(&mut self, text: &str) {
         self.0.push(text.as_bytes());

@@ -25,7 +25,7 @@ const LOADED_ROWS: u64 = 1_000_000;
 const EPOCHS: [u64; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 const SIDES: [&str; 2] = ["circuit, text keys", "circuit, number keys"];
 const WORKS: [Work; 2] = [Work::Aggregate, Work::Join];
-const N_ROUNDS: u64 = 400;
+const N_ROUNDS: u64 = 4_000;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
