@@ -128,9 +128,9 @@ fn kernel_keys(kernel: &KernelPlan, n_columns: usize) -> Keys {
         Some(along) => kernel.ports.iter().find(|port| port.name == along).and_then(|port| {
             port.key.iter().map(|at| column_of(KernelColumn::Along(*at))).collect()
         }),
-        None => ["id", "x", "y"]
-            .iter()
-            .filter_map(|name| output.fields.iter().position(|(field, _)| field == name))
+        None => output
+            .places()
+            .filter_map(|name| output.fields.iter().position(|(field, _)| *field == name))
             .map(|at| column_of(KernelColumn::Made(at)))
             .collect(),
     };

@@ -4,7 +4,6 @@
 //! told. Nothing is passed over in silence.
 
 use arqon_grammar::Span;
-use arqon_plan::Emit;
 use arqon_types::{Dimension, Type};
 
 use crate::resolve::{Resolved, TopicOrigin};
@@ -80,9 +79,6 @@ fn operators_of(resolved: &Resolved<'_>, node: &TypedNode, found: &mut Vec<NotRu
             Verb::Call(call) => {
                 let name = &resolved.operator(call.operator).ast.name.node;
                 (call.span, format!("`call: {name}`"))
-            }
-            Verb::Kernel(kernel) if kernel.step.emit == Emit::Pull => {
-                (kernel.span, "`emit: pull`".to_owned())
             }
             Verb::Kernel(kernel) if has_unknown_length(node, kernel, step_idx) => {
                 let name = kernel.step.kernel.name();

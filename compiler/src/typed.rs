@@ -156,7 +156,8 @@ fn joined(steps: &[TypedStep], found: &mut NamedInputs) {
         match &step.verb {
             Verb::Join { input, input_span, .. } => found.push((*input, *input_span)),
             Verb::Kernel(kernel) => {
-                found.extend(kernel.control.map(|(topic, span)| (Input::Topic(topic), span)));
+                let topics = kernel.asked.into_iter().chain(kernel.control);
+                found.extend(topics.map(|(topic, span)| (Input::Topic(topic), span)));
             }
             Verb::Loop(repeated) => joined(&repeated.body, found),
             _ => {}
@@ -361,6 +362,8 @@ pub(crate) struct TypedKernel {
     pub(crate) step: plan::KernelStep,
     /// Where it is named.
     pub(crate) span: Span,
+    /// The topic whose keys are asked for under `pull`, and where it is named.
+    pub(crate) asked: Option<(TopicId, Span)>,
     /// The topic through which modes are asked for, and where it is named.
     pub(crate) control: Option<(TopicId, Span)>,
     /// The topic for what its steps cost, and where it is named.

@@ -351,7 +351,8 @@ impl Request<'_> {
                 self.keys(&known.iter().map(|it| it.name).collect::<Vec<_>>(), |_| None)
             }
             ("modes", _) => of_words(&["pass", "itmd", "rr"]),
-            ("emit", []) if !is_key => of_words(&["changed", "pull", "all"]),
+            ("emit", []) if !is_key => of_words(&["changed", "all"]),
+            ("emit", ["pull"]) => self.named(&[NameKind::Topic]),
             ("errors" | "control" | "metrics", _) => self.named(&[NameKind::Topic]),
             ("as" | "rank", _) => Vec::new(),
             ("match", _) if is_key => fields(&rows.before, Kind::Key),

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_compiler::Facts;
-use arqon_grammar::Span;
 use arqon_grammar::ast;
 use arqon_grammar::expr::{Expr, ExprKind};
+use arqon_grammar::{Span, Spanned};
 
 /// What is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -350,6 +350,9 @@ impl<'a> Collector<'a> {
             }
             ast::StepKind::Kernel(kernel) => {
                 for topic in kernel.control.iter().chain(&kernel.metrics) {
+                    self.reference(topic);
+                }
+                if let Some(Spanned { node: ast::Emit::Pull(topic), .. }) = &kernel.emit {
                     self.reference(topic);
                 }
             }

@@ -110,6 +110,16 @@ pub struct KernelOutput {
     pub fields: Vec<(&'static str, OutputKind)>,
 }
 
+impl KernelOutput {
+    /// The new fields that tell rows apart: of a graph's answers the vertex, of a grid's the place.
+    /// None where rows belong to those of a port, by whose key they are told apart.
+    pub fn places(&self) -> impl Iterator<Item = &'static str> {
+        let is_own = self.along.is_none();
+        let names = self.fields.iter().map(|(name, _)| *name);
+        names.filter(move |name| is_own && ["id", "x", "y"].contains(name))
+    }
+}
+
 /// How many rows a kernel puts out at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputRows {

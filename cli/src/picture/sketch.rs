@@ -320,6 +320,7 @@ fn window_line(window: &WindowStep) -> String {
 fn port_label(plan: &Plan, wire: &WireRef<'_>) -> Option<String> {
     match (&wire.wire.port, plan.vertex(wire.to)) {
         (Port::Control, _) => Some("control".to_owned()),
+        (Port::Asked, _) => Some("pull".to_owned()),
         (Port::Metrics, _) => Some("metrics".to_owned()),
         (Port::Main, Vertex::Step(FlowStep { verb: Verb::From, address, node, .. })) => {
             let port = address.strip_prefix(&**node)?.strip_prefix(".from.")?;

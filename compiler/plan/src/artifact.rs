@@ -127,6 +127,15 @@ pub fn content_hash(bytes: &[u8]) -> Result<ContentHash, ArtifactError> {
     open(bytes).map(|(hash, _)| hash)
 }
 
+/// The hash of a dataflow plan: equal for equal plans of one version, and for them only.
+///
+/// # Errors
+/// [`EncodeError::Codec`] if it has no canonical bytes.
+pub fn plan_hash(plan: &DataflowPlan) -> Result<ContentHash, EncodeError> {
+    let body = to_bytes(plan).map_err(EncodeError::Codec)?;
+    Ok(hash(ARTIFACT_VERSION, &body))
+}
+
 /// Whether bytes begin like a compiled circuit, whatever its version.
 pub fn is_artifact(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
@@ -161,7 +170,7 @@ fn hash(version: u32, body: &[u8]) -> ContentHash {
 }
 
 /// Raised whenever a plan's canonical bytes change their meaning.
-pub const ARTIFACT_VERSION: u32 = 8;
+pub const ARTIFACT_VERSION: u32 = 9;
 
 /// Longest artifact that is written or read.
 pub const ARTIFACT_BYTES_MAX: usize = 256 << 20;

@@ -17,7 +17,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::dataflow::JoinKind;
 use crate::facts::{Extent, Facts, Held, Key, Keys, State, whole_columns};
-use crate::graph::Plan;
+use crate::graph::{Plan, WireRef};
 use crate::vertex::{FlowStep, KernelStep, Port, Topic, Verb, Vertex, VertexId};
 
 impl Plan {
@@ -109,6 +109,7 @@ impl Plan {
                 | Port::Jobs
                 | Port::Results
                 | Port::Control
+                | Port::Asked
                 | Port::Subscribe => (discipline, facts.key().unwrap_or_default()),
             });
         }
@@ -394,17 +395,18 @@ impl Plan {
         known: &[Option<Facts>],
     ) -> Facts {
         let unknown = Facts::unknown();
+        let facts = |wire: &WireRef<'_>| known[wire.from.index()].as_ref().unwrap_or(&unknown);
         let ports: Vec<(&str, VertexId, &Facts)> = self
             .inputs(id)
             .filter_map(|wire| match &wire.wire.port {
-                Port::Named(name) => Some((
-                    name.as_str(),
-                    wire.from,
-                    known[wire.from.index()].as_ref().unwrap_or(&unknown),
-                )),
+                Port::Named(name) => Some((name.as_str(), wire.from, facts(&wire))),
                 _ => None,
             })
             .collect();
+        let asked = self.inputs(id).find(|wire| wire.wire.port == Port::Asked);
+        if asked.is_some_and(|wire| facts(&wire).discipline.is_none()) {
+            return Facts::unknown();
+        }
         if ports.is_empty() || ports.iter().any(|(_, _, facts)| facts.discipline.is_none()) {
             return Facts::unknown();
         }
@@ -415,11 +417,13 @@ impl Plan {
             keys::by_name(&facts.keys, &self.schema_of(*from), &step.schema)
         } else {
             // Of a graph's answers the vertex is the key, of a grid's the place.
-            let places = ["id", "x", "y"].iter().filter_map(|name| step.schema.position(name));
+            let places = output.places().filter_map(|name| step.schema.position(name));
             smallvec![places.map(|column| smallvec![column]).collect()]
         };
         let held = |name: &str| Held::Kernel(name.to_owned());
-        let unbounded = ports.iter().find_map(|(name, _, facts)| match facts.extent {
+        let asking = asked.map(|wire| ("pull", facts(&wire)));
+        let holding = ports.iter().map(|(name, _, facts)| (*name, *facts)).chain(asking);
+        let unbounded = holding.into_iter().find_map(|(name, facts)| match facts.extent {
             Extent::Unbounded(topic) => Some(State::Unbounded { topic, held: held(name) }),
             _ => None,
         });

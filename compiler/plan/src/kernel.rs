@@ -11,7 +11,7 @@ use arqon_types::{Float, Type, Value};
 pub enum Emit {
     /// Those whose own inputs changed.
     Changed,
-    /// Those that are asked for.
+    /// Those whose keys are asked for.
     Pull,
     /// All of them.
     All,
@@ -26,7 +26,7 @@ pub struct KernelPlan {
     pub kernel: Kernel,
     /// All of its arguments, in the order of its signature.
     pub arguments: Vec<Value>,
-    /// What it reads, one for each input of the step, save the control's.
+    /// What it reads, one for each input of the step, save those that ask.
     pub ports: Vec<PortPlan>,
     /// The modes that it may take.
     pub modes: Vec<KernelMode>,
@@ -36,6 +36,9 @@ pub struct KernelPlan {
     pub error_bound: Option<Float>,
     /// The longest that one step may take.
     pub latency_nanos: Option<i64>,
+    /// Of [`Emit::Pull`], where the key of the answers stands in the rows that ask for them: the
+    /// step's input behind those of the ports.
+    pub asked: Option<Vec<usize>>,
     /// Who asks for modes: the step's last input, of one row at most.
     pub control: Option<ControlPlan>,
     /// What the columns of its output are.
@@ -55,7 +58,7 @@ impl KernelPlan {
             Kernel::DynamicGraph => !self.kernel.is_exact(&self.arguments),
             Kernel::PdeSolver => true,
             Kernel::TransformerAttn | Kernel::Nystrom | Kernel::LinearTransform => {
-                self.emit != Emit::All
+                !matches!(self.emit, Emit::All | Emit::Pull)
             }
         }
     }

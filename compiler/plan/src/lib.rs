@@ -22,7 +22,7 @@ mod artifact;
 
 pub use artifact::{
     ARTIFACT_BYTES_MAX, ARTIFACT_VERSION, Artifact, ArtifactError, ContentHash, EncodeError,
-    content_hash, decode, encode, is_artifact,
+    content_hash, decode, encode, is_artifact, plan_hash,
 };
 pub use builder::PlanBuilder;
 pub use codec::CodecError;

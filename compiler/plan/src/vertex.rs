@@ -504,6 +504,8 @@ pub enum Port {
     Results,
     /// Modes that a meta-controller asks a kernel for.
     Control,
+    /// Keys whose rows a kernel is asked for.
+    Asked,
     /// What the steps of a kernel cost, to its metrics topic.
     Metrics,
     /// A client publishes.

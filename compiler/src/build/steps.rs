@@ -142,13 +142,15 @@ impl<'r> Building<'r, '_> {
         (at, schema)
     }
 
-    /// Modes come from the control topic, and what steps cost goes to the metrics topic.
+    /// Keys come from the topic of those who ask, modes from the control topic, and what
+    /// steps cost goes to the metrics topic.
     pub(super) fn kernel_wires(&mut self, kernel: &'r TypedKernel, vertex: VertexId) {
         let resolved = self.resolved;
-        if let Some((TopicId(id), span)) = kernel.control {
+        for (topic, port) in [(kernel.asked, Port::Asked), (kernel.control, Port::Control)] {
+            let Some((TopicId(id), span)) = topic else { continue };
             let schema = self.schema(&resolved.topics[id].row, &resolved.topics[id].schema_name);
             let ends = (self.topics[id], vertex);
-            self.builder.wire(ends, Port::Control, &schema, range(span));
+            self.builder.wire(ends, port, &schema, range(span));
         }
         if let Some((TopicId(id), span)) = kernel.metrics {
             let schema = self.schema(&resolved.topics[id].row, &resolved.topics[id].schema_name);

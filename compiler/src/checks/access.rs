@@ -164,6 +164,7 @@ pub(super) fn is_of_clients(port: &Port) -> bool {
         | Port::Jobs
         | Port::Results
         | Port::Control
+        | Port::Asked
         | Port::Metrics => false,
     }
 }

@@ -135,6 +135,7 @@ fn sink(plan: &Plan, wire: &WireRef<'_>) -> Option<Diagnostic> {
         | Port::Jobs
         | Port::Results
         | Port::Control
+        | Port::Asked
         | Port::Metrics
         | Port::Publish
         | Port::Subscribe => return None,

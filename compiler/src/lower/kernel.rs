@@ -29,7 +29,7 @@ impl Lowering<'_, '_> {
         if self.mocks.is_some() && is_mocked(&self.resolved.circuit.tests, node, address) {
             return self.answers(Mocked::Step(id, idx));
         }
-        let mut inputs = Vec::with_capacity(kernel.step.ports.len() + 1);
+        let mut inputs = Vec::with_capacity(kernel.step.ports.len() + 2);
         let mut ports = Vec::with_capacity(kernel.step.ports.len());
         for port in &kernel.step.ports {
             let named = node.ports.iter().find(|named| named.name.as_str() == port.name);
@@ -44,6 +44,14 @@ impl Lowering<'_, '_> {
             inputs.push(if key.is_empty() { rows } else { self.unique(rows, &key, label, schema) });
             ports.push(PortPlan { name: port.name.clone(), key, fields: port.fields.clone() });
         }
+        let asked = match kernel.asked {
+            Some((topic, _)) => {
+                let (step, key) = self.asked_in(topic, kernel, &ports, &inputs)?;
+                inputs.push(step);
+                Some(key)
+            }
+            None => None,
+        };
         let control = match kernel.control {
             Some((topic, _)) => {
                 let (step, control) = self.modes_of(topic, node, address)?;
@@ -77,6 +85,7 @@ impl Lowering<'_, '_> {
                 emit: kernel.step.emit,
                 error_bound: kernel.step.error_bound,
                 latency_nanos: kernel.step.latency_nanos,
+                asked,
                 control,
                 columns,
             })),
@@ -101,6 +110,35 @@ impl Lowering<'_, '_> {
         }
         let key = self.placed.kernel_keys.get(&(Arc::clone(address), port.name.clone()));
         key.cloned().unwrap_or_default()
+    }
+
+    /// The rows that ask for answers, and where they have the key of those.
+    fn asked_in(
+        &mut self,
+        id: TopicId,
+        kernel: &TypedKernel,
+        ports: &[PortPlan],
+        inputs: &[StepId],
+    ) -> Option<(StepId, Vec<usize>)> {
+        if is_control(self.resolved, id) {
+            self.control(id)?;
+        }
+        let step = self.input(Input::Topic(id))?;
+        let step = self.plain(step)?;
+        let rows = Arc::clone(&self.steps[step.index()].schema);
+        let arguments: Vec<_> =
+            kernel.step.arguments.iter().map(|(_, value)| value.clone()).collect();
+        let output = kernel.step.kernel.output(&arguments);
+        let key: Option<Vec<usize>> = match output.along {
+            Some(along) => {
+                let at = ports.iter().position(|port| port.name == along)?;
+                let along = &self.steps[inputs[at].index()].schema;
+                let columns = ports[at].key.iter().map(|column| &*along.fields[*column].name);
+                columns.map(|name| rows.position(name)).collect()
+            }
+            None => output.places().map(|name| rows.position(name)).collect(),
+        };
+        Some((step, key?))
     }
 
     /// The last row of a topic that asks for modes.

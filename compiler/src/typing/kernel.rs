@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::Span;
+use arqon_grammar::Spanned;
 use arqon_grammar::ast;
 use arqon_grammar::code::operators;
 use arqon_operators::{FieldKind, FieldSignature, KERNELS, Kernel, OutputKind, Unfit};
@@ -20,7 +21,7 @@ use super::typer::Typer;
 use crate::raw::{Wanted, typed_value};
 use crate::resolve::Resolved;
 use crate::row_type::{Column, Origin, OriginKind, RowType};
-use crate::typed::{TypedKernel, Verb};
+use crate::typed::{TopicId, TypedKernel, Verb};
 
 /// What a kernel reads by one port.
 #[derive(Debug, Clone)]
@@ -58,11 +59,15 @@ impl Typer<'_> {
         let values = arguments.clone().unwrap_or_default();
         let read = self.kernel_ports(step, kernel, ports, &values);
         let modes = self.kernel_modes(step, kernel, &values);
+        let emit = self.emission(step.emit.as_ref(), resolved);
         let control = step.control.as_ref().map(|name| self.control_topic(name, resolved));
         let metrics = step.metrics.as_ref().map(|name| self.metrics_topic(name, resolved));
-        let (Some(arguments), Some(read)) = (arguments, read) else { return unknown() };
-        self.check_heads(step, kernel, ports, &arguments);
-        self.check_fit(step, kernel, ports, &arguments);
+        let (Some(arguments), Some(read), Some((emit, asked))) = (arguments, read, emit) else {
+            return unknown();
+        };
+        if self.check_heads(step, kernel, ports, &arguments) {
+            self.check_fit(step, kernel, ports, &arguments);
+        }
         let row = output_row(step, kernel, ports, &arguments);
         let (Some(modes), Some(row)) = (modes, row) else { return unknown() };
         if matches!(control, Some(None)) || matches!(metrics, Some(None)) {
@@ -75,15 +80,33 @@ impl Typer<'_> {
                 arguments: names.zip(arguments).collect(),
                 ports: read,
                 modes,
-                emit: step.emit.as_ref().map_or(plan::Emit::Changed, |emit| emission(emit.node)),
+                emit,
                 error_bound: step.error_bound.as_ref().map(|bound| Float::new(bound.node)),
                 latency_nanos: step.latency_bound.as_ref().map(|bound| bound.node),
             },
             span: step.name.span,
+            asked,
             control: control.flatten().zip(step.control.as_ref().map(|name| name.span)),
             metrics: metrics.flatten().zip(step.metrics.as_ref().map(|name| name.span)),
         }));
         (verb, row)
+    }
+
+    /// Which rows are put out, and who asks for them; none if that topic is none to ask in.
+    fn emission(
+        &mut self,
+        emit: Option<&Spanned<ast::Emit>>,
+        resolved: &Resolved<'_>,
+    ) -> Option<(plan::Emit, Option<(TopicId, Span)>)> {
+        Some(match emit.map(|emit| &emit.node) {
+            None | Some(ast::Emit::Changed) => (plan::Emit::Changed, None),
+            Some(ast::Emit::Pull(name)) => {
+                let topic = self.asking_topic(name, resolved)?;
+                (plan::Emit::Pull, Some((topic, name.span)))
+            }
+            Some(ast::Emit::All) => (plan::Emit::All, None),
+            Some(ast::Emit::Eps(eps)) => (plan::Emit::Eps(Float::new(*eps)), None),
+        })
     }
 
     /// The values of all arguments, in the order of the signature.
@@ -280,15 +303,6 @@ fn output_row(
         columns.push(Column::new(name, Some(ty), Some(origin)));
     }
     Some(Arc::new(RowType::new(columns, false)))
-}
-
-fn emission(emit: ast::Emit) -> plan::Emit {
-    match emit {
-        ast::Emit::Changed => plan::Emit::Changed,
-        ast::Emit::Pull => plan::Emit::Pull,
-        ast::Emit::All => plan::Emit::All,
-        ast::Emit::Eps(eps) => plan::Emit::Eps(Float::new(eps)),
-    }
 }
 
 fn quoted<'n>(names: impl Iterator<Item = &'n str>) -> String {

@@ -418,12 +418,12 @@ pub enum Mode {
 }
 
 /// Which rows of its output a kernel puts out.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Emit {
     /// `changed`: those whose own inputs changed.
     Changed,
-    /// `pull`: those that are asked for.
-    Pull,
+    /// `{ pull: topic }`: those whose keys stand in this topic.
+    Pull(Name),
     /// `all`: all of them, each step.
     All,
     /// `{ eps: x }`: those that are off by more than this.

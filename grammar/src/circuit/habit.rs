@@ -62,6 +62,9 @@ pub(super) fn word_help(what: &str, written: &str) -> Option<&'static str> {
         ("a kind of join", "right" | "right_outer" | "right outer") => {
             Some("exchange the two sides, and the kind is `left`")
         }
+        ("a way to emit", "pull") => {
+            Some("who asks says so in a topic: write `emit: { pull: TOPIC }`")
+        }
         ("a kind of join", "cross") => Some("each row meets each row in `match: {}`"),
         _ => None,
     }

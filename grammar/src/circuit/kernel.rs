@@ -19,12 +19,18 @@ use crate::yaml::NodeId;
 pub(crate) const MODES: &[(&str, Mode)] =
     &[("pass", Mode::Pass), ("itmd", Mode::Itmd), ("rr", Mode::Rr)];
 
-pub(crate) const EMITS: &[(&str, Emit)] =
-    &[("changed", Emit::Changed), ("pull", Emit::Pull), ("all", Emit::All)];
+pub(crate) const EMITS: &[(&str, Always)] = &[("changed", Always::Changed), ("all", Always::All)];
 
-pub(crate) const EPS_KEYS: &[&str] = &["eps"];
+pub(crate) const EMIT_KEYS: &[&str] = &["pull", "eps"];
 pub(crate) const BOUND_KEYS: &[&str] = &["error", "latency"];
 pub(crate) const CAPSULE_LIMITS: &[&str] = &["fuel", "memory", "time", "output"];
+
+/// A way to emit that needs nothing said beside it.
+#[derive(Clone, Copy)]
+pub(crate) enum Always {
+    Changed,
+    All,
+}
 
 impl<'a> Reader<'a> {
     /// `kernel:` and its companions.
@@ -88,12 +94,33 @@ impl<'a> Reader<'a> {
         Spanned::new(modes, span)
     }
 
-    /// `changed`, `pull`, `all`, or `{ eps: 0.001 }`.
+    /// `changed`, `all`, `{ pull: topic }`, or `{ eps: 0.001 }`.
     fn emit(&mut self, item: Item<'a>) -> Option<Spanned<Emit>> {
         if self.map(item.value).is_none() {
-            return self.word(item.value, "a way to emit", EMITS);
+            let word = self.word(item.value, "a way to emit", EMITS)?;
+            return Some(word.map(|word| match word {
+                Always::Changed => Emit::Changed,
+                Always::All => Emit::All,
+            }));
         }
-        let fields = self.fields(item.value, "a way to emit", item.span, EPS_KEYS)?;
+        let fields = self.fields(item.value, "a way to emit", item.span, EMIT_KEYS)?;
+        if let (Some(pull), Some(eps)) = (fields.get("pull"), fields.get("eps")) {
+            self.report(
+                Diagnostic::new(
+                    code::yaml::UNKNOWN_KEY,
+                    eps.span,
+                    "`eps` has no meaning beside `pull`: a kernel emits one way",
+                )
+                .secondary(pull.span, "it is asked for its rows here")
+                .help("leave one of them away"),
+            );
+            return None;
+        }
+        if let Some(pull) = fields.value("pull") {
+            let topic = self.name(pull, NameRule::Dotted, "topic")?;
+            let span = topic.span;
+            return Some(Spanned::new(Emit::Pull(topic), span));
+        }
         let eps = self.require(&fields, "eps")?;
         let eps = self.tolerance(eps.value)?;
         Some(Spanned::new(Emit::Eps(eps.node), eps.span))

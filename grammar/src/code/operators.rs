@@ -114,9 +114,11 @@ codes! {
         mended: "- kernel: transformer_attn\n  modes: [pass, itmd, rr]\n  bounds: { error: 0.001 }\n",
     }
     KERNEL_TOPIC = "E0515" {
-        title: "a control or metrics topic that does not fit",
-        explanation: "`control:` names a topic with a field `mode` of type `enum<auto|pass|itmd|rr>`, \
-            through which a meta-controller asks for modes. `metrics:` names a topic whose \
+        title: "a topic beside a kernel that does not fit",
+        explanation: "`emit: { pull: … }` names a topic of `full` or `delta` rows that have the key \
+            of the kernel's answers: those are put out whose key stands there. `control:` names \
+            a topic with a field `mode` of type `enum<auto|pass|itmd|rr>`, through which a \
+            meta-controller asks for modes. `metrics:` names a topic whose \
             fields are among what a kernel tells of each step: `epoch`, `mode`, `churn`, \
             `changed`, `emitted`, `error_bound`, `latency`, `refreshed`, `violated`.",
         wrong: "schemas:\n  Mode: { wanted: string }\n",

@@ -6,8 +6,11 @@
 //! beyond them it is taken to be the least that it could be, so that what was never tried is tried
 //! once.
 
+use std::io;
+
 use crate::arithmetic::to_float;
 use crate::mode::Mode;
+use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 /// Sizes: powers of two up to 2^63.
 const SIZES: usize = 64;
@@ -51,6 +54,37 @@ impl Costs {
             work: old.work + (work - old.work) / n_steps,
             n_steps,
         });
+    }
+
+    /// Writes all that was learnt.
+    pub(crate) fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        let all = || self.sizes.iter().flatten();
+        out.numbers("timed sizes", all().map(|mean| u8::from(mean.is_some())))?;
+        let numbers = |mean: &Mean| [mean.seconds, mean.work, mean.n_steps];
+        out.numbers("mean costs", all().flatten().flat_map(numbers))?;
+        out.number("rate", self.rate_max)
+    }
+
+    /// Reads what [`Self::save`] wrote.
+    pub(crate) fn load(input: &mut SnapshotReader<'_>) -> Result<Self, LoadError> {
+        let mut costs = Self::default();
+        let is_timed: Vec<u8> = input.array("timed sizes", costs.sizes.len() * SIZES)?;
+        let numbers: Vec<f64> = input.numbers("mean costs")?;
+        let mut means = numbers.chunks_exact(3);
+        for (mean, is_timed) in costs.sizes.iter_mut().flatten().zip(is_timed) {
+            if is_timed == 0 {
+                continue;
+            }
+            let Some([seconds, work, n_steps]) = means.next() else {
+                return Err(LoadError::Damaged { section: "mean costs" });
+            };
+            *mean = Some(Mean { seconds: *seconds, work: *work, n_steps: *n_steps });
+        }
+        if means.next().is_some() || !numbers.len().is_multiple_of(3) {
+            return Err(LoadError::Damaged { section: "mean costs" });
+        }
+        costs.rate_max = input.number("rate")?;
+        Ok(costs)
     }
 
     /// Whether a step of this mode and about this work was ever timed.

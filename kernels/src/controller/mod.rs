@@ -6,8 +6,11 @@
 
 mod costs;
 
+use std::io;
+
 use crate::kernel::Prediction;
 use crate::mode::{MODES, Mode};
+use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 use costs::Costs;
 
@@ -127,6 +130,35 @@ impl Controller {
         }
     }
 
+    /// Writes what it has learnt and where it stands, so that what is loaded goes on with the same
+    /// decisions.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        self.costs.save(out)?;
+        let index = |mode: Option<Mode>| mode.map_or(u8::MAX, |mode| mode as u8);
+        out.numbers("modes", [index(Some(self.current)), index(self.external)])?;
+        out.number("untimed", self.n_untimed)?;
+        out.numbers("seconds", [self.excess, self.seconds_untimed])
+    }
+
+    /// Reads what [`Controller::save`] wrote, to go on under these limits.
+    ///
+    /// # Errors
+    /// [`LoadError`] if it is damaged or cut off.
+    pub fn load(limits: Limits, input: &mut SnapshotReader<'_>) -> Result<Self, LoadError> {
+        let costs = Costs::load(input)?;
+        let mode = |index: u8| MODES.get(usize::from(index)).copied();
+        let modes: Vec<u8> = input.array("modes", 2)?;
+        let current = mode(modes[0]).ok_or(LoadError::Damaged { section: "modes" })?;
+        let external = mode(modes[1]);
+        let n_untimed = input.number("untimed")?;
+        let seconds: Vec<f64> = input.array("seconds", 2)?;
+        let [excess, seconds_untimed] = [seconds[0], seconds[1]];
+        Ok(Self { limits, costs, current, external, excess, n_untimed, seconds_untimed })
+    }
+
     /// Someone outside asks for a mode, or no more for one.
     pub fn ask(&mut self, mode: Option<Mode>) {
         self.external = mode;
@@ -237,23 +269,6 @@ impl Controller {
         let is_known = self.costs.has_seen(mode, work) || !self.limits.seconds_max.is_finite();
         let is_cheap = seconds - best_seconds <= TIMED_SHARE * self.seconds_untimed;
         (is_known && is_cheap).then_some(mode)
-    }
-}
-
-impl Decision {
-    /// It as bytes, for a journal.
-    pub fn to_bytes(self) -> [u8; 3] {
-        let flags = u8::from(self.refresh == Refresh::Share) | u8::from(self.is_violated) << 1;
-        [self.mode as u8, self.reason as u8, flags]
-    }
-
-    /// What [`Decision::to_bytes`] gave; none of other bytes.
-    pub fn parse(bytes: [u8; 3]) -> Option<Self> {
-        let [mode, reason, flags] = bytes;
-        let refresh = if flags & 1 == 0 { Refresh::None } else { Refresh::Share };
-        let reason = REASONS.get(usize::from(reason)).copied()?;
-        let mode = MODES.get(usize::from(mode)).copied()?;
-        (flags < 4).then_some(Self { mode, reason, refresh, is_violated: flags & 2 != 0 })
     }
 }
 

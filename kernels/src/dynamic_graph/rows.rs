@@ -95,8 +95,11 @@ pub(super) struct RootChange {
 }
 
 impl GraphSpec {
-    /// Whether the arguments are in their ranges.
-    pub(super) fn check(&self) -> Result<(), SpecError> {
+    /// Whether a kernel can be compiled of it. Cost: O(1).
+    ///
+    /// # Errors
+    /// [`SpecError`] with the first that is not.
+    pub fn check(&self) -> Result<(), SpecError> {
         let Algorithm::PageRank(PageRank { damping, tolerance }) = self.algorithm else {
             return Ok(());
         };

@@ -45,12 +45,12 @@ const ENTRIES_MAX: usize = 1 << 31;
 const RANK_MAX: usize = 1 << 12;
 
 impl LinearSpec {
-    /// Whether the shape is one.
+    /// Whether a kernel can be compiled of it. Cost: O(1).
     ///
     /// # Errors
-    /// [`SpecError`] if not.
+    /// [`SpecError`] with the first that is not.
     #[expect(clippy::cast_precision_loss, reason = "only told")]
-    pub(crate) fn check(&self) -> Result<(), SpecError> {
+    pub fn check(&self) -> Result<(), SpecError> {
         let argument = |name, found: usize, wanted| {
             Err(SpecError::Argument { name, found: found as f64, wanted })
         };

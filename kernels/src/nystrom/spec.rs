@@ -29,8 +29,11 @@ pub enum Similarity {
 }
 
 impl NystromSpec {
-    /// Whether it can be compiled.
-    pub(super) fn check(&self) -> Result<(), SpecError> {
+    /// Whether a kernel can be compiled of it. Cost: O(1).
+    ///
+    /// # Errors
+    /// [`SpecError`] with the first that is not.
+    pub fn check(&self) -> Result<(), SpecError> {
         let counts = [
             ("entries of a point", self.n_entries, ENTRIES_MAX, "between 1 and 65536"),
             ("landmarks", self.n_landmarks, LANDMARKS_MAX, "between 1 and 700"),

@@ -90,8 +90,11 @@ impl PdeSpec {
         self.width * self.height
     }
 
-    /// Whether the arguments are in their ranges, and the scheme is stable.
-    pub(super) fn check(&self) -> Result<(), SpecError> {
+    /// Whether a kernel can be compiled of it: whether the scheme is stable, too. Cost: O(1).
+    ///
+    /// # Errors
+    /// [`SpecError`] with the first that is not.
+    pub fn check(&self) -> Result<(), SpecError> {
         let fault = |name, found, wanted| Err(SpecError::Argument { name, found, wanted });
         let sides = [("width", self.width), ("height", self.height), ("steps", self.n_steps)];
         for (name, count) in sides {
@@ -131,7 +134,7 @@ impl PdeSpec {
 
     /// The largest value that a cell may be set to: beyond, the scheme for Burgers' equation is not
     /// stable. Values do not grow by themselves, so what is set is all that matters.
-    pub(super) fn value_max(&self) -> f64 {
+    pub fn value_max(&self) -> f64 {
         match self.equation {
             Equation::Heat | Equation::Wave => VALUE_MAX,
             Equation::Burgers => {

@@ -75,8 +75,11 @@ impl AttentionSpec {
         usize::try_from(rows).unwrap_or(RUN_MAX).clamp(1, RUN_MAX)
     }
 
-    /// Whether it can be compiled.
-    pub(super) fn check(&self) -> Result<(), SpecError> {
+    /// Whether a kernel can be compiled of it. Cost: O(1).
+    ///
+    /// # Errors
+    /// [`SpecError`] with the first that is not.
+    pub fn check(&self) -> Result<(), SpecError> {
         let counts = [
             ("heads", self.n_heads, MOST),
             ("entries of a key", self.n_key, MOST),

@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use arqon_kernels::{
     Controller, Decision, Emit, Kernel, Limits, LinearOutput, MODES, Mode, Prediction,
-    REFRESH_SHARE, Reason, Refresh, Step,
+    REFRESH_SHARE, Reason, Refresh, SnapshotReader, SnapshotWriter, Step,
 };
 
 use crate::harness::{Subject, Trial};
@@ -157,16 +157,6 @@ fn limits_are_kept_or_it_is_said() {
     controller.ask(Some(Mode::Rr));
     let decision = controller.decide(&[offer(1, 0.0), offer(1, 0.0), offer(1, 0.0)]);
     assert_eq!((decision.mode, decision.is_violated), (Mode::Rr, true));
-    controller.ask(None);
-    for mode in 0..4 {
-        for reason in 0..8 {
-            for flags in 0..5 {
-                let bytes = [mode, reason, flags];
-                let read = Decision::parse(bytes);
-                assert_eq!(read.map(Decision::to_bytes), read.map(|_| bytes));
-            }
-        }
-    }
 }
 
 fn step(trial: &mut Trial<DenseDouble>, decision: Decision, emit: Emit) -> (f64, LinearOutput) {
@@ -222,13 +212,12 @@ fn decisions_that_are_replayed_give_the_same_bits() {
             assert!(decision.is_violated || error <= 1e-2, "seed {seed}: {decision:?} {error:e}");
             let work = offers[decision.mode.index()].unwrap().work;
             controller.observe(decision.mode, work, clock.unit() * 1e-3);
-            journal.extend(decision.to_bytes());
+            journal.push(decision);
             outputs.push(output);
         }
         let mut again = Trial::<DenseDouble>::new(seed);
-        for (bytes, output) in journal.chunks_exact(3).zip(&outputs) {
-            let decision = Decision::parse(bytes.try_into().unwrap()).unwrap();
-            assert_eq!(&step(&mut again, decision, Emit::All).1, output);
+        for (decision, output) in journal.iter().zip(&outputs) {
+            assert_eq!(&step(&mut again, *decision, Emit::All).1, output);
         }
         let saved = [&trial, &again].map(|trial| {
             let mut bytes = Vec::new();
@@ -236,5 +225,42 @@ fn decisions_that_are_replayed_give_the_same_bits() {
             bytes
         });
         assert!(saved[0] == saved[1], "seed {seed}: the states differ");
+    }
+}
+
+#[test]
+fn a_controller_that_is_loaded_decides_the_same() {
+    let limits = || Limits { modes: MODES.to_vec(), error_max: 1e-2, seconds_max: f64::INFINITY };
+    let mut random = Random(setting("ARQON_SEED", 5));
+    let offers = |random: &mut Random| {
+        [(); 3].map(|()| {
+            let work = 1 << random.below(30);
+            (random.below(5) != 0).then(|| Prediction { work, error_max: random.unit() * 2e-2 })
+        })
+    };
+    let mut controller = Controller::new(limits());
+    for step in 0..2000 {
+        if step % 37 == 0 {
+            let mut bytes = Vec::new();
+            let mut writer = SnapshotWriter::new(&mut bytes, "controller").unwrap();
+            controller.save(&mut writer).unwrap();
+            let mut input = bytes.as_slice();
+            let mut reader = SnapshotReader::new(&mut input, "controller").unwrap();
+            let loaded = Controller::load(limits(), &mut reader).unwrap();
+            assert_eq!(loaded, controller);
+            controller = loaded;
+            let cut = random.below(bytes.len());
+            let mut input = &bytes[..cut];
+            let cut = SnapshotReader::new(&mut input, "controller")
+                .and_then(|mut reader| Controller::load(limits(), &mut reader));
+            assert!(cut.is_err());
+        }
+        if random.below(20) == 0 {
+            controller.ask((random.below(2) == 0).then(|| MODES[random.below(3)]));
+        }
+        let offers = offers(&mut random);
+        let decision = controller.decide(&offers);
+        let Some(offer) = offers[decision.mode.index()] else { continue };
+        controller.observe(decision.mode, offer.work, random.unit());
     }
 }

@@ -71,7 +71,13 @@ fn attention(
         (ROW_FLOPS_MAX < row_flops)
             .then(|| unfit("features", format!("at most {most}, for vectors as long as these")))
     };
-    counted().or_else(even).or_else(small)
+    let equal = || {
+        let heads = u64::try_from(arguments.integer("heads")?).ok()?;
+        let divides = |length: Option<u64>| length.is_none_or(|it| it.is_multiple_of(heads.max(1)));
+        let is_equal = divides(key) && divides(value);
+        (!is_equal).then(|| unfit("heads", "a divisor of the lengths of keys and values"))
+    };
+    counted().or_else(even).or_else(equal).or_else(small)
 }
 
 fn nystrom(arguments: KernelArguments<'_>) -> Option<Unfit> {

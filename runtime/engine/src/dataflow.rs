@@ -9,14 +9,16 @@ use std::thread::JoinHandle;
 use timely::communication::WorkerGuards;
 use timely::execute::execute;
 
-use arqon_plan::{DataflowPlan, TopicPlan};
+use arqon_plan::{DataflowPlan, EncodeError, TopicPlan};
 use arqon_types::{Column, ColumnBatch, Epoch, TopicName, Type};
 
 use crate::collector::{Collector, EpochOutput, Fed, Gathering, reports};
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
 use crate::forget::holds_the_past;
-use crate::kernel::{Crew, Means, Pace, Unprepared, prepared};
+use crate::kernel::{
+    Crew, Keeping, Means, Pace, SnapshotError, Unprepared, checked, decode, encode,
+};
 use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::{Keep, NarrowPlan, narrow};
 use crate::render::{BackendChoice, Counters};
@@ -120,6 +122,44 @@ pub enum FeedError {
 pub struct FinishError {
     /// The panic's words.
     pub reason: String,
+}
+
+/// From where a dataflow goes on.
+#[derive(Debug, Clone)]
+pub struct Past<'a> {
+    /// What [`Dataflow::save_kernels`] gave.
+    pub kernels: &'a [u8],
+    /// What `epoch_time()` of the rows below is.
+    pub time: i64,
+    /// What the input topics held then.
+    pub topics: Vec<TopicInput>,
+}
+
+/// Why a dataflow does not go on from a snapshot.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The snapshot is none that it can go on from.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The dataflow does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It does not take what its topics held.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+}
+
+/// Why kernels are not saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// A worker or the output callback stopped; its words.
+    #[error("the dataflow has stopped: {0}")]
+    Stopped(String),
+    /// The plan cannot be told from others.
+    #[error(transparent)]
+    Plan(#[from] EncodeError),
 }
 
 /// What an input topic holds.
@@ -250,17 +290,50 @@ impl Dataflow {
         options: EngineOptions,
         on_output: impl FnMut(EpochOutput) + Send + 'static,
     ) -> Result<Self, StartError> {
-        let EngineOptions { n_workers, backend, keep, pace } = options;
+        let narrowed = narrowed(&plan, options.keep)?;
+        Self::start_with(plan, (options, narrowed, Keeping::default()), on_output)
+    }
+
+    /// Builds the dataflow of `plan` anew, with kernels that go on from where
+    /// [`Self::save_kernels`] left those of another dataflow of the same plan and `keep`. What its
+    /// input topics held then is fed in the epoch of the snapshot: kernels, which have it, say in
+    /// that epoch what they had said, and from the next one on the same, bit for bit, as if nothing
+    /// had ended.
+    ///
+    /// # Errors
+    /// [`ResumeError`] if the snapshot is damaged, of another plan or another version, if the
+    /// dataflow does not start, or if the rows do not fit. No bytes make it panic.
+    pub fn resume(
+        plan: DataflowPlan,
+        options: EngineOptions,
+        past: Past<'_>,
+        on_output: impl FnMut(EpochOutput) + Send + 'static,
+    ) -> Result<Self, ResumeError> {
+        checked(&plan).map_err(StartError::Kernel)?;
+        let narrowed = narrowed(&plan, options.keep)?;
+        let (epoch, kernels) = decode(&narrowed.plan, past.kernels)?;
+        let keeping = Keeping::of(kernels);
+        let dataflow = Self::start_with(plan, (options, narrowed, keeping), on_output)?;
+        let (epoch, time, topics) = (Epoch(epoch), past.time, past.topics);
+        dataflow.feed(EpochInput { epoch, time, topics })?;
+        Ok(dataflow)
+    }
+
+    fn start_with(
+        plan: DataflowPlan,
+        (options, narrowed, keeping): (EngineOptions, NarrowPlan, Keeping),
+        on_output: impl FnMut(EpochOutput) + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let EngineOptions { n_workers, backend, pace, .. } = options;
         if n_workers == 0 {
             return Err(StartError::NoWorker);
         }
-        let has_kernels = !prepared(&plan)?.is_empty();
+        let has_kernels = !checked(&plan)?.is_empty();
         let crew = has_kernels.then(|| Crew::new(n_workers)).transpose();
         let crew = crew.map_err(|error| StartError::Threads(error.to_string()))?;
-        let means = Means { pace, crew };
-        let prepared = catch_unwind(|| (narrow(&plan, keep), Counters::new(&plan)));
-        let (narrowed, counters) =
-            prepared.map_err(|payload| StartError::Build(panic_text(payload.as_ref())))?;
+        let means = Means { pace, crew, keeping };
+        let counters = catch_unwind(|| Counters::new(&plan))
+            .map_err(|payload| StartError::Build(panic_text(payload.as_ref())))?;
         let (narrowed, plan) = (Arc::new(narrowed), Arc::new(plan));
         let counters = Arc::new(counters);
         let error_topics = error_topics(&counters)?;
@@ -485,6 +558,35 @@ impl Dataflow {
         Ok(self.plan.topics.iter().zip(topics).filter_map(held).collect())
     }
 
+    /// What the kernels hold after all epochs that were fed, to go on from with [`Self::resume`].
+    /// Waits until these are complete; meanwhile nothing is fed. What other steps hold, what goes
+    /// back to control topics in the next epoch, and modes that were asked for by events are not
+    /// part of it.
+    ///
+    /// # Errors
+    /// If the dataflow has stopped, or its plan cannot be told from others.
+    pub fn save_kernels(&self) -> Result<Vec<u8>, SaveError> {
+        let feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
+        let feeder = feeder.as_ref().expect("the feeder is there until the dataflow is dropped");
+        let (reply, answers) = channel();
+        for orders in &feeder.orders {
+            // A worker that is gone gives no answer, which is told below.
+            let _ = orders.send(Order::Save(reply.clone()));
+        }
+        drop(reply);
+        self.shared.wake();
+        let mut kernels = Vec::new();
+        for _ in &feeder.orders {
+            let Ok(more) = answers.recv() else {
+                let ended = || "its workers have ended".to_owned();
+                return Err(SaveError::Stopped(self.shared.failure().unwrap_or_else(ended)));
+            };
+            kernels.extend(more);
+        }
+        let epoch = feeder.last.map_or(0, |last| last.0);
+        Ok(encode(&self.narrowed.plan, epoch, kernels)?)
+    }
+
     /// Why the dataflow has stopped, if it has.
     pub fn failure(&self) -> Option<String> {
         self.shared.failure()
@@ -519,6 +621,12 @@ impl Drop for Dataflow {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// What is kept of the rows of a plan.
+fn narrowed(plan: &DataflowPlan, keep: Keep) -> Result<NarrowPlan, StartError> {
+    catch_unwind(|| narrow(plan, keep))
+        .map_err(|payload| StartError::Build(panic_text(payload.as_ref())))
 }
 
 /// The errors topic of each node that has a counter.

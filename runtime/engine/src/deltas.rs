@@ -3,7 +3,11 @@
 //! The order is that of keys and then of values, as bytes. Many rows are sorted by digits: the
 //! bytes in which keys, and then values, differ at all are few for numbers and for texts that
 //! begin alike, and each costs one pass without a comparison. What the digits leave equal is
-//! compared.
+//! compared. Where rows come in parts, each part is sorted by itself, and the parts are merged as
+//! they are taken.
+
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 use arqon_types::PackedRow;
 
@@ -11,6 +15,11 @@ use crate::packed::{Packed, WORD_BYTES};
 
 /// A row's change within an epoch, beside its key.
 pub(crate) type Delta<K = PackedRow, V = PackedRow> = ((K, V), i64);
+
+/// What the row of a change takes.
+pub(crate) fn delta_bytes<K: Packed, V: Packed>(((key, value), _): &Delta<K, V>) -> usize {
+    size_of::<Delta<K, V>>() + key.heap_bytes() + value.heap_bytes()
+}
 
 /// Rows from which digits are cheaper than comparisons.
 const DIGITS_ROWS_MIN: usize = 192;
@@ -28,10 +37,15 @@ struct Digits {
 
 /// Sorts, adds up equal rows and drops what cancels.
 pub(crate) fn consolidate_deltas<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V>>) {
-    if rows.len() > 1 {
-        sort_deltas(rows);
-        let mut kept = 0;
-        for at in 1..rows.len() {
+    consolidate_from(rows, 0);
+}
+
+/// The same of the rows from `start` on.
+fn consolidate_from<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V>>, start: usize) {
+    if rows.len() > start + 1 {
+        sort_deltas(&mut rows[start..]);
+        let mut kept = start;
+        for at in start + 1..rows.len() {
             let (row, last) = (&rows[at].0, &rows[kept].0);
             if row.0.is_same(&last.0) && row.1.is_same(&last.1) {
                 rows[kept].1 += rows[at].1;
@@ -44,8 +58,106 @@ pub(crate) fn consolidate_deltas<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V
         }
         rows.truncate(kept + 1);
     }
-    if rows.last().is_some_and(|last| last.1 == 0) {
+    if start < rows.len() && rows.last().is_some_and(|last| last.1 == 0) {
         rows.pop();
+    }
+}
+
+/// What is left of a run.
+type Run<K, V> = Peekable<IntoIter<Delta<K, V>>>;
+
+/// Changes of `N` inputs in runs, each of which is consolidated, merged in bounded parts.
+pub(crate) struct Merge<const N: usize, K, V> {
+    /// Each run with its input.
+    runs: Vec<(usize, Run<K, V>)>,
+    /// Runs that are not at their end, as a heap: the one with the least key comes first.
+    heap: Vec<usize>,
+}
+
+impl<const N: usize, K: Packed, V: Packed> Merge<N, K, V> {
+    /// Of these runs of each input.
+    pub(crate) fn new(runs: [Vec<Vec<Delta<K, V>>>; N]) -> Self {
+        let each = runs.into_iter().enumerate().flat_map(|(input, runs)| {
+            runs.into_iter().map(move |run| (input, run.into_iter().peekable()))
+        });
+        let mut merge = Self { runs: each.collect(), heap: Vec::new() };
+        merge.heap = (0..merge.runs.len()).collect();
+        merge.heap.retain(|run| merge.runs[*run].1.peek().is_some());
+        for at in (0..merge.heap.len() / 2).rev() {
+            merge.sift(at);
+        }
+        merge
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_done(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    /// Appends to `rows`, which are empty, all changes of the next keys, consolidated, about as
+    /// many as have so many bytes.
+    pub(crate) fn next(&mut self, rows: &mut [Vec<Delta<K, V>>; N], n_bytes_most: usize) {
+        let mut n_bytes = 0;
+        while n_bytes < n_bytes_most
+            && let Some((input, first)) = self.pop()
+        {
+            let starts: [usize; N] = std::array::from_fn(|input| rows[input].len());
+            n_bytes += delta_bytes(&first);
+            rows[input].push(first);
+            while self.head().is_some_and(|key| key.is_same(&rows[input][starts[input]].0.0))
+                && let Some((input, next)) = self.pop()
+            {
+                n_bytes += delta_bytes(&next);
+                rows[input].push(next);
+            }
+            for (rows, start) in rows.iter_mut().zip(starts) {
+                consolidate_from(rows, start);
+            }
+        }
+    }
+
+    /// The least key that is left.
+    fn head(&mut self) -> Option<&K> {
+        let run = *self.heap.first()?;
+        self.runs[run].1.peek().map(|delta| &delta.0.0)
+    }
+
+    /// A change of the least key, with its input.
+    fn pop(&mut self) -> Option<(usize, Delta<K, V>)> {
+        let run = *self.heap.first()?;
+        let (input, rows) = &mut self.runs[run];
+        let (input, delta) = (*input, rows.next()?);
+        if rows.peek().is_none() {
+            self.heap.swap_remove(0);
+        }
+        self.sift(0);
+        Some((input, delta))
+    }
+
+    /// Moves a run down to where those below it have no lesser key.
+    fn sift(&mut self, mut at: usize) {
+        loop {
+            let mut least = at;
+            for below in [2 * at + 1, 2 * at + 2] {
+                if below < self.heap.len() && self.is_less(below, least) {
+                    least = below;
+                }
+            }
+            if least == at {
+                return;
+            }
+            self.heap.swap(at, least);
+            at = least;
+        }
+    }
+
+    fn is_less(&mut self, a: usize, b: usize) -> bool {
+        let [a, b] = [self.heap[a], self.heap[b]];
+        let Ok([(_, a), (_, b)]) = self.runs.get_disjoint_mut([a, b]) else { return false };
+        match (a.peek(), b.peek()) {
+            (Some(a), Some(b)) => a.0.0.compare(&b.0.0).is_lt(),
+            _ => false,
+        }
     }
 }
 
@@ -175,6 +287,42 @@ mod tests {
             sort_deltas(&mut sorted);
             let pairs = |rows: &[Delta]| rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
             prop_assert_eq!(pairs(&sorted), pairs(&compared));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn runs_that_are_merged_in_parts_are_what_all_rows_are(
+            inputs in [rows(), rows()], cuts in prop::collection::vec(1_usize..200, 1..6),
+            n_bytes_most in 1_usize..4096,
+        ) {
+            let mut runs: [Vec<Vec<Delta>>; 2] = Default::default();
+            let mut whole = inputs.clone();
+            for ((runs, rows), whole) in runs.iter_mut().zip(inputs).zip(&mut whole) {
+                let mut cuts = cuts.iter().cycle();
+                let mut rows = rows.as_slice();
+                while let Some((run, rest)) = rows.split_at_checked(*cuts.next().unwrap()) {
+                    runs.push(run.to_vec());
+                    rows = rest;
+                }
+                runs.push(rows.to_vec());
+                runs.iter_mut().for_each(consolidate_deltas);
+                consolidate_deltas(whole);
+            }
+            let mut merge = Merge::new(runs);
+            let mut merged: [Vec<Delta>; 2] = Default::default();
+            let mut last = None;
+            while !merge.is_done() {
+                let mut rows: [Vec<Delta>; 2] = Default::default();
+                merge.next(&mut rows, n_bytes_most);
+                let keys = || rows.iter().flatten().map(|delta| delta.0.0.clone());
+                prop_assert!(keys().min().is_none_or(|key| last < Some(key)), "a key is cut");
+                last = keys().max().max(last);
+                for (all, rows) in merged.iter_mut().zip(rows) {
+                    all.extend(rows);
+                }
+            }
+            prop_assert_eq!(merged, whole);
         }
     }
 

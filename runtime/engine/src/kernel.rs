@@ -6,11 +6,14 @@
 //! workers, which share out heads and blocks of rows; the epoch stays open, and the worker turns to
 //! other operators until the step is back. Rows are taken and said in bounded parts.
 
+mod rows;
+mod asked;
 mod driver;
 mod journal;
 mod follower;
 mod crew;
 mod measured;
+mod saved;
 mod logic;
 mod fields;
 mod slots;
@@ -24,14 +27,16 @@ use std::time::Duration;
 
 use arqon_kernels::{Address, Mode, SpecError};
 use arqon_operators::{Kernel as Signature, KernelMode};
-use arqon_plan::{DataflowPlan, KernelPlan, Operator, StepId};
+use arqon_plan::{DataflowPlan, KernelPlan, Operator, PortPlan, Step, StepId};
 use arqon_types::Schema;
 
 pub(crate) use crew::Crew;
 use driver::Driver;
 pub use journal::{Decided, Journal};
-pub(crate) use logic::{BYTES_AT_ONCE, KernelLogic};
+pub(crate) use logic::{BYTES_AT_ONCE, KernelLogic, Stead};
 pub(crate) use measured::Teller;
+pub use saved::SnapshotError;
+pub(crate) use saved::{Keeping, SavedKernel, decode, encode};
 
 /// What tells the time since some moment.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +67,8 @@ pub(crate) struct Means {
     pub(crate) pace: Pace,
     /// Who does long steps: where there are kernels somebody does.
     pub(crate) crew: Option<Crew>,
+    /// What kernels go on from, where the dataflow goes on from another one.
+    pub(crate) keeping: Keeping,
 }
 
 /// A kernel of a plan, prepared for no rows but to see that it can be.
@@ -90,15 +97,50 @@ pub struct Unprepared {
 /// [`Unprepared`] with the first that cannot be.
 pub fn prepared(plan: &DataflowPlan) -> Result<Vec<PreparedKernel>, Unprepared> {
     let mut found = Vec::new();
-    for (idx, step) in plan.steps.iter().enumerate() {
-        let Operator::Kernel(kernel) = &step.operator else { continue };
-        let schema = |id: &StepId| &*plan.steps[id.index()].schema;
-        let inputs: Vec<&Schema> = step.inputs.iter().map(schema).collect();
-        let driver = driver(kernel, &inputs, &step.schema)
+    for (id, step, kernel) in kernels(plan) {
+        let driver = driver(kernel, &inputs(plan, step), &step.schema)
             .map_err(|error| Unprepared { address: step.address.to_string(), error })?;
-        found.push(PreparedKernel { step: StepId::at(idx), address: driver.prepared() });
+        found.push(PreparedKernel { step: id, address: driver.prepared() });
     }
     Ok(found)
+}
+
+/// The kernels of a plan, whose arguments go together; nothing is computed of them.
+///
+/// # Errors
+/// [`Unprepared`] with the first that cannot be prepared.
+pub(crate) fn checked(plan: &DataflowPlan) -> Result<Vec<StepId>, Unprepared> {
+    let mut found = Vec::new();
+    for (id, step, kernel) in kernels(plan) {
+        check(kernel, &inputs(plan, step))
+            .map_err(|error| Unprepared { address: step.address.to_string(), error })?;
+        found.push(id);
+    }
+    Ok(found)
+}
+
+/// The steps of kernels.
+fn kernels(plan: &DataflowPlan) -> impl Iterator<Item = (StepId, &Step, &KernelPlan)> {
+    plan.steps.iter().enumerate().filter_map(|(idx, step)| match &step.operator {
+        Operator::Kernel(kernel) => Some((StepId::at(idx), step, &**kernel)),
+        _ => None,
+    })
+}
+
+/// The rows that a step reads.
+fn inputs<'p>(plan: &'p DataflowPlan, step: &Step) -> Vec<&'p Schema> {
+    step.inputs.iter().map(|id| &*plan.steps[id.index()].schema).collect()
+}
+
+/// Whether a kernel can be compiled of its arguments.
+fn check(plan: &KernelPlan, inputs: &[&Schema]) -> Result<(), SpecError> {
+    match plan.kernel {
+        Signature::DynamicGraph => dynamic_graph::spec(plan).check(),
+        Signature::TransformerAttn => transformer_attn::spec(plan, inputs).check(),
+        Signature::LinearTransform => linear_transform::spec(plan, inputs).check(),
+        Signature::PdeSolver => pde_solver::spec(plan).check(),
+        Signature::Nystrom => nystrom::spec(plan, inputs).check(),
+    }
 }
 
 /// A kernel behind rows, or why it cannot be compiled of its arguments.
@@ -113,6 +155,19 @@ fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> Prepared {
         Signature::PdeSolver => pde_solver::driver(plan, inputs, output),
         Signature::Nystrom => nystrom::driver(plan, inputs, output),
     }
+}
+
+/// A port of this name, with its rows.
+///
+/// # Panics
+/// If the kernel has none, which the verifier of plans rules out.
+fn port_of<'p>(
+    plan: &'p KernelPlan,
+    inputs: &[&'p Schema],
+    name: &str,
+) -> (&'p PortPlan, &'p Schema) {
+    let mut ports = plan.ports.iter().zip(inputs.iter().copied());
+    ports.find(|(port, _)| port.name == name).unwrap_or_else(|| panic!("no port `{name}`"))
 }
 
 /// An argument that is a number.

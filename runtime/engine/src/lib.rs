@@ -59,10 +59,13 @@ mod dataflow;
 
 pub use collector::{EpochOutput, RowOutput};
 pub use dataflow::{
-    Dataflow, EngineOptions, EpochInput, FeedError, FinishError, Held, StartError, TopicInput,
+    Dataflow, EngineOptions, EpochInput, FeedError, FinishError, Held, Past, ResumeError,
+    SaveError, StartError, TopicInput,
 };
 pub use feedback::{FEEDBACK_EPOCHS_MAX, Feedback};
-pub use kernel::{Clock, Decided, Journal, Pace, PreparedKernel, Unprepared, prepared};
+pub use kernel::{
+    Clock, Decided, Journal, Pace, PreparedKernel, SnapshotError, Unprepared, prepared,
+};
 pub use narrow::{Keep, columns_kept};
 pub use render::BackendChoice;
 pub use source::Changes;

@@ -31,7 +31,7 @@ use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
 use crate::join::{JoinLogic, JoinShape, pick};
-use crate::kernel::{BYTES_AT_ONCE, KernelLogic, Means, Teller};
+use crate::kernel::{BYTES_AT_ONCE, KernelLogic, Means, Stead, Teller};
 use crate::keyed::{Incoming, KeyShape, PackValue, Packer, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
 use crate::looped::{Ended, Surroundings, Whole, members, overrun_key, render_loop};
@@ -200,6 +200,8 @@ pub(crate) struct Rendered {
     pub(crate) marks: InputHandle<u64, NoopBuilder<Vec<(u64, Marks)>>>,
     /// Knows which epochs are complete.
     pub(crate) probe: ProbeHandle<u64>,
+    /// The steps of kernels.
+    pub(crate) steads: Vec<Rc<RefCell<Stead>>>,
 }
 
 /// What a step's readers see.
@@ -229,6 +231,8 @@ struct Walk<'scope, 'a> {
     errors: Vec<ErrorFeed>,
     /// What steps send beside their rows, until its reader comes.
     asides: BTreeMap<StepId, Batches<'scope>>,
+    /// The steps of kernels.
+    steads: Vec<Rc<RefCell<Stead>>>,
     /// Ends within loops that lead nowhere.
     loop_ends: Vec<LoopEnd<'scope>>,
     done: Vec<Collection<'scope>>,
@@ -273,6 +277,7 @@ pub(crate) fn render(
         marks: mark_stream,
         errors: Vec::new(),
         asides: BTreeMap::new(),
+        steads: Vec::new(),
         loop_ends: Vec::new(),
         done: Vec::new(),
     };
@@ -307,7 +312,8 @@ pub(crate) fn render(
             }
         }
     }
-    Rendered { inputs: walk.inputs, ticks, errors: walk.errors, marks, probe }
+    let Walk { inputs, errors, steads, .. } = walk;
+    Rendered { inputs, ticks, errors, marks, probe, steads }
 }
 
 impl<'scope> Walk<'scope, '_> {
@@ -701,13 +707,15 @@ impl<'scope> Walk<'scope, '_> {
         meter: Meter,
     ) -> Batches<'scope> {
         let id = StepId::at(idx);
-        let (rows, aside) = match step.inputs.len() {
+        let (rows, aside, stead) = match step.inputs.len() {
             1 => self.kernel_of::<1>(id, step, kernel, meter),
             2 => self.kernel_of::<2>(id, step, kernel, meter),
             3 => self.kernel_of::<3>(id, step, kernel, meter),
-            n => panic!("a kernel has two ports and a control at most, and not {n} inputs"),
+            4 => self.kernel_of::<4>(id, step, kernel, meter),
+            n => panic!("a kernel has two ports and who asks at most, and not {n} inputs"),
         };
         self.asides.extend(aside.map(|aside| (id, aside)));
+        self.steads.push(stead);
         rows
     }
 
@@ -717,17 +725,20 @@ impl<'scope> Walk<'scope, '_> {
         step: &Step,
         kernel: &KernelPlan,
         meter: Meter,
-    ) -> (Batches<'scope>, Option<Batches<'scope>>) {
+    ) -> (Batches<'scope>, Option<Batches<'scope>>, Rc<RefCell<Stead>>) {
         let inputs: [&Schema; N] =
             std::array::from_fn(|input| &*self.plan.steps[step.inputs[input].index()].schema);
         let rows = std::array::from_fn(|input| {
             let types = inputs[input].types();
             let all: Vec<usize> = (0..types.len()).collect();
-            // A multiset is keyed by whole rows; a control's rows are one state.
-            let key = match kernel.ports.get(input) {
-                Some(port) if port.key.is_empty() => KeyShape::fields(&all, &types),
-                Some(port) => KeyShape::fields(&port.key, &types),
-                None => KeyShape::fields(&[], &types),
+            // A multiset is keyed by whole rows, who asks by what is asked for; a control's rows
+            // are one state.
+            let asked = kernel.asked.as_ref().filter(|_| input == kernel.ports.len());
+            let key = match (kernel.ports.get(input), asked) {
+                (Some(port), _) if port.key.is_empty() => KeyShape::fields(&all, &types),
+                (Some(port), _) => KeyShape::fields(&port.key, &types),
+                (None, Some(key)) => KeyShape::fields(key, &types),
+                (None, None) => KeyShape::fields(&[], &types),
             };
             let rows = self.key(step, input, key, pack_whole(types.clone()), &meter);
             rows.map_columns(|rows| in_pieces(rows, types, BYTES_AT_ONCE))
@@ -740,21 +751,26 @@ impl<'scope> Walk<'scope, '_> {
         let teller =
             measured.map(|(measured, reader)| Teller::new(measured.clone(), reader.schema.types()));
         let schemas = (inputs.as_slice(), &*step.schema);
+        let place = u64::from(id.0);
+        let is_here = place % self.scope.peers() as u64 == self.scope.index() as u64;
+        let kept = is_here.then(|| self.means.keeping.take(id)).flatten();
         let logic = KernelLogic::<N>::new(
             kernel,
             schemas,
-            teller,
+            (teller, kept),
             (Arc::clone(&step.address), self.means.clone()),
         );
+        let stead = logic.stead();
         let operation = Operation {
             name: kernel.kernel.name(),
             types: step.schema.types(),
             meter,
             marks: None,
-            placement: Placement::Together(u64::from(id.0)),
+            placement: Placement::Together(place),
             aside,
         };
-        render_with_aside(self.scope, rows, operation, logic)
+        let (rows, aside) = render_with_aside(self.scope, rows, operation, logic);
+        (rows, aside, stead)
     }
 
     fn union(&self, step: &Step, meter: &Meter) -> Batches<'scope> {

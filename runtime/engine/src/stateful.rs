@@ -19,7 +19,7 @@ use timely::scheduling::SyncActivator;
 use arqon_types::{ColumnBatch, PackedRow, Type};
 
 use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed};
-use crate::deltas::{Delta, consolidate_deltas};
+use crate::deltas::{Delta, Merge, consolidate_deltas, delta_bytes};
 use crate::keyed::{Incoming, Packer};
 use crate::mark::{Marks, least};
 use crate::memory::{self, Held};
@@ -32,8 +32,14 @@ use crate::stats::Counts;
 pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = PackedRow>:
     'static
 {
+    /// An epoch that is worked on even if nothing comes in it.
+    fn opens(&self) -> Option<u64> {
+        None
+    }
+
     /// Before the first key of an epoch: all its changes, in the order in which they will come, and
-    /// the least mark, if the epoch moved any.
+    /// the least mark, if the epoch moved any. An operator that takes its changes in parts does not
+    /// see them as a whole.
     fn open(&mut self, _deltas: [&[Delta<K, V>]; N], _mark: Option<i64>) {}
 
     /// Reads what the operator will need for these changes of an input, which are next and begin
@@ -131,15 +137,22 @@ impl Emitter {
         self.meter.fault(self.epoch, fault, row, diff);
     }
 
-    fn take(&mut self) -> Vec<ColumnBatch> {
-        let rows = std::mem::replace(&mut self.rows, ColumnBatch::empty(&self.types));
-        self.batch(rows);
+    /// What is ready, before the end of the epoch.
+    fn take_ready(&mut self) -> Vec<ColumnBatch> {
         for batch in &self.ready {
             self.counts.output.add_all(&batch.diffs);
         }
+        std::mem::take(&mut self.ready)
+    }
+
+    /// What is left at the end of the epoch.
+    fn take(&mut self) -> Vec<ColumnBatch> {
+        let rows = std::mem::replace(&mut self.rows, ColumnBatch::empty(&self.types));
+        self.batch(rows);
+        let ready = self.take_ready();
         let counts = std::mem::take(&mut self.counts);
         self.meter.count(self.epoch, |sum| sum.merge(&counts));
-        std::mem::take(&mut self.ready)
+        ready
     }
 }
 
@@ -160,8 +173,28 @@ struct Capabilities {
 struct Waiting<const N: usize, K, V> {
     capability: Capabilities,
     rows: [Vec<Delta<K, V>>; N],
+    /// Those that came before, in runs that are consolidated.
+    runs: [Vec<Vec<Delta<K, V>>>; N],
     /// The least mark that counts, if the epoch moved any.
     mark: Option<i64>,
+}
+
+impl<const N: usize, K: Packed, V: Packed> Waiting<N, K, V> {
+    /// Nothing yet.
+    fn new(capability: Capabilities) -> Self {
+        let (rows, runs) =
+            (std::array::from_fn(|_| Vec::new()), std::array::from_fn(|_| Vec::new()));
+        Self { capability, rows, runs, mark: None }
+    }
+
+    /// Makes a run of the rows of an input once they are so many.
+    fn end_run(&mut self, idx: usize, n_rows: usize) {
+        if n_rows <= self.rows[idx].len() {
+            let mut run = std::mem::take(&mut self.rows[idx]);
+            consolidate_deltas(&mut run);
+            self.runs[idx].push(run);
+        }
+    }
 }
 
 /// What has come and waits, by epoch.
@@ -169,6 +202,8 @@ struct Inbox<const N: usize, K, V> {
     waiting: BTreeMap<u64, Waiting<N, K, V>>,
     spare: Spare<N, K, V>,
     has_aside: bool,
+    /// How many rows make a run.
+    run_rows: usize,
 }
 
 impl<const N: usize, K: Packed, V: Packed> Inbox<N, K, V> {
@@ -179,7 +214,7 @@ impl<const N: usize, K: Packed, V: Packed> Inbox<N, K, V> {
             let aside = self.has_aside.then(|| capability.delayed(&epoch, 1));
             let capability = Capabilities { rows, aside };
             let rows = self.spare.rows.each_mut().map(std::mem::take);
-            Waiting { capability, rows, mark: None }
+            Waiting { rows, ..Waiting::new(capability) }
         })
     }
 
@@ -192,11 +227,12 @@ impl<const N: usize, K: Packed, V: Packed> Inbox<N, K, V> {
     ) {
         let mut rows = rows.drain(..).peekable();
         while let Some((_, epoch, _)) = rows.peek() {
-            let epoch = *epoch;
-            let waiting = &mut self.of(epoch, capability).rows[idx];
+            let (epoch, run_rows) = (*epoch, self.run_rows);
+            let waiting = self.of(epoch, capability);
             while let Some((row, _, diff)) = rows.next_if(|row| row.1 == epoch) {
-                waiting.push((row, diff));
+                waiting.rows[idx].push((row, diff));
             }
+            waiting.end_run(idx, run_rows);
         }
     }
 
@@ -208,9 +244,12 @@ impl<const N: usize, K: Packed, V: Packed> Inbox<N, K, V> {
         (batch, packer): (&mut Batch, &Packer<K, V>),
     ) {
         let Batch { time, rows } = std::mem::take(batch);
-        let waiting = &mut self.of(time, capability).rows[idx];
-        waiting.reserve(rows.len());
-        packer.pack(time, &rows, |row, diff| waiting.push((row, diff)));
+        let run_rows = self.run_rows;
+        let waiting = self.of(time, capability);
+        let into = &mut waiting.rows[idx];
+        into.reserve(rows.len());
+        packer.pack(time, &rows, |row, diff| into.push((row, diff)));
+        waiting.end_run(idx, run_rows);
     }
 }
 
@@ -284,9 +323,51 @@ pub(crate) struct Operation<'a, 'scope> {
 struct Current<const N: usize, K, V> {
     epoch: u64,
     capability: Capabilities,
+    /// Those that are taken now.
     rows: [Vec<Delta<K, V>>; N],
+    /// Those that come behind them, where rows came in runs.
+    merge: Option<Merge<N, K, V>>,
     /// What is left to do before it settles.
     stage: Stage<N>,
+}
+
+impl<const N: usize, K: Packed, V: Packed> Current<N, K, V> {
+    /// Begins an epoch.
+    fn new(
+        (epoch, waiting): (u64, Waiting<N, K, V>),
+        logic: &mut impl KeyLogic<N, K, V>,
+        out: &mut Emitter,
+    ) -> Self {
+        let Waiting { capability, mut rows, mut runs, mark } = waiting;
+        out.epoch = epoch;
+        rows.iter_mut().for_each(consolidate_deltas);
+        let merge = if runs.iter().any(|runs| !runs.is_empty()) {
+            for (runs, rows) in runs.iter_mut().zip(&mut rows) {
+                runs.push(std::mem::take(rows));
+            }
+            Some(Merge::new(runs))
+        } else {
+            out.counts.touched += n_rows(&rows);
+            logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
+            None
+        };
+        Self { epoch, capability, rows, merge, stage: Stage::Taking(Walk::default(), mark) }
+    }
+
+    /// Lets go of the rows that were taken, and gets the next ones; whether there are any.
+    fn next_rows(&mut self, bytes_most: usize, out: &mut Emitter) -> bool {
+        let Some(merge) = self.merge.as_mut().filter(|merge| !merge.is_done()) else {
+            return false;
+        };
+        self.rows.iter_mut().for_each(Vec::clear);
+        merge.next(&mut self.rows, bytes_most);
+        out.counts.touched += n_rows(&self.rows);
+        true
+    }
+}
+
+fn n_rows<const N: usize, K, V>(rows: &[Vec<Delta<K, V>>; N]) -> u64 {
+    rows.iter().map(|rows| rows.len() as u64).sum()
 }
 
 /// How far an epoch is.
@@ -365,9 +446,17 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
     let activator = scope.activator_for(address);
     let name = name.to_owned();
     builder.build(move |capabilities| {
+        let mut waiting = BTreeMap::new();
+        if let Some(epoch) = logic.opens() {
+            let aside = capabilities.get(1).map(|capability| capability.delayed(&epoch));
+            let capability = Capabilities { rows: capabilities[0].delayed(&epoch), aside };
+            waiting.insert(epoch, Waiting::new(capability));
+        }
         drop(capabilities);
         let mut current: Option<Current<N, K, V>> = None;
-        let mut inbox = Inbox { waiting: BTreeMap::new(), spare: Spare::new(), has_aside };
+        let bytes_most = logic.bytes_at_once();
+        let run_rows = if bytes_most == usize::MAX { usize::MAX } else { RUN_ROWS };
+        let mut inbox = Inbox { waiting, spare: Spare::new(), has_aside, run_rows };
         let mut held = Held::default();
         let mut n_bytes = 0;
         let mut out = Emitter::new(types, meter);
@@ -391,54 +480,51 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
                     if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
                         break;
                     }
-                    let (epoch, Waiting { capability, mut rows, mark }) = entry.remove_entry();
-                    out.epoch = epoch;
-                    rows.iter_mut().for_each(consolidate_deltas);
-                    logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), mark);
-                    let stage = Stage::Taking(Walk::default(), mark);
-                    current = Some(Current { epoch, capability, rows, stage });
+                    current = Some(Current::new(entry.remove_entry(), &mut logic, &mut out));
                 }
-                if let Some(Current { rows, stage, .. }) = &mut current
-                    && let Stage::Taking(walk, mark) = stage
-                {
-                    if walk.go_on(rows, &mut logic, &mut out).is_pending() {
+                let Some(now) = &mut current else { break };
+                if let Stage::Taking(walk, mark) = &mut now.stage {
+                    let mark = *mark;
+                    let mut is_pending = walk.go_on(&now.rows, &mut logic, &mut out).is_pending();
+                    if !is_pending && now.next_rows(bytes_most, &mut out) {
+                        now.stage = Stage::Taking(Walk::default(), mark);
+                        is_pending = true;
+                    }
+                    if is_pending {
+                        hand_on(&mut output, now, out.take_ready());
                         activator.activate();
                         break;
                     }
                     if let Some(mark) = mark {
-                        logic.advance(*mark, &mut out);
+                        logic.advance(mark, &mut out);
                     }
-                    *stage = Stage::Settling;
+                    now.stage = Stage::Settling;
                 }
                 if logic.settle(&mut Context::from_waker(&waker), &mut out).is_pending() {
+                    hand_on(&mut output, now, out.take_ready());
                     break;
                 }
-                let Some(Current { epoch, capability, rows, .. }) = current.take() else { break };
+                let Some(mut now) = current.take() else { break };
                 logic.close(&mut out);
                 out.counts.bytes += if let Some(now) = logic.state_bytes() {
                     now - std::mem::replace(&mut n_bytes, now)
                 } else {
-                    let net = rows.iter().flatten().map(|delta| delta.1).sum();
-                    let grown = rows.iter().map(|rows| memory::grown(rows)).sum();
+                    let net = now.rows.iter().flatten().map(|delta| delta.1).sum();
+                    let grown = now.rows.iter().map(|rows| memory::grown(rows)).sum();
                     held.change(net, grown, out.counts.held)
                 };
-                out.counts.touched += rows.iter().map(|rows| rows.len() as u64).sum::<u64>();
-                inbox.spare.keep(rows);
-                let mut output = output.activate();
-                for batch in out.take() {
-                    output
-                        .session_with_builder(&capability.rows)
-                        .give_container(&mut Batch { time: epoch, rows: batch.into() });
-                }
+                let no_rows = std::array::from_fn(|_| Vec::new());
+                inbox.spare.keep(std::mem::replace(&mut now.rows, no_rows));
+                hand_on(&mut output, &now, out.take());
                 if let (Some(output), Some(aside), Some(capability)) =
-                    (&mut aside_output, &mut out.aside, &capability.aside)
+                    (&mut aside_output, &mut out.aside, &now.capability.aside)
                     && !aside.rows.is_empty()
                 {
                     let rows = std::mem::replace(&mut aside.rows, ColumnBatch::empty(&aside.types));
                     output
                         .activate()
                         .session_with_builder(capability)
-                        .give_container(&mut Batch { time: epoch, rows: rows.into() });
+                        .give_container(&mut Batch { time: now.epoch, rows: rows.into() });
                 }
             }
         }
@@ -446,17 +532,33 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
     (stream, aside_stream)
 }
 
+/// Sends batches of an epoch on, whether or not more will follow.
+fn hand_on<const N: usize, K, V>(
+    output: &mut OutputBuilder<u64, NoopBuilder<Batch>>,
+    of: &Current<N, K, V>,
+    batches: Vec<ColumnBatch>,
+) {
+    if batches.is_empty() {
+        return;
+    }
+    let mut output = output.activate();
+    for batch in batches {
+        output
+            .session_with_builder(&of.capability.rows)
+            .give_container(&mut Batch { time: of.epoch, rows: batch.into() });
+    }
+}
+
+/// Rows of an input that are sorted at once by an operator that takes them in parts: some tenths of
+/// a millisecond.
+const RUN_ROWS: usize = 1 << 12;
+
 /// Rows that are looked at ahead of their turn. Enough to keep the memory busy; few enough that
 /// nothing of it has left the caches when its turn comes.
 const AHEAD_ROWS: usize = 32;
 
 /// Rows below which an input has nothing to gain from looking ahead.
 const AHEAD_ROWS_MIN: usize = 4;
-
-/// What the row of a change takes.
-fn delta_bytes<K: Packed, V: Packed>(((key, value), _): &Delta<K, V>) -> usize {
-    size_of::<Delta<K, V>>() + key.heap_bytes() + value.heap_bytes()
-}
 
 /// Walks several sorted collections key by key.
 struct Walk<const N: usize> {

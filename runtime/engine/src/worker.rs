@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::collector::Reports;
 use crate::evaluate::Formula;
 use crate::forget::Forgetting;
-use crate::kernel::Means;
+use crate::kernel::{Means, SavedKernel};
 use crate::mark::{Marks, NO_MARK};
 use crate::narrow::{NarrowPlan, conditions};
 use crate::recorder::{Meter, Recorder};
@@ -40,6 +40,8 @@ pub(crate) enum Order {
     Feed(Feed),
     /// Say what the input topics hold after all epochs before.
     Tell(Sender<Holding>),
+    /// Say what the kernels hold once all epochs before are complete.
+    Save(Sender<Vec<SavedKernel>>),
 }
 
 /// What the input topics hold on one worker, by place in the plan; none where nothing is held.
@@ -89,6 +91,8 @@ fn drive(worker: &mut Worker, setup: &Setup) {
         render(scope, &setup.plan, options, &setup.counters, &recorder)
     });
     let mut errors = std::mem::take(&mut rendered.errors);
+    let steads = std::mem::take(&mut rendered.steads);
+    let mut saving: Option<Sender<Vec<SavedKernel>>> = None;
     let sources = sources(setup, &recorder);
     let is_first = worker.index() == 0;
     let probe = rendered.probe.clone();
@@ -115,6 +119,11 @@ fn drive(worker: &mut Worker, setup: &Setup) {
                     // One who no longer waits for the answer has gone.
                     let _ = reply.send(open.holding());
                 }
+                Ok(Order::Save(reply)) => {
+                    // Whoever asks feeds nothing until it is answered.
+                    saving = Some(reply);
+                    break;
+                }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => input = None,
             }
@@ -129,6 +138,12 @@ fn drive(worker: &mut Worker, setup: &Setup) {
             in_flight.pop_front();
             let record = recorder.borrow_mut().take(epoch);
             setup.reports.send(epoch, record, in_flight.len());
+        }
+        if in_flight.is_empty()
+            && let Some(reply) = saving.take()
+        {
+            let saved = steads.iter().filter_map(|stead| stead.borrow().save()).collect();
+            let _ = reply.send(saved);
         }
         if input.is_none() && in_flight.is_empty() {
             // No error can come any more, and who reads them is to learn of it.

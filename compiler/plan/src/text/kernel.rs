@@ -45,8 +45,12 @@ pub(super) fn kernel_plan_text(
         })
         .collect();
     let control = if kernel.control.is_some() { ", under control" } else { "" };
+    let asked = kernel
+        .asked
+        .as_ref()
+        .map_or_else(String::new, |key| format!(", asked by ({})", names(kernel.ports.len(), key)));
     format!(
-        "kernel {} {{ {} }} over {}{control} modes {} {}{}",
+        "kernel {} {{ {} }} over {}{asked}{control} modes {} {}{}",
         kernel.kernel.name(),
         arguments.join(", "),
         ports.join(", "),

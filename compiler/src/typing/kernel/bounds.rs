@@ -37,7 +37,7 @@ impl Typer<'_> {
         };
         // One bound would mend both.
         if is_bounded || self.report.n_errors() == n_before {
-            self.emission(step, kernel, arguments);
+            self.staleness(step, kernel, arguments);
         }
         self.bounds(step, kernel, arguments);
         (self.report.n_errors() == n_before).then_some(modes)
@@ -81,7 +81,8 @@ impl Typer<'_> {
         }
     }
 
-    fn emission(&mut self, step: &ast::Kernel, kernel: Kernel, arguments: &[Value]) {
+    /// `eps`: what outputs may be off by before they are put out.
+    fn staleness(&mut self, step: &ast::Kernel, kernel: Kernel, arguments: &[Value]) {
         let Some(Spanned { node: ast::Emit::Eps(eps), span }) = &step.emit else { return };
         if kernel.is_exact(arguments) {
             self.report.push(

@@ -249,11 +249,11 @@ impl Typer<'_> {
         kernel: Kernel,
         ports: &[PortRows],
         arguments: &[Value],
-    ) {
+    ) -> bool {
         let at = kernel.arguments().iter().position(|argument| argument.name == "heads");
-        let Some(Value::Int(heads)) = at.and_then(|at| arguments.get(at)) else { return };
+        let Some(Value::Int(heads)) = at.and_then(|at| arguments.get(at)) else { return true };
         let Some((_, written)) = step.args.iter().find(|(name, _)| name.node == "heads") else {
-            return;
+            return true;
         };
         for (port, field) in [("q", "q"), ("kv", "v")] {
             let Some(rows) = given(ports, port) else { continue };
@@ -275,8 +275,9 @@ impl Typer<'_> {
             }
             fault = fault.help("each head takes an equal part of every vector");
             self.report.push(fault);
-            return;
+            return false;
         }
+        true
     }
 }
 

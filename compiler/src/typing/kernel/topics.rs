@@ -1,4 +1,5 @@
-//! The topics beside a kernel: modes come from `control`, and what steps cost goes to `metrics`.
+//! The topics beside a kernel: rows are asked for by that of `pull`, modes come from `control`, and
+//! what steps cost goes to `metrics`.
 
 use arqon_grammar::Diagnostic;
 use arqon_grammar::ast;
@@ -11,6 +12,30 @@ use crate::typed::TopicId;
 use crate::typing::typer::Typer;
 
 impl Typer<'_> {
+    /// The topic whose rows ask for answers. That it has their key is checked where that is known.
+    pub(super) fn asking_topic(
+        &mut self,
+        name: &ast::Name,
+        resolved: &Resolved<'_>,
+    ) -> Option<TopicId> {
+        let id = resolved.written_topic(name, "`pull` names", self.report)?;
+        let topic = resolved.topic(id);
+        if topic.discipline != Discipline::Events {
+            return Some(id);
+        }
+        self.report.push(
+            Diagnostic::new(
+                operators::KERNEL_TOPIC,
+                name.span,
+                format!("topic `{}` carries `events`, which never end", name.node),
+            )
+            .label("what is asked for here would be asked for ever")
+            .secondary(topic.span, "declared here")
+            .help("let it carry `full` with the key of the answers, or `delta`"),
+        );
+        None
+    }
+
     /// The topic through which modes are asked for.
     pub(super) fn control_topic(
         &mut self,

@@ -1,11 +1,16 @@
 //! A kernel behind rows: what every one of them is driven by, and what each one adds.
 
+use std::io;
 use std::ops::Range;
 use std::task::Poll;
 
-use arqon_kernels::{Address, Churn, Emit, Kernel, Measured, Mode, Prediction, Report, Step};
+use arqon_kernels::{
+    Address, Churn, Emit, Kernel, LoadError, Measured, Mode, Prediction, Report, SnapshotReader,
+    SnapshotWriter, Step,
+};
 use arqon_types::PackedRow;
 
+use super::asked::{Asked, Questions};
 use crate::deltas::Delta;
 use crate::stateful::Emitter;
 
@@ -18,8 +23,15 @@ pub(crate) trait Driver: Send {
     /// errors of the node, and as if they were not there.
     fn change(&mut self, port: usize, key: &PackedRow, rows: &[Delta], out: &mut Emitter);
 
+    /// Takes all changes within the epoch of the rows that ask for the answer of a key; what was
+    /// said of it is taken back where none does any more.
+    fn ask(&mut self, key: &PackedRow, rows: &[Delta], out: &mut Emitter);
+
     /// Whether there is anything to follow.
     fn has_changed(&self) -> bool;
+
+    /// Whether anything is asked for that was not.
+    fn is_asked(&self) -> bool;
 
     /// How much has changed since the last step; what is found on the way is kept for it.
     fn churn(&mut self) -> Churn;
@@ -33,6 +45,13 @@ pub(crate) trait Driver: Send {
     /// Goes on for about this much work.
     fn advance(&mut self, work: u64) -> Poll<Report>;
 
+    /// About how much work it is to answer what is asked for.
+    fn answer_work(&self, which: Questions) -> u64;
+
+    /// Answers what is asked for: the next call of [`Self::say`] says it. Gives how many answers
+    /// these are, and the bound of their error; none once they are wanted no more.
+    fn answer(&mut self, which: Questions, is_wanted: &dyn Fn() -> bool) -> Option<(usize, f64)>;
+
     /// Says what the step has changed among the kernel's rows, as many as take some tenths of a
     /// millisecond; pending while there are more.
     fn say(&mut self, out: &mut Emitter) -> Poll<()>;
@@ -40,12 +59,30 @@ pub(crate) trait Driver: Send {
     /// Computes this share of the state anew.
     fn refresh(&mut self, share: f64);
 
+    /// Tells what is wrong with rows that were taken before this dataflow began.
+    fn reread(&self, port: usize, rows: &[Delta], out: &mut Emitter);
+
+    /// Says all that stands again.
+    fn say_again(&self, out: &mut Emitter);
+
+    /// What is asked for was answered before this dataflow began.
+    fn forget_new(&mut self);
+
+    /// Writes the state when an epoch has ended, save who asks for what.
+    fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()>;
+
+    /// Reads what [`Self::save`] wrote of the same step.
+    fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError>;
+
     /// What the state takes of the memory.
     fn state_bytes(&self) -> usize;
 }
 
 /// Numbers that are said at a time.
 const NUMBERS_AT_ONCE: usize = 1 << 16;
+
+/// Answers between two looks at whether they are wanted.
+const ANSWERS_AT_ONCE: usize = 1 << 10;
 
 /// What a row takes beside its numbers, as so many of them.
 const ROW_NUMBERS: usize = 16;
@@ -63,6 +100,17 @@ pub(crate) trait Adapter: Send {
 
     /// What has changed so far, as the kernel takes it; it is forgotten.
     fn take(&mut self) -> <Self::Kernel as Kernel>::Delta;
+
+    /// What the kernel calls the rows of these keys, as far as they are there.
+    fn keys_of(&self, keys: &[PackedRow]) -> <Self::Kernel as Kernel>::Keys;
+
+    /// Takes back what was said of the row of a key.
+    fn hush(&mut self, key: &PackedRow, out: &mut Emitter);
+
+    /// About how much work an answer is.
+    fn answer_work(&self) -> u64 {
+        1
+    }
 
     /// Rows that the kernel put out.
     fn n_rows(output: &<Self::Kernel as Kernel>::Output) -> usize;
@@ -83,6 +131,18 @@ pub(crate) trait Adapter: Send {
     /// Ends the epoch: all rows are said.
     fn settle(&mut self) {}
 
+    /// As [`Driver::reread`].
+    fn reread(&self, port: usize, rows: &[Delta], out: &mut Emitter);
+
+    /// As [`Driver::say_again`].
+    fn say_again(&self, out: &mut Emitter);
+
+    /// What it holds beside the kernel, between two epochs.
+    fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()>;
+
+    /// Reads what [`Self::save`] wrote.
+    fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError>;
+
     /// What it holds beside the kernel.
     fn state_bytes(&self) -> usize;
 }
@@ -94,6 +154,7 @@ pub(crate) struct Driven<A: Adapter> {
     /// What has changed as it was measured, until it is followed.
     measured: Option<Measured<A::Kernel>>,
     output: <A::Kernel as Kernel>::Output,
+    asked: Asked,
     /// Rows of the output that are said.
     n_said: usize,
 }
@@ -101,7 +162,8 @@ pub(crate) struct Driven<A: Adapter> {
 impl<A: Adapter> Driven<A> {
     /// A kernel without rows.
     pub(crate) fn new(kernel: A::Kernel, adapter: A) -> Self {
-        Self { kernel, adapter, measured: None, output: Default::default(), n_said: 0 }
+        let (output, asked) = Default::default();
+        Self { kernel, adapter, measured: None, output, asked, n_said: 0 }
     }
 
     /// What has changed since the last step.
@@ -127,8 +189,18 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
         self.adapter.change(port, key, rows, out);
     }
 
+    fn ask(&mut self, key: &PackedRow, rows: &[Delta], out: &mut Emitter) {
+        if self.asked.change(key, rows) {
+            self.adapter.hush(key, out);
+        }
+    }
+
     fn has_changed(&self) -> bool {
         self.adapter.has_changed()
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked.has_new()
     }
 
     fn churn(&mut self) -> Churn {
@@ -151,6 +223,23 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
         self.kernel.advance(work, &mut self.output)
     }
 
+    fn answer_work(&self, which: Questions) -> u64 {
+        (self.asked.len(which) as u64).saturating_mul(self.adapter.answer_work())
+    }
+
+    fn answer(&mut self, which: Questions, is_wanted: &dyn Fn() -> bool) -> Option<(usize, f64)> {
+        let keys = self.asked.take(which);
+        let mut error_max = 0.0_f64;
+        for keys in keys.chunks(ANSWERS_AT_ONCE) {
+            if !is_wanted() {
+                return None;
+            }
+            let keys = self.adapter.keys_of(keys);
+            error_max = error_max.max(self.kernel.read(&keys, &mut self.output));
+        }
+        Some((A::n_rows(&self.output), error_max))
+    }
+
     fn say(&mut self, out: &mut Emitter) -> Poll<()> {
         let n_rows = A::n_rows(&self.output);
         let n_most = NUMBERS_AT_ONCE / (ROW_NUMBERS + self.adapter.width());
@@ -169,7 +258,33 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
         self.kernel.refresh(share);
     }
 
+    fn reread(&self, port: usize, rows: &[Delta], out: &mut Emitter) {
+        self.adapter.reread(port, rows, out);
+    }
+
+    fn say_again(&self, out: &mut Emitter) {
+        self.adapter.say_again(out);
+    }
+
+    fn forget_new(&mut self) {
+        self.asked.take(Questions::New);
+    }
+
+    fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        self.adapter.save(out)?;
+        let mut state = Vec::new();
+        self.kernel.save(&mut state)?;
+        out.bytes("state", &state)
+    }
+
+    fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError> {
+        self.adapter.load(input)?;
+        let state = input.bytes("state")?;
+        self.kernel = A::Kernel::load(&mut state.as_slice())?;
+        Ok(())
+    }
+
     fn state_bytes(&self) -> usize {
-        self.kernel.state_bytes() + self.adapter.state_bytes()
+        self.kernel.state_bytes() + self.adapter.state_bytes() + self.asked.state_bytes()
     }
 }

@@ -40,6 +40,11 @@ impl PortFields {
         PortRow { row: row.unpack(&self.types), fields: Arc::clone(&self.fields) }
     }
 
+    /// A row that is read already.
+    pub(crate) fn read_row(&self, row: Row) -> PortRow {
+        PortRow { row, fields: Arc::clone(&self.fields) }
+    }
+
     /// The changes of a key that the kernel can read. The others, in which `fault` finds something
     /// that hangs on the row alone, are errors of the node, which go when the rows do.
     pub(crate) fn sound(

@@ -1,15 +1,18 @@
 //! A kernel and how it chooses to follow: all that a step needs, wherever it is done.
 
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use arqon_kernels::{
-    Controller, Decision, Emit, Limits, MODES, Mode, Prediction, REFRESH_SHARE, Refresh, Report,
+    Controller, Decision, Emit, Limits, LoadError, MODES, Mode, Prediction, REFRESH_SHARE, Refresh,
+    Report, SnapshotReader, SnapshotWriter,
 };
 use arqon_plan::{self as plan, KernelPlan};
 use arqon_types::Float;
 
+use super::asked::Questions;
 use super::driver::Driver;
 use super::journal::Decided;
 use super::{Clock, Pace, mode_of};
@@ -18,6 +21,7 @@ use super::{Clock, Pace, mode_of};
 pub(crate) struct Follower {
     pub(crate) driver: Box<dyn Driver>,
     controller: Controller,
+    limits: Limits,
     pace: Pace,
     address: Arc<str>,
     emit: Emit,
@@ -41,6 +45,9 @@ pub(crate) struct Stepped {
     pub(crate) is_refreshed: bool,
 }
 
+/// What a step came to; none of an epoch without one.
+pub(crate) type Came = Option<Stepped>;
+
 impl Chosen {
     /// Units of work that are ahead.
     pub(crate) fn work(&self) -> u64 {
@@ -59,8 +66,27 @@ impl Follower {
         let seconds_max = plan.latency_nanos.map_or(f64::INFINITY, |nanos| nanos as f64 * 1e-9);
         let error_max = plan.error_bound.map_or(f64::INFINITY, Float::get);
         let modes = plan.modes.iter().map(|mode| mode_of(*mode)).collect();
-        let controller = Controller::new(Limits { modes, error_max, seconds_max });
-        Self { driver, controller, pace, address, emit: emit_of(plan.emit), error_max }
+        let limits = Limits { modes, error_max, seconds_max };
+        let controller = Controller::new(limits.clone());
+        Self { driver, controller, limits, pace, address, emit: emit_of(plan.emit), error_max }
+    }
+
+    /// From now on it chooses by this.
+    pub(crate) fn go_by(&mut self, pace: &Pace) {
+        self.pace = pace.clone();
+    }
+
+    /// Writes the kernel, its rows, and what the controller has learnt.
+    pub(crate) fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        self.driver.save(out)?;
+        self.controller.save(out)
+    }
+
+    /// Reads what [`Self::save`] wrote of the same step.
+    pub(crate) fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError> {
+        self.driver.load(input)?;
+        self.controller = Controller::load(self.limits.clone(), input)?;
+        Ok(())
     }
 
     /// Decides how to follow what has changed. Cost: O(size of the change).
@@ -71,24 +97,51 @@ impl Follower {
         Chosen { decision, predicted: offers[decision.mode.index()] }
     }
 
-    /// Follows what has changed; nothing once that `is_wanted` no more.
-    pub(crate) fn step(&mut self, chosen: Chosen, is_wanted: impl Fn() -> bool) -> Option<Stepped> {
+    /// About how much work it is to answer what is asked for, after a step or without one.
+    pub(crate) fn answer_work(&self, chosen: Option<&Chosen>) -> u64 {
+        match self.emit {
+            Emit::Pull => self.driver.answer_work(questions(chosen)),
+            Emit::Changed | Emit::All | Emit::Eps(_) => 0,
+        }
+    }
+
+    /// Follows what has changed, if anything has, and answers what is asked for; nothing once that
+    /// `is_wanted` no more.
+    pub(crate) fn go_on(
+        &mut self,
+        chosen: Option<Chosen>,
+        is_wanted: impl Fn() -> bool,
+    ) -> Option<Came> {
+        let Some(chosen) = chosen else {
+            self.driver.answer(Questions::New, &is_wanted)?;
+            return Some(None);
+        };
+        Some(Some(self.step(chosen, is_wanted)?))
+    }
+
+    fn step(&mut self, chosen: Chosen, is_wanted: impl Fn() -> bool) -> Option<Stepped> {
         let Chosen { decision, predicted } = chosen;
         let now = || self.pace.clock.map_or(Duration::ZERO, |Clock(now)| now());
         let start = now();
         self.driver.begin(decision.mode, self.emit, self.error_max);
-        let report = loop {
+        let mut report = loop {
             match self.driver.advance(WORK_AT_ONCE) {
                 Poll::Ready(report) => break report,
                 Poll::Pending if !is_wanted() => return None,
                 Poll::Pending => {}
             }
         };
-        let spent = now().saturating_sub(start);
+        let mut spent = now().saturating_sub(start);
         if let Some(predicted) = predicted {
             let seconds =
                 self.pace.clock.map_or_else(|| counted(report.work), |_| spent.as_secs_f64());
             self.controller.observe(decision.mode, predicted.work, seconds);
+        }
+        if self.emit == Emit::Pull {
+            let (n_answers, error_max) = self.driver.answer(Questions::All, &is_wanted)?;
+            report.n_emitted = n_answers;
+            report.error_max = report.error_max.max(error_max);
+            spent = now().saturating_sub(start);
         }
         let is_refreshed = decision.refresh == Refresh::Share && self.refresh();
         Some(Stepped { report, decision, spent, is_refreshed })
@@ -122,6 +175,10 @@ impl Follower {
         self.driver.refresh(share.min(REFRESH_SHARE));
         true
     }
+}
+
+fn questions(chosen: Option<&Chosen>) -> Questions {
+    if chosen.is_some() { Questions::All } else { Questions::New }
 }
 
 /// Work between two looks at whether the step is wanted: so much that products of matrices are not

@@ -1,50 +1,61 @@
 //! Vectors and the rows of a matrix as rows of ports, and products as rows.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arqon_kernels::{
-    Kernel, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, Precision,
+    Kernel, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, LoadError, Precision,
+    SnapshotReader, SnapshotWriter,
 };
-use arqon_plan::KernelPlan;
+use arqon_plan::{Emit, KernelPlan};
 use arqon_types::{Elements, PackedRow, Schema, Tensor, Value};
 
 use super::driver::{Adapter, Driven};
 use super::fields::{PortFields, PortRow, Refusal, is_finite, length_of, singles};
 use super::slots::Slots;
-use super::{Prepared, count_argument};
+use super::{Prepared, count_argument, port_of};
 use crate::deltas::Delta;
 use crate::stateful::Emitter;
+
+/// What the kernel is compiled of.
+pub(super) fn spec(plan: &KernelPlan, inputs: &[&Schema]) -> LinearSpec {
+    let (port, vectors) = port_of(plan, inputs, "x");
+    LinearSpec {
+        n_rows: count_argument(plan, "rows"),
+        n_columns: length_of(port, 0, vectors).unwrap_or_default(),
+        layout: match plan.named().value("layout") {
+            Some(Value::Enum(1)) => Layout::Sparse,
+            _ => Layout::Dense,
+        },
+        precision: Precision::Double,
+        rank: count_argument(plan, "rank"),
+    }
+}
 
 /// A linear map over rows.
 ///
 /// # Errors
 /// Why the kernel cannot be compiled of its arguments.
 pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> Prepared {
-    let ports = || plan.ports.iter().zip(inputs);
-    let n_rows = count_argument(plan, "rows");
-    let (port, vectors) =
-        ports().find(|(port, _)| port.name == "x").expect("a kernel has its ports");
-    let n_columns = length_of(port, 0, vectors).unwrap_or_default();
-    let layout = match plan.named().value("layout") {
-        Some(Value::Enum(1)) => Layout::Sparse,
-        _ => Layout::Dense,
-    };
-    let kernel = LinearTransform::compile(&LinearSpec {
-        n_rows,
-        n_columns,
-        layout,
-        precision: Precision::Double,
-        rank: count_argument(plan, "rank"),
-    })?;
+    let spec = spec(plan, inputs);
+    let kernel = LinearTransform::compile(&spec)?;
+    let LinearSpec { n_rows, n_columns, .. } = spec;
+    let (_, vectors) = port_of(plan, inputs, "x");
+    let ports = plan.ports.iter().zip(inputs);
     let adapter = Vectors {
-        ports: ports()
+        ports: ports
             .map(|(port, schema)| (port.name == "x", PortFields::new(port, schema)))
             .collect(),
         n_rows,
         n_columns,
         delta: LinearDelta::default(),
         slots: Slots::new(vectors, &plan.columns, output.types()),
+        moved: Moved::default(),
+        is_lazy: plan.emit == Emit::Pull,
+        // A product may wait in as many coordinates.
+        answer_work: (64 * n_rows) as u64,
     };
     Ok(Box::new(Driven::new(kernel, adapter)))
 }
@@ -57,18 +68,107 @@ struct Vectors {
     n_columns: usize,
     delta: LinearDelta,
     slots: Slots,
+    moved: Moved,
+    /// Whether products may wait until they are read.
+    is_lazy: bool,
+    answer_work: u64,
 }
 
+/// Where vectors that were there have changed.
+#[derive(Debug, Default)]
+struct Moved {
+    /// So many did.
+    n_vectors: usize,
+    /// In these entries, up to one more than may wait.
+    coordinates: BTreeSet<usize>,
+}
+
+/// Coordinates of all vectors that may wait in factored form.
+const COORDINATES_MAX: usize = 64;
+
 impl Vectors {
+    /// The changes of a key that the kernel can read.
+    fn sound(&self, port: usize, rows: &[Delta], out: &Emitter) -> Vec<(PortRow, i64)> {
+        let (has_vectors, fields) = &self.ports[port];
+        if *has_vectors {
+            let fault =
+                |row: &PortRow| (!is_finite(row.vector(0))).then(|| Refusal::not_finite("x"));
+            return fields.sound(rows, out, fault);
+        }
+        let n_rows = self.n_rows;
+        let fault = |row: &PortRow| {
+            let place = row.integer(0)?;
+            if usize::try_from(place).is_ok_and(|place| place < n_rows) {
+                return (!is_finite(row.vector(1))).then(|| Refusal::not_finite("weights"));
+            }
+            let message = format!("row {place} lies outside of a matrix of {n_rows} rows");
+            Some(Refusal { code: "out_of_range", message })
+        };
+        fields.sound(rows, out, fault)
+    }
+
     fn vector(&mut self, key: &PackedRow, row: Option<PortRow>, out: &mut Emitter) {
         let Some(row) = row else {
             self.delta.removed.extend(self.slots.remove(key, out));
             return;
         };
         let vector = singles(row.vector(0));
+        if self.is_lazy {
+            self.note_moved(key, &vector);
+        }
         let number = self.slots.put(key, row.into_row(), out);
         self.delta.keys.push(number);
         self.delta.vectors.extend(vector);
+    }
+
+    /// Notes in which entries a vector that was there changes.
+    fn note_moved(&mut self, key: &PackedRow, vector: &[f32]) {
+        let number = self.slots.number(key);
+        let Some(before) = number.and_then(|number| self.slots.row(number)) else { return };
+        let before = singles(self.fields_of_vectors().read_row(before.clone()).vector(0));
+        self.moved.n_vectors += 1;
+        let differ = before.iter().zip(vector).enumerate();
+        let differ = differ.filter(|(_, (a, b))| a.to_bits() != b.to_bits()).map(|(at, _)| at);
+        for at in differ {
+            if COORDINATES_MAX < self.moved.coordinates.len() {
+                break;
+            }
+            self.moved.coordinates.insert(at);
+        }
+    }
+
+    fn fields_of_vectors(&self) -> &PortFields {
+        let port = self.ports.iter().find(|(has_vectors, _)| *has_vectors);
+        &port.expect("a kernel has its ports").1
+    }
+
+    /// Where most vectors change in the same few entries, and nothing else does, the change is of
+    /// that rank, and products can wait for whoever reads them.
+    fn prepare(&mut self) {
+        let moved = std::mem::take(&mut self.moved);
+        let LinearDelta { rows, removed, keys, .. } = &self.delta;
+        let is_alone = rows.is_empty() && removed.is_empty() && keys.len() == moved.n_vectors;
+        let are_few = (1..=COORDINATES_MAX).contains(&moved.coordinates.len());
+        if !is_alone || !are_few {
+            return;
+        }
+        let n_there = self.slots.live().count();
+        if 2 * moved.n_vectors < n_there {
+            return;
+        }
+        let fields = self.fields_of_vectors();
+        let mut values = vec![0.0; moved.coordinates.len() * n_there];
+        for (place, (_, row)) in self.slots.live().enumerate() {
+            let vector = singles(fields.read_row(row.clone()).vector(0));
+            for (at, coordinate) in moved.coordinates.iter().enumerate() {
+                values[at * n_there + place] = vector[*coordinate];
+            }
+        }
+        self.delta = LinearDelta {
+            coordinates: moved.coordinates.into_iter().collect(),
+            coordinate_values: values,
+            ..LinearDelta::default()
+        };
     }
 
     fn weights(&mut self, rows: &[(PortRow, i64)]) {
@@ -93,24 +193,16 @@ impl Adapter for Vectors {
     type Kernel = LinearTransform;
 
     fn change(&mut self, port: usize, key: &PackedRow, rows: &[Delta], out: &mut Emitter) {
-        let (has_vectors, fields) = &self.ports[port];
-        let n_rows = self.n_rows;
-        if *has_vectors {
-            let fault =
-                |row: &PortRow| (!is_finite(row.vector(0))).then(|| Refusal::not_finite("x"));
-            let there = fields.present(rows, out, fault);
+        let sound = self.sound(port, rows, out);
+        if self.ports[port].0 {
+            let there = sound.into_iter().find_map(|(row, diff)| (0 < diff).then_some(row));
             return self.vector(key, there, out);
         }
-        let fault = |row: &PortRow| {
-            let place = row.integer(0)?;
-            if usize::try_from(place).is_ok_and(|place| place < n_rows) {
-                return (!is_finite(row.vector(1))).then(|| Refusal::not_finite("weights"));
-            }
-            let message = format!("row {place} lies outside of a matrix of {n_rows} rows");
-            Some(Refusal { code: "out_of_range", message })
-        };
-        let rows = fields.sound(rows, out, fault);
-        self.weights(&rows);
+        self.weights(&sound);
+    }
+
+    fn reread(&self, port: usize, rows: &[Delta], out: &mut Emitter) {
+        self.sound(port, rows, out);
     }
 
     fn has_changed(&self) -> bool {
@@ -119,7 +211,20 @@ impl Adapter for Vectors {
     }
 
     fn take(&mut self) -> LinearDelta {
+        self.prepare();
         std::mem::take(&mut self.delta)
+    }
+
+    fn keys_of(&self, keys: &[PackedRow]) -> Vec<i64> {
+        self.slots.numbers(keys)
+    }
+
+    fn hush(&mut self, key: &PackedRow, out: &mut Emitter) {
+        self.slots.hush(key, out);
+    }
+
+    fn answer_work(&self) -> u64 {
+        self.answer_work
     }
 
     fn n_rows(output: &LinearOutput) -> usize {
@@ -144,6 +249,18 @@ impl Adapter for Vectors {
 
     fn settle(&mut self) {
         self.slots.settle();
+    }
+
+    fn say_again(&self, out: &mut Emitter) {
+        self.slots.say_again(out);
+    }
+
+    fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        self.slots.save(out)
+    }
+
+    fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError> {
+        self.slots.load(input)
     }
 
     fn state_bytes(&self) -> usize {

@@ -36,17 +36,36 @@ impl Teller {
         Self { measured, types, last: BTreeMap::new() }
     }
 
+    /// The rows that stand, of metrics with a key.
+    pub(crate) fn standing(&self) -> Vec<&PackedRow> {
+        self.last.values().collect()
+    }
+
+    /// Goes on from these.
+    pub(crate) fn take(&mut self, standing: Vec<PackedRow>) {
+        for packed in standing {
+            self.last.insert(self.key(&packed.unpack(&self.types)), packed);
+        }
+    }
+
+    /// Tells again what stands.
+    pub(crate) fn tell_again(&self, out: &mut Emitter) {
+        self.last.values().for_each(|row| out.aside(row, 1));
+    }
+
+    fn key(&self, row: &Row) -> Row {
+        Row::from(self.measured.key.iter().map(|at| row.0[*at].clone()).collect::<Vec<_>>())
+    }
+
     /// Tells of a step.
     pub(crate) fn tell(&mut self, outcome: &Outcome, out: &mut Emitter) {
         let values = self.measured.metrics.iter().map(|metric| outcome.value(*metric));
         let row = Row::from(values.collect::<Vec<_>>());
         let packed = PackedRow::pack(&row, &self.types);
-        if !self.measured.key.is_empty() {
-            let key = self.measured.key.iter().map(|at| row.0[*at].clone());
-            let key = Row::from(key.collect::<Vec<_>>());
-            if let Some(gone) = self.last.insert(key, packed.clone()) {
-                out.aside(&gone, -1);
-            }
+        if !self.measured.key.is_empty()
+            && let Some(gone) = self.last.insert(self.key(&row), packed.clone())
+        {
+            out.aside(&gone, -1);
         }
         out.aside(&packed, 1);
     }

@@ -1,50 +1,56 @@
 //! Queries and tokens as rows, and what queries attend to as rows.
 
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arqon_kernels::{
-    AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, Kernel, Outcome,
-    TransformerAttn,
+    AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, Kernel, LoadError,
+    Outcome, SnapshotReader, SnapshotWriter, TransformerAttn,
 };
 use arqon_plan::KernelPlan;
 use arqon_types::{ElementType, Elements, PackedRow, Schema, Tensor, Value};
 
 use super::driver::{Adapter, Driven};
 use super::fields::{PortFields, PortRow, Refusal, is_finite, length_of, made_element, singles};
-use super::slots::{Numbers, Slots};
-use super::{Prepared, count_argument, integer_argument};
+use super::slots::{NO_VALUE, Numbers, Slots};
+use super::{Prepared, count_argument, integer_argument, port_of};
 use crate::deltas::Delta;
 use crate::stateful::Emitter;
+
+/// What the kernel is compiled of.
+pub(super) fn spec(plan: &KernelPlan, inputs: &[&Schema]) -> AttentionSpec {
+    let (queries, query_rows) = port_of(plan, inputs, "q");
+    let (tokens, token_rows) = port_of(plan, inputs, "kv");
+    AttentionSpec {
+        n_heads: count_argument(plan, "heads"),
+        n_key: length_of(queries, 0, query_rows).unwrap_or_default(),
+        n_value: length_of(tokens, 1, token_rows).unwrap_or_default(),
+        n_features: count_argument(plan, "features"),
+        feature_map: match plan.named().value("feature_map") {
+            Some(Value::Enum(1)) => FeatureMap::Rff,
+            _ => FeatureMap::FavorPlus,
+        },
+        causality: match plan.named().value("causal") {
+            Some(Value::Bool(true)) => Causality::Causal,
+            _ => Causality::Plain,
+        },
+        seed: integer_argument(plan, "seed").cast_unsigned(),
+    }
+}
 
 /// Attention over rows.
 ///
 /// # Errors
 /// Why the kernel cannot be compiled of its arguments.
 pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> Prepared {
-    let ports = || plan.ports.iter().zip(inputs);
-    let port =
-        |name: &str| ports().find(|(port, _)| port.name == name).expect("a kernel has its ports");
-    let ((queries, query_rows), (tokens, token_rows)) = (port("q"), port("kv"));
-    let n_value = length_of(tokens, 1, token_rows).unwrap_or_default();
-    let causality = match plan.named().value("causal") {
-        Some(Value::Bool(true)) => Causality::Causal,
-        _ => Causality::Plain,
-    };
-    let kernel = TransformerAttn::compile(&AttentionSpec {
-        n_heads: count_argument(plan, "heads"),
-        n_key: length_of(queries, 0, query_rows).unwrap_or_default(),
-        n_value,
-        n_features: count_argument(plan, "features"),
-        feature_map: match plan.named().value("feature_map") {
-            Some(Value::Enum(1)) => FeatureMap::Rff,
-            _ => FeatureMap::FavorPlus,
-        },
-        causality,
-        seed: integer_argument(plan, "seed").cast_unsigned(),
-    })?;
+    let spec = spec(plan, inputs);
+    let kernel = TransformerAttn::compile(&spec)?;
+    let AttentionSpec { n_heads, n_key, n_value, n_features, causality, .. } = spec;
+    let (_, query_rows) = port_of(plan, inputs, "q");
+    let ports = plan.ports.iter().zip(inputs);
     let adapter = Attention {
-        ports: ports()
+        ports: ports
             .map(|(port, schema)| (port.name == "q", PortFields::new(port, schema)))
             .collect(),
         causality,
@@ -53,6 +59,7 @@ pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> 
         delta: AttentionDelta::default(),
         slots: Slots::new(query_rows, &plan.columns, output.types()),
         tokens: Numbers::default(),
+        answer_work: 2 * (n_features * (n_key + n_value + n_heads)) as u64,
     };
     Ok(Box::new(Driven::new(kernel, adapter)))
 }
@@ -67,9 +74,20 @@ struct Attention {
     delta: AttentionDelta,
     slots: Slots,
     tokens: Numbers,
+    answer_work: u64,
 }
 
 impl Attention {
+    /// The row that a key has after these changes, if the kernel can read it.
+    fn present(&self, port: usize, rows: &[Delta], out: &Emitter) -> Option<PortRow> {
+        let (is_queries, fields) = &self.ports[port];
+        let names: &[&str] = if *is_queries { &["q"] } else { &["k", "v"] };
+        fields.present(rows, out, |row| {
+            let at = (0..names.len()).find(|at| !is_finite(row.vector(*at)))?;
+            Some(Refusal::not_finite(names[at]))
+        })
+    }
+
     fn query(&mut self, key: &PackedRow, row: Option<PortRow>, out: &mut Emitter) {
         let Some(row) = row else {
             self.delta.queries_gone.extend(self.slots.remove(key, out));
@@ -102,18 +120,16 @@ impl Adapter for Attention {
     type Kernel = TransformerAttn;
 
     fn change(&mut self, port: usize, key: &PackedRow, rows: &[Delta], out: &mut Emitter) {
-        let (is_queries, fields) = &self.ports[port];
-        let is_queries = *is_queries;
-        let names: &[&str] = if is_queries { &["q"] } else { &["k", "v"] };
-        let there = fields.present(rows, out, |row| {
-            let at = (0..names.len()).find(|at| !is_finite(row.vector(*at)))?;
-            Some(Refusal::not_finite(names[at]))
-        });
-        if is_queries {
+        let there = self.present(port, rows, out);
+        if self.ports[port].0 {
             self.query(key, there, out);
         } else {
             self.token(key, there.as_ref());
         }
+    }
+
+    fn reread(&self, port: usize, rows: &[Delta], out: &mut Emitter) {
+        self.present(port, rows, out);
     }
 
     fn has_changed(&self) -> bool {
@@ -124,6 +140,18 @@ impl Adapter for Attention {
 
     fn take(&mut self) -> AttentionDelta {
         std::mem::take(&mut self.delta)
+    }
+
+    fn keys_of(&self, keys: &[PackedRow]) -> Vec<i64> {
+        self.slots.numbers(keys)
+    }
+
+    fn hush(&mut self, key: &PackedRow, out: &mut Emitter) {
+        self.slots.hush(key, out);
+    }
+
+    fn answer_work(&self) -> u64 {
+        self.answer_work
     }
 
     fn n_rows(output: &AttentionRows) -> usize {
@@ -155,7 +183,7 @@ impl Adapter for Attention {
                     let message = "the features of its tokens cancel: the weights add up to zero, \
                                    as far as can be told"
                         .to_owned();
-                    let refusal = Refusal { code: "no_value", message };
+                    let refusal = Refusal { code: NO_VALUE, message };
                     self.slots.say_nothing(number, Some(refusal), out);
                 }
             }
@@ -165,6 +193,21 @@ impl Adapter for Attention {
     fn settle(&mut self) {
         self.slots.settle();
         self.tokens.settle();
+    }
+
+    fn say_again(&self, out: &mut Emitter) {
+        self.slots.say_again(out);
+    }
+
+    fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
+        self.slots.save(out)?;
+        self.tokens.save(out)
+    }
+
+    fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError> {
+        self.slots.load(input)?;
+        self.tokens = Numbers::load(input)?;
+        Ok(())
     }
 
     fn state_bytes(&self) -> usize {

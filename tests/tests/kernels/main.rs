@@ -1,6 +1,10 @@
 //! Kernels between the compiler, the wire and the library: what the compiler lets through, the
 //! kernels can be prepared of; and what circuits import of their messages is what the wire has.
 
+mod kernels;
+mod pulled;
+mod saved;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -8,8 +12,9 @@ use std::sync::mpsc::channel;
 use arqon_compiler::{Options, compile};
 use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Keep, Pace, RowOutput, TopicInput,
+    prepared,
 };
-use arqon_plan::METRICS;
+use arqon_plan::{METRICS, Operator, verify};
 use arqon_proto::RowCodec;
 use arqon_proto::itmd::{ItmdMetrics, ItmdMode, itmd_metrics, itmd_mode};
 use arqon_tests::corpus::errors;
@@ -33,10 +38,7 @@ fn kernels_can_be_prepared_of_what_the_compiler_lets_through() {
             continue;
         }
         let plan = compiled.dataflow.expect("a circuit without faults has a plan");
-        let backend = BackendChoice::Auto;
-        let options =
-            EngineOptions { n_workers: 1, backend, keep: Keep::Rows, pace: Pace::default() };
-        if let Err(error) = Dataflow::start(plan, options, |_| ()) {
+        if let Err(error) = prepared(&plan) {
             panic!("seed {seed}: {error}\n{text}");
         }
         n_started += 1;
@@ -267,5 +269,56 @@ fn long_steps_beside_the_workers_come_to_the_same() {
         let off = |(a, b): (&f32, &f32)| (a - b).abs();
         let most = few[id].iter().zip(answer).map(off).fold(0.0, f32::max);
         assert!(most < 1e-5, "query {id} is off by {most}");
+    }
+}
+
+#[test]
+fn a_cell_beyond_what_is_stable_is_an_error_and_no_end() {
+    let text = "arqon: 1\ncircuit: kernels.fast\nschemas:\n  \
+        Cell: { x: int64, y: int64, u: float64 }\ntopics:\n  \
+        cells: { schema: Cell, carries: full, key: [x, y], edge: in }\n  \
+        grid: { schema: Cell, carries: delta, edge: out }\nflow:\n  move:\n    from: cells\n    \
+        do:\n      - kernel: pde_solver\n        \
+        args: { equation: burgers, width: 4, height: 4, dt: 0.01 }\n    to: grid\n";
+    let compiled = compile(text, "fast.yaml", &Options::default());
+    assert_eq!(errors(&compiled), Vec::<String>::new());
+    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
+    let (told, tells) = channel();
+    let dataflow = Dataflow::start(plan, EngineOptions::default(), move |output| {
+        told.send(output.into_rows()).expect("the test listens");
+    });
+    let dataflow = dataflow.expect("the engine starts");
+    for (epoch, u) in [(1, 0.5), (2, 1e9)] {
+        let cell = Row::from(vec![Value::Int(1), Value::Int(1), Value::float(u)]);
+        let topic = TopicName::parse("cells").expect("a name");
+        let changes = Changes::Rows(vec![Change::Upsert(cell)]);
+        let topics = vec![TopicInput { topic, changes }];
+        let input = EpochInput { epoch: Epoch(epoch), time: 0, topics };
+        dataflow.feed(input).expect("the engine takes input");
+    }
+    dataflow.finish().expect("the engine ends well");
+    let outputs: Vec<RowOutput> = tells.iter().collect();
+    let errors = outputs[1].deltas.iter().find(|delta| delta.topic.as_str() == "move.errors");
+    let text = format!("{:?}", errors.expect("the cell is refused"));
+    assert!(text.contains("out_of_range") && text.contains("stable up to"), "{text}");
+}
+
+#[test]
+fn a_plan_whose_kernel_cannot_be_prepared_is_refused() {
+    let compiled = compile(LARGE, "large.yaml", &Options::default());
+    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
+    // Features, heads, whether it is causal, the map and the seed.
+    let wrong = [(0, Value::Int(70_000)), (0, Value::Bool(true)), (1, Value::Int(3))];
+    let words =
+        ["`features` has to be at most 65536", "does not take", "`heads` has to be a divisor"];
+    for ((at, value), words) in wrong.into_iter().zip(words) {
+        let mut plan = plan.clone();
+        for step in &mut plan.steps {
+            if let Operator::Kernel(kernel) = &mut step.operator {
+                kernel.arguments[at] = value.clone();
+            }
+        }
+        let error = verify(&plan).expect_err("it cannot be prepared");
+        assert!(format!("{error:?}").contains(words), "{error:?}");
     }
 }
