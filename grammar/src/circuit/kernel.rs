@@ -21,7 +21,9 @@ pub(crate) const MODES: &[(&str, Mode)] =
 
 pub(crate) const EMITS: &[(&str, Always)] = &[("changed", Always::Changed), ("all", Always::All)];
 
-pub(crate) const EMIT_KEYS: &[&str] = &["pull", "eps"];
+const EMIT_KEYS: &[&str] = &["pull", "eps"];
+pub(crate) const PULL_KEYS: &[&str] = &["pull"];
+pub(crate) const EPS_KEYS: &[&str] = &["eps"];
 pub(crate) const BOUND_KEYS: &[&str] = &["error", "latency"];
 pub(crate) const CAPSULE_LIMITS: &[&str] = &["fuel", "memory", "time", "output"];
 

@@ -90,9 +90,11 @@ fn step(verb: &'static str, companions: &'static [&'static str], depth: usize) -
         ("kernel", "modes") => one_or_more(Shape::Words(tables::words(tables::MODES))),
         ("kernel", "emit") => Shape::Either(vec![
             Shape::Words(tables::words(tables::EMITS)),
-            object("a way to emit", tables::EMIT_KEYS, &[], |key| match key {
-                "pull" => name("a topic", NameRule::Dotted),
-                _ => Shape::Scalar("a number above 0"),
+            object("a way to emit", tables::PULL_KEYS, tables::PULL_KEYS, |_| {
+                name("a topic", NameRule::Dotted)
+            }),
+            object("a way to emit", tables::EPS_KEYS, tables::EPS_KEYS, |_| {
+                Shape::Scalar("a number above 0")
             }),
         ]),
         ("kernel", "bounds") => object("bounds of a kernel", tables::BOUND_KEYS, &[], |key| {
