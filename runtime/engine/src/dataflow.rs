@@ -532,19 +532,8 @@ impl Dataflow {
         assert!(is_whole, "rows are told where they are kept whole");
         let feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
         let feeder = feeder.as_ref().expect("the feeder is there until the dataflow is dropped");
-        let (reply, answers) = channel();
-        for orders in &feeder.orders {
-            // A worker that is gone gives no answer, which is told below.
-            let _ = orders.send(Order::Tell(reply.clone()));
-        }
-        drop(reply);
-        self.shared.wake();
         let mut topics: Vec<Option<Vec<HeldRow>>> = vec![None; self.plan.topics.len()];
-        for _ in &feeder.orders {
-            let Ok(holding) = answers.recv() else {
-                let ended = || "its workers have ended".to_owned();
-                return Err(FeedError::Stopped(self.shared.failure().unwrap_or_else(ended)));
-            };
+        for holding in self.answers(feeder, Order::Tell).map_err(FeedError::Stopped)? {
             for (rows, more) in topics.iter_mut().zip(holding) {
                 if let Some(more) = more {
                     rows.get_or_insert_default().extend(more);
@@ -568,23 +557,27 @@ impl Dataflow {
     pub fn save_kernels(&self) -> Result<Vec<u8>, SaveError> {
         let feeder = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
         let feeder = feeder.as_ref().expect("the feeder is there until the dataflow is dropped");
+        let kernels = self.answers(feeder, Order::Save).map_err(SaveError::Stopped)?;
+        let epoch = feeder.last.map_or(0, |last| last.0);
+        Ok(encode(&self.narrowed.plan, epoch, kernels.into_iter().flatten().collect())?)
+    }
+
+    /// What each worker answers to an order; if one cannot, why the dataflow has stopped.
+    fn answers<T>(
+        &self,
+        feeder: &Feeder,
+        order: impl Fn(Sender<T>) -> Order,
+    ) -> Result<Vec<T>, String> {
         let (reply, answers) = channel();
         for orders in &feeder.orders {
             // A worker that is gone gives no answer, which is told below.
-            let _ = orders.send(Order::Save(reply.clone()));
+            let _ = orders.send(order(reply.clone()));
         }
         drop(reply);
         self.shared.wake();
-        let mut kernels = Vec::new();
-        for _ in &feeder.orders {
-            let Ok(more) = answers.recv() else {
-                let ended = || "its workers have ended".to_owned();
-                return Err(SaveError::Stopped(self.shared.failure().unwrap_or_else(ended)));
-            };
-            kernels.extend(more);
-        }
-        let epoch = feeder.last.map_or(0, |last| last.0);
-        Ok(encode(&self.narrowed.plan, epoch, kernels)?)
+        let each = feeder.orders.iter().map(|_| answers.recv().ok());
+        let ended = || "its workers have ended".to_owned();
+        each.collect::<Option<Vec<T>>>().ok_or_else(|| self.shared.failure().unwrap_or_else(ended))
     }
 
     /// Why the dataflow has stopped, if it has.
