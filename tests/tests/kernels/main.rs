@@ -2,18 +2,15 @@
 //! kernels can be prepared of; and what circuits import of their messages is what the wire has.
 
 mod kernels;
+mod engine;
 mod pulled;
 mod saved;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 
 use arqon_compiler::{Options, compile};
-use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Keep, Pace, RowOutput, TopicInput,
-    prepared,
-};
+use arqon_engine::{Changes, EpochInput, RowOutput, TopicInput, prepared};
 use arqon_plan::{METRICS, Operator, verify};
 use arqon_proto::RowCodec;
 use arqon_proto::itmd::{ItmdMetrics, ItmdMode, itmd_metrics, itmd_mode};
@@ -21,6 +18,8 @@ use arqon_tests::corpus::errors;
 use arqon_tests::random::Random;
 use arqon_types::{Change, DeltaBatch, Elements, Epoch, Row, Schema, Tensor, TopicName, Value};
 use prost::Message as _;
+
+use engine::{end, feed, plan, start};
 
 const CASES: u64 = 400;
 
@@ -55,9 +54,7 @@ fn imported_metrics_and_modes_are_the_messages_of_the_wire() {
         same: { schema: ItmdMetrics, edge: out }\n  too: { schema: ItmdMode, edge: out }\n\
         flow:\n  one: { from: told, to: same }\n  two: { from: asked, to: too }\n\
         access: { all: { publish: [told, asked], subscribe: [same, too] } }\n";
-    let compiled = compile(text, "wire.yaml", &Options::default());
-    assert_eq!(errors(&compiled), Vec::<String>::new());
-    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
+    let plan = plan(text);
     let schema = |name: &str| {
         let topic = plan.topics.iter().find(|topic| topic.name.as_str() == name);
         topic.map(|topic| &topic.schema).expect("it is declared")
@@ -206,6 +203,12 @@ fn large_row(random: &mut Random, id: i64, n_vectors: usize) -> Row {
     Row::from([vec![Value::Int(id)], vectors].concat())
 }
 
+fn input(epoch: u64, topic: &str, changes: &[Change]) -> EpochInput {
+    let topic = TopicName::parse(topic).expect("a name");
+    let topics = vec![TopicInput { topic, changes: Changes::Rows(changes.to_vec()) }];
+    EpochInput { epoch: Epoch(epoch), time: 0, topics }
+}
+
 /// Answers by id after all tokens came, some changed and some went, and all that was said on the
 /// way. Changes of tokens come so many at a time.
 fn attended(n_workers: usize, n_at_once: usize) -> (BTreeMap<i64, Vec<f32>>, Vec<RowOutput>) {
@@ -215,28 +218,12 @@ fn attended(n_workers: usize, n_at_once: usize) -> (BTreeMap<i64, Vec<f32>>, Vec
     let mut tokens: Vec<Change> = (0..N_LARGE).map(|id| row(id, 2)).collect();
     tokens.extend((100..400).map(|id| row(id, 2)));
     tokens.extend((0..50).map(|id| Change::Delete(vec![Value::Int(id)].into())));
-    let compiled = compile(LARGE, "large.yaml", &Options::default());
-    assert_eq!(errors(&compiled), Vec::<String>::new());
-    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
-    let backend = BackendChoice::Auto;
-    let options = EngineOptions { n_workers, backend, keep: Keep::Rows, pace: Pace::default() };
-    let (told, tells) = channel();
-    let dataflow = Dataflow::start(plan, options, move |output| {
-        told.send(output.into_rows()).expect("the test listens");
-    });
-    let dataflow = dataflow.expect("the engine starts");
-    let feed = |epoch, topic: &str, changes: &[Change]| {
-        let topic = TopicName::parse(topic).expect("a name");
-        let topics = vec![TopicInput { topic, changes: Changes::Rows(changes.to_vec()) }];
-        let input = EpochInput { epoch: Epoch(epoch), time: 0, topics };
-        dataflow.feed(input).expect("the engine takes input");
-    };
-    feed(1, "queries", &queries);
+    let (dataflow, tells) = start(&plan(LARGE), n_workers);
+    feed(&dataflow, &[input(1, "queries", &queries)]);
     for (epoch, tokens) in (2..).zip(tokens.chunks(n_at_once)) {
-        feed(epoch, "tokens", tokens);
+        feed(&dataflow, &[input(epoch, "tokens", tokens)]);
     }
-    dataflow.finish().expect("the engine ends well");
-    let outputs: Vec<RowOutput> = tells.iter().collect();
+    let outputs = end(dataflow, &tells);
     let mut answers = BTreeMap::new();
     for update in outputs.iter().flat_map(|output| &output.deltas).flat_map(|it| &it.updates) {
         let [Value::Int(id), Value::Tensor(answer)] = &update.row.0[..] else {
@@ -280,24 +267,12 @@ fn a_cell_beyond_what_is_stable_is_an_error_and_no_end() {
         grid: { schema: Cell, carries: delta, edge: out }\nflow:\n  move:\n    from: cells\n    \
         do:\n      - kernel: pde_solver\n        \
         args: { equation: burgers, width: 4, height: 4, dt: 0.01 }\n    to: grid\n";
-    let compiled = compile(text, "fast.yaml", &Options::default());
-    assert_eq!(errors(&compiled), Vec::<String>::new());
-    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
-    let (told, tells) = channel();
-    let dataflow = Dataflow::start(plan, EngineOptions::default(), move |output| {
-        told.send(output.into_rows()).expect("the test listens");
-    });
-    let dataflow = dataflow.expect("the engine starts");
+    let (dataflow, tells) = start(&plan(text), 1);
     for (epoch, u) in [(1, 0.5), (2, 1e9)] {
         let cell = Row::from(vec![Value::Int(1), Value::Int(1), Value::float(u)]);
-        let topic = TopicName::parse("cells").expect("a name");
-        let changes = Changes::Rows(vec![Change::Upsert(cell)]);
-        let topics = vec![TopicInput { topic, changes }];
-        let input = EpochInput { epoch: Epoch(epoch), time: 0, topics };
-        dataflow.feed(input).expect("the engine takes input");
+        feed(&dataflow, &[input(epoch, "cells", &[Change::Upsert(cell)])]);
     }
-    dataflow.finish().expect("the engine ends well");
-    let outputs: Vec<RowOutput> = tells.iter().collect();
+    let outputs = end(dataflow, &tells);
     let errors = outputs[1].deltas.iter().find(|delta| delta.topic.as_str() == "move.errors");
     let text = format!("{:?}", errors.expect("the cell is refused"));
     assert!(text.contains("out_of_range") && text.contains("stable up to"), "{text}");
@@ -305,8 +280,7 @@ fn a_cell_beyond_what_is_stable_is_an_error_and_no_end() {
 
 #[test]
 fn a_plan_whose_kernel_cannot_be_prepared_is_refused() {
-    let compiled = compile(LARGE, "large.yaml", &Options::default());
-    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
+    let plan = plan(LARGE);
     // Features, heads, whether it is causal, the map and the seed.
     let wrong = [(0, Value::Int(70_000)), (0, Value::Bool(true)), (1, Value::Int(3))];
     let words =

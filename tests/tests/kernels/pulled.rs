@@ -1,16 +1,12 @@
 //! What is asked for of a kernel is what it would say of all, joined with the keys asked for.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::channel;
 
-use arqon_compiler::{Options, compile};
-use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Keep, Pace, RowOutput, TopicInput,
-};
-use arqon_tests::corpus::errors;
+use arqon_engine::{Changes, EpochInput, RowOutput, TopicInput};
 use arqon_tests::random::Random;
 use arqon_types::{Change, Elements, Epoch, Row, TopicName, Value};
 
+use crate::engine::{end, feed, plan, start};
 use crate::kernels::{KERNELS, Kernel, random_change, vector_of};
 
 const EPOCHS: u64 = 60;
@@ -104,21 +100,9 @@ fn inputs(kernel: &Kernel, seed: u64) -> Vec<EpochInput> {
 }
 
 fn outputs(circuit: &str, inputs: &[EpochInput], n_workers: usize) -> Vec<RowOutput> {
-    let compiled = compile(circuit, "pulled.yaml", &Options::default());
-    assert_eq!(errors(&compiled), Vec::<String>::new(), "{circuit}");
-    let plan = compiled.dataflow.expect("a circuit without faults has a plan");
-    let backend = BackendChoice::Auto;
-    let options = EngineOptions { n_workers, backend, keep: Keep::Rows, pace: Pace::default() };
-    let (told, tells) = channel();
-    let dataflow = Dataflow::start(plan, options, move |output| {
-        told.send(output.into_rows()).expect("the test listens");
-    });
-    let dataflow = dataflow.expect("the engine starts");
-    for input in inputs {
-        dataflow.feed(input.clone()).expect("the engine takes input");
-    }
-    dataflow.finish().expect("the engine ends well");
-    tells.iter().collect()
+    let (dataflow, tells) = start(&plan(circuit), n_workers);
+    feed(&dataflow, inputs);
+    end(dataflow, &tells)
 }
 
 #[test]

@@ -3,18 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 
-use arqon_compiler::{Options, compile};
 use arqon_engine::{
-    BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, Held, Keep, Pace, Past,
-    ResumeError, RowOutput, SnapshotError, TopicInput,
+    Changes, Dataflow, EpochInput, Held, Past, ResumeError, RowOutput, SnapshotError, TopicInput,
 };
 use arqon_plan::DataflowPlan;
-use arqon_tests::corpus::errors;
 use arqon_tests::random::Random;
 use arqon_types::{Change, DeltaBatch, Epoch, Row, TopicName, Value};
 
+use crate::engine::{self, end, feed, listener, options, start};
 use crate::kernels::{KERNELS, Kernel, random_change};
 
 const EPOCHS: u64 = 40;
@@ -54,12 +51,6 @@ fn circuit(kernel: &Kernel) -> String {
     text
 }
 
-fn plan(text: &str) -> DataflowPlan {
-    let compiled = compile(text, "saved.yaml", &Options::default());
-    assert_eq!(errors(&compiled), Vec::<String>::new(), "{text}");
-    compiled.dataflow.expect("a circuit without faults has a plan")
-}
-
 fn inputs(kernel: &Kernel, random: &mut Random) -> Vec<EpochInput> {
     let mut epochs = Vec::new();
     for epoch in 1..=EPOCHS {
@@ -90,29 +81,9 @@ fn inputs(kernel: &Kernel, random: &mut Random) -> Vec<EpochInput> {
     epochs
 }
 
-fn options(n_workers: usize) -> EngineOptions {
-    let backend = BackendChoice::Auto;
-    EngineOptions { n_workers, backend, keep: Keep::Rows, pace: Pace::default() }
-}
-
-fn start(plan: &DataflowPlan, n_workers: usize) -> (Dataflow, Receiver<RowOutput>) {
-    let (told, tells) = channel();
-    let on_output = move |output: arqon_engine::EpochOutput| {
-        told.send(output.into_rows()).expect("the test listens");
-    };
-    let dataflow = Dataflow::start(plan.clone(), options(n_workers), on_output);
-    (dataflow.expect("the engine starts"), tells)
-}
-
-fn feed(dataflow: &Dataflow, inputs: &[EpochInput]) {
-    for input in inputs {
-        dataflow.feed(input.clone()).expect("the engine takes input");
-    }
-}
-
-fn end(dataflow: Dataflow, tells: &Receiver<RowOutput>) -> Vec<(Epoch, Vec<DeltaBatch>)> {
-    dataflow.finish().expect("the engine ends well");
-    tells.iter().map(|output| (output.epoch, output.deltas)).collect()
+/// What was said, without what it cost.
+fn said(outputs: Vec<RowOutput>) -> Vec<(Epoch, Vec<DeltaBatch>)> {
+    outputs.into_iter().map(|output| (output.epoch, output.deltas)).collect()
 }
 
 /// What the topics hold, as they are fed.
@@ -145,10 +116,10 @@ fn fold<'o>(outputs: impl IntoIterator<Item = &'o (Epoch, Vec<DeltaBatch>)>) -> 
 fn what_goes_on_from_a_snapshot_says_the_same_bits() {
     for (kernel, seed) in KERNELS.iter().zip(21..) {
         let (text, mut random) = (circuit(kernel), Random::new(seed));
-        let (plan, inputs) = (plan(&text), inputs(kernel, &mut random));
+        let (plan, inputs) = (engine::plan(&text), inputs(kernel, &mut random));
         let (whole, tells) = start(&plan, 1);
         feed(&whole, &inputs);
-        let whole = end(whole, &tells);
+        let whole = said(end(whole, &tells));
         let mut n_said = 0;
         for n_workers in [[1, 1], [2, 4], [4, 2], [1, 2]] {
             let at = 1 + random.below(inputs.len() - 1);
@@ -157,16 +128,17 @@ fn what_goes_on_from_a_snapshot_says_the_same_bits() {
             let kernels = first.save_kernels().expect("kernels are saved");
             let topics = held(&plan, first.held().expect("it holds its topics"));
             feed(&first, &inputs[at..]);
-            assert!(end(first, &tells) == whole, "saving at {at} changes what is said: {text}");
+            assert!(
+                said(end(first, &tells)) == whole,
+                "saving at {at} changes what is said: {text}"
+            );
 
-            let (told, tells) = channel();
+            let (on_output, tells) = listener();
             let past = Past { kernels: &kernels, time: 0, topics };
-            let next = Dataflow::resume(plan.clone(), options(n_workers[1]), past, move |output| {
-                told.send(output.into_rows()).expect("the test listens");
-            });
+            let next = Dataflow::resume(plan.clone(), options(n_workers[1]), past, on_output);
             let next = next.expect("the snapshot is taken");
             feed(&next, &inputs[at..]);
-            let next = end(next, &tells);
+            let next = said(end(next, &tells));
             assert_eq!(fold(&next[..1]), fold(&whole[..at]), "what stands at {at}: {text}");
             for (ours, theirs) in next[1..].iter().zip(&whole[at..]) {
                 assert_eq!(ours, theirs, "{n_workers:?} from {at} on: {text}");
@@ -182,7 +154,7 @@ fn what_goes_on_from_a_snapshot_says_the_same_bits() {
 fn damaged_and_foreign_snapshots_are_refused() {
     for (kernel, seed) in KERNELS.iter().zip(31..) {
         let (text, mut random) = (circuit(kernel), Random::new(seed));
-        let (plan, inputs) = (plan(&text), inputs(kernel, &mut random));
+        let (plan, inputs) = (engine::plan(&text), inputs(kernel, &mut random));
         let (dataflow, _tells) = start(&plan, 1);
         feed(&dataflow, &inputs[..20]);
         let kernels = dataflow.save_kernels().expect("kernels are saved");
@@ -200,7 +172,7 @@ fn damaged_and_foreign_snapshots_are_refused() {
                 assert!(matches!(error, ResumeError::Snapshot(_)), "byte {at}: {error}");
             }
         }
-        let other = self::plan(&text.replace("emit: all", "emit: changed"));
+        let other = engine::plan(&text.replace("emit: all", "emit: changed"));
         let error = resumed(&other, &kernels).expect_err("it is another's");
         assert!(matches!(error, ResumeError::Snapshot(SnapshotError::OtherPlan)), "{error}");
         assert_eq!(error.to_string(), "the snapshot of kernels is of another plan");
