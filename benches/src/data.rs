@@ -74,8 +74,7 @@ pub struct Names(Vec<String>);
 
 impl Names {
     /// All of them.
-    #[expect(clippy::new_without_default, reason = "it is ten thousand texts, and no default")]
-    pub fn new() -> Self {
+    pub fn all() -> Self {
         Self((0..KEYS).map(|key| Name::of(key).as_str().to_owned()).collect())
     }
 

@@ -158,7 +158,7 @@ struct Event {
 /// Some events are kept, with other fields.
 pub fn stateless(size: Size) -> Sample {
     run(size, 1, |size, drive| {
-        let (names, loader) = (Names::new(), drive.loader());
+        let (names, loader) = (Names::all(), drive.loader());
         kept_events(drive, size.epochs(), |rows| {
             rows.filter(|idx| loader.has(*idx)).map(|idx| {
                 let event = event(idx);
@@ -172,7 +172,7 @@ pub fn stateless(size: Size) -> Sample {
 /// The same of events that are columns in memory.
 pub fn decoded(size: Size) -> Sample {
     run(size, 1, |size, drive| {
-        let (names, loader) = (Names::new(), drive.loader());
+        let (names, loader) = (Names::all(), drive.loader());
         let epochs: Vec<EventColumns> =
             size.epochs().map(|rows| EventColumns::of(rows, &names)).collect();
         kept_events(drive, &epochs, |columns| {

@@ -184,7 +184,7 @@ fn now() -> Instant {
 /// If the circuit does not compile or the engine fails: then there is nothing to measure. So do
 /// the others.
 pub fn stateless(size: Size, build: Build) -> Sample {
-    let names = Names::new();
+    let names = Names::all();
     kept_events(size, build, size.epochs(), |rows| {
         let n_rows = usize::try_from(rows.end - rows.start).expect("epochs are small");
         let (mut ids, mut times) = (Vec::with_capacity(n_rows), Vec::with_capacity(n_rows));
@@ -202,7 +202,7 @@ pub fn stateless(size: Size, build: Build) -> Sample {
 
 /// The same of events that are columns in memory.
 pub fn decoded(size: Size, build: Build) -> Sample {
-    let names = Names::new();
+    let names = Names::all();
     let epochs: Vec<EventColumns> =
         size.epochs().map(|rows| EventColumns::of(rows, &names)).collect();
     kept_events(size, build, &epochs, |columns| {

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use crate::glance::Glance;
-use crate::ints::{Key, LINE_BYTES, Values};
+use crate::ints::{Key, Values, touch};
 
 /// Bytes of a block: its values, of which some are moved with every change.
 const BLOCK_BYTES: usize = 1024;
@@ -217,10 +217,7 @@ impl<K: Key> Blocks<K> {
     /// Reads what the change of a value will, one step further than the last glance.
     pub(crate) fn look_ahead(&self, key: &K, glance: Glance) {
         if glance == Glance::Ends {
-            for greatest in self.greatest.iter().step_by((LINE_BYTES / size_of::<K>()).max(1)) {
-                black_box(greatest < key);
-            }
-            black_box(self.greatest.last().is_some_and(|greatest| greatest < key));
+            touch(&self.greatest, |greatest| greatest < key);
         } else if let Some(block) = self.parts.get(self.block_of(key)) {
             if glance == Glance::Block {
                 black_box(block.values.len());

@@ -50,10 +50,10 @@ pub(crate) trait Values<K>: Default + Clone + std::fmt::Debug {
 }
 
 /// Bytes that come from the memory at once.
-pub(crate) const LINE_BYTES: usize = 64;
+const LINE_BYTES: usize = 64;
 
 /// Reads a word of each line.
-fn touch<T>(values: &[T], read: impl Fn(&T) -> bool) {
+pub(crate) fn touch<T>(values: &[T], read: impl Fn(&T) -> bool) {
     for value in values.iter().step_by((LINE_BYTES / size_of::<T>()).max(1)) {
         black_box(read(value));
     }

@@ -117,7 +117,7 @@ fn stateless(run: Run) -> Sample {
     let weight = |Tup4(id, key, value, at): Event, (): ()| {
         event_weight(id, Name::word(key.as_bytes()), value.into_inner(), at)
     };
-    let names = Names::new();
+    let names = Names::all();
     let load = run.load(
         |rows| {
             let mut changes: Changes<Event> = rows
