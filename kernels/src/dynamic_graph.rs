@@ -81,6 +81,16 @@ enum Answers {
     Ranks(Ranks),
 }
 
+/// What measuring finds of a change.
+#[derive(Debug)]
+pub struct GraphFound {
+    roots: Vec<RootChange>,
+    /// Changes of edges added up, where they are not as they stand.
+    added_up: Option<EdgeColumns>,
+    /// Changes of edges joined with all that are there, where they are about as many.
+    bulk: Option<Box<Bulk>>,
+}
+
 /// A step under way.
 #[derive(Debug)]
 struct Running {
@@ -90,7 +100,7 @@ struct Running {
     edges: EdgeColumns,
     roots: Vec<RootChange>,
     /// Changes of edges that are taken in bulk, by no flips.
-    bulk: Option<Bulk>,
+    bulk: Option<Box<Bulk>>,
     flips: Vec<Flip>,
     stage: Stage,
     meter: Meter,
@@ -118,7 +128,7 @@ enum Stage {
 impl Kernel for DynamicGraph {
     type Spec = GraphSpec;
     type Delta = GraphDelta;
-    type Found = ();
+    type Found = GraphFound;
     type Keys = Vec<i64>;
     type Output = GraphRows;
 
@@ -144,10 +154,13 @@ impl Kernel for DynamicGraph {
     fn predict(&self, mode: Mode, churn: &Churn, _emit: Emit) -> Option<Prediction> {
         let n_slots = self.edges.vertices.n_slots();
         let taking = match mode {
+            // Measuring has done the rest.
             Mode::Pass if self.edges.is_bulk(churn.n_changed) => {
-                BULK_WORK * churn.n_changed + 3 * self.edges.len() + 5 * n_slots
+                churn.n_changed + 2 * self.edges.len() + 5 * n_slots
             }
-            Mode::Pass | Mode::Itmd | Mode::Rr => TAKE_WORK * churn.n_changed,
+            Mode::Pass | Mode::Itmd | Mode::Rr => {
+                TAKE_WORK * churn.n_changed + self.edges.room_work(churn.n_changed)
+            }
         } as u64;
         let follow = match (mode, &self.answers) {
             (Mode::Rr, _) => return None,
@@ -174,23 +187,19 @@ impl Kernel for DynamicGraph {
     fn begin(&mut self, step: Step<Measured<Self>>) {
         assert!(self.step.is_none(), "the step before has ended");
         assert!(step.mode != Mode::Rr, "a graph has no `rr`");
-        let (delta, _, ()) = step.delta.known(&self.version, |delta| self.look(delta));
+        let (delta, churn, found) = step.delta.known(&self.version, |delta| self.look(delta));
         self.version.end();
-        let is_bulk = step.mode == Mode::Pass && self.edges.is_bulk(delta.edges.src.len());
-        let added_up = if is_bulk { delta.edges.narrow() } else { delta.edges.added_up() };
-        let roots = delta.roots.added_up().expect("the change was measured");
-        let mut edges = added_up.expect("the change was measured").unwrap_or(delta.edges);
-        if let Answers::Ranks(_) = self.answers
-            && !is_bulk
-        {
-            // They follow the edges of a vertex together.
-            edges = edges.sorted();
-        }
-        let bulk = is_bulk.then(|| Bulk::new(edges.src.len(), &self.edges));
-        if !is_bulk {
-            self.edges.lay_out(&edges);
-        }
-        let churn = self.churn(if is_bulk { 0 } else { edges.src.len() } + roots.len());
+        let GraphFound { roots, added_up, bulk } = found;
+        let is_known = bulk.is_some();
+        let bulk = bulk.filter(|_| step.mode == Mode::Pass);
+        let (edges, stage) = match bulk {
+            Some(_) => (EdgeColumns::default(), Stage::Bulk),
+            None if is_known => {
+                let added_up = delta.edges.added_up().expect("the change was measured");
+                (self.ready(delta.edges, added_up), Stage::Room)
+            }
+            None => (self.ready(delta.edges, added_up), Stage::Room),
+        };
         self.step = Some(Running {
             mode: step.mode,
             emit: step.emit,
@@ -199,7 +208,7 @@ impl Kernel for DynamicGraph {
             roots,
             bulk,
             flips: Vec::new(),
-            stage: if is_bulk { Stage::Bulk } else { Stage::Room },
+            stage,
             meter: Meter::default(),
             taken: 0,
             kept: Vec::new(),
@@ -373,26 +382,40 @@ const NAME: &str = "dynamic_graph.3";
 /// Work to take one change: its slots, its lists, its place in them.
 const TAKE_WORK: usize = 32;
 
-/// The same in bulk, beside what each edge and each vertex takes that is there.
-const BULK_WORK: usize = 10;
-
 /// Work of `itmd` for an edge before there is experience.
 const FLIP_WORK: f64 = 64.0;
 
 impl DynamicGraph {
     /// How much would change.
-    fn look(&self, delta: &GraphDelta) -> Result<(Churn, ()), DeltaError> {
+    fn look(&self, delta: &GraphDelta) -> Result<(Churn, GraphFound), DeltaError> {
         let roots = delta.roots.added_up()?;
         roots.iter().try_for_each(|change| self.edges.check_root(change))?;
-        let n_edges = if self.edges.is_stale() || self.edges.is_bulk(delta.edges.src.len()) {
-            self.edges.measure_bulk(&delta.edges)?
+        let (mut added_up, mut bulk) = (None, None);
+        let n_edges = if self.edges.is_bulk(delta.edges.src.len()) {
+            let joined = Bulk::new(&self.edges, &delta.edges)?;
+            bulk.insert(Box::new(joined)).n_changed
         } else {
-            let added_up = delta.edges.added_up()?;
+            added_up = delta.edges.added_up()?;
             let edges = added_up.as_ref().unwrap_or(&delta.edges);
-            self.edges.check_edges(edges)?;
+            if self.edges.is_stale() {
+                Bulk::check(&self.edges, edges)?;
+            } else {
+                self.edges.check_edges(edges)?;
+            }
             edges.src.len()
         };
-        Ok((self.churn(n_edges + roots.len()), ()))
+        Ok((self.churn(n_edges + roots.len()), GraphFound { roots, added_up, bulk }))
+    }
+
+    /// Changes of edges as they are taken one by one; they were checked.
+    fn ready(&mut self, edges: EdgeColumns, added_up: Option<EdgeColumns>) -> EdgeColumns {
+        let mut edges = added_up.unwrap_or(edges);
+        if let Answers::Ranks(_) = self.answers {
+            // They follow the edges of a vertex together.
+            edges = edges.sorted();
+        }
+        self.edges.lay_out(&edges);
+        edges
     }
 
     fn slots(&self) -> impl Iterator<Item = u32> + use<> {
@@ -419,11 +442,9 @@ impl DynamicGraph {
     /// Takes changes of edges in bulk.
     fn take_bulk(&mut self, step: &mut Running) -> bool {
         let bulk = step.bulk.as_mut().expect("changes are taken in bulk");
-        if bulk.advance(&mut self.edges, &step.edges, &mut step.meter) {
+        if bulk.advance(&mut self.edges, &mut step.meter) {
             self.grow();
-            step.churn.n_changed += bulk.n_changed;
-            step.churn.n_total = step.churn.n_total.max(step.churn.n_changed);
-            step.stage = Stage::Take(step.edges.src.len());
+            step.stage = Stage::Take(0);
         }
         false
     }

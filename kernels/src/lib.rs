@@ -30,7 +30,8 @@ mod controller;
 pub use churn::Churn;
 pub use controller::{Controller, Decision, Limits, REASONS, REFRESH_SHARE, Reason, Refresh};
 pub use dynamic_graph::{
-    Algorithm, DynamicGraph, EdgeColumns, GraphDelta, GraphRows, GraphSpec, PageRank, RootColumns,
+    Algorithm, DynamicGraph, EdgeColumns, GraphDelta, GraphFound, GraphRows, GraphSpec, PageRank,
+    RootColumns,
 };
 pub use emit::Emit;
 pub use kernel::{

@@ -1,7 +1,8 @@
 //! Changes that are about as many as the edges: sorted by where edges end, and joined with each row
 //! there in one go. A change costs some reads of what the nearest caches hold, and not, as one that
-//! comes alone, a line of memory for each of its places. The rows of starts are then those of ends
-//! turned around, and the index is left stale.
+//! comes alone, a line of memory for each of its places. All that is done to see whether the
+//! changes fit, when they are measured; what is joined then becomes the graph. Lists of ends are
+//! the joined ones turned around, and the index is left stale.
 //!
 //! Changes of vertices side by side make a part; of a part they are sorted by vertex. Of a row, a
 //! stamp for each start tells where it stands, so that neither the row nor its changes are sorted.
@@ -11,11 +12,13 @@ use hashbrown::HashMap;
 
 use crate::kernel::DeltaError;
 
-use super::blocks::{Blocks, Room};
+use super::blocks::{Block, Blocks, Room};
 use super::edges::{Edge, Edges, TAKEN_AT_ONCE, check_count};
 use super::end::End;
 use super::meter::{Meter, SLICE};
-use super::rows::EdgeColumns;
+use super::rows::{EdgeChange, EdgeColumns};
+use super::vertices::Vertices;
+use super::weights::Weights;
 
 /// A change of one edge that is known by its slots.
 #[derive(Debug, Clone, Copy)]
@@ -68,31 +71,43 @@ struct Join {
     base: u32,
     /// Entries whose start has another one before. Nothing iterates it.
     others: HashMap<End, u32, FixedState>,
+    /// The row as it will be.
+    row: Vec<End>,
 }
 
-/// A change in bulk under way.
+/// A change in bulk: joined with all rows when it is measured, then taken.
 #[derive(Debug)]
 pub(super) struct Bulk {
-    parts: Parts,
-    join: Join,
-    row: Vec<End>,
-    /// Rows that were joined, in their order.
+    /// Those that there will be.
+    vertices: Vertices,
+    weights: Weights,
+    /// Rows of starts as they will be, and where each of them lies.
     rows: Blocks,
-    /// Of each start, how many ends it has; then where the next one is put.
+    places: Vec<Block>,
+    /// How many ends each start will have; while rows are turned around, where the next one is put.
     starts: Vec<u32>,
+    /// Edges that lie there more than once, before or after, and how often they do.
+    copies: Vec<(Edge, [i64; 2])>,
+    n_edges: usize,
     stage: Stage,
-    /// Edges that lie there more or less often than before.
+    /// Edges that will lie there more or less often.
     pub(super) n_changed: usize,
+}
+
+/// What rows are joined with changes for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To see whether the changes fit: other rows are not looked at.
+    Check,
+    Take,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Changes from this one on find their parts.
-    Part(usize),
-    /// A part is sorted, from this one of its changes on.
-    Sort(usize, usize),
-    /// Rows of a part are joined, from this one of its vertices on.
-    Join(usize, usize),
+    /// Vertices and rows are to become those that were joined.
+    Install,
+    /// It is noted how often edges lie there, from this one on.
+    Copies(usize),
     /// Rows of starts are opened, from this one on.
     Open(usize),
     /// Rows from this one on are turned around.
@@ -152,39 +167,35 @@ impl Parts {
         slot_at(part << self.bits | at)
     }
 
-    /// Sorts some of a part by vertices, from a change on; gives how many are done.
-    fn sort(&mut self, part: usize, from: usize) -> usize {
+    /// Sorts a part by vertices.
+    fn sort(&mut self, part: usize) {
         let (n_changes, mask) = (self.n_changes(part), (1 << self.bits) - 1);
-        let block = |at: usize, to: usize| {
+        let block = |at: usize| {
             let start = self.blocks[part][at / BLOCK as usize] as usize;
-            &self.changes[start..start + (to - at).min(BLOCK as usize)]
+            &self.changes[start..start + (n_changes - at).min(BLOCK as usize)]
         };
-        if from == 0 {
-            self.ends.fill(0);
-            for at in (0..n_changes).step_by(BLOCK as usize) {
-                for change in block(at, n_changes) {
-                    self.ends[change.edge.dst as usize & mask] += 1;
-                }
-            }
-            let mut sum = 0;
-            for end in &mut self.ends {
-                // Where they start; each that is put there moves it on.
-                sum += std::mem::replace(end, sum);
-            }
-            let none = Change { edge: Edge::default(), diff: Diff(0) };
-            if self.sorted.len() < n_changes {
-                self.sorted.resize(n_changes, none);
+        self.ends.fill(0);
+        for at in (0..n_changes).step_by(BLOCK as usize) {
+            for change in block(at) {
+                self.ends[change.edge.dst as usize & mask] += 1;
             }
         }
-        let to = n_changes.min(from + SLICE);
-        for at in (from..to).step_by(BLOCK as usize) {
-            for change in block(at, to) {
+        let mut sum = 0;
+        for end in &mut self.ends {
+            // Where they start; each that is put there moves it on.
+            sum += std::mem::replace(end, sum);
+        }
+        let none = Change { edge: Edge::default(), diff: Diff(0) };
+        if self.sorted.len() < n_changes {
+            self.sorted.resize(n_changes, none);
+        }
+        for at in (0..n_changes).step_by(BLOCK as usize) {
+            for change in block(at) {
                 let end = &mut self.ends[change.edge.dst as usize & mask];
                 self.sorted[*end as usize] = *change;
                 *end += 1;
             }
         }
-        to
     }
 
     /// The sorted changes of the part's vertex at a place.
@@ -252,111 +263,135 @@ impl Edges {
     pub(super) fn is_bulk(&self, n_changes: usize) -> bool {
         n_changes > 0 && 8 * n_changes >= self.len + self.vertices.n_slots()
     }
-
-    /// How many edges would lie there more or less often, if the changes can be taken. Cost:
-    /// O(changes + rows of their ends).
-    pub(super) fn measure_bulk(&self, changes: &EdgeColumns) -> Result<usize, DeltaError> {
-        let added_up = changes.narrow()?;
-        let changes = added_up.as_ref().unwrap_or(changes);
-        let n_slots = self.vertices.n_slots();
-        let n_changes = changes.src.len();
-        let mut parts = Parts::new(n_changes, n_slots);
-        let mut strangers = EdgeColumns::default();
-        for from in (0..n_changes).step_by(TAKEN_AT_ONCE) {
-            let places = from..n_changes.min(from + TAKEN_AT_ONCE);
-            let mut edges = [None; TAKEN_AT_ONCE];
-            for (edge, at) in edges.iter_mut().zip(places.clone()) {
-                *edge = self.edge(&changes.at(at));
-            }
-            for (edge, at) in edges.into_iter().zip(places) {
-                let change = changes.at(at);
-                match edge {
-                    Some(edge) => parts.push(edge, change.diff),
-                    None => strangers.push([change.src, change.dst, change.weight], change.diff),
-                }
-            }
-        }
-        let mut n_changed = 0;
-        let mut join = Join { stamps: vec![0; n_slots], ..Join::default() };
-        for part in 0..parts.blocks.len() {
-            let mut sorted = 0;
-            while sorted < parts.n_changes(part) {
-                sorted = parts.sort(part, sorted);
-            }
-            if sorted == 0 {
-                continue;
-            }
-            for at in 0..parts.ends.len() {
-                let changes = parts.of(at);
-                if changes.is_empty() {
-                    continue;
-                }
-                let dst = parts.vertex(part, at);
-                join.take(self.into.row(dst), changes, &parts.wide);
-                n_changed += self.check_row(dst, &join)?;
-            }
-        }
-        let strangers = strangers.added_up()?.unwrap_or(strangers);
-        for at in 0..strangers.src.len() {
-            let change = strangers.at(at);
-            check_count(0, change.diff, ["edge from", "edge"], change.src)?;
-        }
-        Ok(n_changed + strangers.src.len())
-    }
-
-    /// How many edges of a row would lie there more or less often.
-    fn check_row(&self, dst: u32, join: &Join) -> Result<usize, DeltaError> {
-        // Mostly each lies there once or not at all, and so it will: that is seen without a branch.
-        let (mut n_changed, mut is_odd) = (0, false);
-        for (at, entry) in join.entries.iter().enumerate() {
-            let after = entry.diff.wrapping_add(i64::from(at < join.n_there));
-            n_changed += usize::from(entry.diff != 0);
-            is_odd |= entry.end.is_many() | !(0..=1).contains(&after);
-        }
-        if !is_odd {
-            return Ok(n_changed);
-        }
-        for (at, entry) in join.entries.iter().enumerate().filter(|(_, entry)| entry.diff != 0) {
-            let before = self.times_before(dst, (at, join));
-            let id = self.vertices.id(entry.end.vertex());
-            check_count(before, entry.diff, ["edge from", "edge"], id)?;
-        }
-        Ok(n_changed)
-    }
-
-    fn times_before(&self, dst: u32, (at, join): (usize, &Join)) -> i64 {
-        let end = join.entries[at].end;
-        let edge = Edge { src: end.vertex(), dst, code: end.code() };
-        if at < join.n_there { self.times(edge, end) } else { 0 }
-    }
 }
 
 impl Bulk {
-    /// Of so many changes, none of which is taken yet.
-    pub(super) fn new(n_changes: usize, edges: &Edges) -> Self {
-        Self {
-            parts: Parts::new(n_changes, edges.vertices.n_slots().max(n_changes / 8)),
-            join: Join::default(),
-            row: Vec::new(),
-            rows: Blocks::with_room(edges.into.n_words() + n_changes),
-            starts: Vec::new(),
-            stage: Stage::Part(0),
-            n_changed: 0,
-        }
+    /// The changes joined with all rows, if they can be taken. Cost: O(vertices + edges + changes).
+    pub(super) fn new(edges: &Edges, changes: &EdgeColumns) -> Result<Self, DeltaError> {
+        Self::joined(edges, changes, Purpose::Take)
     }
 
-    /// Goes on; true when the changes, which were checked, are taken. None is too large.
-    pub(super) fn advance(
+    /// How many edges would lie there more or less often, if the changes can be taken. Cost:
+    /// O(vertices + changes + rows of their ends).
+    pub(super) fn check(edges: &Edges, changes: &EdgeColumns) -> Result<usize, DeltaError> {
+        Ok(Self::joined(edges, changes, Purpose::Check)?.n_changed)
+    }
+
+    fn joined(edges: &Edges, changes: &EdgeColumns, purpose: Purpose) -> Result<Self, DeltaError> {
+        let added_up = changes.narrow()?;
+        let changes = added_up.as_ref().unwrap_or(changes);
+        let n_words = edges.into.n_words() + changes.src.len();
+        let mut bulk = Self {
+            vertices: edges.vertices.clone(),
+            weights: edges.weights.clone(),
+            rows: Blocks::with_room(if purpose == Purpose::Take { n_words } else { 0 }),
+            places: Vec::new(),
+            starts: Vec::new(),
+            copies: Vec::new(),
+            n_edges: edges.len,
+            stage: Stage::Install,
+            n_changed: 0,
+        };
+        let mut parts = bulk.part(edges, changes);
+        let n_slots = bulk.vertices.n_slots();
+        if purpose == Purpose::Take {
+            bulk.starts = vec![0; n_slots];
+            bulk.places.reserve(n_slots);
+        }
+        let mut join = Join { stamps: vec![0; n_slots], ..Join::default() };
+        for part in 0..n_slots.div_ceil(1 << parts.bits) {
+            parts.sort(part);
+            for at in 0..parts.ends.len() {
+                let dst = parts.vertex(part, at);
+                let is_met = purpose == Purpose::Take || !parts.of(at).is_empty();
+                if is_met && (dst as usize) < n_slots {
+                    bulk.join(edges, dst, (&parts, at), &mut join)?;
+                    if purpose == Purpose::Take {
+                        bulk.put(edges, &join.row);
+                    }
+                }
+            }
+        }
+        Ok(bulk)
+    }
+
+    /// Changes find their parts, with the vertices that come.
+    fn part(&mut self, edges: &Edges, changes: &EdgeColumns) -> Parts {
+        let n_changes = changes.src.len();
+        let mut parts = Parts::new(n_changes, edges.vertices.n_slots().max(n_changes / 8));
+        for from in (0..n_changes).step_by(TAKEN_AT_ONCE) {
+            let places = from..n_changes.min(from + TAKEN_AT_ONCE);
+            let mut some = [Edge::default(); TAKEN_AT_ONCE];
+            for (edge, at) in some.iter_mut().zip(places.clone()) {
+                let EdgeChange { src, dst, weight, .. } = changes.at(at);
+                let (src, dst) = (self.vertices.hold(src), self.vertices.hold(dst));
+                *edge = Edge { src, dst, code: self.weights.give(weight) };
+            }
+            for (edge, at) in some.into_iter().zip(places) {
+                parts.push(edge, changes.diff[at]);
+            }
+        }
+        parts
+    }
+
+    /// Joins a row with its changes.
+    fn join(
         &mut self,
-        edges: &mut Edges,
-        changes: &EdgeColumns,
-        meter: &mut Meter,
-    ) -> bool {
+        edges: &Edges,
+        dst: u32,
+        (parts, at): (&Parts, usize),
+        join: &mut Join,
+    ) -> Result<(), DeltaError> {
+        let is_old = (dst as usize) < edges.vertices.n_slots();
+        let before = if is_old { edges.into.row(dst) } else { &[] };
+        let changes = parts.of(at);
+        join.row.clear();
+        if changes.is_empty() {
+            join.row.extend(before.iter().filter(|end| !end.is_hole()));
+            return Ok(());
+        }
+        join.take(before, changes, &parts.wide);
+        join.row.resize(join.entries.len(), End::default());
+        let mut len = 0;
+        for (at, entry) in join.entries.iter().enumerate() {
+            let (mut end, is_changed) = (entry.end, entry.diff != 0);
+            // Mostly each lies there once or not at all, and so it will.
+            let mut after = entry.diff.wrapping_add(i64::from(at < join.n_there));
+            self.n_changed += usize::from(is_changed);
+            if is_changed && (end.is_many() || !(0..=1).contains(&after)) {
+                let edge = Edge { src: end.vertex(), dst, code: end.code() };
+                let before = if at < join.n_there { edges.times(edge, end) } else { 0 };
+                let id = self.vertices.id(edge.src);
+                check_count(before, entry.diff, ["edge from", "edge"], id)?;
+                after = before + entry.diff;
+                self.copies.push((edge, [before, after]));
+                end = end.times(after);
+            }
+            // Those that go are written over.
+            join.row[len] = end;
+            len += usize::from(after > 0);
+        }
+        join.row.truncate(len);
+        self.n_edges = self.n_edges + len - join.n_there;
+        Ok(())
+    }
+
+    /// Puts a row behind those before.
+    fn put(&mut self, edges: &Edges, row: &[End]) {
+        for start in row {
+            self.starts[start.vertex() as usize] += 1;
+        }
+        // Rows that are read again and again, and others that are changed.
+        let room = if edges.out.has_ends() { Room::ToGrow } else { Room::Tight };
+        self.places.push(self.rows.append(row, room));
+    }
+
+    /// Goes on; true when the changes are taken by the edges that they were joined with.
+    pub(super) fn advance(&mut self, edges: &mut Edges, meter: &mut Meter) -> bool {
         while self.stage != Stage::Done && !meter.is_out() {
             self.stage = match self.stage {
-                Stage::Part(at) => self.part(at, edges, changes, meter),
-                Stage::Sort(part, at) => self.sort(part, at, meter),
-                Stage::Join(part, at) => self.join(part, at, edges, meter),
+                Stage::Install => self.install(edges, meter),
+                Stage::Copies(at) => self.note_copies(at, edges, meter),
                 Stage::Open(at) => self.open(at, edges, meter),
                 Stage::Turn(at) => self.turn(at, edges, meter),
                 Stage::Done => Stage::Done,
@@ -365,108 +400,32 @@ impl Bulk {
         self.stage == Stage::Done
     }
 
-    fn part(
-        &mut self,
-        from: usize,
-        edges: &mut Edges,
-        changes: &EdgeColumns,
-        meter: &mut Meter,
-    ) -> Stage {
-        let to = changes.src.len().min(from + SLICE);
-        for from in (from..to).step_by(TAKEN_AT_ONCE) {
-            let places = from..to.min(from + TAKEN_AT_ONCE);
-            let mut some = [Edge::default(); TAKEN_AT_ONCE];
-            for (edge, at) in some.iter_mut().zip(places.clone()) {
-                let change = changes.at(at);
-                *edge = edges.edge(&change).unwrap_or_else(|| edges.hold(&change));
-            }
-            for (edge, at) in some.into_iter().zip(places) {
-                self.parts.push(edge, changes.diff[at]);
-            }
-        }
-        meter.spend(4 * (to - from));
-        if to < changes.src.len() {
-            return Stage::Part(to);
-        }
+    fn install(&mut self, edges: &mut Edges, meter: &mut Meter) -> Stage {
+        edges.vertices = std::mem::take(&mut self.vertices);
+        edges.weights = std::mem::take(&mut self.weights);
         edges.grow();
+        edges.len = self.n_edges;
         // What the index knew is not so any more.
         edges.forget_places();
-        let n_slots = edges.vertices.n_slots();
-        (self.join.stamps, self.starts) = (vec![0; n_slots], vec![0; n_slots]);
-        Stage::Sort(0, 0)
+        edges.into.take_rows(std::mem::take(&mut self.rows));
+        edges.out.close_all();
+        meter.spend(1);
+        Stage::Copies(0)
     }
 
-    fn sort(&mut self, part: usize, from: usize, meter: &mut Meter) -> Stage {
-        if self.parts.n_changes(part) == 0 {
-            self.parts.ends.fill(0);
-            meter.spend(1);
-            return Stage::Join(part, 0);
+    fn note_copies(&self, from: usize, edges: &mut Edges, meter: &mut Meter) -> Stage {
+        let to = self.copies.len().min(from + SLICE);
+        for (edge, copies) in &self.copies[from..to] {
+            edges.note_copies(*edge, *copies);
         }
-        let to = self.parts.sort(part, from);
-        meter.spend(2 * (to - from));
-        if to == self.parts.n_changes(part) { Stage::Join(part, 0) } else { Stage::Sort(part, to) }
-    }
-
-    fn join(&mut self, part: usize, from: usize, edges: &mut Edges, meter: &mut Meter) -> Stage {
-        let (n_slots, mut at) = (edges.vertices.n_slots(), from);
-        // Rows that are read again and again, and others that are changed.
-        let room = if edges.out.has_ends() { Room::ToGrow } else { Room::Tight };
-        while at < self.parts.ends.len() && !meter.is_out() {
-            let dst = self.parts.vertex(part, at);
-            if dst as usize >= n_slots {
-                edges.into.take_rows(std::mem::take(&mut self.rows));
-                edges.out.close_all();
-                return Stage::Open(0);
-            }
-            let n_changes = self.parts.of(at).len();
-            meter.spend(2 + edges.into.row(dst).len() + 2 * n_changes);
-            if n_changes > 0 {
-                self.join_row(dst, at, edges);
-            } else {
-                self.row.clear();
-                self.row.extend(edges.into.ends(dst));
-            }
-            for start in &self.row {
-                self.starts[start.vertex() as usize] += 1;
-            }
-            edges.into.move_row(dst, self.rows.append(&self.row, room));
-            at += 1;
-        }
-        if at < self.parts.ends.len() {
-            return Stage::Join(part, at);
-        }
-        Stage::Sort(part + 1, 0)
-    }
-
-    fn join_row(&mut self, dst: u32, at: usize, edges: &mut Edges) {
-        let before = edges.into.degree(dst);
-        self.join.take(edges.into.row(dst), self.parts.of(at), &self.parts.wide);
-        self.row.clear();
-        self.row.resize(self.join.entries.len(), End::default());
-        let mut len = 0;
-        for (at, entry) in self.join.entries.iter().enumerate() {
-            let (mut end, is_changed) = (entry.end, entry.diff != 0);
-            let mut after = entry.diff.wrapping_add(i64::from(at < self.join.n_there));
-            self.n_changed += usize::from(is_changed);
-            if is_changed && (end.is_many() || !(0..=1).contains(&after)) {
-                let edge = Edge { src: end.vertex(), dst, code: end.code() };
-                let before = edges.times_before(dst, (at, &self.join));
-                let copies = before.checked_add(entry.diff).filter(|copies| *copies >= 0);
-                after = copies.expect("the change was checked");
-                edges.note_copies(edge, [before, after]);
-                end = end.times(after);
-            }
-            // Those that go are written over.
-            self.row[len] = end;
-            len += usize::from(after > 0);
-        }
-        self.row.truncate(len);
-        edges.len = edges.len - before + self.row.len();
+        meter.spend(8 * (to - from));
+        if to < self.copies.len() { Stage::Copies(to) } else { Stage::Open(0) }
     }
 
     fn open(&mut self, from: usize, edges: &mut Edges, meter: &mut Meter) -> Stage {
         let to = self.starts.len().min(from + SLICE);
         for at in from..to {
+            edges.into.move_row(slot_at(at), self.places[at]);
             self.starts[at] = edges.out.open(slot_at(at), self.starts[at]);
         }
         meter.spend(4 * (to - from));

@@ -11,7 +11,7 @@ use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 use super::blocks::Blocks;
 use super::end::End;
-use super::index::{Found, Index, Places, hash};
+use super::index::{Found, Index, OPENED_AT_ONCE, Places, hash};
 use super::lists::{Keep, Lists};
 use super::meter::Meter;
 use super::rows::{EdgeChange, EdgeColumns, RootChange};
@@ -55,6 +55,7 @@ impl Edge {
 #[derive(Debug)]
 struct Fresh {
     index: Index,
+    is_open: bool,
     /// Up to which vertex it has been filled.
     filled_to: usize,
     /// How many ends of each start it has, where the index before has nothing.
@@ -359,14 +360,50 @@ impl Edges {
             return true;
         }
         let mut fresh = self.fresh.take().unwrap_or_else(|| Fresh {
-            index: Index::new(self.len + n_coming),
+            index: Index::closed(self.len + n_coming),
+            is_open: false,
             filled_to: 0,
             n_out: if self.is_stale { vec![0; self.vertices.n_slots()] } else { Vec::new() },
         });
+        while !fresh.is_open && !meter.is_out() {
+            fresh.is_open = fresh.index.open();
+            meter.spend(8 * OPENED_AT_ONCE);
+        }
         while fresh.filled_to < self.vertices.n_slots() && !meter.is_out() {
             let dst = u32::try_from(fresh.filled_to).expect("slots have 32 bits");
-            for (into, start) in (0..).zip(self.into.row(dst)).filter(|(_, end)| !end.is_hole()) {
-                let edge = Edge { src: start.vertex(), dst, code: start.code() };
+            self.fill_row(dst, &mut fresh);
+            meter.spend(1 + FILL_WORK * self.into.degree(dst));
+            fresh.filled_to += 1;
+        }
+        if fresh.filled_to < self.vertices.n_slots() || !fresh.is_open {
+            self.fresh = Some(fresh);
+            return false;
+        }
+        self.index = fresh.index;
+        self.is_stale = false;
+        true
+    }
+
+    /// Fills an index with the edges that end at a vertex, some at a time, so that memory answers
+    /// many reads together.
+    fn fill_row(&self, dst: u32, fresh: &mut Fresh) {
+        let (mut hashes, mut edges) = ([0; TAKEN_AT_ONCE], [(Edge::default(), 0); TAKEN_AT_ONCE]);
+        let mut row = (0..).zip(self.into.row(dst)).filter(|(_, end)| !end.is_hole());
+        loop {
+            let mut n = 0;
+            for (into, start) in row.by_ref().take(TAKEN_AT_ONCE) {
+                edges[n] = (Edge { src: start.vertex(), dst, code: start.code() }, into);
+                hashes[n] = edges[n].0.hash();
+                n += 1;
+            }
+            if n == 0 {
+                return;
+            }
+            black_box(fresh.index.touch(&hashes[..n]));
+            if fresh.n_out.is_empty() {
+                black_box(self.index.touch(&hashes[..n]));
+            }
+            for ((edge, into), hash) in edges.into_iter().zip(hashes).take(n) {
                 let places = if let Some(n_out) = fresh.n_out.get_mut(edge.src as usize) {
                     // Rows of starts have their ends in this order.
                     *n_out += 1;
@@ -375,18 +412,17 @@ impl Edges {
                     let found = self.find(edge).expect("the index has all edges");
                     self.places(edge, found)
                 };
-                fresh.index.insert(edge.hash(), places);
+                fresh.index.insert(hash, places);
             }
-            meter.spend(1 + 16 * self.into.degree(dst));
-            fresh.filled_to += 1;
         }
-        if fresh.filled_to < self.vertices.n_slots() {
-            self.fresh = Some(fresh);
-            return false;
-        }
-        self.index = fresh.index;
-        self.is_stale = false;
-        true
+    }
+
+    /// Work to make room for so many changes, about, beside taking them.
+    pub(super) fn room_work(&self, n_changes: usize) -> usize {
+        let is_full = self.is_stale || !self.index.has_room(self.len + n_changes);
+        let fill = if is_full { self.vertices.n_slots() + 2 * FILL_WORK * self.len } else { 0 };
+        let is_tidy = self.out.has_ends() || !self.into.is_scattered();
+        fill + if is_tidy { 0 } else { 2 * self.vertices.n_slots() + self.len }
     }
 
     /// The index has nothing of what is there.
@@ -559,6 +595,9 @@ impl Edges {
         true
     }
 }
+
+/// Work to put an edge into the index.
+const FILL_WORK: usize = 16;
 
 /// Changes that are taken at a time: as many as the nearest cache has room for the lists of.
 pub(super) const TAKEN_AT_ONCE: usize = 64;

@@ -14,6 +14,8 @@ struct Line([u64; 8]);
 #[derive(Debug)]
 pub(super) struct Index {
     lines: Vec<Line>,
+    /// Lines that there are when all are opened.
+    n_lines: usize,
     /// Entries that something left.
     n_left: usize,
 }
@@ -31,6 +33,9 @@ pub(super) struct Places {
     pub(super) into: u32,
 }
 
+/// Lines that are opened at a time: 256 KiB.
+pub(super) const OPENED_AT_ONCE: usize = 1 << 12;
+
 /// Nothing was there yet.
 const FREE: u64 = 0;
 
@@ -43,8 +48,22 @@ const FAR: u32 = (1 << 24) - 1;
 impl Index {
     /// Room for so many edges.
     pub(super) fn new(n_edges: usize) -> Self {
+        let mut index = Self::closed(n_edges);
+        while !index.open() {}
+        index
+    }
+
+    /// The same when [`Self::open`] has opened all of it.
+    pub(super) fn closed(n_edges: usize) -> Self {
         let n_lines = (n_edges / FILLED + 1).next_power_of_two();
-        Self { lines: vec![Line([FREE; 8]); n_lines], n_left: 0 }
+        Self { lines: Vec::with_capacity(n_lines), n_lines, n_left: 0 }
+    }
+
+    /// Opens up to [`OPENED_AT_ONCE`] lines; true when all are open. Fresh memory is slow to write.
+    pub(super) fn open(&mut self) -> bool {
+        let to = self.n_lines.min(self.lines.len() + OPENED_AT_ONCE);
+        self.lines.resize(to, Line([FREE; 8]));
+        to == self.n_lines
     }
 
     /// Whether there is room for so many edges, and little that was left.

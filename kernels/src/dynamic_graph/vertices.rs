@@ -13,7 +13,7 @@ pub(super) const NOBODY: u32 = u32::MAX;
 const N_VERTICES_MAX: u32 = 1 << 30;
 
 /// Ids and their slots. Slots of vertices that are gone are given again, the last one first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Vertices {
     /// The slots of ids from 0 on, or [`NOBODY`].
     near: Vec<u32>,

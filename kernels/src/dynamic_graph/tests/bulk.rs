@@ -73,3 +73,32 @@ fn what_does_not_fit_is_refused_in_bulk_as_well() {
     assert_eq!(fault(&often), range("weight", "at least 0"));
     pair.step(&fits, Mode::Pass, Emit::Changed);
 }
+
+#[test]
+fn an_index_that_is_to_be_filled_is_predicted_and_filled_in_pieces() {
+    let (mut random, mut pair) = (Random(3), Pair::new(Algorithm::Reachability));
+    let first = change(&mut random, &pair.model, 2, 6_000);
+    pair.step(&first, Mode::Pass, Emit::Changed);
+    let n_edges = pair.kernel.edges.len();
+    // Edges that come, so that they can come again.
+    let few = change(&mut random, &Model::default(), 1, 5);
+    let ahead = |kernel: &DynamicGraph| {
+        let churn = *kernel.measure(few.clone()).unwrap().churn();
+        kernel.predict(Mode::Itmd, &churn, Emit::Changed).unwrap().work
+    };
+    let work = ahead(&pair.kernel);
+    assert!(work > 16 * n_edges as u64, "{work} for {n_edges} edges");
+    let delta = pair.kernel.measure(few.clone()).unwrap();
+    let step = Step { delta, mode: Mode::Itmd, emit: Emit::Changed, error_max: 0.0 };
+    pair.kernel.begin(step);
+    let (mut n_calls, mut output) = (1, GraphRows::default());
+    while pair.kernel.advance(1 << 10, &mut output).is_pending() {
+        n_calls += 1;
+    }
+    assert!(n_calls > n_edges / 200, "{n_edges} edges in {n_calls} calls");
+    hear(&output, &mut pair.heard);
+    pair.model.take(&few);
+    assert!(ahead(&pair.kernel) < work / 2, "it is filled");
+    let next = change(&mut random, &pair.model, 300, 3);
+    pair.step(&next, Mode::Itmd, Emit::Changed);
+}
