@@ -47,11 +47,11 @@ use crate::version::Version;
 
 pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
-use cells::{Layout, Seams, Stepper, TILE_CELLS, TILE_WIDTH};
+use cells::{Layout, Seams, Sides, Stepper, TILE_CELLS, TILE_WIDTH};
 use grid::float;
 use runs::{largest, most_apart, run_at};
 use scheme::{Asked, Lanes, Moved, Scheme};
-use tiles::{Fate, Plan, Tiles, UNMOVED};
+use tiles::{Fate, News, Plan, Tiles, UNMOVED};
 
 /// A grid that moves on.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ struct Running {
     /// What is asked of the tiles.
     asked: Asked,
     /// What the tiles of this step of the scheme did.
-    news: Vec<f64>,
+    news: Vec<News>,
     spent: u64,
     n_emitted: usize,
 }
@@ -247,7 +247,7 @@ impl Kernel for PdeSolver {
 
     fn state_bytes(&self) -> usize {
         let said = self.said.as_ref().map_or(0, Vec::capacity);
-        8 * (self.now.capacity() + self.before.capacity() + said) + 32 * self.tiles.len()
+        8 * (self.now.capacity() + self.before.capacity() + said) + 64 * self.tiles.len()
     }
 
     fn save(&self, out: &mut dyn io::Write) -> io::Result<()> {
@@ -261,6 +261,7 @@ impl Kernel for PdeSolver {
         out.numbers("before", self.before.iter().copied())?;
         let tiles = &self.tiles;
         out.numbers("moved", tiles.moved.iter().copied())?;
+        out.numbers("along", tiles.along.iter().flatten().copied())?;
         let flags = tiles.moved_before.iter().chain(&tiles.owes).chain(&self.is_dirty);
         out.numbers("flags", flags.map(|flag| u8::from(*flag)))?;
         out.numbers("rest", tiles.rest.iter().copied())?;
@@ -294,6 +295,8 @@ impl Kernel for PdeSolver {
         let n_tiles = kernel.tiles.len();
         (kernel.now, kernel.before) = (now, before);
         kernel.tiles.moved = input.array("moved", n_tiles)?;
+        let along: Vec<f64> = input.array("along", 4 * n_tiles)?;
+        kernel.tiles.along = along.as_chunks().0.to_vec();
         let flags: Vec<u8> = input.array("flags", 3 * n_tiles)?;
         let flags: Vec<bool> = flags.into_iter().map(|flag| flag != 0).collect();
         kernel.tiles.moved_before = flags[..n_tiles].to_vec();
@@ -312,7 +315,7 @@ impl Kernel for PdeSolver {
 }
 
 /// What a snapshot is of.
-const NAME: &str = "pde_solver.2";
+const NAME: &str = "pde_solver.3";
 
 /// Work to step a cell.
 const CELL_WORK: u64 = 12;
@@ -539,7 +542,7 @@ impl PdeSolver {
         let tiles =
             todo.iter().filter(|(_, fate)| *fate == Fate::Step).map(|(tile, _)| *tile as usize);
         let (now, before, seams) = (&mut self.now, &mut self.before, &mut self.seams);
-        let mut moved: Vec<Lanes> = Vec::with_capacity(to - from);
+        let mut moved: Vec<(Lanes, Sides)> = Vec::with_capacity(to - from);
         wide(
             #[inline(always)]
             || {
@@ -547,7 +550,9 @@ impl PdeSolver {
                 match scheme.equation {
                     Equation::Wave => {
                         for tile in tiles {
-                            moved.push(stepper.step_over(tile, now, before));
+                            let lanes = stepper.step_over(tile, now, before);
+                            // What looks at two levels of time is not told by sides.
+                            moved.push((lanes, Sides::all(lanes)));
                         }
                     }
                     Equation::Heat | Equation::Burgers => {
@@ -561,17 +566,25 @@ impl PdeSolver {
         step.spent += ((to - from) * TILE_CELLS) as u64 * CELL_WORK;
         let mut moved = moved.into_iter();
         for (tile, fate) in todo {
-            let news = match fate {
-                Fate::Step => moved.next().expect("each stepped tile says what it did").moved(),
-                Fate::Stay => Moved::default(),
-            };
-            if asked == Asked::Size {
-                self.bound.size = self.bound.size.max(news.most);
+            if *fate == Fate::Stay {
+                step.news.push(News::NONE);
+                continue;
             }
-            self.is_dirty[*tile as usize] |= news.is_moved;
+            let (lanes, sides) = moved.next().expect("each stepped tile says what it did");
+            let whole = lanes.moved();
+            if asked == Asked::Size {
+                self.bound.size = self.bound.size.max(whole.most);
+            }
+            self.is_dirty[*tile as usize] |= whole.is_moved;
             // No cell moves further than from the largest value to its opposite.
-            let most = if asked == Asked::Change { news.most } else { 2.0 * self.bound.size };
-            step.news.push(if news.is_moved { most } else { UNMOVED });
+            let change = |Moved { is_moved, most }: Moved| match asked {
+                _ if !is_moved => UNMOVED,
+                Asked::Change => most,
+                Asked::Nothing | Asked::Size => 2.0 * self.bound.size,
+            };
+            let Sides { west, east, north, south } = sides;
+            let along = [west, east, north, south].map(|side| change(side.moved()));
+            step.news.push(News { most: change(whole), along });
         }
         step.stage = Stage::Move(to);
     }

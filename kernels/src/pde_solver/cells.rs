@@ -84,6 +84,22 @@ impl Seams {
     }
 }
 
+/// What became of the cells along each side of a tile.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sides {
+    pub(super) west: Lanes,
+    pub(super) east: Lanes,
+    pub(super) north: Lanes,
+    pub(super) south: Lanes,
+}
+
+impl Sides {
+    /// What became of the whole tile may have become of each side.
+    pub(super) fn all(tile: Lanes) -> Self {
+        Self { west: tile, east: tile, north: tile, south: tile }
+    }
+}
+
 /// What lies around a tile, in words that the tile does not have.
 struct Ring {
     north: [f64; TILE_WIDTH],
@@ -106,18 +122,25 @@ impl Stepper<'_> {
     /// Steps a tile in place. Tiles come in their order.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    pub(super) fn step_in_place(&self, tile: usize, now: &mut [f64], seams: &mut Seams) -> Lanes {
+    pub(super) fn step_in_place(
+        &self,
+        tile: usize,
+        now: &mut [f64],
+        seams: &mut Seams,
+    ) -> (Lanes, Sides) {
         let ring = self.ring(tile, now, Some(seams));
         let (width, height) = (self.layout.columns(tile).len(), self.layout.rows(tile).len());
         let cells = &mut now[tile * TILE_CELLS..][..TILE_CELLS];
         let column = tile % self.layout.n_across * TILE_WIDTH;
         seams.last_rows[column..column + TILE_WIDTH]
             .copy_from_slice(&cells[(TILE_HEIGHT - 1) * TILE_WIDTH..]);
-        for (last, row) in seams.last_column.iter_mut().zip(cells.chunks_exact(TILE_WIDTH)) {
-            *last = row[TILE_WIDTH - 1];
+        let mut first_column = [0.0; TILE_HEIGHT];
+        let columns = seams.last_column.iter_mut().zip(&mut first_column);
+        for ((last, first), row) in columns.zip(cells.chunks_exact(TILE_WIDTH)) {
+            (*last, *first) = (row[TILE_WIDTH - 1], row[0]);
         }
         seams.is_stepped[tile] = true;
-        let mut lanes = Lanes::default();
+        let (mut lanes, mut sides) = (Lanes::default(), Sides::default());
         // Rows as they were: the one above, the one that is stepped, and the next, which is copied
         // before it is needed, since what was just written is slow to read askew.
         let mut rows = [[0.0; TILE_WIDTH + 2]; 3];
@@ -137,9 +160,19 @@ impl Stepper<'_> {
                 out: &mut stepped[y * TILE_WIDTH..][..width],
             };
             self.scheme.step(piece, self.asked, &mut lanes);
+            if y == 0 {
+                sides.north = lanes;
+            }
             (above, mid, next) = (mid, next, above);
         }
-        lanes
+        let last_row = &seams.last_rows[column..column + TILE_WIDTH];
+        let last = last_row.iter().zip(&cells[(TILE_HEIGHT - 1) * TILE_WIDTH..]);
+        sides.south.note_all(last);
+        let rows = cells.chunks_exact(TILE_WIDTH);
+        sides.west.note_all(first_column.iter().zip(rows.clone().map(|row| &row[0])));
+        let ends = rows.map(|row| &row[TILE_WIDTH - 1]);
+        sides.east.note_all(seams.last_column.iter().zip(ends));
+        (lanes, sides)
     }
 
     /// Steps a tile from one level of time into the place of the one before.

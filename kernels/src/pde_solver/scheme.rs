@@ -65,6 +65,15 @@ impl Lanes {
         Moved { is_moved, most: f64::from_bits(most) }
     }
 
+    /// These cells moved from the one to the other.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
+    pub(super) fn note_all<'a>(&mut self, cells: impl Iterator<Item = (&'a f64, &'a f64)>) {
+        for (at, (before, after)) in cells.enumerate() {
+            self.note::<{ Asked::Change as usize }>(at % LANES, [*before, *after]);
+        }
+    }
+
     /// One cell moved.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "part of the inner loop")]

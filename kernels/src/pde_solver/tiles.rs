@@ -2,11 +2,11 @@
 //!
 //! A tile is stepped if it or a neighbour moved in the last step (of a wave: or the tile in the one
 //! before). Otherwise the scheme would compute the same numbers of the same numbers, so leaving the
-//! tile as it is changes no bit.
+//! tile as it is changes no bit. Of a neighbour only those cells count that lie along the tile.
 //!
 //! Heat may also leave a tile whose step would be small. `rest` bounds what a step would change
-//! there: after a step, by the largest change in the tile and beside it, since the next change is
-//! a mean of these; while the tile is left, it grows by half of the largest change beside it, since
+//! there: after a step, by the largest change in the tile and along it, since the next change is
+//! a mean of these; while the tile is left, it grows by half of the largest change along it, since
 //! a cell has at most two neighbours in other tiles, each with a weight of at most a quarter. What
 //! is left out is never more than the budget: the scheme takes means, so a difference does not grow
 //! later, and the largest rests of all steps add up to more than any cell can be off.
@@ -27,6 +27,8 @@ pub(super) struct Tiles {
     looks_back: bool,
     /// The largest change in the last step; below 0 if no bit changed.
     pub(super) moved: Vec<f64>,
+    /// The same along each of its sides.
+    pub(super) along: Vec<[f64; 4]>,
     /// Whether it moved in the step before.
     pub(super) moved_before: Vec<bool>,
     /// Whether it was left although it would move.
@@ -66,6 +68,43 @@ pub(super) struct Plan {
     pub(super) rounding: f64,
 }
 
+/// Where a neighbour lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    West,
+    East,
+    North,
+    South,
+}
+
+/// All sides.
+const SIDES: [Side; 4] = [Side::West, Side::East, Side::North, Side::South];
+
+impl Side {
+    /// Where the tile lies, seen from its neighbour.
+    fn opposite(self) -> Self {
+        match self {
+            Self::West => Self::East,
+            Self::East => Self::West,
+            Self::North => Self::South,
+            Self::South => Self::North,
+        }
+    }
+}
+
+/// What a tile did in a step: its largest change, and that along each of its sides; below 0 where
+/// no bit changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct News {
+    pub(super) most: f64,
+    pub(super) along: [f64; 4],
+}
+
+impl News {
+    /// The tile was left as it is.
+    pub(super) const NONE: Self = Self { most: UNMOVED, along: [UNMOVED; 4] };
+}
+
 /// That no bit changed.
 pub(super) const UNMOVED: f64 = -1.0;
 
@@ -76,6 +115,7 @@ impl Tiles {
             layout,
             looks_back,
             moved: vec![UNMOVED; n_tiles],
+            along: vec![[UNMOVED; 4]; n_tiles],
             moved_before: vec![false; n_tiles],
             owes: vec![false; n_tiles],
             rest: vec![0.0; n_tiles],
@@ -101,6 +141,7 @@ impl Tiles {
     /// A cell was set, and changed by this.
     pub(super) fn poke(&mut self, tile: usize, change: f64) {
         self.moved[tile] = self.moved[tile].max(change);
+        self.along[tile] = self.along[tile].map(|most| most.max(change));
         self.moved_before[tile] = true;
         if !self.rest[tile].is_infinite() {
             self.n_poked += 1;
@@ -137,17 +178,19 @@ impl Tiles {
         }
     }
 
-    /// The tiles above, below and beside.
-    fn beside(&self, tile: usize) -> impl Iterator<Item = usize> + use<> {
+    /// The tiles beside, above and below, and where they lie.
+    fn beside(&self, tile: usize) -> impl Iterator<Item = (Side, usize)> + use<> {
         let Layout { n_across, n_down, .. } = self.layout;
         let (x, y) = (tile % n_across, tile / n_across);
-        let places = [
-            (x > 0).then(|| tile - 1),
-            (x + 1 < n_across).then(|| tile + 1),
-            (y > 0).then(|| tile - n_across),
-            (y + 1 < n_down).then(|| tile + n_across),
-        ];
-        places.into_iter().flatten()
+        SIDES.into_iter().filter_map(move |side| {
+            let other = match side {
+                Side::West => (x > 0).then(|| tile - 1),
+                Side::East => (x + 1 < n_across).then(|| tile + 1),
+                Side::North => (y > 0).then(|| tile - n_across),
+                Side::South => (y + 1 < n_down).then(|| tile + n_across),
+            };
+            Some((side, other?))
+        })
     }
 
     /// Decides what is done with each tile.
@@ -156,8 +199,8 @@ impl Tiles {
         for tile in &self.live {
             let tile = *tile as usize;
             is_asked[tile] = true;
-            if self.moved[tile] >= 0.0 {
-                self.beside(tile).for_each(|other| is_asked[other] = true);
+            for (side, other) in self.beside(tile) {
+                is_asked[other] |= self.along[tile][side as usize] >= 0.0;
             }
         }
         let allowed = (SPENT_AT_ONCE * (plan.budget - self.off)).max(0.0);
@@ -181,8 +224,8 @@ impl Tiles {
     /// At most what a step would change in the tile.
     fn rest_of(&self, tile: usize, rounding: f64) -> f64 {
         let (mut most, mut is_set) = (0.0_f64, self.rest[tile].is_infinite());
-        for other in self.beside(tile) {
-            most = most.max(self.moved[other]);
+        for (side, other) in self.beside(tile) {
+            most = most.max(self.along[other][side.opposite() as usize]);
             is_set |= self.rest[other].is_infinite();
         }
         if is_set {
@@ -194,7 +237,7 @@ impl Tiles {
     }
 
     /// A step has ended; what the tiles did stands in `news`, in the order of what was to be done.
-    pub(super) fn end_step(&mut self, news: &[f64], rounding: f64) {
+    pub(super) fn end_step(&mut self, news: &[News], rounding: f64) {
         let todo = std::mem::take(&mut self.todo);
         // Rests are those before the step, so all are computed before any is changed.
         let rests: Vec<f64> = todo
@@ -210,10 +253,10 @@ impl Tiles {
         for (((tile, fate), rest), news) in todo.iter().zip(rests).zip(news) {
             let tile = *tile as usize;
             self.moved_before[tile] = self.looks_back && self.moved[tile] >= 0.0;
-            self.moved[tile] = *news;
+            (self.moved[tile], self.along[tile]) = (news.most, news.along);
             self.owes[tile] = *fate != Fate::Step;
             self.rest[tile] = rest;
-            if *news >= 0.0 || self.moved_before[tile] || self.owes[tile] {
+            if news.most >= 0.0 || self.moved_before[tile] || self.owes[tile] {
                 self.mark_live(tile);
             }
         }

@@ -74,7 +74,10 @@ impl Full {
             self.now[(y + 1) * STRIDE + x + 1] = delta.u[at];
         }
         let (now, next) = (&self.now, &mut self.next);
-        Arch::new().dispatch(|| rows(now, next));
+        Arch::new().dispatch(
+            #[inline(always)]
+            || rows(now, next),
+        );
         std::mem::swap(&mut self.now, &mut self.next);
     }
 }
