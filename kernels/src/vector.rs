@@ -14,6 +14,10 @@ const EXP_MIN: f64 = -700.0;
 /// More than `exp` at [`EXP_MIN`].
 pub(crate) const TINY: f64 = 1e-303;
 
+/// Relative error of [`exp_sums`]: of values from 1 on a unit for the last rounding, of those from
+/// 0.7 to 1 half of one, relative to them, and 0.3 of one for the terms before.
+pub(crate) const EXP_SUM_ERROR: f64 = 1.25 * ROUNDOFF;
+
 /// Relative error of [`exp`], and absolute error of [`sin_cos`] beyond that of its argument.
 pub(crate) const FUNCTION_ERROR: f64 = 4.0 * ROUNDOFF;
 
@@ -87,6 +91,41 @@ fn exp_of(number: f64) -> f64 {
     let rest = whole.mul_add(-LN_2[1], whole.mul_add(-LN_2[0], number));
     let series = EXP_SERIES.iter().fold(0.0_f64, |sum, term| sum.mul_add(rest, *term));
     series * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52))
+}
+
+/// `exp` of sums of two numbers each, of which the second is small beside the first, in the place
+/// of the first; below -700 its value there. Sums are below 700.
+///
+/// Error: a relative [`EXP_SUM_ERROR`], since what the first terms of the series and the reduction
+/// are rounded by is added to the rest of it, which is less than a fourteenth.
+pub(crate) fn exp_sums(high: &mut [f64], low: &[f64]) {
+    wide(
+        #[inline(always)]
+        || {
+            for (high, low) in high.iter_mut().zip(low) {
+                *high = exp_of_sum(*high, *low);
+            }
+        },
+    );
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it has to be compiled with its caller's vectors")]
+fn exp_of_sum(high: f64, low: f64) -> f64 {
+    let low = if high > EXP_MIN { low } else { 0.0 };
+    let high = high.max(EXP_MIN);
+    let shifted = high.mul_add(std::f64::consts::LOG2_E, TO_WHOLE);
+    let whole = shifted - TO_WHOLE;
+    let (most, little) = (whole.mul_add(-LN_2[0], high), whole * LN_2[1]);
+    let rest = most - little;
+    let lost = ((most - rest) - little) + low;
+    let (series, _) = EXP_SERIES.split_at(12);
+    let tail = series.iter().fold(0.0_f64, |sum, term| sum.mul_add(rest, *term));
+    let tail = (rest * rest) * tail;
+    let first = 1.0 + rest;
+    let first_lost = rest - (first - 1.0);
+    let value = first + (first_lost + (first + tail).mul_add(lost, tail));
+    value * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52))
 }
 
 /// Cosines of the angles into `cos`, and their sines in the place of the angles.
@@ -163,18 +202,6 @@ pub(crate) fn scale(numbers: &mut [f64], factor: f64) {
         || {
             for number in numbers {
                 *number *= factor;
-            }
-        },
-    );
-}
-
-/// Adds `factor * row` to `sums`, entry by entry.
-pub(crate) fn add_scaled(sums: &mut [f64], row: &[f64], factor: f64) {
-    wide(
-        #[inline(always)]
-        || {
-            for (sum, number) in sums.iter_mut().zip(row) {
-                *sum = number.mul_add(factor, *sum);
             }
         },
     );

@@ -14,8 +14,10 @@
 //! over all points is what landmarks cost, and not measured here.
 
 mod spec;
+mod double;
 mod landmarks;
 mod system;
+mod certificate;
 mod delta;
 mod step;
 mod save;
@@ -31,11 +33,10 @@ use crate::kernel::{
 use crate::keyed::Table;
 use crate::mode::Mode;
 use crate::outcome::Outcome;
-use crate::product::{Matrix, product};
 use crate::said::Said;
 use crate::snapshot::LoadError;
-use crate::vector::{self, gamma};
 use crate::version::Version;
+use certificate::Certificate;
 use landmarks::Landmarks;
 use spec::as_float;
 use step::Running;
@@ -114,20 +115,13 @@ impl Nystrom {
         for (slot, row) in slots.iter().zip(rows.chunks_exact_mut(n)) {
             self.landmarks.likeness(self.queries.row(*slot).vectors[0], row);
         }
-        let likeness = Matrix { rows: slots.len(), cols: n, data: &rows };
-        let solution = Matrix { rows: n, cols: 1, data: &self.system.solution };
-        product(&mut block.values, likeness, solution);
-        let lengths = self.system.lengths(&rows, slots.len());
-        let error = self.system.error();
-        let total: f64 = self.system.solution.iter().map(|a| a.abs()).sum();
-        for (at, row) in rows.chunks_exact(n).enumerate() {
-            let size = vector::magnitude_dot(&self.system.solution, row);
-            let rounded = gamma(n + 2) * size + self.landmarks.error() * total;
-            let bound = (lengths[at] * error + rounded) * (1.0 + 1e-9);
-            let is_there = bound.is_finite() && block.values[at].is_finite();
+        let certificate = Certificate::of(&self.system, self.landmarks.values());
+        for (at, (value, bound)) in certificate.answers(&rows, slots.len()).into_iter().enumerate()
+        {
+            let is_there = bound.is_finite() && value.is_finite();
             block.outcomes[at] = if is_there { Outcome::Value } else { Outcome::Lost };
             block.bounds[at] = if is_there { bound } else { 0.0 };
-            block.values[at] = if is_there { block.values[at] } else { 0.0 };
+            block.values[at] = if is_there { value } else { 0.0 };
         }
         block
     }
@@ -267,8 +261,6 @@ impl Kernel for Nystrom {
 impl Nystrom {
     /// What `b` would be off by, were it computed anew: about.
     fn fresh_error_b(&self) -> f64 {
-        let n = as_float(self.system.n).sqrt();
-        let spread = gamma(2 * self.data.len() + step::BLOCK);
-        self.value_sum.abs() * n * (self.landmarks.error() + spread)
+        self.value_sum.abs() * as_float(self.system.n).sqrt() * self.landmarks.error().most()
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Nystrom;
-use super::landmarks::Landmarks;
+use super::landmarks::{Landmarks, LikenessError};
 use super::spec::{NystromSpec, Similarity};
 use super::system::System;
 use crate::keyed::{Names, Table};
@@ -12,7 +12,7 @@ use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::version::Version;
 
 /// The kernel's name, and the version of its sections.
-const KERNEL: &str = "nystrom.1";
+const KERNEL: &str = "nystrom.2";
 
 const DATA: Names = Names {
     keys: "data keys",
@@ -41,6 +41,7 @@ impl Nystrom {
         out.numbers("arguments", [spec.gamma, spec.lambda])?;
         self.data.save(out, &DATA)?;
         self.queries.save(out, &QUERIES)?;
+        out.numbers("sums", self.landmarks.sums())?;
         out.numbers("landmarks", self.landmarks.all_points())?;
         out.numbers("likeness", self.likeness.iter().copied())?;
         out.number("n", system.n as u64)?;
@@ -50,17 +51,20 @@ impl Nystrom {
         out.numbers("b, low", system.low_b.iter().copied())?;
         out.numbers("factor", system.factor.iter().copied())?;
         out.numbers("solution", system.solution.iter().copied())?;
+        out.numbers("residual", system.residual.iter().copied())?;
         let errors = [
             system.floor,
             system.rounded_a,
             system.rounded_b,
-            system.residual,
-            system.error,
+            system.error.relative,
+            system.error.absolute,
+            system.error.doubly,
             system.lambda,
             system.live_rows,
             system.live_values,
             system.peak,
             system.n_events,
+            system.n_rows,
         ];
         out.numbers("errors", errors)?;
         out.numbers("sizes", [self.value_sum, self.fresh_error_a, self.error_max])?;
@@ -75,7 +79,11 @@ impl Nystrom {
         let queries = Table::load(input, [spec.n_entries, 0], &QUERIES)?;
         let mut landmarks = Landmarks::new(spec);
         for slot in data.live() {
-            landmarks.count(data.row(slot).vectors[0]);
+            landmarks.count(data.row(slot).vectors[0], data.row(slot).vectors[1][0]);
+        }
+        let sums: Vec<f64> = input.numbers("sums")?;
+        if !landmarks.restore_sums(&sums) {
+            return Err(LoadError::Damaged { section: "sums" });
         }
         let points: Vec<f64> = input.numbers("landmarks")?;
         if !points.len().is_multiple_of(spec.n_entries) {
@@ -137,7 +145,8 @@ fn read_system(input: &mut SnapshotReader<'_>, n: usize) -> Result<System, LoadE
     let low_b = input.array("b, low", n)?;
     let factor = input.array("factor", n * n)?;
     let solution = input.array("solution", n)?;
-    let errors: Vec<f64> = input.array("errors", 10)?;
+    let residual = input.array("residual", n)?;
+    let errors: Vec<f64> = input.array("errors", 12)?;
     Ok(System {
         n,
         floor: errors[0],
@@ -149,12 +158,13 @@ fn read_system(input: &mut SnapshotReader<'_>, n: usize) -> Result<System, LoadE
         low_b,
         rounded_a: errors[1],
         rounded_b: errors[2],
-        residual: errors[3],
-        error: errors[4],
-        lambda: errors[5],
-        live_rows: errors[6],
-        live_values: errors[7],
-        peak: errors[8],
-        n_events: errors[9],
+        residual,
+        error: LikenessError { relative: errors[3], absolute: errors[4], doubly: errors[5] },
+        lambda: errors[6],
+        live_rows: errors[7],
+        live_values: errors[8],
+        peak: errors[9],
+        n_events: errors[10],
+        n_rows: errors[11],
     })
 }

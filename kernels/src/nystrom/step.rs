@@ -3,6 +3,8 @@
 use std::task::Poll;
 
 use super::delta::{NystromDelta, NystromRows};
+use super::double::{Double, TWICE};
+use super::spec::as_float;
 use super::system::{Rows, norm};
 use super::{Nystrom, RowBlock};
 use crate::churn::Churn;
@@ -11,7 +13,6 @@ use crate::kernel::{DeltaError, Measured, Report, Step};
 use crate::keyed::churn;
 use crate::mode::Mode;
 use crate::said::Said;
-use crate::vector::gamma;
 
 /// Rows that are computed at a time.
 pub(super) const BLOCK: usize = 64;
@@ -107,11 +108,13 @@ impl Nystrom {
         self.likeness.clear();
         self.likeness.resize(self.data.n_slots() * n, 0.0);
         let points = self.landmarks.all_points();
-        let mut likeness = vec![0.0; n * n];
+        let mut likeness = vec![Double::ZERO; n * n];
         let each = likeness.chunks_exact_mut(n.max(1));
         for (point, row) in points.chunks_exact(self.spec.n_entries).zip(each) {
-            self.landmarks.likeness(point, row);
+            self.landmarks.likeness_doubly(point, row);
         }
+        let rows = self.data.live().map(|slot| self.data.row(slot).vectors);
+        self.landmarks.renew(rows.map(|[point, value]| (point, value[0])));
         self.system.start(&likeness, self.spec.lambda, self.landmarks.error());
         self.n_events = 0;
     }
@@ -137,7 +140,7 @@ impl Nystrom {
             let Some(slot) = self.data.index.get(key).copied() else { continue };
             let (point, value) =
                 (self.data.row(slot).vectors[0].to_vec(), self.data.row(slot).vectors[1][0]);
-            self.landmarks.discount(&point);
+            self.landmarks.discount(&point, value);
             gone.push((self.likeness[slot * n..(slot + 1) * n].to_vec(), value));
             self.value_sum -= value.abs();
             if row.is_none() {
@@ -147,7 +150,7 @@ impl Nystrom {
         let mut came = Vec::new();
         for (key, row) in changes {
             let Some(row) = row else { continue };
-            self.landmarks.count(row.vectors[0]);
+            self.landmarks.count(row.vectors[0], row.vectors[1][0]);
             self.value_sum += row.vectors[1][0].abs();
             came.push(self.data.set(key, row));
         }
@@ -227,16 +230,9 @@ impl Nystrom {
     fn clear_columns(&mut self, columns: &[usize]) {
         let n = self.landmarks.len();
         for column in columns {
-            let mut row = vec![0.0; n];
-            self.landmarks.likeness(&self.landmarks.point(*column), &mut row);
-            for (other, likeness) in row.iter().enumerate() {
-                let own = if other == *column { self.system.floor } else { 0.0 };
-                let entry = self.spec.lambda * likeness + own;
-                for at in [other * n + column, column * n + other] {
-                    (self.system.a[at], self.system.low_a[at]) = (entry, 0.0);
-                }
-            }
-            (self.system.b[*column], self.system.low_b[*column]) = (0.0, 0.0);
+            let mut row = vec![Double::ZERO; n];
+            self.landmarks.likeness_doubly(&self.landmarks.point(*column), &mut row);
+            self.system.start_column(*column, &row);
         }
     }
 
@@ -268,16 +264,15 @@ impl Nystrom {
             }
             for (column, likeness) in columns.iter().zip(&likeness) {
                 self.system.add_to_row(*column, *likeness, row);
-                self.system.b[*column] += likeness * value;
+                self.system.add_to_side(*column, *likeness, value);
             }
             let length = norm(row);
             (square, size_after) = (square + length * length, size_after + length);
             value_size += value.abs();
         }
-        let spread = gamma(slots.len() + 3);
-        self.system.rounded_a += 2.0 * spread * (square + self.system.trace());
-        self.system.rounded_b +=
-            super::as_float(columns.len()) * spread * value_size + spread * norm(&self.system.b);
+        let (n_columns, n_slots) = (as_float(columns.len()), as_float(slots.len()));
+        self.system.rounded_a += 2.0 * n_columns * TWICE * (square + n_slots * self.system.trace());
+        self.system.rounded_b += n_columns * TWICE * (value_size + n_slots * norm(&self.system.b));
         self.system.live_rows += size_after - size_before;
         running.n_done = until;
         if until == running.slots.len() {

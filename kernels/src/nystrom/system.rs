@@ -4,10 +4,9 @@
 //! is to each landmark, and `W` how alike these are to each other. `A` is at least `lambda mu`, so
 //! landmarks that say the same leave it regular.
 //!
-//! Nothing is believed of the factor: whether it came of a factorisation or of updates, what counts
-//! is the residual of what it solves, computed in twice the precision. With `A` and `b` off by at
-//! most `error_a` and `error_b`, the answer `k^T a` to a query is off by at most
-//! `|A^-1 k| (|b - A a| + error_a |a| + error_b)`.
+//! `A` and `b` are kept in twice the precision, `W` is computed in it, and what is added to them is
+//! added without error or nearly: what they are off by comes of the rows of `C`, whose errors are
+//! those of a product of matrices and not of any (see [`super::certificate`]).
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use std::slice::from_mut;
@@ -20,9 +19,11 @@ use faer::linalg::triangular_solve::{
 };
 use faer::{MatMut, MatRef, Par};
 
+use super::double::{Double, TWICE};
+use super::landmarks::LikenessError;
 use super::spec::as_float;
-use crate::product::{Matrix, add_transposed_product, product};
-use crate::vector::{self, ROUNDOFF, gamma, wide};
+use crate::product::{Matrix, add_transposed_product};
+use crate::vector::{ROUNDOFF, gamma, wide};
 
 /// The state of the system over `n` landmarks.
 #[derive(Debug, Clone, Default)]
@@ -39,20 +40,23 @@ pub(super) struct System {
     /// `[n, n]`: `U` with `U^T U = A`, above the diagonal.
     pub(super) factor: Vec<f64>,
     pub(super) solution: Vec<f64>,
-    /// Bounds of what was rounded of `A`, in the Frobenius norm, and of `b`, in the Euclidean norm.
+    /// Bounds of what sums of `A` were rounded by, in the Frobenius norm, and of `b`, in the
+    /// Euclidean norm.
     pub(super) rounded_a: f64,
     pub(super) rounded_b: f64,
     /// How far an entry of `C` may be off.
-    pub(super) error: f64,
+    pub(super) error: LikenessError,
     pub(super) lambda: f64,
     /// The sum of the lengths of rows of `C` that are there, and of the magnitudes of values.
     pub(super) live_rows: f64,
     pub(super) live_values: f64,
+    /// How many rows are there.
+    pub(super) n_rows: f64,
     /// The largest sum of magnitudes since the start, and how often it changed.
     pub(super) peak: f64,
     pub(super) n_events: f64,
-    /// `|b - A a|` of the solution.
-    pub(super) residual: f64,
+    /// `b - A a` of the solution.
+    pub(super) residual: Vec<f64>,
 }
 
 /// Rows of `C` with their values and signs.
@@ -68,24 +72,36 @@ pub(super) struct Rows<'a> {
 
 impl System {
     /// Without data: `lambda (W + mu I)`. `likeness`: `W`, `[n, n]`.
-    pub(super) fn start(&mut self, likeness: &[f64], lambda: f64, error: f64) {
-        self.n = n_columns(likeness.len());
+    pub(super) fn start(&mut self, likeness: &[Double], lambda: f64, error: LikenessError) {
+        *self = Self { n: n_columns(likeness.len()), lambda, error, ..Self::default() };
         self.floor = lambda * RIDGE;
-        self.a = likeness.iter().map(|w| lambda * w).collect();
-        for at in 0..self.n {
-            self.a[at * self.n + at] += lambda * RIDGE;
+        (self.a, self.low_a) = (vec![0.0; likeness.len()], vec![0.0; likeness.len()]);
+        (self.b, self.low_b) = (vec![0.0; self.n], vec![0.0; self.n]);
+        for (at, likeness) in likeness.chunks_exact(self.n.max(1)).enumerate() {
+            self.start_column(at, likeness);
         }
-        self.b = vec![0.0; self.n];
-        (self.low_a, self.low_b) = (vec![0.0; self.a.len()], vec![0.0; self.n]);
-        (self.rounded_a, self.rounded_b) = (0.0, 0.0);
-        (self.error, self.lambda) = (error, lambda);
-        (self.live_rows, self.live_values, self.peak, self.n_events) = (0.0, 0.0, 0.0, 0.0);
+        (self.solution, self.residual) = (vec![0.0; self.n], vec![0.0; self.n]);
     }
 
-    /// Adds or takes away data: single rows in twice the precision, many at the rate of products.
-    /// Cost: O(`n_rows` n^2).
+    /// Sets what stands of this landmark to what it is without data. `likeness`: to each other.
+    pub(super) fn start_column(&mut self, column: usize, likeness: &[Double]) {
+        for (other, likeness) in likeness.iter().enumerate() {
+            let mut entry = likeness.scaled(self.lambda);
+            if other == column {
+                entry = entry.plus(Double { high: self.floor, low: 0.0 });
+            }
+            for at in [other * self.n + column, column * self.n + other] {
+                (self.a[at], self.low_a[at]) = (entry.high, entry.low);
+            }
+        }
+        (self.b[column], self.low_b[column]) = (0.0, 0.0);
+    }
+
+    /// Adds or takes away data: single rows without error, many at the rate of products.
+    /// At most 128 rows. Cost: O(`n_rows` n^2).
     pub(super) fn absorb(&mut self, rows: Rows<'_>) {
         let each = rows.likeness.chunks_exact(self.n).zip(rows.values);
+        let n_rows = as_float(rows.values.len());
         let (mut square, mut size, mut value_size, mut values) = (0.0, 0.0, 0.0, 0.0);
         for (row, value) in each.clone() {
             let row = norm(row);
@@ -95,71 +111,90 @@ impl System {
             values += value.abs();
         }
         if rows.values.len() <= SINGLE_MAX {
-            for (row, value) in each {
+            for (row, _) in each.clone() {
                 for (at, factor) in row.iter().enumerate() {
-                    let range = at * self.n..(at + 1) * self.n;
-                    let (high, low) = (&mut self.a[range.clone()], &mut self.low_a[range]);
-                    add_exactly(high, low, row, rows.sign * factor);
+                    self.add_to_row(at, rows.sign * factor, row);
                 }
-                add_exactly(&mut self.b, &mut self.low_b, row, rows.sign * value);
             }
         } else {
-            self.absorb_block(rows);
-            let spread = gamma(rows.values.len() + 3);
-            self.rounded_a += spread * square;
-            self.rounded_b += spread * value_size;
+            self.absorb_block(rows, square);
         }
-        let tiny = ROUNDOFF * ROUNDOFF * 8.0;
-        self.rounded_a += tiny * (square + self.trace());
-        self.rounded_b += tiny * (value_size + norm(&self.b));
+        for (row, value) in each {
+            add_exactly(&mut self.b, &mut self.low_b, row, rows.sign * value);
+        }
+        self.rounded_a += TWICE * (square + n_rows * self.trace());
+        self.rounded_b += TWICE * (value_size + n_rows * norm(&self.b));
         self.live_rows += rows.sign * size;
         self.live_values += rows.sign * values;
+        self.n_rows += rows.sign * n_rows;
         self.peak = self.peak.max(self.live_values);
-        self.n_events += as_float(rows.values.len());
+        self.n_events += n_rows;
     }
 
-    fn absorb_block(&mut self, rows: Rows<'_>) {
-        let n = self.n;
-        let likeness = Matrix { rows: rows.values.len(), cols: n, data: rows.likeness };
-        let (mut products, mut sums) = (vec![0.0; n * n], vec![0.0; n]);
-        add_transposed_product(&mut products, likeness, likeness);
-        let values = Matrix { rows: rows.values.len(), cols: 1, data: rows.values };
-        add_transposed_product(&mut sums, likeness, values);
-        let one = [rows.sign];
-        for (product, (high, low)) in products.iter().zip(self.a.iter_mut().zip(&mut self.low_a)) {
-            add_exactly(from_mut(high), from_mut(low), &one, *product);
+    /// `C^T C` by products of matrices: of the first bits of `C`, which has no error, and of what
+    /// they leave, whose error counts for little (Ozaki, Ogita, Oishi and Rump, *Error-free
+    /// transformations of matrix multiplication*).
+    fn absorb_block(&mut self, rows: Rows<'_>, square: f64) {
+        let (n, n_rows) = (self.n, rows.values.len());
+        // Multiples of 2^-46 that add up to at most 2^7 have 53 bits.
+        assert!(n_rows <= 128, "{n_rows} rows at once");
+        let first: Vec<f64> = rows.likeness.iter().map(|c| (c + FIRST_BITS) - FIRST_BITS).collect();
+        let rest: Vec<f64> = rows.likeness.iter().zip(&first).map(|(c, first)| c - first).collect();
+        let halves: Vec<f64> = first.iter().zip(&rest).map(|(first, c)| first + 0.5 * c).collect();
+        let matrix = |data| Matrix { rows: n_rows, cols: n, data };
+        let (mut products, mut left) = (vec![0.0; n * n], vec![0.0; n * n]);
+        add_transposed_product(&mut products, matrix(&first), matrix(&first));
+        add_transposed_product(&mut left, matrix(&rest), matrix(&halves));
+        let mut sums = vec![0.0; n];
+        for (at, product) in products.chunks_exact(n.max(1)).enumerate() {
+            for (other, sum) in sums.iter_mut().enumerate() {
+                *sum = left[at * n + other] + left[other * n + at];
+            }
+            self.add_to_row(at, rows.sign, product);
+            self.add_to_row(at, rows.sign, &sums);
         }
-        for (sum, (high, low)) in sums.iter().zip(self.b.iter_mut().zip(&mut self.low_b)) {
-            add_exactly(from_mut(high), from_mut(low), &one, *sum);
-        }
+        let rest = as_float(n_rows * n).sqrt() / 16_777_216.0;
+        self.rounded_a += 2.0 * gamma(n_rows + 4) * rest * square.sqrt();
     }
 
     /// The bound of `A` in the Frobenius norm.
     pub(super) fn error_a(&self) -> f64 {
         let n = as_float(self.n);
         let live = self.live_rows.max(0.0) * (1.0 + 1e-6) + 1e-6;
-        let of_landmarks = self.lambda * n * (self.error + 2.0 * ROUNDOFF);
-        of_landmarks + 2.1 * n.sqrt() * self.error * live + self.rounded_a
+        let of_landmarks = self.lambda * n * self.error.doubly;
+        of_landmarks + 2.1 * n.sqrt() * self.error.most() * live + self.rounded_a
     }
 
     /// The bound of `b` in the Euclidean norm.
     pub(super) fn error_b(&self) -> f64 {
-        // What the sum of magnitudes may have lost itself.
-        let lost = 2.0 * ROUNDOFF * (self.n_events + 1.0) * self.peak;
-        let live = self.live_values.max(0.0) + lost;
-        1.1 * as_float(self.n).sqrt() * self.error * live + self.rounded_b
+        1.1 * as_float(self.n).sqrt() * self.error.most() * self.values_max() + self.rounded_b
     }
 
-    /// Adds `factor` times a row of `C` to this row of `A`.
+    /// At least the sum of the magnitudes of values.
+    pub(super) fn values_max(&self) -> f64 {
+        // What the sum may have lost itself.
+        let lost = 2.0 * ROUNDOFF * (self.n_events + 1.0) * self.peak;
+        self.live_values.max(0.0) + lost
+    }
+
+    /// Adds `factor` times a row of `C` to this row of `A`, without error.
     pub(super) fn add_to_row(&mut self, at: usize, factor: f64, row: &[f64]) {
-        vector::add_scaled(&mut self.a[at * self.n..(at + 1) * self.n], row, factor);
+        let range = at * self.n..(at + 1) * self.n;
+        add_exactly(&mut self.a[range.clone()], &mut self.low_a[range], row, factor);
+    }
+
+    /// Adds a value times a likeness to this entry of `b`, without error.
+    pub(super) fn add_to_side(&mut self, at: usize, factor: f64, value: f64) {
+        let entry = (from_mut(&mut self.b[at]), from_mut(&mut self.low_b[at]));
+        add_exactly(entry.0, entry.1, &[value], factor);
     }
 
     /// Makes columns of `A` what its rows are.
     pub(super) fn mirror(&mut self, columns: &[usize]) {
         for column in columns {
             for other in 0..self.n {
-                self.a[other * self.n + column] = self.a[column * self.n + other];
+                let (to, from) = (other * self.n + column, column * self.n + other);
+                (self.a[to], self.low_a[to]) = (self.a[from], self.low_a[from]);
             }
         }
     }
@@ -232,21 +267,21 @@ impl System {
     /// Solves, and refines while that helps. Gives whether the factor was good for it.
     pub(super) fn solve(&mut self) -> bool {
         self.solution = vec![0.0; self.n];
-        let mut residual = self.b.clone();
-        self.residual = norm(&residual);
-        let start = self.residual;
+        self.residual.clone_from(&self.b);
+        let start = norm(&self.residual);
+        let mut least = start;
         for _ in 0..REFINEMENTS {
-            let mut step = residual;
+            let mut step = self.residual.clone();
             self.solve_block(&mut step, 1);
             let next: Vec<f64> = self.solution.iter().zip(&step).map(|(a, s)| a + s).collect();
-            residual = self.residual_of(&next);
+            let residual = self.residual_of(&next);
             let size = norm(&residual);
-            if self.residual <= size || !size.is_finite() {
+            if least <= size || !size.is_finite() {
                 break;
             }
-            (self.solution, self.residual) = (next, size);
+            (self.solution, self.residual, least) = (next, residual, size);
         }
-        self.residual <= start * RESIDUAL_GOOD
+        least <= start * RESIDUAL_GOOD
     }
 
     /// `A^-1` times each of these rows by the factor, in their place. `rows`: `[n_rows, n]`.
@@ -263,35 +298,6 @@ impl System {
         let rows = self.a.chunks_exact(width).zip(self.low_a.chunks_exact(width));
         let sides = self.b.iter().zip(&self.low_b);
         rows.zip(sides).map(|((a, low), b)| b_minus_dot(b, (a, low), solution)).collect()
-    }
-
-    /// What the answer to a query may be off by, per length of `A^-1 k`.
-    pub(super) fn error(&self) -> f64 {
-        let size = norm(&self.solution);
-        // What twice the precision leaves.
-        let tiny = ROUNDOFF * self.residual
-            + ROUNDOFF * ROUNDOFF * 8.0 * as_float(self.n) * (self.trace() * size + norm(&self.b));
-        self.residual + tiny + self.error_a() * size + self.error_b()
-    }
-
-    /// The lengths of `A^-1 k`, or more. `rows`: likeness of queries, `[n_rows, n]`.
-    pub(super) fn lengths(&self, rows: &[f64], n_rows: usize) -> Vec<f64> {
-        let mut solved = rows.to_vec();
-        self.solve_block(&mut solved, n_rows);
-        let mut off = vec![0.0; rows.len()];
-        let solved_matrix = Matrix { rows: n_rows, cols: self.n, data: &solved };
-        product(&mut off, solved_matrix, Matrix { rows: self.n, cols: self.n, data: &self.a });
-        let (trace, error_a) = (self.trace(), self.error_a());
-        let each = off.chunks_exact(self.n).zip(rows.chunks_exact(self.n));
-        each.zip(solved.chunks_exact(self.n))
-            .map(|((off, row), solved)| {
-                let apart: Vec<f64> = off.iter().zip(row).map(|(off, k)| k - off).collect();
-                let size = norm(solved);
-                let rounded = gamma(self.n + 2) * (norm(row) + trace * size);
-                let rest = norm(&apart) + rounded + error_a * size;
-                (size + rest / self.floor) * (1.0 + 1e-9)
-            })
-            .collect()
     }
 }
 
@@ -319,7 +325,11 @@ fn rotate(head: &mut [f64], row: &mut [f64], cosine: f64, sine: f64, sign: f64) 
 
 /// `b - sum_i x_i y_i`, rounded once but for a term in the square of the roundoff; `b` and `x` in
 /// two parts each.
-fn b_minus_dot((b, low_b): (&f64, &f64), (x, low_x): (&[f64], &[f64]), y: &[f64]) -> f64 {
+pub(super) fn b_minus_dot(
+    (b, low_b): (&f64, &f64),
+    (x, low_x): (&[f64], &[f64]),
+    y: &[f64],
+) -> f64 {
     let (mut high, mut low) = (*b, *low_b);
     for ((x, low_x), y) in x.iter().zip(low_x).zip(y) {
         let product = -x * y;
@@ -358,6 +368,9 @@ pub(super) fn norm(numbers: &[f64]) -> f64 {
 /// `mu`.
 pub(super) const RIDGE: f64 = 1.0 / 1_048_576.0;
 
+/// Added and taken away again, it leaves multiples of `2^-23` of numbers up to 1.
+const FIRST_BITS: f64 = 805_306_368.0;
+
 /// Rows that are added one by one at most.
 const SINGLE_MAX: usize = 8;
 
@@ -377,9 +390,10 @@ mod tests {
     /// A system of `n` landmarks and some rows.
     fn system(n: usize) -> (System, Vec<Vec<f64>>) {
         let entry = |i: usize, j: usize| 1.0 / as_float(1 + i.abs_diff(j));
-        let likeness: Vec<f64> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
+        let entry = |at: usize| Double { high: entry(at / n, at % n), low: 0.0 };
+        let likeness: Vec<Double> = (0..n * n).map(entry).collect();
         let mut system = System::default();
-        system.start(&likeness, 0.1, 0.0);
+        system.start(&likeness, 0.1, LikenessError::default());
         let rows = (0..3 * n).map(|i| (0..n).map(|j| (as_float(i * j)).sin()).collect()).collect();
         (system, rows)
     }

@@ -101,11 +101,6 @@ impl Subject for Graph {
     fn slack(&self, _size: f64) -> f64 {
         if matches!(self.algorithm, Algorithm::PageRank(_)) { 1e-12 } else { 0.0 }
     }
-
-    /// The certificate is for the worst graph, and for all ranks together.
-    fn looseness(&self) -> f64 {
-        1e4
-    }
 }
 
 fn to_float(number: i64) -> f64 {

@@ -46,11 +46,20 @@ pub(crate) trait Subject: Clone + Send {
         1e-13 * size
     }
 
+    /// What is not told from no error at all, for answers of this size, when a bound is held
+    /// against the error: eight roundings, or four units in the last place.
+    fn floor(&self, size: f64) -> f64 {
+        4.0 * f64::EPSILON * size
+    }
+
     /// By how much a bound may exceed the largest true error over some ten steps.
     fn looseness(&self) -> f64 {
-        100.0
+        LOOSENESS
     }
 }
+
+/// A bound is of use when it is at most so many times the error.
+const LOOSENESS: f64 = 100.0;
 
 /// Steps of one trial.
 const STEPS: usize = 12;
@@ -205,10 +214,11 @@ fn saved(kernel: &impl Kernel) -> Vec<u8> {
 
 /// After every step of every mode, what is read is within the bound that is told with it, and the
 /// bound is of use. So `itmd` and then a read equals `pass`, within the two bounds.
+#[expect(clippy::print_stdout, reason = "how much of use is measured, and told where it is asked")]
 fn every_step_is_within_its_bound<S: Subject>(seed: u64) {
     for mode in MODES {
         let mut trial = Trial::<S>::new(seed);
-        let (mut error_most, mut bound_most) = (0.0_f64, 0.0_f64);
+        let (mut error_most, mut bound_most, mut size) = (0.0_f64, 0.0_f64, 0.0_f64);
         for step in 0..STEPS {
             let law = format!("{mode} within its bound, seed {seed}, step {step}");
             let (report, _) = trial.step(mode, Emit::All);
@@ -222,9 +232,18 @@ fn every_step_is_within_its_bound<S: Subject>(seed: u64) {
             assert!(probe.error <= probe.error_max, "{law}: {probe:?}");
             error_most = error_most.max(error);
             bound_most = bound_most.max(bound);
+            let answer = trial.model.answer();
+            size = answer.values().flatten().fold(size, |a, b| a.max(b.abs()));
         }
-        let size = trial.model.answer().values().flatten().fold(0.0_f64, |a, b| a.max(b.abs()));
-        let useful = trial.model.looseness() * (error_most + trial.model.slack(size));
+        let least = error_most + trial.model.floor(size);
+        if 0.0 < bound_most {
+            let name = std::any::type_name::<S>();
+            let times = bound_most / least;
+            println!(
+                "{name}, {mode}, seed {seed}: {times:.1} times {error_most:e}, {size:e} large"
+            );
+        }
+        let useful = trial.model.looseness() * least;
         // What `rr` may be off by was given to it.
         assert!(
             mode == Mode::Rr || bound_most <= useful,

@@ -21,7 +21,7 @@ pub(crate) struct Linear {
 
 /// The same with every choice of layout and precision.
 macro_rules! linear {
-    ($name:ident, $layout:ident, $precision:ident, $looseness:literal) => {
+    ($name:ident, $layout:ident, $precision:ident, $floor:expr) => {
         #[derive(Debug, Clone)]
         pub(crate) struct $name(Linear);
 
@@ -45,8 +45,8 @@ macro_rules! linear {
                 self.0.since(&before.0)
             }
 
-            fn looseness(&self) -> f64 {
-                $looseness
+            fn floor(&self, size: f64) -> f64 {
+                $floor * size
             }
 
             fn answer(&self) -> BTreeMap<i64, Vec<f64>> {
@@ -66,11 +66,11 @@ macro_rules! linear {
     };
 }
 
-linear!(DenseDouble, Dense, Double, 100.0);
-// A product of matrices in `f32` has the bound of the worst case, n roundings of one sign.
-linear!(DenseSingle, Dense, Single, 1000.0);
-linear!(SparseDouble, Sparse, Double, 100.0);
-linear!(SparseSingle, Sparse, Single, 1000.0);
+linear!(DenseDouble, Dense, Double, 4.0 * f64::EPSILON);
+// One rounding of outputs in `f32`.
+linear!(DenseSingle, Dense, Single, f64::from(f32::EPSILON) / 2.0);
+linear!(SparseDouble, Sparse, Double, 4.0 * f64::EPSILON);
+linear!(SparseSingle, Sparse, Single, f64::from(f32::EPSILON) / 2.0);
 
 impl Linear {
     fn new(random: &mut Random, layout: Layout, precision: Precision) -> Self {

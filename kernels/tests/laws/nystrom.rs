@@ -226,12 +226,6 @@ impl Subject for Regression {
         self.define(&kernel.landmarks())
     }
 
-    /// The bound is in norms over all landmarks, and of systems near singular: it exceeds the error
-    /// by more than that of other kernels.
-    fn looseness(&self) -> f64 {
-        1000.0
-    }
-
     /// A row has as one more entry whether there was nothing to compute it of.
     fn rows(output: &NystromRows) -> BTreeMap<i64, Vec<f64>> {
         let row = |at: usize| {

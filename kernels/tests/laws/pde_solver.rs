@@ -76,7 +76,8 @@ impl Subject for Grid {
         self.error_max
     }
 
-    /// The bound of waves grows whenever cells are set, and budgets are seldom spent.
+    /// The error of a grid is rounding alone, of which the definition commits the same, being the
+    /// same expression in `f64`: it cannot be told how far the bound lies above it.
     fn looseness(&self) -> f64 {
         f64::INFINITY
     }
