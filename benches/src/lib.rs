@@ -9,6 +9,7 @@ pub mod large;
 pub mod sample;
 pub mod floor;
 pub mod handwritten;
+pub mod running;
 pub mod product;
 pub mod side;
 

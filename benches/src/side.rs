@@ -9,9 +9,9 @@ use arqon_engine::BackendChoice;
 use serde::Deserialize;
 
 use crate::data::{Name, Size, left, reading, right};
+use crate::running::{Build, KeyKind};
 use crate::sample::Sample;
 use crate::{floor, handwritten, product};
-use product::{Build, KeyKind};
 
 /// One of the four workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

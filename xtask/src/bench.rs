@@ -15,6 +15,7 @@ const PROGRAMS: &[&str] = &[
     "peers",
     "engine",
     "growth",
+    "rehydrate",
     "holds",
     "websocket",
     "files",

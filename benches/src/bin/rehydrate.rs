@@ -1,0 +1,333 @@
+//! How fast a circuit that starts is given back what it held: from the rows of its topics on disk to
+//! the answer.
+//!
+//! `cargo xtask bench rehydrate [--repeat N] [--workers N] [--rows N]`: the circuit of the *join*
+//! workload of `bench engine`. What its topics held lies in Parquet files in the order of the rows,
+//! as a snapshot is written: by the key where the key is the first field, and in no order that helps
+//! where it is the last. Each run is a process of its own, which opens the files, decodes, feeds
+//! both topics in turn by epochs of 16,384 rows, and ends when the answer of the last is there; all
+//! sides run in turn. Beside it the files alone, decoded and fed to nobody.
+
+#![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use arqon_benches::data::{Size, left, right, signed};
+use arqon_benches::product::JOIN;
+use arqon_benches::running::{Build, KeyKind, Running, inserts, int, key_number, now};
+use arqon_benches::sample::{Answer, Sample, sums_weight};
+use arqon_benches::side::Figures;
+use arqon_benches::{median, spread};
+use arqon_engine::BackendChoice;
+use arqon_formats::{InputFile, InputOptions, InputRows, Location, OutputFile, OutputKind};
+use arqon_proto::BodyCodec;
+use arqon_types::{
+    Column, DeltaBatch, Discipline, Epoch, Field, Schema, TopicName, Type, Update, Value,
+};
+
+/// Rows of a topic that are read and fed at a time.
+const EPOCH_ROWS: usize = 1 << 14;
+/// Epochs that are under way at a time, as with `arqon run`.
+const EPOCHS_AHEAD: usize = 8;
+
+const SIDES: [Source; 5] = [
+    Source { name: "number keys, by key", keys: KeyKind::Number, order: Order::Key, fed: true },
+    Source {
+        name: "number keys, by others",
+        keys: KeyKind::Number,
+        order: Order::Other,
+        fed: true,
+    },
+    Source { name: "number keys, read only", keys: KeyKind::Number, order: Order::Key, fed: false },
+    Source { name: "text keys, by key", keys: KeyKind::Text, order: Order::Key, fed: true },
+    Source { name: "text keys, read only", keys: KeyKind::Text, order: Order::Key, fed: false },
+];
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// In what order the rows lie on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Of the key that the join matches.
+    Key,
+    /// Of the other field.
+    Other,
+}
+
+/// Rows on disk, and whether they are fed.
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    name: &'static str,
+    keys: KeyKind,
+    order: Order,
+    fed: bool,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let ended = if let [one, side, folder, numbers @ ..] = args.as_slice()
+        && one == "--one"
+    {
+        one_run(side, folder, numbers)
+    } else if let Some(settings) = Settings::read(&args) {
+        table(&settings)
+    } else {
+        println!("usage: rehydrate [--repeat N] [--workers N] [--rows N]");
+        return ExitCode::from(2);
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    repeat: usize,
+    workers: usize,
+    /// Of each topic.
+    rows: u64,
+}
+
+impl Settings {
+    fn read(args: &[String]) -> Option<Self> {
+        let mut settings = Self { repeat: 5, workers: 1, rows: 1_000_000 };
+        let mut args = args.iter();
+        while let Some(flag) = args.next() {
+            let number: u32 = args.next()?.parse().ok().filter(|number| *number > 0)?;
+            match flag.as_str() {
+                "--repeat" => settings.repeat = number.try_into().ok()?,
+                "--workers" => settings.workers = number.try_into().ok()?,
+                "--rows" => settings.rows = number.into(),
+                _ => return None,
+            }
+        }
+        Some(settings)
+    }
+}
+
+/// Writes the files, runs all sides in turn and prints their figures.
+fn table(settings: &Settings) -> Outcome<()> {
+    let folder = PathBuf::from("target/rehydrate");
+    fs::create_dir_all(&folder)?;
+    for source in SIDES.iter().filter(|source| source.fed) {
+        for topic in [Topic::Left, Topic::Right] {
+            source.write(topic, settings.rows, &folder)?;
+        }
+    }
+    let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); SIDES.len()];
+    for _ in 0..settings.repeat {
+        for (source, runs) in SIDES.iter().zip(&mut runs) {
+            runs.push(source.run(settings, &folder)?);
+        }
+    }
+    let workers = match settings.workers {
+        1 => "1 worker".to_owned(),
+        n_workers => format!("{n_workers} workers"),
+    };
+    println!(
+        "### rehydrate: {} rows of each topic, {workers}, {} runs each, in turn\n",
+        settings.rows, settings.repeat
+    );
+    println!("| rows on disk | bytes a row | Mrows/s | peak MiB | by key, times as fast |");
+    println!("| --- | --- | --- | --- | --- |");
+    for (at, (source, figures)) in SIDES.iter().zip(&runs).enumerate() {
+        let sorted = SIDES
+            .iter()
+            .position(|side| side.keys == source.keys && side.order == Order::Key && side.fed)
+            .filter(|sorted| *sorted != at);
+        let ratio = sorted.map(|sorted| {
+            let pairs = runs[sorted].iter().zip(figures);
+            spread(
+                &pairs
+                    .map(|(by_key, run)| by_key.mrows_per_s / run.mrows_per_s)
+                    .collect::<Vec<_>>(),
+            )
+        });
+        let middle = |of: fn(&Figures) -> f64| median(&figures.iter().map(of).collect::<Vec<_>>());
+        println!(
+            "| {} | {:.1} | {:.2} | {:.0} | {} |",
+            source.name,
+            source.bytes_per_row(settings.rows, &folder)?,
+            middle(|run| run.mrows_per_s),
+            middle(|run| run.peak_mib),
+            ratio.unwrap_or_default(),
+        );
+    }
+    fs::remove_dir_all(&folder)?;
+    let mut fed =
+        SIDES.iter().zip(&runs).filter(|(source, _)| source.fed).flat_map(|(_, runs)| runs);
+    let first = fed.next().ok_or("nothing was fed")?;
+    match fed.find(|run| run.loaded != first.loaded) {
+        Some(run) => Err(format!("the answers differ: {} and {}", first.loaded, run.loaded).into()),
+        None => Ok(()),
+    }
+}
+
+/// One run of one side, in this process.
+fn one_run(side: &str, folder: &str, numbers: &[String]) -> Outcome<()> {
+    let source = SIDES.iter().find(|source| source.name == side).ok_or("no such side")?;
+    let [n_rows, n_workers] = numbers else { return Err("how many rows and workers?".into()) };
+    let size = Size {
+        n_rows: n_rows.parse()?,
+        epoch_rows: EPOCH_ROWS as u64,
+        n_rounds: 0,
+        n_workers: n_workers.parse()?,
+    };
+    let sample = if source.fed {
+        source.rehydrate(size, Path::new(folder))?
+    } else {
+        source.read(size, Path::new(folder))?
+    };
+    println!("{}", sample.line());
+    Ok(())
+}
+
+/// The inputs of the join.
+#[derive(Debug, Clone, Copy)]
+enum Topic {
+    Left,
+    Right,
+}
+
+impl Topic {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Right => "right",
+        }
+    }
+
+    /// As the circuit has it.
+    fn schema(self, keys: KeyKind) -> Schema {
+        let other = match self {
+            Self::Left => Field::new("amount", Type::Int64),
+            Self::Right => Field::new("label", keys.ty()),
+        };
+        Schema::new(self.name(), vec![Field::new("key", keys.ty()), other])
+    }
+
+    /// The key of a row, and its other field.
+    fn row(self, idx: u64, size: Size, keys: KeyKind) -> [Value; 2] {
+        match self {
+            Self::Left => {
+                let (key, amount) = left(idx, size.join_keys());
+                [keys.value(key), Value::Int(amount)]
+            }
+            Self::Right => {
+                let (key, label) = right(idx, size.join_keys());
+                [keys.value(key), keys.value(label)]
+            }
+        }
+    }
+}
+
+impl Source {
+    fn path(&self, topic: Topic, folder: &Path) -> PathBuf {
+        folder.join(format!("{}-{:?}-{:?}.parquet", topic.name(), self.keys, self.order))
+    }
+
+    fn bytes_per_row(&self, n_rows: u64, folder: &Path) -> Outcome<f64> {
+        let mut n_bytes = 0;
+        for topic in [Topic::Left, Topic::Right] {
+            n_bytes += fs::metadata(self.path(topic, folder))?.len();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a mean that is shown")]
+        Ok(n_bytes as f64 / (2 * n_rows) as f64)
+    }
+
+    /// Writes the rows of a topic as a snapshot.
+    fn write(&self, topic: Topic, n_rows: u64, folder: &Path) -> Outcome<()> {
+        let mut schema = topic.schema(self.keys);
+        if self.order == Order::Other {
+            schema.fields.reverse();
+        }
+        let size = Size { n_rows, epoch_rows: n_rows, n_rounds: 0, n_workers: 1 };
+        let location = Location::parse(&self.path(topic, folder).display().to_string())?;
+        let mut file = OutputFile::create(&location, &schema, OutputKind::Snapshot)?;
+        let updates = (0..n_rows).map(|idx| {
+            let mut row = topic.row(idx, size, self.keys);
+            if self.order == Order::Other {
+                row.reverse();
+            }
+            Update { row: row.to_vec().into(), epoch: Epoch::ZERO, diff: 1 }
+        });
+        let updates = updates.collect();
+        let (lower, upper) = (Epoch::ZERO, Epoch::ZERO.next());
+        file.write(&DeltaBatch { topic: TopicName::parse(topic.name())?, lower, upper, updates })?;
+        file.finish()?;
+        Ok(())
+    }
+
+    fn run(&self, settings: &Settings, folder: &Path) -> Outcome<Figures> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--one", self.name]).arg(folder);
+        command.args([settings.rows.to_string(), settings.workers.to_string()]);
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            return Err(format!("{}: {said}", self.name).into());
+        }
+        Ok(serde_json::from_str(said.trim())?)
+    }
+
+    fn open(&self, topic: Topic, folder: &Path) -> Outcome<InputFile> {
+        let codec = BodyCodec::new(topic.schema(self.keys), Discipline::Delta, &[]);
+        let location = Location::parse(&self.path(topic, folder).display().to_string())?;
+        Ok(InputFile::open(&location, &codec, InputOptions::default())?)
+    }
+
+    /// Feeds both files in turn, batch by batch, and waits for the answer of the last epoch.
+    fn rehydrate(&self, size: Size, folder: &Path) -> Outcome<Sample> {
+        let build = Build { keys: self.keys, backend: BackendChoice::Auto, n_ahead: EPOCHS_AHEAD };
+        let start = now();
+        let mut run = Running::start(JOIN, size, build, |row, at| {
+            sums_weight(key_number(&row[0], at), int(&row[1], at), int(&row[2], at), 0)
+        });
+        let mut lefts = self.open(Topic::Left, folder)?;
+        let mut rights = self.open(Topic::Right, folder)?;
+        loop {
+            let mut topics = Vec::new();
+            for (topic, file) in [(Topic::Left, &mut lefts), (Topic::Right, &mut rights)] {
+                topics.extend(columns(file)?.map(|columns| inserts(topic.name(), columns)));
+            }
+            if topics.is_empty() {
+                break;
+            }
+            run.load(topics);
+        }
+        run.settle();
+        let (load, loaded) = (start.elapsed(), run.answer);
+        Ok(run.finish(2 * size.n_rows, load, loaded, Vec::new()))
+    }
+
+    /// Reads both files, and adds up the first column so that nothing is left out.
+    fn read(&self, size: Size, folder: &Path) -> Outcome<Sample> {
+        let start = now();
+        let mut answer = Answer::default();
+        for topic in [Topic::Left, Topic::Right] {
+            let mut file = self.open(topic, folder)?;
+            while let Some(columns) = columns(&mut file)? {
+                answer.add(1, signed(columns[0].len() as u64));
+            }
+        }
+        let load = start.elapsed();
+        let n_rows = 2 * size.n_rows;
+        Ok(Sample { n_rows, load, loaded: answer, rounds: Vec::new(), finished: answer })
+    }
+}
+
+/// The next rows of a file; `None` at its end.
+fn columns(file: &mut InputFile) -> Outcome<Option<Vec<Column>>> {
+    let Some(batch) = file.next_batch(EPOCH_ROWS)? else { return Ok(None) };
+    match batch.rows {
+        InputRows::Columns(rows) if batch.faults.is_empty() => Ok(Some(rows.columns)),
+        _ => Err(format!("{} is not as it was written", file.name()).into()),
+    }
+}
