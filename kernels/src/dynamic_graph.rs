@@ -29,6 +29,7 @@ mod queue;
 mod dirty;
 mod paths;
 mod components;
+mod starts;
 mod ranks;
 mod said;
 
@@ -461,6 +462,10 @@ impl DynamicGraph {
             step.flips.extend(changes.filter_map(|change| self.edges.change_root(change)));
         }
         self.grow();
+        if let Answers::Ranks(ranks) = &mut self.answers {
+            ranks.take_moved(&self.edges.moved);
+            self.edges.moved.clear();
+        }
         for flip in &step.flips[n_flips..] {
             // What came is told by its answer; what went may have been the last of its vertex.
             // Its own lists are looked at first: they have just been.

@@ -19,8 +19,6 @@ pub(super) struct Blocks {
     ends: Vec<End>,
     /// For each power of two, where blocks of at least so many words are free.
     free: Vec<Vec<u32>>,
-    /// Words of blocks that moved since all were laid out.
-    pub(super) n_moved: usize,
 }
 
 /// Whether a block has many more words than ends, or few, and is read faster.
@@ -73,7 +71,7 @@ impl Blocks {
             (block.start, block.room) = (start, room_for(wanted));
             ends.resize((start + block.room) as usize, HOLE);
         }
-        (self.ends, self.n_moved) = (ends, 0);
+        self.ends = ends;
         self.free.clear();
     }
 
@@ -116,7 +114,6 @@ impl Blocks {
         let room = room_for(old.room + 1);
         let free = self.free.get_mut(room.ilog2() as usize).and_then(Vec::pop);
         let start = free.unwrap_or_else(|| self.open(room).start);
-        self.n_moved += old.len as usize;
         let from = old.start as usize;
         self.ends.copy_within(from..from + old.len as usize, start as usize);
         *block = Block { start, room, ..old };

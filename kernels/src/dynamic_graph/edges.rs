@@ -9,7 +9,6 @@ use hashbrown::HashMap;
 use crate::kernel::DeltaError;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
-use super::blocks::Blocks;
 use super::end::End;
 use super::index::{Found, Index, OPENED_AT_ONCE, Places, hash};
 use super::lists::{Keep, Lists};
@@ -51,6 +50,14 @@ impl Edge {
     }
 }
 
+/// Where an edge stands from now on in the row of its end, or no edge does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moved {
+    pub(super) dst: u32,
+    pub(super) place: u32,
+    pub(super) src: Option<u32>,
+}
+
 /// An index that is being filled.
 #[derive(Debug)]
 struct Fresh {
@@ -77,8 +84,8 @@ pub(super) struct Edges {
     /// starts have their ends in the order in which those of ends have them then.
     is_stale: bool,
     fresh: Option<Fresh>,
-    /// Rows of ends that are laid out in order again, and up to which vertex they are.
-    tidied: Option<(Blocks, usize)>,
+    /// What moved in rows of ends that are swept, until it is taken.
+    pub(super) moved: Vec<Moved>,
     pub(super) len: usize,
     /// How often edges lie there that do so more than once. Nothing iterates it but what saves it,
     /// which sorts.
@@ -101,7 +108,7 @@ impl Edges {
             index: Index::new(0),
             is_stale: false,
             fresh: None,
-            tidied: None,
+            moved: Vec::new(),
             len: 0,
             copies: HashMap::default(),
             copies_max: 1,
@@ -300,6 +307,7 @@ impl Edges {
                 let out = self.out.insert(edge.src, edge.to());
                 let into = self.into.insert(edge.dst, edge.from().times(after));
                 self.index.insert(edge.hash(), Places { out, into });
+                self.note(edge, into, Some(edge.src));
                 self.len += 1;
                 Some(Flip::EdgeCame(edge))
             }
@@ -307,6 +315,7 @@ impl Edges {
                 self.out.remove(edge.src, places.out);
                 self.into.remove(edge.dst, places.into);
                 self.index.remove(found);
+                self.note(edge, places.into, None);
                 self.len -= 1;
                 Some(Flip::EdgeWent(edge))
             }
@@ -329,32 +338,14 @@ impl Edges {
         Places { out, into }
     }
 
-    /// Lays rows of ends out in order again, if they are swept and many moved; true when done.
-    fn tidy(&mut self, meter: &mut Meter) -> bool {
-        if self.out.has_ends() || self.tidied.is_none() && !self.into.is_scattered() {
-            return true;
+    fn note(&mut self, edge: Edge, place: u32, src: Option<u32>) {
+        if !self.out.has_ends() {
+            self.moved.push(Moved { dst: edge.dst, place, src });
         }
-        let new = || (Blocks::with_room(self.len + self.len / 4), 0);
-        let (mut blocks, mut at) = self.tidied.take().unwrap_or_else(new);
-        while at < self.vertices.n_slots() && !meter.is_out() {
-            let dst = u32::try_from(at).expect("slots have 32 bits");
-            self.into.tidy_row(dst, &mut blocks);
-            meter.spend(2 + self.into.degree(dst));
-            at += 1;
-        }
-        if at < self.vertices.n_slots() {
-            self.tidied = Some((blocks, at));
-            return false;
-        }
-        self.into.take_rows(blocks);
-        true
     }
 
     /// Makes the index large enough for so many more edges; true when that is done.
     pub(super) fn make_room(&mut self, n_coming: usize, meter: &mut Meter) -> bool {
-        if !self.tidy(meter) {
-            return false;
-        }
         let has_room = !self.is_stale && self.index.has_room(self.len + n_coming);
         if self.fresh.is_none() && has_room {
             return true;
@@ -420,9 +411,7 @@ impl Edges {
     /// Work to make room for so many changes, about, beside taking them.
     pub(super) fn room_work(&self, n_changes: usize) -> usize {
         let is_full = self.is_stale || !self.index.has_room(self.len + n_changes);
-        let fill = if is_full { self.vertices.n_slots() + 2 * FILL_WORK * self.len } else { 0 };
-        let is_tidy = self.out.has_ends() || !self.into.is_scattered();
-        fill + if is_tidy { 0 } else { 2 * self.vertices.n_slots() + self.len }
+        if is_full { self.vertices.n_slots() + 2 * FILL_WORK * self.len } else { 0 }
     }
 
     /// The index has nothing of what is there.

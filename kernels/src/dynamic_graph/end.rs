@@ -46,12 +46,6 @@ impl End {
         ((self.0 & !(HOLE_BIT | MANY_BIT)) >> 32) as u32
     }
 
-    /// The vertex as a place in an array; of a hole, beyond all vertices.
-    #[inline]
-    pub(super) fn place(self) -> usize {
-        ((self.0 & !MANY_BIT) >> 32) as usize
-    }
-
     /// The code, or the number of a hole.
     #[expect(clippy::cast_possible_truncation, reason = "the lower half is the code")]
     pub(super) fn code(self) -> u32 {

@@ -6,7 +6,7 @@ use std::hint::select_unpredictable;
 
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
-use super::blocks::{Block, Blocks, Room, place};
+use super::blocks::{Block, Blocks, place};
 use super::end::End;
 use super::meter::SLICE;
 
@@ -69,13 +69,6 @@ impl Lists {
         self.blocks.ends(self.rows[vertex as usize].block)
     }
 
-    /// Both of a vertex.
-    #[inline]
-    pub(super) fn degree_and_row(&self, vertex: u32) -> (usize, &[End]) {
-        let row = &self.rows[vertex as usize];
-        (row.degree as usize, self.blocks.ends(row.block))
-    }
-
     /// All ends that are there, always in the same order.
     pub(super) fn ends(&self, vertex: u32) -> impl Iterator<Item = End> + '_ {
         self.row(vertex).iter().copied().filter(|end| !end.is_hole())
@@ -118,17 +111,6 @@ impl Lists {
     /// The row lies in this block, without holes, as soon as all are taken.
     pub(super) fn move_row(&mut self, vertex: u32, block: Block) {
         self.rows[vertex as usize] = Row { block, degree: block.len, hole: NONE };
-    }
-
-    /// Whether rows that moved are half of all that is there, so that they lie out of order.
-    pub(super) fn is_scattered(&self) -> bool {
-        2 * self.blocks.n_moved > self.blocks.n_words()
-    }
-
-    /// Puts a row as it is behind others; it lies there as soon as all are taken.
-    pub(super) fn tidy_row(&mut self, vertex: u32, blocks: &mut Blocks) {
-        let block = blocks.append(self.row(vertex), Room::Tight);
-        self.rows[vertex as usize].block = block;
     }
 
     /// All rows were moved there.

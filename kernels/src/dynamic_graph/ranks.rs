@@ -22,13 +22,15 @@
 //! Rounding is added to the bound: `(d + 4) u z_v` for a value that is summed of `d` shares (`u =
 //! 2^-53`), and twice that of what a share rounds.
 
+use std::hint::select_unpredictable;
+
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 
 use super::dirty::Dirty;
-use super::edges::{Edges, Flip};
-use super::end::End;
+use super::edges::{Edges, Flip, Moved};
 use super::meter::{Meter, SLICE, float};
 use super::rows::PageRank;
+use super::starts::Starts;
 
 /// `z`, and how far it may be off.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(super) struct Ranks {
     inverses: Vec<f64>,
     /// How many edges of a vertex lead to its own slot or one before.
     backward: Vec<u32>,
+    /// Where edges come from.
+    starts: Starts,
     /// The sum of `z`, and a bound of what it is off.
     sum: f64,
     sum_drift: f64,
@@ -77,6 +81,8 @@ enum Stage {
     Follow(usize),
     /// Vertices that went with the flips from this one on.
     Go(usize),
+    /// What sweeps read is brought up to date.
+    Gather,
     /// Vertices are swept, from this slot on.
     Sweep(usize),
 }
@@ -96,6 +102,7 @@ impl Ranks {
             is_there: Vec::new(),
             inverses: Vec::new(),
             backward: Vec::new(),
+            starts: Starts::default(),
             sum: 0.0,
             sum_drift: 0.0,
             residual: 0.0,
@@ -150,6 +157,7 @@ impl Ranks {
             self.is_there.resize(n_slots, false);
             self.inverses.resize(n_slots, 0.0);
             self.backward.resize(n_slots, 0);
+            self.starts.grow(n_slots);
         }
     }
 
@@ -157,6 +165,14 @@ impl Ranks {
     pub(super) fn count_edges(&mut self, edges: &Edges) {
         self.backward = edges.backward();
         self.inverses = inverses(edges);
+        self.starts.forget();
+    }
+
+    /// Edges moved in the rows that sweeps read.
+    pub(super) fn take_moved(&mut self, moved: &[Moved]) {
+        for moved in moved {
+            self.starts.put(moved);
+        }
     }
 
     /// `z` follows what flipped, and is swept as often as that asks for; in a pass once at least.
@@ -166,6 +182,7 @@ impl Ranks {
 
     /// The same where edges changed in bulk.
     pub(super) fn begin_bulk(&mut self) {
+        self.starts.forget();
         self.stage = Stage::Renew(0);
     }
 
@@ -188,19 +205,23 @@ impl Ranks {
                     if to < flips.len() {
                         Stage::Go(to)
                     } else if is_pass {
-                        Stage::Sweep(0)
+                        Stage::Gather
                     } else {
                         self.sweep_or_rest()
                     }
                 }
-                Stage::Sweep(at) => self.sweep(at, edges, dirty, meter),
+                Stage::Gather => {
+                    let is_done = self.starts.follow(edges, meter);
+                    if is_done { Stage::Sweep(0) } else { Stage::Gather }
+                }
+                Stage::Sweep(at) => self.sweep(at, dirty, meter),
             };
         }
         self.stage == Stage::Rest
     }
 
     fn sweep_or_rest(&self) -> Stage {
-        if self.residual <= self.goal() { Stage::Rest } else { Stage::Sweep(0) }
+        if self.residual <= self.goal() { Stage::Rest } else { Stage::Gather }
     }
 
     /// What a sweep costs.
@@ -245,7 +266,7 @@ impl Ranks {
             meter.spend(4 + edges.into.degree(slot));
             at += 1;
         }
-        if at == self.values.len() { Stage::Sweep(0) } else { Stage::Renew(at) }
+        if at == self.values.len() { Stage::Gather } else { Stage::Renew(at) }
     }
 
     fn come_in(
@@ -383,15 +404,29 @@ impl Ranks {
     }
 
     /// Sweeps vertices in their order.
-    fn sweep(&mut self, from: usize, edges: &Edges, dirty: &mut Dirty, meter: &mut Meter) -> Stage {
+    fn sweep(&mut self, from: usize, dirty: &mut Dirty, meter: &mut Meter) -> Stage {
         dirty.is_all = true;
         let (mut at, mut swept) = (from, self.swept);
         if from == 0 {
             swept = Swept::default();
         }
         let mut spent = *meter;
-        while at < self.values.len() && !spent.is_out() {
-            spent.spend(self.renew(at, edges, &mut swept));
+        let n = self.values.len();
+        let shares = self.shares.as_mut_slice();
+        let slots = self.values[at..].iter_mut().zip(&self.inverses[at..n]);
+        let slots = slots.zip(&self.backward[at..n]).zip(&self.is_there[at..n]);
+        for (((value, inverse), backward), is_there) in slots {
+            if spent.is_out() {
+                break;
+            }
+            let mut work = 1;
+            if *is_there {
+                let (starts, inverse, backward) = (self.starts.row(at), *inverse, *backward);
+                let vertex = Vertex { starts, value: *value, inverse, backward };
+                *value = renew(at, (vertex, self.spec.damping), shares, &mut swept);
+                work = vertex.work();
+            }
+            spent.spend(work);
             at += 1;
         }
         *meter = spent;
@@ -415,31 +450,25 @@ impl Ranks {
     }
 
     /// Computes one value anew; gives the work.
-    #[inline]
-    fn renew(&mut self, at: usize, edges: &Edges, swept: &mut Swept) -> usize {
+    fn renew(&mut self, at: usize, swept: &mut Swept) -> usize {
         if !self.is_there[at] {
             return 1;
         }
-        let (n_starts, row) = edges.into.degree_and_row(slot_at(at));
-        let value = 1.0 - self.spec.damping + handed(&self.shares, row);
-        let moved = (value - self.values[at]).abs();
-        swept.sum += value;
-        // The sum, the share that it hands on, and the difference that was taken.
-        swept.drift += float(n_starts + 8) * value;
-        self.values[at] = value;
-        let each = self.inverses[at];
-        self.shares[at] = self.spec.damping * value * each;
-        swept.moved += moved * (each * f64::from(self.backward[at]));
-        4 + 2 * n_starts
+        let (inverse, backward) = (self.inverses[at], self.backward[at]);
+        let (starts, value) = (self.starts.row(at), self.values[at]);
+        let vertex = Vertex { starts, value, inverse, backward };
+        self.values[at] = renew(at, (vertex, self.spec.damping), &mut self.shares, swept);
+        vertex.work()
     }
 
     /// Computes the values of about so many slots anew, round-robin; true when all were.
     pub(super) fn refresh(&mut self, n_slots: usize, edges: &Edges, meter: &mut Meter) -> bool {
+        self.starts.follow(edges, &mut Meter { spent: 0, limit: u64::MAX });
         for _ in 0..n_slots.min(self.values.len()) {
             let at = self.refreshed_to;
             let mut one = Swept::default();
             let before = self.values[at];
-            meter.spend(self.renew(at, edges, &mut one));
+            meter.spend(self.renew(at, &mut one));
             self.sum += self.values[at] - before;
             self.sum_drift += 4.0 * ROUNDOFF * self.sum;
             // A value that is computed anew takes its residual off and hands less on.
@@ -459,7 +488,7 @@ impl Ranks {
 
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
-        self.values.capacity() * 29
+        self.values.capacity() * 37 + self.starts.state_bytes()
     }
 
     pub(super) fn save(&self, out: &mut SnapshotWriter<'_>) -> std::io::Result<()> {
@@ -483,7 +512,11 @@ impl Ranks {
         let sums: Vec<f64> = input.array("sums", 5)?;
         let to: u64 = input.number("refreshed")?;
         let to = usize::try_from(to).ok().filter(|to| *to < n_slots.max(1));
+        let mut starts = Starts::default();
+        starts.grow(n_slots);
+        starts.forget();
         Ok(Self {
+            starts,
             values,
             shares,
             inverses: inverses(edges),
@@ -499,20 +532,61 @@ impl Ranks {
     }
 }
 
+/// What is held of a vertex, and known of its edges.
+#[derive(Debug, Clone, Copy)]
+struct Vertex<'a> {
+    starts: &'a [u32],
+    value: f64,
+    inverse: f64,
+    backward: u32,
+}
+
+impl Vertex<'_> {
+    fn work(self) -> usize {
+        4 + 2 * self.starts.len()
+    }
+}
+
+/// The value anew; what it hands on is set.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "in a sweep arrays are looked up once, not for each")]
+fn renew(
+    at: usize,
+    (vertex, damping): (Vertex<'_>, f64),
+    shares: &mut [f64],
+    swept: &mut Swept,
+) -> f64 {
+    let value = 1.0 - damping + handed(shares, vertex.starts);
+    let moved = (value - vertex.value).abs();
+    swept.sum += value;
+    // The sum, the share that it hands on, and the difference that was taken.
+    swept.drift += float(vertex.starts.len() + 8) * value;
+    shares[at] = damping * value * vertex.inverse;
+    swept.moved += moved * (vertex.inverse * f64::from(vertex.backward));
+    value
+}
+
 /// What the starts of edges hand on; holes hand nothing.
-#[inline]
-fn handed(shares: &[f64], starts: &[End]) -> f64 {
-    let share = |start: &End| shares.get(start.place()).copied().unwrap_or(0.0);
-    // Four sums at a time, since an addition waits for the one before.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see above")]
+fn handed(shares: &[f64], starts: &[u32]) -> f64 {
+    let share = |start: &u32| shares.get(*start as usize).copied().unwrap_or(0.0);
+    // Four sums at a time, since an addition waits for the one before. Those that are left over
+    // come first, and without a loop, of which it would not be foretold when it ends.
     let mut sums = [0.0; 4];
-    let (fours, rest) = starts.as_chunks::<4>();
+    let n_over = starts.len() % 4;
+    if let Some(last) = starts.len().checked_sub(1) {
+        for (at, sum) in sums.iter_mut().enumerate().take(3) {
+            *sum = select_unpredictable(at < n_over, share(&starts[at.min(last)]), 0.0);
+        }
+    }
+    let (fours, _) = starts[n_over..].as_chunks::<4>();
     for four in fours {
         for (sum, start) in sums.iter_mut().zip(four) {
             *sum += share(start);
         }
     }
-    let rest: f64 = rest.iter().map(share).sum();
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 fn inverse(n_edges: usize) -> f64 {
