@@ -10,8 +10,8 @@
 //! `e` is what sums were rounded by. So an answer is `k^T a + x^T r`, and is off by at most
 //! `|D x| |y - C a| + |(C + D) x| |D a|` and terms that are small beside it. Neither of these grows
 //! as `|x| |A| |a|` does where landmarks say nearly the same: `|(C + D) x|^2` is at most `x^T A x =
-//! k^T x`, and `|y - C a|^2` at most `y^T y - a^T b - a^T r`. Rows of one point have the same errors,
-//! so what tells their values apart cancels, and `y` is of their means.
+//! k^T x`, and `|y - C a|^2` at most `y^T y - a^T b - a^T r`. Rows of one point have the same
+//! errors, so what tells their values apart cancels, and `y` is of their means.
 //!
 //! What was solved for `x` is not believed: `k - A x` is computed, and what it leaves is divided by
 //! `lambda mu`, than which no eigenvalue of `A` is smaller.

@@ -56,8 +56,8 @@ impl Double {
 
     /// `exp` of a number that is not above 0; 0 below -700, and of what is no number.
     ///
-    /// Error: a relative [`DOUBLE_ERROR`], of numbers whose low part is not subnormal. The argument is halved by `ln 2` and divided by 1024,
-    /// then Taylor's series.
+    /// Error: a relative [`DOUBLE_ERROR`], of numbers whose low part is not subnormal. The argument
+    /// is halved by `ln 2` and divided by 1024, then Taylor's series.
     pub(super) fn exp(self) -> Self {
         if self.high.is_nan() || self.high < EXP_MIN {
             return Self::ZERO;

@@ -146,7 +146,7 @@ impl Landmarks {
         }
     }
 
-    /// `sum_g S^2 / m`: what is left of the squares of values when each is their mean over its point.
+    /// `sum_g S^2 / m`: the squares of values when each is the mean over its point.
     pub(super) fn values(&self) -> Values {
         let rounded = 4.0 * ROUNDOFF * self.square.high.abs() + self.rounded;
         Values { square: self.square, rounded, lost: self.lost }
@@ -272,8 +272,8 @@ impl Landmarks {
     }
 
     /// How far a likeness may be off. With a relative error `s` of its exponent `t` that is
-    /// `t s exp(-t)`, and `t exp(-t)` is at most `1 / e`; each term of `t` was rounded in the square
-    /// of the roundoff when it was taken, and once for each that was added.
+    /// `t s exp(-t)`, and `t exp(-t)` is at most `1 / e`; each term of `t` was rounded in the
+    /// square of the roundoff when it was taken, and once for each that was added.
     pub(super) fn error(&self) -> LikenessError {
         let exponent = as_float(self.spec.n_entries + 8) * ROUNDOFF;
         let absolute = exponent * exponent + TINY;
