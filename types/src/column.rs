@@ -64,6 +64,16 @@ impl BytesColumn {
         self.ends.extend(other.ends.iter().map(|end| start + end));
     }
 
+    fn split_off(&mut self, row_idx: usize) -> Self {
+        let start = row_idx.checked_sub(1).map_or(0, |last| self.ends[last]);
+        let heap = self.heap.split_off(start as usize);
+        let mut ends = self.ends.split_off(row_idx);
+        for end in &mut ends {
+            *end -= start;
+        }
+        Self { ends, heap }
+    }
+
     fn gather(&self, selection: &[u32]) -> Self {
         let mut picked = Self {
             ends: Vec::with_capacity(selection.len()),
@@ -500,6 +510,43 @@ impl Column {
         }
     }
 
+    /// Takes the rows from `row_idx` on out of the column, which keeps those before.
+    ///
+    /// # Panics
+    /// If the column has fewer than `row_idx` rows.
+    #[must_use]
+    pub fn split_off(&mut self, row_idx: usize) -> Self {
+        match self {
+            Self::Bool(values) => Self::Bool(values.split_off(row_idx)),
+            Self::Int(values) => Self::Int(values.split_off(row_idx)),
+            Self::Float(values) => Self::Float(values.split_off(row_idx)),
+            Self::Decimal(values) => Self::Decimal(values.split_off(row_idx)),
+            Self::Uuid(values) => Self::Uuid(values.split_off(row_idx)),
+            Self::String(values) => Self::String(StringColumn(values.0.split_off(row_idx))),
+            Self::Bytes(values) => Self::Bytes(values.split_off(row_idx)),
+            Self::Tensor(values) => Self::Tensor(values.split_off(row_idx)),
+            Self::Option { present, values } => Self::Option {
+                present: present.split_off(row_idx),
+                values: Box::new(values.split_off(row_idx)),
+            },
+            Self::List { ends, items } => {
+                let start = row_idx.checked_sub(1).map_or(0, |last| ends[last]);
+                let items = Box::new(items.split_off(start as usize));
+                let mut ends = ends.split_off(row_idx);
+                for end in &mut ends {
+                    *end -= start;
+                }
+                Self::List { ends, items }
+            }
+            Self::Struct { len, fields } => {
+                let n_left = len.checked_sub(row_idx).expect("a column is split within");
+                *len = row_idx;
+                let fields = fields.iter_mut().map(|field| field.split_off(row_idx)).collect();
+                Self::Struct { len: n_left, fields }
+            }
+        }
+    }
+
     /// Appends all rows of a column of the same kind.
     ///
     /// # Panics
@@ -578,6 +625,16 @@ impl ColumnBatch {
             columns: self.columns.iter().map(|column| column.gather(selection)).collect(),
             diffs: selection.iter().map(|at| self.diffs[*at as usize]).collect(),
         }
+    }
+
+    /// Takes the rows from `row_idx` on out of the batch, which keeps those before.
+    ///
+    /// # Panics
+    /// If the batch has fewer than `row_idx` rows.
+    #[must_use]
+    pub fn split_off(&mut self, row_idx: usize) -> Self {
+        let columns = self.columns.iter_mut().map(|column| column.split_off(row_idx)).collect();
+        Self { columns, diffs: self.diffs.split_off(row_idx) }
     }
 
     /// Appends all rows of a batch of the same types.

@@ -61,7 +61,8 @@ fn in_order(rows: &ColumnBatch) -> Vec<u32> {
         // Rows without fields are all equal.
         order = (0..rows.len()).map(|at| (0, position(at))).collect();
     }
-    order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| compare(rows, a.1, b.1)));
+    // Each worker gives its rows in order, and this sort merges what is in order in parts.
+    order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| compare(rows, a.1, b.1)));
     order.into_iter().map(|(_, at)| at).collect()
 }
 
