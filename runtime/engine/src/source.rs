@@ -7,6 +7,8 @@
 mod changes;
 mod part;
 mod pack;
+mod ascending;
+mod homes;
 mod divider;
 mod passing;
 mod shape;

@@ -108,6 +108,44 @@ fn the_last_upsert_of_a_key_in_an_epoch_counts() {
     }
 }
 
+/// Files of rows in the order of their keys, which are dealt to the workers whole, and then rows of
+/// the same keys and of others, one by one and as columns in no order.
+#[test]
+fn rows_in_the_order_of_their_keys_are_the_same_for_any_number_of_workers() {
+    let plan = copy_plan(Discipline::Full, &[0]);
+    let columns = |rows: Vec<(i64, i64)>| {
+        let mut batch = ColumnBatch::empty(&pair_schema().types());
+        for (id, v) in rows {
+            batch.push(&pair(id, v), 1);
+        }
+        TopicInput { topic: topic_name("in"), changes: Changes::Columns(batch) }
+    };
+    let upsert = |id, v| Change::Upsert(pair(id, v));
+    let delete = |id| Change::Delete(row(&[int(id)]));
+    // By twos, so that there is room for other keys between.
+    let ascending = |start: i64, n: i64| (start..start + n).map(|at| (2 * at, at)).collect();
+    let inputs = epochs(vec![
+        vec![rows_input("in", vec![upsert(2_001, 0)])],
+        vec![columns(ascending(1_100, 1_000))],
+        vec![columns(ascending(2_100, 1_000)), columns(ascending(3_100, 40_000))],
+        vec![rows_input("in", vec![upsert(2_300, -1), upsert(2_301, -1), delete(4_200)])],
+        vec![columns((0..4_000).map(|at| (1_500 + (at * 37) % 4_001, -2)).collect())],
+        vec![columns(ascending(1_100, 1_000))],
+        vec![rows_input("in", (0..90_000).map(delete).collect())],
+    ]);
+    let deltas = |n_workers| -> Vec<_> {
+        let outputs = run(&plan, n_workers, BackendChoice::Auto, &inputs);
+        outputs.into_iter().map(|output| output.deltas).collect()
+    };
+    let wanted = deltas(1);
+    let n_left: i64 =
+        wanted.iter().flatten().flat_map(|delta| &delta.updates).map(|update| update.diff).sum();
+    assert_eq!(n_left, 0, "all was deleted");
+    for n_workers in [2, 3, 4] {
+        assert_eq!(deltas(n_workers), wanted, "{n_workers} workers");
+    }
+}
+
 /// The same upserts as columns and one by one, in epochs of one and of several batches: keys that are
 /// new, that come twice, that were there before, in any order.
 #[test]

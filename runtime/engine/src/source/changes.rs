@@ -28,6 +28,15 @@ impl Changes {
         self.len() == 0
     }
 
+    /// Takes the changes from `idx` on out, and keeps those before.
+    pub(crate) fn split_off(&mut self, idx: usize) -> Self {
+        match self {
+            Self::Rows(changes) => Self::Rows(changes.split_off(idx)),
+            Self::Columns(batch) => Self::Columns(batch.split_off(idx)),
+            Self::Errors(errors) => Self::Errors(errors.split_off(idx)),
+        }
+    }
+
     /// The same without columns that are not kept; keys stay as they are.
     pub(crate) fn narrowed(self, kept: &[usize]) -> Self {
         let narrow = |row: &Row| -> Row { kept.iter().map(|at| row[*at].clone()).collect() };

@@ -9,8 +9,9 @@ use hashbrown::hash_map::Entry;
 use arqon_types::{ColumnBatch, PackedRow};
 
 use super::PackedMap;
+use super::ascending::n_ascending;
 use super::passing::{Passing, first_rows};
-use super::run::{Run, n_ascending};
+use super::run::Run;
 use super::shape::Shape;
 use crate::memory::{signed, table_bytes};
 
@@ -120,7 +121,7 @@ impl Table {
     /// How many of the first rows go into the run: those with ascending keys that are greater than
     /// all there, and are not apart.
     fn n_ahead(&self, shape: &Shape, batch: &ColumnBatch) -> usize {
-        let n_ascending = n_ascending(shape, batch);
+        let n_ascending = n_ascending(batch, (&shape.topic.key, &shape.types));
         if n_ascending < batch.len().min(ASCENDING_ROWS_MIN) {
             return 0;
         }
