@@ -26,6 +26,7 @@ mod keyed;
 mod pieces;
 mod whole;
 mod deltas;
+mod parcel;
 mod stateful;
 mod open;
 mod tally;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use timely::container::NoopBuilder;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::{DistributorPact, Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, InputCapability};
@@ -24,6 +24,7 @@ use crate::keyed::{Incoming, Packer};
 use crate::mark::{Marks, least};
 use crate::memory::{self, Held};
 use crate::packed::Packed;
+use crate::parcel::{Carrier, Parcel, parcels};
 use crate::recorder::{Fault, Meter};
 use crate::source::{hash_packed, push_packed};
 use crate::stats::Counts;
@@ -236,6 +237,15 @@ impl<const N: usize, K: Packed, V: Packed> Inbox<N, K, V> {
         }
     }
 
+    /// Takes a parcel of packed rows of an input.
+    fn open(&mut self, idx: usize, capability: &InputCapability<u64>, parcel: &mut Parcel<K, V>) {
+        let Parcel { time, mut rows, .. } = std::mem::take(parcel);
+        let run_rows = self.run_rows;
+        let waiting = self.of(time, capability);
+        waiting.rows[idx].append(&mut rows);
+        waiting.end_run(idx, run_rows);
+    }
+
     /// Takes columns of an input, and packs them.
     fn pack(
         &mut self,
@@ -301,6 +311,17 @@ pub(crate) enum Placement {
     ByKey,
     /// One has them all, chosen by this number.
     Together(u64),
+}
+
+impl Placement {
+    /// A number that says which worker has the state of a key.
+    fn of(self, key: &impl Packed) -> u64 {
+        match self {
+            // Tables have their own use for the other half of the hash.
+            Self::ByKey => hash_packed(key) >> 32,
+            Self::Together(place) => place,
+        }
+    }
 }
 
 /// What an operator is, beside its inputs.
@@ -419,12 +440,16 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
                     });
                 })
             }
-            input => {
-                let place = move |row: &Keyed<u64, K, V>| match placement {
-                    Placement::ByKey => hash_packed(&row.0.0),
-                    Placement::Together(place) => place,
-                };
-                let mut input = builder.new_input(input.packed(), Exchange::new(place));
+            Incoming::Columns(rows, packer) => {
+                let parcels = parcels(rows, packer, move |key| placement.of(key));
+                let mut input = builder.new_input(parcels, DistributorPact(|_| Carrier));
+                Box::new(move |inbox: &mut Inbox<N, K, V>| {
+                    input.for_each(|capability, parcel| inbox.open(idx, &capability, parcel));
+                })
+            }
+            Incoming::Packed(rows) => {
+                let place = move |row: &Keyed<u64, K, V>| placement.of(&row.0.0);
+                let mut input = builder.new_input(rows, Exchange::new(place));
                 Box::new(move |inbox: &mut Inbox<N, K, V>| {
                     input.for_each(|capability, rows| inbox.take(idx, &capability, rows));
                 })
