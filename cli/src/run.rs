@@ -80,6 +80,9 @@ pub(crate) fn run(
     let times = arguments.times.as_deref().map(Times::open).transpose()?;
     let clock = times.map(|times| Box::new(times) as Box<dyn EpochClock>);
     let n_workers = n_workers(workers);
+    for input in &mut inputs {
+        input.file.read_ahead(n_workers);
+    }
     // A run that ends with its files is the same each time, and so is one whose times are kept; one
     // that stays goes by how long steps take.
     let step_clock = (stays && clock.is_none()).then_some(Clock(since_start));

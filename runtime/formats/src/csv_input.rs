@@ -1,34 +1,80 @@
-//! CSV under a header: records straight into columns.
+//! CSV under a header: records straight into columns, on threads of their own where that is wanted.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use arqon_types::{Column, ColumnBatch, Schema, TimeUnits, Type};
-use csv::{ByteRecord, ReaderBuilder, Terminator};
 
+use crate::ahead::Ahead;
 use crate::batch::{InputBatch, InputRows};
 use crate::cell::push_cell;
+use crate::csv_pieces::{Cutter, Piece};
+use crate::csv_record::Cells;
 use crate::fault::{LineFault, ReadError};
 use crate::options::InputOptions;
-use crate::stream::{Bounded, RecordStart};
+
+/// Records that a thread that reads ahead works on at a time.
+const PIECE_RECORDS: usize = 1 << 14;
 
 /// Where the cells of one column of the file go: a field, or nowhere.
 type Target = Option<usize>;
 
 pub(crate) struct CsvInput {
     file: String,
-    reader: csv::Reader<Bounded<Box<dyn Read + Send>>>,
-    record: ByteRecord,
-    record_start: RecordStart,
-    /// Lines end in CR LF, so the last cell of each record keeps the CR.
-    crlf: bool,
+    sheet: Arc<Sheet>,
+    source: Source,
+    /// What was read and not asked for yet.
+    left: Option<Records>,
+}
+
+/// Who reads.
+enum Source {
+    /// Whoever asks.
+    Here(Cutter),
+    /// So many threads, once somebody has asked.
+    Soon(Cutter, usize),
+    Ahead(Ahead<Result<Records, ReadError>>),
+    /// All is read.
+    Nobody,
+}
+
+/// What records are read as.
+struct Sheet {
+    file: String,
     names: Vec<String>,
     types: Vec<Type>,
     units: Vec<TimeUnits>,
     targets: Vec<Target>,
     /// Fields that no column of the file names; options all of them.
     absent: Vec<usize>,
-    /// Why the file broke off behind the last batch.
-    broken: Option<ReadError>,
+    /// Lines end in CR LF, so the last cell of each record keeps the CR.
+    crlf: bool,
+}
+
+/// Records that were read.
+struct Records {
+    /// Those that are rows.
+    batch: ColumnBatch,
+    /// Where among all records those stand that are none.
+    refused: Vec<usize>,
+    faults: Vec<LineFault>,
+}
+
+impl Records {
+    fn len(&self) -> usize {
+        self.batch.len() + self.refused.len()
+    }
+
+    /// Takes the records from one on out, and keeps those before.
+    fn split_off(&mut self, record_idx: usize) -> Self {
+        let n_refused = self.refused.partition_point(|at| *at < record_idx);
+        let mut refused = self.refused.split_off(n_refused);
+        for at in &mut refused {
+            *at -= record_idx;
+        }
+        let batch = self.batch.split_off(record_idx - n_refused);
+        Self { batch, refused, faults: self.faults.split_off(n_refused) }
+    }
 }
 
 impl CsvInput {
@@ -39,20 +85,92 @@ impl CsvInput {
         schema: &Schema,
         options: InputOptions,
     ) -> Result<Option<Self>, ReadError> {
-        let record_start = RecordStart::default();
-        // Lines are cut at LF alone and a CR before it is taken off here: so the reader has
-        // always passed the whole of a record's end, and its line count is exact.
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .terminator(Terminator::Any(b'\n'))
-            .from_reader(Bounded::new(bytes, record_start.clone()));
-        let mut input = Self {
+        let mut cutter = Cutter::new(file, bytes);
+        let Some(header) = cutter.cut(1)? else { return Ok(None) };
+        let mut sheet = Err(String::new());
+        header.each(|_, text, cells| {
+            sheet = Sheet::new(file, cells.iter(text).collect(), schema, options);
+        });
+        let sheet = sheet.map_err(|reason| ReadError::Header { file: file.to_owned(), reason })?;
+        cutter.crlf = sheet.crlf;
+        let (file, sheet, source) = (file.to_owned(), Arc::new(sheet), Source::Here(cutter));
+        Ok(Some(Self { file, sheet, source, left: None }))
+    }
+
+    /// Lets so many threads read ahead.
+    pub(crate) fn read_ahead(&mut self, n_threads: usize) {
+        self.source = match std::mem::replace(&mut self.source, Source::Nobody) {
+            Source::Here(cutter) if n_threads > 1 => Source::Soon(cutter, n_threads),
+            source => source,
+        };
+    }
+
+    /// Reads at most `n_records_max` records; `None` at the end.
+    pub(crate) fn next_batch(
+        &mut self,
+        n_records_max: usize,
+    ) -> Result<Option<InputBatch>, ReadError> {
+        let Some(mut records) = self.next_records(n_records_max)? else { return Ok(None) };
+        if n_records_max < records.len() {
+            self.left = Some(records.split_off(n_records_max));
+        }
+        let rows = InputRows::Columns(records.batch);
+        Ok(Some(InputBatch { rows, faults: records.faults }))
+    }
+
+    fn next_records(&mut self, n_records_max: usize) -> Result<Option<Records>, ReadError> {
+        if let Some(left) = self.left.take() {
+            return Ok(Some(left));
+        }
+        if let Source::Soon(..) = self.source {
+            self.begin()?;
+        }
+        match &mut self.source {
+            Source::Here(cutter) => {
+                let piece = cutter.cut(n_records_max)?;
+                Ok(piece.map(|piece| self.sheet.read(&piece)))
+            }
+            Source::Ahead(ahead) => {
+                let records = ahead.next().transpose()?;
+                if records.is_none() {
+                    self.source = Source::Nobody;
+                }
+                Ok(records)
+            }
+            Source::Soon(..) | Source::Nobody => Ok(None),
+        }
+    }
+
+    /// Starts the threads.
+    fn begin(&mut self) -> Result<(), ReadError> {
+        let source = std::mem::replace(&mut self.source, Source::Nobody);
+        let Source::Soon(mut cutter, n_threads) = source else { return Ok(()) };
+        let sheet = Arc::clone(&self.sheet);
+        // After a fault nothing more is cut.
+        let mut is_broken = false;
+        let cut = move || {
+            let piece = if is_broken { None } else { cutter.cut(PIECE_RECORDS).transpose() };
+            is_broken = matches!(piece, Some(Err(_)));
+            piece
+        };
+        let work = move |piece: Result<Piece, ReadError>| piece.map(|piece| sheet.read(&piece));
+        let ahead = Ahead::start(n_threads, cut, work);
+        let fault = |source| ReadError::Open { file: self.file.clone(), source };
+        self.source = Source::Ahead(ahead.map_err(fault)?);
+        Ok(())
+    }
+}
+
+impl Sheet {
+    /// Matches the cells of a header with the schema, or says why they do not fit.
+    fn new(
+        file: &str,
+        header: Vec<&[u8]>,
+        schema: &Schema,
+        options: InputOptions,
+    ) -> Result<Self, String> {
+        let mut sheet = Self {
             file: file.to_owned(),
-            reader,
-            record: ByteRecord::new(),
-            record_start,
-            crlf: false,
             names: schema.fields.iter().map(|field| field.name.to_string()).collect(),
             types: schema.types(),
             units: schema
@@ -62,23 +180,13 @@ impl CsvInput {
                 .collect(),
             targets: Vec::new(),
             absent: Vec::new(),
-            broken: None,
+            crlf: false,
         };
-        if !input.read_record()? {
-            return Ok(None);
-        }
-        input.match_header(schema, options)?;
-        Ok(Some(input))
-    }
-
-    fn match_header(&mut self, schema: &Schema, options: InputOptions) -> Result<(), ReadError> {
-        let fault = |reason| ReadError::Header { file: self.file.clone(), reason };
-        let header = std::mem::take(&mut self.record);
         let n_cells = header.len();
-        for (cell_idx, cell) in header.iter().enumerate() {
+        for (cell_idx, cell) in header.into_iter().enumerate() {
             let cell = match cell.strip_suffix(b"\r") {
                 Some(bare) if cell_idx + 1 == n_cells => {
-                    self.crlf = true;
+                    sheet.crlf = true;
                     bare
                 }
                 _ => cell,
@@ -86,91 +194,73 @@ impl CsvInput {
             let name = String::from_utf8_lossy(cell);
             let target = schema.position(name.trim());
             match target {
-                Some(field_idx) if self.targets.contains(&Some(field_idx)) => {
-                    return Err(fault(format!("the header names `{}` twice", name.trim())));
+                Some(field_idx) if sheet.targets.contains(&Some(field_idx)) => {
+                    return Err(format!("the header names `{}` twice", name.trim()));
                 }
                 None if !options.ignore_extra => {
-                    return Err(fault(format!(
+                    return Err(format!(
                         "column `{}` is no field of `{}` ({}); --ignore-extra skips such columns",
                         name.trim(),
                         schema.name,
-                        self.names.join(", ")
-                    )));
+                        sheet.names.join(", ")
+                    ));
                 }
-                Some(_) | None => self.targets.push(target),
+                Some(_) | None => sheet.targets.push(target),
             }
         }
         for (field_idx, field) in schema.fields.iter().enumerate() {
-            if self.targets.contains(&Some(field_idx)) {
+            if sheet.targets.contains(&Some(field_idx)) {
                 continue;
             }
             if !field.ty.is_option() {
-                return Err(fault(format!(
+                return Err(format!(
                     "the header has no column `{}`, and {} is no option",
                     field.name, field.ty
-                )));
+                ));
             }
-            self.absent.push(field_idx);
+            sheet.absent.push(field_idx);
         }
-        self.record = header;
-        Ok(())
+        Ok(sheet)
     }
 
-    /// Reads at most `n_records_max` records; `None` at the end.
-    pub(crate) fn next_batch(
-        &mut self,
-        n_records_max: usize,
-    ) -> Result<Option<InputBatch>, ReadError> {
-        if let Some(broken) = self.broken.take() {
-            return Err(broken);
-        }
-        let room = n_records_max.min(1 << 16);
+    /// The records of a piece.
+    fn read(&self, piece: &Piece) -> Records {
+        let n_records = piece.len();
         let mut columns: Vec<Column> =
-            self.types.iter().map(|ty| Column::with_capacity(ty, room)).collect();
-        let mut refused = Vec::new();
-        let mut faults = Vec::new();
-        let mut n_records = 0_usize;
-        while n_records < n_records_max {
-            let line_before = self.reader.position().line();
-            match self.read_record() {
-                Ok(true) => {}
-                Ok(false) => break,
-                // What was read before stands; the next call says why there is no more.
-                Err(broken) if n_records > 0 => {
-                    self.broken = Some(broken);
-                    break;
-                }
-                Err(broken) => return Err(broken),
+            self.types.iter().map(|ty| Column::with_capacity(ty, n_records)).collect();
+        let (mut refused, mut faults) = (Vec::new(), Vec::new());
+        let mut record_idx = 0;
+        piece.each(|line, text, cells| {
+            if let Some((field, reason)) = self.push_record(&mut columns, text, cells) {
+                refused.push(record_idx);
+                let text: Vec<&[u8]> = cells.iter(text).collect();
+                let text = text.join(&b","[..]);
+                let text = text.strip_suffix(b"\r").unwrap_or(&text);
+                faults.push(LineFault::new(&self.file, line, field, reason, text));
             }
-            if self.is_blank() {
-                continue;
-            }
-            if let Some((field, reason)) = self.push_record(&mut columns) {
-                refused.push(n_records);
-                let line = self.line_of_record(line_before);
-                faults.push(LineFault::new(&self.file, line, field, reason, &self.line_text()));
-            }
-            n_records += 1;
-        }
-        if n_records == 0 {
-            return Ok(None);
-        }
+            record_idx += 1;
+        });
         let mut batch = ColumnBatch { columns, diffs: vec![1; n_records] };
         if !refused.is_empty() {
             // A refused record has left defaults in the columns; they go here, all at once.
-            let mut refused = refused.into_iter().peekable();
+            let mut refused = refused.iter().peekable();
             let kept: Vec<u32> = (0..n_records)
-                .filter(|row_idx| refused.next_if_eq(row_idx).is_none())
+                .filter(|row_idx| refused.next_if_eq(&row_idx).is_none())
                 .map(|row_idx| u32::try_from(row_idx).expect("a batch is far below 2^32 rows"))
                 .collect();
             batch = batch.gather(&kept);
         }
-        Ok(Some(InputBatch { rows: InputRows::Columns(batch), faults }))
+        Records { batch, refused, faults }
     }
 
     /// Appends one cell to every column, defaults from a fault on, and says what the fault is.
-    fn push_record(&self, columns: &mut [Column]) -> Option<(String, String)> {
-        let n_cells = self.record.len();
+    fn push_record(
+        &self,
+        columns: &mut [Column],
+        record: &[u8],
+        cells: &Cells,
+    ) -> Option<(String, String)> {
+        let n_cells = cells.len();
         let mut fault = None;
         if n_cells != self.targets.len() {
             let n_wanted = self.targets.len();
@@ -183,7 +273,7 @@ impl CsvInput {
                 column.push_default();
                 continue;
             }
-            let mut cell = &self.record[cell_idx];
+            let mut cell = cells.get(record, cell_idx);
             if self.crlf && cell_idx + 1 == n_cells {
                 cell = cell.strip_suffix(b"\r").unwrap_or(cell);
             }
@@ -200,34 +290,5 @@ impl CsvInput {
             columns[*field_idx].push_default();
         }
         fault
-    }
-
-    fn read_record(&mut self) -> Result<bool, ReadError> {
-        self.record_start.set(self.reader.position().byte());
-        let line = self.reader.position().line().saturating_sub(1);
-        self.reader.read_byte_record(&mut self.record).map_err(|error| ReadError::Read {
-            file: self.file.clone(),
-            line,
-            source: error.into(),
-        })
-    }
-
-    /// A line with nothing but a CR; lines with nothing at all never come out of the reader.
-    fn is_blank(&self) -> bool {
-        self.crlf && self.record.len() == 1 && &self.record[0] == b"\r"
-    }
-
-    /// The reader stands behind the record's line end, so inner line breaks are counted back.
-    #[expect(clippy::naive_bytecount, reason = "only records at fault are counted")]
-    fn line_of_record(&self, line_before: u64) -> u64 {
-        let n_inner = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count();
-        let line = self.reader.position().line().saturating_sub(1 + n_inner as u64);
-        line.max(line_before)
-    }
-
-    fn line_text(&self) -> Vec<u8> {
-        let cells: Vec<&[u8]> = self.record.iter().collect();
-        let text = cells.join(&b","[..]);
-        text.strip_suffix(b"\r").map_or(text.clone(), <[u8]>::to_vec)
     }
 }

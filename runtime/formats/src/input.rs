@@ -107,6 +107,18 @@ impl InputFile {
         }
     }
 
+    /// Lets so many threads read ahead of who asks, where a file can be read in pieces; what comes
+    /// is the same. They start with the first batch, and have read no more than a few pieces of
+    /// the file that nobody has asked for.
+    pub fn read_ahead(&mut self, n_threads: usize) {
+        // Of a pipe nothing is asked for before it is wanted.
+        let is_file = self.bytes_read.total().is_some();
+        match &mut self.reader {
+            Reader::Csv(input) if is_file => input.read_ahead(n_threads),
+            Reader::Csv(_) | Reader::Ndjson(_) | Reader::Parquet(_) | Reader::Empty => {}
+        }
+    }
+
     /// The file as messages name it.
     pub fn name(&self) -> &str {
         &self.name

@@ -3,7 +3,8 @@
 //!
 //! Reading: [`InputFile::open`] and then [`InputFile::next_batch`] until it says `None`. A batch
 //! is columns where all its rows are plain, so that a large file goes to the engine without a
-//! row being built; a bad line becomes a [`LineFault`] and loses only itself.
+//! row being built; a bad line becomes a [`LineFault`] and loses only itself. Threads may read
+//! ahead ([`InputFile::read_ahead`]); what comes is the same.
 //! Writing: [`OutputFile`] takes delta batches, or the final rows of a snapshot.
 //!
 //! **Invariant:** no content of a file panics; only opening, reading and writing touch the
@@ -16,6 +17,9 @@ mod fault;
 mod stream;
 mod batch;
 mod cell;
+mod ahead;
+mod csv_record;
+mod csv_pieces;
 mod csv_input;
 mod ndjson_input;
 mod guard;

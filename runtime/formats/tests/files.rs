@@ -6,7 +6,7 @@ use std::io::Write;
 
 use arqon_formats::{InputFile, InputOptions, InputRows, Location, ReadError};
 use arqon_proto::BodyCodec;
-use arqon_types::{Change, Discipline, Field, Row, Schema, Type, Value};
+use arqon_types::{Change, ColumnBatch, Discipline, Field, Row, Schema, Type, Value};
 
 fn schema() -> Schema {
     Schema::new(
@@ -106,6 +106,49 @@ fn csv_columns_stand_in_any_order_and_cells_may_be_quoted() {
     assert_eq!(read("p.csv.gz", &joined, InputOptions::default()).unwrap().rows, people());
     let joined = [zstd(head), zstd(tail)].concat();
     assert_eq!(read("p.csv.zst", &joined, InputOptions::default()).unwrap().rows, people());
+}
+
+#[test]
+fn what_threads_read_ahead_is_what_one_reads() {
+    let line = |id: u32| match id % 1_000 {
+        7 => format!("{id},none,old,[]\n"),
+        8 => format!("\n{id},\"two\nlines, \"\"quoted\"\"\",,[]\n"),
+        9 => format!("{id}\n"),
+        _ => format!("{id},name {id},{},[]\n", id % 90),
+    };
+    let header = "id,name,age,tags\n".to_owned();
+    let content: String = std::iter::once(header).chain((0..50_000).map(line)).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("people.csv");
+    std::fs::write(&path, &content).unwrap();
+    let location = Location::parse(path.to_str().unwrap()).unwrap();
+    let codec = BodyCodec::new(schema(), Discipline::Full, &["id".to_owned()]);
+    let read = |n_threads, n_records_max| {
+        let mut input = InputFile::open(&location, &codec, InputOptions::default()).unwrap();
+        input.read_ahead(n_threads);
+        let mut rows = ColumnBatch::empty(&schema().types());
+        let (mut faults, mut sizes) = (Vec::new(), Vec::new());
+        while let Some(batch) = input.next_batch(n_records_max).unwrap() {
+            sizes.push(batch.n_records());
+            let InputRows::Columns(columns) = &batch.rows else { panic!("rows are plain") };
+            rows.append(columns);
+            faults.extend(batch.faults);
+        }
+        (rows, faults, sizes)
+    };
+    let (rows, faults, sizes) = read(1, 1 << 14);
+    assert_eq!((rows.len(), faults.len()), (49_900, 100));
+    assert_eq!(faults[0].line, 9);
+    for n_threads in 2..4 {
+        assert_eq!(read(n_threads, 1 << 14), (rows.clone(), faults.clone(), sizes.clone()));
+        let (same_rows, same_faults, sizes) = read(n_threads, 5_000);
+        assert_eq!((same_rows, same_faults), (rows.clone(), faults.clone()));
+        assert!(sizes.iter().all(|n_records| *n_records <= 5_000));
+    }
+    // Whoever stops asking leaves no thread behind that waits.
+    let mut input = InputFile::open(&location, &codec, InputOptions::default()).unwrap();
+    input.read_ahead(3);
+    assert_eq!(input.next_batch(10).unwrap().map(|batch| batch.n_records()), Some(10));
 }
 
 #[test]

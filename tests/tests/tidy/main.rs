@@ -64,6 +64,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex", &["operators"]),
     ("regex-syntax", &["operators"]),
     ("csv", &["runtime/formats"]),
+    ("memchr", &["runtime/formats"]),
     ("flate2", &["runtime/formats"]),
     ("zstd", &["runtime/formats"]),
     ("parquet", &["runtime/formats"]),
