@@ -7,7 +7,8 @@
 //! they are taken.
 
 use std::cmp::Ordering;
-use std::iter::Peekable;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::vec::IntoIter;
 
 use arqon_types::PackedRow;
@@ -66,35 +67,55 @@ fn consolidate_from<K: Packed, V: Packed>(rows: &mut Vec<Delta<K, V>>, start: us
     }
 }
 
-/// What is left of a run.
-type Run<K, V> = Peekable<IntoIter<Delta<K, V>>>;
+/// The next change of a run. What is greatest in a heap is taken first, so less is greater here.
+struct Head<K, V> {
+    next: Delta<K, V>,
+    run: usize,
+}
+
+impl<K: Packed, V> Ord for Head<K, V> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.next.0.0.compare(&self.next.0.0)
+    }
+}
+
+impl<K: Packed, V> PartialOrd for Head<K, V> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K: Packed, V> PartialEq for Head<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<K: Packed, V> Eq for Head<K, V> {}
 
 /// Changes of `N` inputs in runs, each of which is consolidated, merged in bounded parts.
 pub(crate) struct Merge<const N: usize, K, V> {
-    /// Each run with its input.
-    runs: Vec<(usize, Run<K, V>)>,
-    /// Runs that are not at their end, as a heap: the one with the least key comes first.
-    heap: Vec<usize>,
+    /// Each run with its input, without its head.
+    runs: Vec<(usize, IntoIter<Delta<K, V>>)>,
+    /// Those of runs that are not at their end.
+    heads: BinaryHeap<Head<K, V>>,
 }
 
 impl<const N: usize, K: Packed, V: Packed> Merge<N, K, V> {
     /// Of these runs of each input.
     pub(crate) fn new(runs: [Vec<Vec<Delta<K, V>>>; N]) -> Self {
-        let each = runs.into_iter().enumerate().flat_map(|(input, runs)| {
-            runs.into_iter().map(move |run| (input, run.into_iter().peekable()))
-        });
-        let mut merge = Self { runs: each.collect(), heap: Vec::new() };
-        merge.heap = (0..merge.runs.len()).collect();
-        merge.heap.retain(|run| merge.runs[*run].1.peek().is_some());
-        for at in (0..merge.heap.len() / 2).rev() {
-            merge.sift(at);
-        }
-        merge
+        let each = runs.into_iter().enumerate();
+        let mut runs: Vec<_> = each
+            .flat_map(|(input, runs)| runs.into_iter().map(move |run| (input, run.into_iter())))
+            .collect();
+        let heads = runs.iter_mut().enumerate();
+        let heads = heads.filter_map(|(run, (_, rows))| Some(Head { next: rows.next()?, run }));
+        Self { heads: heads.collect(), runs }
     }
 
     /// Whether nothing is left.
     pub(crate) fn is_done(&self) -> bool {
-        self.heap.is_empty()
+        self.heads.is_empty()
     }
 
     /// Appends to `rows`, which are empty, all changes of the next keys, consolidated, about as
@@ -120,47 +141,19 @@ impl<const N: usize, K: Packed, V: Packed> Merge<N, K, V> {
     }
 
     /// The least key that is left.
-    fn head(&mut self) -> Option<&K> {
-        let run = *self.heap.first()?;
-        self.runs[run].1.peek().map(|delta| &delta.0.0)
+    fn head(&self) -> Option<&K> {
+        self.heads.peek().map(|head| &head.next.0.0)
     }
 
     /// A change of the least key, with its input.
     fn pop(&mut self) -> Option<(usize, Delta<K, V>)> {
-        let run = *self.heap.first()?;
-        let (input, rows) = &mut self.runs[run];
-        let (input, delta) = (*input, rows.next()?);
-        if rows.peek().is_none() {
-            self.heap.swap_remove(0);
-        }
-        self.sift(0);
-        Some((input, delta))
-    }
-
-    /// Moves a run down to where those below it have no lesser key.
-    fn sift(&mut self, mut at: usize) {
-        loop {
-            let mut least = at;
-            for below in [2 * at + 1, 2 * at + 2] {
-                if below < self.heap.len() && self.is_less(below, least) {
-                    least = below;
-                }
-            }
-            if least == at {
-                return;
-            }
-            self.heap.swap(at, least);
-            at = least;
-        }
-    }
-
-    fn is_less(&mut self, a: usize, b: usize) -> bool {
-        let [a, b] = [self.heap[a], self.heap[b]];
-        let Ok([(_, a), (_, b)]) = self.runs.get_disjoint_mut([a, b]) else { return false };
-        match (a.peek(), b.peek()) {
-            (Some(a), Some(b)) => a.0.0.compare(&b.0.0).is_lt(),
-            _ => false,
-        }
+        let mut head = self.heads.peek_mut()?;
+        let (input, rows) = &mut self.runs[head.run];
+        let delta = match rows.next() {
+            Some(next) => std::mem::replace(&mut head.next, next),
+            None => PeekMut::pop(head).next,
+        };
+        Some((*input, delta))
     }
 }
 
