@@ -23,8 +23,8 @@ pub(crate) struct CsvInput {
     file: String,
     sheet: Arc<Sheet>,
     source: Source,
-    /// What was read and not asked for yet.
-    left: Option<Records>,
+    /// What was read and not asked for yet, the last of it first.
+    left: Vec<Records>,
 }
 
 /// Who reads.
@@ -94,7 +94,7 @@ impl CsvInput {
         let sheet = sheet.map_err(|reason| ReadError::Header { file: file.to_owned(), reason })?;
         cutter.crlf = sheet.crlf;
         let (file, sheet, source) = (file.to_owned(), Arc::new(sheet), Source::Here(cutter));
-        Ok(Some(Self { file, sheet, source, left: None }))
+        Ok(Some(Self { file, sheet, source, left: Vec::new() }))
     }
 
     /// Lets so many threads read ahead.
@@ -111,15 +111,18 @@ impl CsvInput {
         n_records_max: usize,
     ) -> Result<Option<InputBatch>, ReadError> {
         let Some(mut records) = self.next_records(n_records_max)? else { return Ok(None) };
-        if n_records_max < records.len() {
-            self.left = Some(records.split_off(n_records_max));
+        // From the end on, so that each record is moved once, however few are asked for at a time.
+        let n_each = n_records_max.max(1);
+        while n_each < records.len() {
+            let start = (records.len() - 1) / n_each * n_each;
+            self.left.push(records.split_off(start));
         }
         let rows = InputRows::Columns(records.batch);
         Ok(Some(InputBatch { rows, faults: records.faults }))
     }
 
     fn next_records(&mut self, n_records_max: usize) -> Result<Option<Records>, ReadError> {
-        if let Some(left) = self.left.take() {
+        if let Some(left) = self.left.pop() {
             return Ok(Some(left));
         }
         if let Source::Soon(..) = self.source {
