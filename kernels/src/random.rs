@@ -1,5 +1,7 @@
 //! Random numbers by a seed: the frequencies of features.
 
+use crate::vector::dot;
+
 /// A generator of 64-bit numbers (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number
 /// Generators*, `SplitMix64`).
 #[derive(Debug, Clone)]
@@ -63,10 +65,6 @@ impl Draw {
     fn normals(&mut self, d: usize) -> Vec<f64> {
         (0..d).map(|_| self.normal()).collect()
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn norm(a: &[f64]) -> f64 {

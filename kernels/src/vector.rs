@@ -219,6 +219,11 @@ pub(crate) fn add_magnitudes(sums: &mut [f64], row: &[f64], factor: f64) {
     );
 }
 
+/// The sum of products, added up in order.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 /// The sum of `|a_i| b_i`.
 pub(crate) fn magnitude_dot(a: &[f64], b: &[f64]) -> f64 {
     wide(

@@ -16,12 +16,12 @@
 //! What was solved for `x` is not believed: `k - A x` is computed, and what it leaves is divided by
 //! `lambda mu`, than which no eigenvalue of `A` is smaller.
 
-use super::double::TWICE;
+use super::double::{Double, TWICE};
 use super::landmarks::Values;
 use super::spec::as_float;
 use super::system::{System, b_minus_dot, norm};
 use crate::product::{Matrix, product};
-use crate::vector::{self, ROUNDOFF, gamma};
+use crate::vector::{self, ROUNDOFF, dot, gamma};
 
 /// What is the same for all queries to one solution.
 #[derive(Debug)]
@@ -125,7 +125,6 @@ impl<'a> Certificate<'a> {
 
     fn answer(&self, query: Query<'_>) -> (f64, f64) {
         let system = self.system;
-        let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
         let value =
             dot_doubly(query.likeness, &system.solution) + dot(query.solved, &system.residual);
         let (n, error) = (as_float(system.n), system.error);
@@ -158,7 +157,7 @@ impl<'a> Certificate<'a> {
         let own = system.error.most() * as_float(system.n).sqrt();
         // At most `|k - A x|` with all exact but `x`.
         let rest = norm(&apart) + rounded + own + self.error_a * size;
-        let sum = query.likeness.iter().zip(query.solved).map(|(k, x)| k * x).sum::<f64>();
+        let sum = dot(query.likeness, query.solved);
         let lost = (gamma(system.n + 2) * norm(query.likeness) + own + rest) * size;
         Lengths {
             size: size + rest / system.floor,
@@ -172,12 +171,10 @@ impl<'a> Certificate<'a> {
 fn dot_doubly(x: &[f64], y: &[f64]) -> f64 {
     let (mut high, mut low) = (0.0_f64, 0.0_f64);
     for (x, y) in x.iter().zip(y) {
-        let product = x * y;
-        let rest = x.mul_add(*y, -product);
-        let sum = high + product;
-        let part = sum - high;
-        low += ((high - (sum - part)) + (product - part)) + rest;
-        high = sum;
+        let product = Double::product(*x, *y);
+        let sum = Double::sum(high, product.high);
+        low += sum.low + product.low;
+        high = sum.high;
     }
     high + low
 }

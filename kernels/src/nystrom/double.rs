@@ -35,15 +35,22 @@ impl Double {
         Self::sum(a, -b)
     }
 
+    /// `a * b`, exactly where its low part is not subnormal.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it has to be compiled with its caller's vectors")]
+    pub(super) fn product(a: f64, b: f64) -> Self {
+        let high = a * b;
+        Self { high, low: a.mul_add(b, -high) }
+    }
+
     pub(super) fn plus(self, other: Self) -> Self {
         let sum = Self::sum(self.high, other.high);
         Self::sum(sum.high, sum.low + (self.low + other.low))
     }
 
     pub(super) fn times(self, other: Self) -> Self {
-        let high = self.high * other.high;
-        let rest = self.high.mul_add(other.high, -high);
-        Self::sum(high, rest + (self.high * other.low + self.low * other.high))
+        let Self { high, low } = Self::product(self.high, other.high);
+        Self::sum(high, low + (self.high * other.low + self.low * other.high))
     }
 
     pub(super) fn scaled(self, factor: f64) -> Self {

@@ -311,10 +311,9 @@ fn add_distances(
                 Similarity::Gaussian => {
                     for ((high, low), landmark) in sums {
                         let apart = Double::difference(x, *landmark);
-                        let square = apart.high * apart.high;
-                        let rest = apart.high.mul_add(apart.high, -square);
-                        let sum = Double::sum(*high, square);
-                        *low += sum.low + (2.0 * apart.high).mul_add(apart.low, rest);
+                        let square = Double::product(apart.high, apart.high);
+                        let sum = Double::sum(*high, square.high);
+                        *low += sum.low + (2.0 * apart.high).mul_add(apart.low, square.low);
                         *high = sum.high;
                     }
                 }
@@ -337,9 +336,9 @@ fn scale_sums(high: &mut [f64], low: &mut [f64], factor: f64) {
         #[inline(always)]
         || {
             for (high, low) in high.iter_mut().zip(low) {
-                let product = factor * *high;
-                *low = factor.mul_add(*low, factor.mul_add(*high, -product));
-                *high = product;
+                let product = Double::product(factor, *high);
+                *low = factor.mul_add(*low, product.low);
+                *high = product.high;
             }
         },
     );

@@ -88,7 +88,7 @@ impl System {
         for (other, likeness) in likeness.iter().enumerate() {
             let mut entry = likeness.scaled(self.lambda);
             if other == column {
-                entry = entry.plus(Double { high: self.floor, low: 0.0 });
+                entry = entry.plus(Double::of(self.floor));
             }
             for at in [other * self.n + column, column * self.n + other] {
                 (self.a[at], self.low_a[at]) = (entry.high, entry.low);
@@ -332,12 +332,10 @@ pub(super) fn b_minus_dot(
 ) -> f64 {
     let (mut high, mut low) = (*b, *low_b);
     for ((x, low_x), y) in x.iter().zip(low_x).zip(y) {
-        let product = -x * y;
-        let rest = (-x).mul_add(*y, -product);
-        let sum = high + product;
-        let part = sum - high;
-        low += ((high - (sum - part)) + (product - part)) + rest - low_x * y;
-        high = sum;
+        let product = Double::product(-x, *y);
+        let sum = Double::sum(high, product.high);
+        low += sum.low + product.low - low_x * y;
+        high = sum.high;
     }
     high + low
 }
@@ -348,13 +346,11 @@ fn add_exactly(high: &mut [f64], low: &mut [f64], row: &[f64], factor: f64) {
         #[inline(always)]
         || {
             for ((high, low), x) in high.iter_mut().zip(low).zip(row) {
-                let product = factor * x;
-                let rest = factor.mul_add(*x, -product);
-                let sum = *high + product;
-                let part = sum - *high;
-                let lost = (*high - (sum - part)) + (product - part) + (rest + *low);
-                *high = sum + lost;
-                *low = lost - (*high - sum);
+                let product = Double::product(factor, *x);
+                let sum = Double::sum(*high, product.high);
+                let lost = sum.low + (product.low + *low);
+                *high = sum.high + lost;
+                *low = lost - (*high - sum.high);
             }
         },
     );
