@@ -20,6 +20,11 @@ pub fn median(numbers: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
+/// So many workers, in words.
+pub fn workers(n_workers: usize) -> String {
+    if n_workers == 1 { "1 worker".to_owned() } else { format!("{n_workers} workers") }
+}
+
 /// The middle of ratios, with the least and the greatest.
 pub fn spread(ratios: &[f64]) -> String {
     let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::data::{Name, Size, left, reading, right};
 use crate::running::{Build, KeyKind};
 use crate::sample::Sample;
-use crate::{floor, handwritten, product};
+use crate::{floor, handwritten, median, product};
 
 /// One of the four workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,16 +242,32 @@ impl Side {
                 command
             }
         };
-        let program = command.get_program().to_owned();
-        let output = command
-            .output()
-            .map_err(|error| format!("{}: {}: {error}", self.name, program.display()))?;
+        Figures::printed_by(self.name, &mut command)
+    }
+}
+
+impl Figures {
+    /// Those of a run that is a process of its own, which `name` is said of.
+    ///
+    /// # Errors
+    /// If the process does not start, does not end well or prints no figures.
+    pub fn printed_by(name: &str, command: &mut Command) -> Result<Self, String> {
+        let output = command.output();
+        let output = output.map_err(|error| {
+            format!("{name}: {}: {error}", Path::new(command.get_program()).display())
+        })?;
         let said = String::from_utf8_lossy(&output.stdout);
         let line = said.lines().rev().find(|line| line.starts_with('{'));
         let figures = line.and_then(|line| serde_json::from_str(line).ok());
         figures.filter(|_| output.status.success()).ok_or_else(|| {
-            format!("{}: {}\n{}", self.name, output.status, String::from_utf8_lossy(&output.stderr))
+            let fault = String::from_utf8_lossy(&output.stderr);
+            format!("{name}: {}\n{said}{fault}", output.status)
         })
+    }
+
+    /// The middle of one of the figures of runs, of which there are some.
+    pub fn middle(runs: &[Self], figure: fn(&Self) -> f64) -> f64 {
+        median(&runs.iter().map(figure).collect::<Vec<f64>>())
     }
 }
 

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use arqon_benches::data::Size;
 use arqon_benches::side::{Figures, Peers, Side, Work, write_rows};
-use arqon_benches::{median, spread};
+use arqon_benches::{spread, workers};
 
 const USAGE: &str = "usage: engine [stateless|aggregate|join|reach]… [--workers N] [--repeat N] \
                      [--percent N] [--rounds N] [--side TEXT] [--dbsp FILE] [--python FILE]";
@@ -129,12 +129,11 @@ fn table(settings: &Settings, work: Work, n_workers: usize) -> Result<(), String
     }
     // Files of rows are large, and made anew in no time.
     let _ = std::fs::remove_dir_all(&rows);
-    let workers =
-        if n_workers == 1 { "1 worker".to_owned() } else { format!("{n_workers} workers") };
     println!(
-        "### {}: {} rows, {workers}, {} runs each, in turn\n",
+        "### {}: {} rows, {}, {} runs each, in turn\n",
         work.name(),
         size.n_rows,
+        workers(n_workers),
         settings.n_repeats
     );
     println!(
@@ -152,9 +151,7 @@ fn table(settings: &Settings, work: Work, n_workers: usize) -> Result<(), String
 
 /// A side's figures, and beside them those of the circuit of like keys.
 fn line(side: &Side, runs: &[Figures], circuit: Option<&[Figures]>) -> String {
-    let middle = |figure: fn(&Figures) -> f64| -> f64 {
-        median(&runs.iter().map(figure).collect::<Vec<f64>>())
-    };
+    let middle = |figure| Figures::middle(runs, figure);
     let ratio = |of: fn(&Figures, &Figures) -> f64| -> String {
         let Some(circuit) = circuit else { return String::new() };
         spread(&circuit.iter().zip(runs).map(|(circuit, run)| of(circuit, run)).collect::<Vec<_>>())

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use arqon_benches::data::Size;
 use arqon_benches::side::{Figures, Peers, Side, Work};
-use arqon_benches::{median, spread};
+use arqon_benches::spread;
 use arqon_plot::{Labels, Line, draw};
 
 /// Rows held at which the latency of others is a multiple.
@@ -93,12 +93,12 @@ fn latency(n_repeats: usize, most: u64) -> Outcome<()> {
                 .zip(&runs[base])
                 .map(|(run, base)| run.p50_us / base.p50_us)
                 .collect();
-            let p50 = middle(figures, |run| run.p50_us);
+            let p50 = Figures::middle(figures, |run| run.p50_us);
             println!(
                 "| {} | {n_rows} | {p50:.0} | {:.0} | {:.0} | {} |",
                 called(work, &side),
-                middle(figures, |run| run.p99_us),
-                middle(figures, |run| run.peak_mib),
+                Figures::middle(figures, |run| run.p99_us),
+                Figures::middle(figures, |run| run.peak_mib),
                 spread(&ratios)
             );
             points.push((rows(*n_rows), p50));
@@ -132,7 +132,7 @@ fn throughput(n_repeats: usize) -> Outcome<()> {
         }
         let mut points = Vec::new();
         for (epoch_rows, figures) in EPOCHS.into_iter().zip(&runs) {
-            let speed = middle(figures, |run| run.mrows_per_s);
+            let speed = Figures::middle(figures, |run| run.mrows_per_s);
             println!("| {} | {epoch_rows} | {speed:.2} |", called(work, &side));
             points.push((rows(epoch_rows), speed));
         }
@@ -150,10 +150,6 @@ fn throughput(n_repeats: usize) -> Outcome<()> {
 #[expect(clippy::cast_precision_loss, reason = "a place on an axis")]
 fn rows(n_rows: u64) -> f64 {
     n_rows as f64
-}
-
-fn middle(runs: &[Figures], figure: fn(&Figures) -> f64) -> f64 {
-    median(&runs.iter().map(figure).collect::<Vec<f64>>())
 }
 
 /// Draws into the folder of the docs, from wherever in the repository this is run.

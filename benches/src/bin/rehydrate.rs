@@ -20,7 +20,7 @@ use arqon_benches::product::JOIN;
 use arqon_benches::running::{Build, KeyKind, Running, inserts, int, key_number, now};
 use arqon_benches::sample::{Answer, Sample, sums_weight};
 use arqon_benches::side::Figures;
-use arqon_benches::{median, spread};
+use arqon_benches::{spread, workers};
 use arqon_engine::BackendChoice;
 use arqon_formats::{InputFile, InputOptions, InputRows, Location, OutputFile, OutputKind};
 use arqon_proto::BodyCodec;
@@ -127,13 +127,11 @@ fn table(settings: &Settings) -> Outcome<()> {
             runs.push(source.run(settings, &folder)?);
         }
     }
-    let workers = match settings.workers {
-        1 => "1 worker".to_owned(),
-        n_workers => format!("{n_workers} workers"),
-    };
     println!(
-        "### rehydrate: {} rows of each topic, {workers}, {} runs each, in turn\n",
-        settings.rows, settings.repeat
+        "### rehydrate: {} rows of each topic, {}, {} runs each, in turn\n",
+        settings.rows,
+        workers(settings.workers),
+        settings.repeat
     );
     println!("| rows on disk | bytes a row | Mrows/s | peak MiB | by key, times as fast |");
     println!("| --- | --- | --- | --- | --- |");
@@ -150,7 +148,7 @@ fn table(settings: &Settings) -> Outcome<()> {
                     .collect::<Vec<_>>(),
             )
         });
-        let middle = |of: fn(&Figures) -> f64| median(&figures.iter().map(of).collect::<Vec<_>>());
+        let middle = |figure| Figures::middle(figures, figure);
         println!(
             "| {} | {:.1} | {:.2} | {:.0} | {} |",
             source.name,
@@ -269,12 +267,7 @@ impl Source {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--one", self.name]).arg(folder);
         command.args([settings.rows.to_string(), settings.workers.to_string()]);
-        let output = command.output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        if !output.status.success() {
-            return Err(format!("{}: {said}", self.name).into());
-        }
-        Ok(serde_json::from_str(said.trim())?)
+        Ok(Figures::printed_by(self.name, &mut command)?)
     }
 
     fn open(&self, topic: Topic, folder: &Path) -> Outcome<InputFile> {
