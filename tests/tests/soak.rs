@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask torture soak --cases EPOCHS --seed SEED` is the long run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, channel};
 
 use arqon_engine::{
@@ -28,6 +28,9 @@ const CIRCUITS: &[&str] = &[
 ];
 
 const EPOCHS: u64 = 400;
+/// Rows that a `delta` topic of the long streams has at a time: what numbers all of them says all
+/// anew with each change, so that without an end to them epochs would take longer and longer.
+const STANDING_MAX: usize = 500;
 
 #[test]
 fn state_stays_within_its_printed_bound() {
@@ -156,6 +159,8 @@ struct Stream {
     came: BTreeMap<i64, i64>,
     /// The keys that there are, of a topic that is `full`.
     keys: BTreeSet<Row>,
+    /// The rows that there are, oldest first, of a topic that carries deltas.
+    standing: VecDeque<Row>,
 }
 
 const SECOND: i64 = 1_000_000_000;
@@ -167,6 +172,7 @@ impl Source {
             topic: topic.clone(),
             came: BTreeMap::new(),
             keys: BTreeSet::new(),
+            standing: VecDeque::new(),
         };
         Self {
             random: Random::new(seed),
@@ -193,7 +199,12 @@ impl Source {
                     stream.keys.insert(Row::from(key));
                     changes.push(Change::Upsert(row));
                 } else if topic.discipline == Discipline::Delta {
+                    stream.standing.push_back(row.clone());
                     changes.push(Change::Diff { row, diff: 1 });
+                    if STANDING_MAX < stream.standing.len() {
+                        let oldest = stream.standing.pop_front();
+                        changes.extend(oldest.map(|row| Change::Diff { row, diff: -1 }));
+                    }
                 } else {
                     changes.push(Change::Insert(row));
                 }
