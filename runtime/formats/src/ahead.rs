@@ -9,8 +9,14 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Pieces for each thread that may be cut and not taken: one that it works on, and one that waits.
-const PIECES_PER_THREAD_MAX: u64 = 2;
+/// Who reads ahead, and how far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crew {
+    /// Threads, at least one.
+    pub(crate) n_threads: usize,
+    /// Pieces for each thread that may be cut and not taken, at least the one that it works on.
+    pub(crate) pieces_per_thread: u64,
+}
 
 /// Threads at work on a file.
 pub(crate) struct Ahead<T> {
@@ -48,14 +54,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<T: Send + 'static> Ahead<T> {
-    /// Starts so many threads, at least one. `cut` is called by one at a time, until it gives none.
+    /// Starts threads. `cut` is called by one at a time, until it gives none.
+    /// Each thread has a `work` of its own, which may remember its pieces.
     ///
     /// # Errors
     /// If the system gives no thread.
     pub(crate) fn start<P>(
-        n_threads: usize,
+        crew: Crew,
         cut: impl FnMut() -> Option<P> + Send + 'static,
-        work: impl Fn(P) -> T + Clone + Send + 'static,
+        work: impl FnMut(P) -> T + Clone + Send + 'static,
     ) -> io::Result<Self> {
         let progress = Progress {
             done: BTreeMap::new(),
@@ -64,17 +71,18 @@ impl<T: Send + 'static> Ahead<T> {
             is_over: false,
             is_broken: false,
         };
-        let n_ahead_max = PIECES_PER_THREAD_MAX * n_threads as u64;
+        let n_ahead_max = crew.pieces_per_thread * crew.n_threads as u64;
         let shared =
             Shared { progress: Mutex::new(progress), changed: Condvar::new(), n_ahead_max };
         let turn = Arc::new(Mutex::new(Turn { cut, place: 0 }));
         let mut ahead = Self { shared: Arc::new(shared), threads: Vec::new() };
-        for _ in 0..n_threads {
-            let (shared, turn, work) = (Arc::clone(&ahead.shared), Arc::clone(&turn), work.clone());
+        for _ in 0..crew.n_threads {
+            let (shared, turn) = (Arc::clone(&ahead.shared), Arc::clone(&turn));
+            let mut work = work.clone();
             let thread = thread::Builder::new().name("arqon:read".to_owned());
             let started = thread.spawn(move || {
                 let watch = Watch(shared);
-                watch.0.go_through(&turn, &work);
+                watch.0.go_through(&turn, &mut work);
             });
             match started {
                 Ok(thread) => ahead.threads.push(thread),
@@ -121,7 +129,11 @@ impl<T> Drop for Ahead<T> {
 
 impl<T> Shared<T> {
     /// One thread's work.
-    fn go_through<P>(&self, turn: &Mutex<Turn<impl FnMut() -> Option<P>>>, work: &impl Fn(P) -> T) {
+    fn go_through<P>(
+        &self,
+        turn: &Mutex<Turn<impl FnMut() -> Option<P>>>,
+        work: &mut impl FnMut(P) -> T,
+    ) {
         loop {
             let mut turn = lock(turn);
             let place = turn.place;
@@ -174,7 +186,8 @@ mod tests {
 
     #[test]
     fn pieces_come_in_order_and_never_too_many_ahead() {
-        for n_threads in 1..4 {
+        for (n_threads, pieces_per_thread) in [(1, 2), (2, 2), (3, 2), (1, 1), (3, 1)] {
+            let crew = Crew { n_threads, pieces_per_thread };
             let n_cut = Arc::new(Mutex::new(0_u64));
             let counted = Arc::clone(&n_cut);
             let cut = move || {
@@ -182,11 +195,11 @@ mod tests {
                 *n_cut += 1;
                 (*n_cut <= 100).then_some(*n_cut)
             };
-            let ahead = Ahead::start(n_threads, cut, |piece| piece * 2).unwrap();
+            let ahead = Ahead::start(crew, cut, |piece| piece * 2).unwrap();
             for place in 1..=100 {
                 assert_eq!(ahead.next(), Some(2 * place));
-                let n_ahead_max = PIECES_PER_THREAD_MAX * n_threads as u64;
-                assert!(*lock(&n_cut) <= place + n_ahead_max, "{n_threads} threads, piece {place}");
+                let n_ahead_max = crew.pieces_per_thread * crew.n_threads as u64;
+                assert!(*lock(&n_cut) <= place + n_ahead_max, "{crew:?}, piece {place}");
             }
             assert_eq!(ahead.next(), None);
             assert_eq!(ahead.next(), None);
@@ -195,7 +208,8 @@ mod tests {
 
     #[test]
     fn one_who_takes_nothing_ends_all_threads() {
-        let ahead = Ahead::start(3, || Some(1_u8), |piece| piece).unwrap();
+        let crew = Crew { n_threads: 3, pieces_per_thread: 2 };
+        let ahead = Ahead::start(crew, || Some(1_u8), |piece| piece).unwrap();
         assert_eq!(ahead.next(), Some(1));
         drop(ahead);
     }
@@ -211,7 +225,8 @@ mod tests {
             next += 1;
             Some(next)
         };
-        let ahead = Ahead::start(2, cut, work).unwrap();
+        let crew = Crew { n_threads: 2, pieces_per_thread: 2 };
+        let ahead = Ahead::start(crew, cut, work).unwrap();
         let taken =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(
                 || {

@@ -3,18 +3,21 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use arqon_types::{Column, ColumnBatch, Schema, TimeUnits, Type};
+use arqon_types::{Column, Schema, TimeUnits, Type};
 
-use crate::ahead::Ahead;
-use crate::batch::{InputBatch, InputRows};
+use crate::ahead::{Ahead, Crew};
+use crate::batch::InputBatch;
 use crate::cell::push_cell;
 use crate::csv_pieces::{Cutter, Piece};
 use crate::csv_record::Cells;
 use crate::fault::{LineFault, ReadError};
 use crate::options::InputOptions;
+use crate::records::Records;
 
 /// Records that a thread that reads ahead works on at a time.
 const PIECE_RECORDS: usize = 1 << 14;
+/// Of each thread, one that it works on, and one that waits.
+const PIECES_PER_THREAD: u64 = 2;
 
 /// Where the cells of one column of the file go: a field, or nowhere.
 type Target = Option<usize>;
@@ -51,32 +54,6 @@ struct Sheet {
     crlf: bool,
 }
 
-/// Records that were read.
-struct Records {
-    /// Those that are rows.
-    batch: ColumnBatch,
-    /// Where among all records those stand that are none.
-    refused: Vec<usize>,
-    faults: Vec<LineFault>,
-}
-
-impl Records {
-    fn len(&self) -> usize {
-        self.batch.len() + self.refused.len()
-    }
-
-    /// Takes the records from one on out, and keeps those before.
-    fn split_off(&mut self, record_idx: usize) -> Self {
-        let n_refused = self.refused.partition_point(|at| *at < record_idx);
-        let mut refused = self.refused.split_off(n_refused);
-        for at in &mut refused {
-            *at -= record_idx;
-        }
-        let batch = self.batch.split_off(record_idx - n_refused);
-        Self { batch, refused, faults: self.faults.split_off(n_refused) }
-    }
-}
-
 impl CsvInput {
     /// Reads the header and matches it with the schema; `None` if the file is empty.
     pub(crate) fn open(
@@ -111,14 +88,8 @@ impl CsvInput {
         n_records_max: usize,
     ) -> Result<Option<InputBatch>, ReadError> {
         let Some(mut records) = self.next_records(n_records_max)? else { return Ok(None) };
-        // From the end on, so that each record is moved once, however few are asked for at a time.
-        let n_each = n_records_max.max(1);
-        while n_each < records.len() {
-            let start = (records.len() - 1) / n_each * n_each;
-            self.left.push(records.split_off(start));
-        }
-        let rows = InputRows::Columns(records.batch);
-        Ok(Some(InputBatch { rows, faults: records.faults }))
+        self.left.extend(records.cut(n_records_max));
+        Ok(Some(records.into()))
     }
 
     fn next_records(&mut self, n_records_max: usize) -> Result<Option<Records>, ReadError> {
@@ -157,7 +128,8 @@ impl CsvInput {
             piece
         };
         let work = move |piece: Result<Piece, ReadError>| piece.map(|piece| sheet.read(&piece));
-        let ahead = Ahead::start(n_threads, cut, work);
+        let crew = Crew { n_threads, pieces_per_thread: PIECES_PER_THREAD };
+        let ahead = Ahead::start(crew, cut, work);
         let fault = |source| ReadError::Open { file: self.file.clone(), source };
         self.source = Source::Ahead(ahead.map_err(fault)?);
         Ok(())
@@ -231,29 +203,20 @@ impl Sheet {
         let n_records = piece.len();
         let mut columns: Vec<Column> =
             self.types.iter().map(|ty| Column::with_capacity(ty, n_records)).collect();
-        let (mut refused, mut faults) = (Vec::new(), Vec::new());
+        let mut faults = Vec::new();
         let mut record_idx = 0;
         piece.each(|line, text, cells| {
             if let Some((field, reason)) = self.push_record(&mut columns, text, cells) {
-                refused.push(record_idx);
                 let text: Vec<&[u8]> = cells.iter(text).collect();
                 let text = text.join(&b","[..]);
                 let text = text.strip_suffix(b"\r").unwrap_or(&text);
-                faults.push(LineFault::new(&self.file, line, field, reason, text));
+                let fault = LineFault::new(&self.file, line, field, reason, text);
+                faults.push((record_idx, fault));
             }
             record_idx += 1;
         });
-        let mut batch = ColumnBatch { columns, diffs: vec![1; n_records] };
-        if !refused.is_empty() {
-            // A refused record has left defaults in the columns; they go here, all at once.
-            let mut refused = refused.iter().peekable();
-            let kept: Vec<u32> = (0..n_records)
-                .filter(|row_idx| refused.next_if_eq(&row_idx).is_none())
-                .map(|row_idx| u32::try_from(row_idx).expect("a batch is far below 2^32 rows"))
-                .collect();
-            batch = batch.gather(&kept);
-        }
-        Records { batch, refused, faults }
+        // A refused record has left defaults in the columns.
+        Records::new(columns, n_records, faults)
     }
 
     /// Appends one cell to every column, defaults from a fault on, and says what the fault is.

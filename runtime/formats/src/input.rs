@@ -10,7 +10,8 @@ use crate::fault::ReadError;
 use crate::location::{Format, Location};
 use crate::ndjson_input::NdjsonInput;
 use crate::options::InputOptions;
-use crate::parquet_input::{Chunks, ParquetInput};
+use crate::parquet_chunks::Chunks;
+use crate::parquet_input::ParquetInput;
 use crate::stream::{self, BytesRead};
 
 /// An open input.
@@ -115,7 +116,8 @@ impl InputFile {
         let is_file = self.bytes_read.total().is_some();
         match &mut self.reader {
             Reader::Csv(input) if is_file => input.read_ahead(n_threads),
-            Reader::Csv(_) | Reader::Ndjson(_) | Reader::Parquet(_) | Reader::Empty => {}
+            Reader::Parquet(input) => input.read_ahead(n_threads),
+            Reader::Csv(_) | Reader::Ndjson(_) | Reader::Empty => {}
         }
     }
 

@@ -42,13 +42,27 @@ impl LeafValues {
         let (mut defs, mut reps) = (Vec::new(), Vec::new());
         let (raw, n_read, n_levels) = Raw::read(reader, n_rows, &mut defs, &mut reps)?;
         if n_read != n_rows {
-            let text = format!("a row group ends {} rows early", n_rows - n_read);
-            return Err(ParquetError::EOF(text));
+            return Err(early(n_rows - n_read));
         }
         let mut decoding = Decoding { leaf, faults: Vec::new() };
         let values = decoding.column(raw)?;
         Ok(Self { values, defs, reps, n_levels, faults: decoding.faults })
     }
+}
+
+/// Passes the leaf's part of the next `n_rows` rows; pages that lie in them whole are not unpacked.
+pub(crate) fn skip(reader: &mut ColumnReader, n_rows: usize) -> Result<()> {
+    let n_passed = match reader {
+        ColumnReader::BoolColumnReader(reader) => reader.skip_records(n_rows)?,
+        ColumnReader::Int32ColumnReader(reader) => reader.skip_records(n_rows)?,
+        ColumnReader::Int64ColumnReader(reader) => reader.skip_records(n_rows)?,
+        ColumnReader::Int96ColumnReader(reader) => reader.skip_records(n_rows)?,
+        ColumnReader::FloatColumnReader(reader) => reader.skip_records(n_rows)?,
+        ColumnReader::DoubleColumnReader(reader) => reader.skip_records(n_rows)?,
+        ColumnReader::ByteArrayColumnReader(reader) => reader.skip_records(n_rows)?,
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => reader.skip_records(n_rows)?,
+    };
+    if n_passed == n_rows { Ok(()) } else { Err(early(n_rows - n_passed)) }
 }
 
 /// Values as they are stored.
@@ -134,6 +148,11 @@ impl Raw {
         }
         Ok(bytes)
     }
+}
+
+/// A row group that has fewer rows than it says.
+fn early(n_rows: usize) -> ParquetError {
+    ParquetError::EOF(format!("a row group ends {n_rows} rows early"))
 }
 
 /// A column chunk that is not of the type that the file's schema says.
@@ -295,6 +314,14 @@ impl Decoding<'_> {
     }
 
     fn texts(&mut self, raw: &Raw) -> Result<Column> {
+        let plain = match raw {
+            Raw::Bytes(values) => plain_texts(values),
+            Raw::Fixed(values) => plain_texts(values),
+            _ => return Err(unlike()),
+        };
+        if let Some(column) = plain {
+            return Ok(Column::String(column));
+        }
         let mut column = StringColumn::default();
         for (at, bytes) in raw.bytes()?.into_iter().enumerate() {
             column.push(self.text(at, bytes));
@@ -339,6 +366,25 @@ impl Decoding<'_> {
         self.faults.push((at, format!("has more than {} MiB", RECORD_BYTES_MAX >> 20)));
         &[]
     }
+}
+
+/// All texts at once, where there is nothing to say of any of them.
+fn plain_texts(values: &[impl AsBytes]) -> Option<StringColumn> {
+    let mut n_bytes = 0;
+    for value in values {
+        let n_own = value.as_bytes().len();
+        n_bytes += n_own;
+        if n_own as u64 > RECORD_BYTES_MAX || n_bytes > TEXT_BYTES_MAX {
+            return None;
+        }
+    }
+    let mut ends = Vec::with_capacity(values.len());
+    let mut heap = Vec::with_capacity(n_bytes);
+    for value in values {
+        heap.extend_from_slice(value.as_bytes());
+        ends.push(u32::try_from(heap.len()).ok()?);
+    }
+    StringColumn::from_ends(ends, String::from_utf8(heap).ok()?)
 }
 
 fn exact_float(number: i64, is_single: bool) -> std::result::Result<f64, String> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where a step of it does not succeed")]
 
+use std::error::Error;
 use std::sync::Arc;
 
 use arqon_formats::{
@@ -42,10 +43,22 @@ fn whole(cells: Cells) -> Cut {
 
 /// A file of one row group.
 fn file(message: &str, columns: Vec<Cut>) -> Vec<u8> {
+    file_of(message, vec![columns], WriterProperties::builder().build())
+}
+
+/// A file of these row groups.
+fn file_of(message: &str, groups: Vec<Vec<Cut>>, properties: WriterProperties) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(message).unwrap());
-    let properties = Arc::new(WriterProperties::builder().build());
     let mut bytes = Vec::new();
-    let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).unwrap();
+    for columns in groups {
+        write_group(&mut writer, columns);
+    }
+    writer.close().unwrap();
+    bytes
+}
+
+fn write_group(writer: &mut SerializedFileWriter<&mut Vec<u8>>, columns: Vec<Cut>) {
     let mut group = writer.next_row_group().unwrap();
     for Cut { cells, defs, reps } in columns {
         let mut column = group.next_column().unwrap().unwrap();
@@ -82,8 +95,6 @@ fn file(message: &str, columns: Vec<Cut>) -> Vec<u8> {
         column.close().unwrap();
     }
     group.close().unwrap();
-    writer.close().unwrap();
-    bytes
 }
 
 /// The rows and the faults of a file; two rows a batch.
@@ -92,22 +103,76 @@ fn read(
     schema: &Schema,
     options: InputOptions,
 ) -> Result<(Vec<Row>, Vec<String>), ReadError> {
+    let read = read_by(bytes, schema, options, Reading { n_threads: 1, n_rows_max: 2 });
+    read.broken.map_or(Ok((read.rows, read.faults)), Err)
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    n_threads: usize,
+    n_rows_max: usize,
+}
+
+/// What a file has, as far as it can be read.
+#[derive(Default)]
+struct Read {
+    rows: Vec<Row>,
+    faults: Vec<String>,
+    broken: Option<ReadError>,
+    /// Records of each batch.
+    sizes: Vec<usize>,
+}
+
+impl Read {
+    /// All but the rows, for people.
+    fn text(&self) -> String {
+        let broken = self.broken.as_ref().map(|error| match error {
+            ReadError::Broken { n_rows, source, .. } => format!("after {n_rows}: {source}"),
+            ReadError::Schema { reason, .. } => reason.clone(),
+            other => other.source().map_or_else(String::new, ToString::to_string),
+        });
+        format!("{:?} {:?} {broken:?}", self.sizes, self.faults)
+    }
+
+    fn check_same(&self, other: &Self, context: &str) {
+        assert_eq!(self.text(), other.text(), "{context}");
+        assert!(self.rows == other.rows, "{context}");
+    }
+}
+
+fn read_by(bytes: &[u8], schema: &Schema, options: InputOptions, reading: Reading) -> Read {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.parquet");
     std::fs::write(&path, bytes).unwrap();
     let location = Location::parse(path.to_str().unwrap()).unwrap();
     let codec = BodyCodec::new(schema.clone(), Discipline::Events, &[]);
-    let mut input = InputFile::open(&location, &codec, options)?;
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let mut read = Read::default();
+    let mut input = match InputFile::open(&location, &codec, options) {
+        Ok(input) => input,
+        Err(error) => return Read { broken: Some(error), ..read },
+    };
+    input.read_ahead(reading.n_threads);
     let prefix = format!("{}/", directory.path().display());
-    while let Some(batch) = input.next_batch(2)? {
+    loop {
+        let batch = match input.next_batch(reading.n_rows_max) {
+            Ok(Some(batch)) => batch,
+            Ok(None) => break,
+            Err(error) => {
+                // There is no way past damage.
+                assert!(input.next_batch(reading.n_rows_max).unwrap().is_none());
+                return Read { broken: Some(error), ..read };
+            }
+        };
+        read.sizes.push(batch.n_records());
         let InputRows::Columns(columns) = batch.rows else { panic!("all rows are plain") };
         let types = schema.types();
-        rows.extend((0..columns.len()).map(|at| columns.row(at, &types)));
-        faults.extend(batch.faults.iter().map(|fault| fault.to_string().replace(&prefix, "")));
+        read.rows.extend((0..columns.len()).map(|at| columns.row(at, &types)));
+        let faults = batch.faults.iter();
+        read.faults.extend(faults.map(|fault| fault.to_string().replace(&prefix, "")));
     }
     assert_eq!(input.bytes_read().so_far(), bytes.len() as u64);
-    Ok((rows, faults))
+    read
 }
 
 /// What a file of one column `x` is read as.
@@ -370,6 +435,86 @@ fn what_does_not_fit_is_told_with_both_types_and_a_way_out() {
     assert_eq!(reason(more(Type::Int64.optional()), options), "1 rows");
 }
 
+/// Row groups of these sizes: numbers some of which do not fit, long texts or none, and lists.
+fn grouped(sizes: &[usize]) -> (Schema, Vec<u8>) {
+    const TEXT: [u8; 3_000] = [b'x'; 3_000];
+    let message = "message m {
+        required INT64 id (UINT_64);
+        optional BYTE_ARRAY text (UTF8);
+        repeated INT32 list;
+    }";
+    let mut n_before = 0;
+    let groups = sizes.iter().map(|size| {
+        let ids = n_before..n_before + i64::try_from(*size).unwrap();
+        n_before = ids.end;
+        let number = |id: i64| if id % 4_999 == 7 { -1 } else { id };
+        let text = |id: i64| (id % 3 > 0).then(|| &TEXT[..usize::try_from(id % 2_999).unwrap()]);
+        let (mut lists, mut defs, mut reps) = (Vec::new(), Vec::new(), Vec::new());
+        for id in ids.clone() {
+            for at in 0..(id % 3).max(1) {
+                let is_there = id % 3 > 0;
+                lists.extend(is_there.then(|| i32::try_from(id + at).unwrap()));
+                defs.push(i16::from(is_there));
+                reps.push(i16::from(at > 0));
+            }
+        }
+        let texts = Cut {
+            cells: Cells::Bytes(ids.clone().filter_map(text).collect()),
+            defs: ids.clone().map(|id| i16::from(text(id).is_some())).collect(),
+            reps: Vec::new(),
+        };
+        vec![
+            whole(Cells::Int64(ids.map(number).collect())),
+            texts,
+            Cut { cells: Cells::Int32(lists), defs, reps },
+        ]
+    });
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_data_page_size_limit(100_000)
+        .set_write_batch_size(100);
+    let bytes = file_of(message, groups.collect(), properties.build());
+    let fields = vec![
+        Field::new("id", Type::Int64),
+        Field::new("text", Type::String.optional()),
+        Field::new("list", Type::List(Box::new(Type::Int64))),
+    ];
+    (Schema::new("T", fields), bytes)
+}
+
+#[test]
+fn what_threads_decode_ahead_is_what_one_decodes() {
+    // The largest group comes to several pieces, which different threads decode.
+    let (schema, bytes) = grouped(&[1_000, 0, 25_000, 1, 2_500]);
+    let read = |bytes: &[u8], n_threads, n_rows_max| {
+        read_by(bytes, &schema, InputOptions::default(), Reading { n_threads, n_rows_max })
+    };
+    let one = read(&bytes, 1, 2_000);
+    assert_eq!((one.rows.len(), one.faults.len()), (28_495, 6));
+    assert_eq!(
+        one.faults[1],
+        "t.parquet:5007: id: is 18446744073709551615, out of the range of int64"
+    );
+    for n_threads in 2..4 {
+        read(&bytes, n_threads, 2_000).check_same(&one, "all is read");
+    }
+    // Whoever asks for other numbers has the same rows.
+    for n_rows_max in [20_000, 333] {
+        let same = read(&bytes, 2, n_rows_max);
+        assert!((same.rows, same.faults) == (one.rows.clone(), one.faults.clone()));
+        assert!(same.sizes.iter().all(|n_rows| (1..=n_rows_max).contains(n_rows)));
+    }
+    // The file breaks off in the same place, and what is before stands.
+    for share in [3, 5, 7] {
+        let mut damaged = bytes.clone();
+        let at = bytes.len() * share / 8;
+        damaged[at..at + 2_000].fill(0xFF);
+        let one = read(&damaged, 1, 2_000);
+        assert!(one.broken.is_some() && one.rows.len() > 2_000, "{}", one.rows.len());
+        read(&damaged, 3, 2_000).check_same(&one, &format!("damage at {at}"));
+    }
+}
+
 fn sample() -> (Schema, Vec<u8>) {
     let fields = vec![
         Field::new("id", Type::Int64),
@@ -461,7 +606,14 @@ fn damage_anywhere_is_told_or_harmless() {
                 _ => u8::try_from(next(256)).unwrap(),
             };
         }
-        n_refused += u32::from(read(&damaged, &schema, InputOptions::default()).is_err());
+        let reading = Reading { n_threads: 1, n_rows_max: 70 };
+        let read = read_by(&damaged, &schema, InputOptions::default(), reading);
+        n_refused += u32::from(read.broken.is_some());
+        if round % 4 == 0 {
+            let ahead = Reading { n_threads: 2, ..reading };
+            let same = read_by(&damaged, &schema, InputOptions::default(), ahead);
+            same.check_same(&read, &format!("round {round}"));
+        }
     }
     assert!(n_refused > 300, "{n_refused}");
 }
