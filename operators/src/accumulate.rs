@@ -384,7 +384,7 @@ fn split(number: i128) -> (u64, i64) {
 }
 
 impl DecimalSum {
-    fn add(&mut self, units: i128, diff: i64) {
+    pub(crate) fn add(&mut self, units: i128, diff: i64) {
         let magnitude = units.unsigned_abs();
         let times = u128::from(diff.unsigned_abs());
         let (low, high) = (magnitude & u128::from(u64::MAX), magnitude >> 64);

@@ -20,6 +20,8 @@ use crate::ints::Key;
 use crate::multiset::{Multiset, from_int_key, last_of_packed};
 use crate::typing::coerced;
 
+pub use self::tally::TallyRows;
+
 /// Items that `list` and `top` yield at most; more is an error of the group.
 pub const LIST_ITEMS_MAX: usize = 1_000_000;
 

@@ -52,7 +52,7 @@ pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
 pub use fault::{FaultKind, TypeFault, Typed};
 pub use function::{Function, TensorFunction};
 pub use glance::Glance;
-pub use group::{GroupPlan, GroupState, LIST_ITEMS_MAX};
+pub use group::{GroupPlan, GroupState, LIST_ITEMS_MAX, TallyRows};
 pub use itmd::{
     ArgumentSignature, FieldKind, FieldSignature, KERNEL_MODES, KERNELS, Kernel, KernelArguments,
     KernelMode, KernelOutput, OutputKind, OutputRows, PortSignature, Unfit,

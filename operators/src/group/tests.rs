@@ -222,6 +222,39 @@ proptest! {
     }
 
     #[test]
+    fn rows_of_several_groups_are_added_up_as_one_by_one(
+        rows in prop::collection::vec(
+            (row(), prop_oneof![-2_i64..3, Just(1_i64 << 40), Just(-(1_i64 << 40))], 0_u32..4),
+            0..20,
+        ),
+    ) {
+        let adds_up = |it: &Aggregate| GroupPlan::new(std::slice::from_ref(it)).adds_up();
+        let aggregates: Vec<Aggregate> = all_aggregates().into_iter().filter(adds_up).collect();
+        let plan = GroupPlan::new(&aggregates);
+        let mut columns: Vec<Column> =
+            plan.inputs().iter().map(|input| Column::empty(&input.ty)).collect();
+        for (row, _, _) in &rows {
+            let values = inputs(&plan, row);
+            columns.iter_mut().zip(&values).for_each(|(column, value)| column.push(value));
+        }
+        let columns: Vec<&Column> = columns.iter().collect();
+        let diffs: Vec<i64> = rows.iter().map(|(_, diff, _)| *diff).collect();
+        let groups: Vec<u32> = rows.iter().map(|(_, _, group)| *group).collect();
+        let states = plan.tally(TallyRows { columns: &columns, diffs: &diffs, groups: &groups }, 4);
+        for (state, group) in states.iter().zip(0..) {
+            let first = groups.iter().position(|it| *it == group);
+            prop_assert_eq!(state.as_ref().map(|(row_idx, _)| *row_idx), first);
+            let Some((_, state)) = state else { continue };
+            let own = rows.iter().filter(|(_, _, it)| *it == group);
+            let own: Vec<_> = own.map(|(row, diff, _)| (row.clone(), *diff)).collect();
+            let (mut found, mut expected) = (PackedRow::new(), PackedRow::new());
+            state.pack(&mut found);
+            state_of(&plan, &own).pack(&mut expected);
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
     fn values_are_those_of_a_recomputation(rows in prop::collection::vec(row(), 1..10)) {
         use AggregateFunction as A;
         let aggregates: Vec<Aggregate> = all_aggregates()

@@ -11,11 +11,11 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use arqon_operators::GroupPlan;
+use arqon_operators::{GroupPlan, GroupState, TallyRows};
 use arqon_types::{Column, ColumnBatch, PackedRow, Type};
 
 use crate::evaluate::Faults;
-use crate::kinds::kinds;
+use crate::kinds::{kinds, texts};
 use crate::packed::Packed;
 
 /// The byte that a state begins with.
@@ -60,6 +60,28 @@ pub(crate) fn tallied(
     (keys, columns): (&Groups, &[&Column]),
     faults: &Faults,
 ) -> Vec<(usize, PackedRow)> {
+    let states = if faults.is_empty() {
+        let rows = TallyRows { columns, diffs: &batch.diffs, groups: &keys.places };
+        plan.tally(rows, keys.n_groups)
+    } else {
+        one_by_one(plan, batch, (keys, columns), faults)
+    };
+    let packed = states.into_iter().flatten().map(|(row_idx, state)| {
+        let mut packed = PackedRow::new();
+        packed.push_bytes(&[MARK]);
+        state.pack(&mut packed);
+        (row_idx, packed)
+    });
+    packed.collect()
+}
+
+/// The same state by state, where some rows are not looked at.
+fn one_by_one(
+    plan: &GroupPlan,
+    batch: &ColumnBatch,
+    (keys, columns): (&Groups, &[&Column]),
+    faults: &Faults,
+) -> Vec<Option<(usize, GroupState)>> {
     let mut states: Vec<_> = (0..keys.n_groups).map(|_| None).collect();
     let mut next_fault = faults.keys().copied().peekable();
     for (row_idx, (group, diff)) in keys.places.iter().zip(&batch.diffs).enumerate() {
@@ -70,13 +92,7 @@ pub(crate) fn tallied(
         let (_, state) = state.get_or_insert_with(|| (row_idx, plan.new_state()));
         state.update(plan, columns, row_idx, *diff);
     }
-    let packed = states.into_iter().flatten().map(|(row_idx, state)| {
-        let mut packed = PackedRow::new();
-        packed.push_bytes(&[MARK]);
-        state.pack(&mut packed);
-        (row_idx, packed)
-    });
-    packed.collect()
+    states
 }
 
 /// Which group each row of a batch is of.
@@ -191,14 +207,11 @@ fn kinds_of(column: &Column) -> Option<(usize, Vec<u8>)> {
         Column::Int(values) => counted(values.iter()),
         Column::Decimal(values) => counted(values.iter()),
         Column::Bool(values) => counted(values.iter()),
-        Column::String(texts) => counted((0..texts.len()).map(|row_idx| texts.bytes(row_idx))),
+        Column::String(column) => counted(texts(column)),
         Column::Option { present, values } => match &**values {
             Column::Int(values) => counted(present.iter().zip(values)),
             Column::Bool(values) => counted(present.iter().zip(values)),
-            Column::String(texts) => {
-                let texts = (0..texts.len()).map(|row_idx| texts.bytes(row_idx));
-                counted(present.iter().zip(texts))
-            }
+            Column::String(column) => counted(present.iter().zip(texts(column))),
             _ => None,
         },
         Column::Float(_)

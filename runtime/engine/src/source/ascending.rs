@@ -7,26 +7,46 @@ use arqon_types::{Column, ColumnBatch, PackedRow, Type};
 /// How many of the first rows of a batch have keys each of which is greater than the one before;
 /// the key is of these columns.
 pub(crate) fn n_ascending(batch: &ColumnBatch, (key, types): (&[usize], &[Type])) -> usize {
-    let mut end = batch.len();
-    // Rows whose key is the one before, as far as it was looked at.
-    let mut ties: Vec<usize> = (1..end).collect();
+    let mut range = Range { end: batch.len(), ties: None };
     for at in key {
-        let (column, ty) = (&batch.columns[*at], &types[*at]);
-        ties.retain(|row_idx| {
-            if end <= *row_idx {
-                return false;
-            }
-            match order(column, row_idx - 1, ty) {
-                Ordering::Less => false,
-                Ordering::Equal => true,
-                Ordering::Greater => {
-                    end = *row_idx;
-                    false
-                }
-            }
-        });
+        if let Column::Int(values) = &batch.columns[*at] {
+            range.narrow(|row_idx| values[row_idx - 1].cmp(&values[row_idx]));
+        } else {
+            let (column, ty) = (&batch.columns[*at], &types[*at]);
+            range.narrow(|row_idx| order(column, row_idx - 1, ty));
+        }
     }
-    ties.first().map_or(end, |tie| end.min(*tie))
+    match range.ties {
+        // Without a key all rows have the same one.
+        None => range.end.min(1),
+        Some(ties) => ties.first().map_or(range.end, |tie| range.end.min(*tie)),
+    }
+}
+
+/// Rows that are in order, as far as they were looked at.
+struct Range {
+    end: usize,
+    /// Those whose key is the one before; all but the first where nothing was looked at.
+    ties: Option<Vec<usize>>,
+}
+
+impl Range {
+    /// Looks at a further column, of which `order` tells how the row before stands to a row.
+    fn narrow(&mut self, order: impl Fn(usize) -> Ordering) {
+        let mut end = self.end;
+        let mut is_tie = |row_idx: usize| {
+            let order = if row_idx < end { order(row_idx) } else { Ordering::Less };
+            if order.is_gt() {
+                end = row_idx;
+            }
+            order.is_eq()
+        };
+        match &mut self.ties {
+            Some(ties) => ties.retain(|row_idx| is_tie(*row_idx)),
+            None => self.ties = Some((1..self.end).filter(|row_idx| is_tie(*row_idx)).collect()),
+        }
+        self.end = end;
+    }
 }
 
 /// The order of the value of a row and the one after, which is that of their packed bytes.

@@ -5,7 +5,7 @@
 
 use arqon_types::{Column, PackedRow, StringColumn, Type, Value};
 
-use crate::kinds::kinds;
+use crate::kinds::{kinds, texts};
 
 /// A column that is only read.
 #[derive(Debug)]
@@ -156,14 +156,13 @@ fn span<T: Copy + Ord + Default>(values: &[T]) -> (T, T) {
         .fold((first, first), |(least, greatest), value| (least.min(*value), greatest.max(*value)))
 }
 
-fn few_kinds(texts: &StringColumn) -> Compact {
-    let all = (0..texts.len()).map(|row_idx| texts.get(row_idx));
-    let Some((kinds, places)) = kinds(all) else {
-        return Compact::Plain(Column::String(texts.clone()));
+fn few_kinds(column: &StringColumn) -> Compact {
+    let Some((kinds, places)) = kinds(texts(column)) else {
+        return Compact::Plain(Column::String(column.clone()));
     };
-    let mut column = StringColumn::default();
+    let mut all = StringColumn::default();
     for text in kinds {
-        column.push(text);
+        all.push(std::str::from_utf8(text.bytes()).expect("texts of a column are whole"));
     }
-    Compact::Kinds { kinds: Column::String(column), places }
+    Compact::Kinds { kinds: Column::String(all), places }
 }
