@@ -23,7 +23,9 @@
 //!   steps that each set cells it is no longer of use.
 
 mod grid;
+mod layout;
 mod scheme;
+mod stripes;
 mod cells;
 mod runs;
 mod tiles;
@@ -42,15 +44,18 @@ use crate::kernel::{
 };
 use crate::mode::Mode;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::threads::{n_threads, share};
 use crate::vector::wide;
 use crate::version::Version;
 
 pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
-use cells::{Layout, Seams, Sides, Stepper, TILE_CELLS, TILE_WIDTH};
+use cells::{Sides, Stepper};
 use grid::float;
+use layout::{Layout, TILE_CELLS, TILE_WIDTH};
 use runs::{largest, most_apart, run_at};
 use scheme::{Asked, Lanes, Moved, Scheme};
+use stripes::{Cut, Seams};
 use tiles::{Fate, News, Plan, Tiles, UNMOVED};
 
 /// A grid that moves on.
@@ -195,7 +200,11 @@ impl Kernel for PdeSolver {
             match step.stage {
                 Stage::Set(at) => self.set(at, &mut step),
                 Stage::Decide => self.decide(&mut step),
-                Stage::Move(at) => self.move_on(at, &mut step),
+                Stage::Move(at) => {
+                    let n_tiles = (limit - step.spent) / (TILE_CELLS as u64 * CELL_WORK);
+                    let n_tiles = usize::try_from(n_tiles).unwrap_or(usize::MAX);
+                    self.move_on(at, n_tiles, &mut step);
+                }
                 Stage::Say(at) => {
                     if self.say(at, &mut step, output) {
                         self.version.end();
@@ -320,8 +329,11 @@ const NAME: &str = "pde_solver.3";
 /// Work to step a cell.
 const CELL_WORK: u64 = 12;
 
-/// Tiles that are stepped in one piece.
+/// Tiles that are stepped or said in one piece at least.
 const TILES_AT_ONCE: usize = 32;
+
+/// Tiles that are worth another thread: some tens of microseconds.
+const STRIPE_TILES_MIN: usize = 16;
 
 /// Cells that are set at a time.
 const SLICE: usize = 1 << 14;
@@ -524,9 +536,9 @@ impl PdeSolver {
         step.stage = Stage::Move(0);
     }
 
-    /// Steps some tiles, or ends the scheme's step.
-    fn move_on(&mut self, from: usize, step: &mut Running) {
-        let to = self.tiles.todo.len().min(from + TILES_AT_ONCE);
+    /// Steps so many tiles as there is work for, or ends the scheme's step.
+    fn move_on(&mut self, from: usize, n_most: usize, step: &mut Running) {
+        let to = self.tiles.todo.len().min(from + n_most.max(TILES_AT_ONCE));
         if from == to {
             self.tiles.todo.iter().for_each(|(tile, _)| self.seams.forget(*tile as usize));
             self.tiles.end_step(&step.news, self.rounding());
@@ -537,47 +549,21 @@ impl PdeSolver {
             step.stage = Stage::Decide;
             return;
         }
-        let (layout, scheme, asked) = (self.layout, &self.scheme, step.asked);
-        let (stepper, todo) = (Stepper { layout, scheme, asked }, &self.tiles.todo[from..to]);
-        let tiles =
-            todo.iter().filter(|(_, fate)| *fate == Fate::Step).map(|(tile, _)| *tile as usize);
-        let (now, before, seams) = (&mut self.now, &mut self.before, &mut self.seams);
-        let mut moved: Vec<(Lanes, Sides)> = Vec::with_capacity(to - from);
-        wide(
-            #[inline(always)]
-            || {
-                // Loops, since a closure that an iterator calls is not compiled for the vectors.
-                match scheme.equation {
-                    Equation::Wave => {
-                        for tile in tiles {
-                            let lanes = stepper.step_over(tile, now, before);
-                            // What looks at two levels of time is not told by sides.
-                            moved.push((lanes, Sides::all(lanes)));
-                        }
-                    }
-                    Equation::Heat | Equation::Burgers => {
-                        for tile in tiles {
-                            moved.push(stepper.step_in_place(tile, now, seams));
-                        }
-                    }
-                }
-            },
-        );
+        let mut moved = self.step_tiles(from..to, step.asked).into_iter();
         step.spent += ((to - from) * TILE_CELLS) as u64 * CELL_WORK;
-        let mut moved = moved.into_iter();
-        for (tile, fate) in todo {
+        for (tile, fate) in &self.tiles.todo[from..to] {
             if *fate == Fate::Stay {
                 step.news.push(News::NONE);
                 continue;
             }
             let (lanes, sides) = moved.next().expect("each stepped tile says what it did");
             let whole = lanes.moved();
-            if asked == Asked::Size {
+            if step.asked == Asked::Size {
                 self.bound.size = self.bound.size.max(whole.most);
             }
             self.is_dirty[*tile as usize] |= whole.is_moved;
             // No cell moves further than from the largest value to its opposite.
-            let change = |Moved { is_moved, most }: Moved| match asked {
+            let change = |Moved { is_moved, most }: Moved| match step.asked {
                 _ if !is_moved => UNMOVED,
                 Asked::Change => most,
                 Asked::Nothing | Asked::Size => 2.0 * self.bound.size,
@@ -587,6 +573,36 @@ impl PdeSolver {
             step.news.push(News { most: change(whole), along });
         }
         step.stage = Stage::Move(to);
+    }
+
+    /// Steps those of these tiles that do not stay, in stripes that threads share; tells what each
+    /// of them did, in their order.
+    fn step_tiles(&mut self, places: Range<usize>, asked: Asked) -> Vec<(Lanes, Sides)> {
+        let (layout, scheme) = (self.layout, &self.scheme);
+        let stepper = Stepper { layout, scheme, asked };
+        let todo = self.tiles.todo[places].iter().filter(|(_, fate)| *fate == Fate::Step);
+        let tiles: Vec<usize> = todo.map(|(tile, _)| *tile as usize).collect();
+        let n_most = n_threads().min(tiles.len() / STRIPE_TILES_MIN);
+        let cut = Cut { layout, tiles: &tiles, n_most };
+        let moved = match scheme.equation {
+            Equation::Wave => {
+                let now = &self.now;
+                share(cut.pieces(&mut self.before), |_, piece| {
+                    stepper.step_tiles_over(piece.tiles, now, (piece.start, piece.cells))
+                })
+            }
+            Equation::Heat | Equation::Burgers => {
+                let stripes = self.seams.stripes(&mut self.now, cut);
+                let ended = share(stripes, |_, mut stripe| {
+                    let moved = stepper.step_stripe(&mut stripe);
+                    (moved, stripe.last)
+                });
+                let (moved, ended): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
+                self.seams.join(cut, ended);
+                moved
+            }
+        };
+        moved.into_iter().flatten().collect()
     }
 
     /// Says some cells; true when all are.

@@ -1,88 +1,9 @@
-//! Cells in the order of tiles: each tile lies in one piece, row by row, so that a tile among
-//! others that rest is read from memory as one run. Of tiles at the right and the lower edge some
-//! cells lie outside of the grid; they are always 0.
+//! Steps tiles, which only look at what lies around them.
 
-use super::grid::PdeSpec;
+use super::layout::{Layout, TILE_CELLS, TILE_HEIGHT, TILE_WIDTH};
 use super::scheme::{Asked, Lanes, Piece, Scheme};
-
-/// Cells in a row of a tile.
-pub(super) const TILE_WIDTH: usize = 64;
-
-/// Rows of a tile.
-pub(super) const TILE_HEIGHT: usize = 32;
-
-/// Cells of a tile.
-pub(super) const TILE_CELLS: usize = TILE_WIDTH * TILE_HEIGHT;
-
-/// Where cells lie.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Layout {
-    width: usize,
-    height: usize,
-    pub(super) n_across: usize,
-    pub(super) n_down: usize,
-}
-
-impl Layout {
-    pub(super) fn new(spec: &PdeSpec) -> Self {
-        let (n_across, n_down) =
-            (spec.width.div_ceil(TILE_WIDTH), spec.height.div_ceil(TILE_HEIGHT));
-        Self { width: spec.width, height: spec.height, n_across, n_down }
-    }
-
-    pub(super) fn n_tiles(self) -> usize {
-        self.n_across * self.n_down
-    }
-
-    /// Words that hold all cells.
-    pub(super) fn n_words(self) -> usize {
-        self.n_tiles() * TILE_CELLS
-    }
-
-    /// The word of a cell.
-    pub(super) fn word(self, [x, y]: [usize; 2]) -> usize {
-        let tile = y / TILE_HEIGHT * self.n_across + x / TILE_WIDTH;
-        tile * TILE_CELLS + y % TILE_HEIGHT * TILE_WIDTH + x % TILE_WIDTH
-    }
-
-    /// The columns of a tile.
-    pub(super) fn columns(self, tile: usize) -> std::ops::Range<usize> {
-        let start = tile % self.n_across * TILE_WIDTH;
-        start..self.width.min(start + TILE_WIDTH)
-    }
-
-    /// The rows of a tile.
-    pub(super) fn rows(self, tile: usize) -> std::ops::Range<usize> {
-        let start = tile / self.n_across * TILE_HEIGHT;
-        start..self.height.min(start + TILE_HEIGHT)
-    }
-}
-
-/// What tiles that were stepped in place were before, where later ones look at it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Seams {
-    /// Of each column of tiles, the last row of the one that was stepped last.
-    last_rows: Vec<f64>,
-    /// The last column of the tile that was stepped last.
-    last_column: Vec<f64>,
-    /// Tiles that were stepped.
-    is_stepped: Vec<bool>,
-}
-
-impl Seams {
-    pub(super) fn new(layout: Layout) -> Self {
-        Self {
-            last_rows: vec![0.0; layout.n_across * TILE_WIDTH],
-            last_column: vec![0.0; TILE_HEIGHT],
-            is_stepped: vec![false; layout.n_tiles()],
-        }
-    }
-
-    /// The tile has ended its step, as have all others.
-    pub(super) fn forget(&mut self, tile: usize) {
-        self.is_stepped[tile] = false;
-    }
-}
+use super::stripes::{Around, Stripe};
+use crate::vector::wide;
 
 /// What became of the cells along each side of a tile.
 #[derive(Debug, Clone, Copy, Default)]
@@ -119,27 +40,62 @@ pub(super) struct Stepper<'a> {
 }
 
 impl Stepper<'_> {
-    /// Steps a tile in place. Tiles come in their order.
+    /// Steps the tiles of a stripe in place, in their order.
+    pub(super) fn step_stripe(&self, stripe: &mut Stripe<'_>) -> Vec<(Lanes, Sides)> {
+        let tiles = stripe.piece.tiles;
+        let mut moved = Vec::with_capacity(tiles.len());
+        wide(
+            #[inline(always)]
+            || {
+                // A loop, since a closure that an iterator calls is not compiled for the vectors.
+                for tile in tiles {
+                    moved.push(self.step_in_place(*tile, stripe));
+                }
+            },
+        );
+        moved
+    }
+
+    /// Steps tiles from one level of time into the places of the one before; `other` has its cells
+    /// from the tile `start` on.
+    pub(super) fn step_tiles_over(
+        &self,
+        tiles: &[usize],
+        now: &[f64],
+        (start, other): (usize, &mut [f64]),
+    ) -> Vec<(Lanes, Sides)> {
+        let mut moved = Vec::with_capacity(tiles.len());
+        wide(
+            #[inline(always)]
+            || {
+                for tile in tiles {
+                    let cells = &mut other[(tile - start) * TILE_CELLS..][..TILE_CELLS];
+                    let lanes = self.step_over(*tile, now, cells);
+                    // What looks at two levels of time is not told by sides.
+                    moved.push((lanes, Sides::all(lanes)));
+                }
+            },
+        );
+        moved
+    }
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    pub(super) fn step_in_place(
-        &self,
-        tile: usize,
-        now: &mut [f64],
-        seams: &mut Seams,
-    ) -> (Lanes, Sides) {
-        let ring = self.ring(tile, now, Some(seams));
+    fn step_in_place(&self, tile: usize, stripe: &mut Stripe<'_>) -> (Lanes, Sides) {
+        let ring = self.ring(tile, stripe.around());
         let (width, height) = (self.layout.columns(tile).len(), self.layout.rows(tile).len());
-        let cells = &mut now[tile * TILE_CELLS..][..TILE_CELLS];
+        let at = tile - stripe.piece.start;
+        let cells = &mut stripe.piece.cells[at * TILE_CELLS..][..TILE_CELLS];
+        let last = &mut stripe.last;
         let column = tile % self.layout.n_across * TILE_WIDTH;
-        seams.last_rows[column..column + TILE_WIDTH]
+        last.rows[column..column + TILE_WIDTH]
             .copy_from_slice(&cells[(TILE_HEIGHT - 1) * TILE_WIDTH..]);
         let mut first_column = [0.0; TILE_HEIGHT];
-        let columns = seams.last_column.iter_mut().zip(&mut first_column);
-        for ((last, first), row) in columns.zip(cells.chunks_exact(TILE_WIDTH)) {
-            (*last, *first) = (row[TILE_WIDTH - 1], row[0]);
+        let columns = last.column.iter_mut().zip(&mut first_column);
+        for ((east, west), row) in columns.zip(cells.chunks_exact(TILE_WIDTH)) {
+            (*east, *west) = (row[TILE_WIDTH - 1], row[0]);
         }
-        seams.is_stepped[tile] = true;
+        stripe.is_stepped[at] = true;
         let (mut lanes, mut sides) = (Lanes::default(), Sides::default());
         // Rows as they were: the one above, the one that is stepped, and the next, which is copied
         // before it is needed, since what was just written is slow to read askew.
@@ -165,21 +121,20 @@ impl Stepper<'_> {
             }
             (above, mid, next) = (mid, next, above);
         }
-        let last_row = &seams.last_rows[column..column + TILE_WIDTH];
-        let last = last_row.iter().zip(&cells[(TILE_HEIGHT - 1) * TILE_WIDTH..]);
-        sides.south.note_all(last);
+        let last_row = &last.rows[column..column + TILE_WIDTH];
+        let south = last_row.iter().zip(&cells[(TILE_HEIGHT - 1) * TILE_WIDTH..]);
+        sides.south.note_all(south);
         let rows = cells.chunks_exact(TILE_WIDTH);
         sides.west.note_all(first_column.iter().zip(rows.clone().map(|row| &row[0])));
         let ends = rows.map(|row| &row[TILE_WIDTH - 1]);
-        sides.east.note_all(seams.last_column.iter().zip(ends));
+        sides.east.note_all(last.column.iter().zip(ends));
         (lanes, sides)
     }
 
-    /// Steps a tile from one level of time into the place of the one before.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    pub(super) fn step_over(&self, tile: usize, now: &[f64], other: &mut [f64]) -> Lanes {
-        let ring = self.ring(tile, now, None);
+    fn step_over(&self, tile: usize, now: &[f64], out: &mut [f64]) -> Lanes {
+        let ring = self.ring(tile, Around::whole(now));
         let (width, height) = (self.layout.columns(tile).len(), self.layout.rows(tile).len());
         let cells = &now[tile * TILE_CELLS..][..TILE_CELLS];
         let (mut lanes, mut mid) = (Lanes::default(), [0.0; TILE_WIDTH + 2]);
@@ -190,7 +145,7 @@ impl Stepper<'_> {
                 north: if y > 0 { row(y - 1) } else { &ring.north[..width] },
                 mid: &mid[..width + 2],
                 south: if y + 1 < TILE_HEIGHT { row(y + 1) } else { &ring.south[..width] },
-                out: &mut other[tile * TILE_CELLS + y * TILE_WIDTH..][..width],
+                out: &mut out[y * TILE_WIDTH..][..width],
             };
             self.scheme.step(piece, self.asked, &mut lanes);
         }
@@ -200,7 +155,7 @@ impl Stepper<'_> {
     /// What lies around the tile, as it was before the step.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    fn ring(&self, tile: usize, now: &[f64], seams: Option<&Seams>) -> Ring {
+    fn ring(&self, tile: usize, around: Around<'_>) -> Ring {
         let Layout { n_across, n_down, .. } = self.layout;
         let (column, band) = (tile % n_across, tile / n_across);
         let mut ring = Ring {
@@ -209,28 +164,17 @@ impl Stepper<'_> {
             west: [0.0; TILE_HEIGHT],
             east: [0.0; TILE_HEIGHT],
         };
-        let cells = |tile: usize| &now[tile * TILE_CELLS..][..TILE_CELLS];
-        let stepped = |tile: usize| seams.filter(|seams| seams.is_stepped[tile]);
         if band > 0 {
-            ring.north.copy_from_slice(match stepped(tile - n_across) {
-                Some(seams) => &seams.last_rows[column * TILE_WIDTH..][..TILE_WIDTH],
-                None => &cells(tile - n_across)[(TILE_HEIGHT - 1) * TILE_WIDTH..],
-            });
+            ring.north.copy_from_slice(around.north(tile, n_across));
         }
         if band + 1 < n_down {
-            ring.south.copy_from_slice(&cells(tile + n_across)[..TILE_WIDTH]);
+            ring.south.copy_from_slice(around.south(tile, n_across));
         }
         if column > 0 {
-            if let Some(seams) = stepped(tile - 1) {
-                ring.west.copy_from_slice(&seams.last_column);
-            } else {
-                let rows = cells(tile - 1).chunks_exact(TILE_WIDTH);
-                ring.west.iter_mut().zip(rows).for_each(|(west, row)| *west = row[TILE_WIDTH - 1]);
-            }
+            around.west(tile, &mut ring.west);
         }
         if column + 1 < n_across {
-            let rows = cells(tile + 1).chunks_exact(TILE_WIDTH);
-            ring.east.iter_mut().zip(rows).for_each(|(east, row)| *east = row[0]);
+            around.east(tile, &mut ring.east);
         }
         ring
     }

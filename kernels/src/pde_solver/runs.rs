@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::cells::{Layout, TILE_WIDTH};
 use super::grid::PdeDelta;
+use super::layout::{Layout, TILE_WIDTH};
 
 /// The word of the first of these cells, and how many cells lie side by side from there on, within
 /// one row of a tile. The cells are within the grid.

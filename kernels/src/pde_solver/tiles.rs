@@ -11,8 +11,8 @@
 //! is left out is never more than the budget: the scheme takes means, so a difference does not grow
 //! later, and the largest rests of all steps add up to more than any cell can be off.
 
-use super::cells::Layout;
 use super::grid::float;
+use super::layout::Layout;
 
 /// A rest up to this share of the unspent budget is left: small, so that the budget lasts for
 /// thousands of steps.

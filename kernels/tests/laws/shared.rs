@@ -1,60 +1,124 @@
-//! Transforms so large that their rows are shared out among threads.
+//! Kernels so large that their work is shared out among threads.
 
 use std::task::Poll;
 
 use arqon_kernels::{
-    Emit, Kernel, Layout, LinearDelta, LinearOutput, LinearSpec, LinearTransform, MODES, Precision,
-    Step,
+    Emit, Equation, Kernel, Layout, LinearDelta, LinearSpec, LinearTransform, MODES, Mode,
+    PdeDelta, PdeSolver, PdeSpec, Precision, Step,
 };
 
 use crate::random::Random;
 
-const SIDE: usize = 400;
-const N_VECTORS: i64 = 30;
+/// A change, and how it is followed.
+type Steps<K> = Vec<Step<<K as Kernel>::Delta>>;
 
-/// All outputs of a few steps in each mode, and the state after them.
-fn walk(precision: Precision) -> (Vec<LinearOutput>, Vec<u8>) {
-    let mut random = Random(11);
-    let spec =
-        LinearSpec { n_rows: SIDE, n_columns: SIDE, layout: Layout::Dense, precision, rank: 4 };
-    let mut kernel = LinearTransform::compile(&spec).unwrap();
-    let mut delta = LinearDelta { rows: (0..SIDE).collect(), ..LinearDelta::default() };
-    delta.weights = (0..SIDE * SIDE).map(|_| random.normal32()).collect();
-    delta.keys = (0..N_VECTORS).collect();
-    delta.vectors = (0..30 * SIDE).map(|_| random.normal32()).collect();
-    let mut outputs = Vec::new();
-    for mode in MODES {
-        for _ in 0..3 {
-            let next = LinearDelta {
-                keys: vec![3, 7, 8],
-                vectors: (0..3 * SIDE).map(|_| random.normal32()).collect(),
-                coordinates: vec![5, 6],
-                coordinate_values: (0..60).map(|_| random.normal32()).collect(),
-                ..LinearDelta::default()
-            };
-            let delta = std::mem::replace(&mut delta, next);
-            let mut output = LinearOutput::default();
-            let delta = kernel.measure(delta).unwrap();
-            kernel.begin(Step { delta, mode, emit: Emit::All, error_max: 0.1 });
-            while kernel.advance(u64::MAX, &mut output) == Poll::Pending {}
-            outputs.push(output);
-        }
+/// All outputs of some steps, each cut into parts of so much work, and the state after them.
+fn walk<K>(spec: &K::Spec, steps: &Steps<K>, works: &[u64]) -> (Vec<K::Output>, Vec<u8>)
+where
+    K: Kernel<Delta: Clone>,
+{
+    let mut kernel = K::compile(spec).unwrap();
+    let (mut outputs, mut works) = (Vec::new(), works.iter().cycle());
+    for step in steps {
+        let Step { mode, emit, error_max, .. } = *step;
+        let delta = kernel.measure(step.delta.clone()).unwrap();
+        kernel.begin(Step { delta, mode, emit, error_max });
+        let mut output = K::Output::default();
+        while kernel.advance(*works.next().unwrap(), &mut output) == Poll::Pending {}
+        outputs.push(output);
     }
     let mut state = Vec::new();
     kernel.save(&mut state).unwrap();
     (outputs, state)
 }
 
+/// However many threads share the steps, and however they are cut.
+fn threads_give_the_same_bits<K>(spec: &K::Spec, steps: &Steps<K>, what: &str)
+where
+    K: Kernel<Delta: Clone + Sync, Output: PartialEq + Send, Spec: Sync>,
+{
+    let alone = walk::<K>(spec, steps, &[u64::MAX]);
+    let pieces = [1 << 17, 1 << 20, 3 << 18, 1 << 13];
+    assert!(walk::<K>(spec, steps, &pieces) == alone, "{what}, in pieces");
+    for n_threads in [2, 3, 4] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        for works in [&[u64::MAX][..], &pieces] {
+            let shared = pool.install(|| walk::<K>(spec, steps, works));
+            assert!(shared == alone, "{what}, {n_threads} threads, cut at {works:?}");
+        }
+    }
+}
+
 #[test]
 fn rows_shared_out_among_threads_have_the_same_bits() {
+    const SIDE: usize = 400;
     for precision in [Precision::Single, Precision::Double] {
-        let alone = walk(precision);
-        for n_threads in [2, 3] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            assert!(
-                pool.install(|| walk(precision)) == alone,
-                "{precision:?}, {n_threads} threads"
-            );
+        let mut random = Random(11);
+        let spec =
+            LinearSpec { n_rows: SIDE, n_columns: SIDE, layout: Layout::Dense, precision, rank: 4 };
+        let mut normals = |n: usize| -> Vec<f32> { (0..n).map(|_| random.normal32()).collect() };
+        let mut deltas = vec![LinearDelta {
+            rows: (0..SIDE).collect(),
+            weights: normals(SIDE * SIDE),
+            keys: (0..30).collect(),
+            vectors: normals(30 * SIDE),
+            ..LinearDelta::default()
+        }];
+        deltas.extend((1..9).map(|_| LinearDelta {
+            keys: vec![3, 7, 8],
+            vectors: normals(3 * SIDE),
+            coordinates: vec![5, 6],
+            coordinate_values: normals(60),
+            ..LinearDelta::default()
+        }));
+        let step = |(at, delta): (usize, LinearDelta)| Step {
+            delta,
+            mode: MODES[at / 3],
+            emit: Emit::All,
+            error_max: 0.1,
+        };
+        let steps = deltas.into_iter().enumerate().map(step).collect();
+        threads_give_the_same_bits::<LinearTransform>(&spec, &steps, &format!("{precision:?}"));
+    }
+}
+
+/// A square of cells that are set.
+fn square(random: &mut Random, [x, y]: [i64; 2], side: i64) -> PdeDelta {
+    let mut delta = PdeDelta::default();
+    for at in 0..side * side {
+        delta.push([x + at % side, y + at / side], random.unit() - 0.5);
+    }
+    delta
+}
+
+/// Bands have so many tiles that parts end within them.
+#[test]
+fn stripes_shared_out_among_threads_have_the_same_bits() {
+    for equation in [Equation::Heat, Equation::Wave, Equation::Burgers] {
+        let spec = PdeSpec {
+            equation,
+            width: 1300,
+            height: 230,
+            dt: 0.2,
+            dx: 1.0,
+            coefficient: 0.5,
+            n_steps: 2,
+        };
+        for error_max in [0.0, 0.05] {
+            let mut random = Random(7);
+            let mut steps = Vec::new();
+            for at in 0..8 {
+                let delta = match at {
+                    0 => square(&mut random, [500, 0], 230),
+                    5 => square(&mut random, [150, 50], 120),
+                    _ => square(&mut random, [100 * at, 20 * at], 3),
+                };
+                let mode = if at % 4 == 3 { Mode::Pass } else { Mode::Itmd };
+                let emit = [Emit::All, Emit::Pull, Emit::Eps(0.1)][(at % 3) as usize];
+                steps.push(Step { delta, mode, emit, error_max });
+            }
+            let what = format!("{equation:?}, {error_max}");
+            threads_give_the_same_bits::<PdeSolver>(&spec, &steps, &what);
         }
     }
 }
