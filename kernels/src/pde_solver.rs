@@ -50,11 +50,11 @@ use crate::version::Version;
 
 pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
-use cells::{Sides, Stepper};
+use cells::{Stepped, Stepper};
 use grid::float;
 use layout::{Layout, TILE_CELLS, TILE_WIDTH};
 use runs::{largest, most_apart, run_at};
-use scheme::{Asked, Lanes, Moved, Scheme};
+use scheme::{Asked, Moved, Scheme};
 use stripes::{Cut, Seams};
 use tiles::{Fate, News, Plan, Tiles, UNMOVED};
 
@@ -556,8 +556,8 @@ impl PdeSolver {
                 step.news.push(News::NONE);
                 continue;
             }
-            let (lanes, sides) = moved.next().expect("each stepped tile says what it did");
-            let whole = lanes.moved();
+            let Stepped { whole, along } =
+                moved.next().expect("each stepped tile says what it did");
             if step.asked == Asked::Size {
                 self.bound.size = self.bound.size.max(whole.most);
             }
@@ -568,16 +568,14 @@ impl PdeSolver {
                 Asked::Change => most,
                 Asked::Nothing | Asked::Size => 2.0 * self.bound.size,
             };
-            let Sides { west, east, north, south } = sides;
-            let along = [west, east, north, south].map(|side| change(side.moved()));
-            step.news.push(News { most: change(whole), along });
+            step.news.push(News { most: change(whole), along: along.map(change) });
         }
         step.stage = Stage::Move(to);
     }
 
     /// Steps those of these tiles that do not stay, in stripes that threads share; tells what each
     /// of them did, in their order.
-    fn step_tiles(&mut self, places: Range<usize>, asked: Asked) -> Vec<(Lanes, Sides)> {
+    fn step_tiles(&mut self, places: Range<usize>, asked: Asked) -> Vec<Stepped> {
         let (layout, scheme) = (self.layout, &self.scheme);
         let stepper = Stepper { layout, scheme, asked };
         let todo = self.tiles.todo[places].iter().filter(|(_, fate)| *fate == Fate::Step);

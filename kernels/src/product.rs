@@ -1,5 +1,7 @@
 //! Products of dense matrices, rows after one another, on one thread.
 
+use std::ops::Range;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -31,8 +33,18 @@ pub(crate) fn add_product(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
 
 /// Adds `a^T b` to `out`.
 pub(crate) fn add_transposed_product(out: &mut [f64], a: Matrix<'_>, b: Matrix<'_>) {
-    let out = MatMut::from_row_major_slice_mut(out, a.cols, b.cols);
-    matmul(out, Accum::Add, a.view().transpose(), b.view(), 1.0, Par::Seq);
+    add_transposed_part(out, (a, 0..a.cols), b);
+}
+
+/// Adds `a^T b` to `out`, of some columns of `a` alone: `out` is `[n_columns, b.cols]`.
+pub(crate) fn add_transposed_part(
+    out: &mut [f64],
+    (a, columns): (Matrix<'_>, Range<usize>),
+    b: Matrix<'_>,
+) {
+    let out = MatMut::from_row_major_slice_mut(out, columns.len(), b.cols);
+    let part = a.view().subcols(columns.start, columns.len());
+    matmul(out, Accum::Add, part.transpose(), b.view(), 1.0, Par::Seq);
 }
 
 /// `a b^T` into `out`.

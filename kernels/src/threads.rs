@@ -2,7 +2,8 @@
 //!
 //! Those of the pool of rayon that it is called in: whoever wants its work shared calls it there.
 //! Outside of a pool a step is its caller's alone. What is shared out are heads, or blocks of rows
-//! or of outputs; no sum runs across two of them, so the bits are the same for any number.
+//! or of outputs, or stripes of a grid; no sum runs across two of them, so the bits are the same for
+//! any number.
 
 use faer::Par;
 use rayon::prelude::*;
@@ -35,3 +36,18 @@ pub(crate) fn share<T: Send, R: Send>(
     let items: Vec<(usize, T)> = items.collect();
     items.into_par_iter().map(|(at, item)| run(at, item)).collect()
 }
+
+/// The same, where it is worth it: so many floating-point operations are less than waking a thread.
+pub(crate) fn share_work<T: Send, R: Send>(
+    n_operations: usize,
+    items: impl IntoIterator<Item = T>,
+    run: impl Fn(usize, T) -> R + Sync,
+) -> Vec<R> {
+    if n_operations < SHARED_MIN {
+        return items.into_iter().enumerate().map(|(at, item)| run(at, item)).collect();
+    }
+    share(items, run)
+}
+
+/// Operations from which on they are shared: some tens of microseconds.
+const SHARED_MIN: usize = 1 << 18;

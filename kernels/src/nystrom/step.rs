@@ -13,6 +13,7 @@ use crate::kernel::{DeltaError, Measured, Report, Step};
 use crate::keyed::churn;
 use crate::mode::Mode;
 use crate::said::Said;
+use crate::threads::{n_threads, share, share_work};
 
 /// Rows that are computed at a time.
 pub(super) const BLOCK: usize = 64;
@@ -109,10 +110,11 @@ impl Nystrom {
         self.likeness.resize(self.data.n_slots() * n, 0.0);
         let points = self.landmarks.all_points();
         let mut likeness = vec![Double::ZERO; n * n];
-        let each = likeness.chunks_exact_mut(n.max(1));
-        for (point, row) in points.chunks_exact(self.spec.n_entries).zip(each) {
+        let n_entries = self.spec.n_entries;
+        let each = points.chunks_exact(n_entries).zip(likeness.chunks_exact_mut(n.max(1)));
+        share_work(n * n * (16 * n_entries + 256), each, |_, (point, row)| {
             self.landmarks.likeness_doubly(point, row);
-        }
+        });
         let rows = self.data.live().map(|slot| self.data.row(slot).vectors);
         self.landmarks.renew(rows.map(|[point, value]| (point, value[0])));
         self.system.start(&likeness, self.spec.lambda, self.landmarks.error());
@@ -171,7 +173,12 @@ impl Nystrom {
                 Stage::Come => self.advance_come(&mut running),
                 Stage::Columns => self.advance_columns(&mut running),
                 Stage::Solve => self.advance_solve(&mut running),
-                Stage::Rows => self.advance_rows(&mut running, output),
+                Stage::Rows => {
+                    let n_blocks = (end - running.work) / (BLOCK as u64 * self.query_work());
+                    let n_most = usize::try_from(n_blocks).unwrap_or(usize::MAX);
+                    let n_most = n_most.clamp(1, 4 * n_threads());
+                    self.advance_rows(n_most, &mut running, output);
+                }
             }
             if running.stage == Stage::Rows && running.n_done == running.rows.len() {
                 self.version.end();
@@ -200,14 +207,21 @@ impl Nystrom {
     /// Computes the likeness of these data rows and adds them to the system.
     fn absorb(&mut self, slots: &[usize]) {
         let n = self.landmarks.len();
-        let mut likeness = Vec::with_capacity(slots.len() * n);
-        let mut values = Vec::with_capacity(slots.len());
-        for slot in slots {
-            let row = &mut self.likeness[slot * n..(slot + 1) * n];
-            self.landmarks.likeness(self.data.row(*slot).vectors[0], row);
-            likeness.extend_from_slice(row);
-            values.push(self.data.row(*slot).vectors[1][0]);
+        let point = |slot: usize| self.data.row(slot).vectors[0];
+        let n_operations = slots.len() * n * (4 * self.spec.n_entries + 20);
+        let parts = share_work(n_operations, slots.chunks(LIKENESS_BLOCK), |_, slots| {
+            let mut rows = vec![0.0; slots.len() * n];
+            for (slot, row) in slots.iter().zip(rows.chunks_exact_mut(n.max(1))) {
+                self.landmarks.likeness(point(*slot), row);
+            }
+            rows
+        });
+        let likeness = parts.concat();
+        for (slot, row) in slots.iter().zip(likeness.chunks_exact(n.max(1))) {
+            self.likeness[slot * n..(slot + 1) * n].copy_from_slice(row);
         }
+        let value = |slot: &usize| self.data.row(*slot).vectors[1][0];
+        let values: Vec<f64> = slots.iter().map(value).collect();
         if !slots.is_empty() && 0 < n {
             self.system.absorb(Rows { likeness: &likeness, values: &values, sign: 1.0 });
         }
@@ -250,26 +264,32 @@ impl Nystrom {
         let slots = &running.slots[running.n_done..until];
         running.work +=
             1 + (slots.len() * columns.len() * (4 * self.spec.n_entries + 4 * n)) as u64;
-        let mut likeness = vec![0.0; columns.len()];
+        let (mut rows, mut values) = (Vec::with_capacity(slots.len() * n), Vec::new());
         let (mut square, mut value_size) = (0.0, 0.0);
         let (mut size_before, mut size_after) = (0.0, 0.0);
-        for slot in slots {
-            let (point, value) =
-                (self.data.row(*slot).vectors[0], self.data.row(*slot).vectors[1][0]);
-            self.landmarks.likeness_of(columns, point, &mut likeness);
+        let n_operations = slots.len() * columns.len() * (4 * self.spec.n_entries + 20);
+        let parts = share_work(n_operations, slots.chunks(LIKENESS_BLOCK), |_, slots| {
+            let mut likeness = vec![0.0; slots.len() * columns.len()];
+            for (slot, likeness) in slots.iter().zip(likeness.chunks_exact_mut(columns.len())) {
+                let point = self.data.row(*slot).vectors[0];
+                self.landmarks.likeness_of(columns, point, likeness);
+            }
+            likeness
+        });
+        let likeness = parts.concat();
+        for (slot, likeness) in slots.iter().zip(likeness.chunks_exact(columns.len())) {
             let row = &mut self.likeness[slot * n..(slot + 1) * n];
             size_before += norm(row);
-            for (column, likeness) in columns.iter().zip(&likeness) {
+            for (column, likeness) in columns.iter().zip(likeness) {
                 row[*column] = *likeness;
             }
-            for (column, likeness) in columns.iter().zip(&likeness) {
-                self.system.add_to_row(*column, *likeness, row);
-                self.system.add_to_side(*column, *likeness, value);
-            }
-            let length = norm(row);
+            let (length, value) = (norm(row), self.data.row(*slot).vectors[1][0]);
             (square, size_after) = (square + length * length, size_after + length);
             value_size += value.abs();
+            rows.extend_from_slice(row);
+            values.push(value);
         }
+        self.system.add_to_rows(columns, Rows { likeness: &rows, values: &values, sign: 1.0 });
         let (n_columns, n_slots) = (as_float(columns.len()), as_float(slots.len()));
         self.system.rounded_a += 2.0 * n_columns * TWICE * (square + n_slots * self.system.trace());
         self.system.rounded_b += n_columns * TWICE * (value_size + n_slots * norm(&self.system.b));
@@ -323,14 +343,18 @@ impl Nystrom {
         gone.all(|(row, _)| self.system.downdate(row).is_ok())
     }
 
-    fn advance_rows(&mut self, running: &mut Running, output: &mut NystromRows) {
-        let until = (running.n_done + BLOCK).min(running.rows.len());
+    /// Answers so many queries as there is work for, in blocks that threads share.
+    fn advance_rows(&mut self, n_most: usize, running: &mut Running, output: &mut NystromRows) {
+        let until = (running.n_done + BLOCK * n_most).min(running.rows.len());
         let slots = running.rows[running.n_done..until].to_vec();
-        running.work += 1 + slots.len() as u64 * self.query_work();
-        let block = self.answer(&slots);
-        for (at, slot) in slots.into_iter().enumerate() {
-            let bound = self.say(running, slot, (&block, at), output);
-            running.error_max = running.error_max.max(bound);
+        running.work += slots.len().div_ceil(BLOCK).max(1) as u64;
+        running.work += slots.len() as u64 * self.query_work();
+        let blocks = share(slots.chunks(BLOCK), |_, slots| self.answer(slots));
+        for (slots, block) in slots.chunks(BLOCK).zip(blocks) {
+            for (at, slot) in slots.iter().enumerate() {
+                let bound = self.say(running, *slot, (&block, at), output);
+                running.error_max = running.error_max.max(bound);
+            }
         }
         running.n_done = until;
     }
@@ -373,6 +397,9 @@ impl Nystrom {
         }
     }
 }
+
+/// Data rows whose likeness one thread computes at a time.
+const LIKENESS_BLOCK: usize = 8;
 
 /// Columns are followed while at most one in so many changes.
 const COLUMNS_SHARE: usize = 4;

@@ -22,7 +22,8 @@ use faer::{MatMut, MatRef, Par};
 use super::double::{Double, TWICE};
 use super::landmarks::LikenessError;
 use super::spec::as_float;
-use crate::product::{Matrix, add_transposed_product};
+use crate::product::{Matrix, add_transposed_part};
+use crate::threads::share_work;
 use crate::vector::{ROUNDOFF, gamma, wide};
 
 /// The state of the system over `n` landmarks.
@@ -111,11 +112,15 @@ impl System {
             values += value.abs();
         }
         if rows.values.len() <= SINGLE_MAX {
-            for (row, _) in each.clone() {
-                for (at, factor) in row.iter().enumerate() {
-                    self.add_to_row(at, rows.sign * factor, row);
+            let n = self.n;
+            share_work(8 * rows.values.len() * n * n, self.panels(), |at, (a, low)| {
+                for (row, _) in each.clone() {
+                    let panel = a.chunks_exact_mut(n).zip(low.chunks_exact_mut(n));
+                    for ((a, low), factor) in panel.zip(&row[at * PANEL..]) {
+                        add_exactly(a, low, row, rows.sign * factor);
+                    }
                 }
-            }
+            });
         } else {
             self.absorb_block(rows, square);
         }
@@ -143,16 +148,23 @@ impl System {
         let halves: Vec<f64> = first.iter().zip(&rest).map(|(first, c)| first + 0.5 * c).collect();
         let matrix = |data| Matrix { rows: n_rows, cols: n, data };
         let (mut products, mut left) = (vec![0.0; n * n], vec![0.0; n * n]);
-        add_transposed_product(&mut products, matrix(&first), matrix(&first));
-        add_transposed_product(&mut left, matrix(&rest), matrix(&halves));
-        let mut sums = vec![0.0; n];
-        for (at, product) in products.chunks_exact(n.max(1)).enumerate() {
-            for (other, sum) in sums.iter_mut().enumerate() {
-                *sum = left[at * n + other] + left[other * n + at];
+        let panels = products.chunks_mut(PANEL * n).zip(left.chunks_mut(PANEL * n));
+        share_work(4 * n_rows * n * n, panels, |at, (products, left)| {
+            let columns = at * PANEL..n.min((at + 1) * PANEL);
+            add_transposed_part(products, (matrix(&first), columns.clone()), matrix(&first));
+            add_transposed_part(left, (matrix(&rest), columns), matrix(&halves));
+        });
+        share_work(32 * n * n, self.panels(), |at, (a, low)| {
+            let mut sums = vec![0.0; n];
+            let panel = a.chunks_exact_mut(n).zip(low.chunks_exact_mut(n));
+            for ((a, low), at) in panel.zip(at * PANEL..) {
+                for (other, sum) in sums.iter_mut().enumerate() {
+                    *sum = left[at * n + other] + left[other * n + at];
+                }
+                add_exactly(a, low, &products[at * n..(at + 1) * n], rows.sign);
+                add_exactly(a, low, &sums, rows.sign);
             }
-            self.add_to_row(at, rows.sign, product);
-            self.add_to_row(at, rows.sign, &sums);
-        }
+        });
         let rest = as_float(n_rows * n).sqrt() / 16_777_216.0;
         self.rounded_a += 2.0 * gamma(n_rows + 4) * rest * square.sqrt();
     }
@@ -177,16 +189,27 @@ impl System {
         self.live_values.max(0.0) + lost
     }
 
-    /// Adds `factor` times a row of `C` to this row of `A`, without error.
-    pub(super) fn add_to_row(&mut self, at: usize, factor: f64, row: &[f64]) {
-        let range = at * self.n..(at + 1) * self.n;
-        add_exactly(&mut self.a[range.clone()], &mut self.low_a[range], row, factor);
+    /// Rows of `A` in both parts, some at a time: threads share them, and each is one's.
+    fn panels(&mut self) -> impl Iterator<Item = (&mut [f64], &mut [f64])> {
+        let n_entries = PANEL * self.n.max(1);
+        self.a.chunks_mut(n_entries).zip(self.low_a.chunks_mut(n_entries))
     }
 
-    /// Adds a value times a likeness to this entry of `b`, without error.
-    pub(super) fn add_to_side(&mut self, at: usize, factor: f64, value: f64) {
-        let entry = (from_mut(&mut self.b[at]), from_mut(&mut self.low_b[at]));
-        add_exactly(entry.0, entry.1, &[value], factor);
+    /// Adds to rows of `A` and entries of `b`, without error, what data rows say of them: each of
+    /// these columns of `C` times `rows`, in their order, and times their values.
+    pub(super) fn add_to_rows(&mut self, columns: &[usize], rows: Rows<'_>) {
+        let n = self.n;
+        let wanted = |(at, _): &(usize, _)| columns.binary_search(at).is_ok();
+        let entries = self.b.iter_mut().zip(&mut self.low_b);
+        let parts = self.a.chunks_exact_mut(n).zip(self.low_a.chunks_exact_mut(n)).zip(entries);
+        let parts: Vec<_> = parts.enumerate().filter(wanted).collect();
+        let n_operations = 8 * columns.len() * n * rows.values.len();
+        share_work(n_operations, parts, |_, (column, ((a, low), (b, low_b)))| {
+            for (row, value) in rows.likeness.chunks_exact(n).zip(rows.values) {
+                add_exactly(a, low, row, rows.sign * row[column]);
+                add_exactly(from_mut(b), from_mut(low_b), &[*value], rows.sign * row[column]);
+            }
+        });
     }
 
     /// Makes columns of `A` what its rows are.
@@ -297,7 +320,12 @@ impl System {
         let width = self.n.max(1);
         let rows = self.a.chunks_exact(width).zip(self.low_a.chunks_exact(width));
         let sides = self.b.iter().zip(&self.low_b);
-        rows.zip(sides).map(|((a, low), b)| b_minus_dot(b, (a, low), solution)).collect()
+        let all: Vec<_> = rows.zip(sides).collect();
+        let parts = share_work(8 * self.n * self.n, all.chunks(PANEL), |_, part| {
+            let left = part.iter().map(|((a, low), b)| b_minus_dot(*b, (a, low), solution));
+            left.collect::<Vec<f64>>()
+        });
+        parts.concat()
     }
 }
 
@@ -366,6 +394,9 @@ pub(super) const RIDGE: f64 = 1.0 / 1_048_576.0;
 
 /// Added and taken away again, it leaves multiples of `2^-23` of numbers up to 1.
 const FIRST_BITS: f64 = 805_306_368.0;
+
+/// Rows of `A` that one thread computes at a time; products are cut there whoever computes them.
+const PANEL: usize = 64;
 
 /// Rows that are added one by one at most.
 const SINGLE_MAX: usize = 8;

@@ -1,24 +1,15 @@
 //! Steps tiles, which only look at what lies around them.
 
 use super::layout::{Layout, TILE_CELLS, TILE_HEIGHT, TILE_WIDTH};
-use super::scheme::{Asked, Lanes, Piece, Scheme};
+use super::scheme::{Asked, Lanes, Moved, Piece, Scheme};
 use super::stripes::{Around, Stripe};
 use crate::vector::wide;
 
-/// What became of the cells along each side of a tile.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sides {
-    pub(super) west: Lanes,
-    pub(super) east: Lanes,
-    pub(super) north: Lanes,
-    pub(super) south: Lanes,
-}
-
-impl Sides {
-    /// What became of the whole tile may have become of each side.
-    pub(super) fn all(tile: Lanes) -> Self {
-        Self { west: tile, east: tile, north: tile, south: tile }
-    }
+/// What became of a tile and of the cells along each of its sides: west, east, north, south.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stepped {
+    pub(super) whole: Moved,
+    pub(super) along: [Moved; 4],
 }
 
 /// What lies around a tile, in words that the tile does not have.
@@ -41,7 +32,7 @@ pub(super) struct Stepper<'a> {
 
 impl Stepper<'_> {
     /// Steps the tiles of a stripe in place, in their order.
-    pub(super) fn step_stripe(&self, stripe: &mut Stripe<'_>) -> Vec<(Lanes, Sides)> {
+    pub(super) fn step_stripe(&self, stripe: &mut Stripe<'_>) -> Vec<Stepped> {
         let tiles = stripe.piece.tiles;
         let mut moved = Vec::with_capacity(tiles.len());
         wide(
@@ -63,16 +54,17 @@ impl Stepper<'_> {
         tiles: &[usize],
         now: &[f64],
         (start, other): (usize, &mut [f64]),
-    ) -> Vec<(Lanes, Sides)> {
+    ) -> Vec<Stepped> {
         let mut moved = Vec::with_capacity(tiles.len());
         wide(
             #[inline(always)]
             || {
                 for tile in tiles {
                     let cells = &mut other[(tile - start) * TILE_CELLS..][..TILE_CELLS];
-                    let lanes = self.step_over(*tile, now, cells);
-                    // What looks at two levels of time is not told by sides.
-                    moved.push((lanes, Sides::all(lanes)));
+                    let whole = self.step_over(*tile, now, cells).moved();
+                    // What looks at two levels of time is not told by sides: what became of the
+                    // whole tile may have become of each.
+                    moved.push(Stepped { whole, along: [whole; 4] });
                 }
             },
         );
@@ -81,7 +73,7 @@ impl Stepper<'_> {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    fn step_in_place(&self, tile: usize, stripe: &mut Stripe<'_>) -> (Lanes, Sides) {
+    fn step_in_place(&self, tile: usize, stripe: &mut Stripe<'_>) -> Stepped {
         let ring = self.ring(tile, stripe.around());
         let (width, height) = (self.layout.columns(tile).len(), self.layout.rows(tile).len());
         let at = tile - stripe.piece.start;
@@ -96,7 +88,7 @@ impl Stepper<'_> {
             (*east, *west) = (row[TILE_WIDTH - 1], row[0]);
         }
         stripe.is_stepped[at] = true;
-        let (mut lanes, mut sides) = (Lanes::default(), Sides::default());
+        let (mut lanes, mut north) = (Lanes::default(), Lanes::default());
         // Rows as they were: the one above, the one that is stepped, and the next, which is copied
         // before it is needed, since what was just written is slow to read askew.
         let mut rows = [[0.0; TILE_WIDTH + 2]; 3];
@@ -117,18 +109,20 @@ impl Stepper<'_> {
             };
             self.scheme.step(piece, self.asked, &mut lanes);
             if y == 0 {
-                sides.north = lanes;
+                north = lanes;
             }
             (above, mid, next) = (mid, next, above);
         }
         let last_row = &last.rows[column..column + TILE_WIDTH];
-        let south = last_row.iter().zip(&cells[(TILE_HEIGHT - 1) * TILE_WIDTH..]);
-        sides.south.note_all(south);
+        let (mut west, mut east, mut south) = Default::default();
+        let rows_south = last_row.iter().zip(&cells[(TILE_HEIGHT - 1) * TILE_WIDTH..]);
+        Lanes::note_all(&mut south, rows_south);
         let rows = cells.chunks_exact(TILE_WIDTH);
-        sides.west.note_all(first_column.iter().zip(rows.clone().map(|row| &row[0])));
+        Lanes::note_all(&mut west, first_column.iter().zip(rows.clone().map(|row| &row[0])));
         let ends = rows.map(|row| &row[TILE_WIDTH - 1]);
-        sides.east.note_all(last.column.iter().zip(ends));
-        (lanes, sides)
+        Lanes::note_all(&mut east, last.column.iter().zip(ends));
+        let along = [west, east, north, south].map(|side| side.moved());
+        Stepped { whole: lanes.moved(), along }
     }
 
     #[inline(always)]

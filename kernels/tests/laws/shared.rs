@@ -1,10 +1,11 @@
 //! Kernels so large that their work is shared out among threads.
 
+use std::ops::Range;
 use std::task::Poll;
 
 use arqon_kernels::{
-    Emit, Equation, Kernel, Layout, LinearDelta, LinearSpec, LinearTransform, MODES, Mode,
-    PdeDelta, PdeSolver, PdeSpec, Precision, Step,
+    Emit, Equation, Kernel, Layout, LinearDelta, LinearSpec, LinearTransform, MODES, Mode, Nystrom,
+    NystromDelta, NystromSpec, PdeDelta, PdeSolver, PdeSpec, Precision, Similarity, Step,
 };
 
 use crate::random::Random;
@@ -82,6 +83,8 @@ fn rows_shared_out_among_threads_have_the_same_bits() {
     }
 }
 
+const EMITS: [Emit; 3] = [Emit::All, Emit::Pull, Emit::Eps(0.1)];
+
 /// A square of cells that are set.
 fn square(random: &mut Random, [x, y]: [i64; 2], side: i64) -> PdeDelta {
     let mut delta = PdeDelta::default();
@@ -109,16 +112,60 @@ fn stripes_shared_out_among_threads_have_the_same_bits() {
             let mut steps = Vec::new();
             for at in 0..8 {
                 let delta = match at {
-                    0 => square(&mut random, [500, 0], 230),
+                    0 => square(&mut random, [0, 0], 230),
                     5 => square(&mut random, [150, 50], 120),
                     _ => square(&mut random, [100 * at, 20 * at], 3),
                 };
                 let mode = if at % 4 == 3 { Mode::Pass } else { Mode::Itmd };
-                let emit = [Emit::All, Emit::Pull, Emit::Eps(0.1)][(at % 3) as usize];
+                let emit = EMITS[usize::try_from(at % 3).unwrap()];
                 steps.push(Step { delta, mode, emit, error_max });
             }
             let what = format!("{equation:?}, {error_max}");
             threads_give_the_same_bits::<PdeSolver>(&spec, &steps, &what);
         }
+    }
+}
+
+/// Data rows with these keys, and queries with as many.
+fn data(random: &mut Random, (keys, queries): (Range<i64>, Range<i64>), n: usize) -> NystromDelta {
+    let mut delta = NystromDelta::default();
+    for key in keys {
+        delta.data.keys.push(key);
+        delta.data.x.extend((0..n).map(|_| random.normal()));
+        delta.data.y.push(random.normal());
+    }
+    for key in queries {
+        delta.queries.keys.push(key);
+        delta.queries.x.extend((0..n).map(|_| random.normal()));
+    }
+    delta
+}
+
+/// Many rows and few, rows that go, and so many that landmarks are others.
+#[test]
+fn data_and_landmarks_shared_out_among_threads_have_the_same_bits() {
+    for similarity in [Similarity::Gaussian, Similarity::Laplace] {
+        let n_entries = 6;
+        let spec = NystromSpec {
+            n_entries,
+            n_landmarks: 200,
+            similarity,
+            gamma: 0.2,
+            lambda: 0.1,
+            seed: 3,
+        };
+        let mut random = Random(5);
+        let ranges = [(0..900, 0..300), (0..3, 7..9), (100..140, 0..1), (500..502, 0..0)];
+        let mut steps = Vec::new();
+        for (at, ranges) in ranges.into_iter().cycle().take(7).enumerate() {
+            let mut delta = data(&mut random, ranges, n_entries);
+            if at == 2 {
+                delta.data_gone.extend([50, 51, 52, 300, 301, 899]);
+            }
+            let mode = if at % 4 == 3 { Mode::Pass } else { Mode::Itmd };
+            steps.push(Step { delta, mode, emit: EMITS[at % 3], error_max: 1.0 });
+        }
+        let what = format!("{similarity:?}");
+        threads_give_the_same_bits::<Nystrom>(&spec, &steps, &what);
     }
 }

@@ -1,10 +1,13 @@
 //! Heat on 2048 by 2048 cells, sustained, against full steps in the same run:
-//! `grids [sustained|churn]`, both by default; churns are plotted in `docs/measured`.
+//! `grids [sustained|churn] [threads]`, both by default, on as many threads as there are cores;
+//! churns are plotted in `docs/measured`.
 //!
+//! All sides share their work among these threads, the full step in as many blocks of rows.
 //! A square of cells is set anew in every step. Sides run in turn, each on its own grid, so that
 //! each finds the caches as the other left them. What ours is held against is the best full step:
 //! row by row with the widest vectors, without looking at what moved, or our own `pass`.
 
+use std::ops::Range;
 use std::task::Poll;
 
 use arqon_kernel_benches::{CacheState, Line, median, seconds, speedups};
@@ -19,15 +22,21 @@ const STRIDE: usize = SIDE + 2;
 const WEIGHT: f64 = 0.2;
 
 fn main() {
-    match std::env::args().nth(1).as_deref() {
-        Some("sustained") => sustained(),
-        Some("churn") => churn(),
-        Some(other) => panic!("no figures `{other}`"),
-        None => {
-            sustained();
-            churn();
+    let what = std::env::args().nth(1);
+    let n_threads = std::env::args().nth(2).map(|n| n.parse().expect("a number of threads"));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads.unwrap_or(0)).build();
+    pool.expect("threads start").install(|| {
+        say(&format!("{} threads", rayon::current_num_threads()));
+        match what.as_deref() {
+            Some("sustained") => sustained(),
+            Some("churn") => churn(),
+            Some(other) => panic!("no figures `{other}`"),
+            None => {
+                sustained();
+                churn();
+            }
         }
-    }
+    });
 }
 
 fn spec() -> PdeSpec {
@@ -73,22 +82,31 @@ impl Full {
             let [x, y] = [delta.x[at], delta.y[at]].map(|at| usize::try_from(at).expect("2048"));
             self.now[(y + 1) * STRIDE + x + 1] = delta.u[at];
         }
-        let (now, next) = (&self.now, &mut self.next);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || rows(now, next),
-        );
+        let (now, n_threads) = (&self.now, rayon::current_num_threads());
+        let part = SIDE.div_ceil(n_threads);
+        rayon::scope(|scope| {
+            for (at, next) in self.next[STRIDE..].chunks_mut(part * STRIDE).enumerate() {
+                scope.spawn(move |_| {
+                    let range = 1 + at * part..(1 + (at + 1) * part).min(SIDE + 1);
+                    Arch::new().dispatch(
+                        #[inline(always)]
+                        || rows(now, next, range),
+                    );
+                });
+            }
+        });
         std::mem::swap(&mut self.now, &mut self.next);
     }
 }
 
+/// Rows of the grid, into a grid that begins with the first of them.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the widest vectors where it is dispatched")]
-fn rows(now: &[f64], next: &mut [f64]) {
-    for y in 1..=SIDE {
+fn rows(now: &[f64], next: &mut [f64], range: Range<usize>) {
+    for (y, next) in range.zip(next.chunks_exact_mut(STRIDE)) {
         let row = |y: usize| &now[y * STRIDE..][..STRIDE];
         let (north, mid, south) = (&row(y - 1)[1..=SIDE], row(y), &row(y + 1)[1..=SIDE]);
-        let out = &mut next[y * STRIDE + 1..][..SIDE];
+        let out = &mut next[1..=SIDE];
         let (west, east, mid) = (&mid[..SIDE], &mid[2..], &mid[1..=SIDE]);
         for at in 0..SIDE {
             let sum = (west[at] + east[at]) + (north[at] + south[at]);
@@ -107,7 +125,8 @@ fn take(kernel: &mut PdeSolver, step: Step<Measured<PdeSolver>>) -> (Report, usi
     kernel.begin(step);
     let mut rows = PdeRows::default();
     loop {
-        if let Poll::Ready(report) = kernel.advance(1 << 20, &mut rows) {
+        // As the engine does.
+        if let Poll::Ready(report) = kernel.advance(1 << 36, &mut rows) {
             return (report, rows.u.len());
         }
     }
