@@ -4,6 +4,7 @@
 mod kernels;
 mod engine;
 mod pulled;
+mod parted;
 mod saved;
 
 use std::collections::BTreeMap;
