@@ -11,8 +11,8 @@
 //! [`Emit::Changed`] puts out those that moved by more than a seventh of the tolerance since they
 //! were last said; the rest is for what is held.
 //!
-//! Work of one call exceeds what it was given by at most one vertex's edges, or one cut of a
-//! component.
+//! Work of one call exceeds what it was given by at most one vertex's edges, one cut of a
+//! component, or one round of a sweep.
 
 mod rows;
 mod vertices;
@@ -30,6 +30,7 @@ mod dirty;
 mod paths;
 mod components;
 mod starts;
+mod rounds;
 mod ranks;
 mod said;
 
@@ -58,6 +59,7 @@ use lists::Keep;
 use meter::{Meter, SLICE, float, words};
 use paths::{Lengths, Paths};
 use ranks::{HELD, Ranks};
+use rounds::sweep_work;
 use rows::RootChange;
 use said::{Answer, Said};
 
@@ -167,7 +169,7 @@ impl Kernel for DynamicGraph {
             (Mode::Rr, _) => return None,
             (Mode::Pass, Answers::Ranks(ranks)) => {
                 let sweeps = ranks.predict(&self.edges, churn.n_changed);
-                sweeps.max(ranks.sweep_work(&self.edges))
+                sweeps.max(sweep_work(&self.edges))
             }
             (Mode::Pass, Answers::Paths(_) | Answers::Components(_)) => {
                 (8 * n_slots + 3 * self.edges.len()) as u64
@@ -378,7 +380,7 @@ impl Kernel for DynamicGraph {
 }
 
 /// What a snapshot is of.
-const NAME: &str = "dynamic_graph.3";
+const NAME: &str = "dynamic_graph.4";
 
 /// Work to take one change: its slots, its lists, its place in them.
 const TAKE_WORK: usize = 32;

@@ -2,8 +2,8 @@
 //!
 //! Those of the pool of rayon that it is called in: whoever wants its work shared calls it there.
 //! Outside of a pool a step is its caller's alone. What is shared out are heads, or blocks of rows
-//! or of outputs, or stripes of a grid; no sum runs across two of them, so the bits are the same for
-//! any number.
+//! or of outputs, stripes of a grid or vertices of a graph; no sum runs across two of them, so the
+//! bits are the same for any number.
 
 use faer::Par;
 use rayon::prelude::*;

@@ -217,18 +217,6 @@ impl Edges {
         check_count(n_copies, change.diff, ["root", "root"], change.id)
     }
 
-    /// How many edges of each vertex lead to its own slot or one before.
-    pub(super) fn backward(&self) -> Vec<u32> {
-        let n_slots = self.vertices.n_slots();
-        let mut backward = vec![0; n_slots];
-        for slot in 0..u32::try_from(n_slots).expect("slots have 32 bits") {
-            for start in self.into.ends(slot) {
-                backward[start.vertex() as usize] += u32::from(slot <= start.vertex());
-            }
-        }
-        backward
-    }
-
     /// How often an edge lies there that stands at this place in the row of its end.
     fn copies(&self, edge: Edge, into: Option<u32>) -> i64 {
         let end = into.map(|into| self.into.row(edge.dst)[into as usize]);

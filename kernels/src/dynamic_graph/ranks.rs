@@ -13,9 +13,9 @@
 //! tolerance nothing else is done, which is most of the time when few edges change.
 //!
 //! Otherwise vertices are swept in their order, each from values that are new already (Gauss and
-//! Seidel), starting where the last sweep ended. A sweep that moved `z` by `d` leaves a residual
-//! only along edges that lead backward: of each vertex their share of `a |d_v|`. `pass` is the same
-//! with at least one sweep. (Pushing single residuals, largest first, was measured: with a
+//! Seidel), but for those of its own round (see [`super::rounds`]), which threads share. A sweep
+//! that moved `z` by `d` leaves a residual only along edges that do not lead to later rounds: of
+//! each vertex their share of `a |d_v|`. `pass` is the same with at least one sweep. (Pushing single residuals, largest first, was measured: with a
 //! tolerance of 1e-3 and single edges it lost to waiting for a sweep, and everywhere else to the
 //! sweeps themselves.)
 //!
@@ -25,10 +25,12 @@
 use std::hint::select_unpredictable;
 
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::threads::share;
 
 use super::dirty::Dirty;
 use super::edges::{Edges, Flip, Moved};
 use super::meter::{Meter, SLICE, float};
+use super::rounds::{Rounds, slot_work, sweep_work};
 use super::rows::PageRank;
 use super::starts::Starts;
 
@@ -43,8 +45,9 @@ pub(super) struct Ranks {
     is_there: Vec<bool>,
     /// One by how many edges a vertex has; 0 without any.
     inverses: Vec<f64>,
-    /// How many edges of a vertex lead to its own slot or one before.
+    /// How many edges of a vertex lead to its own round or one before.
     backward: Vec<u32>,
+    rounds: Rounds,
     /// Where edges come from.
     starts: Starts,
     /// The sum of `z`, and a bound of what it is off.
@@ -69,6 +72,22 @@ struct Swept {
     sum: f64,
 }
 
+impl Swept {
+    fn add(&mut self, other: &Self) {
+        self.moved += other.moved;
+        self.drift += other.drift;
+        self.sum += other.sum;
+    }
+}
+
+/// What a part of a round has come to: what its vertices hand on from then on, and the work.
+#[derive(Debug)]
+struct Part {
+    shares: Vec<f64>,
+    swept: Swept,
+    work: u64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// No step is under way.
@@ -81,6 +100,8 @@ enum Stage {
     Follow(usize),
     /// Vertices that went with the flips from this one on.
     Go(usize),
+    /// Rounds are made anew, and edges counted that do not lead to later ones, from this slot on.
+    Count(usize),
     /// What sweeps read is brought up to date.
     Gather,
     /// Vertices are swept, from this slot on.
@@ -102,6 +123,7 @@ impl Ranks {
             is_there: Vec::new(),
             inverses: Vec::new(),
             backward: Vec::new(),
+            rounds: Rounds::default(),
             starts: Starts::default(),
             sum: 0.0,
             sum_drift: 0.0,
@@ -163,7 +185,8 @@ impl Ranks {
 
     /// The edges did not come by flips.
     pub(super) fn count_edges(&mut self, edges: &Edges) {
-        self.backward = edges.backward();
+        self.rounds = Rounds::of(edges);
+        self.backward = self.rounds.backward(edges);
         self.inverses = inverses(edges);
         self.starts.forget();
     }
@@ -204,12 +227,15 @@ impl Ranks {
                     let to = self.go_out(at, (edges, flips), dirty, meter);
                     if to < flips.len() {
                         Stage::Go(to)
-                    } else if is_pass {
-                        Stage::Gather
+                    } else if !is_pass && self.residual <= self.goal() {
+                        Stage::Rest
+                    } else if self.rounds.are_stale(edges) {
+                        Stage::Count(0)
                     } else {
-                        self.sweep_or_rest()
+                        Stage::Gather
                     }
                 }
+                Stage::Count(at) => self.count(at, edges, meter),
                 Stage::Gather => {
                     let is_done = self.starts.follow(edges, meter);
                     if is_done { Stage::Sweep(0) } else { Stage::Gather }
@@ -224,11 +250,6 @@ impl Ranks {
         if self.residual <= self.goal() { Stage::Rest } else { Stage::Gather }
     }
 
-    /// What a sweep costs.
-    pub(super) fn sweep_work(&self, edges: &Edges) -> u64 {
-        (4 * self.values.len() + 2 * edges.len()) as u64
-    }
-
     /// What the sweeps after a change of so many edges would cost; 0 if nothing is to be done.
     pub(super) fn predict(&self, edges: &Edges, n_changed: usize) -> u64 {
         let mean = self.sum / float(edges.len() + 1);
@@ -240,13 +261,14 @@ impl Ranks {
         // A sweep takes about two halvings off; the count is far below 2^53.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
         let n_sweeps = ((residual / goal).log2() / 2.0).clamp(1.0, 1e3).ceil() as u64;
-        self.sweep_work(edges) * n_sweeps
+        sweep_work(edges) * n_sweeps
     }
 
     /// Vertices come and go, and hand on what they have over the edges that they have now. What
     /// residual that leaves is not known, and a sweep follows.
     fn renew_shares(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
         if from == 0 {
+            self.rounds = Rounds::of(edges);
             self.backward.fill(0);
         }
         let mut at = from;
@@ -260,13 +282,25 @@ impl Ranks {
             };
             self.inverses[at] = inverse(edges.out.degree(slot));
             self.shares[at] = self.spec.damping * self.values[at] * self.inverses[at];
-            for start in edges.into.ends(slot) {
-                self.backward[start.vertex() as usize] += u32::from(slot <= start.vertex());
-            }
+            self.rounds.count_into(slot, edges, &mut self.backward);
             meter.spend(4 + edges.into.degree(slot));
             at += 1;
         }
         if at == self.values.len() { Stage::Gather } else { Stage::Renew(at) }
+    }
+
+    fn count(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
+        if from == 0 {
+            self.rounds = Rounds::of(edges);
+            self.backward.fill(0);
+        }
+        let mut at = from;
+        while at < self.values.len() && !meter.is_out() {
+            self.rounds.count_into(slot_at(at), edges, &mut self.backward);
+            meter.spend(1 + edges.into.degree(slot_at(at)));
+            at += 1;
+        }
+        if at == self.values.len() { Stage::Gather } else { Stage::Count(at) }
     }
 
     fn come_in(
@@ -381,10 +415,11 @@ impl Ranks {
             self.shares[at] = 0.0;
         }
         self.inverses[at] = inverse(n_after);
+        let end = self.rounds.end(slot);
         for flip in flips {
             match *flip {
-                Flip::EdgeCame(edge) if edge.dst <= slot => self.backward[at] += 1,
-                Flip::EdgeWent(edge) if edge.dst <= slot => self.backward[at] -= 1,
+                Flip::EdgeCame(edge) if edge.dst < end => self.backward[at] += 1,
+                Flip::EdgeWent(edge) if edge.dst < end => self.backward[at] -= 1,
                 _ => {}
             }
         }
@@ -406,10 +441,76 @@ impl Ranks {
     /// Sweeps vertices in their order.
     fn sweep(&mut self, from: usize, dirty: &mut Dirty, meter: &mut Meter) -> Stage {
         dirty.is_all = true;
-        let (mut at, mut swept) = (from, self.swept);
         if from == 0 {
-            swept = Swept::default();
+            self.swept = Swept::default();
         }
+        let mut at = from;
+        while at < self.values.len() && !meter.is_out() {
+            at = match self.rounds.parts(at).last().copied() {
+                Some(end) => {
+                    meter.spent += self.sweep_round(at);
+                    end as usize
+                }
+                None => self.sweep_singly(at, meter),
+            };
+        }
+        if at < self.values.len() {
+            return Stage::Sweep(at);
+        }
+        let swept = self.swept;
+        self.residual = self.left_by(&swept);
+        (self.sum, self.sum_drift) = (swept.sum, ROUNDOFF * float(self.values.len()) * swept.sum);
+        // What `refresh` had begun is done.
+        (self.refreshed, self.refreshed_to) = (Swept::default(), 0);
+        // More sweeps do not help against rounding; the report says what is left.
+        let is_rounding = self.spec.damping * swept.moved <= ROUNDOFF * swept.drift;
+        if is_rounding { Stage::Rest } else { self.sweep_or_rest() }
+    }
+
+    /// Sweeps the round that begins at a slot, of which threads share the parts; gives the work.
+    fn sweep_round(&mut self, from: usize) -> u64 {
+        let Self { rounds, values, shares, inverses, backward, is_there, starts, .. } = self;
+        let (damping, ends) = (self.spec.damping, rounds.parts(from));
+        let (mut at, mut rest) = (from, &mut values[from..]);
+        let mut parts = Vec::with_capacity(ends.len());
+        for end in ends {
+            let n_here = *end as usize - at;
+            parts.push((at, rest.split_off_mut(..n_here).expect("parts are of slots")));
+            at = *end as usize;
+        }
+        let before = &shares[..];
+        let swept = share(parts, |_, (from, values)| {
+            let (mut swept, mut work) = (Swept::default(), 0);
+            let slots = from..from + values.len();
+            let mut after = before[slots.clone()].to_vec();
+            let known = inverses[slots.clone()].iter().zip(&backward[slots.clone()]);
+            let slots = values.iter_mut().zip(known.zip(&is_there[slots])).zip(&mut after);
+            for (at, ((value, ((inverse, backward), is_there)), share)) in (from..).zip(slots) {
+                let mut here = 1;
+                if *is_there {
+                    let (starts, inverse, backward) = (starts.row(at), *inverse, *backward);
+                    let vertex = Vertex { starts, value: *value, inverse, backward };
+                    *value = renewed((vertex, damping), before, &mut swept);
+                    *share = damping * *value * inverse;
+                    here = vertex.work();
+                }
+                work += here;
+            }
+            Part { shares: after, swept, work }
+        });
+        let (mut at, mut work) = (from, 0);
+        for part in swept {
+            shares[at..at + part.shares.len()].copy_from_slice(&part.shares);
+            at += part.shares.len();
+            work += part.work;
+            self.swept.add(&part.swept);
+        }
+        work
+    }
+
+    /// Sweeps vertices one by one, as many as there is work for; gives up to which.
+    fn sweep_singly(&mut self, from: usize, meter: &mut Meter) -> usize {
+        let (mut at, mut swept) = (from, self.swept);
         let mut spent = *meter;
         let n = self.values.len();
         let shares = self.shares.as_mut_slice();
@@ -423,24 +524,16 @@ impl Ranks {
             if *is_there {
                 let (starts, inverse, backward) = (self.starts.row(at), *inverse, *backward);
                 let vertex = Vertex { starts, value: *value, inverse, backward };
-                *value = renew(at, (vertex, self.spec.damping), shares, &mut swept);
+                *value = renewed((vertex, self.spec.damping), shares, &mut swept);
+                shares[at] = self.spec.damping * *value * inverse;
                 work = vertex.work();
             }
-            spent.spend(work);
+            spent.spent += work;
             at += 1;
         }
         *meter = spent;
         self.swept = swept;
-        if at < self.values.len() {
-            return Stage::Sweep(at);
-        }
-        self.residual = self.left_by(&swept);
-        (self.sum, self.sum_drift) = (swept.sum, ROUNDOFF * float(self.values.len()) * swept.sum);
-        // What `refresh` had begun is done.
-        (self.refreshed, self.refreshed_to) = (Swept::default(), 0);
-        // More sweeps do not help against rounding; the report says what is left.
-        let is_rounding = self.spec.damping * swept.moved <= ROUNDOFF * swept.drift;
-        if is_rounding { Stage::Rest } else { self.sweep_or_rest() }
+        at
     }
 
     /// At most the residual that a whole sweep left. What it added up itself is rounded, too.
@@ -450,15 +543,17 @@ impl Ranks {
     }
 
     /// Computes one value anew; gives the work.
-    fn renew(&mut self, at: usize, swept: &mut Swept) -> usize {
+    fn renew(&mut self, at: usize, swept: &mut Swept) -> u64 {
         if !self.is_there[at] {
             return 1;
         }
         let (inverse, backward) = (self.inverses[at], self.backward[at]);
         let (starts, value) = (self.starts.row(at), self.values[at]);
         let vertex = Vertex { starts, value, inverse, backward };
-        self.values[at] = renew(at, (vertex, self.spec.damping), &mut self.shares, swept);
-        vertex.work()
+        let (damping, work) = (self.spec.damping, vertex.work());
+        self.values[at] = renewed((vertex, damping), &self.shares, swept);
+        self.shares[at] = damping * self.values[at] * inverse;
+        work
     }
 
     /// Computes the values of about so many slots anew, round-robin; true when all were.
@@ -468,7 +563,7 @@ impl Ranks {
             let at = self.refreshed_to;
             let mut one = Swept::default();
             let before = self.values[at];
-            meter.spend(self.renew(at, &mut one));
+            meter.spent += self.renew(at, &mut one);
             self.sum += self.values[at] - before;
             self.sum_drift += 4.0 * ROUNDOFF * self.sum;
             // A value that is computed anew takes its residual off and hands less on.
@@ -488,7 +583,7 @@ impl Ranks {
 
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
-        self.values.capacity() * 37 + self.starts.state_bytes()
+        self.values.capacity() * 37 + self.starts.state_bytes() + self.rounds.state_bytes()
     }
 
     pub(super) fn save(&self, out: &mut SnapshotWriter<'_>) -> std::io::Result<()> {
@@ -497,7 +592,8 @@ impl Ranks {
         out.numbers("is_there", self.is_there.iter().map(|is_there| u8::from(*is_there)))?;
         let Swept { moved, drift, .. } = self.refreshed;
         out.numbers("sums", [self.sum, self.sum_drift, self.residual, moved, drift])?;
-        out.number("refreshed", self.refreshed_to as u64)
+        out.number("refreshed", self.refreshed_to as u64)?;
+        self.rounds.save(out)
     }
 
     pub(super) fn load(
@@ -512,6 +608,7 @@ impl Ranks {
         let sums: Vec<f64> = input.array("sums", 5)?;
         let to: u64 = input.number("refreshed")?;
         let to = usize::try_from(to).ok().filter(|to| *to < n_slots.max(1));
+        let rounds = Rounds::load(input, n_slots)?;
         let mut starts = Starts::default();
         starts.grow(n_slots);
         starts.forget();
@@ -520,7 +617,8 @@ impl Ranks {
             values,
             shares,
             inverses: inverses(edges),
-            backward: edges.backward(),
+            backward: rounds.backward(edges),
+            rounds,
             is_there: is_there.into_iter().map(|is_there| is_there != 0).collect(),
             sum: sums[0],
             sum_drift: sums[1],
@@ -542,26 +640,20 @@ struct Vertex<'a> {
 }
 
 impl Vertex<'_> {
-    fn work(self) -> usize {
-        4 + 2 * self.starts.len()
+    fn work(self) -> u64 {
+        slot_work(self.starts.len())
     }
 }
 
-/// The value anew; what it hands on is set.
+/// The value anew, of what others hand on.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "in a sweep arrays are looked up once, not for each")]
-fn renew(
-    at: usize,
-    (vertex, damping): (Vertex<'_>, f64),
-    shares: &mut [f64],
-    swept: &mut Swept,
-) -> f64 {
+fn renewed((vertex, damping): (Vertex<'_>, f64), shares: &[f64], swept: &mut Swept) -> f64 {
     let value = 1.0 - damping + handed(shares, vertex.starts);
     let moved = (value - vertex.value).abs();
     swept.sum += value;
     // The sum, the share that it hands on, and the difference that was taken.
     swept.drift += float(vertex.starts.len() + 8) * value;
-    shares[at] = damping * value * vertex.inverse;
     swept.moved += moved * (vertex.inverse * f64::from(vertex.backward));
     value
 }

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::task::Poll;
 
 use arqon_kernels::{
-    Emit, Equation, Kernel, Layout, LinearDelta, LinearSpec, LinearTransform, MODES, Mode, Nystrom,
-    NystromDelta, NystromSpec, PdeDelta, PdeSolver, PdeSpec, Precision, Similarity, Step,
+    Algorithm, DynamicGraph, EdgeColumns, Emit, Equation, GraphDelta, GraphSpec, Kernel, Layout,
+    LinearDelta, LinearSpec, LinearTransform, MODES, Mode, Nystrom, NystromDelta, NystromSpec,
+    PageRank, PdeDelta, PdeSolver, PdeSpec, Precision, Similarity, Step,
 };
 
 use crate::random::Random;
@@ -167,5 +168,46 @@ fn data_and_landmarks_shared_out_among_threads_have_the_same_bits() {
         }
         let what = format!("{similarity:?}");
         threads_give_the_same_bits::<Nystrom>(&spec, &steps, &what);
+    }
+}
+
+/// Edges between so many vertices, of which low ones have many.
+fn edges(random: &mut Random, n_edges: usize) -> EdgeColumns {
+    let mut edges = EdgeColumns::default();
+    for _ in 0..n_edges {
+        let mut vertex = || i64::try_from(random.below(4000) * random.below(4000) / 4000).unwrap();
+        edges.push([vertex(), vertex(), 1], 1);
+    }
+    edges
+}
+
+/// Vertices that come in bulk and by and by, and edges that go again.
+#[test]
+fn vertices_shared_out_among_threads_have_the_same_bits() {
+    for n_first in [90_000, 4_000] {
+        let algorithm = Algorithm::PageRank(PageRank { damping: 0.85, tolerance: 1e-7 });
+        let mut random = Random(23);
+        let loaded = edges(&mut random, n_first);
+        let mut back = GraphDelta::default();
+        for at in (0..n_first).step_by(3) {
+            back.edges.push([loaded.src[at], loaded.dst[at], 1], -1);
+        }
+        let more = GraphDelta { edges: edges(&mut random, 9_000), ..GraphDelta::default() };
+        let first = GraphDelta { edges: loaded, ..GraphDelta::default() };
+        let mut deltas = vec![first, more];
+        // A graph that grows by and by has rounds from some step on.
+        let n_more = if n_first < 9_000 { 10 } else { 1 };
+        for _ in 0..n_more {
+            let edges = edges(&mut random, 9_000);
+            deltas.push(GraphDelta { edges, ..GraphDelta::default() });
+        }
+        deltas.push(back);
+        let steps = deltas.into_iter().enumerate().map(|(at, delta)| {
+            let mode = if at % 3 == 0 { Mode::Pass } else { Mode::Itmd };
+            Step { delta, mode, emit: EMITS[at % 3], error_max: 1.0 }
+        });
+        let what = format!("{n_first} edges");
+        let spec = GraphSpec { algorithm };
+        threads_give_the_same_bits::<DynamicGraph>(&spec, &steps.collect(), &what);
     }
 }

@@ -7,6 +7,9 @@
 //! changed. What it is held against is only the algorithm, on a CSR that was built outside of the
 //! measured time; beside stands what it is with building the CSR, as one has to who is handed the
 //! edges. All three by default, and plots of the first two in `docs/measured`.
+//!
+//! What can be shared is shared among as many threads as there are cores, or `RAYON_NUM_THREADS`
+//! says: of ours what the kernel shares, of the full sides power sweeps.
 
 use std::hint::black_box;
 use std::task::Poll;
@@ -14,7 +17,7 @@ use std::task::Poll;
 use arqon_kernel_benches::{CacheState, Line, Random, median, seconds, speedups};
 use arqon_kernels::{
     Algorithm, DynamicGraph, Emit, GraphDelta, GraphRows, GraphSpec, Kernel, Mode, PageRank,
-    Report, Step,
+    Report, Step, shared,
 };
 
 /// Powers of two of the vertices, and edges.
@@ -23,6 +26,13 @@ const N_VERTICES: usize = 1 << SCALE;
 const N_EDGES: usize = 1_000_000;
 
 fn main() {
+    shared(|| {
+        say(&format!("{} threads", rayon::current_num_threads()));
+        measure();
+    });
+}
+
+fn measure() {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("paths") => drop(paths()),
@@ -194,7 +204,8 @@ fn step(kernel: &mut DynamicGraph, delta: GraphDelta, mode: Option<Mode>) -> (Re
     kernel.begin(Step { delta, mode, emit: Emit::Changed, error_max: f64::INFINITY });
     let mut rows = GraphRows::default();
     loop {
-        if let Poll::Ready(report) = kernel.advance(1 << 20, &mut rows) {
+        // As the engine does.
+        if let Poll::Ready(report) = kernel.advance(1 << 36, &mut rows) {
             return (report, rows);
         }
     }
@@ -323,27 +334,68 @@ fn components() -> [Curve; 2] {
 const DAMPING: f64 = 0.85;
 
 /// Power iteration from where it ended last, until its certificate is within the tolerance: each
-/// new value of the old ones, or of those that are new already (Gauss and Seidel).
-fn warm(into: &Csr, degrees: &[f64], z: &mut [f64], tolerance: f64, is_seidel: bool) -> usize {
+/// new value of the old ones, shared among threads.
+fn power(into: &Csr, degrees: &[f64], z: &mut [f64], tolerance: f64) -> usize {
+    let mut shares: Vec<f64> = z.iter().zip(degrees).map(|(z, d)| DAMPING * z / d).collect();
+    let mut after = shares.clone();
+    let n_parts = rayon::current_num_threads();
+    // As many edges in each.
+    let bound = |part: usize| {
+        let n_edges = part * into.ends.len() / n_parts;
+        into.starts.partition_point(|start| *start < n_edges).min(N_VERTICES)
+    };
+    let bounds: Vec<usize> = (0..n_parts).map(bound).chain([N_VERTICES]).collect();
+    for n_sweeps in 1.. {
+        let mut sums = vec![[0.0; 2]; n_parts];
+        rayon::scope(|scope| {
+            let (mut z, mut after, before) = (&mut z[..], &mut after[..], &shares);
+            for (range, sums) in bounds.windows(2).zip(&mut sums) {
+                let (from, n) = (range[0], range[1] - range[0]);
+                let z = z.split_off_mut(..n).expect("a part");
+                let after = after.split_off_mut(..n).expect("a part");
+                scope.spawn(move |_| {
+                    let [mut change, mut sum] = [0.0; 2];
+                    for (at, (z, after)) in (from..).zip(z.iter_mut().zip(after)) {
+                        let next = renewed(into.of(at), before);
+                        change += (next - *z).abs();
+                        sum += next;
+                        *z = next;
+                        *after = DAMPING * next / degrees[at];
+                    }
+                    *sums = [change, sum];
+                });
+            }
+        });
+        std::mem::swap(&mut shares, &mut after);
+        let [change, sum] = [0, 1].map(|at| sums.iter().map(|sums| sums[at]).sum::<f64>());
+        if is_near(change, sum, tolerance) {
+            return n_sweeps;
+        }
+    }
+    unreachable!("it converges")
+}
+
+fn renewed(starts: &[[u32; 2]], shares: &[f64]) -> f64 {
+    starts.iter().map(|[src, _]| shares[*src as usize]).sum::<f64>() + (1.0 - DAMPING)
+}
+
+fn is_near(change: f64, sum: f64, tolerance: f64) -> bool {
+    2.0 * DAMPING * change / ((1.0 - DAMPING) * sum) <= tolerance
+}
+
+/// The same of values that are new already (Gauss and Seidel), on one thread.
+fn seidel(into: &Csr, degrees: &[f64], z: &mut [f64], tolerance: f64) -> usize {
     let mut shares: Vec<f64> = z.iter().zip(degrees).map(|(z, d)| DAMPING * z / d).collect();
     for n_sweeps in 1.. {
         let (mut change, mut sum) = (0.0, 0.0);
         for at in 0..N_VERTICES {
-            let next = into.of(at).iter().map(|[src, _]| shares[*src as usize]).sum::<f64>()
-                + (1.0 - DAMPING);
+            let next = renewed(into.of(at), &shares);
             change += (next - z[at]).abs();
             sum += next;
             z[at] = next;
-            if is_seidel {
-                shares[at] = DAMPING * next / degrees[at];
-            }
+            shares[at] = DAMPING * next / degrees[at];
         }
-        if !is_seidel {
-            for at in 0..N_VERTICES {
-                shares[at] = DAMPING * z[at] / degrees[at];
-            }
-        }
-        if 2.0 * DAMPING * change / ((1.0 - DAMPING) * sum) <= tolerance {
+        if is_near(change, sum, tolerance) {
             return n_sweeps;
         }
     }
@@ -375,10 +427,10 @@ fn ranks() {
                     (n_rows, bound) = (rows.ids.len() + rows.gone.len(), report.error_max);
                     work += report.work;
                 });
-                for (at, is_seidel) in [(0, false), (1, true)] {
+                for (at, full) in [power, seidel].into_iter().enumerate() {
                     let z = &mut values[at];
                     let full = seconds(|| {
-                        n_sweeps[at] = warm(&into, &degrees, z, tolerance, is_seidel);
+                        n_sweeps[at] = full(&into, &degrees, z, tolerance);
                     });
                     if round > 0 {
                         theirs[at].push(full);

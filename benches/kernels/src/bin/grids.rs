@@ -1,8 +1,8 @@
 //! Heat on 2048 by 2048 cells, sustained, against full steps in the same run:
-//! `grids [sustained|churn] [threads]`, both by default, on as many threads as there are cores;
-//! churns are plotted in `docs/measured`.
+//! `grids [sustained|churn]`, both by default; churns are plotted in `docs/measured`.
 //!
-//! All sides share their work among these threads, the full step in as many blocks of rows.
+//! All sides share their work among as many threads as there are cores, or `RAYON_NUM_THREADS`
+//! says, the full step in as many blocks of rows.
 //! A square of cells is set anew in every step. Sides run in turn, each on its own grid, so that
 //! each finds the caches as the other left them. What ours is held against is the best full step:
 //! row by row with the widest vectors, without looking at what moved, or our own `pass`.
@@ -13,7 +13,7 @@ use std::task::Poll;
 use arqon_kernel_benches::{CacheState, Line, median, seconds, speedups};
 use arqon_kernels::{
     Emit, Equation, Kernel, Measured, Mode, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec, Report,
-    Step,
+    Step, shared,
 };
 use pulp::Arch;
 
@@ -22,12 +22,9 @@ const STRIDE: usize = SIDE + 2;
 const WEIGHT: f64 = 0.2;
 
 fn main() {
-    let what = std::env::args().nth(1);
-    let n_threads = std::env::args().nth(2).map(|n| n.parse().expect("a number of threads"));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads.unwrap_or(0)).build();
-    pool.expect("threads start").install(|| {
+    shared(|| {
         say(&format!("{} threads", rayon::current_num_threads()));
-        match what.as_deref() {
+        match std::env::args().nth(1).as_deref() {
             Some("sustained") => sustained(),
             Some("churn") => churn(),
             Some(other) => panic!("no figures `{other}`"),

@@ -102,3 +102,21 @@ fn an_index_that_is_to_be_filled_is_predicted_and_filled_in_pieces() {
     let next = change(&mut random, &pair.model, 300, 3);
     pair.step(&next, Mode::Itmd, Emit::Changed);
 }
+
+/// Ranks of a graph so large that its vertices are swept in rounds, which comes at once, grows and
+/// shrinks.
+#[test]
+fn ranks_that_are_swept_in_rounds_are_within_their_bound() {
+    let algorithm = Algorithm::PageRank(PageRank { damping: 0.85, tolerance: 1e-5 });
+    let (mut random, mut pair) = (Random(17), Pair::new(algorithm));
+    let first = change(&mut random, &pair.model, 2, 130_000);
+    pair.step(&first, Mode::Pass, Emit::Pull);
+    assert!(rounds::Rounds::of(&pair.kernel.edges).parts(0).len() > 2, "there are rounds");
+    let next = change(&mut random, &pair.model, 40, 2_000);
+    pair.step(&next, Mode::Itmd, Emit::Changed);
+    pair.kernel.refresh(0.4);
+    let few = change(&mut random, &pair.model, 30_000, 2);
+    pair.step(&few, Mode::Itmd, Emit::Changed);
+    let fewer = change(&mut random, &pair.model, 2, 0);
+    pair.step(&fewer, Mode::Itmd, Emit::Changed);
+}
