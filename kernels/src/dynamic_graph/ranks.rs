@@ -15,9 +15,9 @@
 //! Otherwise vertices are swept in their order, each from values that are new already (Gauss and
 //! Seidel), but for those of its own round (see [`super::rounds`]), which threads share. A sweep
 //! that moved `z` by `d` leaves a residual only along edges that do not lead to later rounds: of
-//! each vertex their share of `a |d_v|`. `pass` is the same with at least one sweep. (Pushing single residuals, largest first, was measured: with a
-//! tolerance of 1e-3 and single edges it lost to waiting for a sweep, and everywhere else to the
-//! sweeps themselves.)
+//! each vertex their share of `a |d_v|`. `pass` is the same with at least one sweep.
+//! (Pushing single residuals, largest first, was measured: with a tolerance of 1e-3 and single
+//! edges it lost to waiting for a sweep, and everywhere else to the sweeps themselves.)
 //!
 //! Rounding is added to the bound: `(d + 4) u z_v` for a value that is summed of `d` shares (`u =
 //! 2^-53`), and twice that of what a share rounds.
