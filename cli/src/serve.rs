@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use arqon_engine::{Clock, EngineOptions, Pace};
-use arqon_server::{Addition, Change, Idle, Replacing, Server, ServerOptions, StartError};
+use arqon_plan::Artifact;
+use arqon_server::{
+    Addition, Change, Idle, Replacing, Server, ServerOptions, StartError, writers_first,
+};
 
 use crate::arguments::{GlobalArguments, ServeArguments};
 use crate::circuit::load_whole;
@@ -49,11 +52,23 @@ pub(crate) fn serve(
         }
     })?;
     let mut exit = Exit::Success;
-    for file in &files {
+    let mut failed = |failure: &Failure| {
         // What is wrong with one circuit is told, and the others run.
-        if let Err(failure) = install(&server, file, (arguments, global), console) {
-            console.report(&failure);
-            exit = exit.and(failure.exit);
+        console.report(failure);
+        exit = exit.and(failure.exit);
+    };
+    let mut found = Vec::new();
+    for file in files {
+        match load_whole(&file, global, &arguments.compiler, console) {
+            Ok(artifact) => found.push((file, artifact)),
+            Err(failure) => failed(&failure),
+        }
+    }
+    let order = writers_first(found.iter().map(|(_, artifact)| &artifact.dataflow));
+    let mut found: Vec<_> = found.into_iter().map(Some).collect();
+    for (file, artifact) in order.into_iter().filter_map(|at| found[at].take()) {
+        if let Err(failure) = install(&server, &file, artifact, console) {
+            failed(&failure);
         }
     }
     if exit != Exit::Success {
@@ -86,10 +101,9 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn install(
     server: &Server,
     file: &Path,
-    (arguments, global): (&ServeArguments, &GlobalArguments),
+    artifact: Artifact,
     console: Console,
 ) -> Result<(), Failure> {
-    let artifact = load_whole(file, global, &arguments.compiler, console)?;
     let name = artifact.dataflow.circuit.clone();
     let (replacing, on_output) = (Replacing::Never, Box::new(|_: &_| {}));
     let addition = Box::new(Addition { artifact, replacing, on_output });

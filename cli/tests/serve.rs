@@ -30,6 +30,26 @@ access:
   shop.all: { publish: [shop.orders], subscribe: [shop.counts] }
 ";
 
+const BEST: &str = "
+arqon: 1
+circuit: shop.best
+namespace: shop
+schemas:
+  Revenue: { region: string, revenue: decimal<2>, orders: int64 }
+topics:
+  shop.revenue: { schema: Revenue, carries: delta, key: region, edge: in }
+  shop.best:    { schema: Revenue, carries: delta, edge: out }
+flow:
+  best:
+    from: shop.revenue
+    do:
+      - top: 1
+        by: [revenue desc]
+    to: shop.best
+access:
+  shop.all: { subscribe: [shop.best] }
+";
+
 const ORDER: &str = r#"{"id":10,"customer":1,"amount":"30.00","status":"paid"}"#;
 
 fn serve(scene: &Scene, arguments: &[&str]) -> (Running, (String, String)) {
@@ -139,6 +159,37 @@ fn a_directory_is_served_and_what_is_wrong_with_one_file_is_told() {
     assert!(stderr.contains("cuont") && stderr.contains("did you mean `count`"), "{stderr}");
     assert!(stderr.contains("all/c.yaml: topic `shop.orders` belongs to circuit"), "{stderr}");
     assert!(stderr.contains("warning: not all circuits are installed"), "{stderr}");
+    let id = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(server.ends(), Some(130));
+}
+
+#[test]
+fn a_circuit_that_reads_what_another_writes_is_installed_behind_it() {
+    let scene = Scene::new();
+    scene.write("all/a.yaml", BEST);
+    scene.write("all/b.yaml", SHOP);
+    let mut command = scene.command(&["serve", "all", "--ready-file", "ready.json"]);
+    let errors = std::fs::File::create(scene.path("stderr")).unwrap();
+    let mut server = Running::start(command.stderr(errors));
+    let place = scene.ready("ready.json");
+    let stderr = scene.read("stderr");
+    let at = |name: &str| stderr.find(&format!("installed {name}")).expect(name);
+    assert!(at("shop.revenue") < at("shop.best"), "{stderr}");
+    let second = ORDER.replace("10", "11").replace("\"customer\":1", "\"customer\":2");
+    for (topic, row) in [
+        ("shop.customers", r#"{"id":1,"region":"EU"}"#),
+        ("shop.customers", r#"{"id":2,"region":"US"}"#),
+        ("shop.orders", ORDER),
+        ("shop.orders", &second.replace("30.00", "31.00")),
+    ] {
+        let published = scene.client(&place, &["pub", topic, row]);
+        assert_eq!(published.code, 0, "{published:?}");
+    }
+    let best = scene.client(&place, &["sub", "shop.best", "--as", "snapshot"]);
+    assert!(best.stdout.contains("\"US\"") && !best.stdout.contains("\"EU\""), "{best:?}");
+    let refused = scene.client(&place, &["drop", "shop.revenue"]);
+    assert!(refused.stderr.contains("circuit `shop.best` reads topic"), "{refused:?}");
     let id = server.process.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     assert_eq!(server.ends(), Some(130));

@@ -9,17 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_engine::Dataflow;
 use arqon_plan::{Artifact, DataflowPlan, Difference, Plan, difference};
-use arqon_spine::{AppliedEpoch, Source, TopicSpec};
+use arqon_spine::{Source, TopicSpec};
 use arqon_types::{DeltaBatch, Discipline, Epoch, Row, TopicName, Update, consolidate};
 use tokio::sync::mpsc;
 
 use crate::arrival::{Arriving, Coming, Newcomer};
+use crate::chain::misreads;
 use crate::circuit::{Circuit, CircuitId, Line, OnOutput, Told};
-use crate::clock::{Cause, unix_nanoseconds};
+use crate::clock::Cause;
 use crate::command::{Addition, Change, ChangeError, ChangeReply, Changed, Replacing};
-use crate::hub::Hub;
+use crate::hub::{Hub, UnderWay};
 use crate::past::{parts, rows_of};
-use crate::pulse::{pulse, pulses};
+use crate::portion::Portion;
+use crate::pulse::pulse;
 use crate::topics::{schema_hash, topic_specs};
 
 type Engines = mpsc::UnboundedReceiver<Told>;
@@ -58,6 +60,12 @@ impl Hub {
         engines: &mut Engines,
     ) -> Result<Changed, ChangeError> {
         let Some(id) = self.named(&name) else { return Err(ChangeError::Unknown(name)) };
+        if let Some((topic, reader)) = self.read_of(id).next() {
+            return Err(ChangeError::Conflict(format!(
+                "circuit `{reader}` reads topic `{topic}`, which `{name}` writes; drop `{reader}` \
+                 first"
+            )));
+        }
         self.come_to_rest(engines).await?;
         let words = format!("circuit `{name}` was dropped");
         Ok(self.turn_over(Some(id), None, &words).changed(name))
@@ -144,7 +152,7 @@ impl Hub {
             return Err(ChangeError::Incompatible { circuit: name, difference });
         }
         self.come_to_rest(engines).await?;
-        let (held, starts_without) = self.held(&plan);
+        let (held, starts_without) = self.held(&plan, old);
         let id = self.next_id();
         let dataflow = self.start(id, plan.clone(), on_output)?;
         let newcomer = Newcomer {
@@ -204,12 +212,14 @@ impl Hub {
                          `{circuit}`; one server keeps no two topics of a name"
                     ));
                 }
-                if let Some(why) = clash(known, spec) {
+                let is_ours = old.is_some_and(|old| self.owners.get(topic) == Some(&old));
+                let writer = if is_ours { Writer::Stays } else { Writer::Comes };
+                if let Some(why) = clash(known, spec, writer) {
                     return Some(format!("topic `{topic}` belongs to circuit `{circuit}`: {why}"));
                 }
             }
         }
-        None
+        self.breaks_chain(plan, &specs, old)
     }
 
     /// Brings out all that came before.
@@ -219,6 +229,7 @@ impl Hub {
                 return Err(ChangeError::Ended);
             }
             self.close_epochs();
+            self.pass_on();
             self.bring_out();
             if self.under_way.is_empty() && !self.bus.has_input() {
                 return Ok(());
@@ -231,6 +242,7 @@ impl Hub {
     }
 
     /// Takes one circuit away and puts another in, in an epoch of their own.
+    #[expect(clippy::disallowed_methods, reason = "the server says how long epochs take")]
     fn turn_over(
         &mut self,
         old: Option<CircuitId>,
@@ -244,15 +256,25 @@ impl Hub {
             self.leave_topics((*old, circuit), &specs, words);
         }
         let mut turned = Turned { epoch, ..Turned::default() };
-        let mut deltas = Vec::new();
+        let (time, begun, waits_for) = (self.time, std::time::Instant::now(), BTreeSet::new());
+        let (mut deltas, mut pulses, mut held_back) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let come = newcomer.as_ref().map(|(id, _)| *id);
         if let Some((id, newcomer)) = newcomer {
             self.take_topics(id, specs);
+            pulses.extend(pulse(&newcomer.circuit.plan.circuit, &newcomer.circuit.tally));
             deltas = self.speak_first(id, newcomer, &mut turned);
         }
-        self.limit_state();
-        let applied = AppliedEpoch { epoch, time: self.time, deltas };
-        let frames = self.bus.apply(applied, unix_nanoseconds());
-        self.deliver(frames);
+        self.note_readers();
+        if let Some(id) = come {
+            // It has had its own: what it says first is for those who read it.
+            let behind = self.behind(&BTreeSet::from([id])).into_iter();
+            let behind = behind.filter(|id| self.circuits[id].running().is_some());
+            held_back = behind.map(|id| (id, Portion::Nothing)).collect();
+        }
+        let under_way = UnderWay { epoch, time, begun, held_back, waits_for, deltas, pulses };
+        self.under_way.push_back(under_way);
+        self.pass_on();
+        self.bring_out();
         if let Some((_, mut circuit)) = gone {
             self.retire(circuit.dataflow.take());
         }
@@ -268,7 +290,8 @@ impl Hub {
         words: &str,
     ) {
         for topic in &circuit.topics {
-            if self.hand_over(topic, old) {
+            // Who reads what it wrote says nothing of it.
+            if !circuit.writes(topic) && self.hand_over(topic, old) {
                 continue;
             }
             self.owners.remove(topic);
@@ -320,8 +343,6 @@ impl Hub {
             }
         }
         (turned.n_rows, turned.starts_without) = (n_rows, starts_without);
-        let first = pulse(&circuit.plan.circuit, &circuit.tally);
-        deltas.push(pulses(epoch, first.into_iter().collect()));
         self.circuits.insert(id, circuit);
         deltas
     }
@@ -380,22 +401,35 @@ fn facts(circuit: &Circuit) -> BTreeSet<TopicName> {
     errors.filter_map(Result::ok).collect()
 }
 
+/// Whether the circuit that comes to write a topic takes the place of one that does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    Comes,
+    Stays,
+}
+
 /// Why two circuits cannot both have a topic.
-fn clash(known: &TopicSpec, spec: &TopicSpec) -> Option<String> {
-    if known.source == Source::Outside && spec.source == Source::Outside {
-        let what = match known.breach(spec) {
-            Some(what) => what,
-            None if known.edge != spec.edge => "its edge",
-            None if known.keep != spec.keep => "what it retains",
-            None => return None,
-        };
-        return Some(format!("both read it, but differ in {}", what.trim_start_matches("its ")));
-    }
-    Some(match (known.source, spec.source) {
-        (Source::Outside, _) => "it reads what this circuit would write".to_owned(),
-        (_, Source::Outside) => {
-            "it writes it, and a circuit reads no topic of another one yet".to_owned()
+fn clash(known: &TopicSpec, spec: &TopicSpec, writer: Writer) -> Option<String> {
+    match (known.source, spec.source) {
+        (Source::Outside, Source::Outside) => {
+            let what = match known.breach(spec) {
+                Some(what) => what,
+                None if known.edge != spec.edge => "its edge",
+                None if known.keep != spec.keep => "what it retains",
+                None => return None,
+            };
+            Some(format!("both read it, but differ in {}", what.trim_start_matches("its ")))
         }
-        _ => "it writes it, and a topic has one circuit that does".to_owned(),
-    })
+        (_, Source::Outside) => misreads(known, spec),
+        (Source::Outside, _) if writer == Writer::Stays => {
+            let why = misreads(spec, known)?;
+            Some(format!("it reads it, and of this circuit: {why}"))
+        }
+        (Source::Outside, _) => Some(
+            "it reads what this circuit would write, from its clients; drop it, install this one, \
+             and then the other again"
+                .to_owned(),
+        ),
+        _ => Some("it writes it, and a topic has one circuit that does".to_owned()),
+    }
 }

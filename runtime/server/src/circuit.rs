@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arqon_engine::{Dataflow, Feedback, RowOutput};
 use arqon_plan::{DataflowPlan, Plan};
-use arqon_spine::{StateFull, TopicSpec};
+use arqon_spine::{Source, StateFull, TopicSpec};
 use arqon_types::{Epoch, TopicName, Type};
 use tokio::sync::mpsc;
 
@@ -76,6 +76,10 @@ pub(crate) struct Circuit {
     pub(crate) topics: BTreeSet<TopicName>,
     /// Those that the engine reads.
     pub(crate) inputs: BTreeSet<TopicName>,
+    /// Of these, those that it does not write itself.
+    pub(crate) reads: BTreeSet<TopicName>,
+    /// The circuits that write some of them: in an epoch they come before it.
+    pub(crate) stages_before: BTreeSet<CircuitId>,
     types: BTreeMap<TopicName, Vec<Type>>,
     /// None once it has stopped, unless somebody is to learn why.
     pub(crate) dataflow: Option<Dataflow>,
@@ -101,10 +105,15 @@ impl Circuit {
         since: Epoch,
     ) -> Self {
         let types = plan.topics.iter().map(|topic| (topic.name.clone(), topic.schema.types()));
+        let (specs, inputs) = (topic_specs(&plan), engine_inputs(&plan));
+        let outside = specs.iter().filter(|spec| spec.source == Source::Outside);
+        let outside = outside.map(|spec| &spec.name).filter(|name| inputs.contains(*name));
         Self {
-            specs: topic_specs(&plan),
+            reads: outside.cloned().collect(),
+            stages_before: BTreeSet::new(),
+            specs,
             topics: plan.topics.iter().map(|topic| topic.name.clone()).collect(),
-            inputs: engine_inputs(&plan),
+            inputs,
             types: types.collect(),
             graph,
             plan,
@@ -121,6 +130,12 @@ impl Circuit {
     /// The engine, as long as it runs.
     pub(crate) fn running(&self) -> Option<&Dataflow> {
         self.dataflow.as_ref().filter(|_| self.stopped.is_none())
+    }
+
+    /// Whether its nodes, and nobody else, write the topic.
+    pub(crate) fn writes(&self, topic: &TopicName) -> bool {
+        let is_it = |spec: &&TopicSpec| spec.name == *topic && spec.source == Source::Circuit;
+        self.specs.iter().any(|spec| is_it(&spec))
     }
 
     /// The types of a topic's fields.

@@ -281,6 +281,7 @@ impl Inside {
             || hub.next_tick().is_some_and(|tick| rest.tick.is_none_or(|awaited| tick < awaited));
         !hub.is_open()
             || hub.may_close_epoch() && hub.bus.has_input()
+            || hub.may_pass_on()
             || hub.awaits_feedback()
             || !hub.changes.is_empty()
             || !rest.takes_commands && hub.takes_commands()

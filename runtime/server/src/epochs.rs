@@ -1,15 +1,16 @@
 //! Epochs on their way: from the bus into the engines of the circuits, and out again, in order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use arqon_engine::{Changes, Dataflow, EpochInput, Feedback, TopicInput};
+use arqon_engine::{Changes, Dataflow, Feedback, TopicInput};
 use arqon_spine::{AppliedEpoch, ClosedEpoch, StateFull, TopicInput as BusInput};
-use arqon_types::{Change, Epoch, TopicName};
+use arqon_types::{Change, DeltaBatch, Epoch, TopicName};
 
 use crate::circuit::{Circuit, CircuitId, Told};
 use crate::clock::{Cause, unix_nanoseconds};
 use crate::command::FeedError;
 use crate::hub::{Fate, Hub, UnderWay, adds};
+use crate::portion::{Portion, written_for};
 use crate::pulse::{pulse, pulses};
 
 /// Of the epochs under way those that close by themselves; more would be small ones.
@@ -69,11 +70,8 @@ impl Hub {
             return Err(FeedError::Stopped(reason.clone()));
         }
         let epoch = self.bus.mint_epoch(&[]);
-        let all = self.concerned(&[]);
-        self.begin(epoch, &all, |circuit| {
-            let dataflow = circuit.running().expect("only those that run are concerned");
-            dataflow.end_time(circuit.engine_epoch(epoch))
-        })?;
+        let all = self.concerned(&[]).into_iter();
+        self.begin(epoch, all.map(|id| (id, Portion::EndOfTime)).collect())?;
         Ok(epoch)
     }
 
@@ -81,17 +79,15 @@ impl Hub {
     pub(crate) fn feed_back(&mut self) {
         let pending = |circuit: &Circuit| circuit.feedback == Feedback::Pending;
         let all = self.concerned(&[]);
-        let those: BTreeSet<CircuitId> =
-            all.into_iter().filter(|id| pending(&self.circuits[id])).collect();
-        if those.is_empty() {
+        let those = all.into_iter().filter(|id| pending(&self.circuits[id]));
+        let portions: BTreeMap<CircuitId, Portion> =
+            those.map(|id| (id, Portion::Feedback)).collect();
+        if portions.is_empty() {
             return;
         }
         let epoch = self.bus.mint_epoch(&[]);
         // A failure is kept, and told to whoever waits.
-        let _ = self.begin(epoch, &those, |circuit| {
-            let dataflow = circuit.running().expect("only those that run are concerned");
-            dataflow.feed_back(circuit.engine_epoch(epoch))
-        });
+        let _ = self.begin(epoch, portions);
     }
 
     /// The circuits that have a topic among these; all of them, of an epoch without input.
@@ -136,43 +132,29 @@ impl Hub {
             Cause::Tick => self.ticked(),
         };
         let mut n_left = those.len();
-        self.begin(epoch, &those, |circuit| {
+        let portion = |id: CircuitId| {
             n_left -= 1;
             let mut own = if n_left == 0 { std::mem::take(&mut topics) } else { topics.clone() };
-            own.retain(|input| circuit.inputs.contains(&input.topic));
-            let dataflow = circuit.running().expect("only those that run are concerned");
-            dataflow.feed(EpochInput { epoch: circuit.engine_epoch(epoch), time, topics: own })
-        })
+            own.retain(|input| self.circuits[&id].inputs.contains(&input.topic));
+            (id, Portion::Input(own))
+        };
+        let portions = those.into_iter().map(portion).collect();
+        self.begin(epoch, portions)
     }
 
-    /// Begins an epoch in these circuits; one that does not take it stops.
+    /// Begins an epoch in these circuits and those behind them; one that does not take it stops.
     #[expect(clippy::disallowed_methods, reason = "the server says how long epochs take")]
     fn begin(
         &mut self,
         epoch: Epoch,
-        those: &BTreeSet<CircuitId>,
-        mut take: impl FnMut(&Circuit) -> Result<(), arqon_engine::FeedError>,
+        portions: BTreeMap<CircuitId, Portion>,
     ) -> Result<(), FeedError> {
-        let begun = std::time::Instant::now();
-        let mut refused = Vec::new();
-        let mut waits_for = BTreeSet::new();
-        for id in those {
-            match take(&self.circuits[id]) {
-                Ok(()) => {
-                    waits_for.insert(*id);
-                }
-                Err(arqon_engine::FeedError::Stopped(reason)) => refused.push((*id, reason)),
-                Err(error) => refused.push((*id, error.to_string())),
-            }
-        }
-        // An epoch that a server's own circuit does not take will never be applied.
-        if refused.is_empty() || self.fate == Fate::GoesOn {
-            let (time, deltas, pulses) = (self.time, Vec::new(), Vec::new());
-            self.under_way.push_back(UnderWay { epoch, time, begun, waits_for, deltas, pulses });
-        }
-        for (id, reason) in refused {
-            self.stop(id, &reason);
-        }
+        let (time, begun) = (self.time, std::time::Instant::now());
+        let (held_back, waits_for) = (self.with_those_behind(portions), BTreeSet::new());
+        let (deltas, pulses) = (Vec::new(), Vec::new());
+        let under_way = UnderWay { epoch, time, begun, held_back, waits_for, deltas, pulses };
+        self.under_way.push_back(under_way);
+        self.pass_on();
         self.failure.as_ref().map_or(Ok(()), |reason| Err(FeedError::Stopped(reason.clone())))
     }
 
@@ -203,8 +185,14 @@ impl Hub {
                 let at = usize::try_from(output.epoch.0 - first.0).expect("few are under way");
                 let epoch = &mut self.under_way[at];
                 epoch.waits_for.remove(&id);
-                let is_own = |topic: &TopicName| self.owners.get(topic) == Some(&id);
-                epoch.deltas.extend(output.deltas.into_iter().filter(|it| is_own(&it.topic)));
+                let is_own = |it: &DeltaBatch| self.owners.get(&it.topic) == Some(&id);
+                let own: Vec<DeltaBatch> = output.deltas.into_iter().filter(is_own).collect();
+                if let Some(arriving) = &mut self.arriving {
+                    let of_others = own.iter().filter(|it| circuit.writes(&it.topic));
+                    let written = written_for(&arriving.newcomer.circuit, of_others);
+                    arriving.follow(epoch.time, &written);
+                }
+                epoch.deltas.extend(own);
                 circuit.tally.add(&output.stats, epoch.begun.elapsed());
                 epoch.pulses.extend(pulse(&circuit.plan.circuit, &circuit.tally));
                 circuit.due = output.due;
@@ -220,7 +208,8 @@ impl Hub {
 
     /// Brings out the oldest epochs, as far as all circuits are done with them.
     pub(crate) fn bring_out(&mut self) {
-        while self.under_way.front().is_some_and(|epoch| epoch.waits_for.is_empty()) {
+        let is_done = |epoch: &UnderWay| epoch.waits_for.is_empty() && epoch.held_back.is_empty();
+        while self.under_way.front().is_some_and(is_done) {
             let Some(UnderWay { epoch, time, mut deltas, pulses: rows, .. }) =
                 self.under_way.pop_front()
             else {
@@ -254,10 +243,12 @@ impl Hub {
         self.retire(dataflow);
         for epoch in &mut self.under_way {
             epoch.waits_for.remove(&id);
+            epoch.held_back.remove(&id);
         }
         let words = format!("circuit `{name}` has stopped: {reason}");
         for topic in self.circuits[&id].topics.clone() {
-            if !self.hand_over(&topic, id) {
+            // Who reads what it wrote says nothing of it.
+            if self.circuits[&id].writes(&topic) || !self.hand_over(&topic, id) {
                 let frames = self.bus.stop_topic(&topic, &words);
                 self.deliver(frames);
             }
@@ -300,10 +291,12 @@ impl Hub {
 
     /// Tells the bus which topics take no more, since a circuit that reads them is full.
     pub(crate) fn limit_state(&mut self) {
-        let running = self.circuits.values().filter(|circuit| circuit.running().is_some());
-        let full = running.filter_map(|circuit| Some((circuit, circuit.state_full()?)));
-        let topics = full.flat_map(|(circuit, full)| {
-            circuit.topics.iter().map(move |topic| (topic.clone(), full))
+        let full = self.circuits.iter().filter(|(_, circuit)| circuit.running().is_some());
+        let full = full.filter_map(|(id, circuit)| Some((*id, circuit.state_full()?)));
+        // What a circuit reads of others grows by what they take.
+        let topics = full.flat_map(|(id, full)| {
+            let grow = self.before(id).into_iter().filter_map(|id| self.circuits.get(&id));
+            grow.flat_map(|circuit| &circuit.topics).map(move |topic| (topic.clone(), full))
         });
         self.bus.limit_state(topics.collect());
     }

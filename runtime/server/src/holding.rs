@@ -7,13 +7,18 @@ use arqon_plan::DataflowPlan;
 use arqon_spine::TopicSpec;
 use arqon_types::TopicName;
 
+use crate::circuit::CircuitId;
 use crate::hub::Hub;
 use crate::topics::topic_specs;
 
 impl Hub {
-    /// What the input topics of a circuit hold now, on whichever circuit holds it, and those that
-    /// have a past which nobody holds.
-    pub(crate) fn held(&self, plan: &DataflowPlan) -> (Vec<Held>, Vec<TopicName>) {
+    /// What the input topics of a circuit hold now, on whichever circuit holds or writes it, the
+    /// one whose place it takes aside, and those that have a past which nobody holds.
+    pub(crate) fn held(
+        &self,
+        plan: &DataflowPlan,
+        old: Option<CircuitId>,
+    ) -> (Vec<Held>, Vec<TopicName>) {
         let mut wanted: BTreeSet<&TopicName> = plan
             .topics
             .iter()
@@ -21,6 +26,16 @@ impl Hub {
             .filter(|topic| plan.has_source(topic))
             .collect();
         let (mut found, specs) = (Vec::new(), topic_specs(plan));
+        for topic in plan.topics.iter().filter(|topic| !plan.is_fed_back(&topic.name)) {
+            let is_of_another = self.owners.get(&topic.name) != old.as_ref();
+            if is_of_another && wanted.contains(&topic.name) {
+                let held = self.written(topic);
+                if held.is_some() {
+                    wanted.remove(&topic.name);
+                }
+                found.extend(held);
+            }
+        }
         for circuit in self.circuits.values() {
             let Some(dataflow) = circuit.running() else { continue };
             if !circuit.inputs.iter().any(|topic| wanted.contains(topic)) {

@@ -26,6 +26,7 @@ use crate::arrival::Arriving;
 use crate::circuit::{Circuit, CircuitId, EngineLine, Told};
 use crate::clock::{Cause, EpochClock, Recorded, unix_nanoseconds};
 use crate::command::{Change, ChangeReply, Command, FeedError, SettleReply};
+use crate::portion::Portion;
 use crate::pulse::pulse_spec;
 
 /// Epochs that the engines may have at once.
@@ -82,7 +83,9 @@ pub(crate) struct UnderWay {
     /// When it came: what `epoch_time()` of its rows is.
     pub(crate) time: i64,
     pub(crate) begun: Instant,
-    /// Circuits that are not done with it.
+    /// What circuits are to be given of it when those before them are done.
+    pub(crate) held_back: BTreeMap<CircuitId, Portion>,
+    /// Circuits that were given their portion, and are not done with it.
     pub(crate) waits_for: BTreeSet<CircuitId>,
     pub(crate) deltas: Vec<DeltaBatch>,
     /// What the circuits say of it that are done.
@@ -160,6 +163,7 @@ impl Hub {
         self.close_epochs();
         self.settle();
         self.tick();
+        self.pass_on();
         self.bring_out();
     }
 

@@ -4,6 +4,7 @@
 
 mod house;
 mod control;
+mod chain;
 mod law;
 mod living;
 mod past;
