@@ -28,6 +28,7 @@ mod scheme;
 mod stripes;
 mod cells;
 mod runs;
+mod bulk;
 mod tiles;
 
 #[cfg(test)]
@@ -44,12 +45,13 @@ use crate::kernel::{
 };
 use crate::mode::Mode;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
-use crate::threads::{n_threads, share};
+use crate::threads::{n_threads, share, share_work};
 use crate::vector::wide;
 use crate::version::Version;
 
 pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
+use bulk::Part;
 use cells::{Stepped, Stepper};
 use grid::float;
 use layout::{Layout, TILE_CELLS, TILE_WIDTH};
@@ -198,7 +200,10 @@ impl Kernel for PdeSolver {
         let limit = step.spent.saturating_add(work.max(1));
         while step.spent < limit {
             match step.stage {
-                Stage::Set(at) => self.set(at, &mut step),
+                Stage::Set(at) => {
+                    let n_cells = usize::try_from((limit - step.spent) / 8);
+                    self.set(at, n_cells.unwrap_or(usize::MAX), &mut step);
+                }
                 Stage::Decide => self.decide(&mut step),
                 Stage::Move(at) => {
                     let n_tiles = (limit - step.spent) / (TILE_CELLS as u64 * CELL_WORK);
@@ -374,21 +379,35 @@ impl PdeSolver {
         8 * n_changed >= self.spec.n_cells()
     }
 
-    /// How much would change; none if something does not fit. In blocks that the nearest cache
-    /// holds, each checked and then compared. What is below 0 is far beyond any side as well, and
-    /// no comparison holds for what is no number.
+    /// How much would change; none if something does not fit. Threads share the cells.
     fn churn(&self, delta: &PdeDelta) -> Option<Churn> {
+        let n_changed = delta.u.len();
+        let is_bulk = self.is_bulk(n_changed);
+        let starts = (0..n_changed).step_by(SLICE);
+        let parts = share_work(4 * n_changed, starts, |_, from| {
+            self.most_changed(delta, from..n_changed.min(from + SLICE))
+        });
+        let delta_max = parts.into_iter().try_fold(0.0, |most: f64, part| Some(most.max(part?)))?;
+        let before = if is_bulk { self.bound.size } else { 0.0 };
+        let delta_max = before + delta_max;
+        Some(Churn { n_changed, n_total: self.spec.n_cells(), delta_max })
+    }
+
+    /// The largest change of some cells, or where so many change that it does not matter their
+    /// largest size; none if something does not fit. In blocks that the nearest cache holds, each
+    /// checked and then compared. What is below 0 is far beyond any side as well, and no
+    /// comparison holds for what is no number.
+    fn most_changed(&self, delta: &PdeDelta, cells: Range<usize>) -> Option<f64> {
         let PdeDelta { x, y, u } = delta;
+        let is_bulk = self.is_bulk(u.len());
         let (width, height, value_max) =
             (self.spec.width as u64, self.spec.height as u64, self.spec.value_max());
-        let is_bulk = self.is_bulk(u.len());
         wide(
             #[inline(always)]
             || {
-                let mut delta_max = if is_bulk { self.bound.size } else { 0.0 };
-                let mut size = 0.0_f64;
-                for from in (0..u.len()).step_by(BLOCK) {
-                    let to = u.len().min(from + BLOCK);
+                let mut most = 0.0_f64;
+                for from in cells.clone().step_by(BLOCK) {
+                    let to = cells.end.min(from + BLOCK);
                     let cells = x[from..to].iter().zip(&y[from..to]).zip(&u[from..to]);
                     let is_fine = cells.fold(true, |is_fine, ((x, y), u)| {
                         let is_in = (x.cast_unsigned() < width) & (y.cast_unsigned() < height);
@@ -398,19 +417,18 @@ impl PdeSolver {
                         return None;
                     }
                     if is_bulk {
-                        size = size.max(largest(&u[from..to]));
+                        most = most.max(largest(&u[from..to]));
                         continue;
                     }
                     let mut at = from;
                     while at < to {
                         let (word, len) = run_at(delta, at..to, self.layout);
                         let now = &self.now[word..word + len];
-                        delta_max = delta_max.max(most_apart(now, &u[at..at + len]));
+                        most = most.max(most_apart(now, &u[at..at + len]));
                         at += len;
                     }
                 }
-                delta_max += size;
-                Some(Churn { n_changed: u.len(), n_total: self.spec.n_cells(), delta_max })
+                Some(most)
             },
         )
     }
@@ -419,23 +437,22 @@ impl PdeSolver {
         self.bound.off + self.tiles.off
     }
 
-    /// Sets some cells.
-    fn set(&mut self, from: usize, step: &mut Running) {
-        let to = step.delta.u.len().min(from + SLICE);
-        let is_bulk = self.is_bulk(step.delta.u.len());
-        wide(
-            #[inline(always)]
-            || {
-                if is_bulk {
-                    self.set_bulk(from..to, &step.delta);
-                } else {
-                    self.set_cells(from..to, &step.delta);
-                }
-            },
-        );
+    /// Sets so many cells as there is work for.
+    fn set(&mut self, from: usize, n_most: usize, step: &mut Running) {
+        let n_cells = step.delta.u.len();
+        let is_bulk = self.is_bulk(n_cells);
+        let to = n_cells.min(from.saturating_add(if is_bulk { n_most.max(SLICE) } else { SLICE }));
+        if is_bulk {
+            self.set_bulk(from..to, &step.delta);
+        } else {
+            wide(
+                #[inline(always)]
+                || self.set_cells(from..to, &step.delta),
+            );
+        }
         step.spent += 8 * (to - from) as u64;
         step.stage = Stage::Set(to);
-        if to == step.delta.u.len() {
+        if to == n_cells {
             self.tiles.learn_spread(to);
             step.stage = Stage::Decide;
         }
@@ -471,30 +488,25 @@ impl PdeSolver {
         self.poke(last, most);
     }
 
-    /// The same where so many are set that it does not matter which of them change.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
+    /// The same where so many are set that it does not matter which of them change. Threads share
+    /// cells that come band by band.
     fn set_bulk(&mut self, places: Range<usize>, delta: &PdeDelta) {
-        let is_wave = self.spec.equation == Equation::Wave;
-        let (mut last, mut size, mut at) = (None, 0.0_f64, places.start);
-        let to = places.end;
-        while at < to {
-            let (word, len) = run_at(delta, at..to, self.layout);
-            let u = &delta.u[at..at + len];
-            at += len;
-            self.now[word..word + len].copy_from_slice(u);
-            if is_wave {
-                self.before[word..word + len].copy_from_slice(u);
-            }
-            size = size.max(largest(u));
-            let tile = word / TILE_CELLS;
-            if last != Some(tile) {
-                last = Some(tile);
+        let parts = bulk::parts(delta, places.clone());
+        let whole = [Part { place: places.start, band: 0 }];
+        let now = (&mut self.now[..], &mut self.before[..]);
+        let set = bulk::set(self.layout, now, (&parts, places.end), delta).unwrap_or_else(|| {
+            // They came otherwise; what was set is set again.
+            let now = (&mut self.now[..], &mut self.before[..]);
+            let set = bulk::set(self.layout, now, (&whole, places.end), delta);
+            set.expect("all cells are in the grid")
+        });
+        for (size, tiles) in set {
+            self.bound.size = self.bound.size.max(size);
+            for tile in tiles {
                 // It is stepped next, whatever it was.
-                self.poke(last, 0.0);
+                self.poke(Some(tile), 0.0);
             }
         }
-        self.bound.size = self.bound.size.max(size);
     }
 
     /// Cells of the tile changed by at most this.

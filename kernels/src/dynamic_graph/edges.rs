@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 
 use crate::kernel::DeltaError;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::threads::share_work;
 
 use super::end::End;
 use super::index::{Found, Index, OPENED_AT_ONCE, Places, hash};
@@ -159,16 +160,22 @@ impl Edges {
             diff < 0 || self.copies_max.checked_add(diff).is_none()
         };
         let places: Vec<usize> = (0..changes.src.len()).filter(may_fail).collect();
-        for some in places.chunks(TAKEN_AT_ONCE) {
-            let edges: Vec<Option<Edge>> =
-                some.iter().map(|at| self.edge(&changes.at(*at))).collect();
-            let known: Vec<Edge> = edges.iter().flatten().copied().collect();
-            self.touch(&known);
-            for (at, edge) in some.iter().zip(edges) {
-                let n_copies = edge.map_or(0, |edge| self.copies(edge, self.place_into(edge)));
-                let change = changes.at(*at);
-                check_count(n_copies, change.diff, ["edge from", "edge"], change.src)?;
-            }
+        let n_operations = CHECK_OPERATIONS * places.len();
+        let checked = share_work(n_operations, places.chunks(TAKEN_AT_ONCE), |_, some| {
+            self.check_some(changes, some)
+        });
+        // Of several faults the first.
+        checked.into_iter().collect()
+    }
+
+    fn check_some(&self, changes: &EdgeColumns, some: &[usize]) -> Result<(), DeltaError> {
+        let edges: Vec<Option<Edge>> = some.iter().map(|at| self.edge(&changes.at(*at))).collect();
+        let known: Vec<Edge> = edges.iter().flatten().copied().collect();
+        self.touch(&known);
+        for (at, edge) in some.iter().zip(edges) {
+            let n_copies = edge.map_or(0, |edge| self.copies(edge, self.place_into(edge)));
+            let change = changes.at(*at);
+            check_count(n_copies, change.diff, ["edge from", "edge"], change.src)?;
         }
         Ok(())
     }
@@ -575,6 +582,9 @@ impl Edges {
 
 /// Work to put an edge into the index.
 const FILL_WORK: usize = 16;
+
+/// What looking for an edge takes, as so many operations: it waits for memory.
+const CHECK_OPERATIONS: usize = 512;
 
 /// Changes that are taken at a time: as many as the nearest cache has room for the lists of.
 pub(super) const TAKEN_AT_ONCE: usize = 64;

@@ -114,7 +114,12 @@ fn stripes_shared_out_among_threads_have_the_same_bits() {
             for at in 0..8 {
                 let delta = match at {
                     0 => square(&mut random, [0, 0], 230),
-                    5 => square(&mut random, [150, 50], 120),
+                    2 => square(&mut random, [150, 50], 120),
+                    // Column by column.
+                    5 => {
+                        let PdeDelta { x, y, u } = square(&mut random, [0, 0], 230);
+                        PdeDelta { x: y, y: x, u }
+                    }
                     _ => square(&mut random, [100 * at, 20 * at], 3),
                 };
                 let mode = if at % 4 == 3 { Mode::Pass } else { Mode::Itmd };
