@@ -150,6 +150,31 @@ fn a_writer_that_stops_leaves_its_readers_with_what_they_have() {
 }
 
 #[test]
+fn a_reader_that_is_full_stops_what_comes_to_those_before_it() {
+    let house = House::new(1);
+    let client = house.client();
+    house.install(SALES).unwrap();
+    let limits = "namespace: shop\nlimits: { state: 16KiB }\n";
+    house.install(&BEST.replace("namespace: shop\n", limits)).unwrap();
+    let mut n_taken = 0;
+    let refused = loop {
+        match house.publish(&client, order(n_taken, &format!("region {n_taken}"), 1)) {
+            Ok(_) => n_taken += 1,
+            Err(error) => break refusal(Some(error)),
+        }
+        assert!(n_taken < 2_000, "a row for each of 2,000 regions is more than 16 KiB");
+    };
+    assert_eq!(refused.0, ErrorCode::ResourceExhausted, "{}", refused.1);
+    // Rows that go make room again.
+    for id in 0..n_taken / 2 {
+        let gone = Message::delete("shop.orders", format!(r#"{{"id":{id}}}"#));
+        house.publish(&client, gone).unwrap();
+    }
+    house.publish(&client, order(-1, "EU", 1)).unwrap();
+    house.server.finish(1001).unwrap();
+}
+
+#[test]
 fn a_chain_under_load_loses_and_repeats_nothing() {
     const N: i64 = 30;
     let house = House::new(2);
