@@ -5,24 +5,87 @@ use arqon_types::StringColumn;
 /// Kinds up to which values are worth telling by them.
 const KINDS_MAX: usize = 16;
 
+/// Places of a table by words.
+const SLOTS: usize = 1 << 8;
+/// A place that no kind has.
+const NOBODY: u8 = u8::MAX;
+
+/// A value that is told from others by a word first.
+pub(crate) trait Kind: PartialEq {
+    /// Equal values have the same.
+    fn word(&self) -> u64;
+}
+
 /// The kinds in the order in which they come, and the place of each value among them; none where
 /// there are too many.
-pub(crate) fn kinds<T: PartialEq>(
+pub(crate) fn kinds<T: Kind>(
     values: impl ExactSizeIterator<Item = T>,
 ) -> Option<(Vec<T>, Vec<u8>)> {
     let mut kinds: Vec<T> = Vec::new();
+    // Where the kind is that had a word last: values come in no order, and to go through the kinds
+    // for each would take a wrong turn nearly each time.
+    let mut table = [NOBODY; SLOTS];
     let mut places = Vec::with_capacity(values.len());
     for value in values {
-        let place = kinds.iter().position(|kind| *kind == value).unwrap_or(kinds.len());
-        if place == KINDS_MAX {
-            return None;
+        let mixed = value.word().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let guess = &mut table[usize::from(mixed.to_be_bytes()[0])];
+        if kinds.get(usize::from(*guess)).is_none_or(|kind| *kind != value) {
+            let place = kinds.iter().position(|kind| *kind == value).unwrap_or(kinds.len());
+            if place == KINDS_MAX {
+                return None;
+            }
+            if place == kinds.len() {
+                kinds.push(value);
+            }
+            *guess = u8::try_from(place).ok()?;
         }
-        if place == kinds.len() {
-            kinds.push(value);
-        }
-        places.push(u8::try_from(place).ok()?);
+        places.push(*guess);
     }
     Some((kinds, places))
+}
+
+impl Kind for i64 {
+    #[inline]
+    fn word(&self) -> u64 {
+        self.cast_unsigned()
+    }
+}
+
+impl Kind for i128 {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "equal numbers have equal low words")]
+    fn word(&self) -> u64 {
+        self.cast_unsigned() as u64
+    }
+}
+
+impl Kind for bool {
+    #[inline]
+    fn word(&self) -> u64 {
+        u64::from(*self)
+    }
+}
+
+impl<T: Kind> Kind for &T {
+    #[inline]
+    fn word(&self) -> u64 {
+        T::word(self)
+    }
+}
+
+/// A value that may be absent.
+impl<T: Kind> Kind for (&bool, T) {
+    #[inline]
+    fn word(&self) -> u64 {
+        self.1.word() ^ u64::from(*self.0).rotate_right(1)
+    }
+}
+
+impl Kind for Text<'_> {
+    #[inline]
+    fn word(&self) -> u64 {
+        self.word
+    }
 }
 
 /// The texts of a column, to be told apart.
@@ -70,6 +133,29 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn kinds_are_told_in_the_order_in_which_they_come(
+            values in prop::collection::vec((any::<bool>(), -9_i64..9), 0..60),
+        ) {
+            let mut expected: Vec<(bool, i64)> = Vec::new();
+            for value in &values {
+                if !expected.contains(value) {
+                    expected.push(*value);
+                }
+            }
+            let found = kinds(values.iter().map(|(is_there, number)| (is_there, *number)));
+            match found {
+                None => prop_assert!(expected.len() > KINDS_MAX),
+                Some((kinds, places)) => {
+                    let kinds = kinds.iter().map(|(is_there, number)| (**is_there, *number));
+                    let kinds: Vec<(bool, i64)> = kinds.collect();
+                    let again: Vec<_> = places.iter().map(|at| kinds[usize::from(*at)]).collect();
+                    prop_assert_eq!(again, values);
+                    prop_assert_eq!(kinds, expected);
+                }
+            }
+        }
+
         #[test]
         fn texts_are_equal_where_their_bytes_are(
             texts in prop::collection::vec("[ab\0]{0,3}(bbbbbb)?[ab]?", 0..40),

@@ -15,7 +15,7 @@ use arqon_operators::{GroupPlan, GroupState, TallyRows};
 use arqon_types::{Column, ColumnBatch, PackedRow, Type};
 
 use crate::evaluate::Faults;
-use crate::kinds::{kinds, texts};
+use crate::kinds::{Kind, kinds, texts};
 use crate::packed::Packed;
 
 /// The byte that a state begins with.
@@ -200,7 +200,7 @@ fn hash_cell(column: &Column, row_idx: usize, hasher: &mut impl Hasher) {
 
 /// How many kinds of values a column has, and the place of each value among them.
 fn kinds_of(column: &Column) -> Option<(usize, Vec<u8>)> {
-    fn counted<T: PartialEq>(values: impl ExactSizeIterator<Item = T>) -> Option<(usize, Vec<u8>)> {
+    fn counted<T: Kind>(values: impl ExactSizeIterator<Item = T>) -> Option<(usize, Vec<u8>)> {
         kinds(values).map(|(kinds, places)| (kinds.len(), places))
     }
     match column {

@@ -370,19 +370,19 @@ impl Decoding<'_> {
 
 /// All texts at once, where there is nothing to say of any of them.
 fn plain_texts(values: &[impl AsBytes]) -> Option<StringColumn> {
-    let mut n_bytes = 0;
+    let mut ends = Vec::with_capacity(values.len());
+    let mut heap = Vec::with_capacity(2 * values.len());
     for value in values {
-        let n_own = value.as_bytes().len();
-        n_bytes += n_own;
-        if n_own as u64 > RECORD_BYTES_MAX || n_bytes > TEXT_BYTES_MAX {
+        match value.as_bytes() {
+            // One letter is what flags mostly are, and to copy it by a call takes longer.
+            [letter] => heap.push(*letter),
+            bytes if bytes.len() as u64 <= RECORD_BYTES_MAX => heap.extend_from_slice(bytes),
+            _ => return None,
+        }
+        ends.push(u32::try_from(heap.len()).ok()?);
+        if heap.len() > TEXT_BYTES_MAX {
             return None;
         }
-    }
-    let mut ends = Vec::with_capacity(values.len());
-    let mut heap = Vec::with_capacity(n_bytes);
-    for value in values {
-        heap.extend_from_slice(value.as_bytes());
-        ends.push(u32::try_from(heap.len()).ok()?);
     }
     StringColumn::from_ends(ends, String::from_utf8(heap).ok()?)
 }
