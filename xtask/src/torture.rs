@@ -111,6 +111,15 @@ const RUNS: &[Run] = &[
         test: "state_stays_within_its_printed_bound",
     },
     Run {
+        name: "chain",
+        about: "circuits that read what others write, and come, change and go: each epoch of each is the \
+                recomputation",
+        cases: 500,
+        package: "arqon-tests",
+        target: "live",
+        test: "chain::the_end_of_a_chain_is_the_recomputation_at_every_epoch",
+    },
+    Run {
         name: "B03",
         about: "random circuits and updates: the same deltas, byte for byte, from 1, 2 and 4 workers on \
                 both back ends",

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -88,7 +87,7 @@ impl ChunkReader for Chunks {
 impl Read for Tail {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n_bytes = match &self.source {
-            Source::File(file) => file.read_at(buffer, self.place)?,
+            Source::File(file) => read_at(file, buffer, self.place)?,
             Source::Memory(bytes) => {
                 let start = usize::try_from(self.place).unwrap_or(usize::MAX).min(bytes.len());
                 (&bytes[start..]).read(buffer)?
@@ -97,6 +96,19 @@ impl Read for Tail {
         self.place += n_bytes as u64;
         Ok(n_bytes)
     }
+}
+
+/// Reads some bytes from a place of the file.
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], place: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, place)
+}
+
+/// Reads some bytes from a place of the file. It leaves the file's own place behind them, which
+/// nobody here goes by.
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], place: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, place)
 }
 
 /// What is said of a file that names parts of itself that it has not.
