@@ -64,9 +64,7 @@ pub(crate) fn serve(
             Err(failure) => failed(&failure),
         }
     }
-    let order = writers_first(found.iter().map(|(_, artifact)| &artifact.dataflow));
-    let mut found: Vec<_> = found.into_iter().map(Some).collect();
-    for (file, artifact) in order.into_iter().filter_map(|at| found[at].take()) {
+    for (file, artifact) in writers_first(found, |(_, artifact)| &artifact.dataflow) {
         if let Err(failure) = install(&server, &file, artifact, console) {
             failed(&failure);
         }

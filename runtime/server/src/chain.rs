@@ -17,20 +17,23 @@ use arqon_types::{ColumnBatch, Discipline, TopicName};
 use crate::circuit::{Circuit, CircuitId};
 use crate::hub::{Fate, Hub};
 use crate::portion::{Portion, written_for};
-use crate::topics::{engine_inputs, topic_specs};
+use crate::topics::{engine_inputs, read_topics, topic_specs};
 
 impl Hub {
     /// Takes note of who reads whom, after circuits came or went.
     pub(crate) fn note_readers(&mut self) {
-        let written = |topic: &TopicName| {
-            let owner = self.owners.get(topic)?;
-            self.circuits.get(owner)?.writes(topic).then_some(*owner)
-        };
+        let written = |topic: &TopicName| self.writer(topic).map(|(id, _)| id);
         let reads = |circuit: &Circuit| circuit.reads.iter().filter_map(written).collect();
         let all: Vec<BTreeSet<CircuitId>> = self.circuits.values().map(reads).collect();
         for (circuit, read) in self.circuits.values_mut().zip(all) {
             circuit.stages_before = read;
         }
+    }
+
+    /// The circuit that writes a topic, if one does, and nobody else.
+    fn writer(&self, topic: &TopicName) -> Option<(CircuitId, &Circuit)> {
+        let id = *self.owners.get(topic)?;
+        self.circuits.get(&id).filter(|owner| owner.writes(topic)).map(|owner| (id, owner))
     }
 
     /// Circuits that read what these write, or what such a circuit writes, and so on.
@@ -61,17 +64,11 @@ impl Hub {
         found
     }
 
-    /// The portions of an epoch, with the circuits that come behind these.
-    pub(crate) fn with_those_behind(
-        &self,
-        mut portions: BTreeMap<CircuitId, Portion>,
-    ) -> BTreeMap<CircuitId, Portion> {
-        let those: BTreeSet<CircuitId> = portions.keys().copied().collect();
-        let behind = self.behind(&those).into_iter();
-        for id in behind.filter(|id| self.circuits[id].running().is_some()) {
-            portions.entry(id).or_insert(Portion::Nothing);
-        }
-        portions
+    /// What the circuits behind these, those that run, are given of an epoch.
+    pub(crate) fn held_behind(&self, those: &BTreeSet<CircuitId>) -> BTreeMap<CircuitId, Portion> {
+        let behind = self.behind(those).into_iter();
+        let running = behind.filter(|id| self.circuits[id].running().is_some());
+        running.map(|id| (id, Portion::Nothing)).collect()
     }
 
     /// Whether some circuit may be given its portion of an epoch under way.
@@ -123,10 +120,7 @@ impl Hub {
 
     /// What a topic has that a circuit writes, for one that comes to read it.
     pub(crate) fn written(&self, topic: &TopicPlan) -> Option<Held> {
-        let owner = self.circuits.get(self.owners.get(&topic.name)?)?;
-        if topic.discipline == Discipline::Events || !owner.writes(&topic.name) {
-            return None;
-        }
+        self.writer(&topic.name).filter(|_| topic.discipline != Discipline::Events)?;
         let mut rows = ColumnBatch::empty(&topic.schema.types());
         for (row, n) in self.bus.state(&topic.name)? {
             rows.push(&row, n);
@@ -152,28 +146,21 @@ impl Hub {
             ));
         }
         let behind = self.behind(&BTreeSet::from([old]));
-        let outside = specs.iter().filter(|spec| spec.source == Source::Outside);
-        let from_behind = |spec: &&TopicSpec| {
-            plan.has_source(&spec.name)
-                && self.owners.get(&spec.name).is_some_and(|owner| {
-                    behind.contains(owner) && self.circuits[owner].writes(&spec.name)
-                })
-        };
-        let spec = outside.into_iter().find(from_behind)?;
-        let other = &self.circuits[&self.owners[&spec.name]].plan.circuit;
+        let reads = read_topics(specs, &engine_inputs(plan));
+        let (topic, other) = reads.iter().find_map(|topic| {
+            let (writer, circuit) = self.writer(topic)?;
+            behind.contains(&writer).then_some((topic, &circuit.plan.circuit))
+        })?;
         Some(format!(
-            "topic `{}` is written by circuit `{other}`, which reads what this one writes: circuits \
-             cannot read each other in a circle; within one circuit a control topic does that",
-            spec.name
+            "topic `{topic}` is written by circuit `{other}`, which reads what this one writes: circuits \
+             cannot read each other in a circle; within one circuit a control topic does that"
         ))
     }
 
     /// What others read of what a circuit writes, each with the name of who reads it.
     pub(crate) fn read_of(&self, id: CircuitId) -> impl Iterator<Item = (&TopicName, &str)> {
         let others = self.circuits.iter().filter(move |(other, _)| **other != id);
-        let of = move |topic: &&TopicName| {
-            self.owners.get(*topic) == Some(&id) && self.circuits[&id].writes(topic)
-        };
+        let of = move |topic: &&TopicName| self.writer(topic).is_some_and(|(of, _)| of == id);
         others.flat_map(move |(_, circuit)| {
             let topics = circuit.reads.iter().filter(of);
             topics.map(|topic| (topic, circuit.plan.circuit.as_str()))
@@ -181,28 +168,25 @@ impl Hub {
     }
 }
 
-/// An order of circuits, by their places, in which who reads what another one writes comes behind
-/// it. In a circle, which a server refuses, they stay as they are.
-pub fn writers_first<'a>(plans: impl Iterator<Item = &'a DataflowPlan>) -> Vec<usize> {
-    let ends = |plan: &DataflowPlan| {
-        let (specs, inputs) = (topic_specs(plan), engine_inputs(plan));
-        let of = |source: Source| {
-            let those = specs.iter().filter(move |spec| spec.source == source);
-            those.map(|spec| spec.name.clone())
-        };
-        let reads = of(Source::Outside).filter(|topic| inputs.contains(topic));
-        (reads.collect(), of(Source::Circuit).collect())
+/// The circuits in an order in which who reads what another one writes comes behind it. In a
+/// circle, which a server refuses, they stay as they are.
+pub fn writers_first<T>(circuits: Vec<T>, plan: impl Fn(&T) -> &DataflowPlan) -> Vec<T> {
+    let with_ends = |circuit: T| {
+        let (specs, inputs) = (topic_specs(plan(&circuit)), engine_inputs(plan(&circuit)));
+        let written = specs.iter().filter(|spec| spec.source == Source::Circuit);
+        let written: BTreeSet<TopicName> = written.map(|spec| spec.name.clone()).collect();
+        (circuit, read_topics(&specs, &inputs), written)
     };
-    let ends: Vec<(BTreeSet<TopicName>, BTreeSet<TopicName>)> = plans.map(ends).collect();
-    let mut left: Vec<usize> = (0..ends.len()).collect();
+    let mut left: Vec<_> = circuits.into_iter().map(with_ends).collect();
     let mut ordered = Vec::new();
     while !left.is_empty() {
-        let is_first = |place: &usize| {
-            let reads = &ends[left[*place]].0;
-            left.iter().all(|other| *other == left[*place] || reads.is_disjoint(&ends[*other].1))
+        let is_first = |at: &usize| {
+            let others = left.iter().enumerate().filter(|(other, _)| other != at);
+            let mut written = others.map(|(_, (_, _, written))| written);
+            written.all(|written| left[*at].1.is_disjoint(written))
         };
         let next = (0..left.len()).find(is_first).unwrap_or(0);
-        ordered.push(left.remove(next));
+        ordered.push(left.remove(next).0);
     }
     ordered
 }

@@ -20,7 +20,6 @@ use crate::clock::Cause;
 use crate::command::{Addition, Change, ChangeError, ChangeReply, Changed, Replacing};
 use crate::hub::{Hub, UnderWay};
 use crate::past::{parts, rows_of};
-use crate::portion::Portion;
 use crate::pulse::pulse;
 use crate::topics::{schema_hash, topic_specs};
 
@@ -257,20 +256,16 @@ impl Hub {
         }
         let mut turned = Turned { epoch, ..Turned::default() };
         let (time, begun, waits_for) = (self.time, std::time::Instant::now(), BTreeSet::new());
-        let (mut deltas, mut pulses, mut held_back) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let come = newcomer.as_ref().map(|(id, _)| *id);
+        let (mut deltas, mut pulses) = (Vec::new(), Vec::new());
+        let come: BTreeSet<CircuitId> = newcomer.iter().map(|(id, _)| *id).collect();
         if let Some((id, newcomer)) = newcomer {
             self.take_topics(id, specs);
             pulses.extend(pulse(&newcomer.circuit.plan.circuit, &newcomer.circuit.tally));
             deltas = self.speak_first(id, newcomer, &mut turned);
         }
         self.note_readers();
-        if let Some(id) = come {
-            // It has had its own: what it says first is for those who read it.
-            let behind = self.behind(&BTreeSet::from([id])).into_iter();
-            let behind = behind.filter(|id| self.circuits[id].running().is_some());
-            held_back = behind.map(|id| (id, Portion::Nothing)).collect();
-        }
+        // Who comes has had its own: what it says first is for those who read it.
+        let held_back = self.held_behind(&come);
         let under_way = UnderWay { epoch, time, begun, held_back, waits_for, deltas, pulses };
         self.under_way.push_back(under_way);
         self.pass_on();

@@ -10,7 +10,7 @@ use arqon_types::{Epoch, TopicName, Type};
 use tokio::sync::mpsc;
 
 use crate::tally::Tally;
-use crate::topics::{engine_inputs, topic_specs};
+use crate::topics::{engine_inputs, read_topics, topic_specs};
 
 /// A circuit's number; a replaced one has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,10 +106,8 @@ impl Circuit {
     ) -> Self {
         let types = plan.topics.iter().map(|topic| (topic.name.clone(), topic.schema.types()));
         let (specs, inputs) = (topic_specs(&plan), engine_inputs(&plan));
-        let outside = specs.iter().filter(|spec| spec.source == Source::Outside);
-        let outside = outside.map(|spec| &spec.name).filter(|name| inputs.contains(*name));
         Self {
-            reads: outside.cloned().collect(),
+            reads: read_topics(&specs, &inputs),
             stages_before: BTreeSet::new(),
             specs,
             topics: plan.topics.iter().map(|topic| topic.name.clone()).collect(),

@@ -150,7 +150,9 @@ impl Hub {
         portions: BTreeMap<CircuitId, Portion>,
     ) -> Result<(), FeedError> {
         let (time, begun) = (self.time, std::time::Instant::now());
-        let (held_back, waits_for) = (self.with_those_behind(portions), BTreeSet::new());
+        let mut held_back = self.held_behind(&portions.keys().copied().collect());
+        held_back.extend(portions);
+        let waits_for = BTreeSet::new();
         let (deltas, pulses) = (Vec::new(), Vec::new());
         let under_way = UnderWay { epoch, time, begun, held_back, waits_for, deltas, pulses };
         self.under_way.push_back(under_way);

@@ -55,6 +55,15 @@ pub(crate) fn engine_inputs(plan: &DataflowPlan) -> BTreeSet<TopicName> {
     plan.steps.iter().filter_map(|step| step.operator.source().cloned()).collect()
 }
 
+/// The topics that the engine reads and the circuit does not write.
+pub(crate) fn read_topics(
+    specs: &[TopicSpec],
+    inputs: &BTreeSet<TopicName>,
+) -> BTreeSet<TopicName> {
+    let outside = specs.iter().filter(|spec| spec.source == Source::Outside);
+    outside.map(|spec| &spec.name).filter(|name| inputs.contains(*name)).cloned().collect()
+}
+
 /// The content hash of a schema: equal for equal rows under an equal name.
 pub fn schema_hash(schema: &Schema) -> String {
     let field = |field: &Field| format!("{}: {}", field.name, field.ty);

@@ -1,5 +1,6 @@
 //! A server on loopback whose circuits come and go, and clients of it, with a deadline.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arqon_client::{
@@ -13,7 +14,8 @@ use arqon_server::{
     ServerOptions, random_secret,
 };
 use arqon_shield::Settings;
-use arqon_types::Epoch;
+use arqon_tests::oracle::Collection;
+use arqon_types::{Epoch, Row, Value};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -162,6 +164,18 @@ impl House {
 pub(crate) struct Follower {
     subscription: Subscription,
     table: Table,
+}
+
+/// Rows of `{ k, n, s }`, all `int64`, as the wire has them.
+pub(crate) fn sums(rows: &Collection) -> BTreeMap<String, i64> {
+    let text = |row: &Row| {
+        let [k, n, s] = [0, 1, 2].map(|at: usize| match row[at] {
+            Value::Int(number) => number,
+            ref other => panic!("{other:?} is no int64"),
+        });
+        format!(r#"{{"k":{k},"n":{n},"s":{s}}}"#)
+    };
+    rows.iter().map(|(row, n)| (text(row), *n)).collect()
 }
 
 pub(crate) fn artifact(text: &str) -> Artifact {

@@ -13,7 +13,7 @@ use arqon_tests::oracle::{Inputs, evaluate};
 use arqon_tests::random::Random;
 use arqon_types::{Change, Epoch, Row, TopicName, Value};
 
-use crate::house::{Follower, House, plan};
+use crate::house::{Follower, House, plan, sums};
 use crate::refusal;
 
 const CASES: u64 = 30;
@@ -175,16 +175,7 @@ impl Model {
                 inputs.apply(plan, topic, change);
             }
             let answer = evaluate(plan, &inputs);
-            let expected: BTreeMap<String, i64> = answer.topics[&format!("{name}.sums")]
-                .iter()
-                .map(|(row, n)| {
-                    let [k, count, sum] = [0, 1, 2].map(|at: usize| match row[at] {
-                        Value::Int(n) => n,
-                        ref other => panic!("{other:?} is no int64"),
-                    });
-                    (format!(r#"{{"k":{k},"n":{count},"s":{sum}}}"#), *n)
-                })
-                .collect();
+            let expected = sums(&answer.topics[&format!("{name}.sums")]);
             let found: BTreeMap<String, i64> =
                 house.rows(follower, self.epoch).into_iter().collect();
             assert_eq!(found, expected, "seed {}, circuit {name}, flow {flow}", self.seed);
