@@ -1,5 +1,6 @@
 //! A circuit that runs: what it is fed, and its answer as the deltas add up.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -153,11 +154,23 @@ impl Running {
 
     /// Feeds one epoch, and takes an answer where enough of them are under way.
     pub fn load(&mut self, topics: Vec<TopicInput>) {
-        self.feed(topics);
-        self.n_under_way += 1;
+        self.begin(topics);
         while self.n_ahead < self.n_under_way {
             self.take_next();
         }
+    }
+
+    /// Feeds one epoch, whose answer [`Self::settle`] takes.
+    pub fn begin(&mut self, topics: Vec<TopicInput>) {
+        self.feed(topics);
+        self.n_under_way += 1;
+    }
+
+    /// Has the table of a topic in common with another one from now on, if that can be.
+    pub fn has_in_common(&self, other: &Self, name: &str) -> bool {
+        let topics = BTreeSet::from([topic(name)]);
+        let shared = self.dataflow.share(&other.dataflow, &topics).expect("both run");
+        !shared.is_empty()
     }
 
     /// Takes the answers of all epochs under way.

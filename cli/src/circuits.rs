@@ -156,6 +156,12 @@ fn one(circuit: &Json, console: Console) -> String {
     );
     let reason = circuit["reason"].as_str();
     let reason = reason.map(|reason| console.paint_out(Style::Red, reason) + "\n");
+    let shares = circuit["shares"].as_object().into_iter().flatten().map(|(topic, with)| {
+        let with: Vec<&str> =
+            with.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        format!("its table of {topic} is that of {} as well\n", with.join(", "))
+    });
+    let shares = shares.collect::<String>();
     let last = Some(&circuit["last"]).filter(|last| last.is_object()).map(last);
     let steps = circuit["steps"].as_array().into_iter().flatten().map(|step| {
         [
@@ -168,7 +174,11 @@ fn one(circuit: &Json, console: Console) -> String {
         ]
     });
     let header = ["step", "rows in", "deltas out", "rows touched", "rows held", "state"];
-    head + &reason.unwrap_or_default() + &last.unwrap_or_default() + "\n" + &table(header, steps)
+    head + &reason.unwrap_or_default()
+        + &shares
+        + &last.unwrap_or_default()
+        + "\n"
+        + &table(header, steps)
 }
 
 /// The newest epoch of a circuit.

@@ -16,6 +16,7 @@ const PROGRAMS: &[&str] = &[
     "engine",
     "growth",
     "rehydrate",
+    "sharing",
     "holds",
     "websocket",
     "files",

@@ -120,6 +120,15 @@ const RUNS: &[Run] = &[
         test: "chain::the_end_of_a_chain_is_the_recomputation_at_every_epoch",
     },
     Run {
+        name: "live",
+        about: "circuits over the same topics come, change and go: what subscribers fold is the \
+                recomputation, whenever they came",
+        cases: 500,
+        package: "arqon-tests",
+        target: "live",
+        test: "law::subscribers_fold_the_recomputation_while_circuits_come_and_go",
+    },
+    Run {
         name: "B03",
         about: "random circuits and updates: the same deltas, byte for byte, from 1, 2 and 4 workers on \
                 both back ends",

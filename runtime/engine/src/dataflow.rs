@@ -1,5 +1,7 @@
 //! A running circuit: epochs go in, and one output per epoch comes out, in order.
 
+mod sharing;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};

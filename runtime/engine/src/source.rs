@@ -18,19 +18,20 @@ mod table;
 mod touched;
 mod full;
 mod verified;
+mod lease;
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::FixedState;
 
-use arqon_operators::Place;
 use arqon_plan::TopicPlan;
 use arqon_types::{Change, ColumnBatch, Discipline, ErrorRow, PackedRow, TopicName, Type};
 
 pub use self::changes::Changes;
 pub(crate) use self::divider::{Divider, Reading};
 use self::full::Full;
+pub(crate) use self::lease::Lease;
 pub(crate) use self::part::{Fed, Part, Places, ReadAs};
 use self::shape::Shape;
 use self::touched::Touched;
@@ -40,7 +41,6 @@ use crate::forget::Forgetting;
 use crate::memory::signed;
 use crate::narrow::Keep;
 use crate::packed::Packed;
-use crate::recorder::{Fault, Meter};
 use crate::stats::Counts;
 
 /// A map from packed rows that is never iterated, so that its order cannot leak.
@@ -66,8 +66,19 @@ pub(crate) fn push_packed(batch: &mut ColumnBatch, row: &impl Packed, types: &[T
 pub(crate) struct Source {
     shape: Shape,
     state: State,
-    /// What the state took when the last epoch ended.
-    n_bytes: i64,
+}
+
+/// What an epoch's changes came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Applied {
+    /// The rows that change.
+    pub(crate) batches: Vec<Fed>,
+    /// What it did; how many bytes the state grew by is not among it.
+    pub(crate) counts: Counts,
+    /// What was not taken, each once: a refusal is a fact, whatever the sign of what was refused.
+    pub(crate) errors: Vec<ErrorRow>,
+    /// What the state takes of the memory now.
+    pub(crate) n_bytes: i64,
 }
 
 #[derive(Debug)]
@@ -97,16 +108,15 @@ impl Source {
         topic: TopicPlan,
         reader: (Reading, Keep, Vec<Vec<Formula>>),
         forgetting: Forgetting,
-        meter: Meter,
     ) -> Self {
-        let shape = Shape::new(topic, reader, forgetting, meter);
+        let shape = Shape::new(topic, reader, forgetting);
         let state = match shape.topic.discipline {
             Discipline::Events => State::Open,
             Discipline::Full => State::Full(Full::new(&shape)),
             Discipline::Delta if shape.topic.verified => State::Verified(Verified::default()),
             Discipline::Delta => State::Open,
         };
-        Self { shape, state, n_bytes: 0 }
+        Self { shape, state }
     }
 
     /// The topic.
@@ -119,9 +129,9 @@ impl Source {
         self.shape.forgetting
     }
 
-    /// Takes an epoch's changes in log order and gives the rows that change. By the time of epochs,
-    /// or by the topic's mark, it is `now`.
-    pub(crate) fn apply(&mut self, epoch: u64, parts: Vec<Part>, now: i64) -> Vec<Fed> {
+    /// Takes an epoch's changes in log order. By the time of epochs, or by the topic's mark, it is
+    /// `now`.
+    pub(crate) fn apply(&mut self, parts: Vec<Part>, now: i64) -> Applied {
         let mut batches = Vec::new();
         let mut touched = Touched::default();
         // Rows that come one by one share a batch, however many messages brought them.
@@ -129,7 +139,7 @@ impl Source {
         let mut single = Fed::new(ReadAs::Both, nothing, Places::Each(Vec::new()), Vec::new());
         for Part { changes, places, marks } in parts {
             match (changes, &mut self.state) {
-                (Changes::Errors(errors), _) => self.pass_errors(epoch, errors),
+                (Changes::Errors(errors), _) => self.pass_errors(errors, &mut touched),
                 (Changes::Columns(batch), State::Full(full)) => {
                     full.upsert_columns(&self.shape, batch, (&places, &marks, now), &mut touched);
                 }
@@ -139,15 +149,15 @@ impl Source {
                 }
                 (Changes::Rows(rows), State::Full(full)) => {
                     let came = (&places, marks.as_slice(), now);
-                    full.upsert_rows((&self.shape, epoch), rows, came, &mut touched);
+                    full.upsert_rows(&self.shape, rows, came, &mut touched);
                 }
                 (Changes::Rows(rows), State::Open | State::Verified(_)) => {
-                    let counts = &mut touched.counts;
-                    self.apply_rows((epoch, counts), rows, (&places, &marks), &mut single);
+                    self.apply_rows(rows, (&places, &marks), &mut touched, &mut single);
                 }
             }
         }
         batches.push(single);
+        let errors = std::mem::take(&mut touched.errors);
         let mut counts = match &self.state {
             State::Full(full) => {
                 batches.push(touched.logged(&self.shape));
@@ -174,10 +184,7 @@ impl Source {
             counts.held -= n_forgotten;
             counts.released += n_forgotten;
         }
-        let n_bytes = self.state_bytes();
-        counts.bytes = n_bytes - std::mem::replace(&mut self.n_bytes, n_bytes);
-        self.shape.meter.count(epoch, |sum| sum.merge(&counts));
-        batches
+        Applied { batches, counts, errors, n_bytes: self.n_bytes() }
     }
 
     /// The rows that the topic holds; none of a topic that holds none.
@@ -201,7 +208,7 @@ impl Source {
         }
     }
 
-    fn state_bytes(&self) -> i64 {
+    fn n_bytes(&self) -> i64 {
         match &self.state {
             State::Open => 0,
             State::Full(full) => full.n_bytes(),
@@ -209,16 +216,12 @@ impl Source {
         }
     }
 
-    fn pass_errors(&self, epoch: u64, errors: Vec<ErrorRow>) {
-        let mut recorder = self.shape.meter.recorder.borrow_mut();
-        let record = recorder.epoch(epoch);
-        let counts = &mut record.counts[self.shape.meter.counter.0];
+    fn pass_errors(&self, errors: Vec<ErrorRow>, touched: &mut Touched) {
         for mut error in errors {
             // Whatever the reader called it, it is an error of this topic.
-            error.node = self.shape.meter.node.to_string();
-            counts.input.add(1);
-            counts.errors.add(1);
-            record.errors.push((error, 1));
+            error.node = self.shape.topic.name.to_string();
+            touched.counts.input.add(1);
+            touched.refuse(error, 1);
         }
     }
 
@@ -233,9 +236,9 @@ impl Source {
     /// Rows of an `events` or `delta` topic, one by one.
     fn apply_rows(
         &mut self,
-        (epoch, counts): (u64, &mut Counts),
         changes: Vec<Change>,
         (places, marks): (&Places, &[i64]),
+        touched: &mut Touched,
         fed: &mut Fed,
     ) {
         let discipline = self.shape.topic.discipline;
@@ -245,19 +248,16 @@ impl Source {
                 (Change::Diff { row, diff }, Discipline::Delta) => (row, diff),
                 (Change::Upsert(row) | Change::Delete(row) | Change::Diff { row, .. }, _) => {
                     let message = format!("a `{discipline}` topic takes no such change");
-                    let fault =
-                        Fault { code: "malformed".into(), message, place: Place::default() };
-                    counts.input.add(1);
-                    self.shape.meter.fault(epoch, &fault, format!("{row:?}"), 1);
+                    touched.counts.input.add(1);
+                    let error = self.shape.error("malformed", &message, format!("{row:?}"));
+                    touched.refuse(error, 1);
                     continue;
                 }
             };
-            counts.input.add(diff);
-            counts.touched += 1;
+            touched.counts.input.add(diff);
+            touched.counts.touched += 1;
             let is_admitted = match &mut self.state {
-                State::Verified(verified) => {
-                    verified.admit((&self.shape, epoch), (&row, diff), counts)
-                }
+                State::Verified(verified) => verified.admit(&self.shape, (&row, diff), touched),
                 State::Open | State::Full(_) => true,
             };
             if is_admitted {

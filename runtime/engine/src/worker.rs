@@ -16,10 +16,10 @@ use crate::forget::Forgetting;
 use crate::kernel::{Means, SavedKernel};
 use crate::mark::{Marks, NO_MARK};
 use crate::narrow::{NarrowPlan, conditions};
-use crate::recorder::{Meter, Recorder};
+use crate::recorder::{CounterId, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
 use crate::shared::{Shared, panic_text};
-use crate::source::{HeldRow, Part, ReadAs, Reading, Source};
+use crate::source::{Applied, HeldRow, Lease, Part, ReadAs, Reading, Source};
 use crate::spin::Spin;
 
 /// An epoch's changes for one worker: topics by their place in the plan.
@@ -40,6 +40,10 @@ pub(crate) enum Order {
     Feed(Feed),
     /// Say what the input topics hold after all epochs before.
     Tell(Sender<Holding>),
+    /// Give out another lease of a topic's table, by place in the plan, and say on which worker.
+    Lend(usize, Sender<(usize, Lease)>),
+    /// Have a topic's table in common with others from now on, which holds the same.
+    MoveTo(usize, Lease),
     /// Say what the kernels hold once all epochs before are complete.
     Save(Sender<Vec<SavedKernel>>),
 }
@@ -93,7 +97,7 @@ fn drive(worker: &mut Worker, setup: &Setup) {
     let mut errors = std::mem::take(&mut rendered.errors);
     let steads = std::mem::take(&mut rendered.steads);
     let mut saving: Option<Sender<Vec<SavedKernel>>> = None;
-    let sources = sources(setup, &recorder);
+    let sources = sources(setup);
     let is_first = worker.index() == 0;
     let probe = rendered.probe.clone();
     let mut input = Some(Input {
@@ -118,6 +122,17 @@ fn drive(worker: &mut Worker, setup: &Setup) {
                 Ok(Order::Tell(reply)) => {
                     // One who no longer waits for the answer has gone.
                     let _ = reply.send(open.holding());
+                }
+                Ok(Order::Lend(topic, reply)) => {
+                    let lease = open.sources[topic].as_ref().map(|(_, source)| source.another());
+                    if let Some(lease) = lease {
+                        let _ = reply.send((worker.index(), lease));
+                    }
+                }
+                Ok(Order::MoveTo(topic, lease)) => {
+                    if let Some((_, source)) = &mut open.sources[topic] {
+                        source.move_to(lease);
+                    }
                 }
                 Ok(Order::Save(reply)) => {
                     // Whoever asks feeds nothing until it is answered.
@@ -163,24 +178,19 @@ fn drive(worker: &mut Worker, setup: &Setup) {
     }
 }
 
-/// The topics' states, by place in the plan; none for topics that a step writes.
-fn sources(setup: &Setup, recorder: &Rc<RefCell<Recorder>>) -> Vec<Option<Source>> {
-    let topics = setup.plan.plan.topics.iter().zip(&setup.counters.topics);
+/// The topics' states with their counters, by place in the plan; none for topics that a step
+/// writes.
+fn sources(setup: &Setup) -> Vec<Option<(CounterId, Lease)>> {
+    let NarrowPlan { plan, keep, .. } = &*setup.plan;
+    let topics = plan.topics.iter().zip(&setup.counters.topics);
     topics
         .map(|(topic, counter)| {
-            let meter = Meter {
-                recorder: Rc::clone(recorder),
-                counter: (*counter)?,
-                node: Arc::from(topic.name.as_str()),
-                address: Arc::from(topic.name.as_str()),
-                file: Arc::from(setup.plan.plan.file.as_str()),
-            };
-            let plan = &setup.plan.plan;
             let reading = Reading::of(plan, &topic.name);
-            let passing = conditions(plan, topic, setup.plan.keep);
+            let passing = conditions(plan, topic, *keep);
             let passing = passing.into_iter().map(Formula::all).collect();
             let forgetting = Forgetting::of(plan, topic);
-            Some(Source::new(topic.clone(), (reading, setup.plan.keep, passing), forgetting, meter))
+            let source = Source::new(topic.clone(), (reading, *keep, passing), forgetting);
+            Some(((*counter)?, Lease::new(source)))
         })
         .collect()
 }
@@ -188,7 +198,7 @@ fn sources(setup: &Setup, recorder: &Rc<RefCell<Recorder>>) -> Vec<Option<Source
 /// The open end of a worker's dataflow.
 struct Input {
     rendered: Rendered,
-    sources: Vec<Option<Source>>,
+    sources: Vec<Option<(CounterId, Lease)>>,
     recorder: Rc<RefCell<Recorder>>,
     /// Whether this worker still has to announce the first epoch.
     tick: bool,
@@ -198,7 +208,8 @@ struct Input {
 
 impl Input {
     fn holding(&self) -> Holding {
-        self.sources.iter().map(|source| source.as_ref().and_then(Source::held)).collect()
+        let held = |source: &Option<(CounterId, Lease)>| source.as_ref()?.1.held();
+        self.sources.iter().map(held).collect()
     }
 
     fn feed(&mut self, Feed { epoch, parts, marks }: Feed) {
@@ -216,7 +227,7 @@ impl Input {
             by_topic[topic].push(part);
         }
         for (topic, (source, parts)) in self.sources.iter_mut().zip(by_topic).enumerate() {
-            let Some(source) = source else { continue };
+            let Some((counter, source)) = source else { continue };
             // Behind the marks of the topics stands the time of epochs.
             let now = match source.forgetting() {
                 Forgetting::Never if parts.is_empty() => continue,
@@ -224,7 +235,12 @@ impl Input {
                 Forgetting::Marked { .. } => marks[topic],
                 Forgetting::Arrival(_) => *marks.last().expect("rows go by the time of epochs"),
             };
-            let batches = source.apply(epoch, parts, now);
+            let Applied { batches, counts, errors, .. } = source.apply(parts, now);
+            let mut recorder = self.recorder.borrow_mut();
+            let record = recorder.epoch(epoch);
+            record.counts[counter.0].merge(&counts);
+            record.errors.extend(errors.into_iter().map(|error| (error, 1)));
+            drop(recorder);
             let Some(inlets) = self.rendered.inputs.get_mut(source.name()) else { continue };
             for fed in batches {
                 if let (Some(log), ReadAs::Both | ReadAs::Log) = (&mut inlets.log, fed.read_as) {

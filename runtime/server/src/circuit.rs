@@ -76,7 +76,9 @@ pub(crate) struct Circuit {
     pub(crate) topics: BTreeSet<TopicName>,
     /// Those that the engine reads.
     pub(crate) inputs: BTreeSet<TopicName>,
-    /// Of these, those that it does not write itself.
+    /// Of these, those whose tables it has in common with other circuits, or had.
+    pub(crate) shares: BTreeSet<TopicName>,
+    /// Of the inputs, those that it does not write itself.
     pub(crate) reads: BTreeSet<TopicName>,
     /// The circuits that write some of them: in an epoch they come before it.
     pub(crate) stages_before: BTreeSet<CircuitId>,
@@ -108,6 +110,7 @@ impl Circuit {
         let (specs, inputs) = (topic_specs(&plan), engine_inputs(&plan));
         Self {
             reads: read_topics(&specs, &inputs),
+            shares: BTreeSet::new(),
             stages_before: BTreeSet::new(),
             specs,
             topics: plan.topics.iter().map(|topic| topic.name.clone()).collect(),

@@ -29,6 +29,7 @@ fn in_short(circuit: &CircuitReport) -> Json {
         "reason": circuit.stopped,
         "since": circuit.since.0,
         "topics": topics,
+        "shares": circuit.shares,
         "epochs": n_epochs,
         "rows_in": rows_in,
         "deltas_out": deltas_out,

@@ -1,13 +1,13 @@
-//! Who holds what the input topics of a circuit that comes have had.
+//! Who holds what the input topics of a circuit that comes have had, and who holds it from then on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_engine::Held;
 use arqon_plan::DataflowPlan;
 use arqon_spine::TopicSpec;
 use arqon_types::TopicName;
 
-use crate::circuit::CircuitId;
+use crate::circuit::{Circuit, CircuitId};
 use crate::hub::Hub;
 use crate::topics::topic_specs;
 
@@ -59,6 +59,41 @@ impl Hub {
         };
         let without = wanted.into_iter().filter(|topic| has_past(topic)).cloned();
         (found, without.collect())
+    }
+
+    /// Lets a circuit that has caught up have its tables of input topics in common with those that
+    /// run: from now on they are fed the same. What another circuit writes is left out.
+    pub(crate) fn share_tables(&mut self, newcomer: &mut Circuit) {
+        let Some(dataflow) = &newcomer.dataflow else { return };
+        let is_written = |topic: &TopicName| self.circuits.values().any(|it| it.writes(topic));
+        let mut wanted: BTreeSet<TopicName> =
+            newcomer.inputs.iter().filter(|topic| !is_written(topic)).cloned().collect();
+        for circuit in self.circuits.values_mut() {
+            let Some(other) = circuit.running() else { continue };
+            let both: BTreeSet<TopicName> = wanted.intersection(&circuit.inputs).cloned().collect();
+            // One that stops at this moment shares nothing.
+            for topic in dataflow.share(other, &both).unwrap_or_default() {
+                wanted.remove(&topic);
+                circuit.shares.insert(topic.clone());
+                newcomer.shares.insert(topic);
+            }
+        }
+    }
+
+    /// With which circuits that run another one has the tables of its input topics in common.
+    pub(crate) fn shares(&self, id: CircuitId) -> BTreeMap<TopicName, Vec<String>> {
+        let Some(circuit) = self.circuits.get(&id).filter(|it| it.running().is_some()) else {
+            return BTreeMap::new();
+        };
+        let others =
+            self.circuits.iter().filter(|(other, it)| **other != id && it.running().is_some());
+        let mut shares: BTreeMap<TopicName, Vec<String>> = BTreeMap::new();
+        for (_, other) in others {
+            for topic in circuit.shares.intersection(&other.shares) {
+                shares.entry(topic.clone()).or_default().push(other.plan.circuit.clone());
+            }
+        }
+        shares
     }
 }
 

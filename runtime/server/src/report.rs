@@ -1,5 +1,7 @@
 //! What runs on a server, for those who look after it.
 
+use std::collections::BTreeMap;
+
 use arqon_spine::{SessionReport, TopicReport};
 use arqon_types::{Epoch, TopicName};
 
@@ -20,6 +22,8 @@ pub struct CircuitReport {
     pub stopped: Option<String>,
     /// Its topics.
     pub topics: Vec<TopicName>,
+    /// Input topics whose tables it has in common with other circuits, and with which.
+    pub shares: BTreeMap<TopicName, Vec<String>>,
     /// What its state may take, in bytes.
     pub state_bytes_max: Option<u64>,
     /// What it has done.

@@ -3,6 +3,8 @@
 //!
 //! Two circuits have the same topics, in one of several ways each. What the topics hold lives as
 //! long as some circuit has them; the model here forgets likewise.
+//!
+//! `cargo xtask torture live --cases SERVERS --seed SEED` is the long run.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use arqon_plan::DataflowPlan;
 use arqon_server::Replacing;
 use arqon_tests::oracle::{Inputs, evaluate};
 use arqon_tests::random::Random;
+use arqon_tests::setting::setting;
 use arqon_types::{Change, Epoch, Row, TopicName, Value};
 
 use crate::house::{Follower, House, plan, sums};
@@ -94,7 +97,8 @@ struct Model {
 
 #[test]
 fn subscribers_fold_the_recomputation_while_circuits_come_and_go() {
-    for seed in 0..CASES {
+    let first = setting("ARQON_SEED", 0);
+    for seed in first..first + setting("ARQON_CASES", CASES) {
         let house = House::new([1, 2, 4][usize::try_from(seed % 3).unwrap()]);
         let client = house.client();
         let mut random = Random::new(seed);

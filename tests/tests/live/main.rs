@@ -9,6 +9,7 @@ mod law;
 mod living;
 mod past;
 mod random;
+mod sharing;
 
 use arqon_client::{As, Begin, ErrorCode, Message, SessionError, Subscribe};
 use arqon_engine::{Changes, TopicInput};

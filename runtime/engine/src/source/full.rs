@@ -72,7 +72,7 @@ impl Full {
     /// Takes upserts and deletions that come one by one.
     pub(crate) fn upsert_rows(
         &mut self,
-        (shape, epoch): (&Shape, u64),
+        shape: &Shape,
         changes: Vec<Change>,
         (places, marks, now): (&Places, &[i64], i64),
         touched: &mut Touched,
@@ -93,7 +93,7 @@ impl Full {
                 Change::Diff { row, diff } => {
                     let row = PackedRow::pack(&row, &shape.types);
                     let message = "a signed change reached a `full` topic";
-                    shape.refuse(epoch, message, (&row, diff));
+                    touched.refuse(shape.refusal(message, &row), diff);
                 }
             }
         }

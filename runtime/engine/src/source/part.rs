@@ -16,7 +16,7 @@ pub(crate) struct Part {
 }
 
 /// Where changes stand in the log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Places {
     /// One after another, the first of them here.
     From(i64),
@@ -54,7 +54,7 @@ pub(crate) enum ReadAs {
 }
 
 /// Rows of a source, as they go into the dataflow.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fed {
     /// The rows; once they leave the source with their marks as last column, if they carry any.
     pub(crate) rows: ColumnBatch,

@@ -1,4 +1,4 @@
-//! What a source knows of its topic: how rows and keys are packed, and where errors go.
+//! What a source knows of its topic: how rows and keys are packed, and what is said of errors.
 
 use arqon_plan::{ARRIVAL, TopicPlan};
 use arqon_types::{Column, ColumnBatch, Discipline, ErrorRow, Field, PackedRow, Row, Type, Value};
@@ -9,7 +9,7 @@ use super::push_packed;
 use crate::evaluate::Formula;
 use crate::forget::Forgetting;
 use crate::narrow::Keep;
-use crate::recorder::{Meter, packed_text};
+use crate::recorder::packed_text;
 
 /// What a source knows of its topic.
 #[derive(Debug)]
@@ -28,8 +28,6 @@ pub(crate) struct Shape {
     pub(crate) types: Vec<Type>,
     /// When rows go that nobody takes back.
     pub(crate) forgetting: Forgetting,
-    /// Counters and errors.
-    pub(crate) meter: Meter,
 }
 
 impl Shape {
@@ -38,7 +36,6 @@ impl Shape {
         mut topic: TopicPlan,
         (reading, keep, passing): (Reading, Keep, Vec<Vec<Formula>>),
         forgetting: Forgetting,
-        meter: Meter,
     ) -> Self {
         if topic.arrival {
             topic.schema.fields.push(Field::new(ARRIVAL, Type::Timestamp));
@@ -50,7 +47,7 @@ impl Shape {
             && forgetting == Forgetting::Never;
         let in_key = |at: &usize| is_split && topic.key.contains(at);
         let packed = (0..types.len()).filter(|at| !in_key(at)).collect();
-        Self { topic, reading, passing, packed, types, forgetting, meter }
+        Self { topic, reading, passing, packed, types, forgetting }
     }
 
     /// The key of a row of a batch.
@@ -124,24 +121,25 @@ impl Shape {
         batch.diffs.push(diff);
     }
 
-    /// Says that a change is not taken.
-    pub(crate) fn refuse(&self, epoch: u64, message: &str, (row, diff): (&PackedRow, i64)) {
+    /// What is said of a change that is not taken.
+    pub(crate) fn refusal(&self, message: &str, row: &PackedRow) -> ErrorRow {
         let code = match self.topic.discipline {
             Discipline::Delta => "unknown_row",
             Discipline::Events | Discipline::Full => "malformed",
         };
-        let error = ErrorRow {
-            node: self.meter.node.to_string(),
-            step: self.meter.address.to_string(),
+        self.error(code, message, packed_text(&self.topic.schema, row))
+    }
+
+    /// An error row of the topic.
+    pub(crate) fn error(&self, code: &str, message: &str, row: String) -> ErrorRow {
+        let name = self.topic.name.as_str();
+        ErrorRow {
+            node: name.to_owned(),
+            step: name.to_owned(),
             code: code.to_owned(),
             message: message.to_owned(),
             place: String::new(),
-            row: packed_text(&self.topic.schema, row),
-        };
-        let mut recorder = self.meter.recorder.borrow_mut();
-        let record = recorder.epoch(epoch);
-        record.counts[self.meter.counter.0].errors.add(diff);
-        // The refusal is a fact: it is added, whatever the sign of what was refused.
-        record.errors.push((error, 1));
+            row,
+        }
     }
 }

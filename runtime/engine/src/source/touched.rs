@@ -1,6 +1,6 @@
 //! What an epoch did to the keys of a `full` topic, until it is written down.
 
-use arqon_types::{ColumnBatch, PackedRow};
+use arqon_types::{ColumnBatch, ErrorRow, PackedRow};
 
 use super::PackedMap;
 use super::part::{Fed, Places, ReadAs};
@@ -24,6 +24,8 @@ pub(crate) struct Touched {
     pub(crate) new: Vec<ColumnBatch>,
     /// What the epoch did.
     pub(crate) counts: Counts,
+    /// What was not taken.
+    pub(crate) errors: Vec<ErrorRow>,
 }
 
 /// A row, how it changes, and the mark of the change.
@@ -56,6 +58,12 @@ impl Touched {
         self.place.insert(key.clone(), self.before.len());
         self.before.push((key.clone(), before));
         false
+    }
+
+    /// Notes that a change was not taken.
+    pub(crate) fn refuse(&mut self, error: ErrorRow, diff: i64) {
+        self.counts.errors.add(diff);
+        self.errors.push(error);
     }
 
     /// Takes rows of new keys that stand for so many changes; those left out were read by nobody.

@@ -5,6 +5,7 @@ use arqon_types::{ColumnBatch, PackedRow, Row};
 use super::PackedMap;
 use super::pack::pack_cells;
 use super::shape::Shape;
+use super::touched::Touched;
 use crate::memory::{signed, table_bytes};
 use crate::stats::Counts;
 
@@ -37,9 +38,9 @@ impl Verified {
     /// Whether a row may change so; if it may not, the error row says why.
     pub(crate) fn admit(
         &mut self,
-        (shape, epoch): (&Shape, u64),
+        shape: &Shape,
         (row, diff): (&Row, i64),
-        counts: &mut Counts,
+        touched: &mut Touched,
     ) -> bool {
         let packed = PackedRow::pack(row, &shape.types);
         let n_held = self.rows.get(&packed).copied().unwrap_or(0);
@@ -47,10 +48,10 @@ impl Verified {
         if !(0..=COPIES_MAX).contains(&n_then) {
             let message =
                 format!("{diff} of a row that is there {n_held} times; nothing is changed");
-            shape.refuse(epoch, &message, (&packed, diff));
+            touched.refuse(shape.refusal(&message, &packed), diff);
             return false;
         }
-        counts.held += diff;
+        touched.counts.held += diff;
         let bytes = |n: i64| if n == 0 { 0 } else { signed(packed.heap_bytes()) };
         self.heap_bytes += bytes(n_then) - bytes(n_held);
         if n_then == 0 {

@@ -1,8 +1,6 @@
 //! The table beside a map, under rows in any order.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use proptest::prelude::*;
 
@@ -12,10 +10,8 @@ use arqon_types::{Discipline, Edge, Field, Row, Schema, TopicName, Type, Value};
 use super::*;
 use crate::forget::Forgetting;
 use crate::narrow::Keep;
-use crate::recorder::{Layout, Meter, Recorder};
 use crate::source::divider::Reading;
 use crate::source::run::BlockSize;
-use crate::stats::CounterKind;
 
 type Model = BTreeMap<PackedRow, PackedRow>;
 
@@ -24,15 +20,6 @@ fn shapes() -> Vec<Shape> {
     let kinds = |types: &[Type], key: &[usize]| {
         let name = |at| format!("f{at}");
         let fields = types.iter().enumerate().map(|(at, ty)| Field::new(name(at), ty.clone()));
-        let mut layout = Layout::default();
-        let counter = layout.add("t", "t", CounterKind::Source);
-        let meter = Meter {
-            counter,
-            recorder: Rc::new(RefCell::new(Recorder::new(&layout))),
-            node: "t".into(),
-            address: "t".into(),
-            file: "t.yaml".into(),
-        };
         let topic = TopicPlan {
             name: TopicName::parse("t").unwrap(),
             schema: Schema::new("T", fields.collect()),
@@ -46,7 +33,7 @@ fn shapes() -> Vec<Shape> {
             history: History::All,
         };
         let keep = if key.len() == 1 { Keep::Read } else { Keep::Rows };
-        Shape::new(topic, (Reading::Rows, keep, Vec::new()), Forgetting::Never, meter)
+        Shape::new(topic, (Reading::Rows, keep, Vec::new()), Forgetting::Never)
     };
     let labels = Type::Enum(vec!["x".into(), "y".into(), "z".into()].into());
     vec![
