@@ -45,7 +45,7 @@ use crate::kernel::{
 };
 use crate::mode::Mode;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
-use crate::threads::{n_threads, share, share_work};
+use crate::threads::{awake, n_threads, share, share_work};
 use crate::vector::wide;
 use crate::version::Version;
 
@@ -196,30 +196,8 @@ impl Kernel for PdeSolver {
     }
 
     fn advance(&mut self, work: u64, output: &mut PdeRows) -> Poll<Report> {
-        let mut step = self.step.take().expect("a step is under way");
-        let limit = step.spent.saturating_add(work.max(1));
-        while step.spent < limit {
-            match step.stage {
-                Stage::Set(at) => {
-                    let n_cells = usize::try_from((limit - step.spent) / 8);
-                    self.set(at, n_cells.unwrap_or(usize::MAX), &mut step);
-                }
-                Stage::Decide => self.decide(&mut step),
-                Stage::Move(at) => {
-                    let n_tiles = (limit - step.spent) / (TILE_CELLS as u64 * CELL_WORK);
-                    let n_tiles = usize::try_from(n_tiles).unwrap_or(usize::MAX);
-                    self.move_on(at, n_tiles, &mut step);
-                }
-                Stage::Say(at) => {
-                    if self.say(at, &mut step, output) {
-                        self.version.end();
-                        return Poll::Ready(self.report(&step));
-                    }
-                }
-            }
-        }
-        self.step = Some(step);
-        Poll::Pending
+        let is_shared = 2 * STRIPE_TILES_MIN <= self.tiles.n_live();
+        if is_shared { awake(|| self.go_on(work, output)) } else { self.go_on(work, output) }
     }
 
     fn read(&mut self, keys: &PdeKeys, output: &mut PdeRows) -> f64 {
@@ -329,7 +307,7 @@ impl Kernel for PdeSolver {
 }
 
 /// What a snapshot is of.
-const NAME: &str = "pde_solver.3";
+const NAME: &str = "pde_solver.4";
 
 /// Work to step a cell.
 const CELL_WORK: u64 = 12;
@@ -338,7 +316,7 @@ const CELL_WORK: u64 = 12;
 const TILES_AT_ONCE: usize = 32;
 
 /// Tiles that are worth another thread: some tens of microseconds.
-const STRIPE_TILES_MIN: usize = 16;
+const STRIPE_TILES_MIN: usize = 32;
 
 /// Cells that are set at a time.
 const SLICE: usize = 1 << 14;
@@ -347,6 +325,33 @@ const SLICE: usize = 1 << 14;
 const BLOCK: usize = 1 << 10;
 
 impl PdeSolver {
+    fn go_on(&mut self, work: u64, output: &mut PdeRows) -> Poll<Report> {
+        let mut step = self.step.take().expect("a step is under way");
+        let limit = step.spent.saturating_add(work.max(1));
+        while step.spent < limit {
+            match step.stage {
+                Stage::Set(at) => {
+                    let n_cells = usize::try_from((limit - step.spent) / 8);
+                    self.set(at, n_cells.unwrap_or(usize::MAX), &mut step);
+                }
+                Stage::Decide => self.decide(&mut step),
+                Stage::Move(at) => {
+                    let n_tiles = (limit - step.spent) / (TILE_CELLS as u64 * CELL_WORK);
+                    let n_tiles = usize::try_from(n_tiles).unwrap_or(usize::MAX);
+                    self.move_on(at, n_tiles, &mut step);
+                }
+                Stage::Say(at) => {
+                    if self.say(at, &mut step, output) {
+                        self.version.end();
+                        return Poll::Ready(self.report(&step));
+                    }
+                }
+            }
+        }
+        self.step = Some(step);
+        Poll::Pending
+    }
+
     /// How much would change.
     fn look(&self, delta: &PdeDelta) -> Result<(Churn, ()), DeltaError> {
         let PdeDelta { x, y, u } = delta;

@@ -5,7 +5,10 @@
 //! or of outputs, stripes of a grid or vertices of a graph; no sum runs across two of them, so the
 //! bits are the same for any number.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use faer::Par;
+use rayon::Yield;
 use rayon::prelude::*;
 
 /// Calls it in the pool of the process, so that steps in it are shared out among as many threads as
@@ -49,5 +52,66 @@ pub(crate) fn share_work<T: Send, R: Send>(
     share(items, run)
 }
 
+/// Runs it while another thread of the pool waits for what it shares out: waking one then costs
+/// nothing, and what it does before passes meanwhile. Of use where it shares some hundred
+/// microseconds of work soon; what is not shared soon is waited for no longer.
+pub(crate) fn awake<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    if n_threads() < 2 {
+        return run();
+    }
+    let is_over = AtomicBool::new(false);
+    let wait = || {
+        let mut n_idle = 0;
+        while n_idle < WAITS_MAX && !is_over.load(Ordering::Relaxed) {
+            match rayon::yield_now() {
+                Some(Yield::Executed) => n_idle = 0,
+                Some(Yield::Idle) | None => n_idle += 1,
+            }
+            std::hint::spin_loop();
+        }
+    };
+    // Whoever waits is let go also where it panics.
+    let run = || {
+        let _over = Over(&is_over);
+        run()
+    };
+    rayon::join(run, wait).0
+}
+
+/// Says that it is over when it goes.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Looks for work that a thread takes in vain before it sleeps: some hundred microseconds.
+const WAITS_MAX: usize = 2048;
+
 /// Operations from which on they are shared: some tens of microseconds.
 const SHARED_MIN: usize = 1 << 18;
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use rayon::ThreadPoolBuilder;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_awake_takes_work_and_is_let_go() {
+        assert_eq!(awake(|| 7), 7, "outside of a pool");
+        for n_threads in [1, 2, 3] {
+            let pool = ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            let all = pool.install(|| awake(|| share(0..100, |at, item| at + item)));
+            assert_eq!(all, (0..100).map(|at| 2 * at).collect::<Vec<_>>());
+            let broken = || pool.install(|| awake(|| -> usize { panic!("the work broke") }));
+            let payload = catch_unwind(AssertUnwindSafe(broken)).unwrap_err();
+            assert_eq!(payload.downcast_ref(), Some(&"the work broke"));
+            assert_eq!(pool.install(|| awake(|| 7)), 7, "the pool goes on");
+        }
+    }
+}

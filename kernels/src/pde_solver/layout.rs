@@ -5,7 +5,7 @@
 use super::grid::PdeSpec;
 
 /// Cells in a row of a tile.
-pub(super) const TILE_WIDTH: usize = 64;
+pub(super) const TILE_WIDTH: usize = 32;
 
 /// Rows of a tile.
 pub(super) const TILE_HEIGHT: usize = 32;

@@ -18,7 +18,7 @@ pub(super) struct Last {
     /// Of each column of tiles, the last row of the one that was stepped last.
     pub(super) rows: Vec<f64>,
     /// The last column of the tile that was stepped last.
-    pub(super) column: Vec<f64>,
+    pub(super) column: [f64; TILE_HEIGHT],
 }
 
 /// Cells of some bands, which one thread steps.
@@ -66,7 +66,7 @@ pub(super) struct Cut<'a> {
 
 impl Last {
     fn new(layout: Layout) -> Self {
-        Self { rows: vec![0.0; layout.n_across * TILE_WIDTH], column: vec![0.0; TILE_HEIGHT] }
+        Self { rows: vec![0.0; layout.n_across * TILE_WIDTH], column: [0.0; TILE_HEIGHT] }
     }
 
     /// The last row of the tile that was stepped last in this column of tiles.
@@ -90,7 +90,7 @@ impl Seams {
     pub(super) fn stripes<'a>(&'a mut self, cells: &'a mut [f64], cut: Cut<'a>) -> Vec<Stripe<'a>> {
         let layout = cut.layout;
         let bands = cut.bands();
-        let edges = bands.iter().map(|band| self.rows_around(cells, layout, *band));
+        let edges = bands.iter().map(|band| self.rows_around(cells, cut, *band));
         let (mut above, mut below): (Vec<_>, Vec<_>) = edges.unzip();
         below.push(Vec::new());
         let mut is_stepped = self.is_stepped.as_mut_slice();
@@ -111,23 +111,28 @@ impl Seams {
     }
 
     /// The last row of cells above a band as it was before the step, and the first of the band,
-    /// of which no tile was stepped; nothing above the first band.
-    fn rows_around(&self, cells: &[f64], layout: Layout, band: usize) -> (Vec<f64>, Vec<f64>) {
-        let Layout { n_across, .. } = layout;
-        let (mut above, mut below) = (Vec::new(), Vec::new());
+    /// of which no tile was stepped, where tiles that are to be stepped see them; nothing above the
+    /// first band.
+    fn rows_around(&self, cells: &[f64], cut: Cut<'_>, band: usize) -> (Vec<f64>, Vec<f64>) {
+        let n_across = cut.layout.n_across;
         if band == 0 {
-            return (above, below);
+            return (Vec::new(), Vec::new());
         }
-        for column in 0..n_across {
-            let tile = band * n_across + column;
-            let other = tile - n_across;
+        let width = n_across * TILE_WIDTH;
+        let (mut above, mut below) = (vec![0.0; width], vec![0.0; width]);
+        for tile in cut.tiles_of(band) {
+            let (column, other) = (tile % n_across, tile - n_across);
             let first = other * TILE_CELLS + (TILE_HEIGHT - 1) * TILE_WIDTH;
-            above.extend_from_slice(if self.is_stepped[other] {
+            above[column * TILE_WIDTH..][..TILE_WIDTH].copy_from_slice(if self.is_stepped[other] {
                 self.last.row(column)
             } else {
                 &cells[first..first + TILE_WIDTH]
             });
-            below.extend_from_slice(&cells[tile * TILE_CELLS..][..TILE_WIDTH]);
+        }
+        for other in cut.tiles_of(band - 1) {
+            let (column, tile) = (other % n_across, other + n_across);
+            below[column * TILE_WIDTH..][..TILE_WIDTH]
+                .copy_from_slice(&cells[tile * TILE_CELLS..][..TILE_WIDTH]);
         }
         (above, below)
     }
@@ -175,6 +180,13 @@ impl<'a> Cut<'a> {
             Piece { start, tiles: here, cells }
         };
         bands.iter().zip(ends).map(piece).collect()
+    }
+
+    /// Those that are stepped of a band.
+    fn tiles_of(&self, band: usize) -> &'a [usize] {
+        let place =
+            |band: usize| self.tiles.partition_point(|tile| *tile < band * self.layout.n_across);
+        &self.tiles[place(band)..place(band + 1)]
     }
 
     /// The first bands of the stripes.
