@@ -17,10 +17,10 @@ use std::ops::{Add, Mul};
 
 use faer::linalg::matmul::matmul;
 use faer::reborrow::ReborrowMut;
-use faer::{Accum, MatMut, MatRef};
+use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::threads::{n_threads, par};
+use crate::threads::{n_threads, par, share};
 
 /// The unit roundoff of `f64`, u.
 pub(crate) const ROUNDOFF: f64 = f64::EPSILON / 2.0;
@@ -35,7 +35,7 @@ pub(crate) const UNDERFLOW_SINGLE: f64 = 1.5e-45;
 const LANES: usize = 16;
 
 /// Entries below which a second thread costs more than it does.
-const SHARED_MIN: usize = 1 << 17;
+const SHARED_MIN: usize = 1 << 19;
 
 /// Threads that share work on so many entries.
 fn n_shares(n_entries: usize) -> usize {
@@ -486,24 +486,33 @@ pub(crate) fn product(block: &mut Block<'_>) {
 }
 
 /// Adds a product of small inner length: `out` `[l, m]` plus `factors` `[l, c]` times `columns`
-/// `[c, m]`, in `f32`. Every entry is off by at most `gamma(c + 2, ROUNDOFF_SINGLE)` times the sum
-/// of the absolute terms, and `c` underflows. Cost: 2 c l m operations.
-pub(crate) fn add_product(
-    out: &mut [f32],
-    factors: &[f32],
-    columns: &[f32],
-    (l, m): (usize, usize),
-) {
+/// `[c, m]`, in `f32`; the largest entry of each row of `out`. Every entry is off by at most
+/// `gamma(c + 2, ROUNDOFF_SINGLE)` times the sum of the absolute terms, and `c` underflows. Blocks
+/// of rows are shared among the threads, which takes half the time of one product that is.
+/// Cost: 2 c l m operations.
+pub(crate) fn add_product(out: &mut [f32], factors: &[f32], columns: &[f32], m: usize) -> Vec<f64> {
     let c = columns.len() / m.max(1);
-    matmul(
-        MatMut::from_row_major_slice_mut(out, l, m),
-        Accum::Add,
-        MatRef::from_row_major_slice(factors, l, c),
-        MatRef::from_row_major_slice(columns, c, m),
-        1.0,
-        par(),
-    );
+    let (mut blocks, mut rest) = (Vec::new(), (out, factors));
+    while !rest.0.is_empty() {
+        let l = rest.1.len() / c;
+        // A last block of a single row would be a product of another kind, with other bits.
+        let n_rows = if l < 2 * BLOCK_ROWS { l } else { BLOCK_ROWS };
+        let (out, factors) = (rest.0.split_at_mut(n_rows * m), rest.1.split_at(n_rows * c));
+        blocks.push((n_rows, out.0, factors.0));
+        rest = (out.1, factors.1);
+    }
+    let columns = MatRef::from_row_major_slice(columns, c, m);
+    let most = share(blocks, |_, (n_rows, out, factors)| {
+        let factors = MatRef::from_row_major_slice(factors, n_rows, c);
+        let sums = MatMut::from_row_major_slice_mut(out, n_rows, m);
+        matmul(sums, Accum::Add, factors, columns, 1.0, Par::Seq);
+        out.chunks_exact(m).map(largest).collect::<Vec<f64>>()
+    });
+    most.into_iter().flatten().collect()
 }
+
+/// Rows of a product that are computed at a time: what is written to stays in the shared cache.
+const BLOCK_ROWS: usize = 128;
 
 /// A dot product whose sum is carried in two numbers (Ogita, Rump and Oishi, *Accurate sum and dot
 /// product*): the products are exact, since both factors are `f32`. Off by at most

@@ -31,12 +31,13 @@ use crate::kernel::{
 };
 use crate::mode::Mode;
 use crate::snapshot::LoadError;
+use crate::threads::share_work;
 use crate::version::Version;
 
 pub use delta::{EntryChange, Layout, LinearDelta, LinearOutput, LinearSpec, Precision};
 
 use matrix::Matrix;
-use pending::Pending;
+use pending::{Pending, READ_OPERATIONS};
 use step::Running;
 use vectors::{RAISE, Vectors};
 
@@ -55,6 +56,9 @@ pub struct LinearTransform {
     running: Option<Running>,
     version: Version,
 }
+
+/// Outputs that a thread reads in one piece.
+const READ_AT_ONCE: usize = 4;
 
 impl LinearTransform {
     /// How much of the input would change.
@@ -76,30 +80,32 @@ impl LinearTransform {
             let place = self.vectors.places.get(key);
             n_added += usize::from(place.is_none());
             match place {
-                Some(place) if self.pending.is_empty() => {
-                    compare(vector, self.vectors.vector(*place));
-                }
-                Some(place) => compare(vector, &self.vector(*place)),
+                Some(place) => compare(vector, self.vectors.vector(*place)),
                 None => compare(vector, &vec![0.0; n]),
             }
         }
         for entry in &delta.entries {
             let place = self.vectors.places.get(&entry.key);
-            let old = place.map_or(0.0, |place| self.entry(*place, entry.at));
+            let old = place.map_or(0.0, |place| self.vectors.vector(*place)[entry.at]);
             compare(&[entry.value], &[old]);
         }
         // Where vectors come and go in the same change, what they were is not looked up.
         let l = self.vectors.len().max(1);
         let is_same = delta.keys.is_empty() && delta.removed.is_empty();
-        for (at, row) in delta.coordinates.iter().zip(delta.coordinate_values.chunks(l)) {
-            let waiting = self.pending.row(*at, self.vectors.len());
+        let rows = delta.coordinates.iter().zip(delta.coordinate_values.chunks(l));
+        let n_operations = READ_OPERATIONS * delta.coordinate_values.len();
+        let compared = share_work(n_operations, rows, |_, (at, row)| {
             let places = self.vectors.places.values();
-            let old: Vec<f32> = match waiting {
-                _ if !is_same => vec![0.0; row.len()],
-                Some(row) => places.map(|place| row[*place]).collect(),
-                None => places.map(|place| self.vectors.x[place * n + at]).collect(),
+            let old: Vec<f32> = if is_same {
+                places.map(|place| self.vectors.x[place * n + at]).collect()
+            } else {
+                vec![0.0; row.len()]
             };
-            compare(row, &old);
+            difference(row, &old)
+        });
+        for found in compared {
+            churn.n_changed += found.n_changed;
+            churn.delta_max = churn.delta_max.max(found.most);
         }
         let low_rank = delta.low_rank_left.len();
         churn.n_changed += n * delta.removed.len() + if low_rank == 0 { 0 } else { m * n };
@@ -108,36 +114,20 @@ impl LinearTransform {
         Ok((churn, ()))
     }
 
-    /// An entry of a vector as it is now.
-    fn entry(&self, place: usize, at: usize) -> f32 {
-        let waiting = self.pending.row(at, self.vectors.len());
-        waiting.map_or(self.vectors.x[place * self.spec.n_columns + at], |row| row[place])
-    }
-
-    /// A vector as it is now.
-    fn vector(&self, place: usize) -> Vec<f32> {
-        let mut x = self.vectors.vector(place).to_vec();
-        let l = self.vectors.len();
-        for (at, coordinate) in self.pending.coordinates.iter().enumerate() {
-            x[*coordinate] = self.pending.new[at * l + place];
-        }
-        x
-    }
-
-    /// Appends an output as it is now, with what waits; its bound.
-    fn output(&self, place: usize, out: &mut Vec<f64>) -> f64 {
-        let start = out.len();
-        self.vectors.append_output(place, out);
+    /// Puts an output as it is now, with what waits, into `out` `[m]`; its bound.
+    fn output(&self, place: usize, out: &mut [f64]) -> f64 {
+        self.vectors.put_into(place, out);
         let state = self.vectors.states[place];
         if self.pending.is_empty() {
             return state.error;
         }
         let terms = self.pending.terms(place, self.vectors.len());
-        self.matrix.add_columns(&mut out[start..], &terms);
+        self.matrix.add_columns(out, &terms);
         self.waiting_error(place, &terms)
     }
 
-    /// The bound of an output to which these terms were added in `f64`.
+    /// The bound of an output to which these terms were added in `f64`. What it was before is at
+    /// most what it is now and the terms can reach.
     fn waiting_error(&self, place: usize, terms: &[(usize, f64)]) -> f64 {
         let state = self.vectors.states[place];
         let reach = self.added(terms, 0).reach();
@@ -268,16 +258,21 @@ impl Kernel for LinearTransform {
         Poll::Pending
     }
 
-    /// Keys that are not there are skipped.
+    /// Keys that are not there are skipped. Threads share what waits for those that are.
     fn read(&mut self, keys: &Vec<i64>, output: &mut LinearOutput) -> f64 {
-        let mut error = 0.0_f64;
-        for key in keys {
-            if let Some(place) = self.vectors.places.get(key) {
-                error = error.max(self.output(*place, &mut output.values));
-                output.keys.push(*key);
-            }
-        }
-        error
+        let (m, start) = (self.spec.n_rows, output.values.len());
+        let places = keys.iter().filter_map(|key| Some((*key, *self.vectors.places.get(key)?)));
+        let (found, places): (Vec<i64>, Vec<usize>) = places.unzip();
+        output.keys.extend(found);
+        output.values.resize(start + places.len() * m, 0.0);
+        let rows = places.chunks(READ_AT_ONCE);
+        let rows = rows.zip(output.values[start..].chunks_mut(READ_AT_ONCE * m));
+        let n_operations = 2 * places.len() * m * self.pending.coordinates.len();
+        let errors = share_work(n_operations, rows, |_, (places, values)| {
+            let rows = places.iter().zip(values.chunks_exact_mut(m));
+            rows.fold(0.0, |most: f64, (place, out)| most.max(self.output(*place, out)))
+        });
+        errors.into_iter().fold(0.0, f64::max)
     }
 
     fn keys(&self) -> Vec<i64> {
@@ -289,11 +284,11 @@ impl Kernel for LinearTransform {
         let mut probe = Probe { n_rows: l.min(sample.n_rows), error: 0.0, error_max: 0.0 };
         let start = usize::try_from(sample.seed % (l.max(1) as u64)).unwrap_or(0);
         for place in (0..probe.n_rows).map(|at| (start + at) % l) {
-            let mut y = Vec::with_capacity(m);
+            let mut y = vec![0.0; m];
             probe.error_max = probe.error_max.max(self.output(place, &mut y));
-            let x = self.vector(place);
+            let x = self.vectors.vector(place);
             for (row, y) in y.iter().enumerate() {
-                let exact = compensated_dot(&self.matrix.row(row), &x);
+                let exact = compensated_dot(&self.matrix.row(row), x);
                 probe.error = probe.error.max((y - exact).abs());
             }
         }

@@ -5,6 +5,8 @@
     reason = "arrays and shapes have the letters of the formulas"
 )]
 
+use std::ops::Range;
+
 use crate::arithmetic::{ROUNDOFF, add_product, each_output, gamma, largest, widened};
 use crate::basis::remainder_norm;
 use crate::kernel::Reuse;
@@ -99,16 +101,20 @@ fn square_root(residual: &[f64]) -> f64 {
     residual.iter().map(|x| x * x).sum::<f64>().sqrt() * (1.0 - 1e-12)
 }
 
-/// Terms by columns, output by output; the largest entry of each.
+/// What waits for these vectors is added to their outputs by columns, output by output; what was
+/// added to each, and its largest entry.
 pub(crate) fn flush_columns(
     kernel: &mut LinearTransform,
-    at: usize,
-    terms: &[(usize, f64)],
-) -> Vec<f64> {
-    let (m, matrix) = (kernel.spec.n_rows, &kernel.matrix);
+    places: Range<usize>,
+) -> Vec<(Added, f64)> {
+    let (l, m) = (kernel.vectors.len(), kernel.spec.n_rows);
     let c = kernel.pending.coordinates.len();
-    let place = at * m..(at + terms.len() / c) * m;
-    match &mut kernel.vectors.y {
+    let terms: Vec<(usize, f64)> =
+        places.clone().flat_map(|place| kernel.pending.terms(place, l)).collect();
+    let depth = kernel.matrix.columns_depth(c);
+    let added: Vec<Added> = terms.chunks_exact(c).map(|terms| kernel.added(terms, depth)).collect();
+    let (place, matrix) = (places.start * m..places.end * m, &kernel.matrix);
+    let largest = match &mut kernel.vectors.y {
         Outputs::Single(y) => {
             let terms: Vec<(usize, f32)> =
                 terms.iter().map(|(column, change)| (*column, single(*change))).collect();
@@ -121,36 +127,31 @@ pub(crate) fn flush_columns(
             matrix.add_columns(y, &terms[at * c..][..c]);
             largest(y)
         }),
-    }
+    };
+    added.into_iter().zip(largest).collect()
 }
 
-/// Terms as a product of matrices; the largest entry of each output.
+/// The same as a product of matrices.
 pub(crate) fn flush_product(
     kernel: &mut LinearTransform,
-    at: usize,
-    terms: &[(usize, f64)],
-) -> Vec<f64> {
-    let m = kernel.spec.n_rows;
-    let l = terms.len() / kernel.pending.coordinates.len();
-    let columns = kernel.matrix.columns(&kernel.pending.coordinates);
-    let factors: Vec<f32> = terms.iter().map(|term| single(term.1)).collect();
+    places: Range<usize>,
+) -> Vec<(Added, f64)> {
+    let (l, m) = (kernel.vectors.len(), kernel.spec.n_rows);
+    let (matrix, pending) = (&kernel.matrix, &kernel.pending);
+    let n_columns = pending.coordinates.len();
+    let row_norm = matrix.row_norm_max();
+    let none = Added { n_columns, sum: 0.0, square: 0.0, depth: n_columns + 2, row_norm };
+    let mut added = vec![none; places.len()];
+    let factors = pending.factors(places.clone(), l, |at, column, change| {
+        added[at].sum += matrix.column_max(column) * change.abs();
+        added[at].square += change * change;
+    });
+    let columns = matrix.columns(&pending.coordinates);
     let Outputs::Single(y) = &mut kernel.vectors.y else {
         return Vec::new();
     };
-    let block = &mut y[at * m..(at + l) * m];
-    add_product(block, &factors, &columns, (l, m));
-    each_output(block, m, &|_, y| largest(y))
-}
-
-/// What waits for one vector becomes part of it.
-pub(crate) fn store(kernel: &mut LinearTransform, place: usize) {
-    let (l, n) = (kernel.vectors.len(), kernel.spec.n_columns);
-    for (waiting, coordinate) in kernel.pending.coordinates.iter().enumerate() {
-        let new = kernel.pending.new[waiting * l + place];
-        let old = &mut kernel.vectors.x[place * n + coordinate];
-        kernel.vectors.states[place].replace(*old, new);
-        *old = new;
-    }
+    let largest = add_product(&mut y[places.start * m..places.end * m], &factors, &columns, m);
+    added.into_iter().zip(largest).collect()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounding is meant")]

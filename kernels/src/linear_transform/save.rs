@@ -11,7 +11,7 @@ use crate::linear_transform::vectors::{Outputs, State, Vectors};
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::version::Version;
 
-const NAME: &str = "linear_transform.2";
+const NAME: &str = "linear_transform.3";
 
 /// Writes it: matrix and vectors by rows; what follows of them alone is built anew.
 pub(crate) fn save(kernel: &LinearTransform, out: &mut dyn io::Write) -> io::Result<()> {

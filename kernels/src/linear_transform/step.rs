@@ -19,7 +19,7 @@ use crate::emit::Emit;
 use crate::kernel::{Report, Reuse, Step, WORK_GRAIN, WORK_GRAIN_MEMORY};
 use crate::linear_transform::LinearTransform;
 use crate::linear_transform::delta::{LinearDelta, LinearOutput};
-use crate::linear_transform::outputs::{flush_columns, flush_product, single, store};
+use crate::linear_transform::outputs::{flush_columns, flush_product, single};
 use crate::linear_transform::pending::PENDING_MAX;
 use crate::linear_transform::vectors::{Added, Outputs, RAISE};
 use crate::mode::Mode;
@@ -384,7 +384,7 @@ impl Running {
         for (place, value) in kernel.vectors.places.values().zip(values) {
             by_place[*place] = *value;
         }
-        kernel.pending.set(delta.coordinates[at], &kernel.vectors, |place| by_place[place]);
+        kernel.pending.set(delta.coordinates[at], &mut kernel.vectors, &by_place);
         let next = at + 1 < delta.coordinates.len();
         (4 * l as u64, next.then_some(Task::Coordinates(at + 1)))
     }
@@ -475,17 +475,9 @@ fn flush(kernel: &mut LinearTransform, at: usize, left: u64) -> (u64, Option<Tas
         && PRODUCT_MIN <= l
         && kernel.matrix.dense().is_some()
         && matches!(kernel.vectors.y, Outputs::Single(_));
-    let terms: Vec<(usize, f64)> =
-        (at..end).flat_map(|place| kernel.pending.terms(place, l)).collect();
-    (at..end).for_each(|place| store(kernel, place));
-    let depth = if is_product { c + 2 } else { kernel.matrix.columns_depth(c) };
-    let largest = if is_product {
-        flush_product(kernel, at, &terms)
-    } else {
-        flush_columns(kernel, at, &terms)
-    };
-    for ((place, terms), largest) in (at..end).zip(terms.chunks_exact(c)).zip(largest) {
-        let added = kernel.added(terms, depth);
+    let added =
+        if is_product { flush_product(kernel, at..end) } else { flush_columns(kernel, at..end) };
+    for (place, (added, largest)) in (at..end).zip(added) {
         kernel.vectors.added(place, &added, largest);
     }
     if end == l {
@@ -512,7 +504,6 @@ fn flush_inputs(kernel: &mut LinearTransform, at: usize) -> (u64, Option<Task>) 
     if at < l {
         let terms = kernel.pending.terms(at, l);
         let reach = kernel.added(&terms, 0).reach();
-        store(kernel, at);
         let state = &mut kernel.vectors.states[at];
         state.moved = (state.moved + reach * RAISE) * RAISE;
     }

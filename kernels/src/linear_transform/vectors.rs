@@ -119,6 +119,17 @@ impl Vectors {
         }
     }
 
+    /// Puts an output as it is kept into `out` `[m]`.
+    pub(crate) fn put_into(&self, at: usize, out: &mut [f64]) {
+        match &self.y {
+            Outputs::Single(y) => {
+                let y = &y[at * self.m..][..self.m];
+                out.iter_mut().zip(y).for_each(|(out, y)| *out = f64::from(*y));
+            }
+            Outputs::Double(y) => out.copy_from_slice(&y[at * self.m..][..self.m]),
+        }
+    }
+
     /// Appends an output as it is kept.
     pub(crate) fn append_output(&self, at: usize, out: &mut Vec<f64>) {
         match &self.y {
