@@ -43,7 +43,26 @@ def linear():
         yield "torch_gemm", median(lambda: w @ many, 3)
 
 
-PARTS = {"linear": linear}
+def nystrom():
+    """Regression over 16,384 points of 8 entries and 256 landmarks, and 1,024 answers."""
+    n, m, d, n_queries = 16384, 256, 8, 1024
+    random = np.random.default_rng(1)
+    x, queries = random.standard_normal((n, d)), random.standard_normal((n_queries, d))
+    landmarks, y = x[:m], np.sin(x.sum(1))
+
+    def likeness(points):
+        squares = (points * points).sum(1)[:, None] + (landmarks * landmarks).sum(1)
+        return np.exp(-0.1 * np.maximum(squares - 2.0 * (points @ landmarks.T), 0.0))
+
+    def full():
+        c = likeness(x)
+        a = c.T @ c + 1e-3 * (likeness(landmarks) + 2.0**-20 * np.eye(m))
+        return likeness(queries) @ np.linalg.solve(a, c.T @ y)
+
+    yield "numpy_nystrom", median(full, 20, 3.0)
+
+
+PARTS = {"linear": linear, "nystrom": nystrom}
 
 if __name__ == "__main__":
     for name, seconds in PARTS[sys.argv[1]]():

@@ -27,10 +27,10 @@ const PROGRAMS: &[&str] = &[
 ];
 
 /// The programs of benches/kernels.
-const KERNELS: &[&str] = &["roofline", "linear", "attention", "graphs", "grids"];
+const KERNELS: &[&str] = &["roofline", "linear", "attention", "graphs", "grids", "nystrom"];
 
 /// Those of them that `NumPy` is measured beside.
-const WITH_NUMPY: &[&str] = &["linear", "attention"];
+const WITH_NUMPY: &[&str] = &["linear", "attention", "nystrom"];
 
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
