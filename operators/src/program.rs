@@ -59,6 +59,14 @@ impl Program {
         self.root.can_fail
     }
 
+    /// The column that the expression is, if it is one as it stands.
+    pub fn column(&self) -> Option<usize> {
+        match self.root.kind {
+            NodeKind::Column(idx) => Some(idx),
+            _ => None,
+        }
+    }
+
     /// The values for all `rows`.
     ///
     /// # Panics

@@ -10,6 +10,8 @@ use std::iter::{Once, once};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use differential_dataflow::trace::implementations::{KeyBatcher, KeyBuilder, KeySpine};
+use differential_dataflow::trace::{Cursor, Navigable};
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::channels::pact::Pipeline;
@@ -24,16 +26,18 @@ use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 
 use crate::along::{OverShape, Said};
 use crate::asof::AsofShape;
-use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment, Rounds};
+use crate::batch::{Batch, Batches, Keyed, KeyedRows, Moment, Rounds, WholeRows};
 use crate::group::{GroupShape, is_tick};
 use crate::join::{JoinShape, Pairs};
 use crate::latest::LatestShape;
+use crate::map::Stages;
 use crate::memory::row_bytes;
 use crate::ordered::{packed, split_order_of};
 use crate::packed::Packed;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::session::SessionShape;
 use crate::source::push_packed;
+use crate::stats::Counts;
 use crate::top::TopShape;
 use crate::unique::{duplicate, part};
 use crate::whole;
@@ -115,14 +119,40 @@ pub(crate) fn reduce_groups<T: Moment>(
 }
 
 /// Set semantics, of rows in the form `K`.
-pub(crate) fn render_distinct<T: Moment, K: Packed>(
-    rows: Batches<'_, T>,
-    types: Vec<Type>,
+pub(crate) fn reduce_distinct<T: Moment, K: Packed>(
+    rows: KeyedRows<'_, T, K, ()>,
     meter: Meter,
-) -> Batches<'_, T> {
-    let rows = whole::pack::<T, K>(rows, types.clone(), Some(meter.clone()));
-    let once = rows.as_collection().threshold_named("Distinct", |_, n| i64::from(*n > 0));
-    whole::unpack(once.inner, types, meter, |counts, diffs| counts.output.add_all(diffs))
+) -> WholeRows<'_, T, K> {
+    type Spine<K, T> = KeySpine<K, T, i64>;
+    type Builder<K, T> = CapacityContainerBuilder<Vec<(K, T, i64)>>;
+    let rows = rows.as_collection();
+    let arranged = rows.arrange_named::<_, Spine<K, T>>("Arrange: Distinct", KeyBatcher::new);
+    let distinct = arranged.reduce_abelian::<_, KeyBuilder<K, T, i64>, Spine<K, T>, _, _>(
+        "Distinct",
+        |_, n, out| out.push(((), i64::from(n[0].1 > 0))),
+        |rows, key, changes| {
+            rows.clear();
+            rows.extend(changes.drain(..).map(|((), time, diff)| ((key.clone(), ()), time, diff)));
+        },
+    );
+    distinct.stream.unary::<Builder<K, T>, _, _, _>(Pipeline, "Once", move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, spans| {
+                let mut rows = Vec::new();
+                for batch in spans.iter().filter_map(|span| span.inner.as_ref()) {
+                    let mut cursor = batch.cursor();
+                    while let Some(key) = cursor.get_key(batch) {
+                        cursor.map_times(batch, |time, diff| {
+                            rows.push((key.clone(), time.clone(), *diff));
+                        });
+                        cursor.step_key(batch);
+                    }
+                }
+                whole::count_rows(&meter, &rows, Counts::put_out);
+                output.session(&capability).give_container(&mut rows);
+            });
+        }
+    })
 }
 
 /// The first rows of each group.
@@ -291,7 +321,7 @@ fn without_key(keyed: &PackedRow) -> &[u8] {
 }
 
 /// Counts what the rows of an arrangement take, as they come and go.
-fn weighed<T: Moment, K: Packed, V: Packed>(
+pub(crate) fn weighed<T: Moment, K: Packed, V: Packed>(
     rows: KeyedRows<'_, T, K, V>,
     meter: Meter,
 ) -> KeyedRows<'_, T, K, V> {
@@ -338,32 +368,55 @@ fn matched<'scope, T: Moment>(
 pub(crate) fn join_inner<'scope, T: Moment, K: Packed, V: Packed>(
     left: KeyedRows<'scope, T, K, V>,
     right: KeyedRows<'scope, T, K, V>,
-    shape: JoinShape,
-    meter: Meter,
+    finish: Finish,
 ) -> Batches<'scope, T> {
+    let meter = &finish.meter;
     let [left, right] = [left, right].map(|rows| weighed(rows, meter.clone()).as_collection());
-    finish_pairs(join_keyed(left, right).inner, shape, meter)
+    finish_pairs(join_keyed(left, right).inner, finish)
 }
 
-/// The same within a loop, with rows from outside, whose arrangement needs no rounds.
-pub(crate) fn join_inner_outside<'scope, T: Rounds, K: Packed, V: Packed>(
-    left: KeyedRows<'scope, T, K, V>,
-    right: KeyedRows<'_, u64, K, V>,
-    shape: JoinShape,
-    meter: Meter,
+/// The same within a loop, with rows from outside, whose arrangement needs no rounds. What the left
+/// rows take was counted before.
+pub(crate) fn join_inner_outside<'scope, T: Rounds>(
+    left: KeyedRows<'scope, T, u64, u64>,
+    right: KeyedRows<'_, u64, u64, u64>,
+    finish: Finish,
 ) -> Batches<'scope, T> {
     let scope = left.scope();
-    let left = weighed(left, meter.clone()).as_collection();
-    let right = weighed(right, meter.clone()).as_collection().arrange_by_key();
-    let pairs = left.arrange_by_key().join_core(right.enter(scope), side_by_side);
-    finish_pairs(pairs.inner, shape, meter)
+    let right = weighed(right, finish.meter.clone()).as_collection().arrange_by_key();
+    let left = left.as_collection().arrange_by_key();
+    finish_pairs(left.join_core(right.enter(scope), side_by_side).inner, finish)
+}
+
+/// The same of numbers, of which one side's are all that is wanted.
+pub(crate) fn join_chosen<'scope, T: Rounds>(
+    left: KeyedRows<'scope, T, u64, u64>,
+    right: KeyedRows<'_, u64, u64, u64>,
+    (side, meter): (Side, Meter),
+) -> WholeRows<'scope, T, u64> {
+    let scope = left.scope();
+    let right = weighed(right, meter).as_collection().arrange_by_key().enter(scope);
+    let choose = move |_: &u64, left: &u64, right: &u64| match side {
+        Side::Left => once(*left),
+        Side::Right => once(*right),
+    };
+    left.as_collection().arrange_by_key().join_core(right, choose).inner
+}
+
+/// What becomes of the pairs of an inner join.
+pub(crate) struct Finish {
+    /// How they are judged, and what is kept of them.
+    pub(crate) shape: JoinShape,
+    /// The join's.
+    pub(crate) meter: Meter,
+    /// The stages that alone read them.
+    pub(crate) stages: Option<Stages>,
 }
 
 /// Pairs of values in their final form.
 fn finish_pairs<T: Moment, V: Packed>(
     pairs: KeyedRows<'_, T, V, V>,
-    shape: JoinShape,
-    meter: Meter,
+    Finish { shape, meter, stages }: Finish,
 ) -> Batches<'_, T> {
     pairs.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Pairs", move |_, _| {
         move |input, output| {
@@ -390,11 +443,15 @@ fn finish_pairs<T: Moment, V: Packed>(
                         counts.touched += n_pairs as u64;
                         counts.output.add_all(&batch.diffs);
                     });
-                    if !batch.is_empty() {
+                    let mut rows = Rc::new(batch);
+                    if let Some(stages) = &stages {
+                        rows = stages.run(epoch, rows);
+                    }
+                    if !rows.is_empty() {
                         let capability = capability.delayed(&time, 0);
                         output
                             .session_with_builder(&capability)
-                            .give_container(&mut Batch { time, rows: Rc::new(batch) });
+                            .give_container(&mut Batch { time, rows });
                     }
                 }
             });
@@ -411,7 +468,8 @@ pub(crate) fn join<'scope, T: Moment>(
     meter: &Meter,
 ) -> Batches<'scope, T> {
     if shape.kind() == JoinKind::Inner {
-        return join_inner(left, right, shape.clone(), meter.clone());
+        let finish = Finish { shape: shape.clone(), meter: meter.clone(), stages: None };
+        return join_inner(left, right, finish);
     }
     let (left, right) = (all_with_key(left, meter), all_with_key(right, meter));
     let pairs = join_keyed(left.clone(), right.clone());
@@ -473,8 +531,10 @@ pub(crate) fn join_asof<'scope, T: Moment>(
 
 /// Which side of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(crate) enum Side {
+    /// The one that is read first.
     Left,
+    /// The other one.
     Right,
 }
 

@@ -38,6 +38,11 @@ impl Formula {
         exprs.into_iter().map(Self::new).collect()
     }
 
+    /// The field that it is, if it is one as it stands.
+    pub(crate) fn field(&self) -> Option<usize> {
+        self.program.column()
+    }
+
     /// The type of the values.
     pub(crate) fn ty(&self) -> &Type {
         self.program.ty()

@@ -54,6 +54,11 @@ impl KeyShape {
         is_word(&self.types) && self.formulas.iter().all(|formula| !formula.ty().is_option())
     }
 
+    /// Whether the key is this field of the row.
+    pub(crate) fn is_field(&self, idx: usize) -> bool {
+        matches!(self.formulas.as_slice(), [only] if only.field() == Some(idx))
+    }
+
     /// The columns of the key.
     fn columns<'b>(&self, rows: &'b ColumnBatch, faults: &mut Faults) -> Vec<Cow<'b, Column>> {
         self.formulas.iter().map(|formula| formula.column(rows, faults)).collect()

@@ -11,29 +11,32 @@ use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use timely::container::NoopBuilder;
+use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator as _;
-use timely::dataflow::operators::vec::Map as _;
-use timely::dataflow::operators::{Concat, Concatenate, ConnectLoop, Enter, Feedback, Leave};
-use timely::dataflow::{Scope, Stream};
-use timely::progress::PathSummary;
+use timely::dataflow::operators::{Concat, Concatenate, Enter, Leave};
 
-use arqon_plan::{DataflowPlan, Join, JoinKind, LoopId, Operator, Step, StepId, Variable};
+use arqon_operators::ExprKind;
+use arqon_plan::{
+    DataflowPlan, Join, JoinKind, LoopId, Map, Operator, Stage, StageKind, Step, StepId, Variable,
+};
 use arqon_types::{PackedRow, Schema, Type, Value};
 
-use crate::arrangement::{self, reduce_groups, reduce_top, render_distinct};
+use crate::arrangement::{self, Finish, Side, reduce_distinct, reduce_groups, reduce_top, weighed};
 use crate::asof::{AsofShape, pack_sides};
-use crate::batch::{Batch, Batches, KeyedRows, Moment, Nested, Rounds, Single, WholeRows};
+use crate::batch::{Batch, Batches, KeyedRows, Nested, Rounds, Single, WholeRows};
+use crate::form::{Ended, Form, Rows};
 use crate::group::GroupShape;
 use crate::join::{JoinShape, pick};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields};
-use crate::map::{count_through, render_map};
+use crate::map::{Stages, render_map, unite};
 use crate::narrow::NarrowPlan;
 use crate::packed::{Packed, is_word};
 use crate::recorder::Meter;
-use crate::stats::Counts;
+use crate::stats::{Count, Counts};
 use crate::top::TopShape;
-use crate::whole;
+use crate::variable::{TakenBack, Turns, open};
+use crate::whole::{self, Beside, count_rows, counted, key_words, unite_words};
 
 /// What a loop finds around it.
 pub(crate) struct Surroundings<'scope, 'a> {
@@ -65,9 +68,6 @@ pub(crate) enum Whole<'scope> {
     Words(WholeRows<'scope, u64, u64>),
     Rows(WholeRows<'scope, u64>),
 }
-
-/// The end of a step within a loop; nobody reads what it carries.
-pub(crate) type Ended<'scope> = Stream<'scope, u64, Vec<()>>;
 
 /// The key of a variable's overrun.
 pub(crate) fn overrun_key(variable: Variable) -> PackedRow {
@@ -123,36 +123,33 @@ fn render_rounds<'scope, T: Rounds>(
             overruns: Vec::new(),
         };
         let mut ends = Vec::new();
+        let last = plan.steps[leave_idx].inputs[0];
         for idx in members.iter().copied() {
             let step = &plan.steps[idx];
             let id = StepId::at(idx);
-            let rows = walk.step(idx, step);
+            let rows = walk.done.remove(&id).unwrap_or_else(|| walk.step(idx, step));
             // The rounds of a variable that does not lead out may come to their end later.
-            if !read.contains(&id) || matches!(step.operator, Operator::Variable(_)) {
-                ends.push(end(rows.clone()).leave(outer));
+            let is_variable = matches!(step.operator, Operator::Variable(_));
+            if !read.contains(&id) || is_variable && id != last {
+                ends.push(rows.end().leave(outer));
             }
             walk.done.insert(id, rows);
         }
-        let last = plan.steps[leave_idx].inputs[0];
         let rows = if is_word(&plan.steps[last.index()].schema.types()) {
             Whole::Words(walk.whole(last).as_collection().leave(outer).inner)
         } else {
             Whole::Rows(walk.whole(last).as_collection().leave(outer).inner)
         };
-        let overruns = inner.concatenate(walk.overruns);
+        let overruns = match walk.overruns.len() {
+            1 => walk.overruns.swap_remove(0),
+            _ => inner.concatenate(walk.overruns),
+        };
         Left { rows, overruns: overruns.as_collection().leave(outer).inner, ends }
     })
 }
 
 /// A variable that has not been told yet what it becomes: tells it, and gives its overrun.
-type Open<'inner, T> = Box<dyn FnOnce(Next<'inner, T>) -> Option<KeyedRows<'inner, T>> + 'inner>;
-
-/// What a variable becomes.
-struct Next<'inner, T: Rounds> {
-    rows: Batches<'inner, T>,
-    /// Whether equal rows of a time have been added up.
-    is_reduced: bool,
-}
+type Open<'inner, T> = Box<dyn FnOnce(&mut Walk<'inner, '_, '_, T>, StepId, Meter) + 'inner>;
 
 /// The walk over the steps of a loop.
 struct Walk<'inner, 'scope, 'a, T: Rounds> {
@@ -161,12 +158,12 @@ struct Walk<'inner, 'scope, 'a, T: Rounds> {
     members: &'a [usize],
     around: &'a Surroundings<'scope, 'a>,
     /// Steps of the loop, and steps outside that have been brought in.
-    done: BTreeMap<StepId, Batches<'inner, T>>,
+    done: BTreeMap<StepId, Rows<'inner, T>>,
     open: BTreeMap<Variable, Open<'inner, T>>,
     overruns: Vec<KeyedRows<'inner, T>>,
 }
 
-impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
+impl<'inner, 'scope, 'a, T: Rounds> Walk<'inner, 'scope, 'a, T> {
     fn meter(&self, idx: usize) -> Meter {
         (self.around.meters)(idx).swap_remove(0)
     }
@@ -175,9 +172,22 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
         self.around.narrow.plan.steps[id.index()].schema.clone()
     }
 
-    fn rows(&mut self, id: StepId) -> Batches<'inner, T> {
+    /// What is known of a step's rows; those from outside are brought in.
+    fn known(&mut self, id: StepId) -> &mut Rows<'inner, T> {
         let (around, scope) = (self.around, self.scope);
-        self.done.entry(id).or_insert_with(|| enter((around.rows)(id), scope)).clone()
+        self.done.entry(id).or_insert_with(|| Rows::columns(enter((around.rows)(id), scope)))
+    }
+
+    fn rows(&mut self, id: StepId) -> Batches<'inner, T> {
+        let types = self.schema(id).types();
+        let known = self.known(id);
+        let unpacked = match known.clone() {
+            Rows { columns: Some(rows), .. } => rows,
+            Rows { words: Some(rows), .. } => whole::unpack(rows, types, |_, _| {}),
+            Rows { packed: Some(rows), .. } => whole::unpack(rows, types, |_, _| {}),
+            Rows { columns: None, words: None, packed: None } => unreachable!("rows have a form"),
+        };
+        known.columns.insert(unpacked).clone()
     }
 
     fn key<K: Packed, V: Packed>(
@@ -191,22 +201,31 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
     }
 
     /// The rows, packed.
-    fn whole<K: Packed>(&mut self, input: StepId) -> WholeRows<'inner, T, K> {
-        whole::pack(self.rows(input), self.schema(input).types(), None)
+    fn whole<K: Form>(&mut self, id: StepId) -> WholeRows<'inner, T, K> {
+        if let Some(rows) = K::of(self.known(id)) {
+            return rows.clone();
+        }
+        let packed = whole::pack(self.rows(id), self.schema(id).types());
+        K::of(self.known(id)).insert(packed).clone()
     }
 
-    fn step(&mut self, idx: usize, step: &Step) -> Batches<'inner, T> {
+    fn step(&mut self, idx: usize, step: &Step) -> Rows<'inner, T> {
         let types = step.schema.types();
-        match &step.operator {
+        Rows::columns(match &step.operator {
             Operator::Map(map) => {
-                let meters = (self.around.meters)(idx);
-                render_map(self.rows(step.inputs[0]), self.schema(step.inputs[0]), map, meters)
+                let stages =
+                    Stages::new(map, self.schema(step.inputs[0]), (self.around.meters)(idx));
+                render_map(self.rows(step.inputs[0]), stages)
+            }
+            Operator::Union if is_word(&types) && self.has_words(&step.inputs) => {
+                let streams = step.inputs.iter().map(|id| self.whole(*id)).collect();
+                return Rows::whole(unite_words(self.scope, streams, self.meter(idx)));
             }
             Operator::Union => {
-                let streams: Vec<_> = step.inputs.iter().map(|id| self.rows(*id)).collect();
-                count_through(self.scope.concatenate(streams), self.meter(idx))
+                let streams = step.inputs.iter().map(|id| self.rows(*id)).collect();
+                unite(self.scope, streams, self.meter(idx))
             }
-            Operator::Join(join) => self.join(idx, step, join),
+            Operator::Join(join) => return self.join(idx, step, join),
             Operator::Group(group) => {
                 let meter = self.meter(idx);
                 let shape = GroupShape::new(group, &step.schema);
@@ -218,14 +237,8 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
                 }
                 reduce_groups(rows, shape, types, meter)
             }
-            Operator::Distinct => {
-                let rows = self.rows(step.inputs[0]);
-                if is_word(&types) {
-                    render_distinct::<T, u64>(rows, types, self.meter(idx))
-                } else {
-                    render_distinct::<T, PackedRow>(rows, types, self.meter(idx))
-                }
-            }
+            Operator::Distinct if is_word(&types) => return self.distinct::<u64>(idx, step),
+            Operator::Distinct => return self.distinct::<PackedRow>(idx, step),
             Operator::Top(top) => {
                 let meter = self.meter(idx);
                 let shape = TopShape::new(top, self.schema(step.inputs[0]).types());
@@ -234,14 +247,27 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
                 reduce_top(rows, shape, types, meter)
             }
             Operator::Variable(variable) if is_word(&types) => {
-                self.variable::<u64>(idx, step, *variable)
+                return self.variable::<u64>(step, *variable, self.meter(idx));
             }
-            Operator::Variable(variable) => self.variable::<PackedRow>(idx, step, *variable),
-            Operator::Next(variable) => self.next(idx, step, *variable),
+            Operator::Variable(variable) => {
+                return self.variable::<PackedRow>(step, *variable, self.meter(idx));
+            }
+            Operator::Next(variable) => {
+                let become_next =
+                    self.open.remove(variable).expect("a variable stands before what it becomes");
+                let meter = self.meter(idx);
+                become_next(self, step.inputs[0], meter);
+                return self.known(step.inputs[0]).clone();
+            }
             Operator::Leave(of) => {
                 let rows = self.whole::<PackedRow>(step.inputs[0]);
                 let rows = T::leave(rows, self.level(*of));
-                whole::unpack(rows, types, self.meter(idx), count_both)
+                let meter = self.meter(idx);
+                whole::unpack(rows, types, move |epoch, diffs| {
+                    let mut passed = Count::default();
+                    passed.add_all(diffs);
+                    meter.count(epoch, |counts| counts.pass(passed));
+                })
             }
             Operator::Source(_)
             | Operator::Log(_)
@@ -261,10 +287,24 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
             | Operator::Retain(_) => {
                 panic!("`{}` cannot stand in a loop", step.address)
             }
-        }
+        })
     }
 
-    fn join(&mut self, idx: usize, step: &Step, join: &Join) -> Batches<'inner, T> {
+    /// Whether some of these steps give numbers without being asked to.
+    fn has_words(&self, ids: &[StepId]) -> bool {
+        ids.iter().any(|id| self.done.get(id).is_some_and(|rows| rows.words.is_some()))
+    }
+
+    fn distinct<K: Form>(&mut self, idx: usize, step: &Step) -> Rows<'inner, T> {
+        let (input, meter) = (step.inputs[0], self.meter(idx));
+        let keys = match K::of(self.known(input)).clone() {
+            Some(rows) => whole::key_whole(rows, meter.clone()),
+            None => whole::pack_keys(self.rows(input), step.schema.types(), meter.clone()),
+        };
+        Rows::whole(reduce_distinct::<T, K>(keys, meter))
+    }
+
+    fn join(&mut self, idx: usize, step: &Step, join: &Join) -> Rows<'inner, T> {
         let meter = self.meter(idx);
         let id = StepId::at(idx);
         let [left_fields, right_fields] = &self.around.narrow.joins[&id];
@@ -280,25 +320,78 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
             && right_key.is_word()
             && sides.iter().all(|(_, types)| fits(types))
         {
-            let [left_value, right_value] =
-                sides.map(|(fields, types)| pack_fields::<u64>(fields, types));
-            let left = self.key::<u64, u64>(step.inputs[0], left_key, left_value, &meter);
-            let outside = step.inputs[1];
-            if !self.members.contains(&outside.index()) {
-                let (rows, schema) = ((self.around.rows)(outside), self.schema(outside));
-                let right = key_rows(rows, schema, right_key, right_value, meter.clone());
-                return arrangement::join_inner_outside(left, right, shape, meter);
+            let n_left = left_fields.len();
+            let work = WordJoin { inputs: &step.inputs, keys: [left_key, right_key], sides };
+            let reader = self.only_reader(id);
+            let outside = !self.members.contains(&step.inputs[1].index());
+            let chosen = reader.and_then(|(_, map)| chosen_side(join, n_left, map));
+            let rows = match (chosen, reader) {
+                (Some(side), Some((reader, _))) if outside => {
+                    let (left, right) = self.word_sides(work, &meter);
+                    let words = arrangement::join_chosen(left, right, (side, meter.clone()));
+                    let stages = (self.around.meters)(reader.index());
+                    Rows::whole(counted(words, move |rows| {
+                        count_rows(&meter, rows, Counts::put_out);
+                        for meter in &stages {
+                            count_rows(meter, rows, Counts::pass);
+                        }
+                    }))
+                }
+                _ => {
+                    let stages = reader.map(|(reader, map)| {
+                        Stages::new(map, self.schema(id), (self.around.meters)(reader.index()))
+                    });
+                    let finish = Finish { shape, meter, stages };
+                    Rows::columns(self.join_words(work, finish))
+                }
+            };
+            if let Some((reader, _)) = reader {
+                self.done.insert(reader, rows.clone());
             }
-            let right = self.key(step.inputs[1], right_key, right_value, &meter);
-            return arrangement::join_inner(left, right, shape, meter);
+            return rows;
         }
         let [left_value, right_value] = pack_sides(join, sides);
         let left = self.key(step.inputs[0], left_key, left_value, &meter);
         let right = self.key(step.inputs[1], right_key, right_value, &meter);
-        match join.asof.as_deref().map(AsofShape::new) {
+        Rows::columns(match join.asof.as_deref().map(AsofShape::new) {
             Some(asof) => arrangement::join_asof(left, right, (&shape, asof), &meter),
             None => arrangement::join(left, right, &shape, &meter),
+        })
+    }
+
+    /// The inner join of rows whose keys are numbers, and whose values are such or nothing.
+    fn join_words(&mut self, work: WordJoin<'_>, finish: Finish) -> Batches<'inner, T> {
+        if !self.members.contains(&work.inputs[1].index()) {
+            let (left, right) = self.word_sides(work, &finish.meter);
+            return arrangement::join_inner_outside(left, right, finish);
         }
+        let WordJoin { inputs, keys: [left_key, right_key], sides } = work;
+        let [left_value, right_value] =
+            sides.map(|(fields, types)| pack_fields::<u64>(fields, types));
+        let left = self.key::<u64, u64>(inputs[0], left_key, left_value, &finish.meter);
+        let right = self.key(inputs[1], right_key, right_value, &finish.meter);
+        arrangement::join_inner(left, right, finish)
+    }
+
+    /// Both sides of such a join, whose right one is outside; what the left rows take is counted.
+    fn word_sides(
+        &mut self,
+        WordJoin { inputs, keys: [left_key, right_key], sides: [left, right] }: WordJoin<'_>,
+        meter: &Meter,
+    ) -> (KeyedRows<'inner, T, u64, u64>, KeyedRows<'scope, u64, u64, u64>) {
+        let left = match self.known(inputs[0]).words.clone() {
+            Some(words) if left_key.is_field(0) => {
+                let beside = if left.0.is_empty() { Beside::Nothing } else { Beside::Itself };
+                key_words(words, beside, meter.clone())
+            }
+            _ => {
+                let value = pack_fields::<u64>(left.0, left.1);
+                weighed(self.key(inputs[0], left_key, value, meter), meter.clone())
+            }
+        };
+        let (rows, schema) = ((self.around.rows)(inputs[1]), self.schema(inputs[1]));
+        let value = pack_fields::<u64>(right.0, right.1);
+        (left, key_rows(rows, schema, right_key, value, meter.clone()))
     }
 
     /// How many loops there are around, this one included.
@@ -306,73 +399,95 @@ impl<'inner, T: Rounds> Walk<'inner, '_, '_, T> {
         self.around.narrow.plan.chain(id).count()
     }
 
-    /// What changes from round to round goes back to the variable: differential dataflow's
-    /// `Variable`, with an end to the rounds.
-    fn variable<K: Packed>(
-        &mut self,
-        idx: usize,
-        step: &Step,
-        variable: Variable,
-    ) -> Batches<'inner, T> {
-        let types = step.schema.types();
-        let start = self.whole::<K>(step.inputs[0]);
-        let level = self.level(variable.of);
-        let (handle, again) = self.scope.feedback::<Vec<(K, T, i64)>>(T::one_more(level));
-        let rows = start.clone().concat(again);
-        let of = &self.around.narrow.plan.loops[variable.of.index()];
-        let (n_rounds, is_exact) = (of.rounds, of.exact);
-        let row_types = types.clone();
-        self.open.insert(
-            variable,
-            Box::new(move |next| {
-                let result = whole::pack(next.rows, row_types, None);
-                let minus = start.map(|(row, time, diff)| (row, time, -diff));
-                let changes = result.concat(minus);
-                // Then a row of the start cancels in the next round.
-                let changes = if next.is_reduced {
-                    changes
-                } else {
-                    changes.as_collection().consolidate().inner
-                };
-                let summary = T::one_more(level);
-                changes
-                    .clone()
-                    .flat_map(move |(row, time, diff)| {
-                        let later = summary.results_in(&time);
-                        let later = later.filter(|later| later.round(level) <= n_rounds)?;
-                        Some((row, later, diff))
-                    })
-                    .connect_loop(handle);
-                (!is_exact).then(|| {
-                    let key = overrun_key(variable);
-                    changes.flat_map(move |(row, time, diff)| {
-                        let is_over = n_rounds <= time.round(level);
-                        is_over.then(|| ((key.clone(), row.to_row()), time, diff))
-                    })
-                })
-            }),
-        );
-        whole::unpack(rows, types, self.meter(idx), count_both)
+    /// The map that alone reads a step, and is rendered with the step then.
+    fn only_reader(&self, id: StepId) -> Option<(StepId, &'a Map)> {
+        let steps = &self.around.narrow.plan.steps;
+        let mut readers = steps.iter().enumerate().filter(|(_, step)| step.inputs.contains(&id));
+        let (idx, reader) = readers.next().filter(|_| readers.next().is_none())?;
+        match &reader.operator {
+            Operator::Map(map) => Some((StepId::at(idx), map)),
+            _ => None,
+        }
     }
 
-    /// Tells a variable what it becomes.
-    fn next(&mut self, idx: usize, step: &Step, variable: Variable) -> Batches<'inner, T> {
-        let become_next =
-            self.open.remove(&variable).expect("a variable stands before what it becomes");
-        let rows = count_through(self.rows(step.inputs[0]), self.meter(idx));
-        let is_reduced = matches!(
-            self.around.narrow.plan.steps[step.inputs[0].index()].operator,
-            Operator::Distinct | Operator::Group(_) | Operator::Top(_)
+    /// What changes from round to round goes back to the variable: differential dataflow's
+    /// `Variable`, with an end to the rounds.
+    fn variable<K: Form>(
+        &mut self,
+        step: &Step,
+        variable: Variable,
+        meter: Meter,
+    ) -> Rows<'inner, T> {
+        let start = self.whole::<K>(step.inputs[0]);
+        let plan = &self.around.narrow.plan;
+        let of = &plan.loops[variable.of.index()];
+        let is_reduced = is_reduced(plan, variable);
+        let turns = Turns {
+            level: self.level(variable.of),
+            n_rounds: of.rounds,
+            overrun: (!of.exact).then(|| overrun_key(variable)),
+            taken_back: if is_reduced { TakenBack::ByVariable } else { TakenBack::ByNext },
+        };
+        let (rows, way_back) = open(start.clone(), turns, meter);
+        if is_reduced {
+            self.open.insert(
+                variable,
+                Box::new(move |walk, next, meter| {
+                    let changes = walk.whole::<K>(next);
+                    walk.overruns.extend(way_back.close(changes, Some(meter)));
+                }),
+            );
+            return Rows::whole(rows);
+        }
+        self.open.insert(
+            variable,
+            Box::new(move |walk, next, meter| {
+                // Added up, so that a row of the start cancels in the next round.
+                let count = move |rows: &[_]| count_rows(&meter, rows, Counts::pass);
+                let changes = counted(walk.whole::<K>(next), count).as_collection();
+                let changes = changes.concat(start.as_collection().negate()).consolidate();
+                walk.overruns.extend(way_back.close(changes.inner, None));
+            }),
         );
-        self.overruns.extend(become_next(Next { rows: rows.clone(), is_reduced }));
-        rows
+        Rows::whole(rows)
     }
 }
 
-/// Rows that go through.
-fn count_both(counts: &mut Counts, diffs: &[i64]) {
-    counts.input.add_all(diffs);
-    counts.output.add_all(diffs);
+/// A join of numbers: its inputs, their keys, and the fields that are kept of each side.
+struct WordJoin<'a> {
+    inputs: &'a [StepId],
+    keys: [KeyShape; 2],
+    sides: [(Vec<usize>, Vec<Type>); 2],
+}
+
+/// Of which side the only field is that a map keeps of the pairs of a join, if it does no more.
+/// `n_left` fields are kept of the left rows.
+fn chosen_side(join: &Join, n_left: usize, map: &Map) -> Option<Side> {
+    let [Stage { kind: StageKind::Project(exprs), .. }] = map.stages.as_slice() else {
+        return None;
+    };
+    let [only] = exprs.as_slice() else { return None };
+    if join.residual.is_some() || !is_word(std::slice::from_ref(&only.ty)) {
+        return None;
+    }
+    match &only.kind {
+        ExprKind::Column(at) if *at < n_left => Some(Side::Left),
+        ExprKind::Column(_) => Some(Side::Right),
+        ExprKind::Field { of, .. } if matches!(of.kind, ExprKind::Column(at) if n_left <= at) => {
+            Some(Side::Right)
+        }
+        _ => None,
+    }
+}
+
+/// Whether equal rows of a time have been added up in what a variable becomes.
+fn is_reduced(plan: &DataflowPlan, variable: Variable) -> bool {
+    let becomes = |step: &&Step| matches!(step.operator, Operator::Next(of) if of == variable);
+    let next = plan.steps.iter().find(becomes).expect("a variable becomes something");
+    matches!(
+        plan.steps[next.inputs[0].index()].operator,
+        Operator::Distinct | Operator::Group(_) | Operator::Top(_)
+    )
 }
 
 /// Brings rows into a loop, where they are the same in every round.
@@ -386,12 +501,5 @@ fn enter<'inner, T: Rounds>(rows: Batches<'_>, scope: Scope<'inner, T>) -> Batch
                 output.session_with_builder(&capability).give_container(&mut Batch { time, rows });
             });
         }
-    })
-}
-
-/// The end of a stream, without its rows.
-fn end<T: Moment>(rows: Batches<'_, T>) -> Stream<'_, T, Vec<()>> {
-    rows.unary::<NoopBuilder<Vec<()>>, _, _, _>(Pipeline, "End", |_, _| {
-        |input, _output| input.for_each(|_, _| {})
     })
 }

@@ -5,8 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::container::NoopBuilder;
+use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::operator::Operator;
+use timely::progress::operate::FrontierInterest;
 
 use arqon_plan::{Map, StageKind};
 use arqon_types::{Column, ColumnBatch, Schema};
@@ -16,22 +20,35 @@ use crate::evaluate::{Faults, Formula};
 use crate::recorder::{Meter, row_text};
 use crate::stats::Count;
 
-/// Renders the stages of a map; `meters` are those of the stages.
-///
-/// An error row shows the row as it came to the step, whose fields have names.
-pub(crate) fn render_map<'scope, T: Moment>(
-    input: Batches<'scope, T>,
-    input_schema: Arc<Schema>,
-    map: &Map,
-    meters: Vec<Meter>,
-) -> Batches<'scope, T> {
-    let stages: Vec<(Work, Meter)> =
-        map.stages.iter().map(|stage| Work::new(&stage.kind)).zip(meters).collect();
+/// The stages of a map, ready to run.
+pub(crate) struct Stages {
+    stages: Vec<(Work, Meter)>,
+    /// Of the rows that come in.
+    schema: Arc<Schema>,
+}
+
+impl Stages {
+    /// Those of a map over rows of this schema; `meters` are those of the stages.
+    pub(crate) fn new(map: &Map, schema: Arc<Schema>, meters: Vec<Meter>) -> Self {
+        let stages = map.stages.iter().map(|stage| Work::new(&stage.kind)).zip(meters).collect();
+        Self { stages, schema }
+    }
+
+    /// What rows of one epoch come to.
+    ///
+    /// An error row shows the row as it came to the step, whose fields have names.
+    pub(crate) fn run(&self, epoch: u64, rows: Rc<ColumnBatch>) -> Rc<ColumnBatch> {
+        run_stages(&self.stages, &self.schema, epoch, rows)
+    }
+}
+
+/// Renders the stages of a map.
+pub(crate) fn render_map<T: Moment>(input: Batches<'_, T>, stages: Stages) -> Batches<'_, T> {
     input.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Map", move |_, _| {
         move |input, output| {
             input.for_each(|capability, batch| {
                 let Batch { time, rows } = std::mem::take(batch);
-                let rows = run_stages(&stages, &input_schema, time.epoch(), rows);
+                let rows = stages.run(time.epoch(), rows);
                 if !rows.is_empty() {
                     let capability = capability.delayed(&time, 0);
                     output
@@ -274,19 +291,34 @@ impl Passage<'_> {
     }
 }
 
-/// Passes rows on and counts them.
-pub(crate) fn count_through<T: Moment>(input: Batches<'_, T>, meter: Meter) -> Batches<'_, T> {
-    input.unary::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, "Union", move |_, _| {
-        move |input, output| {
-            input.for_each(|capability, batch| {
-                meter.count(batch.time.epoch(), |counts| {
-                    counts.input.add_all(&batch.rows.diffs);
-                    counts.output.add_all(&batch.rows.diffs);
-                    counts.touched += batch.rows.len() as u64;
+/// Passes the rows of all inputs on and counts them, in one operator.
+pub(crate) fn unite<'scope, T: Moment>(
+    scope: Scope<'scope, T>,
+    inputs: Vec<Batches<'scope, T>>,
+    meter: Meter,
+) -> Batches<'scope, T> {
+    let mut builder = OperatorBuilder::new("Union".to_owned(), scope);
+    let mut inputs: Vec<_> =
+        inputs.into_iter().map(|rows| builder.new_input(rows, Pipeline)).collect();
+    for idx in 0..inputs.len() {
+        builder.set_notify_for(idx, FrontierInterest::Never);
+    }
+    let (output, stream) = builder.new_output::<Batch<T>>();
+    let mut output = OutputBuilder::<T, NoopBuilder<Batch<T>>>::from(output);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        move |_| {
+            let mut output = output.activate();
+            for input in &mut inputs {
+                input.for_each(|capability, batch| {
+                    let mut passed = Count::default();
+                    passed.add_all(&batch.rows.diffs);
+                    meter.count(batch.time.epoch(), |counts| counts.pass(passed));
+                    let capability = capability.delayed(&batch.time, 0);
+                    output.session_with_builder(&capability).give_container(batch);
                 });
-                let capability = capability.delayed(&batch.time, 0);
-                output.session_with_builder(&capability).give_container(batch);
-            });
+            }
         }
-    })
+    });
+    stream
 }

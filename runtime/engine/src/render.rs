@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::container::NoopBuilder;
+use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::core::Concat;
 use timely::dataflow::operators::vec::Map as _;
-use timely::dataflow::operators::{Concatenate, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use arqon_plan::{
@@ -19,14 +19,15 @@ use arqon_types::{PackedRow, Schema, TopicName, Type};
 
 use crate::along::OverShape;
 use crate::arrangement::{
-    self, reduce_groups, reduce_latest, reduce_over, reduce_sessions, reduce_top, reduce_unique,
-    render_distinct,
+    self, reduce_distinct, reduce_groups, reduce_latest, reduce_over, reduce_sessions, reduce_top,
+    reduce_unique,
 };
 use crate::asof::{AsofLogic, AsofShape, pack_sides};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
 use crate::distinct::DistinctLogic;
 use crate::error_feed::ErrorFeed;
 use crate::evaluate::Formula;
+use crate::form::Ended;
 use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
@@ -34,8 +35,8 @@ use crate::join::{JoinLogic, JoinShape, pick};
 use crate::kernel::{BYTES_AT_ONCE, KernelLogic, Means, Stead, Teller};
 use crate::keyed::{Incoming, KeyShape, PackValue, Packer, pack_fields, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
-use crate::looped::{Ended, Surroundings, Whole, members, overrun_key, render_loop};
-use crate::map::{count_through, render_map};
+use crate::looped::{Surroundings, Whole, members, overrun_key, render_loop};
+use crate::map::{Stages, render_map, unite};
 use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
 use crate::open::OpenKeys;
@@ -53,6 +54,7 @@ use crate::stateful::{
 use crate::stats::CounterKind;
 use crate::top::{TopLogic, TopShape};
 use crate::unique::UniqueLogic;
+use crate::whole::{pack_keys, unpack};
 use crate::window::{render_late, render_window};
 
 /// What the stateful steps are made of; all choices give the same answers.
@@ -406,7 +408,8 @@ impl<'scope> Walk<'scope, '_> {
                 rows
             }
             Operator::Map(map) => {
-                render_map(self.rows(step.inputs[0]), inputs[0].schema.clone(), map, meters)
+                let stages = Stages::new(map, inputs[0].schema.clone(), meters);
+                render_map(self.rows(step.inputs[0]), stages)
             }
             Operator::Union => self.union(step, &only_meter()),
             Operator::Route(route) => {
@@ -461,7 +464,9 @@ impl<'scope> Walk<'scope, '_> {
                 match self.backend {
                     Backend::Arrangements => {
                         let rows = self.rows(step.inputs[0]);
-                        render_distinct::<u64, PackedRow>(rows, types, only_meter())
+                        let keys = pack_keys(rows, types.clone(), only_meter());
+                        let rows = reduce_distinct::<u64, PackedRow>(keys, only_meter());
+                        unpack(rows, types, |_, _| {})
                     }
                     Backend::Hash => {
                         let rows = self.key(step, 0, key, pack_nothing(), &only_meter());
@@ -545,7 +550,7 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Measured(_) => {
                 let told = self.asides.remove(&step.inputs[0]);
                 let told = told.expect("a kernel that is measured sends what its steps came to");
-                count_through(told, only_meter())
+                unite(self.scope, vec![told], only_meter())
             }
         })
     }
@@ -776,8 +781,7 @@ impl<'scope> Walk<'scope, '_> {
     fn union(&self, step: &Step, meter: &Meter) -> Batches<'scope> {
         let streams: Vec<Batches<'scope>> =
             step.inputs.iter().map(|input| self.rows(*input)).collect();
-        let meter = meter.clone();
-        count_through(self.scope.concatenate(streams), meter)
+        unite(self.scope, streams, meter.clone())
     }
 
     /// A join on hash operators whose keys and values have these forms.

@@ -72,6 +72,19 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Adds rows that were made.
+    pub(crate) fn put_out(&mut self, rows: Count) {
+        self.output.merge(rows);
+        self.touched += rows.changes;
+    }
+
+    /// Adds rows that only pass.
+    pub(crate) fn pass(&mut self, rows: Count) {
+        self.input.merge(rows);
+        self.output.merge(rows);
+        self.touched += rows.changes;
+    }
+
     /// Adds what another worker, or another epoch, counted.
     pub fn merge(&mut self, other: &Self) {
         self.input.merge(other.input);
