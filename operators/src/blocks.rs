@@ -10,7 +10,7 @@ use crate::glance::Glance;
 use crate::ints::{Key, Values, touch};
 
 /// Bytes of a block: its values, of which some are moved with every change.
-const BLOCK_BYTES: usize = 1024;
+const BLOCK_BYTES: usize = 512;
 
 /// Values in ascending order, each there once at least.
 #[derive(Debug, Clone)]
@@ -22,7 +22,9 @@ pub(crate) struct Blocks<K: Key> {
     n_bytes: usize,
 }
 
+/// In one line of the memory, if it is of numbers.
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 struct Block<K: Key> {
     /// Different ones, ascending.
     values: K::Values,
