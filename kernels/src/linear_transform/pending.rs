@@ -1,8 +1,8 @@
 //! Coordinates that changed in all vectors and did not reach the outputs yet: `Y` stands for the
 //! vectors as they were before. The vectors have them at once, since whoever looks up what an entry
-//! was has its line of memory at hand. The factored form of LINVIEW (Nikolic, El Seidy and Koch, *LINVIEW:
-//! incremental view maintenance for complex analytical queries*, SIGMOD 2014, section 4): a change
-//! of rank c is kept as its two factors, of which one is columns of the matrix anyway.
+//! was has its line of memory at hand. The factored form of LINVIEW (Nikolic, El Seidy and Koch,
+//! *LINVIEW: incremental view maintenance for complex analytical queries*, SIGMOD 2014, section 4):
+//! a change of rank c is kept as its two factors, of which one is columns of the matrix anyway.
 
 use std::ops::Range;
 
