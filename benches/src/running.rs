@@ -166,11 +166,16 @@ impl Running {
         self.n_under_way += 1;
     }
 
-    /// Has the table of a topic in common with another one from now on, if that can be.
-    pub fn has_in_common(&self, other: &Self, name: &str) -> bool {
+    /// Has the table of a topic in common with another one from now on, and if `steps` the states of
+    /// steps that do the same with it; how many there are of both.
+    pub fn have_in_common(&self, other: &Self, name: &str, steps: bool) -> (usize, usize) {
         let topics = BTreeSet::from([topic(name)]);
-        let shared = self.dataflow.share(&other.dataflow, &topics).expect("both run");
-        !shared.is_empty()
+        let tables = self.dataflow.share_tables(&other.dataflow, &topics).expect("both run");
+        if !steps {
+            return (tables.len(), 0);
+        }
+        let steps = self.dataflow.share_steps(&other.dataflow, &topics).expect("both run");
+        (tables.len(), steps.len())
     }
 
     /// Takes the answers of all epochs under way.

@@ -156,12 +156,16 @@ fn one(circuit: &Json, console: Console) -> String {
     );
     let reason = circuit["reason"].as_str();
     let reason = reason.map(|reason| console.paint_out(Style::Red, reason) + "\n");
-    let shares = circuit["shares"].as_object().into_iter().flatten().map(|(topic, with)| {
-        let with: Vec<&str> =
-            with.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
-        format!("its table of {topic} is that of {} as well\n", with.join(", "))
+    let shares = ["tables", "steps"].map(|kind| {
+        let shares = circuit["in_common"][kind].as_object().into_iter().flatten();
+        let line = |(of, with): (&String, &Json)| {
+            let with = with.as_array().into_iter().flatten().filter_map(Json::as_str);
+            let with: Vec<&str> = with.collect();
+            let what = if kind == "tables" { "table" } else { "state" };
+            format!("its {what} of {of} is that of {} as well\n", with.join(", "))
+        };
+        shares.map(line).collect::<String>()
     });
-    let shares = shares.collect::<String>();
     let last = Some(&circuit["last"]).filter(|last| last.is_object()).map(last);
     let steps = circuit["steps"].as_array().into_iter().flatten().map(|step| {
         [
@@ -175,7 +179,7 @@ fn one(circuit: &Json, console: Console) -> String {
     });
     let header = ["step", "rows in", "deltas out", "rows touched", "rows held", "state"];
     head + &reason.unwrap_or_default()
-        + &shares
+        + &shares.concat()
         + &last.unwrap_or_default()
         + "\n"
         + &table(header, steps)

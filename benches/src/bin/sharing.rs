@@ -49,15 +49,22 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// Whose the table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
+    /// And the states of steps that do the same.
+    WithSteps,
     InCommon,
     Own,
 }
 
 impl Table {
-    const ALL: [Self; 2] = [Self::InCommon, Self::Own];
+    const ALL: [Self; 3] = [Self::WithSteps, Self::InCommon, Self::Own];
+
+    fn has_steps(self) -> bool {
+        self == Self::WithSteps
+    }
 
     fn name(self) -> &'static str {
         match self {
+            Self::WithSteps => "and groups in common",
             Self::InCommon => "in common",
             Self::Own => "its own",
         }
@@ -135,8 +142,9 @@ fn print_all(settings: Settings) -> Outcome<()> {
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for (at, ((n_circuits, table), figures)) in sides.iter().zip(&runs).enumerate() {
-        let own = (*table == Table::InCommon).then(|| &runs[at + 1]);
-        let times = own.map(|own| {
+        let own = sides.iter().position(|side| *side == (*n_circuits, Table::Own));
+        let times = own.filter(|own| *own != at).map(|own| {
+            let own = &runs[own];
             let pairs = own.iter().zip(figures).map(|(own, it)| own.peak_mib / it.peak_mib);
             spread(&pairs.collect::<Vec<_>>())
         });
@@ -185,10 +193,11 @@ fn measure(size: Size, n_circuits: usize, table: Table) -> Outcome<Sample> {
         })
     };
     let mut circuits: Vec<Running> = (0..n_circuits).map(|_| circuit()).collect();
-    if let (Table::InCommon, Some((first, others))) = (table, circuits.split_first()) {
+    if let Some((first, others)) = circuits.split_first().filter(|_| table != Table::Own) {
         for other in others {
-            if !other.has_in_common(first, "orders") {
-                return Err("the table is each circuit's own".into());
+            let (n_tables, n_steps) = other.have_in_common(first, "orders", table.has_steps());
+            if (n_tables, n_steps > 0) != (1, table.has_steps()) {
+                return Err("what was to be in common is each circuit's own".into());
             }
         }
     }

@@ -19,6 +19,7 @@ mod text;
 mod difference;
 mod codec;
 mod artifact;
+mod deed;
 
 pub use artifact::{
     ARTIFACT_BYTES_MAX, ARTIFACT_VERSION, Artifact, ArtifactError, ContentHash, EncodeError,
@@ -33,6 +34,7 @@ pub use dataflow::{
     SortKey, Stage, StageKind, Step, StepId, Ties, Top, TopicPlan, Variable, Window, is_hidden,
     n_places,
 };
+pub use deed::Deed;
 pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, difference};
 pub use facts::{Extent, Facts, Held, State};
 pub use graph::{FlowNode, Plan, WireRef};

@@ -13,6 +13,7 @@ use arqon_types::{PackedRow, Type, Value};
 
 use crate::batch::BATCH_ROWS;
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::evaluate::Formula;
 use crate::join::{JoinShape, Pairs};
 use crate::keyed::{PackValue, pack_fields};
@@ -20,7 +21,7 @@ use crate::open::OpenKeys;
 use crate::ordered::{after_order, pack_ordered, packed, split_order};
 use crate::recorder::Fault;
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 use crate::top::change_tree;
 
 /// Nanoseconds of a day.

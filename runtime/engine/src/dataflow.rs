@@ -2,7 +2,7 @@
 
 mod sharing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -229,6 +229,8 @@ struct Feeder {
     sizes: Sender<Fed>,
     /// Epochs in a row to which nothing came from outside.
     n_feedbacks: u64,
+    /// The steps whose states were given up for those of others.
+    leased: BTreeSet<usize>,
 }
 
 struct Threads {
@@ -415,6 +417,7 @@ impl Dataflow {
                 orders,
                 sizes: sizes_in,
                 n_feedbacks: 0,
+                leased: BTreeSet::new(),
             })),
             threads: Some(Threads { workers, collector }),
         };

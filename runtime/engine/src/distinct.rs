@@ -5,10 +5,11 @@ use std::hint::black_box;
 use arqon_types::PackedRow;
 
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::memory::{signed, table_bytes};
 use crate::open::OpenKeys;
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 
 /// How often each row is there.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use arqon_plan::Group;
 use arqon_types::{Column, Field, PackedRow, Schema, Type};
 
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::evaluate::Formula;
 use crate::keyed::{AddUp, PackValue, pack_ints};
 use crate::memory::{signed, table_bytes};
@@ -15,7 +16,7 @@ use crate::open::OpenKeys;
 use crate::packed::{Packed, int, is_word};
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 use crate::tally::{Groups, can_tally, tallied, tally_in};
 
 /// The value by which a group without keys comes to be: no packed row is this byte alone.

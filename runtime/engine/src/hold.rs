@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use arqon_types::{PackedRow, Type};
 
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::evaluate::Formula;
 use crate::keyed::PackValue;
 use crate::mark::END_MARK;
 use crate::packed::int;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 
 /// When held rows show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

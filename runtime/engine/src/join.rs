@@ -14,6 +14,7 @@ use arqon_types::{Column, ColumnBatch, Schema, Type};
 use self::sides::{Key, Rows, Sides, SidesTable};
 use crate::batch::BATCH_ROWS;
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::evaluate::{Faults, Formula};
 use crate::keyed::{KeyShape, NoneInKey};
 use crate::memory::table_bytes;
@@ -21,7 +22,7 @@ use crate::open::OpenKeys;
 use crate::packed::Packed;
 use crate::recorder::{Fault, row_text};
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 
 /// What both back ends need to know about a join.
 #[derive(Debug, Clone)]

@@ -8,10 +8,11 @@ use arqon_plan::Latest;
 use arqon_types::{PackedRow, Type};
 
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::keyed::{PackValue, pack_fields};
 use crate::memory::{signed, table_bytes};
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 
 /// Bytes of a packed int64, of which places are made.
 const PLACE_BYTES: usize = 8;

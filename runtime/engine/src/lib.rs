@@ -9,6 +9,7 @@
 
 mod needs;
 mod narrow;
+mod cone;
 mod batch;
 mod stats;
 mod recorder;
@@ -18,6 +19,7 @@ mod memory;
 mod map;
 mod route;
 mod forget;
+mod lease;
 mod kinds;
 mod source;
 mod mark;
@@ -27,6 +29,8 @@ mod pieces;
 mod whole;
 mod deltas;
 mod parcel;
+mod emitter;
+mod slot;
 mod stateful;
 mod open;
 mod tally;

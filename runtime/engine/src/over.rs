@@ -12,10 +12,11 @@ use arqon_types::PackedRow;
 
 use crate::along::{Copied, OverShape, Reach, Said, Standing};
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::open::OpenKeys;
 use crate::ordered::packed;
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 use crate::top::change_tree;
 
 /// Rows with their multiplicities, in order.

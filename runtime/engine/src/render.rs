@@ -12,7 +12,7 @@ use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use arqon_plan::{
-    Closing, DataflowPlan, Join, KernelPlan, Loop, LoopId, Operator, Release, Retention,
+    Closing, DataflowPlan, Deed, Join, KernelPlan, Loop, LoopId, Operator, Release, Retention,
     RetentionRule, Session, StageKind, Step, StepId,
 };
 use arqon_types::{PackedRow, Schema, TopicName, Type};
@@ -48,8 +48,9 @@ use crate::retain::{RetainLogic, pack_changes};
 use crate::route::render_route;
 use crate::session::{SessionLogic, SessionShape};
 use crate::sink::render_sink;
+use crate::slot::Slot;
 use crate::stateful::{
-    KeyLogic, MarkStream, Operation, Placement, render_stateful, render_with_aside,
+    KeyLogic, MarkStream, Operation, Placement, render_leased, render_stateful, render_with_aside,
 };
 use crate::stats::CounterKind;
 use crate::top::{TopLogic, TopShape};
@@ -204,6 +205,8 @@ pub(crate) struct Rendered {
     pub(crate) probe: ProbeHandle<u64>,
     /// The steps of kernels.
     pub(crate) steads: Vec<Rc<RefCell<Stead>>>,
+    /// The steps whose state others may have in common, by place in the plan.
+    pub(crate) slots: BTreeMap<usize, Slot>,
 }
 
 /// What a step's readers see.
@@ -235,6 +238,8 @@ struct Walk<'scope, 'a> {
     asides: BTreeMap<StepId, Batches<'scope>>,
     /// The steps of kernels.
     steads: Vec<Rc<RefCell<Stead>>>,
+    /// The steps whose state others may have in common.
+    slots: RefCell<BTreeMap<usize, Slot>>,
     /// Ends within loops that lead nowhere.
     loop_ends: Vec<LoopEnd<'scope>>,
     done: Vec<Collection<'scope>>,
@@ -280,6 +285,7 @@ pub(crate) fn render(
         errors: Vec::new(),
         asides: BTreeMap::new(),
         steads: Vec::new(),
+        slots: RefCell::default(),
         loop_ends: Vec::new(),
         done: Vec::new(),
     };
@@ -314,8 +320,9 @@ pub(crate) fn render(
             }
         }
     }
-    let Walk { inputs, errors, steads, .. } = walk;
-    Rendered { inputs, ticks, errors, marks, probe, steads }
+    let Walk { inputs, errors, steads, slots, .. } = walk;
+    let slots = slots.into_inner();
+    Rendered { inputs, ticks, errors, marks, probe, steads, slots }
 }
 
 impl<'scope> Walk<'scope, '_> {
@@ -452,7 +459,7 @@ impl<'scope> Walk<'scope, '_> {
                     }
                     Backend::Hash => {
                         let logic = GroupLogic::new(shape, open);
-                        self.stateful(idx, "Group", [rows], logic, only_meter())
+                        self.leased(idx, "Group", [rows], logic, only_meter())
                     }
                 }
             }
@@ -471,7 +478,7 @@ impl<'scope> Walk<'scope, '_> {
                     Backend::Hash => {
                         let rows = self.key(step, 0, key, pack_nothing(), &only_meter());
                         let logic = DistinctLogic::new(open);
-                        self.stateful(idx, "Distinct", [rows], logic, only_meter())
+                        self.leased(idx, "Distinct", [rows], logic, only_meter())
                     }
                 }
             }
@@ -486,7 +493,7 @@ impl<'scope> Walk<'scope, '_> {
                     }
                     Backend::Hash => {
                         let logic = TopLogic::new(shape, open);
-                        self.stateful(idx, "Top", [rows], logic, only_meter())
+                        self.leased(idx, "Top", [rows], logic, only_meter())
                     }
                 }
             }
@@ -588,7 +595,7 @@ impl<'scope> Walk<'scope, '_> {
         let schema = self.plan.steps[input.index()].schema.clone();
         let packer = Packer::<K, V>::new(schema, key, value, meter.clone()).adding_up(add_up);
         let rows = Incoming::Columns(self.rows(input), packer);
-        self.stateful(idx, "Group", [rows], GroupLogic::new(shape, open), meter)
+        self.leased(idx, "Group", [rows], GroupLogic::new(shape, open), meter)
     }
 
     fn key<K: Packed, V: Packed>(
@@ -620,6 +627,28 @@ impl<'scope> Walk<'scope, '_> {
             Operation { name, types, meter, marks, placement: Placement::ByKey, aside: None },
             logic,
         )
+    }
+
+    /// A step whose state other dataflows may have in common, unless it lets go of its keys.
+    fn leased<const N: usize, K: Packed, V: Packed>(
+        &self,
+        idx: usize,
+        name: &str,
+        rows: [Incoming<'scope, K, V>; N],
+        logic: impl KeyLogic<N, K, V> + Send,
+        meter: Meter,
+    ) -> Batches<'scope> {
+        if self.release(idx).is_some() {
+            return self.stateful(idx, name, rows, logic, meter);
+        }
+        let types = self.plan.steps[idx].schema.types();
+        let (placement, marks, aside) = (Placement::ByKey, None, None);
+        let operation = Operation { name, types, meter, marks, placement, aside };
+        let deed = Deed::of(&self.plan.steps[idx]);
+        let places = deed.map_or_else(Vec::new, |deed| deed.places);
+        let (rows, slot) = render_leased(self.scope, rows, operation, (logic, places));
+        self.slots.borrow_mut().insert(idx, slot);
+        rows
     }
 
     /// When a step lets go of its keys, if it does.
@@ -798,7 +827,7 @@ impl<'scope> Walk<'scope, '_> {
         let open = self.open_keys(idx, &left_key);
         let left = self.key::<K, V>(step, 0, left_key, left, &meter);
         let right = self.key::<K, V>(step, 1, right_key, right, &meter);
-        self.stateful(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
+        self.leased(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
     }
 
     fn join(&self, idx: usize, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
@@ -838,7 +867,7 @@ impl<'scope> Walk<'scope, '_> {
                 arrangement::join(left.packed(), right.packed(), &shape, &meter)
             }
             Backend::Hash => {
-                self.stateful(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
+                self.leased(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
             }
         }
     }

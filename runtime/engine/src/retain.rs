@@ -12,10 +12,11 @@ use arqon_plan::{FLOW_PLACE, Retention, RetentionRule, is_hidden};
 use arqon_types::{Column, PackedRow, Schema, Type, Value};
 
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::keyed::PackValue;
 use crate::packed::{WORD_BYTES, int, int_behind};
 use crate::source::hash_packed;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 
 /// Where the sign of a change stands, behind its place.
 const SIGN_AT: usize = WORD_BYTES;

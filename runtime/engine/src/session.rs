@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use arqon_types::{PackedRow, Type, Value};
 
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::evaluate::Formula;
 use crate::keyed::{PackValue, pack_columns};
 use crate::packed::{WORD_BYTES, int};
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 use crate::top::emit_difference;
 
 /// What both back ends need to know about sessions.

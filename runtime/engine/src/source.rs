@@ -18,7 +18,7 @@ mod table;
 mod touched;
 mod full;
 mod verified;
-mod lease;
+mod leased;
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash};
@@ -31,7 +31,7 @@ use arqon_types::{Change, ColumnBatch, Discipline, ErrorRow, PackedRow, TopicNam
 pub use self::changes::Changes;
 pub(crate) use self::divider::{Divider, Reading};
 use self::full::Full;
-pub(crate) use self::lease::Lease;
+pub(crate) use self::leased::Leased;
 pub(crate) use self::part::{Fed, Part, Places, ReadAs};
 use self::shape::Shape;
 use self::touched::Touched;

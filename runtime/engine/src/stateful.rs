@@ -3,8 +3,13 @@
 //! Rows wait, by their own epoch, until every input's frontier has passed it. Then they are
 //! consolidated and handed over key by key, in the keys' order: a retraction that came before its
 //! insertion within the epoch is never seen, and the emissions are the same for any arrival.
+//!
+//! An operator that takes an epoch as a whole may have its state in common with the same operator
+//! of other dataflows ([`crate::lease`]).
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -16,18 +21,20 @@ use timely::dataflow::operators::{Capability, InputCapability};
 use timely::dataflow::{Scope, Stream};
 use timely::scheduling::SyncActivator;
 
+use arqon_operators::Place;
 use arqon_types::{ColumnBatch, PackedRow, Type};
 
-use crate::batch::{BATCH_ROWS, Batch, Batches, Keyed};
+use crate::batch::{Batch, Batches, Keyed};
 use crate::deltas::{Delta, Merge, consolidate_deltas, delta_bytes};
+use crate::emitter::{Aside, Emitter};
 use crate::keyed::{Incoming, Packer};
 use crate::mark::{Marks, least};
 use crate::memory::{self, Held};
 use crate::packed::Packed;
 use crate::parcel::{Carrier, Parcel, parcels};
-use crate::recorder::{Fault, Meter};
-use crate::source::{hash_packed, push_packed};
-use crate::stats::Counts;
+use crate::recorder::Meter;
+use crate::slot::{LeasedStep, Slot};
+use crate::source::hash_packed;
 
 /// What an operator does with the changes of an epoch.
 pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = PackedRow>:
@@ -73,94 +80,6 @@ pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = Pac
     fn state_bytes(&self) -> Option<i64> {
         None
     }
-}
-
-/// Where an operator puts what it has to say about an epoch.
-pub(crate) struct Emitter {
-    epoch: u64,
-    types: Vec<Type>,
-    meter: Meter,
-    rows: ColumnBatch,
-    ready: Vec<ColumnBatch>,
-    aside: Option<Aside>,
-    /// What the operator counts of its state.
-    pub(crate) counts: Counts,
-}
-
-impl Emitter {
-    fn new(types: Vec<Type>, meter: Meter) -> Self {
-        let rows = ColumnBatch::empty(&types);
-        let (ready, aside) = (Vec::new(), None);
-        Self { epoch: 0, types, meter, rows, ready, aside, counts: Counts::default() }
-    }
-
-    /// Sends a packed row on.
-    pub(crate) fn row(&mut self, row: &PackedRow, diff: i64) {
-        push_packed(&mut self.rows, row, &self.types, diff);
-        if self.rows.len() >= BATCH_ROWS {
-            let rows = std::mem::replace(&mut self.rows, ColumnBatch::empty(&self.types));
-            self.ready.push(rows);
-        }
-    }
-
-    /// Sends rows on that are columns already.
-    pub(crate) fn batch(&mut self, batch: ColumnBatch) {
-        if !batch.is_empty() {
-            self.ready.push(batch);
-        }
-    }
-
-    /// The epoch that is worked on.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// Sends a packed row by the way beside the operator's own rows, if there is one.
-    pub(crate) fn aside(&mut self, row: &PackedRow, diff: i64) {
-        if let Some(Aside { types, rows }) = &mut self.aside {
-            push_packed(rows, row, types, diff);
-        }
-    }
-
-    /// Counts rows that leave the state because their window has closed.
-    pub(crate) fn release(&mut self, n_rows: i64) {
-        self.counts.held -= n_rows;
-        self.counts.released += n_rows;
-    }
-
-    /// Says when, from now on, a row goes because of when it came.
-    pub(crate) fn due(&self, due: Option<i64>) {
-        self.meter.due(self.epoch, due);
-    }
-
-    /// Sends a row to the node's errors.
-    pub(crate) fn fault(&self, fault: &Fault, row: String, diff: i64) {
-        self.meter.fault(self.epoch, fault, row, diff);
-    }
-
-    /// What is ready, before the end of the epoch.
-    fn take_ready(&mut self) -> Vec<ColumnBatch> {
-        for batch in &self.ready {
-            self.counts.output.add_all(&batch.diffs);
-        }
-        std::mem::take(&mut self.ready)
-    }
-
-    /// What is left at the end of the epoch.
-    fn take(&mut self) -> Vec<ColumnBatch> {
-        let rows = std::mem::replace(&mut self.rows, ColumnBatch::empty(&self.types));
-        self.batch(rows);
-        let ready = self.take_ready();
-        let counts = std::mem::take(&mut self.counts);
-        self.meter.count(self.epoch, |sum| sum.merge(&counts));
-        ready
-    }
-}
-
-/// What goes beside an operator's own rows.
-struct Aside {
-    types: Vec<Type>,
-    rows: ColumnBatch,
 }
 
 /// The right to send in an epoch.
@@ -360,7 +279,7 @@ impl<const N: usize, K: Packed, V: Packed> Current<N, K, V> {
         out: &mut Emitter,
     ) -> Self {
         let Waiting { capability, mut rows, mut runs, mark } = waiting;
-        out.epoch = epoch;
+        out.begin(epoch);
         rows.iter_mut().for_each(consolidate_deltas);
         let merge = if runs.iter().any(|runs| !runs.is_empty()) {
             for (runs, rows) in runs.iter_mut().zip(&mut rows) {
@@ -408,6 +327,40 @@ impl Wake for Wakeup {
     }
 }
 
+/// An operator, and what it holds.
+struct Work<L> {
+    logic: L,
+    held: Held,
+    /// What the state takes.
+    n_bytes: i64,
+}
+
+impl<L> Work<L> {
+    fn new(logic: L) -> Self {
+        Self { logic, held: Held::default(), n_bytes: 0 }
+    }
+
+    /// Ends an epoch; these were its last rows.
+    fn close<const N: usize, K: Packed, V: Packed>(
+        &mut self,
+        rows: &[Vec<Delta<K, V>>; N],
+        out: &mut Emitter,
+    ) where
+        L: KeyLogic<N, K, V>,
+    {
+        self.logic.close(out);
+        let grown = if let Some(now) = self.logic.state_bytes() {
+            now - self.n_bytes
+        } else {
+            let net = rows.iter().flatten().map(|delta| delta.1).sum();
+            let grown = rows.iter().map(|rows| memory::grown(rows)).sum();
+            self.held.change(net, grown, out.counts.held)
+        };
+        self.n_bytes += grown;
+        out.counts.bytes += grown;
+    }
+}
+
 /// Renders an operator of `N` inputs that sends nothing beside its rows.
 pub(crate) fn render_stateful<'scope, const N: usize, K: Packed, V: Packed>(
     scope: Scope<'scope, u64>,
@@ -423,7 +376,38 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
     scope: Scope<'scope, u64>,
     inputs: [Incoming<'scope, K, V>; N],
     operation: Operation<'_, 'scope>,
-    mut logic: impl KeyLogic<N, K, V>,
+    logic: impl KeyLogic<N, K, V>,
+) -> (Batches<'scope>, Option<Batches<'scope>>) {
+    render_work(scope, inputs, operation, Whose::Own(Work::new(logic)))
+}
+
+/// Renders an operator whose state other dataflows may have in common with this one. It takes an
+/// epoch as a whole, nothing tells it that windows close, and its expressions stand at `places`.
+pub(crate) fn render_leased<'scope, const N: usize, K: Packed, V: Packed, L>(
+    scope: Scope<'scope, u64>,
+    inputs: [Incoming<'scope, K, V>; N],
+    operation: Operation<'_, 'scope>,
+    (logic, places): (L, Vec<Place>),
+) -> (Batches<'scope>, Slot)
+where
+    L: KeyLogic<N, K, V> + Send,
+{
+    let step = Rc::new(RefCell::new(LeasedStep::new(Work::new(logic), places)));
+    let (rows, _) = render_work(scope, inputs, operation, Whose::Leased(Rc::clone(&step)));
+    (rows, step)
+}
+
+/// Whose an operator's state is.
+enum Whose<L> {
+    Own(Work<L>),
+    Leased(Rc<RefCell<LeasedStep<Work<L>>>>),
+}
+
+fn render_work<'scope, const N: usize, K: Packed, V: Packed, L: KeyLogic<N, K, V>>(
+    scope: Scope<'scope, u64>,
+    inputs: [Incoming<'scope, K, V>; N],
+    operation: Operation<'_, 'scope>,
+    mut whose: Whose<L>,
 ) -> (Batches<'scope>, Option<Batches<'scope>>) {
     let Operation { name, types, meter, marks, placement, aside } = operation;
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
@@ -472,18 +456,23 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
     let name = name.to_owned();
     builder.build(move |capabilities| {
         let mut waiting = BTreeMap::new();
-        if let Some(epoch) = logic.opens() {
+        let opens = match &whose {
+            Whose::Own(work) => work.logic.opens(),
+            Whose::Leased(_) => None,
+        };
+        if let Some(epoch) = opens {
             let aside = capabilities.get(1).map(|capability| capability.delayed(&epoch));
             let capability = Capabilities { rows: capabilities[0].delayed(&epoch), aside };
             waiting.insert(epoch, Waiting::new(capability));
         }
         drop(capabilities);
         let mut current: Option<Current<N, K, V>> = None;
-        let bytes_most = logic.bytes_at_once();
+        let bytes_most = match &whose {
+            Whose::Own(work) => work.logic.bytes_at_once(),
+            Whose::Leased(_) => usize::MAX,
+        };
         let run_rows = if bytes_most == usize::MAX { usize::MAX } else { RUN_ROWS };
         let mut inbox = Inbox { waiting, spare: Spare::new(), has_aside, run_rows };
-        let mut held = Held::default();
-        let mut n_bytes = 0;
         let mut out = Emitter::new(types, meter);
         out.aside = aside.map(|types| Aside { rows: ColumnBatch::empty(&types), types });
         move |frontiers| {
@@ -505,18 +494,33 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
                     if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
                         break;
                     }
-                    current = Some(Current::new(entry.remove_entry(), &mut logic, &mut out));
+                    let (epoch, came) = entry.remove_entry();
+                    match &mut whose {
+                        Whose::Own(work) => {
+                            let now = Current::new((epoch, came), &mut work.logic, &mut out);
+                            current = Some(now);
+                        }
+                        Whose::Leased(step) => {
+                            out.begin(epoch);
+                            let Waiting { capability, rows, .. } = came;
+                            let (rows, batches) = step.borrow_mut().epoch(rows, &mut out);
+                            inbox.spare.keep(rows);
+                            hand_on(&mut output, (epoch, &capability), batches);
+                            continue;
+                        }
+                    }
                 }
-                let Some(now) = &mut current else { break };
+                let (Some(now), Whose::Own(work)) = (&mut current, &mut whose) else { break };
+                let logic = &mut work.logic;
                 if let Stage::Taking(walk, mark) = &mut now.stage {
                     let mark = *mark;
-                    let mut is_pending = walk.go_on(&now.rows, &mut logic, &mut out).is_pending();
+                    let mut is_pending = walk.go_on(&now.rows, logic, &mut out).is_pending();
                     if !is_pending && now.next_rows(bytes_most, &mut out) {
                         now.stage = Stage::Taking(Walk::default(), mark);
                         is_pending = true;
                     }
                     if is_pending {
-                        hand_on(&mut output, now, out.take_ready());
+                        hand_on(&mut output, (now.epoch, &now.capability), out.take_ready());
                         activator.activate();
                         break;
                     }
@@ -526,21 +530,16 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
                     now.stage = Stage::Settling;
                 }
                 if logic.settle(&mut Context::from_waker(&waker), &mut out).is_pending() {
-                    hand_on(&mut output, now, out.take_ready());
+                    hand_on(&mut output, (now.epoch, &now.capability), out.take_ready());
                     break;
                 }
                 let Some(mut now) = current.take() else { break };
-                logic.close(&mut out);
-                out.counts.bytes += if let Some(now) = logic.state_bytes() {
-                    now - std::mem::replace(&mut n_bytes, now)
-                } else {
-                    let net = now.rows.iter().flatten().map(|delta| delta.1).sum();
-                    let grown = now.rows.iter().map(|rows| memory::grown(rows)).sum();
-                    held.change(net, grown, out.counts.held)
-                };
+                work.close(&now.rows, &mut out);
                 let no_rows = std::array::from_fn(|_| Vec::new());
                 inbox.spare.keep(std::mem::replace(&mut now.rows, no_rows));
-                hand_on(&mut output, &now, out.take());
+                let said = out.take();
+                let batches = out.tell(said);
+                hand_on(&mut output, (now.epoch, &now.capability), batches);
                 if let (Some(output), Some(aside), Some(capability)) =
                     (&mut aside_output, &mut out.aside, &now.capability.aside)
                     && !aside.rows.is_empty()
@@ -558,9 +557,9 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
 }
 
 /// Sends batches of an epoch on, whether or not more will follow.
-fn hand_on<const N: usize, K, V>(
+fn hand_on(
     output: &mut OutputBuilder<u64, NoopBuilder<Batch>>,
-    of: &Current<N, K, V>,
+    (epoch, capability): (u64, &Capabilities),
     batches: Vec<ColumnBatch>,
 ) {
     if batches.is_empty() {
@@ -569,8 +568,35 @@ fn hand_on<const N: usize, K, V>(
     let mut output = output.activate();
     for batch in batches {
         output
-            .session_with_builder(&of.capability.rows)
-            .give_container(&mut Batch { time: of.epoch, rows: batch.into() });
+            .session_with_builder(&capability.rows)
+            .give_container(&mut Batch { time: epoch, rows: batch.into() });
+    }
+}
+
+impl<L> LeasedStep<Work<L>> {
+    /// Takes an epoch's changes as a whole, unless another holder has had them before. Gives the
+    /// emptied lists back, and what goes on.
+    fn epoch<const N: usize, K: Packed, V: Packed>(
+        &mut self,
+        mut rows: [Vec<Delta<K, V>>; N],
+        out: &mut Emitter,
+    ) -> ([Vec<Delta<K, V>>; N], Vec<ColumnBatch>)
+    where
+        L: KeyLogic<N, K, V>,
+    {
+        // However rows were cut and added up, their sum is the same.
+        let sum = rows.iter().flatten().map(|delta| delta.1).fold(0, i64::wrapping_add);
+        let said = self.apply(sum, |work| {
+            rows.iter_mut().for_each(consolidate_deltas);
+            out.counts.touched += n_rows(&rows);
+            work.logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), None);
+            let walked = Walk::default().go_on(&rows, &mut work.logic, out);
+            let settled = work.logic.settle(&mut Context::from_waker(Waker::noop()), out);
+            assert!(walked.is_ready() && settled.is_ready(), "the epoch is taken as a whole");
+            work.close(&rows, out);
+            (out.take(), work.n_bytes)
+        });
+        (rows, out.tell(said))
     }
 }
 
@@ -640,9 +666,6 @@ impl<const N: usize> Walk<N> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
     use super::*;
     use crate::recorder::{Layout, Recorder};
     use crate::stats::CounterKind;

@@ -6,12 +6,13 @@ use arqon_plan::{SortKey, Ties, Top};
 use arqon_types::{PackedRow, Type, Value};
 
 use crate::deltas::{Delta, consolidate_deltas};
+use crate::emitter::Emitter;
 use crate::evaluate::Formula;
 use crate::keyed::PackValue;
 use crate::open::OpenKeys;
 use crate::ordered::{pack_ordered, split_order};
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 
 /// What both back ends need to know about a top step.
 #[derive(Debug, Clone)]

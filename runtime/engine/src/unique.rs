@@ -7,10 +7,11 @@ use arqon_operators::Place;
 use arqon_types::{PackedRow, Schema};
 
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::open::OpenKeys;
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 use crate::top::{change_tree, emit_difference};
 
 /// The row that passes, if any, and those that do not.

@@ -19,7 +19,8 @@ use crate::narrow::{NarrowPlan, conditions};
 use crate::recorder::{CounterId, Recorder};
 use crate::render::{BackendChoice, Counters, Inlets, Rendered, render};
 use crate::shared::{Shared, panic_text};
-use crate::source::{Applied, HeldRow, Lease, Part, ReadAs, Reading, Source};
+use crate::slot::Lent;
+use crate::source::{Applied, HeldRow, Leased, Part, ReadAs, Reading, Source};
 use crate::spin::Spin;
 
 /// An epoch's changes for one worker: topics by their place in the plan.
@@ -41,9 +42,16 @@ pub(crate) enum Order {
     /// Say what the input topics hold after all epochs before.
     Tell(Sender<Holding>),
     /// Give out another lease of a topic's table, by place in the plan, and say on which worker.
-    Lend(usize, Sender<(usize, Lease)>),
+    Lend(usize, Sender<(usize, Leased)>),
     /// Have a topic's table in common with others from now on, which holds the same.
-    MoveTo(usize, Lease),
+    MoveTo(usize, Leased),
+    /// Say whether all epochs before are complete.
+    AtRest(Sender<bool>),
+    /// Give out another lease of each of these steps' states, by place in the plan, and say on
+    /// which worker; none of a step that has none to give.
+    LendSteps(Arc<[usize]>, Sender<(usize, Vec<Option<Lent>>)>),
+    /// Have a step's state in common with others from now on, which hold the same.
+    MoveStepTo(usize, Lent),
     /// Say what the kernels hold once all epochs before are complete.
     Save(Sender<Vec<SavedKernel>>),
 }
@@ -134,6 +142,19 @@ fn drive(worker: &mut Worker, setup: &Setup) {
                         source.move_to(lease);
                     }
                 }
+                Ok(Order::AtRest(reply)) => {
+                    let _ = reply.send(in_flight.is_empty());
+                }
+                Ok(Order::LendSteps(steps, reply)) => {
+                    let slots = &open.rendered.slots;
+                    let lend = |at: &usize| slots.get(at).map(|slot| slot.lend());
+                    let _ = reply.send((worker.index(), steps.iter().map(lend).collect()));
+                }
+                Ok(Order::MoveStepTo(step, lent)) => {
+                    if let Some(slot) = open.rendered.slots.get(&step) {
+                        slot.move_to(lent);
+                    }
+                }
                 Ok(Order::Save(reply)) => {
                     // Whoever asks feeds nothing until it is answered.
                     saving = Some(reply);
@@ -180,7 +201,7 @@ fn drive(worker: &mut Worker, setup: &Setup) {
 
 /// The topics' states with their counters, by place in the plan; none for topics that a step
 /// writes.
-fn sources(setup: &Setup) -> Vec<Option<(CounterId, Lease)>> {
+fn sources(setup: &Setup) -> Vec<Option<(CounterId, Leased)>> {
     let NarrowPlan { plan, keep, .. } = &*setup.plan;
     let topics = plan.topics.iter().zip(&setup.counters.topics);
     topics
@@ -190,7 +211,7 @@ fn sources(setup: &Setup) -> Vec<Option<(CounterId, Lease)>> {
             let passing = passing.into_iter().map(Formula::all).collect();
             let forgetting = Forgetting::of(plan, topic);
             let source = Source::new(topic.clone(), (reading, *keep, passing), forgetting);
-            Some(((*counter)?, Lease::new(source)))
+            Some(((*counter)?, Leased::new(source)))
         })
         .collect()
 }
@@ -198,7 +219,7 @@ fn sources(setup: &Setup) -> Vec<Option<(CounterId, Lease)>> {
 /// The open end of a worker's dataflow.
 struct Input {
     rendered: Rendered,
-    sources: Vec<Option<(CounterId, Lease)>>,
+    sources: Vec<Option<(CounterId, Leased)>>,
     recorder: Rc<RefCell<Recorder>>,
     /// Whether this worker still has to announce the first epoch.
     tick: bool,
@@ -208,7 +229,7 @@ struct Input {
 
 impl Input {
     fn holding(&self) -> Holding {
-        let held = |source: &Option<(CounterId, Lease)>| source.as_ref()?.1.held();
+        let held = |source: &Option<(CounterId, Leased)>| source.as_ref()?.1.held();
         self.sources.iter().map(held).collect()
     }
 

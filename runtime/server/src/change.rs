@@ -82,7 +82,7 @@ impl Hub {
         let name = newcomer.circuit.plan.circuit.clone();
         let outcome = match rest {
             Ok(()) => {
-                self.share_tables(&mut newcomer.circuit);
+                self.share_state(&mut newcomer.circuit);
                 let words = format!("circuit `{name}` was replaced");
                 let turned = self.turn_over(old, Some((id, newcomer)), &words);
                 Ok(Changed { difference, ..turned.changed(name) })

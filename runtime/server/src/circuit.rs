@@ -78,6 +78,8 @@ pub(crate) struct Circuit {
     pub(crate) inputs: BTreeSet<TopicName>,
     /// Of these, those whose tables it has in common with other circuits, or had.
     pub(crate) shares: BTreeSet<TopicName>,
+    /// Steps whose states it has in common with other circuits, or had: those of one number.
+    pub(crate) steps_shared: BTreeMap<Arc<str>, u64>,
     /// Of the inputs, those that it does not write itself.
     pub(crate) reads: BTreeSet<TopicName>,
     /// The circuits that write some of them: in an epoch they come before it.
@@ -111,6 +113,7 @@ impl Circuit {
         Self {
             reads: read_topics(&specs, &inputs),
             shares: BTreeSet::new(),
+            steps_shared: BTreeMap::new(),
             stages_before: BTreeSet::new(),
             specs,
             topics: plan.topics.iter().map(|topic| topic.name.clone()).collect(),

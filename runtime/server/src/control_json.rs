@@ -29,7 +29,10 @@ fn in_short(circuit: &CircuitReport) -> Json {
         "reason": circuit.stopped,
         "since": circuit.since.0,
         "topics": topics,
-        "shares": circuit.shares,
+        "in_common": {
+            "tables": circuit.in_common.tables,
+            "steps": circuit.in_common.steps,
+        },
         "epochs": n_epochs,
         "rows_in": rows_in,
         "deltas_out": deltas_out,

@@ -1,6 +1,6 @@
 //! Who holds what the input topics of a circuit that comes have had, and who holds it from then on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use arqon_engine::Held;
 use arqon_plan::DataflowPlan;
@@ -9,6 +9,7 @@ use arqon_types::TopicName;
 
 use crate::circuit::{Circuit, CircuitId};
 use crate::hub::Hub;
+use crate::report::InCommon;
 use crate::topics::topic_specs;
 
 impl Hub {
@@ -61,9 +62,10 @@ impl Hub {
         (found, without.collect())
     }
 
-    /// Lets a circuit that has caught up have its tables of input topics in common with those that
-    /// run: from now on they are fed the same. What another circuit writes is left out.
-    pub(crate) fn share_tables(&mut self, newcomer: &mut Circuit) {
+    /// Lets a circuit that has caught up have what it holds in common with those that run, which
+    /// are fed the same from now on: its tables of input topics, those aside that another circuit
+    /// writes, and the states of steps that do the same with them.
+    pub(crate) fn share_state(&mut self, newcomer: &mut Circuit) {
         let Some(dataflow) = &newcomer.dataflow else { return };
         let is_written = |topic: &TopicName| self.circuits.values().any(|it| it.writes(topic));
         let mut wanted: BTreeSet<TopicName> =
@@ -72,28 +74,43 @@ impl Hub {
             let Some(other) = circuit.running() else { continue };
             let both: BTreeSet<TopicName> = wanted.intersection(&circuit.inputs).cloned().collect();
             // One that stops at this moment shares nothing.
-            for topic in dataflow.share(other, &both).unwrap_or_default() {
+            for topic in dataflow.share_tables(other, &both).unwrap_or_default() {
                 wanted.remove(&topic);
                 circuit.shares.insert(topic.clone());
                 newcomer.shares.insert(topic);
             }
         }
+        for circuit in self.circuits.values_mut() {
+            let Some(other) = circuit.running() else { continue };
+            let both = newcomer.shares.intersection(&circuit.shares).cloned().collect();
+            let steps = dataflow.share_steps(other, &both).unwrap_or_default();
+            for [own, other] in steps {
+                self.n_states_shared += 1;
+                let state = *circuit.steps_shared.entry(other).or_insert(self.n_states_shared);
+                newcomer.steps_shared.insert(own, state);
+            }
+        }
     }
 
-    /// With which circuits that run another one has the tables of its input topics in common.
-    pub(crate) fn shares(&self, id: CircuitId) -> BTreeMap<TopicName, Vec<String>> {
+    /// What another circuit has in common with some that run, and with which.
+    pub(crate) fn in_common(&self, id: CircuitId) -> InCommon {
+        let mut found = InCommon::default();
         let Some(circuit) = self.circuits.get(&id).filter(|it| it.running().is_some()) else {
-            return BTreeMap::new();
+            return found;
         };
         let others =
             self.circuits.iter().filter(|(other, it)| **other != id && it.running().is_some());
-        let mut shares: BTreeMap<TopicName, Vec<String>> = BTreeMap::new();
         for (_, other) in others {
+            let name = &other.plan.circuit;
             for topic in circuit.shares.intersection(&other.shares) {
-                shares.entry(topic.clone()).or_default().push(other.plan.circuit.clone());
+                found.tables.entry(topic.clone()).or_default().push(name.clone());
+            }
+            let states: BTreeSet<u64> = other.steps_shared.values().copied().collect();
+            for (step, _) in circuit.steps_shared.iter().filter(|(_, it)| states.contains(it)) {
+                found.steps.entry(step.to_string()).or_default().push(name.clone());
             }
         }
-        shares
+        found
     }
 }
 

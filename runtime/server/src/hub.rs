@@ -99,6 +99,8 @@ pub(crate) struct Hub {
     /// that writes it.
     pub(crate) owners: BTreeMap<TopicName, CircuitId>,
     pub(crate) n_circuits: u64,
+    /// States of steps that circuits have in common, or had.
+    pub(crate) n_states_shared: u64,
     pub(crate) engine: EngineOptions,
     pub(crate) line: EngineLine,
     pub(crate) aside: Handle,
@@ -137,6 +139,7 @@ impl Hub {
             circuits: BTreeMap::new(),
             owners: BTreeMap::new(),
             n_circuits: 0,
+            n_states_shared: 0,
             engine,
             line,
             aside,

@@ -38,7 +38,7 @@ pub use command::{Addition, Change, ChangeError, Changed, FeedError, Replacing};
 pub use config::{Config, ConfigError, ConfigLimits};
 pub use diagnostics::{DiagnosticEntry, diagnostic_entries};
 pub use hub::Idle;
-pub use report::{CircuitReport, ServerReport};
+pub use report::{CircuitReport, InCommon, ServerReport};
 pub use server::{EdgeOptions, FinishError, Server, ServerOptions, StartError, random_secret};
 pub use tally::{EpochTally, Tally};
 pub use topics::schema_hash;

@@ -7,6 +7,15 @@ use arqon_types::{Epoch, TopicName};
 
 use crate::tally::Tally;
 
+/// What is in memory once, for several circuits.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct InCommon {
+    /// Tables of input topics, and the other circuits that have them.
+    pub tables: BTreeMap<TopicName, Vec<String>>,
+    /// States of steps, by address, and the other circuits that have them.
+    pub steps: BTreeMap<String, Vec<String>>,
+}
+
 /// A circuit as the server tells of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CircuitReport {
@@ -22,8 +31,8 @@ pub struct CircuitReport {
     pub stopped: Option<String>,
     /// Its topics.
     pub topics: Vec<TopicName>,
-    /// Input topics whose tables it has in common with other circuits, and with which.
-    pub shares: BTreeMap<TopicName, Vec<String>>,
+    /// What it has in common with other circuits.
+    pub in_common: InCommon,
     /// What its state may take, in bytes.
     pub state_bytes_max: Option<u64>,
     /// What it has done.

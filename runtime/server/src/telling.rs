@@ -1,18 +1,14 @@
 //! What the hub tells of itself.
 
-use std::collections::BTreeMap;
-
-use arqon_types::TopicName;
-
 use crate::circuit::Circuit;
 use crate::hub::Hub;
-use crate::report::{CircuitReport, ServerReport};
+use crate::report::{CircuitReport, InCommon, ServerReport};
 
 impl Hub {
     pub(crate) fn report(&self) -> ServerReport {
         let circuits = self.circuits.iter();
         let mut circuits: Vec<CircuitReport> =
-            circuits.map(|(id, circuit)| report(circuit, self.shares(*id))).collect();
+            circuits.map(|(id, circuit)| report(circuit, self.in_common(*id))).collect();
         circuits.sort_by(|one, other| one.name.cmp(&other.name));
         ServerReport {
             epoch: self.bus.applied(),
@@ -23,7 +19,7 @@ impl Hub {
     }
 }
 
-fn report(circuit: &Circuit, shares: BTreeMap<TopicName, Vec<String>>) -> CircuitReport {
+fn report(circuit: &Circuit, in_common: InCommon) -> CircuitReport {
     CircuitReport {
         name: circuit.plan.circuit.clone(),
         namespace: circuit.plan.namespace.clone(),
@@ -31,7 +27,7 @@ fn report(circuit: &Circuit, shares: BTreeMap<TopicName, Vec<String>>) -> Circui
         since: circuit.since,
         stopped: circuit.stopped.clone(),
         topics: circuit.topics.iter().cloned().collect(),
-        shares,
+        in_common,
         state_bytes_max: circuit.plan.state_bytes_max,
         tally: circuit.tally.clone(),
     }

@@ -1,5 +1,8 @@
 //! Circuits that read the same input have its table in common, and each goes on without the others.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
 use arqon_client::{Client, Message, Subscribe};
 use arqon_engine::{Changes, TopicInput};
 use arqon_types::{ColumnBatch, Epoch, TopicName, Type, Value};
@@ -10,7 +13,7 @@ use crate::{COUNTS, SALES, order, sum};
 fn shares(house: &House, name: &str) -> Vec<(String, Vec<String>)> {
     let report = house.server.report().unwrap();
     let circuit = report.circuits.into_iter().find(|it| it.name == name).unwrap();
-    circuit.shares.into_iter().map(|(topic, with)| (topic.to_string(), with)).collect()
+    circuit.in_common.tables.into_iter().map(|(topic, with)| (topic.to_string(), with)).collect()
 }
 
 fn with(name: &str) -> Vec<(String, Vec<String>)> {
@@ -64,6 +67,158 @@ fn the_table_of_a_topic_is_there_once_for_all_circuits_that_read_it() {
         assert_eq!(shares(&house, "shop.sales"), with("shop.counts"));
         house.server.finish(1001).unwrap();
     }
+}
+
+/// Customers with what they ordered; `NAME` and `LAST` are for each circuit.
+const JOINED: &str = "
+arqon: 1
+circuit: shop.NAME
+namespace: shop
+schemas:
+  Order:    { id: int64, region: string, amount: int64 }
+  Customer: { region: string, rank: int64 }
+  Sum:      { rank: int64, total: int64 }
+topics:
+  shop.orders:    { schema: Order, carries: full, key: id, edge: in }
+  shop.customers: { schema: Customer, carries: delta, edge: in }
+  shop.NAME:      { schema: Sum, carries: delta, edge: out }
+flow:
+  NAME:
+    from: shop.orders
+    do:
+      - join: shop.customers
+        match: { region: region }
+        as: customer
+      - group: { rank: customer.rank }
+        agg: { total: LAST }
+    to: shop.NAME
+access:
+  shop.all: { publish: [shop.orders, shop.customers], subscribe: [shop.NAME] }
+";
+
+fn steps(house: &House, name: &str) -> Vec<(String, Vec<String>)> {
+    let report = house.server.report().unwrap();
+    let circuit = report.circuits.into_iter().find(|it| it.name == name).unwrap();
+    circuit.in_common.steps.into_iter().collect()
+}
+
+#[test]
+fn the_state_of_a_step_is_there_once_for_all_circuits_that_have_it() {
+    let joined = |name: &str, last: &str| JOINED.replace("NAME", name).replace("LAST", last);
+    for n_workers in [1, 2, 4] {
+        let house = House::new(n_workers);
+        let client = house.client();
+        house.install(&joined("sums", "sum(amount)")).unwrap();
+        let customer = |diff, region: &str, rank: i64| {
+            let row = format!(r#"{{"region":"{region}","rank":{rank}}}"#);
+            Message::changes("shop.customers", [(diff, row.as_str())])
+        };
+        house.publish(&client, customer(1, "EU", 1)).unwrap();
+        house.publish(&client, customer(1, "US", 2)).unwrap();
+        trade(&house, &client, 0);
+        // The join is the same, and the group is another; then both are.
+        house.install(&joined("most", "max(amount)")).unwrap();
+        house.install(&joined("again", "sum(amount)")).unwrap();
+        let of = |names: &[&str]| names.iter().map(|it| format!("shop.{it}")).collect::<Vec<_>>();
+        assert_eq!(
+            steps(&house, "shop.again"),
+            [
+                ("again[0]".to_owned(), of(&["sums", "most"])),
+                ("again[1]".to_owned(), of(&["sums"]))
+            ]
+        );
+        assert_eq!(steps(&house, "shop.most"), [("most[0]".to_owned(), of(&["sums", "again"]))]);
+        let mut followers = ["sums", "most", "again"]
+            .map(|name| house.subscribe(&client, Subscribe::to(format!("shop.{name}"))).unwrap());
+        let total = |rank: i64, total: i64| (format!(r#"{{"rank":{rank},"total":{total}}}"#), 1);
+        for (message, sums, most) in [
+            (order(1, "EU", 70), [(1, 170), (2, 190)], [(1, 70), (2, 10)]),
+            (customer(-1, "US", 2), [(1, 170), (0, 0)], [(1, 70), (0, 0)]),
+            (customer(1, "US", 1), [(1, 360), (0, 0)], [(1, 70), (0, 0)]),
+            (customer(1, "EU", 3), [(1, 360), (3, 170)], [(1, 70), (3, 70)]),
+        ] {
+            let epoch = house.publish(&client, message).unwrap();
+            for (follower, expected) in followers.iter_mut().zip([sums, most, sums]) {
+                let expected = expected.into_iter().filter(|it| it.0 != 0);
+                let expected: Vec<_> = expected.map(|(rank, n)| total(rank, n)).collect();
+                assert_eq!(house.rows(follower, epoch), expected, "{n_workers} workers");
+            }
+        }
+        // The first of them goes, and the others go on.
+        house.drop("shop.sums").unwrap();
+        assert_eq!(steps(&house, "shop.again"), [("again[0]".to_owned(), of(&["most"]))]);
+        let epoch = house.publish(&client, order(1, "US", 1000)).unwrap();
+        assert_eq!(house.rows(&mut followers[2], epoch), [total(1, 1290), total(3, 100)]);
+        assert_eq!(house.rows(&mut followers[1], epoch), [total(1, 1000), total(3, 10)]);
+        house.server.finish(1001).unwrap();
+    }
+}
+
+#[test]
+fn steps_that_differ_in_anything_are_each_circuits_own() {
+    let joined = |name: &str| JOINED.replace("NAME", name).replace("LAST", "sum(amount)");
+    let where_positive = "do:\n      - where: amount > 0\n";
+    let joins_of = |one: &str, other: &str, n_states: usize| {
+        let house = House::new(1);
+        house.install(one).unwrap();
+        house.install(other).unwrap();
+        assert_eq!(steps(&house, "shop.other").len(), n_states, "{other}");
+        house.server.finish(1001).unwrap();
+    };
+    let one = joined("one").replace("do:\n", where_positive);
+    let other = joined("other").replace("do:\n", where_positive);
+    joins_of(&one, &other, 2);
+    joins_of(&one, &other.replace("amount > 0", "amount>0   # the same"), 2);
+    joins_of(&one, &other.replace("amount > 0", "amount > 1"), 0);
+    joins_of(&one, &other.replace("amount > 0", "amount >= 0"), 0);
+    joins_of(&one, &other.replace("sum(amount)", "max(amount)"), 1);
+    joins_of(&one, &other.replace("sum(amount)", "sum(amount + 1)"), 1);
+    // Rows of a topic that are taken back on trust are nobody's to hold.
+    let trusted = |text: &str| {
+        text.replace("carries: delta, edge: in", "carries: delta, check: none, edge: in")
+    };
+    joins_of(&trusted(&one), &trusted(&other), 0);
+}
+
+#[test]
+fn what_fails_in_common_is_told_by_each_with_its_own_place() {
+    let house = House::new(1);
+    let client = house.client();
+    let told = Arc::new(Mutex::new(BTreeMap::new()));
+    let install = |name: &'static str, text: &str| {
+        let told = Arc::clone(&told);
+        let on_output = move |output: &arqon_engine::RowOutput| {
+            for delta in output.deltas.iter().filter(|it| it.topic.as_str().ends_with("errors")) {
+                for update in &delta.updates {
+                    let said = (delta.topic.to_string(), format!("{:?}", update.row), update.diff);
+                    told.lock().unwrap().entry(name).or_insert_with(Vec::new).push(said);
+                }
+            }
+        };
+        house.put(text, arqon_server::Replacing::Never, on_output).unwrap();
+    };
+    let joined = |name: &str| JOINED.replace("NAME", name).replace("LAST", "sum(amount)");
+    install("sums", &joined("sums"));
+    install(
+        "again",
+        &format!("# a line more{}", joined("again")).replace("agg:", "\n        agg:"),
+    );
+    assert_eq!(steps(&house, "shop.again").len(), 2);
+    let row = r#"{"region":"EU","rank":1}"#;
+    house.publish(&client, Message::changes("shop.customers", [(1, row)])).unwrap();
+    house.publish(&client, order(1, "EU", i64::MAX)).unwrap();
+    house.publish(&client, order(2, "EU", i64::MAX)).unwrap();
+    house.publish(&client, order(2, "EU", 0)).unwrap();
+    house.server.finish(1001).unwrap();
+    let told = told.lock().unwrap();
+    let [sums, again] = ["sums", "again"].map(|name| told[name].clone());
+    assert_eq!(sums.iter().map(|it| it.2).collect::<Vec<_>>(), [1, -1], "{sums:?}");
+    assert!(sums[0].1.contains("circuit.yaml:21:"), "{sums:?}");
+    let renamed = |it: &(String, String, i64)| {
+        let text = it.1.replace("sums[1]", "again[1]").replace("\"sums\"", "\"again\"");
+        (it.0.replace("sums", "again"), text.replace("yaml:21:", "yaml:22:"), it.2)
+    };
+    assert_eq!(sums.iter().map(renamed).collect::<Vec<_>>(), again);
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! Tables of input topics that several dataflows have in common.
+//! Tables of input topics, and states of steps, that several dataflows have in common.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use arqon_plan::TopicPlan;
 use arqon_types::{Discipline, TopicName};
 
 use super::{Dataflow, FeedError};
+use crate::cone::cones;
 use crate::forget::Forgetting;
 use crate::narrow::Keep;
 use crate::source::Reading;
@@ -23,7 +24,7 @@ impl Dataflow {
     ///
     /// # Errors
     /// If one of the two has stopped.
-    pub fn share(
+    pub fn share_tables(
         &self,
         with: &Self,
         topics: &BTreeSet<TopicName>,
@@ -51,6 +52,56 @@ impl Dataflow {
             // The rows of a key go to the worker that has its part of the table.
             own.dividers[at] = other.dividers[there].clone();
             shared.push(topic.clone());
+        }
+        self.shared.wake();
+        Ok(shared)
+    }
+
+    /// Has the states of its joins, groups, sets and first rows in common with the same steps of
+    /// another dataflow from now on, those that hang on nothing but the rows of these topics, whose
+    /// tables both have in common. Gives their addresses, here and there. What is not the same
+    /// in all that comes before is not in common, which columns are kept included.
+    ///
+    /// Nothing may be under way in either; else nothing is done. As with [`Self::share_tables`],
+    /// each goes on at its own pace, and who comes second copies what an epoch came to.
+    ///
+    /// # Errors
+    /// If one of the two has stopped.
+    pub fn share_steps(
+        &self,
+        with: &Self,
+        topics: &BTreeSet<TopicName>,
+    ) -> Result<Vec<[Arc<str>; 2]>, FeedError> {
+        let mut own = self.feeder.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = own.as_mut().expect("the feeder is there until the dataflow is dropped");
+        let other = with.feeder.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = other.as_ref().expect("the feeder is there until the dataflow is dropped");
+        let there = cones(&with.narrowed, topics);
+        let both = cones(&self.narrowed, topics).into_iter();
+        let both = both.filter_map(|(made, at)| Some((at, *there.get(&made)?)));
+        let (here, there): (Vec<usize>, Vec<usize>) =
+            both.filter(|(at, _)| !own.leased.contains(at)).unzip();
+        let are_at_rest = self.answers(own, Order::AtRest).map_err(FeedError::Stopped)?;
+        let is_other = with.answers(other, Order::AtRest).map_err(FeedError::Stopped)?;
+        if here.is_empty()
+            || own.orders.len() != other.orders.len()
+            || !are_at_rest.into_iter().chain(is_other).all(|at_rest| at_rest)
+        {
+            return Ok(Vec::new());
+        }
+        let there: Arc<[usize]> = there.into();
+        let lent = with.answers(other, |reply| Order::LendSteps(Arc::clone(&there), reply));
+        let mut shared = Vec::new();
+        for (worker, leases) in lent.map_err(FeedError::Stopped)? {
+            for ((at, there), lease) in here.iter().zip(&*there).zip(leases) {
+                let Some(lease) = lease else { continue };
+                // One that is gone has failed, which the next call says.
+                let _ = own.orders[worker].send(Order::MoveStepTo(*at, lease));
+                if own.leased.insert(*at) {
+                    let address = |it: &Self, at: &usize| Arc::clone(&it.plan.steps[*at].address);
+                    shared.push([address(self, at), address(with, there)]);
+                }
+            }
         }
         self.shared.wake();
         Ok(shared)

@@ -12,7 +12,7 @@ use arqon_types::PackedRow;
 
 use super::asked::{Asked, Questions};
 use crate::deltas::Delta;
-use crate::stateful::Emitter;
+use crate::emitter::Emitter;
 
 /// A kernel that is fed rows and says rows. Its steps are done on any thread.
 pub(crate) trait Driver: Send {

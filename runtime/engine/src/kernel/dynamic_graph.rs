@@ -14,9 +14,9 @@ use super::driver::{Adapter, Driven, Driver};
 use super::fields::{PortFields, PortRow, Refusal};
 use super::{Prepared, float_argument};
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::packed::int;
 use crate::source::PackedMap;
-use crate::stateful::Emitter;
 
 /// What the kernel is compiled of.
 pub(super) fn spec(plan: &KernelPlan) -> GraphSpec {

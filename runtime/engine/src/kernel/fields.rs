@@ -7,8 +7,8 @@ use arqon_plan::{KernelColumn, KernelPlan, PortPlan};
 use arqon_types::{ElementType, Elements, PackedRow, Row, Schema, Tensor, Type, Value};
 
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::recorder::{Fault, packed_text};
-use crate::stateful::Emitter;
 
 /// The rows of a port, and where the fields of its signature stand in them.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use super::fields::{PortFields, PortRow, Refusal, is_finite, length_of, singles}
 use super::slots::Slots;
 use super::{Prepared, count_argument, port_of};
 use crate::deltas::Delta;
-use crate::stateful::Emitter;
+use crate::emitter::Emitter;
 
 /// What the kernel is compiled of.
 pub(super) fn spec(plan: &KernelPlan, inputs: &[&Schema]) -> LinearSpec {

@@ -17,8 +17,9 @@ use super::measured::{Outcome, Teller};
 use super::saved::{Kept, SavedKernel};
 use super::{Means, Pace, driver, mode_of};
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::memory;
-use crate::stateful::{Emitter, KeyLogic};
+use crate::stateful::KeyLogic;
 use crate::top::change_tree;
 
 /// Bytes of changes that are taken before the worker turns to other operators, some tenths of a

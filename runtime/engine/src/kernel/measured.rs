@@ -6,7 +6,7 @@ use arqon_kernels::{Churn, MODES, Mode};
 use arqon_plan::{Measured, Metric};
 use arqon_types::{PackedRow, Row, Type, Value};
 
-use crate::stateful::Emitter;
+use crate::emitter::Emitter;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -15,7 +15,7 @@ use super::fields::{PortFields, PortRow, Refusal, doubles, is_finite, length_of}
 use super::slots::{NO_VALUE, Numbers, Slots};
 use super::{Prepared, count_argument, float_argument, integer_argument, port_of};
 use crate::deltas::Delta;
-use crate::stateful::Emitter;
+use crate::emitter::Emitter;
 
 /// What the kernel is compiled of.
 pub(super) fn spec(plan: &KernelPlan, inputs: &[&Schema]) -> NystromSpec {

@@ -14,8 +14,8 @@ use super::driver::{Adapter, Driven};
 use super::fields::{PortFields, PortRow, Refusal};
 use super::{Prepared, count_argument, float_argument};
 use crate::deltas::Delta;
+use crate::emitter::Emitter;
 use crate::packed::{WORD_BYTES, int, int_behind};
-use crate::stateful::Emitter;
 
 /// What the kernel is compiled of.
 pub(super) fn spec(plan: &KernelPlan) -> PdeSpec {

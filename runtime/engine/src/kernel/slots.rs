@@ -8,9 +8,9 @@ use arqon_types::{PackedRow, Row, Schema, Type, Value};
 
 use super::fields::Refusal;
 use super::rows::{put_rows, take_rows};
+use crate::emitter::Emitter;
 use crate::recorder::fields_text;
 use crate::source::PackedMap;
-use crate::stateful::Emitter;
 
 /// A number for each key that is there.
 #[derive(Debug, Default)]

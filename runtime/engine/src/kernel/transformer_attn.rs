@@ -16,7 +16,7 @@ use super::fields::{PortFields, PortRow, Refusal, is_finite, length_of, made_ele
 use super::slots::{NO_VALUE, Numbers, Slots};
 use super::{Prepared, count_argument, integer_argument, port_of};
 use crate::deltas::Delta;
-use crate::stateful::Emitter;
+use crate::emitter::Emitter;
 
 /// What the kernel is compiled of.
 pub(super) fn spec(plan: &KernelPlan, inputs: &[&Schema]) -> AttentionSpec {

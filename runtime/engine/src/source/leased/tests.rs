@@ -53,7 +53,7 @@ fn heard(applied: &Applied) -> String {
 }
 
 /// What is held, in order.
-fn sorted(lease: &Lease) -> Vec<HeldRow> {
+fn sorted(lease: &Leased) -> Vec<HeldRow> {
     let mut held = lease.held().unwrap();
     held.sort();
     held
@@ -77,7 +77,7 @@ proptest! {
     ) {
         let discipline = if is_full { Discipline::Full } else { Discipline::Delta };
         let enters = enters % epochs.len();
-        let lease = || Lease::new(source(discipline));
+        let lease = || Leased::new(source(discipline));
         let (mut first, mut newcomer, mut alone) = (lease(), lease(), lease());
         let (mut expected, mut n_bytes) = (Vec::new(), [0; 3]);
         for (at, epoch) in epochs.iter().enumerate() {
@@ -109,7 +109,7 @@ proptest! {
         for (lease, at) in holders.iter().flatten() {
             prop_assert_eq!(*at, epochs.len());
             prop_assert_eq!(sorted(lease), sorted(&alone));
-            prop_assert!(lease.lock().steps.is_empty(), "all have taken all");
+            prop_assert!(lease.lease.is_settled(), "all have taken all");
         }
     }
 }
