@@ -68,6 +68,39 @@ impl<R, F: FnOnce() -> R> WithSimd for Wide<F> {
     }
 }
 
+/// Asks for memory that will be read soon, where the machine can be asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead {
+    #[cfg(target_arch = "x86_64")]
+    vectors: Option<pulp::x86::V3>,
+}
+
+impl Ahead {
+    pub(crate) fn new() -> Self {
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            vectors: pulp::x86::V3::try_new(),
+        }
+    }
+
+    /// The lines of these numbers come nearer. The last may be missing where they begin within one.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "part of inner loops")]
+    pub(crate) fn fetch<T>(self, numbers: &[T]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(vectors) = self.vectors {
+            for line in numbers.chunks(LINE_BYTES / size_of::<T>()) {
+                vectors
+                    .sse
+                    ._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
+            }
+        }
+    }
+}
+
+/// Bytes that come from memory together.
+const LINE_BYTES: usize = 64;
+
 /// `exp(x)` for each number; below -700 its value there. Arguments are below 700.
 ///
 /// Error: a relative `4u`. The argument is halved by `ln 2` (Cody and Waite), then Taylor's series.

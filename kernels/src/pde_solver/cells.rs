@@ -36,8 +36,9 @@ impl Stepper<'_> {
             #[inline(always)]
             || {
                 // A loop, since a closure that an iterator calls is not compiled for the vectors.
-                for tile in tiles {
-                    moved.push(self.step_in_place(*tile, stripe));
+                for (at, tile) in tiles.iter().enumerate() {
+                    let next = tiles.get(at + 1).copied();
+                    moved.push(self.step_in_place((*tile, next), stripe));
                 }
             },
         );
@@ -56,10 +57,11 @@ impl Stepper<'_> {
         wide(
             #[inline(always)]
             || {
-                for tile in tiles {
+                for (at, tile) in tiles.iter().enumerate() {
+                    let next = tiles.get(at + 1).copied();
                     let cells = other[(tile - start) * TILE_CELLS..].first_chunk_mut();
                     let cells = cells.expect("the tile is in the piece");
-                    let whole = self.step_over(*tile, now, cells);
+                    let whole = self.step_over((*tile, next), now, cells);
                     // What looks at two levels of time is not told by sides: what became of the
                     // whole tile may have become of each.
                     moved.push(Stepped { whole, along: [whole; 4] });
@@ -71,11 +73,16 @@ impl Stepper<'_> {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    fn step_in_place(&self, tile: usize, stripe: &mut Stripe<'_>) -> Stepped {
+    fn step_in_place(
+        &self,
+        (tile, next): (usize, Option<usize>),
+        stripe: &mut Stripe<'_>,
+    ) -> Stepped {
         let ring = self.ring(tile, stripe.around());
         let at = tile - stripe.piece.start;
-        let cells = stripe.piece.cells[at * TILE_CELLS..].first_chunk_mut();
-        let cells: &mut [f64; TILE_CELLS] = cells.expect("the tile is in the piece");
+        let cells = stripe.piece.cells[at * TILE_CELLS..].split_first_chunk_mut();
+        let (cells, after): (&mut [f64; TILE_CELLS], _) = cells.expect("the tile is in the piece");
+        let next = next.and_then(|next| after.get((next - tile - 1) * TILE_CELLS..));
         let last = &mut stripe.last;
         let column = tile % self.layout.n_across * TILE_WIDTH;
         let last_row = &mut last.rows[column..column + TILE_WIDTH];
@@ -90,6 +97,7 @@ impl Stepper<'_> {
                 east: &ring.east,
                 height: self.layout.rows(tile).len(),
                 is_in: self.is_in(tile),
+                next: next.unwrap_or_default(),
                 now: None,
                 out: cells,
                 last_column: &mut last.column,
@@ -105,7 +113,12 @@ impl Stepper<'_> {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    fn step_over(&self, tile: usize, now: &[f64], out: &mut [f64; TILE_CELLS]) -> Moved {
+    fn step_over(
+        &self,
+        (tile, next): (usize, Option<usize>),
+        now: &[f64],
+        out: &mut [f64; TILE_CELLS],
+    ) -> Moved {
         let ring = self.ring(tile, Around::whole(now));
         let cells = now[tile * TILE_CELLS..].first_chunk();
         let step = Tile {
@@ -115,6 +128,7 @@ impl Stepper<'_> {
             east: &ring.east,
             height: self.layout.rows(tile).len(),
             is_in: self.is_in(tile),
+            next: next.and_then(|next| now.get(next * TILE_CELLS..)).unwrap_or_default(),
             now: Some(cells.expect("the tile is in the grid")),
             out,
             last_column: &mut [0.0; TILE_HEIGHT],

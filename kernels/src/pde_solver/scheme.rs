@@ -7,6 +7,7 @@
 
 use super::grid::{Equation, PdeSpec};
 use super::layout::{TILE_CELLS, TILE_HEIGHT, TILE_WIDTH};
+use crate::vector::Ahead;
 
 /// The numbers of a scheme.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,8 @@ pub(super) struct Tile<'a> {
     pub(super) height: usize,
     /// The bits that cells of a row may have: those outside of the grid have none.
     pub(super) is_in: &'a [u64; TILE_WIDTH],
+    /// The cells of the tile that is stepped next, which are asked for meanwhile; none of the last.
+    pub(super) next: &'a [f64],
     /// The cells as they are, where they are not stepped in place.
     pub(super) now: Option<&'a [f64; TILE_CELLS]>,
     /// The cells; before, what is to be overwritten: for waves the level of time before.
@@ -225,7 +228,9 @@ impl Cell {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
 fn over<const ASKED: usize>(tile: Tile<'_>, next: impl Fn(Cell) -> f64) -> Noted {
-    let Tile { north, south, west, east, height, is_in, now, out, last_column } = tile;
+    let Tile { north, south, west, east, height, is_in, next: coming, now, out, last_column } =
+        tile;
+    let ahead = Ahead::new();
     let mut noted = Noted::default();
     let is_in = is_in.as_chunks::<LANES>().0;
     let (mut above, mut mid) = (*north, row(now.unwrap_or(out)));
@@ -235,6 +240,7 @@ fn over<const ASKED: usize>(tile: Tile<'_>, next: impl Fn(Cell) -> f64) -> Noted
         } else {
             row(&now.unwrap_or(out)[(y + 1) * TILE_WIDTH..])
         };
+        ahead.fetch(coming.get(y * TILE_WIDTH..(y + 1) * TILE_WIDTH).unwrap_or_default());
         last_column[y] = mid[N_PIECES - 1][LANES - 1];
         let row_out = out[y * TILE_WIDTH..][..TILE_WIDTH].as_chunks_mut::<LANES>().0;
         let mut last_west = west[y];

@@ -17,11 +17,12 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::features::as_float;
-use super::lanes::{Ahead, dots, move_row};
+use super::lanes::{dots, move_row};
 use super::moved::{HALF_ULP, LANES, Moved};
 use super::reduce::{Known, Reduced};
 use super::spec::Shape;
 use super::sums::narrow;
+use crate::vector::Ahead;
 
 /// What one head keeps of all queries, by their slots.
 #[derive(Debug, Clone, Default)]

@@ -135,35 +135,6 @@ fn shift<S: Simd>(
     *new = simd.max_f32s(*new, simd.abs_f32s(*output));
 }
 
-/// Asks for memory that will be read soon, where the machine can be asked.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ahead {
-    #[cfg(target_arch = "x86_64")]
-    vectors: Option<pulp::x86::V3>,
-}
-
-impl Ahead {
-    pub(super) fn new() -> Self {
-        Self {
-            #[cfg(target_arch = "x86_64")]
-            vectors: pulp::x86::V3::try_new(),
-        }
-    }
-
-    /// The lines of these numbers come nearer.
-    #[inline(always)]
-    pub(super) fn fetch(self, numbers: &[f32]) {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(vectors) = self.vectors {
-            for line in numbers.as_chunks::<WIDTH>().0 {
-                vectors
-                    .sse
-                    ._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
-            }
-        }
-    }
-}
-
 /// The sum of products one after another.
 #[inline(always)]
 fn products(a: &[f32], b: &[f32]) -> f32 {
