@@ -111,6 +111,8 @@ struct Running {
     taken: u64,
     /// Dirty slots that were not said, under [`Emit::Pull`].
     kept: Vec<u32>,
+    /// Vertices that went, some of which may have come back.
+    gone: Vec<u32>,
     n_emitted: usize,
 }
 
@@ -215,6 +217,7 @@ impl Kernel for DynamicGraph {
             meter: Meter::default(),
             taken: 0,
             kept: Vec::new(),
+            gone: Vec::new(),
             n_emitted: 0,
         });
     }
@@ -228,6 +231,9 @@ impl Kernel for DynamicGraph {
                 Stage::Room => self.make_room(&mut step),
                 Stage::Take(at) => self.take(at, &mut step),
                 Stage::Follow => self.follow(&mut step),
+                Stage::Say(at) if step.emit == Emit::Pull && step.bulk.is_none() => {
+                    self.let_go(at, &mut step)
+                }
                 Stage::Say(at) => self.say(at, &mut step, output),
             };
             if is_done {
@@ -482,6 +488,7 @@ impl DynamicGraph {
             for slot in slots.into_iter().flatten() {
                 if !self.edges.is_named(slot) {
                     self.dirty.mark(slot);
+                    step.gone.push(slot);
                 }
             }
         }
@@ -549,6 +556,28 @@ impl DynamicGraph {
             self.said.sum = ranks.sum();
         }
         self.said.slack = slack;
+    }
+
+    /// Lets go of some vertices that went and of which nothing was said. Where nothing is put out
+    /// that is all that is to be done: what is new stays so until it is said.
+    fn let_go(&mut self, from: usize, step: &mut Running) -> bool {
+        let to = step.gone.len().min(from + SLICE);
+        for slot in &step.gone[from..to] {
+            // It stays among the dirty ones, so that whoever comes in its place is one of them.
+            let is_over = self.edges.vertices.is_held(*slot)
+                && !self.edges.is_named(*slot)
+                && !self.said.is_said(*slot);
+            if is_over {
+                self.edges.vertices.let_go(*slot);
+            }
+        }
+        step.meter.spend(4 * (to - from));
+        step.stage = Stage::Say(to);
+        if self.dirty.is_all {
+            // They are among all.
+            self.dirty.slots.clear();
+        }
+        to == step.gone.len()
     }
 
     /// Says some of what is new, and lets go of vertices that are gone.

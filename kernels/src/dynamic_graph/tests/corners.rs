@@ -169,3 +169,25 @@ fn entries_that_look_alike_are_told_apart() {
         assert_eq!(heard.keys().copied().collect::<Vec<_>>(), [0]);
     }
 }
+
+/// What is not put out is not looked at, step for step; what goes meanwhile is let go.
+#[test]
+fn who_only_asks_does_not_pay_for_what_was_not_said() {
+    let path: Vec<([i64; 3], i64)> = (0..600).map(|n| ([n, n + 1, 1], 1)).collect();
+    for algorithm in &ALGORITHMS[..2] {
+        let mut pair = Pair::new(*algorithm);
+        pair.step(&delta(&path, &[(0, 1)]), Mode::Pass, Emit::Pull);
+        for n in 0..40 {
+            let come = delta(&[([599, 1_000 + n, 1], 1)], &[]);
+            let report = pair.step(&come, Mode::Itmd, Emit::Pull);
+            assert!(report.work < 600, "{report:?}");
+            pair.step(&reversed(&come), Mode::Itmd, Emit::Pull);
+        }
+        assert!(pair.kernel.edges.vertices.n_slots() < 610, "slots are used again");
+        let gone = delta(&[([599, 600, 1], -1)], &[]);
+        let report = pair.step(&gone, Mode::Itmd, Emit::Changed);
+        assert_eq!(report.n_emitted, 600, "all that is there is said now");
+        pair.step(&delta(&[([599, 2_000, 1], 1)], &[]), Mode::Itmd, Emit::Pull);
+        pair.step(&delta(&[([599, 2_000, 1], -1)], &[]), Mode::Itmd, Emit::Changed);
+    }
+}
