@@ -12,6 +12,7 @@ pub mod handwritten;
 pub mod running;
 pub mod product;
 pub mod side;
+pub mod settings;
 
 /// The middle of `numbers`, which are not empty.
 pub fn median(numbers: &[f64]) -> f64 {

@@ -10,7 +10,6 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -19,6 +18,7 @@ use arqon_benches::data::{Size, left, right, signed};
 use arqon_benches::product::JOIN;
 use arqon_benches::running::{Build, KeyKind, Running, inserts, int, key_number, now};
 use arqon_benches::sample::{Answer, Sample, sums_weight};
+use arqon_benches::settings::{Outcome, Settings, run};
 use arqon_benches::side::Figures;
 use arqon_benches::{spread, workers};
 use arqon_engine::BackendChoice;
@@ -46,8 +46,6 @@ const SIDES: [Source; 5] = [
     Source { name: "text keys, read only", keys: KeyKind::Text, order: Order::Key, fed: false },
 ];
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
 /// In what order the rows lie on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
@@ -67,53 +65,11 @@ struct Source {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let ended = if let [one, side, folder, numbers @ ..] = args.as_slice()
-        && one == "--one"
-    {
-        one_run(side, folder, numbers)
-    } else if let Some(settings) = Settings::read(&args) {
-        table(&settings)
-    } else {
-        println!("usage: rehydrate [--repeat N] [--workers N] [--rows N]");
-        return ExitCode::from(2);
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    repeat: usize,
-    workers: usize,
-    /// Of each topic.
-    rows: u64,
-}
-
-impl Settings {
-    fn read(args: &[String]) -> Option<Self> {
-        let mut settings = Self { repeat: 5, workers: 1, rows: 1_000_000 };
-        let mut args = args.iter();
-        while let Some(flag) = args.next() {
-            let number: u32 = args.next()?.parse().ok().filter(|number| *number > 0)?;
-            match flag.as_str() {
-                "--repeat" => settings.repeat = number.try_into().ok()?,
-                "--workers" => settings.workers = number.try_into().ok()?,
-                "--rows" => settings.rows = number.into(),
-                _ => return None,
-            }
-        }
-        Some(settings)
-    }
+    run("rehydrate", 5, one_run, table)
 }
 
 /// Writes the files, runs all sides in turn and prints their figures.
-fn table(settings: &Settings) -> Outcome<()> {
+fn table(settings: Settings) -> Outcome<()> {
     let folder = PathBuf::from("target/rehydrate");
     fs::create_dir_all(&folder)?;
     for source in SIDES.iter().filter(|source| source.fed) {
@@ -169,9 +125,11 @@ fn table(settings: &Settings) -> Outcome<()> {
 }
 
 /// One run of one side, in this process.
-fn one_run(side: &str, folder: &str, numbers: &[String]) -> Outcome<()> {
+fn one_run(words: &[String]) -> Outcome<()> {
+    let [side, folder, n_rows, n_workers] = words else {
+        return Err("which side, where, and how many rows and workers?".into());
+    };
     let source = SIDES.iter().find(|source| source.name == side).ok_or("no such side")?;
-    let [n_rows, n_workers] = numbers else { return Err("how many rows and workers?".into()) };
     let size = Size {
         n_rows: n_rows.parse()?,
         epoch_rows: EPOCH_ROWS as u64,
@@ -263,7 +221,7 @@ impl Source {
         Ok(())
     }
 
-    fn run(&self, settings: &Settings, folder: &Path) -> Outcome<Figures> {
+    fn run(&self, settings: Settings, folder: &Path) -> Outcome<Figures> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--one", self.name]).arg(folder);
         command.args([settings.rows.to_string(), settings.workers.to_string()]);

@@ -9,12 +9,12 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
-use std::error::Error;
 use std::process::{Command, ExitCode};
 
 use arqon_benches::data::{Size, signed};
 use arqon_benches::running::{Build, KeyKind, Running, inserts, int, now};
 use arqon_benches::sample::{Answer, Sample, sums_weight};
+use arqon_benches::settings::{Outcome, Settings, run};
 use arqon_benches::side::Figures;
 use arqon_benches::{spread, workers};
 use arqon_engine::{BackendChoice, Changes, TopicInput};
@@ -44,8 +44,6 @@ const N_ROUNDS: u64 = 400;
 const ROUND_ROWS: u64 = 100;
 const REGIONS: u64 = 1_000;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
 /// Whose the table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
@@ -72,55 +70,7 @@ impl Table {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let ended = if let [one, table, numbers @ ..] = args.as_slice()
-        && one == "--one"
-    {
-        one_run(table, numbers)
-    } else if let Some(settings) = Settings::read(&args) {
-        print_all(settings)
-    } else {
-        println!("usage: sharing [--repeat N] [--workers N] [--rows N]");
-        return ExitCode::from(2);
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    repeat: usize,
-    workers: usize,
-    rows: u64,
-}
-
-impl Settings {
-    fn read(args: &[String]) -> Option<Self> {
-        let mut settings = Self { repeat: 3, workers: 1, rows: 1_000_000 };
-        let mut args = args.iter();
-        while let Some(flag) = args.next() {
-            let number: u32 = args.next()?.parse().ok().filter(|number| *number > 0)?;
-            match flag.as_str() {
-                "--repeat" => settings.repeat = number.try_into().ok()?,
-                "--workers" => settings.workers = number.try_into().ok()?,
-                "--rows" => settings.rows = number.into(),
-                _ => return None,
-            }
-        }
-        Some(settings)
-    }
-
-    fn run(self, n_circuits: usize, table: Table) -> Outcome<Figures> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--one", table.name(), &n_circuits.to_string()]);
-        command.args([self.rows.to_string(), self.workers.to_string()]);
-        Ok(Figures::printed_by(table.name(), &mut command)?)
-    }
+    run("sharing", 3, one_run, print_all)
 }
 
 fn print_all(settings: Settings) -> Outcome<()> {
@@ -129,7 +79,7 @@ fn print_all(settings: Settings) -> Outcome<()> {
     let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); sides.len()];
     for _ in 0..settings.repeat {
         for ((n_circuits, table), runs) in sides.iter().zip(&mut runs) {
-            runs.push(settings.run(*n_circuits, *table)?);
+            runs.push(start(settings, *n_circuits, *table)?);
         }
     }
     let Settings { rows, workers: n_workers, repeat } = settings;
@@ -167,13 +117,21 @@ fn print_all(settings: Settings) -> Outcome<()> {
     }
 }
 
+/// One run, in a process of its own.
+fn start(settings: Settings, n_circuits: usize, table: Table) -> Outcome<Figures> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--one", table.name(), &n_circuits.to_string()]);
+    command.args([settings.rows.to_string(), settings.workers.to_string()]);
+    Ok(Figures::printed_by(table.name(), &mut command)?)
+}
+
 /// One run, in this process.
-fn one_run(table: &str, numbers: &[String]) -> Outcome<()> {
+fn one_run(words: &[String]) -> Outcome<()> {
+    let [table, n_circuits, n_rows, n_workers] = words else {
+        return Err("which table, and how many circuits, rows and workers?".into());
+    };
     let table =
         Table::ALL.into_iter().find(|it| it.name() == table).ok_or("no such kind of table")?;
-    let [n_circuits, n_rows, n_workers] = numbers else {
-        return Err("how many circuits, rows and workers?".into());
-    };
     let size = Size {
         n_rows: n_rows.parse()?,
         epoch_rows: EPOCH_ROWS,
