@@ -1,26 +1,41 @@
 //! Steps that hold the same in different dataflows: those that make the same of the same topics.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use arqon_operators::Place;
 use arqon_plan::{ContentHash, Deed, Operator, Step};
 use arqon_types::TopicName;
 
 use crate::narrow::NarrowPlan;
 
-/// The steps that hang on nothing but the rows of these topics, by what they make of them; their
-/// places in the plan. Of two that make the same in one plan, one is there.
+/// A step of a plan, by what it makes.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    /// Its place in the plan.
+    pub(crate) at: usize,
+    /// Where its expressions stand in the circuit.
+    pub(crate) places: Arc<[Place]>,
+}
+
+/// The steps that hang on nothing but the rows of these topics, by what they make of them. Of two
+/// that make the same in one plan, the first is there.
 pub(crate) fn cones(
     narrow: &NarrowPlan,
     topics: &BTreeSet<TopicName>,
-) -> BTreeMap<ContentHash, usize> {
+) -> BTreeMap<ContentHash, Made> {
     let mut made: Vec<Option<ContentHash>> = Vec::with_capacity(narrow.plan.steps.len());
-    for (idx, step) in narrow.plan.steps.iter().enumerate() {
+    let mut cones = BTreeMap::new();
+    for (at, step) in narrow.plan.steps.iter().enumerate() {
         let inputs: Option<Vec<ContentHash>> =
             step.inputs.iter().map(|input| made[input.index()]).collect();
-        made.push(inputs.and_then(|inputs| upon(narrow, topics, (idx, step), &inputs)));
+        let found = inputs.and_then(|inputs| upon(narrow, topics, (at, step), &inputs));
+        made.push(found.as_ref().map(|(hash, _)| *hash));
+        if let Some((hash, places)) = found {
+            cones.entry(hash).or_insert_with(|| Made { at, places: places.into() });
+        }
     }
-    let made = made.into_iter().enumerate().rev();
-    made.filter_map(|(idx, made)| Some((made?, idx))).collect()
+    cones
 }
 
 fn upon(
@@ -28,7 +43,7 @@ fn upon(
     topics: &BTreeSet<TopicName>,
     (idx, step): (usize, &Step),
     inputs: &[ContentHash],
-) -> Option<ContentHash> {
+) -> Option<(ContentHash, Vec<Place>)> {
     let hangs_on_rows_alone = match &step.operator {
         Operator::Source(topic) => topics.contains(topic),
         Operator::Join(join) => join.asof.is_none(),
@@ -62,5 +77,6 @@ fn upon(
         return None;
     }
     let kept = narrow.joins.iter().find(|(id, _)| id.index() == idx).map(|(_, kept)| kept);
-    Some(Deed::of(step)?.upon(&format!("{kept:?}"), inputs))
+    let deed = Deed::of(step)?;
+    Some((deed.upon(&format!("{kept:?}"), inputs), deed.places))
 }

@@ -12,7 +12,7 @@ use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use arqon_plan::{
-    Closing, DataflowPlan, Deed, Join, KernelPlan, Loop, LoopId, Operator, Release, Retention,
+    Closing, DataflowPlan, Join, KernelPlan, Loop, LoopId, Operator, Release, Retention,
     RetentionRule, Session, StageKind, Step, StepId,
 };
 use arqon_types::{PackedRow, Schema, TopicName, Type};
@@ -644,9 +644,7 @@ impl<'scope> Walk<'scope, '_> {
         let types = self.plan.steps[idx].schema.types();
         let (placement, marks, aside) = (Placement::ByKey, None, None);
         let operation = Operation { name, types, meter, marks, placement, aside };
-        let deed = Deed::of(&self.plan.steps[idx]);
-        let places = deed.map_or_else(Vec::new, |deed| deed.places);
-        let (rows, slot) = render_leased(self.scope, rows, operation, (logic, places));
+        let (rows, slot) = render_leased(self.scope, rows, operation, logic);
         self.slots.borrow_mut().insert(idx, slot);
         rows
     }

@@ -19,14 +19,15 @@ pub(crate) type Lent = Box<dyn Any + Send>;
 
 /// What a worker does with such a step, whatever its state is.
 pub(crate) trait Lend {
-    /// Another lease of its state.
-    fn lend(&self) -> Lent;
+    /// Another lease of its state. The step's expressions stand at these places.
+    fn lend(&self, places: &Arc<[Place]>) -> Lent;
 
     /// Gives up its own state for that of the same step of another dataflow, which holds the same.
+    /// Here its expressions stand at these places.
     ///
     /// # Panics
     /// If that is another step.
-    fn move_to(&self, lent: Lent);
+    fn move_to(&self, lent: Lent, places: Arc<[Place]>);
 }
 
 /// What an epoch came to, and what the state takes then.
@@ -39,20 +40,24 @@ pub(crate) struct Outcome {
 /// The state of a step, as one holder has it.
 pub(crate) struct LeasedStep<S> {
     lease: Lease<S, Outcome>,
-    /// Where the step's expressions stand in this holder's circuit.
-    places: Arc<[Place]>,
-    /// Where they stand in the circuit of the first holder: the state speaks of these.
-    places_of_state: Arc<[Place]>,
+    /// Where the step's expressions stand, once others have the state as well.
+    places: Option<Places>,
     /// What the holder has counted of the state's bytes.
     n_bytes: i64,
 }
 
+/// Where the expressions of a step stand that several circuits have.
+struct Places {
+    /// In the circuit of the first holder: the state speaks of these.
+    of_state: Arc<[Place]>,
+    /// In this holder's.
+    own: Arc<[Place]>,
+}
+
 impl<S> LeasedStep<S> {
-    /// Of which there is no other lease; its expressions stand there.
-    pub(crate) fn new(state: S, places: Vec<Place>) -> Self {
-        let places: Arc<[Place]> = places.into();
-        let places_of_state = Arc::clone(&places);
-        Self { lease: Lease::new(state), places, places_of_state, n_bytes: 0 }
+    /// Of which there is no other lease.
+    pub(crate) fn new(state: S) -> Self {
+        Self { lease: Lease::new(state), places: None, n_bytes: 0 }
     }
 
     /// Applies an epoch's changes, unless another holder has: what they come to for this one. `sum`
@@ -63,7 +68,10 @@ impl<S> LeasedStep<S> {
             Outcome { said, n_bytes }
         });
         let Outcome { said, n_bytes } = outcome;
-        let mut said = said.moved(&self.places_of_state, &self.places);
+        let mut said = match &self.places {
+            Some(Places { of_state, own }) => said.moved(of_state, own),
+            None => said,
+        };
         // Each counts it in full, since each would have it without the others.
         said.counts.bytes = n_bytes - std::mem::replace(&mut self.n_bytes, n_bytes);
         said
@@ -71,15 +79,19 @@ impl<S> LeasedStep<S> {
 }
 
 impl<S: Send + 'static> Lend for RefCell<LeasedStep<S>> {
-    fn lend(&self) -> Lent {
-        let step = self.borrow();
-        Box::new((step.lease.another(), Arc::clone(&step.places_of_state)))
+    fn lend(&self, places: &Arc<[Place]>) -> Lent {
+        let step = &mut *self.borrow_mut();
+        let known = step.places.get_or_insert_with(|| Places {
+            of_state: Arc::clone(places),
+            own: Arc::clone(places),
+        });
+        Box::new((step.lease.another(), Arc::clone(&known.of_state)))
     }
 
-    fn move_to(&self, lent: Lent) {
+    fn move_to(&self, lent: Lent, own: Arc<[Place]>) {
         let lent = lent.downcast::<(Lease<S, Outcome>, Arc<[Place]>)>();
-        let (lease, places) = *lent.expect("a lease is of the same step");
+        let (lease, of_state) = *lent.expect("a lease is of the same step");
         let mut step = self.borrow_mut();
-        (step.lease, step.places_of_state) = (lease, places);
+        (step.lease, step.places) = (lease, Some(Places { of_state, own }));
     }
 }

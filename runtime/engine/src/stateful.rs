@@ -21,7 +21,6 @@ use timely::dataflow::operators::{Capability, InputCapability};
 use timely::dataflow::{Scope, Stream};
 use timely::scheduling::SyncActivator;
 
-use arqon_operators::Place;
 use arqon_types::{ColumnBatch, PackedRow, Type};
 
 use crate::batch::{Batch, Batches, Keyed};
@@ -382,17 +381,17 @@ pub(crate) fn render_with_aside<'scope, const N: usize, K: Packed, V: Packed>(
 }
 
 /// Renders an operator whose state other dataflows may have in common with this one. It takes an
-/// epoch as a whole, nothing tells it that windows close, and its expressions stand at `places`.
+/// epoch as a whole, and nothing tells it that windows close.
 pub(crate) fn render_leased<'scope, const N: usize, K: Packed, V: Packed, L>(
     scope: Scope<'scope, u64>,
     inputs: [Incoming<'scope, K, V>; N],
     operation: Operation<'_, 'scope>,
-    (logic, places): (L, Vec<Place>),
+    logic: L,
 ) -> (Batches<'scope>, Slot)
 where
     L: KeyLogic<N, K, V> + Send,
 {
-    let step = Rc::new(RefCell::new(LeasedStep::new(Work::new(logic), places)));
+    let step = Rc::new(RefCell::new(LeasedStep::new(Work::new(logic))));
     let (rows, _) = render_work(scope, inputs, operation, Whose::Leased(Rc::clone(&step)));
     (rows, step)
 }

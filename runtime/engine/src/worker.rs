@@ -11,6 +11,7 @@ use timely::worker::Worker;
 
 use crate::batch::Batch;
 use crate::collector::Reports;
+use crate::cone::Made;
 use crate::evaluate::Formula;
 use crate::forget::Forgetting;
 use crate::kernel::{Means, SavedKernel};
@@ -47,11 +48,11 @@ pub(crate) enum Order {
     MoveTo(usize, Leased),
     /// Say whether all epochs before are complete.
     AtRest(Sender<bool>),
-    /// Give out another lease of each of these steps' states, by place in the plan, and say on
-    /// which worker; none of a step that has none to give.
-    LendSteps(Arc<[usize]>, Sender<(usize, Vec<Option<Lent>>)>),
+    /// Give out another lease of each of these steps' states, and say on which worker; none of a
+    /// step that has none to give.
+    LendSteps(Arc<[Made]>, Sender<(usize, Vec<Option<Lent>>)>),
     /// Have a step's state in common with others from now on, which hold the same.
-    MoveStepTo(usize, Lent),
+    MoveStepTo(Made, Lent),
     /// Say what the kernels hold once all epochs before are complete.
     Save(Sender<Vec<SavedKernel>>),
 }
@@ -147,12 +148,12 @@ fn drive(worker: &mut Worker, setup: &Setup) {
                 }
                 Ok(Order::LendSteps(steps, reply)) => {
                     let slots = &open.rendered.slots;
-                    let lend = |at: &usize| slots.get(at).map(|slot| slot.lend());
+                    let lend = |it: &Made| Some(slots.get(&it.at)?.lend(&it.places));
                     let _ = reply.send((worker.index(), steps.iter().map(lend).collect()));
                 }
-                Ok(Order::MoveStepTo(step, lent)) => {
-                    if let Some(slot) = open.rendered.slots.get(&step) {
-                        slot.move_to(lent);
+                Ok(Order::MoveStepTo(Made { at, places }, lent)) => {
+                    if let Some(slot) = open.rendered.slots.get(&at) {
+                        slot.move_to(lent, places);
                     }
                 }
                 Ok(Order::Save(reply)) => {

@@ -7,7 +7,7 @@ use arqon_plan::TopicPlan;
 use arqon_types::{Discipline, TopicName};
 
 use super::{Dataflow, FeedError};
-use crate::cone::cones;
+use crate::cone::{Made, cones};
 use crate::forget::Forgetting;
 use crate::narrow::Keep;
 use crate::source::Reading;
@@ -78,28 +78,29 @@ impl Dataflow {
         let other = other.as_ref().expect("the feeder is there until the dataflow is dropped");
         let there = cones(&with.narrowed, topics);
         let both = cones(&self.narrowed, topics).into_iter();
-        let both = both.filter_map(|(made, at)| Some((at, *there.get(&made)?)));
-        let (here, there): (Vec<usize>, Vec<usize>) =
-            both.filter(|(at, _)| !own.leased.contains(at)).unzip();
-        let are_at_rest = self.answers(own, Order::AtRest).map_err(FeedError::Stopped)?;
-        let is_other = with.answers(other, Order::AtRest).map_err(FeedError::Stopped)?;
-        if here.is_empty()
-            || own.orders.len() != other.orders.len()
-            || !are_at_rest.into_iter().chain(is_other).all(|at_rest| at_rest)
-        {
+        let both = both.filter_map(|(hash, made)| Some((made, there.get(&hash)?.clone())));
+        let (here, there): (Vec<Made>, Vec<Made>) =
+            both.filter(|(made, _)| !own.leased.contains(&made.at)).unzip();
+        if here.is_empty() || own.orders.len() != other.orders.len() {
             return Ok(Vec::new());
         }
-        let there: Arc<[usize]> = there.into();
+        for (dataflow, feeder) in [(self, &*own), (with, other)] {
+            let at_rest = dataflow.answers(feeder, Order::AtRest).map_err(FeedError::Stopped)?;
+            if at_rest.contains(&false) {
+                return Ok(Vec::new());
+            }
+        }
+        let there: Arc<[Made]> = there.into();
         let lent = with.answers(other, |reply| Order::LendSteps(Arc::clone(&there), reply));
         let mut shared = Vec::new();
         for (worker, leases) in lent.map_err(FeedError::Stopped)? {
-            for ((at, there), lease) in here.iter().zip(&*there).zip(leases) {
+            for ((made, there), lease) in here.iter().zip(&*there).zip(leases) {
                 let Some(lease) = lease else { continue };
                 // One that is gone has failed, which the next call says.
-                let _ = own.orders[worker].send(Order::MoveStepTo(*at, lease));
-                if own.leased.insert(*at) {
-                    let address = |it: &Self, at: &usize| Arc::clone(&it.plan.steps[*at].address);
-                    shared.push([address(self, at), address(with, there)]);
+                let _ = own.orders[worker].send(Order::MoveStepTo(made.clone(), lease));
+                if own.leased.insert(made.at) {
+                    let address = |it: &Self, at: usize| Arc::clone(&it.plan.steps[at].address);
+                    shared.push([address(self, made.at), address(with, there.at)]);
                 }
             }
         }
