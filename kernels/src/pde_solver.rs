@@ -8,7 +8,8 @@
 //! `pass` steps every tile, `itmd` those that can change; both by the same expression, so that they
 //! agree in every bit. For heat a step's `error_max` is also a budget: `itmd` may leave tiles whose
 //! change is small while all that it leaves, with the rounding, stays below it; with an
-//! `error_max` of 0 it leaves nothing. There is no `rr` yet.
+//! `error_max` of 0, or an infinite one, which names no budget, it leaves nothing. There is no `rr`
+//! yet.
 //!
 //! Bounds, against exact arithmetic with the same set cells, for a step in which no value exceeds
 //! `U` (`u = 2^-53`):
@@ -536,9 +537,12 @@ impl PdeSolver {
         let mut after = self.bound;
         after.step(&self.spec);
         let budget = match self.spec.equation {
-            // Half of what rounding leaves.
-            Equation::Heat => ((step.error_max - after.off) / 2.0).max(0.0),
-            Equation::Wave | Equation::Burgers => 0.0,
+            // Half of what rounding leaves. Who names no bound has not said that any error will do:
+            // a budget without end would leave every tile as it is.
+            Equation::Heat if step.error_max.is_finite() => {
+                ((step.error_max - after.off) / 2.0).max(0.0)
+            }
+            Equation::Heat | Equation::Wave | Equation::Burgers => 0.0,
         };
         let is_pass = step.mode == Mode::Pass;
         step.asked = match self.spec.equation {
