@@ -311,8 +311,9 @@ fn type_in_brackets(text: &str, at: usize) -> Option<(Span, String)> {
 fn value_of_entry(text: &str, at: usize) -> Option<Span> {
     let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let start = text[line..at].rfind(": ").map(|colon| line + colon + 2)?;
+    // From the start of the value, so that what was opened before the offset is closed within.
     let mut depth = 0;
-    let len = text[at..].find(|c| {
+    let len = text[start..].find(|c| {
         match c {
             '[' | '(' | '{' => depth += 1,
             ']' | ')' | '}' => depth -= 1,
@@ -320,11 +321,12 @@ fn value_of_entry(text: &str, at: usize) -> Option<Span> {
         }
         depth < 0 || c == '\n' || (depth == 0 && c == ',')
     })?;
-    let whole = text[start..at + len].trim();
-    if whole.contains(['"', '\'', '\n']) {
+    let end = start + len;
+    let whole = text[start..end].trim();
+    if end <= at || whole.contains(['"', '\'', '\n']) {
         return None;
     }
-    let from = at + len - text[start..at + len].trim_start().len();
+    let from = end - text[start..end].trim_start().len();
     let [from, to] = [from, from + whole.len()].map(u32::try_from);
     Some(Span::new(from.ok()?, to.ok()?))
 }
