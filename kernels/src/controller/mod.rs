@@ -159,7 +159,7 @@ impl Controller {
         Ok(Self { limits, costs, current, external, excess, n_untimed, seconds_untimed })
     }
 
-    /// Someone outside asks for a mode, or no more for one.
+    /// Someone outside asks for a mode, or no more for one. One that may not be taken is not.
     pub fn ask(&mut self, mode: Option<Mode>) {
         self.external = mode;
     }
@@ -185,7 +185,9 @@ impl Controller {
             })
             .collect();
         let is_feasible = |mode| feasible.iter().any(|(found, _)| *found == mode);
+        // Among those that may be taken: where `rr` may not, nothing says how far off it may be.
         if let Some(mode) = self.external
+            && self.limits.modes.contains(&mode)
             && offers[mode.index()].is_some()
         {
             let is_violated = !is_feasible(mode);

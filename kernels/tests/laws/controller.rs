@@ -154,9 +154,14 @@ fn limits_are_kept_or_it_is_said() {
     let decision = controller.decide(&[offer(1 << 10, 0.0), offer(1 << 10, 0.95), None]);
     assert_eq!((decision.mode, decision.reason), (Mode::Pass, Reason::Drifted));
     // Whoever asks from outside wins, and it is said what that breaks.
+    controller.ask(Some(Mode::Itmd));
+    let decision = controller.decide(&[offer(1 << 10, 0.0), offer(1 << 10, 2.0), None]);
+    assert_eq!((decision.mode, decision.reason), (Mode::Itmd, Reason::External));
+    assert!(decision.is_violated);
+    // Nobody wins a mode that may not be taken.
     controller.ask(Some(Mode::Rr));
-    let decision = controller.decide(&[offer(1, 0.0), offer(1, 0.0), offer(1, 0.0)]);
-    assert_eq!((decision.mode, decision.is_violated), (Mode::Rr, true));
+    let decision = controller.decide(&[offer(1 << 10, 0.0), offer(1 << 10, 2.0), offer(1, 0.0)]);
+    assert_eq!((decision.mode, decision.is_violated), (Mode::Pass, false));
 }
 
 fn step(trial: &mut Trial<DenseDouble>, decision: Decision, emit: Emit) -> (f64, LinearOutput) {
