@@ -106,7 +106,8 @@ fn circuit(random: &mut Random) -> String {
         0 => [
             "q: q, kv: p".to_owned(),
             format!(
-                "Q: {{ id: int64, q: tensor<{length}xf32> }}\n  P: {{ id: int64, k: tensor<{length}xf32>, v: tensor<{length}xf64> }}"
+                "Q: {{ id: int64, q: tensor<{length}xf32> }}\n  \
+                 P: {{ id: int64, k: tensor<{length}xf32>, v: tensor<{length}xf64> }}"
             ),
             format!(
                 "transformer_attn, args: {{ features: {}, heads: {}, feature_map: {} }}",
@@ -119,7 +120,8 @@ fn circuit(random: &mut Random) -> String {
         1 => [
             "data: p, query: q".to_owned(),
             format!(
-                "P: {{ id: int64, x: tensor<{length}xf32>, y: float64 }}\n  Q: {{ id: int64, x: tensor<{length}xf32> }}"
+                "P: {{ id: int64, x: tensor<{length}xf32>, y: float64 }}\n  \
+                 Q: {{ id: int64, x: tensor<{length}xf32> }}"
             ),
             format!(
                 "nystrom, args: {{ landmarks: {}, gamma: {}, lambda: {} }}",
@@ -158,7 +160,8 @@ fn circuit(random: &mut Random) -> String {
         _ => [
             "x: q, rows: p".to_owned(),
             format!(
-                "Q: {{ id: int64, x: tensor<{length}xf32> }}\n  P: {{ id: int64, row: int64, weights: tensor<{length}xf32> }}"
+                "Q: {{ id: int64, x: tensor<{length}xf32> }}\n  \
+                 P: {{ id: int64, row: int64, weights: tensor<{length}xf32> }}"
             ),
             format!(
                 "linear_transform, args: {{ rows: {rows}, rank: {}, layout: {} }}",
@@ -258,6 +261,43 @@ fn long_steps_beside_the_workers_come_to_the_same() {
         let most = few[id].iter().zip(answer).map(off).fold(0.0, f32::max);
         assert!(most < 1e-5, "query {id} is off by {most}");
     }
+}
+
+/// Products are said in `f32`, however exactly they are kept, so what is rounded off then is part
+/// of what a step says that it is off by, and of what is held against the bound of the circuit.
+#[test]
+fn the_bound_of_a_product_is_that_of_the_row_that_is_said() {
+    let text = "arqon: 1\ncircuit: kernels.rounded\nschemas:\n  \
+        X: { id: int64, x: tensor<2xf32> }\n  W: { row: int64, weights: tensor<2xf32> }\n  \
+        Y: { id: int64, y: tensor<1xf32> }\n  \
+        Cost: { epoch: int64, error_bound: float64, violated: bool }\ntopics:\n  \
+        xs: { schema: X, carries: full, key: id, edge: in }\n  \
+        ws: { schema: W, carries: full, key: row, edge: in }\n  \
+        ys: { schema: Y, carries: delta, edge: out }\n  cost: { schema: Cost, edge: out }\n\
+        flow:\n  project:\n    from: { x: xs, rows: ws }\n    do:\n      \
+        - kernel: linear_transform\n        args: { rows: 1 }\n        \
+        bounds: { error: 0.001 }\n        metrics: cost\n    to: ys\n";
+    let (dataflow, tells) = start(&plan(text), 1);
+    let upsert = |id, numbers: [f32; 2]| {
+        let tensor = Tensor::vector(Elements::F32(numbers.to_vec())).unwrap();
+        Change::Upsert(Row::from(vec![Value::Int(id), Value::Tensor(Arc::new(tensor))]))
+    };
+    feed(&dataflow, &[input(1, "ws", &[upsert(0, [1.0, 0.1])])]);
+    // The product is 2000000 + 0.1 as `f32` has it, between two numbers of `f32`; then a small one.
+    feed(&dataflow, &[input(2, "xs", &[upsert(7, [2_000_000.0, 1.0])])]);
+    feed(&dataflow, &[input(3, "xs", &[upsert(7, [0.25, 0.0])])]);
+    let outputs = end(dataflow, &tells);
+    let told = |at: usize| {
+        let rows = outputs[at].deltas.iter().find(|delta| delta.topic.as_str() == "cost");
+        let row = &rows.expect("the step is told").updates[0].row;
+        let Value::Float(bound) = &row.0[1] else { panic!("{row:?}") };
+        (bound.get(), row.0[2] == Value::Bool(true))
+    };
+    let off = (2_000_000.0 + f64::from(0.1_f32)) - f64::from(2_000_000.1_f32);
+    let (bound, is_violated) = told(1);
+    assert!(off.abs() <= bound && bound < 0.2 && is_violated, "{off} {bound} {is_violated}");
+    let (bound, is_violated) = told(2);
+    assert!(bound < 1e-7 && !is_violated, "{bound} {is_violated}");
 }
 
 #[test]

@@ -112,6 +112,12 @@ pub(crate) trait Adapter: Send {
         1
     }
 
+    /// Looks at what the kernel put out, before it is said: by how much rows that are said, now or
+    /// earlier, may be off what it put out, since they have fewer digits.
+    fn rounding(&mut self, _output: &<Self::Kernel as Kernel>::Output) -> f64 {
+        0.0
+    }
+
     /// Rows that the kernel put out.
     fn n_rows(output: &<Self::Kernel as Kernel>::Output) -> usize;
 
@@ -155,6 +161,8 @@ pub(crate) struct Driven<A: Adapter> {
     measured: Option<Measured<A::Kernel>>,
     output: <A::Kernel as Kernel>::Output,
     asked: Asked,
+    /// By how much rows may be off what the kernel put out: it is part of every bound.
+    rounding: f64,
     /// Rows of the output that are said.
     n_said: usize,
 }
@@ -163,7 +171,7 @@ impl<A: Adapter> Driven<A> {
     /// A kernel without rows.
     pub(crate) fn new(kernel: A::Kernel, adapter: A) -> Self {
         let (output, asked) = Default::default();
-        Self { kernel, adapter, measured: None, output, asked, n_said: 0 }
+        Self { kernel, adapter, measured: None, output, asked, rounding: 0.0, n_said: 0 }
     }
 
     /// What has changed since the last step.
@@ -211,16 +219,22 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
     }
 
     fn predict(&self, mode: Mode, churn: &Churn, emit: Emit) -> Option<Prediction> {
+        // Rounding is the same in every mode, so it says nothing for or against one.
         self.kernel.predict(mode, churn, emit)
     }
 
     fn begin(&mut self, mode: Mode, emit: Emit, error_max: f64) {
         let delta = self.measure();
+        let error_max = (error_max - self.rounding).max(0.0);
         self.kernel.begin(Step { delta, mode, emit, error_max });
     }
 
     fn advance(&mut self, work: u64) -> Poll<Report> {
-        self.kernel.advance(work, &mut self.output)
+        self.kernel.advance(work, &mut self.output).map(|mut report| {
+            self.rounding = self.adapter.rounding(&self.output);
+            report.error_max += self.rounding;
+            report
+        })
     }
 
     fn answer_work(&self, which: Questions) -> u64 {
@@ -237,7 +251,8 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
             let keys = self.adapter.keys_of(keys);
             error_max = error_max.max(self.kernel.read(&keys, &mut self.output));
         }
-        Some((A::n_rows(&self.output), error_max))
+        self.rounding = self.adapter.rounding(&self.output);
+        Some((A::n_rows(&self.output), error_max + self.rounding))
     }
 
     fn say(&mut self, out: &mut Emitter) -> Poll<()> {
@@ -272,6 +287,7 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
 
     fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
         self.adapter.save(out)?;
+        out.number("rounding", self.rounding)?;
         let mut state = Vec::new();
         self.kernel.save(&mut state)?;
         out.bytes("state", &state)
@@ -279,6 +295,7 @@ impl<A: Adapter<Kernel: Kernel<Output: Send>>> Driver for Driven<A> {
 
     fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError> {
         self.adapter.load(input)?;
+        self.rounding = input.number("rounding")?;
         let state = input.bytes("state")?;
         self.kernel = A::Kernel::load(&mut state.as_slice())?;
         Ok(())

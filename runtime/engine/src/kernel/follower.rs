@@ -144,6 +144,9 @@ impl Follower {
             spent = now().saturating_sub(start);
         }
         let is_refreshed = decision.refresh == Refresh::Share && self.refresh();
+        // What was predicted is no more than that: what came of it counts.
+        let is_violated = decision.is_violated || self.error_max < report.error_max;
+        let decision = Decision { is_violated, ..decision };
         Some(Stepped { report, decision, spent, is_refreshed })
     }
 

@@ -52,6 +52,7 @@ pub(super) fn driver(plan: &KernelPlan, inputs: &[&Schema], output: &Schema) -> 
         n_columns,
         delta: LinearDelta::default(),
         slots: Slots::new(vectors, &plan.columns, output.types()),
+        sizes: Vec::new(),
         moved: Moved::default(),
         is_lazy: plan.emit == Emit::Pull,
         // A product may wait in as many coordinates.
@@ -68,6 +69,8 @@ struct Vectors {
     n_columns: usize,
     delta: LinearDelta,
     slots: Slots,
+    /// The largest entry of what was said of each vector, by its number.
+    sizes: Vec<f32>,
     moved: Moved,
     /// Whether products may wait until they are read.
     is_lazy: bool,
@@ -109,7 +112,10 @@ impl Vectors {
 
     fn vector(&mut self, key: &PackedRow, row: Option<PortRow>, out: &mut Emitter) {
         let Some(row) = row else {
-            self.delta.removed.extend(self.slots.remove(key, out));
+            if let Some(number) = self.slots.remove(key, out) {
+                self.forget_size(number);
+                self.delta.removed.push(number);
+            }
             return;
         };
         let vector = singles(row.vector(0));
@@ -119,6 +125,13 @@ impl Vectors {
         let number = self.slots.put(key, row.into_row(), out);
         self.delta.keys.push(number);
         self.delta.vectors.extend(vector);
+    }
+
+    /// Nothing is said of a vector any more.
+    fn forget_size(&mut self, number: i64) {
+        if let Some(size) = self.sizes.get_mut(place_of_number(number)) {
+            *size = 0.0;
+        }
     }
 
     /// Notes in which entries a vector that was there changes.
@@ -184,9 +197,25 @@ impl Vectors {
     }
 }
 
+fn place_of_number(number: i64) -> usize {
+    usize::try_from(number).expect("numbers are places")
+}
+
+/// By how much a number that is rounded to `f32`, and is `size` then, may have been another: half
+/// a unit in its last place, of which the smallest numbers have no less than this.
+fn rounded_off(size: f32) -> f64 {
+    const SHARE: f64 = (1.0 + 1e-6) / 16_777_216.0;
+    if size == 0.0 { 0.0 } else { f64::from(size) * SHARE + f64::from(f32::from_bits(1)) }
+}
+
 fn place_of(row: &PortRow) -> usize {
     let place = row.integer(0).and_then(|place| usize::try_from(place).ok());
     place.expect("a row of the matrix lies in it")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "outputs are declared `f32`")]
+fn single(value: f64) -> f32 {
+    value as f32
 }
 
 impl Adapter for Vectors {
@@ -220,7 +249,24 @@ impl Adapter for Vectors {
     }
 
     fn hush(&mut self, key: &PackedRow, out: &mut Emitter) {
+        if let Some(number) = self.slots.number(key) {
+            self.forget_size(number);
+        }
         self.slots.hush(key, out);
+    }
+
+    fn rounding(&mut self, output: &LinearOutput) -> f64 {
+        for (number, values) in output.keys.iter().zip(output.values.chunks(self.n_rows)) {
+            let place = place_of_number(*number);
+            if self.sizes.len() <= place {
+                self.sizes.resize(place + 1, 0.0);
+            }
+            // What is too small for `f32` is rounded as well.
+            let least = |value: f64| if value == 0.0 { 0.0 } else { f32::from_bits(1) };
+            let size = |value: f64| single(value).abs().max(least(value));
+            self.sizes[place] = values.iter().map(|value| size(*value)).fold(0.0, f32::max);
+        }
+        rounded_off(self.sizes.iter().copied().fold(0.0, f32::max))
     }
 
     fn answer_work(&self) -> u64 {
@@ -239,8 +285,7 @@ impl Adapter for Vectors {
         for at in rows {
             let (number, values) = (output.keys[at], &output.values[at * self.n_rows..]);
             let values = &values[..self.n_rows];
-            #[expect(clippy::cast_possible_truncation, reason = "outputs are declared `f32`")]
-            let values = values.iter().map(|value| *value as f32).collect();
+            let values = values.iter().map(|value| single(*value)).collect();
             let tensor =
                 Tensor::vector(Elements::F32(values)).expect("it is as long as the matrix");
             self.slots.say(number, &Value::Tensor(Arc::new(tensor)), out);
@@ -256,14 +301,17 @@ impl Adapter for Vectors {
     }
 
     fn save(&self, out: &mut SnapshotWriter<'_>) -> io::Result<()> {
-        self.slots.save(out)
+        self.slots.save(out)?;
+        out.numbers("sizes", self.sizes.iter().copied())
     }
 
     fn load(&mut self, input: &mut SnapshotReader<'_>) -> Result<(), LoadError> {
-        self.slots.load(input)
+        self.slots.load(input)?;
+        self.sizes = input.numbers("sizes")?;
+        Ok(())
     }
 
     fn state_bytes(&self) -> usize {
-        self.slots.state_bytes()
+        self.slots.state_bytes() + self.sizes.capacity() * size_of::<f32>()
     }
 }
