@@ -194,7 +194,11 @@ fn given(flag: Option<&str>, name: &str, variable: &str) -> Result<String, Failu
 
 /// A failure to connect, for people.
 pub(crate) fn connect_failure(url: &str, error: &ConnectError) -> Failure {
-    Failure::unreachable(format!("{url}: {}", Failure::chain(error)))
+    let message = format!("{url}: {}", Failure::chain(error));
+    match error {
+        ConnectError::Handshake(_) => Failure::nobody(message),
+        _ => Failure::unreachable(message),
+    }
 }
 
 /// A refusal, or the end of the session, for people.

@@ -71,6 +71,14 @@ impl Failure {
         Self { exit: Exit::Unreachable, message: message.into(), help: None }
     }
 
+    /// No server answers at an address.
+    pub(crate) fn nobody(message: impl Into<String>) -> Self {
+        Self::unreachable(message).help(
+            "is the server running, and is this its address? `arqon run` and `arqon serve` print \
+             it when they begin",
+        )
+    }
+
     /// Errors in what the user gave us.
     pub(crate) fn errors(message: impl Into<String>) -> Self {
         Self { exit: Exit::Errors, message: message.into(), help: None }
@@ -98,8 +106,12 @@ impl Failure {
         let mut text = error.to_string();
         let mut cause = error.source();
         while let Some(inner) = cause {
-            text.push_str(": ");
-            text.push_str(&inner.to_string());
+            let told = inner.to_string();
+            // Some errors end with their cause already.
+            if !text.ends_with(&told) {
+                text.push_str(": ");
+                text.push_str(&told);
+            }
             cause = inner.source();
         }
         text
@@ -113,5 +125,27 @@ impl fmt::Display for Failure {
             Some(help) => write!(f, "\nhelp: {help}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error that ends with its cause, as those of some libraries do, or does not.
+    #[derive(Debug, thiserror::Error)]
+    enum Layer {
+        #[error("deep: {0}")]
+        Told(#[source] std::num::ParseIntError),
+        #[error("high")]
+        Untold(#[source] Box<Layer>),
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let deep = || Layer::Told("x".parse::<i64>().unwrap_err());
+        assert_eq!(Failure::chain(&deep()), "deep: invalid digit found in string");
+        let high = Layer::Untold(Box::new(deep()));
+        assert_eq!(Failure::chain(&high), "high: deep: invalid digit found in string");
     }
 }

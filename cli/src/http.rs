@@ -31,7 +31,7 @@ pub(crate) struct Ask<'a> {
 /// ends with 5.
 pub(crate) fn ask(url: &str, token: &str, ask: Ask<'_>) -> Result<Json, Failure> {
     let authority = authority(url)?;
-    let unreachable = |error: std::io::Error| Failure::unreachable(format!("{url}: {error}"));
+    let unreachable = |error: std::io::Error| Failure::nobody(format!("{url}: {error}"));
     let answer = exchange(authority, token, ask).map_err(unreachable)?;
     let (status, document) = read(&answer).ok_or_else(|| {
         Failure::unreachable(format!("{url}: the answer is none of an ArqonBus server"))

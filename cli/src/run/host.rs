@@ -2,7 +2,9 @@
 
 use arqon_engine::{EngineOptions, TopicInput};
 use arqon_plan::DataflowPlan;
-use arqon_server::{EdgeOptions, EpochClock, FeedError, Idle, Server, ServerOptions, StartError};
+use arqon_server::{
+    EdgeOptions, EpochClock, FeedError, Idle, Server, ServerOptions, StartError, StateFull,
+};
 use arqon_types::{Epoch, TopicName};
 
 use super::collector::Collector;
@@ -88,8 +90,12 @@ impl Host {
             FeedError::StateFull(full) => {
                 let totals = self.collector.totals();
                 let held = totals.largest_states();
-                let held =
-                    held.map(|(step, n_bytes)| format!("{} in `{step}`", bytes_text(n_bytes)));
+                // Epochs that were on their way have come out since, and count in the steps.
+                let n_bytes = full.n_bytes.max(held.iter().map(|(_, n_bytes)| n_bytes).sum());
+                let full = StateFull { n_bytes, ..*full };
+                let held = held
+                    .into_iter()
+                    .map(|(step, n_bytes)| format!("{} in `{step}`", bytes_text(n_bytes)));
                 Failure::errors(format!("{full}: {}", held.collect::<Vec<_>>().join(", "))).help(
                     "let rows go (`window`, `within`, `retain`, a key that is reused), or raise \
                      `limits: { state: … }`",

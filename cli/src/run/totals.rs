@@ -90,13 +90,19 @@ impl Totals {
         }
     }
 
-    /// The steps whose state takes most, the greatest first, with how much.
-    pub(crate) fn largest_states(&self) -> impl Iterator<Item = (&str, u64)> {
+    /// The steps whose state takes most, the greatest first, with how much: a step that is done in
+    /// several parts once, with all that they take.
+    pub(crate) fn largest_states(&self) -> Vec<(&str, u64)> {
         const SHOWN_MAX: usize = 3;
-        let state = |step: &StepTotals| u64::try_from(step.counts.bytes).unwrap_or(0);
-        let mut held: Vec<&StepTotals> = self.steps.iter().filter(|step| state(step) > 0).collect();
-        held.sort_by_key(|step| std::cmp::Reverse(state(step)));
-        held.into_iter().take(SHOWN_MAX).map(move |step| (&*step.address, state(step)))
+        let mut held: BTreeMap<&str, u64> = BTreeMap::new();
+        for step in &self.steps {
+            let n_bytes = u64::try_from(step.counts.bytes).unwrap_or(0);
+            *held.entry(&step.address).or_default() += n_bytes;
+        }
+        let mut held: Vec<(&str, u64)> = held.into_iter().filter(|(_, n)| *n > 0).collect();
+        held.sort_by_key(|(_, n_bytes)| std::cmp::Reverse(*n_bytes));
+        held.truncate(SHOWN_MAX);
+        held
     }
 
     /// When the newest epoch came out.
@@ -111,4 +117,20 @@ pub(crate) fn peak_memory_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_in_several_parts_is_one_step() {
+        let step = |address: &str, bytes: i64| StepTotals {
+            address: Arc::from(address),
+            counts: Counts { bytes, ..Counts::default() },
+        };
+        let steps = vec![step("a", 3), step("b", 4), step("none", 0), step("a", 2), step("c", 1)];
+        let totals = Totals { steps, ..Totals::default() };
+        assert_eq!(totals.largest_states(), [("a", 5), ("b", 4), ("c", 1)]);
+    }
 }
