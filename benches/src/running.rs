@@ -8,6 +8,7 @@ use arqon_compiler::{Options, compile};
 use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, EpochOutput, TopicInput,
 };
+use arqon_plan::DataflowPlan;
 use arqon_types::{Change, Column, ColumnBatch, ColumnDelta, Epoch, Row, TopicName, Type, Value};
 
 use crate::data::{Name, Size, signed};
@@ -131,6 +132,11 @@ impl Running {
         let text = text.replace("KEY", &build.keys.ty().to_string());
         let compiled = compile(&text, "bench.yaml", &Options::default());
         let plan = compiled.dataflow.expect("the bench's circuit compiles");
+        Self::of_plan(plan, size, build, weight)
+    }
+
+    /// Starts a plan.
+    pub fn of_plan(plan: DataflowPlan, size: Size, build: Build, weight: Weight) -> Self {
         let (sender, outputs) = channel();
         let options = EngineOptions {
             n_workers: size.n_workers,
@@ -166,8 +172,8 @@ impl Running {
         self.n_under_way += 1;
     }
 
-    /// Has the table of a topic in common with another one from now on, and if `steps` the states of
-    /// steps that do the same with it; how many there are of both.
+    /// Has the table of a topic in common with another one from now on, and if `steps` the states
+    /// of steps that do the same with it; how many there are of both.
     pub fn have_in_common(&self, other: &Self, name: &str, steps: bool) -> (usize, usize) {
         let topics = BTreeSet::from([topic(name)]);
         let tables = self.dataflow.share_tables(&other.dataflow, &topics).expect("both run");

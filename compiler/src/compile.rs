@@ -31,6 +31,7 @@ use crate::release::release;
 use crate::reorder::reorder;
 use crate::report::Report;
 use crate::resolve::{Found, Resolved, resolve};
+use crate::reuse::reuse;
 use crate::runnable::{NotRunnable, not_honoured, not_runnable};
 use crate::share::{Twin, share};
 use crate::typing::{Flow, Typer, type_flow};
@@ -297,6 +298,7 @@ fn passes(dataflow: DataflowPlan, trace: &mut Trace) -> DataflowPlan {
     if let Some(pass) = trace.passes.last_mut() {
         pass.twins = twins;
     }
+    let dataflow = trace.keep("reuse", verified_in_tests("reuse", reuse(dataflow)));
     let dataflow = trace.keep("prune", verified_in_tests("prune", prune(dataflow)));
     let dataflow = trace.keep("fuse", verified_in_tests("fuse", fuse(dataflow)));
     trace.keep("release", verified("release", release(dataflow)))

@@ -6,7 +6,9 @@
 //! proven (keys, groups without keys, how many rows a `top` keeps) goes before them.
 
 use arqon_operators::{Expr, ExprKind};
-use arqon_plan::{DataflowPlan, Frame, Group, Join, JoinKind, Map, Operator, Over, StageKind, Top};
+use arqon_plan::{
+    DataflowPlan, Frame, Group, Join, JoinKind, Map, Operator, Over, StageKind, StepId, Top,
+};
 
 use crate::keys::{Keys, plain_columns, plan_keys, proves};
 
@@ -66,10 +68,22 @@ pub(crate) fn costs(plan: &DataflowPlan) -> Vec<Cost> {
             (false, Some(_)) => Some(Backing::Arrangements),
         };
         let went = if backing.is_some() { flow.changes } else { 0.0 };
+        let held = held - held_by_others(plan, StepId::at(costs.len()), &inputs);
         costs.push(Cost { rows: flow.rows, held, touched: came + went, backing });
         flows.push(flow);
     }
     costs
+}
+
+/// Rows of a join's sides that a join behind it holds for both.
+fn held_by_others(plan: &DataflowPlan, step: StepId, inputs: &[&Flow]) -> f64 {
+    let sides = plan.arrangements_of(step).into_iter().zip(inputs);
+    sides
+        .filter_map(|(arrangement, input)| {
+            let last = plan.arrangements[arrangement?].readers.last()?.join;
+            (last != step).then_some(input.rows)
+        })
+        .sum()
 }
 
 /// The rows of a step's output.

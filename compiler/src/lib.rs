@@ -2,8 +2,8 @@
 //!
 //! [`compile`] is the whole way: `resolve` turns names into ids, `typing` gives every expression
 //! and row its type, `build` makes the plan, `checks` decide on it, `lower` makes steps of the
-//! nodes, and the passes `reorder`, `push`, `share`, `prune` and
-//! `fuse` make them cheaper.
+//! nodes, and the passes `reorder`, `push`, `share`, `reuse`, `prune`,
+//! `fuse` and `release` make them cheaper.
 //!
 //! **Invariant:** no IO, no clock, and equal text gives equal plans; the engine is never seen.
 
@@ -27,12 +27,13 @@ mod marks;
 mod mocks;
 mod placed;
 mod lower;
-mod release;
 mod total;
 mod reorder;
 mod push;
 mod share;
 mod prune;
+mod reuse;
+mod release;
 mod fuse;
 mod cost;
 mod example;

@@ -133,6 +133,7 @@ pub(crate) fn lower(
         steps: lowering.steps,
         outputs: lowering.outputs,
         feedbacks: lowering.feedbacks,
+        arrangements: Vec::new(),
         releases: Vec::new(),
         state_bytes_max: resolved.state_bytes_max,
     };

@@ -4,14 +4,16 @@
 //! column that nothing downstream reads may be left out before them. Distinct, top, latest and
 //! unique compare whole rows, and a loop goes round with whole rows, so they read all columns. An
 //! expression that may fail for a row is kept, because its failure is an answer. Rows of topics
-//! never change; error rows downstream show the columns that are left.
+//! never change; error rows downstream show the columns that are left. Joins that hold a side
+//! together have the columns that any of them needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
-    DataflowPlan, Group, Join, JoinOutput, Map, Operator, Stage, StageKind, Step, StepId, Window,
+    Arrangement, DataflowPlan, Group, Join, JoinOutput, JoinReader, Map, Operator, Stage,
+    StageKind, Step, StepId, Window,
 };
 use arqon_types::{Field, Schema, Type};
 use smallvec::{SmallVec, smallvec};
@@ -22,15 +24,18 @@ use crate::walk::{for_each_child, for_each_child_mut};
 /// The same plan with narrower rows before joins and unions.
 pub(crate) fn prune(mut plan: DataflowPlan) -> DataflowPlan {
     let needs = needs(&plan);
+    let together = needs_together(&plan, &needs);
     let n_steps = plan.steps.len();
     let mut pruning = Pruning {
         steps: Vec::with_capacity(n_steps),
         layouts: Vec::with_capacity(n_steps),
         places: Vec::with_capacity(n_steps),
         errors_read: BTreeSet::new(),
+        cuts: BTreeMap::new(),
     };
-    for (step, need) in std::mem::take(&mut plan.steps).into_iter().zip(&needs) {
-        pruning.step(step, need);
+    for (at, step) in std::mem::take(&mut plan.steps).into_iter().enumerate() {
+        let both = plan.arrangements_of(StepId::at(at)).map(|it| Some(&together[it?]));
+        pruning.step(step, &needs[at], both);
     }
     let Pruning { steps, places, .. } = pruning;
     plan.with_steps(steps, |end| places[end.index()])
@@ -38,7 +43,7 @@ pub(crate) fn prune(mut plan: DataflowPlan) -> DataflowPlan {
 
 /// How much of a column is read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
+pub(crate) enum Need {
     Nothing,
     /// Some fields of a struct.
     Fields(BTreeSet<usize>),
@@ -56,7 +61,7 @@ impl Need {
 }
 
 /// Of each input of a step, what is read of its columns.
-type InputNeeds = SmallVec<[Vec<Need>; 2]>;
+pub(crate) type InputNeeds = SmallVec<[Vec<Need>; 2]>;
 
 /// Of each input of a step, how many columns it has.
 type Widths = SmallVec<[usize; 2]>;
@@ -75,7 +80,7 @@ fn read(expr: &Expr, needs: &mut [Need]) {
 }
 
 /// What is read of the columns of each step.
-fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
+pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
     let mut all: Vec<Vec<Need>> =
         plan.steps.iter().map(|step| vec![Need::Nothing; step.schema.fields.len()]).collect();
     for (_, end) in plan.ends() {
@@ -95,6 +100,23 @@ fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
         all[at] = need;
     }
     all
+}
+
+/// What the readers of each arrangement read of it.
+fn needs_together(plan: &DataflowPlan, needs: &[Vec<Need>]) -> Vec<Vec<Need>> {
+    let read = |reader: &JoinReader| {
+        let join = &plan.steps[reader.join.index()];
+        let widths: Widths =
+            join.inputs.iter().map(|id| plan.steps[id.index()].schema.fields.len()).collect();
+        let mut inputs = input_needs(&join.operator, &needs[reader.join.index()], &widths);
+        inputs.swap_remove(reader.side.index())
+    };
+    let add = |mut all: Vec<Need>, more: Vec<Need>| {
+        all.iter_mut().zip(&more).for_each(|(all, more)| all.add(more));
+        all
+    };
+    let all = |it: &Arrangement| it.readers.iter().map(read).reduce(add).unwrap_or_default();
+    plan.arrangements.iter().map(all).collect()
 }
 
 /// What an operator reads of its inputs, when `need` is read of its output.
@@ -201,8 +223,8 @@ fn width_before(map: &Map, idx: usize, n_input: usize) -> usize {
     map.stages[..idx].iter().fold(n_input, |width, stage| stage.kind.width(width))
 }
 
-fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> InputNeeds {
-    let (n_left, n_right) = (widths[0], widths[1]);
+/// What is read of the rows that a join holds, beside their keys.
+pub(crate) fn held_needs(join: &Join, need: &[Need], [n_left, n_right]: [usize; 2]) -> InputNeeds {
     let mut both = vec![Need::Nothing; n_left + n_right];
     both[..n_left].clone_from_slice(&need[..n_left]);
     match join.output {
@@ -225,17 +247,16 @@ fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> InputNeeds {
         // Of right rows of one time all fields decide which is the last.
         both[n_left..].fill(Need::All);
     }
-    let mut right = both.split_off(n_left);
-    if let Some(asof) = &join.asof {
-        read(&asof.left, &mut both);
-    }
-    for key in &join.left_key {
-        read(key, &mut both);
-    }
-    for key in &join.right_key {
-        read(key, &mut right);
-    }
+    let right = both.split_off(n_left);
     smallvec![both, right]
+}
+
+fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> InputNeeds {
+    let mut needs = held_needs(join, need, [widths[0], widths[1]]);
+    let asof = join.asof.iter().map(|asof| &asof.left);
+    join.left_key.iter().chain(asof).for_each(|key| read(key, &mut needs[0]));
+    join.right_key.iter().for_each(|key| read(key, &mut needs[1]));
+    needs
 }
 
 fn group_needs(group: &Group, n_input: usize) -> Vec<Need> {
@@ -265,6 +286,8 @@ struct Pruning {
     places: Vec<StepId>,
     /// The nodes whose errors a step so far reads.
     errors_read: BTreeSet<String>,
+    /// For what several joins hold together: the step with these columns of a step.
+    cuts: BTreeMap<(StepId, Vec<usize>), StepId>,
 }
 
 impl Pruning {
@@ -283,7 +306,8 @@ impl Pruning {
         self.layouts.push(layout);
     }
 
-    fn step(&mut self, mut step: Step, need: &[Need]) {
+    /// `together` is what a join's sides have because others that hold them need it.
+    fn step(&mut self, mut step: Step, need: &[Need], together: [Option<&Vec<Need>>; 2]) {
         if self.is_untouched(&step, need) {
             for input in &mut step.inputs {
                 *input = self.places[input.index()];
@@ -292,7 +316,7 @@ impl Pruning {
             return self.finish(step, layout);
         }
         let widths: Widths = step.inputs.iter().map(|id| self.layouts[id.index()].len()).collect();
-        let needs = input_needs(&step.operator, need, &widths);
+        let mut needs = input_needs(&step.operator, need, &widths);
         let layout: Layout = match &mut step.operator {
             Operator::Source(_)
             | Operator::Errors(_)
@@ -357,8 +381,19 @@ impl Pruning {
             }
             Operator::Join(join) => {
                 let sides = [step.inputs[0], step.inputs[1]];
+                for (needs, together) in needs.iter_mut().zip(together) {
+                    if let Some(together) = together {
+                        needs.clone_from(together);
+                    }
+                }
                 let (fields, layout) =
                     self.join(join, sides, &needs, &mut step.inputs, (&step.node, &step.address));
+                for (side, together) in together.iter().enumerate() {
+                    if together.is_some() {
+                        let cut = (sides[side], columns_of(&needs[side]));
+                        self.cuts.entry(cut).or_insert(step.inputs[side]);
+                    }
+                }
                 step.schema = rebuilt(&step.schema, fields, &layout);
                 layout
             }
@@ -472,6 +507,9 @@ impl Pruning {
         node: &Arc<str>,
         address: &Arc<str>,
     ) -> StepId {
+        if let Some(cut) = self.cuts.get(&(old, columns.to_vec())) {
+            return *cut;
+        }
         let input = self.places[old.index()];
         let layout = &self.layouts[old.index()];
         let from = &self.steps[input.index()];

@@ -15,6 +15,8 @@ use arqon_plan::{
 use arqon_types::TopicName;
 use smallvec::SmallVec;
 
+use crate::reuse::without_released;
+
 /// The same plan, whose steps let go of closed windows.
 pub(crate) fn release(mut plan: DataflowPlan) -> DataflowPlan {
     let mut known: Vec<Vec<Bound>> = Vec::with_capacity(plan.steps.len());
@@ -39,6 +41,8 @@ pub(crate) fn release(mut plan: DataflowPlan) -> DataflowPlan {
         drop(inputs);
         known.push(bounds);
     }
+    let released: Vec<StepId> = releases.iter().map(|release: &Release| release.step).collect();
+    plan.arrangements = without_released(plan.arrangements, &released);
     plan.releases = releases;
     plan
 }

@@ -419,6 +419,25 @@ fn take_value(bytes: &mut &[u8], ty: &Type) -> Value {
     }
 }
 
+/// Takes one packed value of `ty` off `bytes`, and makes nothing of it.
+///
+/// # Panics
+/// If the bytes are of another type.
+pub fn skip_packed(bytes: &mut &[u8], ty: &Type) {
+    match ty {
+        Type::Int64 | Type::Timestamp | Type::Duration | Type::Float64 => {
+            take(bytes, 8);
+        }
+        Type::String | Type::Bytes => take_bytes(bytes, |_| ()),
+        Type::Option(inner) => {
+            if take(bytes, 1)[0] == 1 {
+                skip_packed(bytes, inner);
+            }
+        }
+        _ => drop(take_value(bytes, ty)),
+    }
+}
+
 impl Column {
     /// Takes one packed value of `ty` off `bytes` and appends it, without building a [`Value`].
     ///

@@ -17,6 +17,7 @@ const PROGRAMS: &[&str] = &[
     "growth",
     "rehydrate",
     "sharing",
+    "arrangements",
     "holds",
     "websocket",
     "files",

@@ -170,7 +170,7 @@ fn hash(version: u32, body: &[u8]) -> ContentHash {
 }
 
 /// Raised whenever a plan's canonical bytes change their meaning.
-pub const ARTIFACT_VERSION: u32 = 9;
+pub const ARTIFACT_VERSION: u32 = 10;
 
 /// Longest artifact that is written or read.
 pub const ARTIFACT_BYTES_MAX: usize = 256 << 20;

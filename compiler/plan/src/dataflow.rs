@@ -1,5 +1,7 @@
 //! The executable form of a circuit: steps in dependency order.
 
+mod join;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,8 @@ use arqon_operators::{Aggregate, Expr, ExprKind, Place};
 use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 
 use crate::kernel::{KernelPlan, Measured};
+
+pub use join::{Arrangement, Asof, Join, JoinKind, JoinOutput, JoinReader, JoinSide, NoneInKey};
 
 /// A step's place in [`DataflowPlan::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +55,8 @@ pub struct DataflowPlan {
     pub outputs: Vec<Output>,
     /// What goes back into the logs of control topics; each topic once.
     pub feedbacks: Vec<Feedback>,
+    /// Rows that several joins look up by the same key, and hold once.
+    pub arrangements: Vec<Arrangement>,
     /// Steps that let go of the state of closed windows, in order.
     pub releases: Vec<Release>,
     /// Bytes that the state of all steps may take, as the engine counts them; more makes the host
@@ -76,16 +82,26 @@ impl DataflowPlan {
         outputs.chain(self.feedbacks.iter().map(|feedback| (&feedback.topic, feedback.step)))
     }
 
-    /// The plan with other steps, by a pass that moves them: `place` says where one that is read at
-    /// an end of the dataflow stands now.
+    /// The plan with other steps, by a pass that moves them: `place` says where one stands now that
+    /// is read at an end of the dataflow, or that is a join of an arrangement.
     #[must_use]
     pub fn with_steps(mut self, steps: Vec<Step>, place: impl Fn(StepId) -> StepId) -> Self {
         self.steps = steps;
         let outputs = self.outputs.iter_mut().map(|output| &mut output.step);
-        for end in outputs.chain(self.feedbacks.iter_mut().map(|feedback| &mut feedback.step)) {
-            *end = place(*end);
+        let ends = outputs.chain(self.feedbacks.iter_mut().map(|feedback| &mut feedback.step));
+        let readers = self.arrangements.iter_mut().flat_map(|it| &mut it.readers);
+        for moved in ends.chain(readers.map(|reader| &mut reader.join)) {
+            *moved = place(*moved);
         }
         self
+    }
+
+    /// The arrangement that each side of a join reads, left and right, if it reads one.
+    pub fn arrangements_of(&self, join: StepId) -> [Option<usize>; 2] {
+        [JoinSide::Left, JoinSide::Right].map(|side| {
+            let reader = JoinReader { join, side };
+            self.arrangements.iter().position(|it| it.readers.contains(&reader))
+        })
     }
 
     /// How often each step is read: by steps, and by what leaves the dataflow.
@@ -666,81 +682,6 @@ pub struct Route {
 pub struct Arm {
     /// From 0.
     pub idx: usize,
-}
-
-/// Incremental equi-join. `none` in a key matches nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Join {
-    /// Which rows come out.
-    pub kind: JoinKind,
-    /// Over the left row; may be empty (cross product).
-    pub left_key: Vec<Expr>,
-    /// Over the right row, pairwise of the same type as `left_key` save options.
-    pub right_key: Vec<Expr>,
-    /// `bool` over the left columns followed by the right columns; part of the match.
-    pub residual: Option<Expr>,
-    /// Of the right rows that match only the latest one counts. For inner and left joins.
-    pub asof: Option<Box<Asof>>,
-    /// How the right row appears in the output.
-    pub output: JoinOutput,
-}
-
-/// The latest right row at or before a time: of equal times the greatest row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asof {
-    /// The time over the left row, an option; `none` matches nothing.
-    pub left: Expr,
-    /// The time over the right row, of the same type.
-    pub right: Expr,
-    /// How much earlier the right row may be, in nanoseconds.
-    pub within: Option<i64>,
-}
-
-/// Kinds of join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JoinKind {
-    /// A row per match.
-    Inner,
-    /// As inner, and each left row without a match once, its right side `none`.
-    Left,
-    /// As left, and each right row without a match once, its left side `none`.
-    Full,
-    /// Left rows with a match, at their own multiplicity.
-    Semi,
-    /// Left rows without a match.
-    Anti,
-}
-
-impl JoinKind {
-    /// Whether pairs of rows come out, not left rows alone.
-    pub fn pairs_up(self) -> bool {
-        match self {
-            Self::Inner | Self::Left | Self::Full => true,
-            Self::Semi | Self::Anti => false,
-        }
-    }
-
-    /// Whether a row may come out without its left, and without its right side.
-    pub fn may_miss(self) -> [bool; 2] {
-        match self {
-            Self::Inner | Self::Semi | Self::Anti => [false, false],
-            Self::Left => [false, true],
-            Self::Full => [true, true],
-        }
-    }
-}
-
-/// How the right row appears.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JoinOutput {
-    /// Left fields, then right fields; those of a side that may be missing are options.
-    Flat,
-    /// Left fields, then one struct of the right fields, likewise.
-    Nested,
-    /// Left fields only (semi, anti).
-    LeftOnly,
 }
 
 /// Incremental aggregation: one row per group, the keys and then the aggregates.

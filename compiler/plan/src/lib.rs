@@ -28,11 +28,11 @@ pub use artifact::{
 pub use builder::PlanBuilder;
 pub use codec::CodecError;
 pub use dataflow::{
-    ARRIVAL, Arm, Asof, Closing, DataflowPlan, FLOW_PLACE, Feedback, Frame, Group, History, Join,
-    JoinKind, JoinOutput, Latest, LogOrder, Loop, LoopId, MARK, Map, Operator, Order, Output, Over,
-    OverFunction, OverKind, PLACE_FIELD, Release, Retention, RetentionRule, Route, Session,
-    SortKey, Stage, StageKind, Step, StepId, Ties, Top, TopicPlan, Variable, Window, is_hidden,
-    n_places,
+    ARRIVAL, Arm, Arrangement, Asof, Closing, DataflowPlan, FLOW_PLACE, Feedback, Frame, Group,
+    History, Join, JoinKind, JoinOutput, JoinReader, JoinSide, Latest, LogOrder, Loop, LoopId,
+    MARK, Map, NoneInKey, Operator, Order, Output, Over, OverFunction, OverKind, PLACE_FIELD,
+    Release, Retention, RetentionRule, Route, Session, SortKey, Stage, StageKind, Step, StepId,
+    Ties, Top, TopicPlan, Variable, Window, is_hidden, n_places,
 };
 pub use deed::Deed;
 pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, difference};

@@ -9,9 +9,9 @@ use arqon_operators::{Expr, ExprKind};
 use arqon_types::{Edge, Field, Schema, format_duration};
 
 use crate::dataflow::{
-    DataflowPlan, Group, History, Join, JoinKind, JoinOutput, LogOrder, LoopId, Operator, Order,
-    Over, OverFunction, OverKind, Retention, RetentionRule, SortKey, Stage, StageKind, Step,
-    StepId, Ties, Top,
+    Arrangement, DataflowPlan, Group, History, Join, JoinKind, JoinOutput, JoinReader, JoinSide,
+    LogOrder, LoopId, Operator, Order, Over, OverFunction, OverKind, Retention, RetentionRule,
+    SortKey, Stage, StageKind, Step, StepId, Ties, Top,
 };
 use crate::derive::extent::bytes_text;
 use crate::facts::{Held, State};
@@ -649,10 +649,23 @@ fn step_lines(
     if let Operator::Map(map) = &step.operator {
         stage_lines(&map.stages, at(0), &step.schema, out);
     }
+    for arrangement in &plan.arrangements {
+        let own = arrangement.readers.iter().find(|reader| reader.join.index() == idx);
+        if let Some(own) = own {
+            out.line(2, arrangement_text(plan, arrangement, own.side));
+        }
+    }
     for release in plan.releases.iter().filter(|release| release.step.index() == idx) {
         out.line(2, release_text(release, &key_names(step, &at(0))));
     }
     out.line(2, fields_text(&step.schema.fields));
+}
+
+/// Which joins look up what a side of a join does.
+fn arrangement_text(plan: &DataflowPlan, of: &Arrangement, side: JoinSide) -> String {
+    let address = |reader: &JoinReader| &*plan.steps[reader.join.index()].address;
+    let readers: Vec<&str> = of.readers.iter().map(address).collect();
+    format!("holds its {} rows once for {}", side.name(), readers.join(", "))
 }
 
 /// When a topic lets go of rows, for people.

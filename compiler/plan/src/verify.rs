@@ -22,10 +22,13 @@
 //!     windows read it; times are timestamps, lengths lie above 0, and topics whose marks count
 //!     are marked ones of the plan.
 //! 11. **Releases**: each names a stateful step and a part of its key that is a timestamp.
-//! 12. **Outputs** and **feedbacks**: each names a topic of the plan and a step that is no route;
+//! 12. **Arrangements**: readers are sides of joins outside of loops that match by columns, hold no
+//!     times and release nothing; those of one read the same step by the same columns, with keys
+//!     packed alike; no side reads two, and no join reads one twice.
+//! 13. **Outputs** and **feedbacks**: each names a topic of the plan and a step that is no route;
 //!     one per topic; names and types of the rows are those of the topic. A topic to which
 //!     something goes back has a source.
-//! 13. **Kernels**: ports, fields, key, modes and columns are those of the kernel's signature;
+//! 14. **Kernels**: ports, fields, key, modes and columns are those of the kernel's signature;
 //!     only a kernel is measured, and its metrics are the fields of the row.
 //!
 //! The engine walks the plan without checking any of this again.
@@ -35,6 +38,7 @@ mod windows;
 mod operators;
 mod kernel;
 mod loops;
+mod arrangements;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -91,6 +95,7 @@ pub fn verify(plan: &DataflowPlan) -> Result<(), VerifyError> {
     verifier.outputs();
     if verifier.violations.is_empty() {
         verifier.loops();
+        verifier.arrangements();
     }
     if verifier.violations.is_empty() {
         Ok(())

@@ -11,9 +11,9 @@ use arqon_types::{
     error_schema,
 };
 
+use crate::counters::Counters;
 use crate::feedback::{Feedback, go_back};
 use crate::recorder::EpochRecord;
-use crate::render::Counters;
 use crate::shared::Shared;
 use crate::stats::{CounterKind, EpochStats, NodeCounts, merge_counts};
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arqon_operators::Place;
-use arqon_plan::{ContentHash, Deed, Operator, Step};
+use arqon_plan::{ContentHash, Deed, Operator, Step, StepId};
 use arqon_types::TopicName;
 
+use crate::joined::{Joined, joined};
 use crate::narrow::NarrowPlan;
 
 /// A step of a plan, by what it makes.
@@ -24,12 +25,14 @@ pub(crate) fn cones(
     narrow: &NarrowPlan,
     topics: &BTreeSet<TopicName>,
 ) -> BTreeMap<ContentHash, Made> {
+    let joins = joined(narrow);
     let mut made: Vec<Option<ContentHash>> = Vec::with_capacity(narrow.plan.steps.len());
     let mut cones = BTreeMap::new();
     for (at, step) in narrow.plan.steps.iter().enumerate() {
         let inputs: Option<Vec<ContentHash>> =
             step.inputs.iter().map(|input| made[input.index()]).collect();
-        let found = inputs.and_then(|inputs| upon(narrow, topics, (at, step), &inputs));
+        let join = joins.get(&StepId::at(at));
+        let found = inputs.and_then(|inputs| upon((narrow, join), topics, (at, step), &inputs));
         made.push(found.as_ref().map(|(hash, _)| *hash));
         if let Some((hash, places)) = found {
             cones.entry(hash).or_insert_with(|| Made { at, places: places.into() });
@@ -39,7 +42,7 @@ pub(crate) fn cones(
 }
 
 fn upon(
-    narrow: &NarrowPlan,
+    (narrow, join): (&NarrowPlan, Option<&Joined>),
     topics: &BTreeSet<TopicName>,
     (idx, step): (usize, &Step),
     inputs: &[ContentHash],
@@ -76,7 +79,8 @@ fn upon(
     if !hangs_on_rows_alone || is_released {
         return None;
     }
-    let kept = narrow.joins.iter().find(|(id, _)| id.index() == idx).map(|(_, kept)| kept);
+    // What it reads of its sides, and in which form; who else holds them is no matter.
+    let kept = join.map(|join| (narrow.joins.get(&StepId::at(idx)), join.is_words));
     let deed = Deed::of(step)?;
     Some((deed.upon(&format!("{kept:?}"), inputs), deed.places))
 }

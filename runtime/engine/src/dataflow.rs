@@ -15,6 +15,7 @@ use arqon_plan::{DataflowPlan, EncodeError, TopicPlan};
 use arqon_types::{Column, ColumnBatch, Epoch, TopicName, Type};
 
 use crate::collector::{Collector, EpochOutput, Fed, Gathering, reports};
+use crate::counters::Counters;
 use crate::feedback::{FEEDBACK_EPOCHS_MAX, Origin, endless};
 use crate::fit::misfit;
 use crate::forget::holds_the_past;
@@ -23,7 +24,7 @@ use crate::kernel::{
 };
 use crate::mark::{END_MARK, Marker, Marks, NO_MARK};
 use crate::narrow::{Keep, NarrowPlan, narrow};
-use crate::render::{BackendChoice, Counters};
+use crate::render::BackendChoice;
 use crate::shared::{Shared, panic_text};
 use crate::source::{Changes, Divider, HeldRow, Part, Reading, push_packed};
 use crate::worker::{Feed, Order, Setup, run};

@@ -4,25 +4,34 @@
 //! Pairs are bilinear: the changes of a key are `dL x R + (L + dL) x dR`.
 
 mod sides;
+mod common;
+mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arqon_plan::{Join, JoinKind, JoinOutput};
-use arqon_types::{Column, ColumnBatch, Schema, Type};
+use arqon_plan::{Join, JoinKind, JoinOutput, JoinSide};
+use arqon_types::{Column, ColumnBatch, Schema, Type, skip_packed};
 
-use self::sides::{Key, Rows, Sides, SidesTable};
+use self::sides::{Key, Rows, Sides};
+use self::store::{Store, enclose};
 use crate::batch::BATCH_ROWS;
 use crate::deltas::Delta;
 use crate::emitter::Emitter;
 use crate::evaluate::{Faults, Formula};
-use crate::keyed::{KeyShape, NoneInKey};
+use crate::joined::Side;
+use crate::keyed::KeyShape;
 use crate::memory::table_bytes;
 use crate::open::OpenKeys;
 use crate::packed::Packed;
 use crate::recorder::{Fault, row_text};
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
+
+pub(crate) use self::common::Reader;
+
+/// The columns that are held of a row, and which of those that a join reads each is.
+type HeldColumns = Vec<(Type, Option<usize>)>;
 
 /// What both back ends need to know about a join.
 #[derive(Debug, Clone)]
@@ -32,6 +41,9 @@ pub(crate) struct JoinShape {
     residual: Option<Formula>,
     left_types: Vec<Type>,
     right_types: Vec<Type>,
+    /// What is held of a side's rows, and which of its columns this join reads, where it does not
+    /// read all.
+    partly: [Option<HeldColumns>; 2],
     /// Left fields and then right fields, for error rows.
     pair_schema: Schema,
 }
@@ -55,34 +67,30 @@ impl JoinShape {
             residual: join.residual.as_ref().map(Formula::new),
             left_types: left.types(),
             right_types: right.types(),
+            partly: [None, None],
             pair_schema,
         }
+    }
+
+    /// The same join over rows of which some columns are for others.
+    pub(crate) fn reading(self, sides: &[Side; 2]) -> Self {
+        let partly = sides.each_ref().map(|side| {
+            let columns = side.types.iter().cloned().zip(side.read_as.iter().copied());
+            let is_all = side.read_as.iter().copied().eq((0..side.types.len()).map(Some));
+            (!is_all).then(|| columns.collect())
+        });
+        Self { partly, ..self }
     }
 
     /// The keys of both sides. Rows with `none` in the key match nothing; they stay where rows
     /// without a match count.
     pub(crate) fn keys(join: &Join) -> (KeyShape, KeyShape) {
-        let types: Vec<Type> =
-            join.left_key
-                .iter()
-                .zip(&join.right_key)
-                .map(|(left, right)| {
-                    if right.ty.is_option() { left.ty.clone().optional() } else { left.ty.clone() }
-                })
-                .collect();
-        let [left_none, right_none] = match join.kind {
-            JoinKind::Inner | JoinKind::Semi => [NoneInKey::Drop, NoneInKey::Drop],
-            JoinKind::Left | JoinKind::Anti => [NoneInKey::Value, NoneInKey::Drop],
-            JoinKind::Full => [NoneInKey::Apart(0), NoneInKey::Apart(1)],
+        let shape = |side: JoinSide| KeyShape {
+            formulas: Formula::all(join.key(side)),
+            types: join.key_types(),
+            none: join.none_in_key(side),
         };
-        (
-            KeyShape {
-                formulas: Formula::all(&join.left_key),
-                types: types.clone(),
-                none: left_none,
-            },
-            KeyShape { formulas: Formula::all(&join.right_key), types, none: right_none },
-        )
+        (shape(JoinSide::Left), shape(JoinSide::Right))
     }
 
     /// Which join it is.
@@ -117,15 +125,17 @@ impl JoinShape {
         let (left_columns, right_columns) = pairs.rows.columns.split_at_mut(self.left_types.len());
         let sides =
             [(left_columns, &self.left_types, left), (right_columns, &self.right_types, right)];
-        for ((columns, types, row), present) in sides.into_iter().zip(&mut pairs.present) {
+        let sides = sides.into_iter().zip(&self.partly).zip(&mut pairs.present);
+        for (((columns, types, row), partly), present) in sides {
             present.push(row.is_some());
-            match row {
-                Some(mut bytes) => {
+            match (row, partly) {
+                (Some(mut bytes), None) => {
                     for (column, ty) in columns.iter_mut().zip(types) {
                         column.push_packed(&mut bytes, ty);
                     }
                 }
-                None => columns.iter_mut().for_each(Column::push_default),
+                (Some(bytes), Some(held)) => push_read(columns, held, bytes),
+                (None, _) => columns.iter_mut().for_each(Column::push_default),
             }
         }
         pairs.rows.diffs.push(diff);
@@ -186,6 +196,16 @@ impl JoinShape {
     }
 }
 
+/// Appends those of a row's columns that are read.
+fn push_read(columns: &mut [Column], held: &[(Type, Option<usize>)], mut bytes: &[u8]) {
+    for (ty, read_as) in held {
+        match read_as {
+            Some(at) => columns[*at].push_packed(&mut bytes, ty),
+            None => skip_packed(&mut bytes, ty),
+        }
+    }
+}
+
 impl Pairs {
     /// The diffs, in the order in which the pairs were pushed.
     pub(crate) fn diffs(&self) -> &[i64] {
@@ -227,7 +247,7 @@ type Effect<V> = [Option<(V, i64)>; 2];
 /// The join as a hash operator.
 #[derive(Debug)]
 pub(crate) struct JoinLogic<K, V: Packed> {
-    sides: SidesTable<K, V>,
+    sides: Store<K, V>,
     matches: PackedMap<Matches<V>, K>,
     work: JoinWork,
     open: OpenKeys,
@@ -242,11 +262,16 @@ struct JoinWork {
 }
 
 impl<K: Packed, V: Packed> JoinLogic<K, V> {
-    /// The empty join; `open` are the keys that go when their windows close.
-    pub(crate) fn new(shape: JoinShape, open: OpenKeys) -> Self {
+    /// The empty join; `open` are the keys that go when their windows close. Such a join reads no
+    /// rows that others hold as well.
+    pub(crate) fn new(
+        shape: JoinShape,
+        readers: [Option<Reader<K, V>>; 2],
+        open: OpenKeys,
+    ) -> Self {
         let pairs = shape.no_pairs();
         Self {
-            sides: SidesTable::default(),
+            sides: Store::new(readers),
             matches: PackedMap::default(),
             work: JoinWork { shape, pairs },
             open,
@@ -481,6 +506,14 @@ fn matches_of<V: Packed>(rows: &BTreeMap<V, i64>, matches: &BTreeMap<V, i64>) ->
 }
 
 impl<K: Packed, V: Packed> KeyLogic<2, K, V> for JoinLogic<K, V> {
+    fn enclose(&mut self, epoch: &mut dyn FnMut(&mut Self)) {
+        enclose(self, |join| &mut join.sides, epoch);
+    }
+
+    fn open(&mut self, deltas: [&[Delta<K, V>]; 2], _: Option<i64>) {
+        self.sides.begin(deltas);
+    }
+
     fn look_ahead(&self, _: usize, deltas: &[Delta<K, V>]) {
         for ((key, _), _) in deltas {
             self.sides.look_ahead(key);
@@ -488,11 +521,11 @@ impl<K: Packed, V: Packed> KeyLogic<2, K, V> for JoinLogic<K, V> {
     }
 
     fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; 2], out: &mut Emitter) {
-        let Self { sides, matches, work, open } = self;
+        let Self { sides, matches, work, open, .. } = self;
         out.counts.held += deltas.iter().flat_map(|side| side.iter()).map(|d| d.1).sum::<i64>();
         let was = if work.shape.has_residual() && work.shape.kind != JoinKind::Inner {
             let mut of_key = matches.remove(key).unwrap_or_default();
-            let was = sides.update(key, |sides| {
+            let was = sides.update(key, deltas, |sides| {
                 work.update_by_pair(sides, &mut of_key, deltas, out);
             });
             if !of_key.left.is_empty() || !of_key.right.is_empty() {
@@ -500,7 +533,7 @@ impl<K: Packed, V: Packed> KeyLogic<2, K, V> for JoinLogic<K, V> {
             }
             was
         } else {
-            sides.update(key, |sides| work.update_by_key(sides, deltas, out))
+            sides.update(key, deltas, |sides| work.update_by_key(sides, deltas, out))
         };
         if was == Key::New {
             open.add(key);

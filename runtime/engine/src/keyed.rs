@@ -9,6 +9,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use arqon_operators::Expr;
+use arqon_plan::{JoinSide, NoneInKey};
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
 
 use crate::batch::{Batches, Keyed, KeyedRows, Moment};
@@ -21,22 +22,11 @@ use crate::recorder::{Meter, row_text};
 pub(crate) struct KeyShape {
     /// Over the input row.
     pub(crate) formulas: Vec<Formula>,
-    /// An option here packs a plain value as a present one.
+    /// An option here packs a plain value as a present one. A plain type packs the value of an
+    /// option as a plain one, where rows with `none` are dropped.
     pub(crate) types: Vec<Type>,
     /// What becomes of a row with `none` in its key.
     pub(crate) none: NoneInKey,
-}
-
-/// What becomes of a row with `none` in its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoneInKey {
-    /// It is a value like others.
-    Value,
-    /// It matches nothing, so the row goes nowhere.
-    Drop,
-    /// It matches nothing, and the row stays: under a key that only rows of its own side have,
-    /// which ends in this byte.
-    Apart(u8),
 }
 
 impl KeyShape {
@@ -69,8 +59,13 @@ impl KeyShape {
         let mut packed = PackedRow::new();
         let mut has_none = false;
         for ((column, formula), ty) in columns.iter().zip(&self.formulas).zip(&self.types) {
-            if let Column::Option { present, .. } = &**column {
+            if let Column::Option { present, values } = &**column {
                 has_none |= !present[row_idx];
+                // Where such rows are dropped, a value that is there is packed as a plain one.
+                if !ty.is_option() {
+                    packed.push_cell(values, row_idx, ty);
+                    continue;
+                }
             }
             if ty.is_option() && !formula.ty().is_option() {
                 packed.push_bytes(&[1]);
@@ -79,7 +74,9 @@ impl KeyShape {
         }
         match self.none {
             NoneInKey::Drop if has_none => return None,
-            NoneInKey::Apart(side) if has_none => packed.push_bytes(&[side]),
+            // A key that only rows of this side have.
+            NoneInKey::Apart(JoinSide::Left) if has_none => packed.push_bytes(&[0]),
+            NoneInKey::Apart(JoinSide::Right) if has_none => packed.push_bytes(&[1]),
             NoneInKey::Value | NoneInKey::Drop | NoneInKey::Apart(_) => {}
         }
         Some(packed)
@@ -205,17 +202,23 @@ impl<K: Packed, V: Packed> Packer<K, V> {
             }
             return;
         }
-        let ints: Option<Vec<K>> = match columns.as_slice() {
-            [only] => pack_ints(only, &self.key.types),
-            _ => None,
+        let (ints, present): (Option<Vec<K>>, Option<&[bool]>) = match columns.as_slice() {
+            [only] => match &**only {
+                Column::Option { present, values } => {
+                    (pack_ints(values, &self.key.types), Some(present))
+                }
+                plain => (pack_ints(plain, &self.key.types), None),
+            },
+            _ => (None, None),
         };
+        let is_there = |row_idx: usize| present.is_none_or(|present| present[row_idx]);
         let mut next_fault = faults.keys().copied().peekable();
         for ((row_idx, value), diff) in values.into_iter().enumerate().zip(&rows.diffs) {
             if next_fault.next_if(|at| *at as usize == row_idx).is_some() {
                 continue;
             }
             let key = match &ints {
-                Some(keys) => Some(keys[row_idx].clone()),
+                Some(keys) => is_there(row_idx).then(|| keys[row_idx].clone()),
                 None => self.key.pack(&columns, row_idx).map(K::from_row),
             };
             if let Some(key) = key {

@@ -9,12 +9,13 @@
 
 mod needs;
 mod narrow;
+mod packed;
+mod joined;
 mod cone;
 mod batch;
 mod stats;
 mod recorder;
 mod evaluate;
-mod packed;
 mod memory;
 mod map;
 mod route;
@@ -55,6 +56,7 @@ mod looped;
 mod gate;
 mod sink;
 mod error_feed;
+mod counters;
 mod render;
 mod feedback;
 mod shared;

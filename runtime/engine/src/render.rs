@@ -1,5 +1,10 @@
 //! From plan to dataflow: a straight walk over the steps, without analysis.
 
+mod joins;
+mod kernels;
+mod loops;
+
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -12,47 +17,42 @@ use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use arqon_plan::{
-    Closing, DataflowPlan, Join, KernelPlan, Loop, LoopId, Operator, Release, Retention,
-    RetentionRule, Session, StageKind, Step, StepId,
+    Closing, DataflowPlan, LoopId, Operator, Release, Retention, RetentionRule, Session, Step,
+    StepId,
 };
-use arqon_types::{PackedRow, Schema, TopicName, Type};
+use arqon_types::{PackedRow, TopicName};
 
 use crate::along::OverShape;
 use crate::arrangement::{
-    self, reduce_distinct, reduce_groups, reduce_latest, reduce_over, reduce_sessions, reduce_top,
+    reduce_distinct, reduce_groups, reduce_latest, reduce_over, reduce_sessions, reduce_top,
     reduce_unique,
 };
-use crate::asof::{AsofLogic, AsofShape, pack_sides};
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
+use crate::counters::Counters;
 use crate::distinct::DistinctLogic;
 use crate::error_feed::ErrorFeed;
 use crate::evaluate::Formula;
 use crate::form::Ended;
-use crate::gate::{Bounded, render_gate};
 use crate::group::{GroupLogic, GroupShape};
 use crate::hold::{HoldLogic, Shown, pack_time};
-use crate::join::{JoinLogic, JoinShape, pick};
-use crate::kernel::{BYTES_AT_ONCE, KernelLogic, Means, Stead, Teller};
-use crate::keyed::{Incoming, KeyShape, PackValue, Packer, pack_fields, pack_nothing, pack_whole};
+use crate::joined::{Joined, joined};
+use crate::kernel::{Means, Stead};
+use crate::keyed::{Incoming, KeyShape, PackValue, Packer, pack_nothing, pack_whole};
 use crate::latest::{LatestLogic, LatestShape};
-use crate::looped::{Surroundings, Whole, members, overrun_key, render_loop};
+use crate::looped::members;
 use crate::map::{Stages, render_map, unite};
 use crate::mark::Marks;
 use crate::narrow::NarrowPlan;
 use crate::open::OpenKeys;
 use crate::over::OverLogic;
-use crate::packed::{Packed, is_word};
-use crate::pieces::in_pieces;
-use crate::recorder::{CounterId, Fault, Layout, Meter, Recorder};
+use crate::packed::Packed;
+use crate::recorder::{CounterId, Meter, Recorder};
 use crate::retain::{RetainLogic, pack_changes};
 use crate::route::render_route;
 use crate::session::{SessionLogic, SessionShape};
 use crate::sink::render_sink;
 use crate::slot::Slot;
-use crate::stateful::{
-    KeyLogic, MarkStream, Operation, Placement, render_leased, render_stateful, render_with_aside,
-};
-use crate::stats::CounterKind;
+use crate::stateful::{KeyLogic, MarkStream, Operation, Placement, render_leased, render_stateful};
 use crate::top::{TopLogic, TopShape};
 use crate::unique::UniqueLogic;
 use crate::whole::{pack_keys, unpack};
@@ -86,90 +86,6 @@ impl BackendChoice {
             Self::Auto | Self::Hash => Backend::Hash,
         }
     }
-}
-
-/// The counters of a plan: one per topic that is fed, one per step, one per stage of a map.
-#[derive(Debug, Clone)]
-pub(crate) struct Counters {
-    /// What is counted.
-    pub(crate) layout: Layout,
-    /// By place in the plan's topics; none for topics that a step writes.
-    pub(crate) topics: Vec<Option<CounterId>>,
-    /// By step; several for a map's stages, none for a source.
-    pub(crate) steps: Vec<Vec<CounterId>>,
-}
-
-impl Counters {
-    /// For a plan.
-    pub(crate) fn new(plan: &DataflowPlan) -> Self {
-        let mut layout = Layout { n_outputs: plan.ends().count(), ..Layout::default() };
-        let topics = plan
-            .topics
-            .iter()
-            .map(|topic| {
-                let name = topic.name.as_str();
-                plan.is_fed(&topic.name).then(|| layout.add(name, name, CounterKind::Source))
-            })
-            .collect();
-        let steps = plan
-            .steps
-            .iter()
-            .map(|step| match &step.operator {
-                Operator::Source(_) | Operator::Log(_) => Vec::new(),
-                Operator::Map(map) => map
-                    .stages
-                    .iter()
-                    .map(|stage| layout.add(&step.node, &stage.address, stage_counter(&stage.kind)))
-                    .collect(),
-                Operator::Union
-                | Operator::Route(_)
-                | Operator::Arm(_)
-                | Operator::Errors(_)
-                | Operator::Variable(_)
-                | Operator::Next(_)
-                | Operator::Late(_) => {
-                    vec![layout.add(&step.node, &step.address, CounterKind::Stateless)]
-                }
-                Operator::Window(_) => {
-                    vec![layout.add(&step.node, &step.address, CounterKind::Multiplying)]
-                }
-                Operator::Join(_)
-                | Operator::Group(_)
-                | Operator::Distinct
-                | Operator::Top(_)
-                | Operator::Over(_)
-                | Operator::Latest(_)
-                | Operator::Unique { .. }
-                | Operator::Kernel(_)
-                | Operator::Measured(_)
-                | Operator::Leave(_)
-                | Operator::Session(_)
-                | Operator::Final(_)
-                | Operator::Within(_)
-                | Operator::Retain(_) => {
-                    vec![layout.add(&step.node, &step.address, CounterKind::Stateful)]
-                }
-            })
-            .collect();
-        Self { layout, topics, steps }
-    }
-}
-
-/// How the rows of a stage are counted.
-fn stage_counter(kind: &StageKind) -> CounterKind {
-    match kind {
-        StageKind::Filter(_) | StageKind::Project(_) => CounterKind::Stateless,
-        StageKind::Unnest(_) => CounterKind::Multiplying,
-    }
-}
-
-/// What is said of a loop that does not come to rest.
-fn out_of_rounds(it: &Loop) -> Fault {
-    let message = format!(
-        "the loop has not come to rest after {} rounds, and gives no rows; this one still changes",
-        it.rounds
-    );
-    Fault { code: "rounds".into(), message, place: it.place }
 }
 
 /// Where rows go in.
@@ -240,6 +156,10 @@ struct Walk<'scope, 'a> {
     steads: Vec<Rc<RefCell<Stead>>>,
     /// The steps whose state others may have in common.
     slots: RefCell<BTreeMap<usize, Slot>>,
+    /// What joins hold.
+    joined: BTreeMap<StepId, Joined>,
+    /// Of each arrangement a first reader, until all have theirs.
+    readers: RefCell<BTreeMap<usize, Box<dyn Any>>>,
     /// Ends within loops that lead nowhere.
     loop_ends: Vec<LoopEnd<'scope>>,
     done: Vec<Collection<'scope>>,
@@ -286,6 +206,8 @@ pub(crate) fn render(
         asides: BTreeMap::new(),
         steads: Vec::new(),
         slots: RefCell::default(),
+        joined: joined(narrow),
+        readers: RefCell::default(),
         loop_ends: Vec::new(),
         done: Vec::new(),
     };
@@ -354,48 +276,6 @@ impl<'scope> Walk<'scope, '_> {
     fn meters(&self, idx: usize) -> Vec<Meter> {
         let step = &self.plan.steps[idx];
         self.counters.steps[idx].iter().map(|counter| self.meter(step, *counter)).collect()
-    }
-
-    /// An outermost loop with all that is in it, by the step that leaves it.
-    fn looped(&mut self, idx: usize, step: &Step, of: LoopId) -> Batches<'scope> {
-        let around = Surroundings {
-            scope: self.scope,
-            narrow: self.narrow,
-            ticks: self.ticks.clone(),
-            rows: &|id| self.rows(id),
-            meters: &|idx| self.meters(idx),
-        };
-        let steps = &self.loops[&of];
-        let left = render_loop(&around, steps, idx);
-        for end in left.ends {
-            self.loop_ends.push((step.node.clone(), end.probe_with(&self.probe)));
-        }
-        let meter = self.meters(idx).swap_remove(0);
-        let bounded = self.bounded(steps, &meter);
-        let types = step.schema.types();
-        match left.rows {
-            Whole::Words(rows) => render_gate(rows, left.overruns, bounded, types, meter),
-            Whole::Rows(rows) => render_gate(rows, left.overruns, bounded, types, meter),
-        }
-    }
-
-    /// The loops among these steps that may run out of rounds, and what is said then.
-    fn bounded(&self, steps: &[usize], meter: &Meter) -> Vec<Bounded> {
-        let mut bounded: BTreeMap<LoopId, Bounded> = BTreeMap::new();
-        for step in steps.iter().map(|idx| &self.plan.steps[*idx]) {
-            let Operator::Variable(variable) = step.operator else { continue };
-            let it = &self.plan.loops[variable.of.index()];
-            if it.exact {
-                continue;
-            }
-            let bounded = bounded.entry(variable.of).or_insert_with(|| Bounded {
-                variables: Vec::new(),
-                fault: out_of_rounds(it),
-                meter: Meter { address: Arc::from(&*it.address), ..meter.clone() },
-            });
-            bounded.variables.push((overrun_key(variable), step.schema.clone()));
-        }
-        bounded.into_values().collect()
     }
 
     fn step(&mut self, idx: usize, step: &Step) -> Collection<'scope> {
@@ -730,143 +610,9 @@ impl<'scope> Walk<'scope, '_> {
         render_stateful(self.scope, [rows], operation, logic)
     }
 
-    /// A kernel, and what tells of its steps, if anything does.
-    fn kernel(
-        &mut self,
-        idx: usize,
-        step: &Step,
-        kernel: &KernelPlan,
-        meter: Meter,
-    ) -> Batches<'scope> {
-        let id = StepId::at(idx);
-        let (rows, aside, stead) = match step.inputs.len() {
-            1 => self.kernel_of::<1>(id, step, kernel, meter),
-            2 => self.kernel_of::<2>(id, step, kernel, meter),
-            3 => self.kernel_of::<3>(id, step, kernel, meter),
-            4 => self.kernel_of::<4>(id, step, kernel, meter),
-            n => panic!("a kernel has two ports and who asks at most, and not {n} inputs"),
-        };
-        self.asides.extend(aside.map(|aside| (id, aside)));
-        self.steads.push(stead);
-        rows
-    }
-
-    fn kernel_of<const N: usize>(
-        &self,
-        id: StepId,
-        step: &Step,
-        kernel: &KernelPlan,
-        meter: Meter,
-    ) -> (Batches<'scope>, Option<Batches<'scope>>, Rc<RefCell<Stead>>) {
-        let inputs: [&Schema; N] =
-            std::array::from_fn(|input| &*self.plan.steps[step.inputs[input].index()].schema);
-        let rows = std::array::from_fn(|input| {
-            let types = inputs[input].types();
-            let all: Vec<usize> = (0..types.len()).collect();
-            // A multiset is keyed by whole rows, who asks by what is asked for; a control's rows
-            // are one state.
-            let asked = kernel.asked.as_ref().filter(|_| input == kernel.ports.len());
-            let key = match (kernel.ports.get(input), asked) {
-                (Some(port), _) if port.key.is_empty() => KeyShape::fields(&all, &types),
-                (Some(port), _) => KeyShape::fields(&port.key, &types),
-                (None, Some(key)) => KeyShape::fields(key, &types),
-                (None, None) => KeyShape::fields(&[], &types),
-            };
-            let rows = self.key(step, input, key, pack_whole(types.clone()), &meter);
-            rows.map_columns(|rows| in_pieces(rows, types, BYTES_AT_ONCE))
-        });
-        let measured = self.plan.steps.iter().find_map(|reader| match &reader.operator {
-            Operator::Measured(measured) if reader.inputs == [id] => Some((measured, reader)),
-            _ => None,
-        });
-        let aside = measured.map(|(_, reader)| reader.schema.types());
-        let teller =
-            measured.map(|(measured, reader)| Teller::new(measured.clone(), reader.schema.types()));
-        let schemas = (inputs.as_slice(), &*step.schema);
-        let place = u64::from(id.0);
-        let is_here = place % self.scope.peers() as u64 == self.scope.index() as u64;
-        let kept = is_here.then(|| self.means.keeping.take(id)).flatten();
-        let logic = KernelLogic::<N>::new(
-            kernel,
-            schemas,
-            (teller, kept),
-            (Arc::clone(&step.address), self.means.clone()),
-        );
-        let stead = logic.stead();
-        let operation = Operation {
-            name: kernel.kernel.name(),
-            types: step.schema.types(),
-            meter,
-            marks: None,
-            placement: Placement::Together(place),
-            aside,
-        };
-        let (rows, aside) = render_with_aside(self.scope, rows, operation, logic);
-        (rows, aside, stead)
-    }
-
     fn union(&self, step: &Step, meter: &Meter) -> Batches<'scope> {
         let streams: Vec<Batches<'scope>> =
             step.inputs.iter().map(|input| self.rows(*input)).collect();
         unite(self.scope, streams, meter.clone())
-    }
-
-    /// A join on hash operators whose keys and values have these forms.
-    fn hash_join<K: Packed, V: Packed>(
-        &self,
-        idx: usize,
-        shape: JoinShape,
-        [left_key, right_key]: [KeyShape; 2],
-        sides: [(Vec<usize>, Vec<Type>); 2],
-        meter: Meter,
-    ) -> Batches<'scope> {
-        let step = &self.plan.steps[idx];
-        let [left, right] = sides.map(|(fields, types)| pack_fields(fields, types));
-        let open = self.open_keys(idx, &left_key);
-        let left = self.key::<K, V>(step, 0, left_key, left, &meter);
-        let right = self.key::<K, V>(step, 1, right_key, right, &meter);
-        self.leased(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
-    }
-
-    fn join(&self, idx: usize, step: &Step, join: &Join, meter: Meter) -> Batches<'scope> {
-        let id = StepId::at(idx);
-        let [left_fields, right_fields] = &self.narrow.joins[&id];
-        let left = pick(&self.plan.steps[step.inputs[0].index()].schema, left_fields);
-        let right = pick(&self.plan.steps[step.inputs[1].index()].schema, right_fields);
-        let shape = JoinShape::new(join, &left, &right);
-        let (left_key, right_key) = JoinShape::keys(join);
-        let sides = [(left_fields.clone(), left.types()), (right_fields.clone(), right.types())];
-        let is_plain = join.asof.is_none() && self.backend == Backend::Hash;
-        if is_plain && left_key.is_word() && right_key.is_word() {
-            let keys = [left_key, right_key];
-            return if sides.iter().all(|(_, types)| is_word(types)) {
-                self.hash_join::<u64, u64>(idx, shape, keys, sides, meter)
-            } else {
-                self.hash_join::<u64, PackedRow>(idx, shape, keys, sides, meter)
-            };
-        }
-        let open = self.open_keys(idx, &left_key);
-        let [left_value, right_value] = pack_sides(join, sides);
-        let left = self.key(step, 0, left_key, left_value, &meter);
-        let right = self.key(step, 1, right_key, right_value, &meter);
-        if let Some(asof) = join.asof.as_deref().map(AsofShape::new) {
-            return match self.backend {
-                Backend::Arrangements => {
-                    arrangement::join_asof(left.packed(), right.packed(), (&shape, asof), &meter)
-                }
-                Backend::Hash => {
-                    let logic = AsofLogic::new((shape, asof), open);
-                    self.stateful(idx, "Asof", [left, right], logic, meter)
-                }
-            };
-        }
-        match self.backend {
-            Backend::Arrangements => {
-                arrangement::join(left.packed(), right.packed(), &shape, &meter)
-            }
-            Backend::Hash => {
-                self.leased(idx, "Join", [left, right], JoinLogic::new(shape, open), meter)
-            }
-        }
     }
 }

@@ -39,6 +39,12 @@ use crate::source::hash_packed;
 pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = PackedRow>:
     'static
 {
+    /// Runs an epoch that is taken as a whole, with what the operator has in common with others at
+    /// hand.
+    fn enclose(&mut self, epoch: &mut dyn FnMut(&mut Self)) {
+        epoch(self);
+    }
+
     /// An epoch that is worked on even if nothing comes in it.
     fn opens(&self) -> Option<u64> {
         None
@@ -588,10 +594,12 @@ impl<L> LeasedStep<Work<L>> {
         let said = self.apply(sum, |work| {
             rows.iter_mut().for_each(consolidate_deltas);
             out.counts.touched += n_rows(&rows);
-            work.logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), None);
-            let walked = Walk::default().go_on(&rows, &mut work.logic, out);
-            let settled = work.logic.settle(&mut Context::from_waker(Waker::noop()), out);
-            assert!(walked.is_ready() && settled.is_ready(), "the epoch is taken as a whole");
+            work.logic.enclose(&mut |logic| {
+                logic.open(std::array::from_fn(|idx| rows[idx].as_slice()), None);
+                let walked = Walk::default().go_on(&rows, logic, out);
+                let settled = logic.settle(&mut Context::from_waker(Waker::noop()), out);
+                assert!(walked.is_ready() && settled.is_ready(), "the epoch is taken as a whole");
+            });
             work.close(&rows, out);
             (out.take(), work.n_bytes)
         });

@@ -10,6 +10,7 @@
 
 mod runs;
 mod passes;
+mod together;
 mod workers;
 mod unknown;
 mod cycles;

@@ -24,12 +24,17 @@ fn no_pass_changes_an_answer() {
         let expected = answers(&written.plan, &epochs);
         let mut before = &written.plan;
         for Pass { name, plan, .. } in passes {
-            // What has the same steps has the same answers.
-            if plan.steps == before.steps {
+            let is_as_before = plan.steps == before.steps;
+            if is_as_before && plan.arrangements == before.arrangements {
                 continue;
             }
             changed.push(name);
             before = plan;
+            // What has the same steps has the same answers; that joins may hold rows together is
+            // seen where the engine runs.
+            if is_as_before {
+                continue;
+            }
             let found = answers(plan, &epochs);
             for (epoch, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 assert!(
@@ -40,7 +45,7 @@ fn no_pass_changes_an_answer() {
             }
         }
     }
-    for pass in ["reorder", "push", "share", "prune", "fuse"] {
+    for pass in ["reorder", "push", "share", "reuse", "prune", "fuse"] {
         let n_times = changed.iter().filter(|name| **name == pass).count();
         assert!(
             n_times > 4 || seeds(CASES).count() < 400,

@@ -193,6 +193,7 @@ pub(crate) fn dataflow() -> DataflowPlan {
         ],
         outputs: vec![Output { topic: name("shop.revenue"), step: StepId(4) }],
         feedbacks: Vec::new(),
+        arrangements: Vec::new(),
         releases: Vec::new(),
         state_bytes_max: None,
     }

@@ -61,6 +61,7 @@ impl PlanBuilder {
             steps: Vec::new(),
             outputs: Vec::new(),
             feedbacks: Vec::new(),
+            arrangements: Vec::new(),
             releases: Vec::new(),
             state_bytes_max: None,
         })
