@@ -145,7 +145,7 @@ topics:
     }
     text.push_str("flow:\n");
     for node in 0..n_nodes {
-        // A name that is none lets all rows through, and keeps the column.
+        // All rows go through, and since the condition is about both sides it stands in the join.
         let _ = write!(
             text,
             "  sum{node}:
@@ -154,7 +154,7 @@ topics:
       - join: customers
         match: {{ customer: id }}
         as: c
-        where: c.name != \"{node}\"
+        where: amount >= 0 or c.name == \"{node}\"
       - group: {{ region: c.region }}
         agg: {{ n: count(), total: sum(amount) }}
     to: sums{node}
