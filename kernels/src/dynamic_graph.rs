@@ -22,7 +22,6 @@ mod end;
 mod blocks;
 mod adjacency;
 mod lists;
-mod index;
 mod edges;
 mod bulk;
 mod queue;
@@ -54,13 +53,13 @@ pub use rows::{Algorithm, EdgeColumns, GraphDelta, GraphRows, GraphSpec, PageRan
 use bulk::Bulk;
 use components::Components;
 use dirty::Dirty;
-use edges::{Edges, Flip, TAKEN_AT_ONCE};
+use edges::{Edge, Edges, Flip, TAKEN_AT_ONCE};
 use lists::Keep;
 use meter::{Meter, SLICE, float, words};
 use paths::{Lengths, Paths};
 use ranks::{HELD, Ranks};
 use rounds::sweep_work;
-use rows::RootChange;
+use rows::{RootChange, gather};
 use said::{Answer, Said};
 
 /// A graph, and one algorithm's answers about it.
@@ -81,7 +80,7 @@ pub struct DynamicGraph {
 enum Answers {
     Paths(Paths),
     Components(Components),
-    Ranks(Ranks),
+    Ranks(Box<Ranks>),
 }
 
 /// What measuring finds of a change.
@@ -90,6 +89,8 @@ pub struct GraphFound {
     roots: Vec<RootChange>,
     /// Changes of edges added up, where they are not as they stand.
     added_up: Option<EdgeColumns>,
+    /// Of changes of edges those that were looked for, as [`Edges::check_edges`] gives them.
+    known: Vec<Edge>,
     /// Changes of edges joined with all that are there, where they are about as many.
     bulk: Option<Box<Bulk>>,
 }
@@ -101,6 +102,7 @@ struct Running {
     emit: Emit,
     churn: Churn,
     edges: EdgeColumns,
+    known: Vec<Edge>,
     roots: Vec<RootChange>,
     /// Changes of edges that are taken in bulk, by no flips.
     bulk: Option<Box<Bulk>>,
@@ -120,8 +122,6 @@ struct Running {
 enum Stage {
     /// All changes of edges are taken.
     Bulk,
-    /// Room is made for edges that come.
-    Room,
     /// Changes are taken, from this one on.
     Take(usize),
     /// Answers follow.
@@ -163,9 +163,7 @@ impl Kernel for DynamicGraph {
             Mode::Pass if self.edges.is_bulk(churn.n_changed) => {
                 churn.n_changed + 2 * self.edges.len() + 5 * n_slots
             }
-            Mode::Pass | Mode::Itmd | Mode::Rr => {
-                TAKE_WORK * churn.n_changed + self.edges.room_work(churn.n_changed)
-            }
+            Mode::Pass | Mode::Itmd | Mode::Rr => TAKE_WORK * churn.n_changed,
         } as u64;
         let follow = match (mode, &self.answers) {
             (Mode::Rr, _) => return None,
@@ -194,22 +192,26 @@ impl Kernel for DynamicGraph {
         assert!(step.mode != Mode::Rr, "a graph has no `rr`");
         let (delta, churn, found) = step.delta.known(&self.version, |delta| self.look(delta));
         self.version.end();
-        let GraphFound { roots, added_up, bulk } = found;
-        let is_known = bulk.is_some();
+        let GraphFound { roots, added_up, known, bulk } = found;
+        let is_joined = bulk.is_some();
         let bulk = bulk.filter(|_| step.mode == Mode::Pass);
-        let (edges, stage) = match bulk {
-            Some(_) => (EdgeColumns::default(), Stage::Bulk),
-            None if is_known => {
-                let added_up = delta.edges.added_up().expect("the change was measured");
-                (self.ready(delta.edges, added_up), Stage::Room)
-            }
-            None => (self.ready(delta.edges, added_up), Stage::Room),
+        let (edges, known, stage) = if bulk.is_some() {
+            (EdgeColumns::default(), Vec::new(), Stage::Bulk)
+        } else {
+            let added_up = if is_joined {
+                delta.edges.added_up().expect("the change was measured")
+            } else {
+                added_up
+            };
+            let (edges, known) = self.ordered(added_up.unwrap_or(delta.edges), known);
+            (edges, known, Stage::Take(0))
         };
         self.step = Some(Running {
             mode: step.mode,
             emit: step.emit,
             churn,
             edges,
+            known,
             roots,
             bulk,
             flips: Vec::new(),
@@ -228,7 +230,6 @@ impl Kernel for DynamicGraph {
         while !step.meter.is_out() {
             let is_done = match step.stage {
                 Stage::Bulk => self.take_bulk(&mut step),
-                Stage::Room => self.make_room(&mut step),
                 Stage::Take(at) => self.take(at, &mut step),
                 Stage::Follow => self.follow(&mut step),
                 Stage::Say(at) if step.emit == Emit::Pull && step.bulk.is_none() => {
@@ -358,7 +359,9 @@ impl Kernel for DynamicGraph {
                 Answers::Paths(Paths::load(Lengths::Weights, &mut input, n_slots)?)
             }
             Algorithm::Components => Answers::Components(Components::load(&mut input, n_slots)?),
-            Algorithm::PageRank(spec) => Answers::Ranks(Ranks::load(spec, &mut input, &edges)?),
+            Algorithm::PageRank(spec) => {
+                Answers::Ranks(Box::new(Ranks::load(spec, &mut input, &edges)?))
+            }
         };
         let said = Said::load(&mut input, n_slots)?;
         let is_all: u8 = input.number("is_all_dirty")?;
@@ -386,7 +389,7 @@ impl Kernel for DynamicGraph {
 }
 
 /// What a snapshot is of.
-const NAME: &str = "dynamic_graph.4";
+const NAME: &str = "dynamic_graph.5";
 
 /// Work to take one change: its slots, its lists, its place in them.
 const TAKE_WORK: usize = 32;
@@ -399,32 +402,26 @@ impl DynamicGraph {
     fn look(&self, delta: &GraphDelta) -> Result<(Churn, GraphFound), DeltaError> {
         let roots = delta.roots.added_up()?;
         roots.iter().try_for_each(|change| self.edges.check_root(change))?;
-        let (mut added_up, mut bulk) = (None, None);
+        let (mut added_up, mut known, mut bulk) = (None, Vec::new(), None);
         let n_edges = if self.edges.is_bulk(delta.edges.src.len()) {
             let joined = Bulk::new(&self.edges, &delta.edges)?;
             bulk.insert(Box::new(joined)).n_changed
         } else {
             added_up = delta.edges.added_up()?;
             let edges = added_up.as_ref().unwrap_or(&delta.edges);
-            if self.edges.is_stale() {
-                Bulk::check(&self.edges, edges)?;
-            } else {
-                self.edges.check_edges(edges)?;
-            }
+            known = self.edges.check_edges(edges)?;
             edges.src.len()
         };
-        Ok((self.churn(n_edges + roots.len()), GraphFound { roots, added_up, bulk }))
+        Ok((self.churn(n_edges + roots.len()), GraphFound { roots, added_up, known, bulk }))
     }
 
-    /// Changes of edges as they are taken one by one; they were checked.
-    fn ready(&mut self, edges: EdgeColumns, added_up: Option<EdgeColumns>) -> EdgeColumns {
-        let mut edges = added_up.unwrap_or(edges);
-        if let Answers::Ranks(_) = self.answers {
-            // They follow the edges of a vertex together.
-            edges = edges.sorted();
-        }
-        self.edges.lay_out(&edges);
-        edges
+    /// Changes of edges in the order in which they are taken one by one.
+    fn ordered(&self, edges: EdgeColumns, known: Vec<Edge>) -> (EdgeColumns, Vec<Edge>) {
+        let Answers::Ranks(_) = self.answers else { return (edges, known) };
+        // They follow the edges of a vertex together.
+        let order = edges.order();
+        let known = if known.is_empty() { known } else { gather(&known, &order) };
+        (edges.ordered(&order), known)
     }
 
     fn slots(&self) -> impl Iterator<Item = u32> + use<> {
@@ -434,18 +431,6 @@ impl DynamicGraph {
     fn churn(&self, n_changed: usize) -> Churn {
         let n_total = (self.edges.len() + self.edges.n_roots()).max(n_changed);
         Churn { n_changed, n_total, delta_max: 0.0 }
-    }
-
-    fn make_room(&mut self, step: &mut Running) -> bool {
-        let n_coming = step.edges.diff.iter().filter(|diff| **diff > 0).count();
-        if self.edges.make_room(n_coming, &mut step.meter) {
-            // How large the index is hangs on what was there once, and is not saved, so that what
-            // it takes is not said either.
-            let Meter { spent, limit } = step.meter;
-            step.meter = Meter { spent: 0, limit: limit.saturating_sub(spent) };
-            step.stage = Stage::Take(0);
-        }
-        false
     }
 
     /// Takes changes of edges in bulk.
@@ -464,15 +449,15 @@ impl DynamicGraph {
         let n_changes = n_edges + step.roots.len();
         let to = if from < n_edges { n_edges } else { n_changes }.min(from + TAKEN_AT_ONCE);
         if from < n_edges {
-            self.edges.change_edges(&step.edges, from..to, &mut step.flips);
+            let changes = (&step.edges, &step.known[..]);
+            self.edges.change_edges(changes, from..to, &mut step.flips);
         } else {
             let changes = step.roots[from - n_edges..to - n_edges].iter();
             step.flips.extend(changes.filter_map(|change| self.edges.change_root(change)));
         }
         self.grow();
         if let Answers::Ranks(ranks) = &mut self.answers {
-            ranks.take_moved(&self.edges.moved);
-            self.edges.moved.clear();
+            ranks.take_flips(&step.flips[n_flips..]);
         }
         for flip in &step.flips[n_flips..] {
             // What came is told by its answer; what went may have been the last of its vertex.
@@ -705,7 +690,7 @@ impl Answers {
             Algorithm::Reachability => Self::Paths(Paths::new(Lengths::Hops)),
             Algorithm::ShortestPaths => Self::Paths(Paths::new(Lengths::Weights)),
             Algorithm::Components => Self::Components(Components::default()),
-            Algorithm::PageRank(spec) => Self::Ranks(Ranks::new(spec)),
+            Algorithm::PageRank(spec) => Self::Ranks(Box::new(Ranks::new(spec))),
         }
     }
 

@@ -21,20 +21,6 @@ pub(super) struct Blocks {
     free: Vec<Vec<u32>>,
 }
 
-/// Whether a block has many more words than ends, or few, and is read faster.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Room {
-    ToGrow,
-    Tight,
-}
-
-impl Block {
-    /// Where a place of the block stands in the array.
-    pub(super) fn word(self, place: u32) -> u32 {
-        self.start + place
-    }
-}
-
 impl Blocks {
     /// The words of a block that are in use.
     #[inline]
@@ -45,11 +31,6 @@ impl Blocks {
     /// The same, to be changed.
     pub(super) fn ends_mut(&mut self, block: Block) -> &mut [End] {
         &mut self.ends[block.start as usize..block.start as usize + block.len as usize]
-    }
-
-    /// A word of the array; none beyond it.
-    pub(super) fn word(&self, at: u32) -> Option<End> {
-        self.ends.get(at as usize).copied()
     }
 
     /// Appends an end. Cost: O(1), but for a block that is full.
@@ -69,51 +50,21 @@ impl Blocks {
             let start = place(ends.len());
             ends.extend_from_slice(self.ends(*block));
             (block.start, block.room) = (start, room_for(wanted));
-            ends.resize((start + block.room) as usize, HOLE);
+            ends.resize((start + block.room) as usize, NO_END);
         }
         self.ends = ends;
         self.free.clear();
-    }
-
-    /// None, and room for so many words.
-    pub(super) fn with_room(n_words: usize) -> Self {
-        Self { ends: Vec::with_capacity(n_words), ..Self::default() }
-    }
-
-    /// Words of all blocks.
-    pub(super) fn n_words(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// A block behind all others, of these ends.
-    pub(super) fn append(&mut self, ends: &[End], room: Room) -> Block {
-        let (start, len) = (place(self.ends.len()), place(ends.len()));
-        let room = match room {
-            Room::ToGrow => room_for(len),
-            Room::Tight => len + len / 8,
-        };
-        self.ends.extend_from_slice(ends);
-        self.ends.resize((start + room) as usize, HOLE);
-        Block { start, len, room }
-    }
-
-    /// A block behind all others, of so many words in use that are holes.
-    pub(super) fn open(&mut self, len: u32) -> Block {
-        let (start, room) = (place(self.ends.len()), room_for(len));
-        self.ends.resize((start + room) as usize, HOLE);
-        Block { start, len, room }
-    }
-
-    /// Puts an end at a word of the array.
-    pub(super) fn put(&mut self, at: u32, end: End) {
-        self.ends[at as usize] = end;
     }
 
     fn widen(&mut self, block: &mut Block) {
         let old = *block;
         let room = room_for(old.room + 1);
         let free = self.free.get_mut(room.ilog2() as usize).and_then(Vec::pop);
-        let start = free.unwrap_or_else(|| self.open(room).start);
+        let start = free.unwrap_or_else(|| {
+            let start = place(self.ends.len());
+            self.ends.resize((start + room) as usize, NO_END);
+            start
+        });
         let from = old.start as usize;
         self.ends.copy_within(from..from + old.len as usize, start as usize);
         *block = Block { start, room, ..old };
@@ -133,7 +84,7 @@ impl Blocks {
 }
 
 /// What stands where no end is.
-const HOLE: End = End(u64::MAX);
+const NO_END: End = End(u64::MAX);
 
 /// A place in the array.
 pub(super) fn place(at: usize) -> u32 {

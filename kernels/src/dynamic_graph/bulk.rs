@@ -2,7 +2,7 @@
 //! there in one go. A change costs some reads of what the nearest caches hold, and not, as one that
 //! comes alone, a line of memory for each of its places. All that is done to see whether the
 //! changes fit, when they are measured; what is joined then becomes the graph. Lists of ends are
-//! the joined ones turned around, and the index is left stale.
+//! the joined ones turned around.
 //!
 //! Changes of vertices side by side make a part; of a part they are sorted by vertex. Of a row, a
 //! stamp for each start tells where it stands, so that neither the row nor its changes are sorted.
@@ -11,10 +11,11 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::kernel::DeltaError;
+use crate::vector::Ahead;
 
-use super::blocks::{Block, Blocks, Room};
 use super::edges::{Edge, Edges, TAKEN_AT_ONCE, check_count};
 use super::end::End;
+use super::lists::{Keep, Lists};
 use super::meter::{Meter, SLICE};
 use super::rows::{EdgeChange, EdgeColumns};
 use super::vertices::Vertices;
@@ -81,25 +82,16 @@ pub(super) struct Bulk {
     /// Those that there will be.
     vertices: Vertices,
     weights: Weights,
-    /// Rows of starts as they will be, and where each of them lies.
-    rows: Blocks,
-    places: Vec<Block>,
-    /// How many ends each start will have; while rows are turned around, where the next one is put.
-    starts: Vec<u32>,
+    /// Rows of starts as they will be.
+    into: Lists,
+    /// How many ends each start will have.
+    degrees: Vec<u32>,
     /// Edges that lie there more than once, before or after, and how often they do.
     copies: Vec<(Edge, [i64; 2])>,
     n_edges: usize,
     stage: Stage,
     /// Edges that will lie there more or less often.
     pub(super) n_changed: usize,
-}
-
-/// What rows are joined with changes for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// To see whether the changes fit: other rows are not looked at.
-    Check,
-    Take,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,10 +199,13 @@ impl Parts {
 
 impl Join {
     /// Takes the row of a vertex, and the changes of its edges.
-    fn take(&mut self, row: &[End], changes: &[Change], wide: &[i64]) {
-        self.start_row(row.len() + changes.len());
-        for end in row.iter().filter(|end| !end.is_hole()) {
-            self.enter(*end);
+    fn take(&mut self, row: Option<(&Edges, u32)>, changes: &[Change], wide: &[i64]) {
+        let degree = row.map_or(0, |(edges, dst)| edges.into.degree(dst));
+        self.start_row(degree + changes.len());
+        if let Some((edges, dst)) = row {
+            edges.into.each(dst, |end| {
+                self.enter(end);
+            });
         }
         self.n_there = self.entries.len();
         for change in changes {
@@ -268,25 +263,13 @@ impl Edges {
 impl Bulk {
     /// The changes joined with all rows, if they can be taken. Cost: O(vertices + edges + changes).
     pub(super) fn new(edges: &Edges, changes: &EdgeColumns) -> Result<Self, DeltaError> {
-        Self::joined(edges, changes, Purpose::Take)
-    }
-
-    /// How many edges would lie there more or less often, if the changes can be taken. Cost:
-    /// O(vertices + changes + rows of their ends).
-    pub(super) fn check(edges: &Edges, changes: &EdgeColumns) -> Result<usize, DeltaError> {
-        Ok(Self::joined(edges, changes, Purpose::Check)?.n_changed)
-    }
-
-    fn joined(edges: &Edges, changes: &EdgeColumns, purpose: Purpose) -> Result<Self, DeltaError> {
         let added_up = changes.narrow()?;
         let changes = added_up.as_ref().unwrap_or(changes);
-        let n_words = edges.into.n_words() + changes.src.len();
         let mut bulk = Self {
             vertices: edges.vertices.clone(),
             weights: edges.weights.clone(),
-            rows: Blocks::with_room(if purpose == Purpose::Take { n_words } else { 0 }),
-            places: Vec::new(),
-            starts: Vec::new(),
+            into: Lists::new(Keep::Ends),
+            degrees: Vec::new(),
             copies: Vec::new(),
             n_edges: edges.len,
             stage: Stage::Install,
@@ -294,21 +277,17 @@ impl Bulk {
         };
         let mut parts = bulk.part(edges, changes);
         let n_slots = bulk.vertices.n_slots();
-        if purpose == Purpose::Take {
-            bulk.starts = vec![0; n_slots];
-            bulk.places.reserve(n_slots);
-        }
+        bulk.degrees = vec![0; n_slots];
+        bulk.into.grow(n_slots);
+        bulk.into.reserve(n_slots, edges.len.max(changes.src.len()));
         let mut join = Join { stamps: vec![0; n_slots], ..Join::default() };
         for part in 0..n_slots.div_ceil(1 << parts.bits) {
             parts.sort(part);
             for at in 0..parts.ends.len() {
                 let dst = parts.vertex(part, at);
-                let is_met = purpose == Purpose::Take || !parts.of(at).is_empty();
-                if is_met && (dst as usize) < n_slots {
+                if (dst as usize) < n_slots {
                     bulk.join(edges, dst, (&parts, at), &mut join)?;
-                    if purpose == Purpose::Take {
-                        bulk.put(edges, &join.row);
-                    }
+                    bulk.put(dst, &join.row);
                 }
             }
         }
@@ -343,14 +322,15 @@ impl Bulk {
         join: &mut Join,
     ) -> Result<(), DeltaError> {
         let is_old = (dst as usize) < edges.vertices.n_slots();
-        let before = if is_old { edges.into.row(dst) } else { &[] };
         let changes = parts.of(at);
         join.row.clear();
         if changes.is_empty() {
-            join.row.extend(before.iter().filter(|end| !end.is_hole()));
+            if is_old {
+                edges.into.each(dst, |end| join.row.push(end));
+            }
             return Ok(());
         }
-        join.take(before, changes, &parts.wide);
+        join.take(is_old.then_some((edges, dst)), changes, &parts.wide);
         join.row.resize(join.entries.len(), End::default());
         let mut len = 0;
         for (at, entry) in join.entries.iter().enumerate() {
@@ -376,14 +356,13 @@ impl Bulk {
         Ok(())
     }
 
-    /// Puts a row behind those before.
-    fn put(&mut self, edges: &Edges, row: &[End]) {
+    /// The row is the vertex' from now on.
+    fn put(&mut self, dst: u32, row: &[End]) {
+        self.into.open(dst, slot_at(row.len()));
         for start in row {
-            self.starts[start.vertex() as usize] += 1;
+            self.degrees[start.vertex() as usize] += 1;
+            self.into.put_opened(dst, *start);
         }
-        // Rows that are read again and again, and others that are changed.
-        let room = if edges.out.has_ends() { Room::ToGrow } else { Room::Tight };
-        self.places.push(self.rows.append(row, room));
     }
 
     /// Goes on; true when the changes are taken by the edges that they were joined with.
@@ -405,10 +384,9 @@ impl Bulk {
         edges.weights = std::mem::take(&mut self.weights);
         edges.grow();
         edges.len = self.n_edges;
-        // What the index knew is not so any more.
-        edges.forget_places();
-        edges.into.take_rows(std::mem::take(&mut self.rows));
+        edges.into = std::mem::replace(&mut self.into, Lists::new(Keep::Ends));
         edges.out.close_all();
+        edges.out.reserve(edges.vertices.n_slots(), edges.len);
         meter.spend(1);
         Stage::Copies(0)
     }
@@ -422,32 +400,43 @@ impl Bulk {
         if to < self.copies.len() { Stage::Copies(to) } else { Stage::Open(0) }
     }
 
-    fn open(&mut self, from: usize, edges: &mut Edges, meter: &mut Meter) -> Stage {
-        let to = self.starts.len().min(from + SLICE);
+    fn open(&self, from: usize, edges: &mut Edges, meter: &mut Meter) -> Stage {
+        let to = self.degrees.len().min(from + SLICE);
         for at in from..to {
-            edges.into.move_row(slot_at(at), self.places[at]);
-            self.starts[at] = edges.out.open(slot_at(at), self.starts[at]);
+            edges.out.open(slot_at(at), self.degrees[at]);
         }
         meter.spend(4 * (to - from));
-        if to < self.starts.len() {
+        if to < self.degrees.len() {
             return Stage::Open(to);
         }
         if edges.out.has_ends() { Stage::Turn(0) } else { Stage::Done }
     }
 
-    fn turn(&mut self, from: usize, edges: &mut Edges, meter: &mut Meter) -> Stage {
-        let mut at = from;
-        while at < self.starts.len() && !meter.is_out() {
+    fn turn(&self, from: usize, edges: &mut Edges, meter: &mut Meter) -> Stage {
+        let (mut at, ahead) = (from, Ahead::new());
+        while at < self.degrees.len() && !meter.is_out() {
             let dst = slot_at(at);
-            for start in edges.into.ends(dst) {
-                let word = &mut self.starts[start.vertex() as usize];
-                edges.out.put(*word, End::new(dst, start.code()));
-                *word += 1;
+            let mut row = edges.into.ends(dst);
+            loop {
+                let mut starts = [End::default(); TAKEN_AT_ONCE];
+                let mut n = 0;
+                for start in row.by_ref().take(TAKEN_AT_ONCE) {
+                    starts[n] = start;
+                    n += 1;
+                }
+                if n == 0 {
+                    break;
+                }
+                let ends = starts[..n].iter().map(|it| (it.vertex(), End::new(dst, it.code())));
+                ends.clone().for_each(|(src, _)| edges.out.fetch_row(ahead, src));
+                ends.clone().for_each(|(src, end)| edges.out.fetch_end(ahead, src, end));
+                ends.for_each(|(src, end)| edges.out.put_opened(src, end));
             }
+            drop(row);
             meter.spend(1 + 2 * edges.into.degree(dst));
             at += 1;
         }
-        if at < self.starts.len() { Stage::Turn(at) } else { Stage::Done }
+        if at < self.degrees.len() { Stage::Turn(at) } else { Stage::Done }
     }
 }
 

@@ -143,14 +143,14 @@ impl Components {
         while at < self.of.len() && !meter.is_out() {
             let slot = slot_at(at);
             let mut root = self.top(slot);
-            for end in edges.out.ends(slot) {
+            edges.out.each(slot, |end| {
                 let other = self.top(end.vertex());
                 if other != root {
                     root = self.hang(root, other);
                     let found = self.found.get_or_insert_default();
                     found.push([slot, end.vertex()]);
                 }
-            }
+            });
             meter.spend(2 + 3 * edges.out.degree(slot));
             at += 1;
         }

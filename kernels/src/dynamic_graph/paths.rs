@@ -10,9 +10,11 @@
 //! algorithm. Everything is whole, so nothing drifts.
 
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::vector::Ahead;
 
 use super::dirty::Dirty;
-use super::edges::{Edges, Flip};
+use super::edges::{Edges, Flip, TAKEN_AT_ONCE};
+use super::lists::Lists;
 use super::meter::{Meter, SLICE};
 use super::queue::Queue;
 use super::vertices::NOBODY;
@@ -26,6 +28,16 @@ pub(super) enum Lengths {
     Weights,
 }
 
+impl Lengths {
+    #[inline]
+    fn of(self, edges: &Edges, code: u32) -> u64 {
+        match self {
+            Self::Hops => 1,
+            Self::Weights => edges.weights.length(code),
+        }
+    }
+}
+
 /// The distance of each vertex, and the vertex before it.
 #[derive(Debug)]
 pub(super) struct Paths {
@@ -35,6 +47,8 @@ pub(super) struct Paths {
     queue: Queue,
     /// Those that lost their distance in this step.
     lost: Vec<u32>,
+    /// Those that came into the queue of late.
+    near: Vec<u32>,
     stage: Stage,
 }
 
@@ -64,8 +78,15 @@ const FAR: u64 = i64::MAX.unsigned_abs();
 
 impl Paths {
     pub(super) fn new(lengths: Lengths) -> Self {
-        let (distances, parents, lost) = (Vec::new(), Vec::new(), Vec::new());
-        Self { lengths, distances, parents, queue: Queue::default(), lost, stage: Stage::Rest }
+        Self {
+            lengths,
+            distances: Vec::new(),
+            parents: Vec::new(),
+            queue: Queue::default(),
+            lost: Vec::new(),
+            near: Vec::new(),
+            stage: Stage::Rest,
+        }
     }
 
     /// The distance of a vertex, if a way leads there.
@@ -113,10 +134,7 @@ impl Paths {
     }
 
     fn length(&self, edges: &Edges, code: u32) -> u64 {
-        match self.lengths {
-            Lengths::Hops => 1,
-            Lengths::Weights => edges.weights.length(code),
-        }
+        self.lengths.of(edges, code)
     }
 
     fn forget(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
@@ -155,8 +173,10 @@ impl Paths {
             if let Some(slot) = hanging {
                 self.parents[slot as usize] = NOBODY;
                 self.queue.push(self.distances[slot as usize], slot);
+                self.near.push(slot);
             }
         }
+        self.fetch(&[&edges.into, &edges.out]);
         meter.spend(4 * (to - from));
         if to == flips.len() { Stage::Trim(None) } else { Stage::Cut(to) }
     }
@@ -207,15 +227,15 @@ impl Paths {
         edges: &Edges,
         meter: &mut Meter,
     ) -> Option<(u32, usize)> {
-        let (ends, next) = edges.out.part(slot, from);
-        for end in ends.iter().filter(|end| !end.is_hole()) {
+        let Self { parents, distances, queue, .. } = self;
+        let next = edges.out.each_part(slot, from, |end| {
             let child = end.vertex() as usize;
-            if self.parents[child] == slot {
-                self.parents[child] = NOBODY;
-                self.queue.push(self.distances[child], end.vertex());
+            if parents[child] == slot {
+                parents[child] = NOBODY;
+                queue.push(distances[child], end.vertex());
             }
-        }
-        meter.spend(2 * ends.len());
+        });
+        meter.spend(2 * edges.out.part_words(slot, from));
         next.map(|next| (slot, next))
     }
 
@@ -227,7 +247,7 @@ impl Paths {
             return Stage::Join(0);
         };
         let (mut best, mut holder) = (NOWHERE, NOBODY);
-        for end in edges.into.ends(slot) {
+        edges.into.each(slot, |end| {
             let before = self.distances[end.vertex() as usize];
             if before != NOWHERE {
                 let way = before + self.length(edges, end.code());
@@ -235,7 +255,7 @@ impl Paths {
                     (best, holder) = (way, end.vertex());
                 }
             }
-        }
+        });
         if holder != NOBODY {
             self.distances[slot as usize] = best;
             self.parents[slot as usize] = holder;
@@ -266,6 +286,7 @@ impl Paths {
                 Flip::EdgeWent(_) | Flip::RootWent(_) => {}
             }
         }
+        self.fetch(&[&edges.out]);
         meter.spend(4 * (to - from));
         if to == flips.len() { Stage::Relax(None) } else { Stage::Join(to) }
     }
@@ -276,8 +297,27 @@ impl Paths {
             self.distances[slot as usize] = way;
             self.parents[slot as usize] = from;
             self.queue.push(way, slot);
+            self.near.push(slot);
             dirty.mark(slot);
         }
+    }
+
+    /// Asks for the rows that will be looked at one after another.
+    fn fetch(&mut self, lists: &[&Lists]) {
+        let ahead = Ahead::new();
+        for near in self.near.chunks(TAKEN_AT_ONCE) {
+            for list in lists {
+                for slot in near {
+                    list.fetch_row(ahead, *slot);
+                }
+            }
+            for list in lists {
+                for slot in near {
+                    list.fetch_first(ahead, *slot);
+                }
+            }
+        }
+        self.near.clear();
     }
 
     fn relax(
@@ -287,7 +327,7 @@ impl Paths {
         dirty: &mut Dirty,
         meter: &mut Meter,
     ) -> Stage {
-        let mut open = open;
+        let (mut open, ahead) = (open, Ahead::new());
         while !meter.is_out() {
             let (slot, from) = match open.take() {
                 Some(open) => open,
@@ -297,21 +337,25 @@ impl Paths {
                     None => return Stage::Rest,
                 },
             };
-            let (ends, next) = edges.out.part(slot, from);
-            let way = self.distances[slot as usize];
-            for end in ends.iter().filter(|end| !end.is_hole()) {
+            if let Some(next) = self.queue.peek() {
+                edges.out.fetch_first(ahead, next);
+            }
+            let (way, lengths) = (self.distances[slot as usize], self.lengths);
+            let Self { parents, distances, queue, .. } = self;
+            let next = edges.out.each_part(slot, from, |end| {
                 let child = end.vertex() as usize;
-                let there = way + self.length(edges, end.code());
-                if there < self.distances[child] && there <= FAR {
-                    self.distances[child] = there;
-                    self.parents[child] = slot;
-                    self.queue.push(there, end.vertex());
+                let there = way + lengths.of(edges, end.code());
+                if there < distances[child] && there <= FAR {
+                    distances[child] = there;
+                    parents[child] = slot;
+                    queue.push(there, end.vertex());
+                    edges.out.fetch_row(ahead, end.vertex());
                     if !dirty.is_all {
                         dirty.mark(end.vertex());
                     }
                 }
-            }
-            meter.spend(4 + 2 * ends.len());
+            });
+            meter.spend(4 + 2 * edges.out.part_words(slot, from));
             open = next.map(|next| (slot, next));
         }
         Stage::Relax(open)
@@ -320,7 +364,7 @@ impl Paths {
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
         let lists = self.distances.capacity() * 8 + self.parents.capacity() * 4;
-        lists + self.queue.state_bytes() + self.lost.capacity() * 4
+        lists + self.queue.state_bytes() + (self.lost.capacity() + self.near.capacity()) * 4
     }
 
     pub(super) fn save(&self, out: &mut SnapshotWriter<'_>) -> std::io::Result<()> {

@@ -64,6 +64,12 @@ impl Queue {
         Some((self.last, vertex))
     }
 
+    /// What comes out next if it has the same key, and none comes before.
+    pub(super) fn peek(&self) -> Option<u32> {
+        let at = usize::try_from(self.last % NEAR).expect("a bucket is below 256");
+        self.ring[at].last().copied()
+    }
+
     /// Those that have become near go to the ring.
     fn fetch(&mut self) {
         while let Some(Reverse((key, vertex))) = self.far.peek().copied() {

@@ -28,7 +28,7 @@ use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::threads::share;
 
 use super::dirty::Dirty;
-use super::edges::{Edges, Flip, Moved};
+use super::edges::{Edges, Flip};
 use super::meter::{Meter, SLICE, float};
 use super::rounds::{Rounds, slot_work, sweep_work};
 use super::rows::PageRank;
@@ -191,11 +191,9 @@ impl Ranks {
         self.starts.forget();
     }
 
-    /// Edges moved in the rows that sweeps read.
-    pub(super) fn take_moved(&mut self, moved: &[Moved]) {
-        for moved in moved {
-            self.starts.put(moved);
-        }
+    /// Edges came and went in the rows that sweeps read.
+    pub(super) fn take_flips(&mut self, flips: &[Flip]) {
+        self.starts.take(flips);
     }
 
     /// `z` follows what flipped, and is swept as often as that asks for; in a pass once at least.
@@ -593,7 +591,8 @@ impl Ranks {
         let Swept { moved, drift, .. } = self.refreshed;
         out.numbers("sums", [self.sum, self.sum_drift, self.residual, moved, drift])?;
         out.number("refreshed", self.refreshed_to as u64)?;
-        self.rounds.save(out)
+        self.rounds.save(out)?;
+        self.starts.save(out)
     }
 
     pub(super) fn load(
@@ -609,9 +608,7 @@ impl Ranks {
         let to: u64 = input.number("refreshed")?;
         let to = usize::try_from(to).ok().filter(|to| *to < n_slots.max(1));
         let rounds = Rounds::load(input, n_slots)?;
-        let mut starts = Starts::default();
-        starts.grow(n_slots);
-        starts.forget();
+        let starts = Starts::load(input, edges)?;
         Ok(Self {
             starts,
             values,
@@ -658,7 +655,7 @@ fn renewed((vertex, damping): (Vertex<'_>, f64), shares: &[f64], swept: &mut Swe
     value
 }
 
-/// What the starts of edges hand on; holes hand nothing.
+/// What the starts of edges hand on.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "see above")]
 fn handed(shares: &[f64], starts: &[u32]) -> f64 {

@@ -52,7 +52,7 @@ impl Rounds {
         let wanted = (whole / (ROUNDS * PARTS as u64)).clamp(least, most);
         let (mut work, n_slots) = (0, slot_at(edges.vertices.n_slots()));
         for slot in 0..n_slots {
-            work += slot_work(edges.into.row(slot).len());
+            work += slot_work(edges.into.degree(slot));
             if wanted <= work || slot + 1 == n_slots {
                 rounds.ends.push(slot + 1);
                 work = 0;
@@ -90,10 +90,10 @@ impl Rounds {
 
     /// Adds those that lead to this vertex.
     pub(super) fn count_into(&self, slot: u32, edges: &Edges, backward: &mut [u32]) {
-        for start in edges.into.ends(slot) {
+        edges.into.each(slot, |start| {
             let start = start.vertex();
             backward[start as usize] += u32::from(slot < self.end(start));
-        }
+        });
     }
 
     /// Bytes that it takes.

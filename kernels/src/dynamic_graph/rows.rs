@@ -202,16 +202,29 @@ impl EdgeColumns {
         (0..n_edges).filter(is_suspect).collect()
     }
 
-    /// The same changes in the order of edges.
-    pub(super) fn sorted(&self) -> Self {
-        let mut changes: Vec<EdgeChange> = (0..self.src.len()).map(|at| self.at(at)).collect();
-        changes.sort_unstable();
-        let mut sorted = Self::default();
-        for change in changes {
-            sorted.push([change.src, change.dst, change.weight], change.diff);
+    /// Where changes stand, of different edges, in the order of edges.
+    pub(super) fn order(&self) -> Vec<u32> {
+        // By their starts first, which is all that most of them need.
+        let mut order: Vec<(i64, u32)> = self.src.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let edge = |at: u32| (self.dst[at as usize], self.weight[at as usize]);
+        for run in order.chunk_by_mut(|one, other| one.0 == other.0) {
+            run.sort_unstable_by_key(|(_, at)| edge(*at));
         }
-        sorted
+        order.into_iter().map(|(_, at)| at).collect()
     }
+
+    /// The changes that stand there, in turn.
+    pub(super) fn ordered(&self, order: &[u32]) -> Self {
+        let [src, dst, weight, diff] =
+            [&self.src, &self.dst, &self.weight, &self.diff].map(|column| gather(column, order));
+        Self { src, dst, weight, diff }
+    }
+}
+
+/// What stands at these places.
+pub(super) fn gather<T: Copy>(column: &[T], places: &[u32]) -> Vec<T> {
+    places.iter().map(|at| column[*at as usize]).collect()
 }
 
 /// Odd numbers without a pattern.

@@ -5,6 +5,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
+use crate::vector::Ahead;
 
 /// No vertex.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -36,6 +37,14 @@ impl Vertices {
         match usize::try_from(id).ok().and_then(|at| self.near.get(at)) {
             Some(slot) => (*slot != NOBODY).then_some(*slot),
             None => self.far.get(&id).copied(),
+        }
+    }
+
+    /// Asks for where the slot of an id stands, if the id is near.
+    #[inline]
+    pub(super) fn fetch(&self, ahead: Ahead, id: i64) {
+        if let Some(slot) = usize::try_from(id).ok().and_then(|at| self.near.get(at)) {
+            ahead.fetch(std::slice::from_ref(slot));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Graphs of 131,072 vertices and a million edges that change, against full recomputations in the
-//! same run: `graphs [paths|components [CHANGED]|ranks|edges FILE]`, or all of them.
+//! same run: `graphs [paths|components [CHANGED]|ranks|parts [CHANGED]|edges FILE]`, or the first
+//! three of them.
 //!
 //! Edges are drawn by R-MAT (0.57, 0.19, 0.19, 0.05; Chakrabarti, Zhan and Faloutsos, 2004),
 //! weights are 1 to 16. Half of a change takes edges back that are there, half brings new ones. A
@@ -14,7 +15,7 @@
 use std::hint::black_box;
 use std::task::Poll;
 
-use arqon_kernel_benches::{CacheState, Line, Random, median, seconds, speedups};
+use arqon_kernel_benches::{CacheState, Evict, Line, Random, median, seconds, speedups};
 use arqon_kernels::{
     Algorithm, DynamicGraph, Emit, GraphDelta, GraphRows, GraphSpec, Kernel, Mode, PageRank,
     Report, Step, shared,
@@ -38,6 +39,10 @@ fn measure() {
         Some("paths") => drop(paths()),
         Some("components") => drop(components()),
         Some("ranks") => ranks(),
+        Some("parts") => {
+            let n = arguments.next().map_or(1000, |n| n.parse().expect("a number"));
+            parts(n);
+        }
         Some("edges") => write_edges(&arguments.next().expect("edges FILE")),
         Some(other) => panic!("no figures `{other}`"),
         None => {
@@ -472,6 +477,58 @@ fn ranks() {
 #[expect(clippy::cast_precision_loss, reason = "counts of work are far below 2^53")]
 fn float(count: u64) -> f64 {
     count as f64
+}
+
+/// Where the time of steps with `n` changes goes, in a loop without the full sides: `measure`, the
+/// taking of changes, and what follows them and says it.
+fn parts(n: usize) {
+    let rank = PageRank { damping: DAMPING, tolerance: 1e-3 };
+    for algorithm in [Algorithm::ShortestPaths, Algorithm::Components, Algorithm::PageRank(rank)] {
+        let mut edges = Edges::new();
+        let mut kernel = loaded(algorithm, &edges);
+        let evict = Evict::default();
+        for cache in [CacheState::Cold, CacheState::Warm] {
+            let mut times = [vec![], vec![], vec![], vec![]];
+            for round in 0..=(100_000 / n).clamp(10, 400) {
+                let delta = edges.change(n);
+                if cache == CacheState::Cold {
+                    evict.caches();
+                }
+                let here = parts_of_step(&mut kernel, delta);
+                if round > 0 {
+                    let all = here.iter().sum();
+                    times.iter_mut().zip(here.into_iter().chain([all])).for_each(|(to, time)| {
+                        to.push(time);
+                    });
+                }
+            }
+            let [measure, take, follow, all] = times.map(|times| median(times) * 1e6);
+            say(&format!(
+                "{n} changes, {}: measure {measure:.1}, take {take:.1}, follow and say \
+                 {follow:.1}, all {all:.1} us",
+                cache.name()
+            ));
+        }
+    }
+}
+
+/// Seconds of `measure`, of taking, and of the rest.
+fn parts_of_step(kernel: &mut DynamicGraph, delta: GraphDelta) -> [f64; 3] {
+    let n = delta.edges.src.len();
+    let mut measured = None;
+    let measure = seconds(|| measured = Some(kernel.measure(delta).expect("the change fits")));
+    let (mut rows, mut times) = (GraphRows::default(), [measure, 0.0, 0.0]);
+    times[1] = seconds(|| {
+        let delta = measured.take().expect("it was measured");
+        let step = Step { delta, mode: Mode::Itmd, emit: Emit::Changed, error_max: f64::INFINITY };
+        kernel.begin(step);
+        // Each call takes 256 changes.
+        for _ in 0..n.div_ceil(256) {
+            assert!(kernel.advance(1, &mut rows).is_pending(), "changes are taken");
+        }
+    });
+    times[2] = seconds(|| while kernel.advance(1 << 36, &mut rows).is_pending() {});
+    times
 }
 
 /// The edges as the peers read them: pairs of 32 bits.

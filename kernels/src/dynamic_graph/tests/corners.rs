@@ -142,9 +142,9 @@ fn ranks_are_refreshed_round_robin() {
     pair.step(&delta(&[([0, 5, 1], 1)], &[]), Mode::Itmd, Emit::Changed);
 }
 
-/// Of so many edges some have entries in the index that differ only in one place.
+/// A row of some thousand lines, of which every second end goes, and then the others.
 #[test]
-fn entries_that_look_alike_are_told_apart() {
+fn a_hub_comes_and_goes() {
     let star = |start: i64, by: usize, diff: i64| {
         let mut delta = GraphDelta::default();
         (start..60_000).step_by(by).for_each(|n| delta.edges.push([0, n, 1], diff));
