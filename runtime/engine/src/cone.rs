@@ -79,8 +79,10 @@ fn upon(
     if !hangs_on_rows_alone || is_released {
         return None;
     }
-    // What it reads of its sides, and in which form; who else holds them is no matter.
-    let kept = join.map(|join| (narrow.joins.get(&StepId::at(idx)), join.is_words));
+    // What it reads of its sides, what it holds of them for others as well, and in which form: who
+    // comes first to an epoch applies its own rows for all.
+    let held = |join: &Joined| join.sides.each_ref().map(|side| side.columns.clone());
+    let kept = join.map(|join| (narrow.joins.get(&StepId::at(idx)), held(join), join.is_words));
     let deed = Deed::of(step)?;
     Some((deed.upon(&format!("{kept:?}"), inputs), deed.places))
 }

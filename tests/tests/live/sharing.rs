@@ -154,6 +154,135 @@ fn the_state_of_a_step_is_there_once_for_all_circuits_that_have_it() {
     }
 }
 
+/// Two joins that hold customers together; `NAME` is for each circuit.
+const PAIR: &str = "
+arqon: 1
+circuit: shop.NAME
+namespace: shop
+schemas:
+  Order:    { id: int64, region: string, amount: int64 }
+  Customer: { region: string, rank: int64, name: string }
+  Sum:      { rank: int64, total: int64 }
+  Named:    { id: int64, name: string }
+topics:
+  shop.orders:    { schema: Order, carries: full, key: id, edge: in }
+  shop.customers: { schema: Customer, carries: delta, edge: in }
+  shop.NAME:      { schema: Sum, carries: delta, edge: out }
+  shop.NAME_ids:  { schema: Named, carries: delta, edge: out }
+flow:
+  NAME:
+    from: shop.orders
+    do:
+      - join: shop.customers
+        match: { region: region }
+        as: customer
+      - group: { rank: customer.rank }
+        agg: { total: sum(amount) }
+    to: shop.NAME
+  NAME_ids:
+    from: shop.orders
+    do:
+      - join: shop.customers
+        match: { region: region }
+        as: customer
+        kind: left
+        where: amount < customer.rank
+      - select: { id: id, name: customer.name // \"nobody\" }
+    to: shop.NAME_ids
+access:
+  shop.all: { publish: [shop.orders, shop.customers], subscribe: [shop.NAME, shop.NAME_ids] }
+";
+
+/// What joins of one circuit hold together, circuits have in common as well; who is left has it.
+#[test]
+fn what_joins_hold_together_goes_from_circuit_to_circuit() {
+    let pair = |name: &str| PAIR.replace("NAME", name);
+    for n_workers in [1, 2, 4] {
+        let house = House::new(n_workers);
+        let client = house.client();
+        house.install(&pair("one")).unwrap();
+        let customer = |diff, region: &str, rank: i64| {
+            let row = format!(r#"{{"region":"{region}","rank":{rank},"name":"{region}{rank}"}}"#);
+            Message::changes("shop.customers", [(diff, row.as_str())])
+        };
+        house.publish(&client, customer(1, "EU", 1)).unwrap();
+        house.publish(&client, order(1, "EU", 5)).unwrap();
+        house.publish(&client, order(2, "US", 7)).unwrap();
+        house.install(&pair("two")).unwrap();
+        let of = |name: &str| vec![format!("shop.{name}")];
+        let both = |own: &str, with: &str| {
+            [format!("{own}[0]"), format!("{own}[1]"), format!("{own}_ids[0]")]
+                .map(|step| (step, of(with)))
+        };
+        assert_eq!(steps(&house, "shop.one"), both("one", "two"));
+        assert_eq!(steps(&house, "shop.two"), both("two", "one"));
+        let mut sums = house.subscribe(&client, Subscribe::to("shop.two")).unwrap();
+        let mut ids = house.subscribe(&client, Subscribe::to("shop.two_ids")).unwrap();
+        let sum = |rank: i64, total: i64| (format!(r#"{{"rank":{rank},"total":{total}}}"#), 1);
+        let id = |id: i64, name: &str| (format!(r#"{{"id":{id},"name":"{name}"}}"#), 1);
+        // Customers and orders change in turn; midway the first circuit goes, and comes again.
+        for (at, (message, sums_then, ids_then)) in [
+            (customer(1, "US", 9), vec![sum(1, 5), sum(9, 7)], [id(1, "nobody"), id(2, "US9")]),
+            (order(1, "US", 8), vec![sum(9, 15)], [id(1, "US9"), id(2, "US9")]),
+            (customer(-1, "US", 9), vec![], [id(1, "nobody"), id(2, "nobody")]),
+            (customer(1, "US", 8), vec![sum(8, 15)], [id(1, "nobody"), id(2, "US8")]),
+            (order(2, "EU", 0), vec![sum(1, 0), sum(8, 8)], [id(1, "nobody"), id(2, "EU1")]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let epoch = house.publish(&client, message).unwrap();
+            assert_eq!(house.rows(&mut sums, epoch), sums_then, "{n_workers} workers, {at}");
+            assert_eq!(house.rows(&mut ids, epoch), ids_then, "{n_workers} workers, {at}");
+            match at {
+                1 => {
+                    house.drop("shop.one").unwrap();
+                }
+                3 => {
+                    house.install(&pair("one")).unwrap();
+                    assert_eq!(steps(&house, "shop.two"), both("two", "one"));
+                }
+                _ => {}
+            }
+        }
+        house.server.finish(1002).unwrap();
+    }
+}
+
+/// Two circuits have the same join, and in one of them another join needs more of the customers:
+/// what it holds of them is more, so each has its own.
+#[test]
+fn a_join_that_holds_more_for_others_is_another() {
+    let pair = PAIR
+        .replace("rank: int64, name: string", "rank: int64")
+        .replace("sum(amount)", "sum(amount + 0 * id)")
+        .replace("customer.name // \"nobody\"", "customer.region // \"nobody\"");
+    let (flow, access) = pair.split_once("  NAME_ids:\n    from").expect("a second node");
+    let (_, access) = access.split_once("access:").expect("what roles may");
+    let alone = format!("{flow}access:{}", access.replace(", shop.NAME_ids", ""));
+    let alone =
+        alone.replace("  shop.NAME_ids:  { schema: Named, carries: delta, edge: out }\n", "");
+    for n_workers in [1, 2] {
+        let house = House::new(n_workers);
+        let client = house.client();
+        house.install(&pair.replace("NAME", "pair")).unwrap();
+        house.install(&alone.replace("NAME", "alone")).unwrap();
+        assert_eq!((steps(&house, "shop.pair"), steps(&house, "shop.alone")), (vec![], vec![]));
+        let mut sums = house.subscribe(&client, Subscribe::to("shop.alone")).unwrap();
+        let mut ids = house.subscribe(&client, Subscribe::to("shop.pair_ids")).unwrap();
+        house.publish(&client, order(1, "EU", 5)).unwrap();
+        let row = r#"{"region":"EU","rank":9}"#;
+        let epoch = house.publish(&client, Message::changes("shop.customers", [(1, row)])).unwrap();
+        assert_eq!(house.rows(&mut sums, epoch), [(r#"{"rank":9,"total":5}"#.to_owned(), 1)]);
+        assert_eq!(house.rows(&mut ids, epoch), [(r#"{"id":1,"name":"EU"}"#.to_owned(), 1)]);
+        house.drop("shop.pair").unwrap();
+        house.publish(&client, order(2, "EU", 7)).unwrap();
+        let epoch = house.publish(&client, Message::changes("shop.customers", [(1, row)])).unwrap();
+        assert_eq!(house.rows(&mut sums, epoch), [(r#"{"rank":9,"total":24}"#.to_owned(), 1)]);
+        house.server.finish(1003).unwrap();
+    }
+}
+
 #[test]
 fn steps_that_differ_in_anything_are_each_circuits_own() {
     let joined = |name: &str| JOINED.replace("NAME", name).replace("LAST", "sum(amount)");
