@@ -5,9 +5,12 @@
 //! and for finding the step that costs most. The rules are the constants below; what is declared or
 //! proven (keys, groups without keys, how many rows a `top` keeps) goes before them.
 
+use std::collections::BTreeMap;
+
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
-    DataflowPlan, Frame, Group, Join, JoinKind, Map, Operator, Over, StageKind, StepId, Top,
+    DataflowPlan, Frame, Group, Join, JoinKind, JoinReader, JoinSide, Map, Operator, Over,
+    StageKind, StepId, Top,
 };
 
 use crate::keys::{Keys, plain_columns, plan_keys, proves};
@@ -58,6 +61,7 @@ pub(crate) fn costs(plan: &DataflowPlan) -> Vec<Cost> {
     let mut flows: Vec<Flow> = Vec::with_capacity(plan.steps.len());
     let mut costs = Vec::with_capacity(plan.steps.len());
     let keys = plan_keys(plan);
+    let readers = plan.arrangement_readers();
     for ((step, region), keys) in plan.steps.iter().zip(plan.regions()).zip(keys) {
         let inputs: Vec<&Flow> = step.inputs.iter().map(|id| &flows[id.index()]).collect();
         let (flow, held) = flow(&step.operator, &inputs, keys);
@@ -68,7 +72,7 @@ pub(crate) fn costs(plan: &DataflowPlan) -> Vec<Cost> {
             (false, Some(_)) => Some(Backing::Arrangements),
         };
         let went = if backing.is_some() { flow.changes } else { 0.0 };
-        let held = held - held_by_others(plan, StepId::at(costs.len()), &inputs);
+        let held = held - held_by_others(plan, &readers, StepId::at(costs.len()), &inputs);
         costs.push(Cost { rows: flow.rows, held, touched: came + went, backing });
         flows.push(flow);
     }
@@ -76,12 +80,18 @@ pub(crate) fn costs(plan: &DataflowPlan) -> Vec<Cost> {
 }
 
 /// Rows of a join's sides that a join behind it holds for both.
-fn held_by_others(plan: &DataflowPlan, step: StepId, inputs: &[&Flow]) -> f64 {
-    let sides = plan.arrangements_of(step).into_iter().zip(inputs);
+fn held_by_others(
+    plan: &DataflowPlan,
+    readers: &BTreeMap<JoinReader, usize>,
+    join: StepId,
+    inputs: &[&Flow],
+) -> f64 {
+    let sides = JoinSide::BOTH.into_iter().zip(inputs);
     sides
-        .filter_map(|(arrangement, input)| {
-            let last = plan.arrangements[arrangement?].readers.last()?.join;
-            (last != step).then_some(input.rows)
+        .filter_map(|(side, input)| {
+            let arrangement = readers.get(&JoinReader { join, side })?;
+            let last = plan.arrangements[*arrangement].readers.last()?.join;
+            (last != join).then_some(input.rows)
         })
         .sum()
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arqon_operators::{Expr, ExprKind};
 use arqon_plan::{
-    Arrangement, DataflowPlan, Group, Join, JoinOutput, JoinReader, Map, Operator, Stage,
+    Arrangement, DataflowPlan, Group, Join, JoinOutput, JoinReader, JoinSide, Map, Operator, Stage,
     StageKind, Step, StepId, Window,
 };
 use arqon_types::{Field, Schema, Type};
@@ -33,8 +33,11 @@ pub(crate) fn prune(mut plan: DataflowPlan) -> DataflowPlan {
         errors_read: BTreeSet::new(),
         cuts: BTreeMap::new(),
     };
+    let readers = plan.arrangement_readers();
     for (at, step) in std::mem::take(&mut plan.steps).into_iter().enumerate() {
-        let both = plan.arrangements_of(StepId::at(at)).map(|it| Some(&together[it?]));
+        let join = StepId::at(at);
+        let both = JoinSide::BOTH
+            .map(|side| readers.get(&JoinReader { join, side }).map(|at| &together[*at]));
         pruning.step(step, &needs[at], both);
     }
     let Pruning { steps, places, .. } = pruning;

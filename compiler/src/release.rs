@@ -41,7 +41,8 @@ pub(crate) fn release(mut plan: DataflowPlan) -> DataflowPlan {
         drop(inputs);
         known.push(bounds);
     }
-    let released: Vec<StepId> = releases.iter().map(|release: &Release| release.step).collect();
+    let released: BTreeSet<StepId> =
+        releases.iter().map(|release: &Release| release.step).collect();
     plan.arrangements = without_released(plan.arrangements, &released);
     plan.releases = releases;
     plan

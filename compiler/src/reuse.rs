@@ -10,7 +10,7 @@
 //! The pass changes no step: it says which sides are one arrangement. `prune`, which comes behind
 //! it, leaves the readers of one the columns that any of them needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_plan::{
     Arrangement, DataflowPlan, Join, JoinReader, JoinSide, NoneInKey, Operator, Step, StepId,
@@ -28,7 +28,7 @@ struct Lookup {
     /// Whether a key is packed as an option, part by part.
     options: Vec<bool>,
     /// Where a part may be `none`, what becomes of it then.
-    none: Option<u8>,
+    none: Option<NoneInKey>,
     /// Of a join whose keys and rows are numbers, the column that is read.
     number: Option<usize>,
 }
@@ -44,7 +44,7 @@ pub(crate) fn reuse(mut plan: DataflowPlan) -> DataflowPlan {
             continue;
         }
         let numbers = numbers(&plan, step, join, &needs[at]);
-        for side in [JoinSide::Left, JoinSide::Right] {
+        for side in JoinSide::BOTH {
             let Some(mut lookup) = lookup(join, side, step.inputs[side.index()]) else { continue };
             lookup.number = numbers.map(|both| both[side.index()]);
             let join = StepId::at(at);
@@ -71,12 +71,7 @@ fn lookup(join: &Join, side: JoinSide, of: StepId) -> Option<Lookup> {
         return None;
     }
     let options: Vec<bool> = join.key_types().iter().map(Type::is_option).collect();
-    let none = options.contains(&true).then(|| match join.none_in_key(side) {
-        NoneInKey::Drop => 0,
-        NoneInKey::Value => 1,
-        NoneInKey::Apart(JoinSide::Left) => 2,
-        NoneInKey::Apart(JoinSide::Right) => 3,
-    });
+    let none = options.contains(&true).then(|| join.none_in_key(side));
     Some(Lookup { of, key, options, none, number: None })
 }
 
@@ -97,7 +92,7 @@ fn numbers(plan: &DataflowPlan, step: &Step, join: &Join, need: &[Need]) -> Opti
 /// Leaves joins that let go of their rows to themselves.
 pub(crate) fn without_released(
     mut arrangements: Vec<Arrangement>,
-    released: &[StepId],
+    released: &BTreeSet<StepId>,
 ) -> Vec<Arrangement> {
     for arrangement in &mut arrangements {
         arrangement.readers.retain(|reader| !released.contains(&reader.join));

@@ -2,6 +2,7 @@
 
 mod join;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -96,12 +97,10 @@ impl DataflowPlan {
         self
     }
 
-    /// The arrangement that each side of a join reads, left and right, if it reads one.
-    pub fn arrangements_of(&self, join: StepId) -> [Option<usize>; 2] {
-        [JoinSide::Left, JoinSide::Right].map(|side| {
-            let reader = JoinReader { join, side };
-            self.arrangements.iter().position(|it| it.readers.contains(&reader))
-        })
+    /// The arrangement that each reader of one reads, by place.
+    pub fn arrangement_readers(&self) -> BTreeMap<JoinReader, usize> {
+        let readers = self.arrangements.iter().enumerate();
+        readers.flat_map(|(at, it)| it.readers.iter().map(move |reader| (*reader, at))).collect()
     }
 
     /// How often each step is read: by steps, and by what leaves the dataflow.

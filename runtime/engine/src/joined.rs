@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arqon_plan::{JoinReader, Operator, StepId};
+use arqon_plan::{Arrangement, JoinReader, JoinSide, Operator, StepId};
 use arqon_types::Type;
 
 use crate::narrow::NarrowPlan;
@@ -35,23 +35,24 @@ pub(crate) struct Side {
 /// What each join of a plan holds, by step.
 pub(crate) fn joined(narrow: &NarrowPlan) -> BTreeMap<StepId, Joined> {
     let plan = &narrow.plan;
+    let readers = plan.arrangement_readers();
+    let together: Vec<Vec<usize>> =
+        plan.arrangements.iter().map(|it| columns_together(narrow, it)).collect();
     let mut all: BTreeMap<StepId, Joined> = BTreeMap::new();
     for (id, read) in &narrow.joins {
         let step = &plan.steps[id.index()];
         let Operator::Join(join) = &step.operator else { continue };
-        let arrangements = plan.arrangements_of(*id);
-        let side = |at: usize| {
-            let columns = match arrangements[at] {
-                Some(arrangement) => columns_together(narrow, arrangement),
-                None => read[at].clone(),
-            };
+        let side = |side: JoinSide| {
+            let at = side.index();
+            let arrangement = readers.get(&JoinReader { join: *id, side }).copied();
+            let columns = arrangement.map_or_else(|| read[at].clone(), |it| together[it].clone());
             let schema = &plan.steps[step.inputs[at].index()].schema;
             let types = columns.iter().map(|column| schema.fields[*column].ty.clone()).collect();
             let place = |column: &usize| read[at].iter().position(|it| it == column);
             let read_as = columns.iter().map(place).collect();
-            Side { columns, types, read_as, arrangement: arrangements[at] }
+            Side { columns, types, read_as, arrangement }
         };
-        let sides = [side(0), side(1)];
+        let sides = JoinSide::BOTH.map(side);
         let has_word_keys = join.asof.is_none() && is_word(&join.key_types());
         let is_words = has_word_keys && sides.iter().all(|side| is_word(&side.types));
         all.insert(*id, Joined { sides, has_word_keys, is_words });
@@ -71,9 +72,8 @@ pub(crate) fn joined(narrow: &NarrowPlan) -> BTreeMap<StepId, Joined> {
 }
 
 /// The columns that any reader of an arrangement reads.
-fn columns_together(narrow: &NarrowPlan, arrangement: usize) -> Vec<usize> {
-    let readers = &narrow.plan.arrangements[arrangement].readers;
-    let read = readers.iter().flat_map(|it| &narrow.joins[&it.join][it.side.index()]);
+fn columns_together(narrow: &NarrowPlan, arrangement: &Arrangement) -> Vec<usize> {
+    let read = arrangement.readers.iter().flat_map(|it| &narrow.joins[&it.join][it.side.index()]);
     let mut columns: Vec<usize> = read.copied().collect();
     columns.sort_unstable();
     columns.dedup();

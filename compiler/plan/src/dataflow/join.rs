@@ -36,8 +36,8 @@ impl Join {
     /// The types in which the keys of both sides are packed: an option where either is one, unless
     /// rows with `none` in their key are held on neither side.
     pub fn key_types(&self) -> Vec<Type> {
-        let sides = [JoinSide::Left, JoinSide::Right];
-        let holds_none = sides.iter().any(|side| self.none_in_key(*side) != NoneInKey::Drop);
+        let holds_none =
+            JoinSide::BOTH.iter().any(|side| self.none_in_key(*side) != NoneInKey::Drop);
         let packed = |(left, right): (&Expr, &Expr)| {
             if !holds_none {
                 left.ty.required().clone()
@@ -62,7 +62,7 @@ impl Join {
 }
 
 /// What becomes of a row with `none` in its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoneInKey {
     /// It is a value like others.
     Value,
@@ -160,6 +160,9 @@ pub enum JoinSide {
 }
 
 impl JoinSide {
+    /// Both, in the order of a join's inputs.
+    pub const BOTH: [Self; 2] = [Self::Left, Self::Right];
+
     /// Its place among a join's inputs.
     pub fn index(self) -> usize {
         match self {

@@ -76,6 +76,13 @@ fn bytes_of<K: Packed, V: Packed>(deltas: &[Delta<K, V>]) -> usize {
     deltas.iter().map(delta_bytes).sum()
 }
 
+/// Adds the rows of changes, or takes them out with the sign -1.
+fn add<K, V: Packed>(rows: &mut Rows<V>, deltas: &[Delta<K, V>], sign: i64) {
+    for ((_, row), diff) in deltas {
+        rows.add(row, sign * diff);
+    }
+}
+
 /// Those of a key.
 fn of_key<'d, K: Packed, V>(deltas: &'d [Delta<K, V>], key: &K) -> &'d [Delta<K, V>] {
     let start = deltas.partition_point(|delta| delta.0.0 < *key);
@@ -184,20 +191,15 @@ impl<K: Packed, V: Packed> Reader<K, V> {
         let ahead = recent.iter().rev().take(n_ahead);
         rows.update(key, |sides| {
             let rows = &mut sides.left;
-            let mut add = |deltas: &[Delta<K, V>], sign: i64| {
-                for ((_, row), diff) in deltas {
-                    rows.add(row, sign * diff);
-                }
-            };
-            ahead.clone().for_each(|later| add(of_key(later, key), -1));
-            if !is_first {
-                add(deltas, -1);
+            for later in ahead.clone() {
+                add(rows, of_key(later, key), -1);
             }
-            change(&mut sides.left);
+            if !is_first {
+                add(rows, deltas, -1);
+            }
+            change(rows);
             for later in ahead {
-                for ((_, row), diff) in of_key(later, key) {
-                    sides.left.add(row, *diff);
-                }
+                add(rows, of_key(later, key), 1);
             }
         });
     }
