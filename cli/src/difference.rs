@@ -67,7 +67,9 @@ fn text(found: &Difference, console: Console) -> String {
         text.push_str("nothing is declared in either\n");
     }
     for effect in &found.effects {
-        let what = if effect.retracts {
+        let what = if effect.ends {
+            "subscriptions end with `GONE`, and begin again with the new schema"
+        } else if effect.retracts {
             "rows may be retracted, and others inserted"
         } else {
             "what was sent stays, and what is sent changes"

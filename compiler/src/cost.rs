@@ -36,10 +36,11 @@ pub const ROUNDS: f64 = 3.0;
 /// What the state of a step is made of, if the engine is left to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backing {
-    /// Tables by hash: outside of loops, where an epoch is over before the next one begins.
+    /// Tables by hash: outside of loops, and in loops that are [traversals](DataflowPlan::traversals),
+    /// where an epoch is over before the next one begins.
     Hash,
-    /// Arrangements, which keep apart what holds in which round: within loops, where the rounds of
-    /// several epochs are under way.
+    /// Arrangements, which keep apart what holds in which round: within other loops, where the
+    /// rounds of several epochs are under way.
     Arrangements,
 }
 
@@ -62,6 +63,7 @@ pub(crate) fn costs(plan: &DataflowPlan) -> Vec<Cost> {
     let mut costs = Vec::with_capacity(plan.steps.len());
     let keys = plan_keys(plan);
     let readers = plan.arrangement_readers();
+    let traversals = plan.traversals();
     for ((step, region), keys) in plan.steps.iter().zip(plan.regions()).zip(keys) {
         let inputs: Vec<&Flow> = step.inputs.iter().map(|id| &flows[id.index()]).collect();
         let (flow, held) = flow(&step.operator, &inputs, keys);
@@ -69,6 +71,7 @@ pub(crate) fn costs(plan: &DataflowPlan) -> Vec<Cost> {
         let backing = match (is_stateless(&step.operator), region) {
             (true, _) => None,
             (false, None) => Some(Backing::Hash),
+            (false, Some(region)) if traversals.contains_key(&region) => Some(Backing::Hash),
             (false, Some(_)) => Some(Backing::Arrangements),
         };
         let went = if backing.is_some() { flow.changes } else { 0.0 };

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arqon_plan::{
     Arrangement, DataflowPlan, Join, JoinReader, JoinSide, NoneInKey, Operator, Step, StepId,
 };
-use arqon_types::Type;
+use arqon_types::{Type, is_word};
 
 use crate::keys::plain_columns;
 use crate::prune::{Need, held_needs, needs};
@@ -77,8 +77,8 @@ fn lookup(join: &Join, side: JoinSide, of: StepId) -> Option<Lookup> {
 
 /// The columns that a join reads, if it holds nothing but numbers: one of each side, by a number.
 fn numbers(plan: &DataflowPlan, step: &Step, join: &Join, need: &[Need]) -> Option<[usize; 2]> {
-    let is_number = |ty: &Type| matches!(ty, Type::Int64 | Type::Timestamp | Type::Duration);
-    let has_number_keys = matches!(join.key_types().as_slice(), [only] if is_number(only));
+    let is_number = |ty: &Type| is_word(std::slice::from_ref(ty));
+    let has_number_keys = is_word(&join.key_types());
     let schemas = [0, 1].map(|side: usize| &plan.steps[step.inputs[side].index()].schema);
     let held = held_needs(join, need, schemas.map(|schema| schema.fields.len()));
     let number = |side: usize| {

@@ -34,7 +34,7 @@ pub use epoch::Epoch;
 pub use error_row::{ErrorRow, error_schema};
 pub use float::Float;
 pub use name::{NAME_CHARS_MAX, NameError, NodeName, TopicName};
-pub use packed::{PackedRow, from_sortable_int, skip_packed, sortable_int};
+pub use packed::{PackedRow, from_sortable_int, is_word, skip_packed, sortable_int};
 pub use row::Row;
 pub use tensor::{
     Dimension, ElementType, Elements, TENSOR_ELEMENTS_MAX, Tensor, TensorError, TensorType, count,

@@ -419,6 +419,11 @@ fn take_value(bytes: &mut &[u8], ty: &Type) -> Value {
     }
 }
 
+/// Whether rows of these types pack to eight bytes, as columns of integers.
+pub fn is_word(types: &[Type]) -> bool {
+    matches!(types, [Type::Int64 | Type::Timestamp | Type::Duration])
+}
+
 /// Takes one packed value of `ty` off `bytes`, and makes nothing of it.
 ///
 /// # Panics

@@ -158,7 +158,9 @@ pub(super) fn pass_lines(passes: &[Listing], console: Console, lines: &mut Vec<S
 fn footnotes(last: &Listing, lines: &mut Vec<String>) {
     let is_kept = |backing| last.steps.iter().any(|(_, _, cost)| cost.backing == Some(backing));
     if is_kept(Backing::Hash) {
-        lines.push("hash: tables by key, since epochs come one after another here".to_owned());
+        lines.push(
+            "hash: tables by key, since an epoch is over before the next one here".to_owned(),
+        );
     }
     if is_kept(Backing::Arrangements) {
         lines.push(

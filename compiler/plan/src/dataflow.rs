@@ -1,6 +1,7 @@
 //! The executable form of a circuit: steps in dependency order.
 
 mod join;
+mod traversal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 use crate::kernel::{KernelPlan, Measured};
 
 pub use join::{Arrangement, Asof, Join, JoinKind, JoinOutput, JoinReader, JoinSide, NoneInKey};
+pub use traversal::{Hop, Traversal, chosen_side};
 
 /// A step's place in [`DataflowPlan::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -85,6 +85,9 @@ pub struct Rebuilt {
 pub struct Effect {
     /// The topic.
     pub topic: String,
+    /// Whether subscriptions to it end, since its rows have another schema now. Whoever subscribes
+    /// again follows the new one.
+    pub ends: bool,
     /// Whether rows may be retracted; events that were sent stay.
     pub retracts: bool,
     /// What brings it about, as in ``node `big` changes``.
@@ -389,7 +392,10 @@ impl<'p> Comparing<'p> {
             self.old.named(name).is_some() && !self.changes.iter().any(is_refused)
         };
         let read = self.new.topics().filter(|(id, topic)| {
-            let has_readers = || !grants(self.new, topic.name.as_str()).is_empty();
+            let has_readers = || {
+                let granted = grants(self.new, topic.name.as_str());
+                granted.into_iter().any(|(_, side)| side == Side::Out)
+            };
             (topic.edge.emits() || self.new.outputs(*id).count() > 0 && has_readers())
                 && stays(topic.name.as_str())
         });
@@ -398,19 +404,32 @@ impl<'p> Comparing<'p> {
             let name = topic.name.as_str();
             // Rows that clients put in themselves are theirs to change.
             let is_computed = self.new.inputs(id).any(|wire| self.is_step(wire.from));
+            let own = format!("topic `{name}`");
+            let ends = self.has_other_schema(topic);
             let because = reached
                 .get(&id)
-                .filter(|because| is_computed || **because != format!("topic `{name}`"))
+                .filter(|because| is_computed || ends || **because != own)
                 .cloned()
                 // A node that wrote a topic and does so no more takes its rows with it.
-                .or_else(|| (&writers(self.old, name) - &writers(self.new, name)).pop_first());
+                .or_else(|| (&writers(self.old, name) - &writers(self.new, name)).pop_first())
+                .or_else(|| ends.then_some(own));
             if let Some(because) = because {
                 let topic_name = name.to_owned();
                 let retracts = topic.discipline != Discipline::Events;
-                effects.push(Effect { topic: topic_name, retracts, because: self.told(&because) });
+                let because = self.told(&because);
+                effects.push(Effect { topic: topic_name, ends, retracts, because });
             }
         }
         effects
+    }
+
+    /// Whether readers of a topic that stays get rows of another form.
+    fn has_other_schema(&self, topic: &Topic) -> bool {
+        let rows = |topic: &Topic| (topic.schema.fields.clone(), topic.schema.units.clone());
+        match self.old.named(topic.name.as_str()).map(|id| self.old.vertex(id)) {
+            Some(Vertex::Topic(was)) => rows(was) != rows(topic),
+            Some(Vertex::Step(_) | Vertex::Client(_) | Vertex::Endpoint(_)) | None => false,
+        }
     }
 
     fn is_step(&self, id: VertexId) -> bool {

@@ -135,6 +135,11 @@ impl Facts {
         self.windows.is_some()
     }
 
+    /// Whether the rows of a window come all at once, when it closes.
+    pub fn is_final(&self) -> bool {
+        self.windows.as_ref().is_some_and(|windows| windows.at_once)
+    }
+
     /// The smallest proven key that consists of whole columns.
     pub fn key(&self) -> Option<Vec<usize>> {
         let is_whole = |key: &&Key| key.iter().all(|path| path.len() == 1);

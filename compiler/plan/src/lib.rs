@@ -29,10 +29,10 @@ pub use builder::PlanBuilder;
 pub use codec::CodecError;
 pub use dataflow::{
     ARRIVAL, Arm, Arrangement, Asof, Closing, DataflowPlan, FLOW_PLACE, Feedback, Frame, Group,
-    History, Join, JoinKind, JoinOutput, JoinReader, JoinSide, Latest, LogOrder, Loop, LoopId,
+    History, Hop, Join, JoinKind, JoinOutput, JoinReader, JoinSide, Latest, LogOrder, Loop, LoopId,
     MARK, Map, NoneInKey, Operator, Order, Output, Over, OverFunction, OverKind, PLACE_FIELD,
     Release, Retention, RetentionRule, Route, Session, SortKey, Stage, StageKind, Step, StepId,
-    Ties, Top, TopicPlan, Variable, Window, is_hidden, n_places,
+    Ties, Top, TopicPlan, Traversal, Variable, Window, chosen_side, is_hidden, n_places,
 };
 pub use deed::Deed;
 pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, difference};

@@ -54,11 +54,16 @@ fn grows(plan: &Plan, (id, topic): (VertexId, &Topic), source: VertexId) -> Diag
             "topic `{}` keeps what is said of every window of `{source}`, for late subscribers",
             topic.name
         );
-        return Diagnostic::new(warnings::GROWING_TOPIC, span(place), message).help(format!(
-            "let the window be `final: true` and `{}` carry `events`: then each window comes \
-             once",
-            topic.name
-        ));
+        let remedy = if plan.facts(id).is_final() {
+            format!("let `{}` carry `events`: each window comes once", topic.name)
+        } else {
+            format!(
+                "let the window be `final: true` and `{}` carry `events`: then each window comes \
+                 once",
+                topic.name
+            )
+        };
+        return Diagnostic::new(warnings::GROWING_TOPIC, span(place), message).help(remedy);
     }
     Diagnostic::new(
         warnings::GROWING_TOPIC,

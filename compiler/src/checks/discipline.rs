@@ -163,7 +163,8 @@ fn sink(plan: &Plan, wire: &WireRef<'_>) -> Option<Diagnostic> {
     };
     let name = &topic.name;
     let diagnostic = explained(plan, wire.from, diagnostic).secondary(span(declared), said);
-    let diagnostic = if plan.facts(wire.from).is_windowed() {
+    let facts = plan.facts(wire.from);
+    let diagnostic = if facts.is_windowed() && !facts.is_final() {
         diagnostic.help(
             "let the window be `final: true`: what is computed of it comes once, when it closes",
         )

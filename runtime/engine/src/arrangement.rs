@@ -21,7 +21,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::{Concat, Inspect};
 
 use arqon_operators::Place;
-use arqon_plan::JoinKind;
+use arqon_plan::{JoinKind, JoinSide};
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, Value};
 
 use crate::along::{OverShape, Said};
@@ -392,13 +392,13 @@ pub(crate) fn join_inner_outside<'scope, T: Rounds>(
 pub(crate) fn join_chosen<'scope, T: Rounds>(
     left: KeyedRows<'scope, T, u64, u64>,
     right: KeyedRows<'_, u64, u64, u64>,
-    (side, meter): (Side, Meter),
+    (side, meter): (JoinSide, Meter),
 ) -> WholeRows<'scope, T, u64> {
     let scope = left.scope();
     let right = weighed(right, meter).as_collection().arrange_by_key().enter(scope);
     let choose = move |_: &u64, left: &u64, right: &u64| match side {
-        Side::Left => once(*left),
-        Side::Right => once(*right),
+        JoinSide::Left => once(*left),
+        JoinSide::Right => once(*right),
     };
     left.as_collection().arrange_by_key().join_core(right, choose).inner
 }
@@ -475,7 +475,7 @@ pub(crate) fn join<'scope, T: Moment>(
     let pairs = join_keyed(left.clone(), right.clone());
     let Judged { joined, left: left_matching, right: right_matching } =
         judge(pairs.inner, Judge::Residual, shape.clone(), meter.clone());
-    let alone = |rows: KeyedCollection<'scope, T>, side: Side| {
+    let alone = |rows: KeyedCollection<'scope, T>, side: JoinSide| {
         let by = Judge::Residual;
         rows_alone(rows.inner, side, (shape.clone(), by), meter.clone())
     };
@@ -483,18 +483,18 @@ pub(crate) fn join<'scope, T: Moment>(
         JoinKind::Inner => unreachable!("it was answered above"),
         JoinKind::Semi => {
             let [_, with_match] = matched(left, left_matching);
-            alone(with_match, Side::Left)
+            alone(with_match, JoinSide::Left)
         }
         JoinKind::Anti | JoinKind::Left => {
             let [rows, with_match] = matched(left, left_matching);
-            let alone = alone(rows.concat(with_match.negate()), Side::Left);
+            let alone = alone(rows.concat(with_match.negate()), JoinSide::Left);
             if shape.kind() == JoinKind::Left { joined.concat(alone) } else { alone }
         }
         JoinKind::Full => {
             let [rows, with_match] = matched(left, left_matching);
-            let left_alone = alone(rows.concat(with_match.negate()), Side::Left);
+            let left_alone = alone(rows.concat(with_match.negate()), JoinSide::Left);
             let [rows, with_match] = matched(right, right_matching);
-            let right_alone = alone(rows.concat(with_match.negate()), Side::Right);
+            let right_alone = alone(rows.concat(with_match.negate()), JoinSide::Right);
             joined.concat(left_alone).concat(right_alone)
         }
     }
@@ -526,16 +526,7 @@ pub(crate) fn join_asof<'scope, T: Moment>(
     }
     let without = rows.concat(with_match.negate());
     let all = (shape.clone(), Judge::Chosen);
-    joined.concat(rows_alone(without.inner, Side::Left, all, meter.clone()))
-}
-
-/// Which side of a join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The one that is read first.
-    Left,
-    /// The other one.
-    Right,
+    joined.concat(rows_alone(without.inner, JoinSide::Left, all, meter.clone()))
 }
 
 /// What decides whether a pair counts.
@@ -657,7 +648,7 @@ fn judge<T: Moment>(
 /// Rows of a side without the other one, in the form of the output.
 fn rows_alone<T: Moment>(
     rows: KeyedRows<'_, T>,
-    side: Side,
+    side: JoinSide,
     (shape, by): (JoinShape, Judge),
     meter: Meter,
 ) -> Batches<'_, T> {
@@ -669,8 +660,8 @@ fn rows_alone<T: Moment>(
                     let pairs = times.entry(time).or_insert_with(|| shape.no_pairs());
                     let row = Some(by.row(&row));
                     let [left, right] = match side {
-                        Side::Left => [row, None],
-                        Side::Right => [None, row],
+                        JoinSide::Left => [row, None],
+                        JoinSide::Right => [None, row],
                     };
                     shape.push(pairs, left, right, diff);
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arqon_operators::{Glance, GroupPlan, GroupState};
 use arqon_plan::Group;
-use arqon_types::{Column, Field, PackedRow, Schema, Type};
+use arqon_types::{Column, Field, PackedRow, Schema, Type, is_word};
 
 use crate::deltas::Delta;
 use crate::emitter::Emitter;
@@ -13,7 +13,7 @@ use crate::evaluate::Formula;
 use crate::keyed::{AddUp, PackValue, pack_ints};
 use crate::memory::{signed, table_bytes};
 use crate::open::OpenKeys;
-use crate::packed::{Packed, int, is_word};
+use crate::packed::{Packed, int};
 use crate::recorder::{Fault, packed_text};
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use arqon_plan::{Arrangement, JoinReader, JoinSide, Operator, StepId};
-use arqon_types::Type;
+use arqon_types::{Type, is_word};
 
 use crate::narrow::NarrowPlan;
-use crate::packed::is_word;
 
 /// What a join on hash operators holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,11 +10,11 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use arqon_operators::Expr;
 use arqon_plan::{JoinSide, NoneInKey};
-use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type};
+use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, is_word};
 
 use crate::batch::{Batches, Keyed, KeyedRows, Moment};
 use crate::evaluate::{Faults, Formula};
-use crate::packed::{Packed, is_word};
+use crate::packed::Packed;
 use crate::recorder::{Meter, row_text};
 
 /// The expressions of a key, and the types in which it is packed.

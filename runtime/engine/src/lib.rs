@@ -53,6 +53,7 @@ mod form;
 mod arrangement;
 mod variable;
 mod looped;
+mod traversal;
 mod gate;
 mod sink;
 mod error_feed;

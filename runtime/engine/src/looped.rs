@@ -16,13 +16,12 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator as _;
 use timely::dataflow::operators::{Concat, Concatenate, Enter, Leave};
 
-use arqon_operators::ExprKind;
 use arqon_plan::{
-    DataflowPlan, Join, JoinKind, LoopId, Map, Operator, Stage, StageKind, Step, StepId, Variable,
+    DataflowPlan, Join, JoinKind, LoopId, Map, Operator, Step, StepId, Variable, chosen_side,
 };
-use arqon_types::{PackedRow, Schema, Type, Value};
+use arqon_types::{PackedRow, Schema, Type, Value, is_word};
 
-use crate::arrangement::{self, Finish, Side, reduce_distinct, reduce_groups, reduce_top, weighed};
+use crate::arrangement::{self, Finish, reduce_distinct, reduce_groups, reduce_top, weighed};
 use crate::asof::{AsofShape, pack_sides};
 use crate::batch::{Batch, Batches, KeyedRows, Nested, Rounds, Single, WholeRows};
 use crate::form::{Ended, Form, Rows};
@@ -31,7 +30,7 @@ use crate::join::{JoinShape, pick};
 use crate::keyed::{KeyShape, PackValue, key_rows, pack_fields};
 use crate::map::{Stages, render_map, unite};
 use crate::narrow::NarrowPlan;
-use crate::packed::{Packed, is_word};
+use crate::packed::Packed;
 use crate::recorder::Meter;
 use crate::stats::{Count, Counts};
 use crate::top::TopShape;
@@ -458,26 +457,6 @@ struct WordJoin<'a> {
     inputs: &'a [StepId],
     keys: [KeyShape; 2],
     sides: [(Vec<usize>, Vec<Type>); 2],
-}
-
-/// Of which side the only field is that a map keeps of the pairs of a join, if it does no more.
-/// `n_left` fields are kept of the left rows.
-fn chosen_side(join: &Join, n_left: usize, map: &Map) -> Option<Side> {
-    let [Stage { kind: StageKind::Project(exprs), .. }] = map.stages.as_slice() else {
-        return None;
-    };
-    let [only] = exprs.as_slice() else { return None };
-    if join.residual.is_some() || !is_word(std::slice::from_ref(&only.ty)) {
-        return None;
-    }
-    match &only.kind {
-        ExprKind::Column(at) if *at < n_left => Some(Side::Left),
-        ExprKind::Column(_) => Some(Side::Right),
-        ExprKind::Field { of, .. } if matches!(of.kind, ExprKind::Column(at) if n_left <= at) => {
-            Some(Side::Right)
-        }
-        _ => None,
-    }
 }
 
 /// Whether equal rows of a time have been added up in what a variable becomes.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use arqon_operators::{Aggregate, Expr, ExprKind};
 use arqon_plan::{
-    Asof, DataflowPlan, Group, Join, JoinOutput, Map, Operator, StageKind, Step, StepId, TopicPlan,
+    Asof, DataflowPlan, Group, Join, JoinOutput, LoopId, Map, Operator, StageKind, Step, StepId,
+    TopicPlan, Traversal,
 };
 use arqon_types::{Discipline, Field, Schema, TopicName, Type};
 
@@ -39,6 +40,8 @@ pub(crate) struct NarrowPlan {
     pub(crate) joins: BTreeMap<StepId, [Vec<usize>; 2]>,
     /// For each topic, by place in the plan, the columns that it keeps; all where none are named.
     pub(crate) topics: Vec<Option<Vec<usize>>>,
+    /// Loops that walk a graph.
+    pub(crate) traversals: BTreeMap<LoopId, Traversal>,
     /// What the host allows.
     pub(crate) keep: Keep,
 }
@@ -62,7 +65,13 @@ pub(crate) fn narrow(plan: &DataflowPlan, keep: Keep) -> NarrowPlan {
         .iter()
         .map(|topic| kept_columns(plan, topic, &stage_needs).filter(|_| keep == Keep::Read))
         .collect();
-    let mut narrowed = NarrowPlan { plan: plan.clone(), joins: BTreeMap::new(), topics, keep };
+    let mut narrowed = NarrowPlan {
+        plan: plan.clone(),
+        joins: BTreeMap::new(),
+        traversals: plan.traversals(),
+        topics,
+        keep,
+    };
     for (topic, kept) in narrowed.plan.topics.iter_mut().zip(&narrowed.topics) {
         if let Some(kept) = kept {
             narrow_topic(topic, kept);

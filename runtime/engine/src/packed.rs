@@ -9,7 +9,7 @@ use std::hash::Hash;
 
 use timely::ExchangeData;
 
-use arqon_types::{PackedRow, Type, from_sortable_int, sortable_int};
+use arqon_types::{PackedRow, from_sortable_int, sortable_int};
 
 /// Bytes that sort as the values packed in them.
 pub(crate) trait Packed: Clone + Ord + Hash + Default + Debug + ExchangeData {
@@ -164,11 +164,6 @@ pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
 /// Bytes of a number.
 pub(crate) const WORD_BYTES: usize = 8;
 
-/// Whether rows of these types pack to eight bytes, as columns of integers.
-pub(crate) fn is_word(types: &[Type]) -> bool {
-    matches!(types, [Type::Int64 | Type::Timestamp | Type::Duration])
-}
-
 /// The integer, timestamp or duration that a row begins with.
 pub(crate) fn int(row: &impl Packed) -> i64 {
     int_behind(row, 0)
@@ -181,7 +176,7 @@ pub(crate) fn int_behind(row: &impl Packed, start: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use arqon_types::Value;
+    use arqon_types::{Type, Value};
     use proptest::prelude::*;
 
     use super::*;

@@ -11,6 +11,7 @@
 mod runs;
 mod passes;
 mod together;
+mod walks;
 mod workers;
 mod unknown;
 mod cycles;
@@ -83,59 +84,6 @@ fn what_goes_back_at_the_end_of_time_moves_no_mark() {
     for backend in [BackendChoice::Hash, BackendChoice::Arrangements] {
         check(0, text, &plan, &[vec![first.clone()]], backend, 1);
     }
-}
-
-/// Loops whose rows are numbers, near each other and not, keep them as such from step to step.
-#[test]
-fn loops_over_numbers_are_loops() {
-    for (seed, steps) in (0..).zip([
-        "- select: { id: e.dst }",
-        "- select: { id: id }",
-        "- where: e.dst % 3 != 1\n          - select: { id: e.dst }",
-        "- where: e.dst != id\n          - select: { id: 'div(e.dst, 2)' }",
-    ]) {
-        let text = format!(
-            "arqon: 1\ncircuit: law.numbers\nschemas:\n  Node: {{ id: int64 }}\n  \
-             Edge: {{ src: int64, dst: int64 }}\ntopics:\n  \
-             roots: {{ schema: Node, carries: delta, shared: true, edge: in }}\n  \
-             edges: {{ schema: Edge, carries: delta, shared: true, edge: in }}\n  \
-             reached: {{ schema: Node, carries: delta, key: id, shared: true, edge: out }}\n\
-             flow:\n  reach:\n    from: roots\n    do:\n      - loop:\n          \
-             - join: edges\n            match: {{ id: src }}\n            as: e\n          {steps}\n        \
-             merge: distinct\n    to: reached\n"
-        );
-        let plan = planned(seed, &text);
-        let mut random = Random::new(seed);
-        for n_workers in [1, 2, 4] {
-            let epochs = graph_changes(&mut random, &plan);
-            check(seed, &text, &plan, &epochs, BackendChoice::Auto, n_workers);
-        }
-    }
-}
-
-/// Roots and edges that come and go, between few nodes, some of them far from the others.
-fn graph_changes(random: &mut Random, plan: &DataflowPlan) -> Epochs {
-    let nodes: Vec<i64> = (0..12).chain([1 << 40, (1 << 40) + 1, i64::MIN, i64::MAX]).collect();
-    let mut held: Vec<Message> = Vec::new();
-    let mut epoch = |random: &mut Random| -> Vec<Message> {
-        let changes = 0..random.below(9);
-        let change = |_| {
-            if random.chance(40) && !held.is_empty() {
-                let (topic, change) = held.swap_remove(random.below(held.len()));
-                let Change::Diff { row, diff } = change else { panic!("only diffs were sent") };
-                return (topic, Change::Diff { row, diff: -diff });
-            }
-            let node = |random: &mut Random| Value::Int(*random.pick(&nodes));
-            let is_root = random.chance(15);
-            let row = if is_root { vec![node(random)] } else { vec![node(random), node(random)] };
-            let topic = plan.topics.iter().find(|topic| topic.schema.fields.len() == row.len());
-            let topic = topic.expect("one topic has nodes, the other edges").name.clone();
-            held.push((topic, Change::Diff { row: row.into(), diff: 1 }));
-            held[held.len() - 1].clone()
-        };
-        changes.map(change).collect()
-    };
-    (0..30).map(|_| epoch(random)).collect()
 }
 
 #[test]

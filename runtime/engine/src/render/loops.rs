@@ -7,11 +7,12 @@ use timely::dataflow::operators::Probe as _;
 
 use arqon_plan::{Loop, LoopId, Operator, Step};
 
-use super::Walk;
+use super::{Backend, Walk};
 use crate::batch::Batches;
 use crate::gate::{Bounded, render_gate};
 use crate::looped::{Surroundings, Whole, overrun_key, render_loop};
 use crate::recorder::{Fault, Meter};
+use crate::traversal::render_traversal;
 
 /// What is said of a loop that does not come to rest.
 fn out_of_rounds(it: &Loop) -> Fault {
@@ -33,7 +34,14 @@ impl<'scope> Walk<'scope, '_> {
             meters: &|idx| self.meters(idx),
         };
         let steps = &self.loops[&of];
-        let left = render_loop(&around, steps, idx);
+        let traversal = match self.backend {
+            Backend::Hash => self.narrow.traversals.get(&of),
+            Backend::Arrangements => None,
+        };
+        let left = match traversal {
+            Some(traversal) => render_traversal(&around, &self.plan.loops[of.index()], traversal),
+            None => render_loop(&around, steps, idx),
+        };
         for end in left.ends {
             self.loop_ends.push((step.node.clone(), end.probe_with(&self.probe)));
         }

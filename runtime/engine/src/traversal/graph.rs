@@ -1,0 +1,381 @@
+//! The nodes that a traversal knows of: in which rounds they are reached, and where edges lead.
+//!
+//! A node's derivations are counted by round. It is reached in a round if those of the rounds up to
+//! it come to more than none, and what changes of that goes along its edges to the next round. So a
+//! node whose last derivation went away from under it is not held up by a circle that it is in
+//! itself: what the circle had of it goes, round after round, before anything is derived anew.
+//! All rounds of an epoch are over before the next epoch begins, so that of the past only the
+//! counts are left.
+
+use std::collections::BTreeMap;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use smallvec::SmallVec;
+
+use crate::memory::{signed, table_bytes};
+use crate::source::PackedMap;
+use crate::stats::Count;
+
+use super::counts::{Derivations, Edges, View};
+
+/// A node's place in the table.
+type Place = u32;
+
+/// A node that the present epoch has not touched.
+const UNTOUCHED: u32 = u32::MAX;
+
+/// No round at all.
+const NO_ROUND: u32 = u32::MAX;
+
+/// A change of an edge's multiplicity.
+pub(super) type EdgeChange = ((u64, u64), i64);
+
+/// What is read of a graph, and its limits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The last round of the variable, at least 1.
+    pub(super) rounds: u32,
+    /// The last round whose nodes are the result. A node counts in the round after the one in which
+    /// it was derived: of the variable that is one less than its rounds.
+    pub(super) result: u32,
+}
+
+/// The changes of an epoch.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Of where the variable starts.
+    pub(super) starts: Vec<(u64, i64)>,
+    /// Of rows that are reached in any case.
+    pub(super) seeds: Vec<(u64, i64)>,
+    /// Of edges, from node to node.
+    pub(super) edges: Vec<EdgeChange>,
+}
+
+/// What an epoch came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Nodes that came to the result, and that left it.
+    pub(super) rows: Vec<(u64, i64)>,
+    /// What changes after the last round.
+    pub(super) overruns: Vec<(u64, i64)>,
+    /// Changes of the variable, in all rounds.
+    pub(super) variable: Count,
+    /// Changes of pairs of the variable's rows and edges.
+    pub(super) pairs: Count,
+    /// Changes of nodes that are reached, in all rounds.
+    pub(super) reached: Count,
+    /// By how much what is held has grown, in bytes.
+    pub(super) bytes: i64,
+}
+
+#[derive(Debug)]
+struct Node {
+    row: u64,
+    derived: Derivations,
+    edges: Edges,
+    /// How many nodes have an edge that leads here.
+    n_led_by: u32,
+    /// Where it stands among those that the epoch has touched.
+    touched: u32,
+}
+
+/// A node as it was before the epoch.
+#[derive(Debug)]
+struct Touched {
+    at: Place,
+    was: Derivations,
+    /// By how much the start has changed at the node.
+    start: i64,
+    /// The round in which it was looked at last.
+    round: u32,
+}
+
+/// What a round begins with.
+#[derive(Debug, Default)]
+struct Round {
+    /// Changes of derivations.
+    changes: Vec<(Place, i64)>,
+    /// Nodes to look at though nothing of this round changes, by their place among the touched.
+    again: Vec<u32>,
+}
+
+/// The graph, with what is reached in it.
+#[derive(Debug)]
+pub(super) struct Graph {
+    limits: Limits,
+    places: PackedMap<Place, u64>,
+    nodes: Vec<Node>,
+    free: Vec<Place>,
+    /// Rows of the variable's start, which few nodes are.
+    starts: HashMap<Place, i64, FixedState>,
+    /// What lists of nodes have beside them.
+    n_listed: i64,
+    n_bytes: i64,
+    touched: Vec<Touched>,
+    rounds: BTreeMap<u32, Round>,
+}
+
+impl Graph {
+    /// Without nodes.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            places: PackedMap::default(),
+            nodes: Vec::new(),
+            free: Vec::new(),
+            starts: HashMap::default(),
+            n_listed: 0,
+            n_bytes: 0,
+            touched: Vec::new(),
+            rounds: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in an epoch: two looks into a table for each edge that changes, and a few words for
+    /// each edge of a node that is reached in another round than before.
+    pub(super) fn change(&mut self, changes: Changes) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut idle = Vec::new();
+        // While nodes are still reached as they were.
+        for ((from, to), diff) in changes.edges.into_iter().filter(|(_, diff)| *diff != 0) {
+            let (from, to) = (self.place(from), self.place(to));
+            self.change_edge((from, to), diff, &mut idle, &mut outcome);
+        }
+        for (row, diff) in changes.starts.into_iter().filter(|(_, diff)| *diff != 0) {
+            let at = self.place(row);
+            outcome.variable.add(diff);
+            self.follow(at, 0, diff, &mut outcome);
+            let touched = self.touch(at);
+            self.touched[touched as usize].start += diff;
+            self.change_start(at, diff);
+            self.round(0).again.push(touched);
+            idle.push(at);
+        }
+        for (row, diff) in changes.seeds {
+            let at = self.place(row);
+            self.round(0).changes.push((at, diff));
+        }
+        while let Some((round, begun)) = self.rounds.pop_first() {
+            self.run(round, begun, &mut outcome);
+        }
+        self.close(idle, &mut outcome);
+        outcome
+    }
+
+    /// How many nodes are known.
+    #[cfg(test)]
+    pub(super) fn n_nodes(&self) -> usize {
+        self.places.len()
+    }
+
+    fn place(&mut self, row: u64) -> Place {
+        match self.places.entry(row) {
+            Entry::Occupied(place) => *place.get(),
+            Entry::Vacant(room) => {
+                let node = Node {
+                    row,
+                    derived: Derivations::default(),
+                    edges: Edges::default(),
+                    n_led_by: 0,
+                    touched: UNTOUCHED,
+                };
+                let place = match self.free.pop() {
+                    Some(place) => {
+                        self.nodes[place as usize] = node;
+                        place
+                    }
+                    None => {
+                        let place = Place::try_from(self.nodes.len());
+                        let place = place.ok().filter(|place| *place != UNTOUCHED);
+                        self.nodes.push(node);
+                        place.expect("a graph has fewer than 2^32 nodes")
+                    }
+                };
+                *room.insert(place)
+            }
+        }
+    }
+
+    fn round(&mut self, round: u32) -> &mut Round {
+        self.rounds.entry(round).or_default()
+    }
+
+    /// Changes an edge, and what it made of the node's rows in the rounds of the epoch before.
+    fn change_edge(
+        &mut self,
+        (from, to): (Place, Place),
+        diff: i64,
+        idle: &mut Vec<Place>,
+        outcome: &mut Outcome,
+    ) {
+        for (round, change) in self.turns(from) {
+            outcome.pairs.add(change * diff);
+            self.round(round).changes.push((to, change * diff));
+        }
+        let edges = &mut self.nodes[from as usize].edges;
+        let listed = edges.bytes();
+        let n_more = edges.change(to, diff);
+        self.n_listed += edges.bytes() - listed;
+        let n_led_by = &mut self.nodes[to as usize].n_led_by;
+        match n_more {
+            1 => *n_led_by += 1,
+            -1 => {
+                *n_led_by -= 1;
+                idle.extend([from, to]);
+            }
+            _ => {}
+        }
+    }
+
+    /// In which rounds a node's rows came to the variable and went, as it was before the epoch.
+    /// What is derived in a round is in the variable in the next one, and its start in the first.
+    fn turns(&self, at: Place) -> SmallVec<[(u32, i64); 2]> {
+        let derived = &self.nodes[at as usize].derived;
+        let start = self.starts.get(&at).copied().unwrap_or_default();
+        let mut turns = SmallVec::new();
+        if start == 0 && derived.is_empty() {
+            return turns;
+        }
+        let mut last = 0;
+        let mut turn = |round: u32, now: i64| {
+            if now != last && round <= self.limits.rounds {
+                turns.push((round, now - last));
+            }
+            last = now;
+        };
+        turn(0, start);
+        turn(1, i64::from(derived.up_to(0) > 0));
+        for (round, n) in derived.sums().filter(|(round, _)| *round > 0) {
+            turn(round + 1, i64::from(n > 0));
+        }
+        turns
+    }
+
+    fn change_start(&mut self, at: Place, diff: i64) {
+        match self.starts.entry(at) {
+            Entry::Occupied(mut start) => {
+                *start.get_mut() += diff;
+                if *start.get() == 0 {
+                    start.remove();
+                }
+            }
+            Entry::Vacant(room) => {
+                room.insert(diff);
+            }
+        }
+    }
+
+    /// Remembers how a node is derived before the epoch changes it.
+    fn touch(&mut self, at: Place) -> u32 {
+        let node = &mut self.nodes[at as usize];
+        if node.touched == UNTOUCHED {
+            node.touched = u32::try_from(self.touched.len()).expect("there are fewer nodes");
+            let was = node.derived.clone();
+            self.touched.push(Touched { at, was, start: 0, round: NO_ROUND });
+        }
+        node.touched
+    }
+
+    /// A round of the epoch: what it derives, and what that leads to.
+    fn run(&mut self, round: u32, Round { changes, mut again }: Round, outcome: &mut Outcome) {
+        for (at, diff) in changes {
+            let touched = self.touch(at);
+            let derived = &mut self.nodes[at as usize].derived;
+            let listed = derived.bytes();
+            derived.change(round, diff);
+            self.n_listed += derived.bytes() - listed;
+            again.push(touched);
+        }
+        for touched in again {
+            let it = &mut self.touched[touched as usize];
+            if it.round != round {
+                it.round = round;
+                self.look(touched, round, outcome);
+            }
+        }
+    }
+
+    /// Looks at a node whose derivations up to this round may come to something else than before.
+    fn look(&mut self, touched: u32, round: u32, outcome: &mut Outcome) {
+        let Touched { at, was, start, .. } = &self.touched[touched as usize];
+        let (at, start) = (*at, *start);
+        let node = &self.nodes[at as usize];
+        let (was, now) = (was.view(round), node.derived.view(round));
+        let is_there = |n: i64| i64::from(0 < n);
+        let change = |view: View| is_there(view.now) - is_there(view.before);
+        let diff = change(now) - change(was);
+        if diff != 0 {
+            outcome.reached.add(diff);
+        }
+        if round == self.limits.rounds {
+            if diff != 0 {
+                outcome.overruns.push((node.row, diff));
+            }
+        } else {
+            // The start of the variable is in it in the first round alone.
+            let diff = if round == 0 { diff - start } else { diff };
+            if diff != 0 {
+                outcome.variable.add(diff);
+                self.follow(at, round + 1, diff, outcome);
+            }
+        }
+        let stays = 0 < was.now && was.only_grows && 0 < now.now && now.only_grows;
+        let next = was.next.into_iter().chain(now.next).min();
+        if let Some(next) = next.filter(|_| was.now != now.now && !stays) {
+            self.round(next).again.push(touched);
+        }
+    }
+
+    /// Goes along a node's edges.
+    fn follow(&mut self, at: Place, round: u32, diff: i64, outcome: &mut Outcome) {
+        let edges = &self.nodes[at as usize].edges;
+        if edges.is_empty() {
+            return;
+        }
+        let changes = &mut self.rounds.entry(round).or_default().changes;
+        for (to, n) in edges.iter() {
+            outcome.pairs.add(diff * n);
+            changes.push((to, diff * n));
+        }
+    }
+
+    /// Says what has changed, and lets go of nodes that are nothing any more.
+    fn close(&mut self, mut idle: Vec<Place>, outcome: &mut Outcome) {
+        for Touched { at, was, .. } in std::mem::take(&mut self.touched) {
+            let node = &mut self.nodes[at as usize];
+            node.touched = UNTOUCHED;
+            let is_there = |derived: &Derivations| 0 < derived.up_to(self.limits.result);
+            match (is_there(&was), is_there(&node.derived)) {
+                (false, true) => outcome.rows.push((node.row, 1)),
+                (true, false) => outcome.rows.push((node.row, -1)),
+                (false, false) | (true, true) => {}
+            }
+            if node.derived.is_empty() {
+                idle.push(at);
+            }
+        }
+        for at in idle {
+            let node = &self.nodes[at as usize];
+            let is_nothing = node.derived.is_empty()
+                && node.edges.is_empty()
+                && node.n_led_by == 0
+                && !self.starts.contains_key(&at);
+            if is_nothing && self.places.get(&node.row) == Some(&at) {
+                self.places.remove(&node.row);
+                self.free.push(at);
+            }
+        }
+        let bytes = self.bytes();
+        outcome.bytes = bytes - self.n_bytes;
+        self.n_bytes = bytes;
+    }
+
+    fn bytes(&self) -> i64 {
+        let nodes = self.nodes.capacity() * size_of::<Node>();
+        let free = self.free.capacity() * size_of::<Place>();
+        let tables = table_bytes(&self.places) + table_bytes(&self.starts);
+        self.n_listed + tables + signed(nodes + free)
+    }
+}

@@ -1,0 +1,115 @@
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::graph::{Changes, Graph, Limits};
+
+/// Rows with their multiplicities.
+type Rows<R = u64> = BTreeMap<R, i64>;
+
+fn add<R: Ord + Copy>(rows: &mut Rows<R>, changes: &[(R, i64)]) {
+    for (row, diff) in changes {
+        *rows.entry(*row).or_default() += diff;
+    }
+    rows.retain(|_, n| *n != 0);
+}
+
+/// What a loop reads.
+#[derive(Debug, Default)]
+struct Inputs {
+    starts: Rows,
+    seeds: Rows,
+    edges: Rows<(u64, u64)>,
+}
+
+/// The nodes that the variable has in its last round, and what would come and go in the next one:
+/// round by round, each from all of the one before.
+fn rounds(inputs: &Inputs, last: u32) -> [Rows; 2] {
+    let mut variable = inputs.starts.clone();
+    for round in 0.. {
+        let mut derived = inputs.seeds.clone();
+        for ((from, to), n) in &inputs.edges {
+            let n = n * variable.get(from).copied().unwrap_or_default();
+            add(&mut derived, &[(*to, n)]);
+        }
+        let next: Rows =
+            derived.into_iter().filter(|(_, n)| *n > 0).map(|(at, _)| (at, 1)).collect();
+        if round == last {
+            let mut over = next;
+            let gone: Vec<(u64, i64)> = variable.iter().map(|(at, n)| (*at, -n)).collect();
+            add(&mut over, &gone);
+            return [variable, over];
+        }
+        variable = next;
+    }
+    unreachable!("the last round comes")
+}
+
+/// Epochs of changes: of the start, of seeds, and of edges.
+type Epoch = (Vec<(u64, i64)>, Vec<(u64, i64)>, Vec<((u64, u64), i64)>);
+
+fn epochs(n_nodes: u64) -> impl Strategy<Value = Vec<Epoch>> {
+    let diff = prop_oneof![6 => Just(1_i64), 5 => Just(-1), 1 => -2..3_i64];
+    let node = 0..n_nodes;
+    let rows = vec((node.clone(), diff.clone()), 0..3);
+    let edges = vec(((node.clone(), node), diff), 0..12);
+    vec((rows.clone(), rows, edges), 1..12)
+}
+
+fn check(epochs: Vec<Epoch>, limits: Limits) -> Result<(), TestCaseError> {
+    let mut graph = Graph::new(limits);
+    let mut inputs = Inputs::default();
+    let [mut result, mut over] = [Rows::new(), Rows::new()];
+    for (starts, seeds, edges) in epochs {
+        add(&mut inputs.starts, &starts);
+        add(&mut inputs.seeds, &seeds);
+        add(&mut inputs.edges, &edges);
+        let outcome = graph.change(Changes { starts, seeds, edges });
+        add(&mut result, &outcome.rows);
+        add(&mut over, &outcome.overruns);
+        let [variable, beyond] = rounds(&inputs, limits.rounds);
+        let mut last = variable.clone();
+        if limits.result == limits.rounds {
+            add(&mut last, &beyond.iter().map(|(at, n)| (*at, *n)).collect::<Vec<_>>());
+        }
+        prop_assert_eq!(&result, &last);
+        prop_assert_eq!(&over, &beyond);
+    }
+    // Take all back: nothing is left, and no room of it.
+    let back = |rows: &Rows| rows.iter().map(|(at, n)| (*at, -n)).collect::<Vec<_>>();
+    let edges = inputs.edges.iter().map(|(edge, n)| (*edge, -n)).collect();
+    graph.change(Changes { starts: back(&inputs.starts), seeds: back(&inputs.seeds), edges });
+    prop_assert_eq!(graph.n_nodes(), 0);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn deltas_are_what_all_rounds_come_to(epochs in epochs(9), rounds in 1..7_u32, last in 0..2_u32) {
+        check(epochs, Limits { rounds, result: rounds - last })?;
+    }
+
+    #[test]
+    fn so_they_are_where_the_loop_comes_to_rest(epochs in epochs(30), last in 0..2_u32) {
+        check(epochs, Limits { rounds: 100, result: 100 - last })?;
+    }
+}
+
+#[test]
+fn a_circle_does_not_hold_itself_up() {
+    let limits = Limits { rounds: 1000, result: 999 };
+    let mut graph = Graph::new(limits);
+    let edges = |edges: &[(u64, u64)], diff: i64| Changes {
+        edges: edges.iter().map(|edge| (*edge, diff)).collect(),
+        ..Changes::default()
+    };
+    let circle = [(1, 2), (2, 3), (3, 4), (4, 2)];
+    let root = Changes { starts: vec![(1, 1)], seeds: vec![(1, 1)], ..edges(&circle, 1) };
+    assert_eq!(graph.change(root).rows.len(), 4);
+    let mut gone = graph.change(edges(&[(1, 2)], -1));
+    gone.rows.sort_unstable();
+    assert_eq!(gone.rows, [(2, -1), (3, -1), (4, -1)]);
+    // Nothing of the rounds before the circle fell apart is left to be gone through.
+    assert_eq!(gone.reached.changes, 3);
+}
