@@ -12,7 +12,7 @@ use crate::arguments::{Allowance, CompilerArguments, GlobalArguments};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::imports::Root;
-use crate::report::{Findings, print_for_people};
+use crate::report::{Findings, print_beside};
 use crate::source::Source;
 
 /// A compiled circuit with what was found in it.
@@ -141,7 +141,7 @@ pub(crate) fn load(
 /// The steps of a circuit; what was found in it goes to stderr.
 fn tell(circuit: &Circuit, console: Console) -> Result<DataflowPlan, Failure> {
     let runnable = circuit.runnable();
-    print_for_people(console, std::slice::from_ref(&circuit.findings));
+    print_beside(console, &circuit.findings)?;
     if runnable.is_ok() {
         for part in circuit.placed(&circuit.compiled.not_honoured) {
             console.note(&format!("note: {part}\n"));

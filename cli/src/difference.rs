@@ -10,7 +10,7 @@ use crate::circuit::{CompileOptions, compile_source, load_artifact, options, tak
 use crate::compile::plan_of;
 use crate::console::{Console, Style};
 use crate::exit::{Exit, Failure};
-use crate::report::print_for_people;
+use crate::report::{Findings, print_as_result};
 use crate::source::Source;
 
 /// Compares two circuits; ends with 5 if the new one cannot take the old one's place.
@@ -26,9 +26,14 @@ pub(crate) fn diff(
         takes_no_overrides(&arguments.new, global)?;
     }
     let options = options(global, &arguments.compiler);
-    let old = plan(&arguments.old, &options, console)?;
-    let new = plan(&arguments.new, &options, console)?;
-    let (Some(old), Some(new)) = (old, new) else { return Ok(Exit::Errors) };
+    let (old, new) = match (plan(&arguments.old, &options)?, plan(&arguments.new, &options)?) {
+        (Ok(old), Ok(new)) => (old, new),
+        (old, new) => {
+            let findings: Vec<Findings> = old.err().into_iter().chain(new.err()).collect();
+            print_as_result(console, &findings)?;
+            return Ok(Exit::Errors);
+        }
+    };
     let found = difference(&old, &new);
     if console.is_human() {
         console.out(&text(&found, console))?;
@@ -43,18 +48,17 @@ pub(crate) fn diff(
     Ok(if found.is_compatible() { Exit::Success } else { Exit::Incompatible })
 }
 
-/// The plan of a circuit or an artifact; none of a circuit with errors, which are printed.
-fn plan(path: &Path, options: &CompileOptions, console: Console) -> Result<Option<Plan>, Failure> {
+/// The plan of a circuit or an artifact, or the errors of a circuit that has some.
+fn plan(path: &Path, options: &CompileOptions) -> Result<Result<Plan, Findings>, Failure> {
     if let Some(artifact) = load_artifact(path)? {
-        return Ok(Some(artifact.plan));
+        return Ok(Ok(artifact.plan));
     }
     let mut circuit = compile_source(&Source::read(path)?, options)?;
     if !circuit.findings.has_errors() {
-        return plan_of(&circuit).cloned().map(Some);
+        return plan_of(&circuit).cloned().map(Ok);
     }
     circuit.findings.diagnostics.retain(arqon_grammar::Diagnostic::is_error);
-    print_for_people(console, std::slice::from_ref(&circuit.findings));
-    Ok(None)
+    Ok(Err(circuit.findings))
 }
 
 fn text(found: &Difference, console: Console) -> String {

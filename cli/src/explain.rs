@@ -13,7 +13,7 @@ use crate::arguments::{ExplainArguments, GlobalArguments};
 use crate::circuit::{compile_source, options};
 use crate::console::{Console, Style};
 use crate::exit::{Exit, Failure};
-use crate::report::print_for_people;
+use crate::report::{print_beside, print_for_people};
 use crate::source::Source;
 
 /// Prints one code, the list of all, or a part of a circuit.
@@ -67,9 +67,12 @@ fn part(
     let mut options = options(global, &arguments.compiler);
     options.compiler.keep_passes = true;
     let circuit = compile_source(&Source::read(std::path::Path::new(file))?, &options)?;
+    let Some(plan) = &circuit.compiled.plan else {
+        print_beside(console, &circuit.findings)?;
+        return Ok(Exit::Errors);
+    };
     print_for_people(console, std::slice::from_ref(&circuit.findings));
     let faulty = if circuit.findings.has_errors() { Exit::Errors } else { Exit::Success };
-    let Some(plan) = &circuit.compiled.plan else { return Ok(faulty) };
     let explained = Explained::find(&circuit, plan, name)?;
     if console.is_human() {
         console.out(&explained.text(console))?;

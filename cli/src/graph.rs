@@ -6,7 +6,7 @@ use crate::compile::plan_of;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::picture;
-use crate::report::print_for_people;
+use crate::report::print_beside;
 use crate::source::Source;
 
 /// Draws one circuit to stdout; its diagnostics go to stderr.
@@ -20,7 +20,7 @@ pub(crate) fn graph(
 ) -> Result<Exit, Failure> {
     let source = Source::read(&arguments.file)?;
     let circuit = compile_source(&source, &options(global, &arguments.compiler))?;
-    print_for_people(console, std::slice::from_ref(&circuit.findings));
+    print_beside(console, &circuit.findings)?;
     if circuit.findings.has_errors() {
         return Ok(Exit::Errors);
     }

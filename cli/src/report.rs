@@ -100,6 +100,20 @@ pub(crate) fn print_as_result(console: Console, all: &[Findings]) -> Result<(), 
     }
 }
 
+/// Writes the diagnostics of one circuit, for commands whose result is something else: to stderr,
+/// but where errors stand in the way of a result that was to be a document, in its place.
+///
+/// # Errors
+/// A [`Failure`] if stdout cannot be written.
+pub(crate) fn print_beside(console: Console, findings: &Findings) -> Result<(), Failure> {
+    let all = std::slice::from_ref(findings);
+    if findings.has_errors() {
+        return print_as_result(console, all);
+    }
+    print_for_people(console, all);
+    Ok(())
+}
+
 /// Writes the diagnostics to stderr, for commands whose result is something else; with `-q` only
 /// the errors.
 pub(crate) fn print_for_people(console: Console, all: &[Findings]) {

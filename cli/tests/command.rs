@@ -92,6 +92,22 @@ fn check_reports_all_faults_of_all_circuits() {
     let document: serde_json::Value = serde_json::from_str(&sarif.stdout).unwrap();
     assert_eq!(document["runs"][0]["results"].as_array().unwrap().len(), 2);
 
+    // So it is where the document would have been something else.
+    let one = ["bad/one.yaml"];
+    for (arguments, expected) in [
+        (vec!["graph", "bad/one.yaml"], &one[..]),
+        (vec!["run", "bad/one.yaml"], &one[..]),
+        (vec!["diff", "shop.yaml", "bad/one.yaml"], &one[..]),
+        (vec!["diff", "bad/one.yaml", "bad/two.yaml"], &files[..]),
+    ] {
+        let ran = scene.arqon(&[&["--format", "json"], &arguments[..]].concat());
+        assert_eq!(ran.code, 1, "{arguments:?}: {}", ran.stderr);
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let found = document["diagnostics"].as_array().unwrap().iter();
+        let found: Vec<&str> = found.map(|it| it["file"].as_str().unwrap()).collect();
+        assert_eq!(found, expected, "{arguments:?}");
+    }
+
     let fine = scene.arqon(&["check", "shop.yaml", "--format", "json"]);
     assert_eq!(fine.code, 0, "{}", fine.stderr);
     let document: serde_json::Value = serde_json::from_str(&fine.stdout).unwrap();

@@ -152,3 +152,35 @@ fn deep_and_long_circuits_need_no_stack() {
         .expect("no overflow");
     assert_eq!(n_steps, Some(1));
 }
+
+#[test]
+fn final_windows_are_not_advised_to_become_final() {
+    let text = "arqon: 1
+circuit: web
+schemas:
+  Click: { page: string, at: timestamp }
+  Sum: { page: string, window_start: timestamp, n: int64 }
+topics:
+  clicks: { schema: Click, carries: events, time: at, late: 3s, retain: none, edge: in }
+  sums: { schema: Sum, carries: delta, edge: out }
+flow:
+  count:
+    from: clicks
+    do:
+      - window: { tumble: 1m }
+      - group: [page, window_start]
+        agg: { n: count() }
+    to: sums
+access:
+  writer: { publish: [clicks] }
+  reader: { subscribe: [sums] }
+";
+    let advice = |text: &str| {
+        let all = compiled(text).diagnostics;
+        let found = all.iter().find(|it| it.code.to_string() == "W0301");
+        found.expect("the topic grows").help.join(" ")
+    };
+    assert!(advice(text).starts_with("let the window be `final: true` and"), "{}", advice(text));
+    let finished = text.replace("tumble: 1m", "tumble: 1m, final: true");
+    assert_eq!(advice(&finished), "let `sums` carry `events`: each window comes once");
+}
