@@ -99,12 +99,14 @@ fn what_two_nodes_share_is_said_of_both() {
 fn it_is_said_what_the_state_of_a_loop_is_made_of() {
     let scene = Scene::new();
     scene.write("reach.yaml", include_str!("../../circuits/ok/reachability.yaml"));
-    let compiled = scene.arqon(&["compile", "--emit", "dataflow", "reach.yaml"]).stdout;
-    let node = compiled.lines().find_map(|line| line.split_once("  variable ")).unwrap().0;
-    let node = node.split_once(' ').unwrap().1.split('[').next().unwrap();
-    let ran = scene.arqon(&["explain", "reach.yaml", node]);
-    assert!(ran.stdout.contains("  (arrangements)\n"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("\narrangements: a history by key"), "{}", ran.stdout);
+    scene.write("members.yaml", include_str!("../../circuits/ok/components.yaml"));
+    // A walk along edges, and a loop that is more than that.
+    let walk = scene.arqon(&["explain", "reach.yaml", "reach"]).stdout;
+    assert!(walk.contains("of #2, graph.ways  (hash)\n"), "{walk}");
+    assert!(!walk.contains("arrangements"), "{walk}");
+    let other = scene.arqon(&["explain", "members.yaml", "members"]).stdout;
+    assert!(other.contains("  (arrangements)\n"), "{other}");
+    assert!(other.contains("\narrangements: a history by key"), "{other}");
 }
 
 #[test]

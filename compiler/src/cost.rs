@@ -36,8 +36,8 @@ pub const ROUNDS: f64 = 3.0;
 /// What the state of a step is made of, if the engine is left to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backing {
-    /// Tables by hash: outside of loops, and in loops that are [traversals](DataflowPlan::traversals),
-    /// where an epoch is over before the next one begins.
+    /// Tables by hash: outside of loops, and in those that are
+    /// [traversals](DataflowPlan::traversals), where an epoch is over before the next one begins.
     Hash,
     /// Arrangements, which keep apart what holds in which round: within other loops, where the
     /// rounds of several epochs are under way.

@@ -8,6 +8,7 @@
 //! counts are left.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -25,6 +26,9 @@ type Place = u32;
 
 /// A node that the present epoch has not touched.
 const UNTOUCHED: u32 = u32::MAX;
+
+/// Nodes that are read together, ahead of what is done with them.
+const AHEAD: usize = 32;
 
 /// No round at all.
 const NO_ROUND: u32 = u32::MAX;
@@ -139,9 +143,16 @@ impl Graph {
         let mut outcome = Outcome::default();
         let mut idle = Vec::new();
         // While nodes are still reached as they were.
-        for ((from, to), diff) in changes.edges.into_iter().filter(|(_, diff)| *diff != 0) {
-            let (from, to) = (self.place(from), self.place(to));
-            self.change_edge((from, to), diff, &mut idle, &mut outcome);
+        for edges in changes.edges.chunks(AHEAD) {
+            for ((from, to), _) in edges {
+                for at in [from, to].into_iter().filter_map(|row| self.places.get(row)) {
+                    self.read_ahead(*at);
+                }
+            }
+            for ((from, to), diff) in edges.iter().filter(|(_, diff)| *diff != 0) {
+                let (from, to) = (self.place(*from), self.place(*to));
+                self.change_edge((from, to), *diff, &mut idle, &mut outcome);
+            }
         }
         for (row, diff) in changes.starts.into_iter().filter(|(_, diff)| *diff != 0) {
             let at = self.place(row);
@@ -181,17 +192,14 @@ impl Graph {
                     n_led_by: 0,
                     touched: UNTOUCHED,
                 };
-                let place = match self.free.pop() {
-                    Some(place) => {
-                        self.nodes[place as usize] = node;
-                        place
-                    }
-                    None => {
-                        let place = Place::try_from(self.nodes.len());
-                        let place = place.ok().filter(|place| *place != UNTOUCHED);
-                        self.nodes.push(node);
-                        place.expect("a graph has fewer than 2^32 nodes")
-                    }
+                let place = if let Some(place) = self.free.pop() {
+                    self.nodes[place as usize] = node;
+                    place
+                } else {
+                    let place = Place::try_from(self.nodes.len());
+                    let place = place.ok().filter(|place| *place != UNTOUCHED);
+                    self.nodes.push(node);
+                    place.expect("a graph has fewer than 2^32 nodes")
                 };
                 *room.insert(place)
             }
@@ -280,21 +288,37 @@ impl Graph {
 
     /// A round of the epoch: what it derives, and what that leads to.
     fn run(&mut self, round: u32, Round { changes, mut again }: Round, outcome: &mut Outcome) {
-        for (at, diff) in changes {
-            let touched = self.touch(at);
-            let derived = &mut self.nodes[at as usize].derived;
-            let listed = derived.bytes();
-            derived.change(round, diff);
-            self.n_listed += derived.bytes() - listed;
-            again.push(touched);
-        }
-        for touched in again {
-            let it = &mut self.touched[touched as usize];
-            if it.round != round {
-                it.round = round;
-                self.look(touched, round, outcome);
+        for changes in changes.chunks(AHEAD) {
+            for (at, _) in changes {
+                self.read_ahead(*at);
+            }
+            for (at, diff) in changes {
+                let touched = self.touch(*at);
+                let derived = &mut self.nodes[*at as usize].derived;
+                let listed = derived.bytes();
+                derived.change(round, *diff);
+                self.n_listed += derived.bytes() - listed;
+                again.push(touched);
             }
         }
+        for again in again.chunks(AHEAD) {
+            for touched in again {
+                self.read_ahead(self.touched[*touched as usize].at);
+            }
+            for touched in again {
+                let it = &mut self.touched[*touched as usize];
+                if it.round != round {
+                    it.round = round;
+                    self.look(*touched, round, outcome);
+                }
+            }
+        }
+    }
+
+    /// Has a node come near: the lines of many come together where nothing waits for one of them.
+    fn read_ahead(&self, at: Place) {
+        let node = &self.nodes[at as usize];
+        black_box((node.touched, node.edges.is_empty()));
     }
 
     /// Looks at a node whose derivations up to this round may come to something else than before.

@@ -1,3 +1,5 @@
+//! What a graph says of an epoch against all rounds gone through anew.
+
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;
@@ -86,7 +88,11 @@ fn check(epochs: Vec<Epoch>, limits: Limits) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn deltas_are_what_all_rounds_come_to(epochs in epochs(9), rounds in 1..7_u32, last in 0..2_u32) {
+    fn deltas_are_what_all_rounds_come_to(
+        epochs in epochs(9),
+        rounds in 1..7_u32,
+        last in 0..2_u32,
+    ) {
         check(epochs, Limits { rounds, result: rounds - last })?;
     }
 
