@@ -19,6 +19,9 @@ const PIECE_RECORDS: usize = 1 << 14;
 /// Of each thread, one that it works on, and one that waits.
 const PIECES_PER_THREAD: u64 = 2;
 
+/// What is said of a record in which the file ends within quotes.
+const OPEN_QUOTE: &str = "a quote is opened and never closed";
+
 /// Where the cells of one column of the file go: a field, or nowhere.
 type Target = Option<usize>;
 
@@ -68,6 +71,9 @@ impl CsvInput {
         header.each(|_, text, cells| {
             sheet = Sheet::new(file, cells.iter(text).collect(), schema, options);
         });
+        if header.is_open() {
+            sheet = Err(format!("{OPEN_QUOTE} in the header"));
+        }
         let sheet = sheet.map_err(|reason| ReadError::Header { file: file.to_owned(), reason })?;
         cutter.crlf = sheet.crlf;
         let (file, sheet, source) = (file.to_owned(), Arc::new(sheet), Source::Here(cutter));
@@ -206,7 +212,8 @@ impl Sheet {
         let mut faults = Vec::new();
         let mut record_idx = 0;
         piece.each(|line, text, cells| {
-            if let Some((field, reason)) = self.push_record(&mut columns, text, cells) {
+            let is_open = record_idx + 1 == n_records && piece.is_open();
+            if let Some((field, reason)) = self.push_record(&mut columns, (text, is_open), cells) {
                 let text: Vec<&[u8]> = cells.iter(text).collect();
                 let text = text.join(&b","[..]);
                 let text = text.strip_suffix(b"\r").unwrap_or(&text);
@@ -219,16 +226,22 @@ impl Sheet {
         Records::new(columns, n_records, faults)
     }
 
-    /// Appends one cell to every column, defaults from a fault on, and says what the fault is.
+    /// Appends one cell to every column, defaults from a fault on, and says what the fault is. A
+    /// record may be open: all that was left of the file is in it.
     fn push_record(
         &self,
         columns: &mut [Column],
-        record: &[u8],
+        (record, is_open): (&[u8], bool),
         cells: &Cells,
     ) -> Option<(String, String)> {
         let n_cells = cells.len();
         let mut fault = None;
-        if n_cells != self.targets.len() {
+        if is_open {
+            let n_lines = record.iter().filter(|byte| **byte == b'\n').count();
+            let lines = if n_lines == 1 { "line" } else { "lines" };
+            let rest = format!("so all that is left of the file is in it, {n_lines} {lines}");
+            fault = Some((String::new(), format!("{OPEN_QUOTE}, {rest}")));
+        } else if n_cells != self.targets.len() {
             let n_wanted = self.targets.len();
             fault = Some((String::new(), format!("has {n_cells} cells, the header {n_wanted}")));
         }

@@ -37,6 +37,8 @@ struct Record {
     end: usize,
     /// The line where it begins.
     line: u64,
+    /// The file ended within a quote, so nobody knows where the record was to end.
+    is_open: bool,
 }
 
 impl Cutter {
@@ -91,13 +93,13 @@ impl Cutter {
                 line_start = bytes.len();
                 if !self.line(bytes, start)? {
                     // A quote that nobody closed: the rest is the cell, line ends and all.
-                    return Ok(Some(Record { start, end: bytes.len(), line }));
+                    return Ok(Some(Record { start, end: bytes.len(), line, is_open: true }));
                 }
             }
             let end = bytes.len() - 1;
             let text = &bytes[start..end];
             if !(text.is_empty() || self.crlf && text == b"\r") {
-                return Ok(Some(Record { start, end, line }));
+                return Ok(Some(Record { start, end, line, is_open: false }));
             }
             bytes.truncate(start);
         }
@@ -141,11 +143,17 @@ impl Piece {
     /// The records in turn, each with the line where it begins, and with its cells split.
     pub(crate) fn each(&self, mut take: impl FnMut(u64, &[u8], &Cells)) {
         let mut cells = Cells::default();
-        for Record { start, end, line } in &self.records {
+        for Record { start, end, line, .. } in &self.records {
             let text = &self.bytes[*start..*end];
             cells.split(text);
             take(*line, text, &cells);
         }
+    }
+
+    /// Whether the last record begins with a quote that nobody has closed, and so has all that was
+    /// left of the file in it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.records.last().is_some_and(|record| record.is_open)
     }
 }
 

@@ -284,6 +284,25 @@ fn a_file_that_breaks_off_is_a_read_error_with_its_line() {
 }
 
 #[test]
+fn a_quote_that_nobody_closes_takes_no_rows_unsaid() {
+    let content = b"id,name,age,tags\n1,ann,,[]\n2,bob,,\"[]\n3,cy,,[]\n";
+    let read = read("p.csv", content, InputOptions::default()).unwrap();
+    assert_eq!(read.rows, [person(1, "ann", None, &[])]);
+    let fault = "p.csv:3: a quote is opened and never closed, so all that is left of the file is \
+                 in it, 2 lines";
+    assert_eq!(read.faults, [fault]);
+    let header = header_with_open_quote();
+    assert!(header.contains("a quote is opened and never closed in the header"), "{header}");
+}
+
+/// What is said of a header with an open quote.
+fn header_with_open_quote() -> String {
+    let error = read("p.csv", b"id,\"name,age,tags\n1,ann,,[]\n", InputOptions::default());
+    let ReadError::Header { reason, .. } = error.err().unwrap() else { panic!("another error") };
+    reason
+}
+
+#[test]
 fn an_endless_record_is_refused_before_it_is_held() {
     let mut content = b"id,name,age,tags\n1,\"".to_vec();
     content.resize(40 << 20, b'x');
