@@ -251,6 +251,10 @@ fn a_batch_takes_effect_whole_or_not_at_all() {
     assert!(text.starts_with(&format!("message 1 (id {}): ", id(2))), "{text}");
     assert_eq!(answer[0]["error"]["id"], id(99));
     assert!(!bus.has_input());
+    // Nothing would answer one without messages.
+    let answer = say(&mut bus, &batch(json!([])));
+    assert_eq!(refusal(&answer), ("SCHEMA_MISMATCH", "the batch has no messages"));
+    assert_eq!(answer[0]["error"]["id"], id(99));
     let other = message(2, json!({"id": 2, "n": 1}));
     let acks = say(&mut bus, &batch(json!([good, other, good])));
     let ack = |n, offset| json!({"ack": {"id": id(n), "offset": offset, "epoch": 1}});

@@ -75,6 +75,10 @@ impl Bus {
                 format!("the batch has {} messages, at most {n_messages_max}", messages.len());
             return Err(Refusal::new(ErrorCode::TooLarge, message));
         }
+        if messages.is_empty() {
+            // There is no message whose ack would answer it.
+            return Err(Refusal::new(ErrorCode::SchemaMismatch, "the batch has no messages"));
+        }
         let Some(encoding) = self.sessions.get(&session).map(|state| state.encoding) else {
             return Ok(Vec::new());
         };
