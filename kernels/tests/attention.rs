@@ -50,6 +50,13 @@ fn query(q: [f32; 4]) -> AttentionDelta {
     AttentionDelta { queries, ..AttentionDelta::default() }
 }
 
+/// Tokens at the places that their keys say, and queries behind all of them.
+fn placed(mut delta: AttentionDelta) -> AttentionDelta {
+    delta.tokens.places.clone_from(&delta.tokens.keys);
+    delta.queries.places = vec![i64::MAX; delta.queries.keys.len()];
+    delta
+}
+
 fn follow(kernel: &mut TransformerAttn, delta: AttentionDelta) -> (Report, AttentionRows) {
     let mut rows = AttentionRows::default();
     let delta = kernel.measure(delta).unwrap();
@@ -165,6 +172,24 @@ fn keys_of_any_finite_size_give_numbers_or_are_lost() {
             assert!(bound.is_finite() && rows.values.iter().all(|x| x.is_finite()), "{size}");
             follow(&mut kernel, gone(&[3]));
             assert_eq!(read(&mut kernel).0.outcomes, [Outcome::Empty]);
+        }
+    }
+}
+
+#[test]
+fn a_causal_step_ends_whatever_the_size_of_keys() {
+    let spec = |map| AttentionSpec { feature_map: map, causality: Causality::Causal, ..SPEC };
+    for map in [FeatureMap::FavorPlus, FeatureMap::Rff] {
+        for size in [1e-45, 1.0, 1e3, 1e6, 1e10, 1e20, f32::MAX] {
+            let mut kernel = TransformerAttn::compile(&spec(map)).unwrap();
+            follow(&mut kernel, placed(tokens(&[(1, [0.1, 0.2, -0.3, 0.4], [1.0, -2.0])])));
+            // The second of these steps changes a run whose sums are beyond any bound.
+            follow(&mut kernel, placed(tokens(&[(3, [size, -size, size, 0.0], [1.0, 1.0])])));
+            follow(&mut kernel, placed(query([size, 0.0, size, 1.0])));
+            assert_near(&mut kernel);
+            let (report, _) = follow(&mut kernel, gone(&[3]));
+            assert!(report.error_max.is_finite());
+            assert_near(&mut kernel);
         }
     }
 }

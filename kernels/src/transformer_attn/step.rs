@@ -55,8 +55,10 @@ enum Stage {
     Events,
     /// The sums are computed anew.
     Tokens,
-    /// Runs and their tree follow, or are computed anew.
+    /// Runs and their tree follow.
     Runs,
+    /// Runs and their tree are computed anew.
+    RunsAnew,
     Rows,
 }
 
@@ -212,7 +214,7 @@ impl TransformerAttn {
         self.order.rebuild(&self.tokens);
         let n_runs = self.order.runs.len();
         each_head(&mut self.heads, |_, head| head.prefix.clear(head.shape(), n_runs));
-        running.stage = Stage::Runs;
+        running.stage = Stage::RunsAnew;
         running.jobs = (0..n_runs).map(|run| Job::Anew { run }).collect();
         running.jobs.extend((0..self.heads.len()).map(|head| Job::Plant { head }));
     }
@@ -252,7 +254,7 @@ impl TransformerAttn {
         if running.n_done < running.jobs.len() {
             return;
         }
-        if running.mode == Mode::Pass {
+        if running.stage == Stage::RunsAnew {
             each_head(&mut self.heads, |_, head| head.fresh_level = head.level());
             (running.stage, running.n_done) = (Stage::Rows, 0);
         } else {
@@ -332,7 +334,7 @@ impl TransformerAttn {
                 Stage::Learn => self.advance_learning(&mut running),
                 Stage::Events => self.advance_events(&mut running),
                 Stage::Tokens => self.advance_tokens(&mut running),
-                Stage::Runs => self.advance_runs(&mut running),
+                Stage::Runs | Stage::RunsAnew => self.advance_runs(&mut running),
                 Stage::Rows => self.advance_rows(&mut running, end, output),
             }
             if running.stage == Stage::Rows && running.n_done == running.rows.len() {
