@@ -8,6 +8,7 @@ use crate::emit::Emit;
 use crate::keyed::{Cell, Table};
 use crate::outcome::{Outcome, code, decode};
 use crate::snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
+use crate::vector::ROUNDOFF;
 
 /// What was last said of each query.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +54,12 @@ fn stands(emit: Emit, said: Option<Outcome>, (outcome, off): (Outcome, f64)) -> 
         Emit::Changed | Emit::Pull => false,
     };
     is_near && said == Some(outcome)
+}
+
+/// How far off is what stands as said, by `off` from an answer with this bound. Both the difference
+/// and the sum may have been rounded down.
+pub(crate) fn error_standing(bound: f64, off: f64) -> f64 {
+    if off == 0.0 { bound } else { (bound + off) * (1.0 + 4.0 * ROUNDOFF) }
 }
 
 impl<T: Number + Default> Said<T> {

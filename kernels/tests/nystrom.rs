@@ -46,9 +46,13 @@ fn queries(points: &[[f64; 2]]) -> NystromDelta {
 }
 
 fn follow(kernel: &mut Nystrom, delta: NystromDelta) -> (Report, NystromRows) {
+    follow_with(kernel, delta, Emit::All)
+}
+
+fn follow_with(kernel: &mut Nystrom, delta: NystromDelta, emit: Emit) -> (Report, NystromRows) {
     let mut rows = NystromRows::default();
     let delta = kernel.measure(delta).unwrap();
-    kernel.begin(Step { delta, mode: Mode::Itmd, emit: Emit::All, error_max: 1e-6 });
+    kernel.begin(Step { delta, mode: Mode::Itmd, emit, error_max: 1e-6 });
     loop {
         if let Poll::Ready(report) = kernel.advance(u64::MAX, &mut rows) {
             return (report, rows);
@@ -109,6 +113,28 @@ fn landmarks_that_say_the_same_break_nothing() {
     for key in 0..40 {
         follow(&mut kernel, gone(&[key]));
         assert_near(&mut kernel);
+    }
+}
+
+/// What stands as said is off by a difference, whose rounding can be all that the bound lacks.
+#[test]
+fn the_bound_of_what_stands_as_said_is_not_rounded_down() {
+    let emit = Emit::Eps(1.0);
+    let mut draw = draws(3);
+    for _ in 0..200 {
+        let mut kernel = Nystrom::compile(&SPEC).unwrap();
+        follow_with(&mut kernel, queries(&[[0.0, 0.0]]), emit);
+        let (_, rows) = follow_with(&mut kernel, data(&[(1, [0.0, 0.0], 0.5 * draw())]), emit);
+        let said = rows.y[0];
+        let (report, rows) = follow_with(&mut kernel, data(&[(1, [0.0, 0.0], 1e-9)]), emit);
+        assert!(rows.keys.is_empty(), "it is near enough: {rows:?}");
+        // The difference without rounding (Knuth, *The Art of Computer Programming*, 4.2.2).
+        let now = read(&mut kernel).0.y[0];
+        let off = said - now;
+        let back = said - off;
+        let lost = (said - (off + back)) + (back - now);
+        let lost = if off < 0.0 { -lost } else { lost };
+        assert!(lost <= report.error_max - off.abs(), "{said} {now}: {:e}", report.error_max);
     }
 }
 

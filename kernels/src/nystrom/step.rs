@@ -12,7 +12,7 @@ use crate::emit::Emit;
 use crate::kernel::{DeltaError, Measured, Report, Step};
 use crate::keyed::churn;
 use crate::mode::Mode;
-use crate::said::Said;
+use crate::said::{Said, error_standing};
 use crate::threads::{n_threads, share, share_work};
 
 /// Rows that are computed at a time.
@@ -371,7 +371,7 @@ impl Nystrom {
         if let Some(said) = &mut self.said {
             let off = (value - said.values[slot]).abs();
             if said.stands(running.emit, slot, (outcome, off)) {
-                return bound + off;
+                return error_standing(bound, off);
             }
             said.set(slot, outcome, &[value]);
         }

@@ -15,7 +15,7 @@ use crate::emit::Emit;
 use crate::kernel::{Report, Reuse};
 use crate::mode::Mode;
 use crate::outcome::Outcome;
-use crate::said::SaidPart;
+use crate::said::{SaidPart, error_standing};
 use crate::threads::share;
 use crate::vector::wide;
 
@@ -172,7 +172,7 @@ impl TransformerAttn {
         if let Some(said) = &mut self.said {
             let off = off(row, &said.values[slot * n_value..(slot + 1) * n_value]);
             if said.stands(running.emit, slot, (outcome, off)) {
-                return bound + off;
+                return error_standing(bound, off);
             }
             said.set(slot, outcome, row);
         }
@@ -243,7 +243,7 @@ fn say_part(
         let off = off(row, said.row(*slot));
         let stands = said.stands(emit, *slot, (outcome, off));
         if stands {
-            error += off;
+            error = error_standing(error, off);
         } else {
             said.set(*slot, outcome, row);
         }
