@@ -300,6 +300,41 @@ fn the_bound_of_a_product_is_that_of_the_row_that_is_said() {
     assert!(bound < 1e-7 && !is_violated, "{bound} {is_violated}");
 }
 
+/// What a kernel said of a row stands for as long as the kernel sees nothing else in it, so an error
+/// goes on with the fields that the kernel does not read, as an answer does.
+#[test]
+fn a_row_without_a_value_keeps_its_error_when_another_field_of_it_changes() {
+    let text = "arqon: 1\ncircuit: kernels.lost\nschemas:\n  \
+        Q: { id: int64, tag: string, q: tensor<1xf32> }\n  \
+        T: { id: int64, k: tensor<1xf32>, v: tensor<1xf32> }\n  \
+        A: { id: int64, tag: string, o: tensor<1xf32> }\ntopics:\n  \
+        queries: { schema: Q, carries: full, key: id, edge: in }\n  \
+        tokens: { schema: T, carries: full, key: id, edge: in }\n  \
+        answers: { schema: A, carries: delta, edge: out }\nflow:\n  attend:\n    \
+        from: { q: queries, kv: tokens }\n    do:\n      - kernel: transformer_attn\n        \
+        args: { features: 2, feature_map: rff }\n    to: answers\n";
+    let vector =
+        |x| Value::Tensor(Arc::new(Tensor::vector(Elements::F32(vec![x])).expect("a vector")));
+    let upsert = |values: Vec<Value>| Change::Upsert(Row::from(values));
+    // The angle between them is beyond what can be told from any other.
+    let token = upsert(vec![Value::Int(1), vector(0.0), vector(1.0)]);
+    let query = |tag: &str| upsert(vec![Value::Int(7), Value::String(tag.into()), vector(1e30)]);
+    let (dataflow, tells) = start(&plan(text), 1);
+    feed(&dataflow, &[input(1, "tokens", &[token]), input(2, "queries", &[query("one")])]);
+    feed(&dataflow, &[input(3, "queries", &[query("two")])]);
+    feed(&dataflow, &[input(4, "queries", &[Change::Delete(vec![Value::Int(7)].into())])]);
+    let outputs = end(dataflow, &tells);
+    let told = |at: usize| -> Vec<(i64, bool)> {
+        let errors =
+            outputs[at].deltas.iter().find(|delta| delta.topic.as_str() == "attend.errors");
+        let updates = errors.map(|delta| delta.updates.as_slice()).unwrap_or_default();
+        updates.iter().map(|it| (it.diff, format!("{:?}", it.row).contains("tag: one"))).collect()
+    };
+    assert_eq!(told(1), [(1, true)]);
+    assert_eq!(told(2), [(-1, true), (1, false)]);
+    assert_eq!(told(3), [(-1, false)]);
+}
+
 #[test]
 fn a_cell_beyond_what_is_stable_is_an_error_and_no_end() {
     let text = "arqon: 1\ncircuit: kernels.fast\nschemas:\n  \

@@ -161,23 +161,25 @@ impl Slots {
             self.held[place] = Some(Held { row, said: Said::Nothing });
             return number;
         }
-        let said = match &self.held[place] {
-            Some(Held { said: Said::Row(said), .. }) => {
+        let Some(held) = &mut self.held[place] else { return number };
+        let before = std::mem::replace(&mut held.row, row);
+        match &held.said {
+            Said::Nothing => {}
+            Said::Row(said) => {
                 let made = said.unpack(&self.types);
-                self.columns.iter().zip(&made.0).find_map(|(column, value)| {
+                let mut columns = self.columns.iter().zip(&made.0);
+                let made = columns.find_map(|(column, value)| {
                     matches!(column, KernelColumn::Made(_)).then(|| value.clone())
-                })
+                });
+                match made {
+                    Some(made) => self.say(number, &made, out),
+                    None => self.take_back(number, out),
+                }
             }
-            Some(_) | None => None,
-        };
-        if said.is_none() {
-            self.take_back(number, out);
-        }
-        if let Some(held) = &mut self.held[place] {
-            held.row = row;
-        }
-        if let Some(made) = said {
-            self.say(number, &made, out);
+            Said::Fault(refusal) => {
+                fault(refusal, &self.schema, &before, -1, out);
+                fault(refusal, &self.schema, &held.row, 1, out);
+            }
         }
         number
     }
