@@ -332,7 +332,12 @@ pub(crate) struct TestArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many inputs are generated, a seed each
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 50,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     pub(crate) cases: u64,
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE")]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arqon_grammar::limits::FILE_BYTES_MAX;
 use arqon_grammar::{Diagnostic, decode};
+use arqon_plan::is_artifact;
 
 use crate::exit::Failure;
 
@@ -26,7 +27,7 @@ impl Source {
     /// Reads `path`, or stdin for `-`.
     ///
     /// # Errors
-    /// A [`Failure`] if it cannot be read.
+    /// A [`Failure`] if it cannot be read, or is an artifact.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let file = path.display().to_string();
         let cannot =
@@ -39,6 +40,12 @@ impl Source {
         } else {
             let open = fs::File::open(path).map_err(cannot)?;
             open.take(bytes_max).read_to_end(&mut bytes).map_err(cannot)?;
+        }
+        if is_artifact(&bytes) {
+            return Err(Failure::errors(format!("`{file}` is compiled, and holds no text")).help(
+                "name the circuit that it was made of; `arqon run`, `install`, `replace` and \
+                 `diff` take what is compiled",
+            ));
         }
         Ok(Self { path: Some(path.to_owned()), ..Self::from_bytes(file, &bytes) })
     }

@@ -13,6 +13,7 @@ fn usage_errors_end_with_2() {
         &["nonsense"][..],
         &["check"],
         &["run", "shop.yaml", "--epoch-rows", "0"],
+        &["test", "shop.yaml", "--laws", "--cases", "0"],
         &["run", "shop.yaml", "--input", "shop.orders"],
         &["explain", "E9999"],
         &["run", "shop.yaml", "--input", "shop.order=x.csv"],
@@ -164,6 +165,19 @@ fn artifacts_are_equal_for_equal_circuits_and_run() {
     assert_eq!(scene.read("out.csv"), "region,revenue,orders\nEU,30.00,1\nUS,12.50,2\n");
     std::fs::write(scene.path("bad.arqon"), &bytes[..bytes.len() - 7]).unwrap();
     assert_eq!(scene.arqon(&["run", "bad.arqon"]).code, 1);
+}
+
+#[test]
+fn where_a_text_is_wanted_an_artifact_is_told_from_a_file_that_is_broken() {
+    let scene = Scene::new();
+    assert_eq!(scene.arqon(&["compile", "shop.yaml", "-o", "shop.arqon"]).code, 0);
+    for command in ["check", "fmt", "test", "graph", "compile"] {
+        let ran = scene.arqon(&[command, "shop.arqon"]);
+        assert_eq!(ran.code, 1, "{command}: {}", ran.stderr);
+        let wanted = "error: `shop.arqon` is compiled, and holds no text\nhelp: name the circuit";
+        assert!(ran.stderr.contains(wanted), "{command}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("UTF-8"), "{command}: {}", ran.stderr);
+    }
 }
 
 #[test]
