@@ -162,8 +162,11 @@ impl Follower {
         let decision = self.controller.decide(offers);
         let Some(journal) = &self.pace.journal else { return decision };
         let known = journal.known(epoch, &self.address);
-        // A journal of other inputs may ask for what this kernel cannot do now.
-        if let Some(known) = known.filter(|known| offers[known.mode.index()].is_some()) {
+        // A journal of other inputs may ask for what this kernel cannot do now, and one of another
+        // circuit for what it may not.
+        let may = |mode: Mode| mode == Mode::Pass || self.limits.modes.contains(&mode);
+        let can = |mode: Mode| may(mode) && offers[mode.index()].is_some();
+        if let Some(known) = known.filter(|known| can(known.mode)) {
             return known;
         }
         journal.add(Decided { epoch, kernel: Arc::clone(&self.address), decision });
