@@ -146,7 +146,7 @@ async fn admit(
     (head, rest): (&[u8], Vec<u8>),
     (settings, secret): (&Settings, &TokenSecret),
 ) -> Result<Request, Reply> {
-    let head = parse(head).map_err(|(status, why)| Reply::error(status, "BAD_REQUEST", why))?;
+    let head = parse(head).map_err(|(status, why)| Reply::error(status, code(status), why))?;
     let Head { method, path, query, body_bytes, token, origin, host, waits } = head;
     if let Some(origin) = origin {
         let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
@@ -313,6 +313,15 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
+/// The code of a head that is refused with this status.
+fn code(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        405 => "METHOD_NOT_ALLOWED",
+        _ => "BAD_REQUEST",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,5 +364,8 @@ mod tests {
         ] {
             assert_eq!(fault(head), status, "{head:?}");
         }
+        assert_eq!(code(401), "UNAUTHENTICATED");
+        assert_eq!(code(405), "METHOD_NOT_ALLOWED");
+        assert_eq!((code(400), code(411)), ("BAD_REQUEST", "BAD_REQUEST"));
     }
 }
