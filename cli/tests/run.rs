@@ -573,6 +573,23 @@ fn decisions_of_kernels_are_kept_and_taken_again() {
         ran.stderr
     );
 
+    // A run that was stopped as it wrote its last line has taken no step by it.
+    scene.write("kept.ndjson", &all[..all.len() - 20]);
+    assert_eq!(run().stdout, again.stdout);
+    assert_eq!(kept(), all, "what was cut off is written anew");
+    scene.write("kept.ndjson", all.trim_end());
+    assert_eq!(run().stdout, again.stdout);
+    assert_eq!(kept(), all, "a last line that is whole is kept");
+
+    // The circuit takes no step by its delta any more, whoever asks for one.
+    let one_mode = scene.read("paths.yaml").replace("metrics:", "modes: [pass]\n        metrics:");
+    scene.write("paths.yaml", &one_mode);
+    scene.write("kept.ndjson", &all.replace(pass, itmd));
+    let ran = run();
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("has no decision of `reach[0]` for epoch"), "{}", ran.stderr);
+    assert!(!ran.stdout.contains(itmd), "{}", ran.stdout);
+
     scene.write("kept.ndjson", "{\"epoch\":1}\n");
     let ran = run();
     assert_eq!(ran.code, 1);

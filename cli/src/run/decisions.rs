@@ -12,7 +12,7 @@ use arqon_engine::{Decided, Journal};
 use arqon_kernels::{Decision, MODES, REASONS, Refresh};
 use serde_json::{Value, json};
 
-use super::kept::Kept;
+use super::kept::{Kept, Wanted};
 use crate::exit::Failure;
 
 /// The decisions of kernels, kept in a file.
@@ -28,20 +28,13 @@ impl Decisions {
     /// # Errors
     /// A [`Failure`] if it cannot be read or written, or has a line that is no decision.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let (kept, text) = Kept::open(path)?;
-        let mut known = Vec::new();
+        let (kept, known) = Kept::open(path, entry, WANTED)?;
         let mut seen = BTreeSet::new();
-        for (line, number) in text.lines().zip(1..) {
-            let decided = entry(line).ok_or_else(|| {
-                Failure::errors(format!("{}:{number}: no decision of a kernel", path.display()))
-                    .help(format!("a line is `{EXAMPLE}`"))
-            })?;
-            if !seen.insert((decided.epoch, Arc::clone(&decided.kernel))) {
-                let Decided { epoch, kernel, .. } = &decided;
+        for (Decided { epoch, kernel, .. }, number) in known.iter().zip(1..) {
+            if !seen.insert((*epoch, Arc::clone(kernel))) {
                 let text = format!("`{kernel}` has two decisions for epoch {epoch}");
                 return Err(Failure::errors(format!("{}:{number}: {text}", path.display())));
             }
-            known.push(decided);
         }
         Ok(Self { kept, journal: Journal::of(known) })
     }
@@ -75,8 +68,11 @@ impl Decisions {
     }
 }
 
-const EXAMPLE: &str = "{\"epoch\":2,\"kernel\":\"answers[0]\",\"mode\":\"itmd\",\
-                       \"reason\":\"cheapest\",\"refresh\":false,\"violated\":false}";
+const WANTED: Wanted = Wanted {
+    fault: "no decision of a kernel",
+    example: "{\"epoch\":2,\"kernel\":\"answers[0]\",\"mode\":\"itmd\",\"reason\":\"cheapest\",\
+              \"refresh\":false,\"violated\":false}",
+};
 
 fn line(Decided { epoch, kernel, decision }: &Decided) -> Value {
     json!({

@@ -12,7 +12,7 @@ use arqon_server::{Cause, EpochClock, Recorded, UnixClock};
 use arqon_types::{Epoch, format_timestamp, parse_timestamp};
 use serde_json::{Value, json};
 
-use super::kept::Kept;
+use super::kept::{Kept, Wanted};
 use crate::exit::Failure;
 
 /// The times of epochs, kept in a file.
@@ -29,13 +29,9 @@ impl Times {
     /// # Errors
     /// A [`Failure`] if it cannot be read or written, or has a line that is no epoch's time.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let (kept, text) = Kept::open(path)?;
+        let (kept, entries) = Kept::open(path, entry, WANTED)?;
         let mut known = BTreeMap::new();
-        for (line, number) in text.lines().zip(1..) {
-            let (epoch, known_epoch) = entry(line).ok_or_else(|| {
-                Failure::errors(format!("{}:{number}: no time of an epoch", path.display()))
-                    .help("a line is `{\"epoch\":1,\"time\":\"2026-01-01T00:00:00Z\"}`")
-            })?;
+        for ((epoch, known_epoch), number) in entries.into_iter().zip(1..) {
             if known.insert(epoch, known_epoch).is_some() {
                 let text = format!("{}:{number}: epoch {epoch} stands twice", path.display());
                 return Err(Failure::errors(text));
@@ -44,6 +40,11 @@ impl Times {
         Ok(Self { kept, known, clock: UnixClock::default() })
     }
 }
+
+const WANTED: Wanted = Wanted {
+    fault: "no time of an epoch",
+    example: "{\"epoch\":1,\"time\":\"2026-01-01T00:00:00Z\"}",
+};
 
 fn entry(line: &str) -> Option<(u64, (i64, Cause))> {
     let entry: Value = serde_json::from_str(line).ok()?;
