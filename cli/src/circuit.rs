@@ -119,42 +119,12 @@ impl Circuit {
     }
 }
 
-/// The steps of a circuit file or artifact; diagnostics go to stderr, and notes of what the file
-/// asks for that has no effect.
+/// The graph and steps of a circuit file or artifact; diagnostics go to stderr, and notes of what
+/// the file asks for that has no effect.
 ///
 /// # Errors
 /// A [`Failure`] if the file cannot be read, has errors, or holds what does not run.
 pub(crate) fn load(
-    path: &Path,
-    global: &GlobalArguments,
-    compiler: &CompilerArguments,
-    console: Console,
-) -> Result<DataflowPlan, Failure> {
-    if let Some(artifact) = load_artifact(path)? {
-        takes_no_overrides(path, global)?;
-        return Ok(artifact.dataflow);
-    }
-    let circuit = compile_source(&Source::read(path)?, &options(global, compiler))?;
-    tell(&circuit, console)
-}
-
-/// The steps of a circuit; what was found in it goes to stderr.
-fn tell(circuit: &Circuit, console: Console) -> Result<DataflowPlan, Failure> {
-    let runnable = circuit.runnable();
-    print_beside(console, &circuit.findings)?;
-    if runnable.is_ok() {
-        for part in circuit.placed(&circuit.compiled.not_honoured) {
-            console.note(&format!("note: {part}\n"));
-        }
-    }
-    runnable
-}
-
-/// As [`load`], with the typed graph: what a server takes.
-///
-/// # Errors
-/// As [`load`].
-pub(crate) fn load_whole(
     path: &Path,
     global: &GlobalArguments,
     compiler: &CompilerArguments,
@@ -170,6 +140,18 @@ pub(crate) fn load_whole(
         Failure::internal(format!("{}: a circuit with steps has no graph", path.display()))
     })?;
     Ok(Artifact { plan, dataflow })
+}
+
+/// The steps of a circuit; what was found in it goes to stderr.
+fn tell(circuit: &Circuit, console: Console) -> Result<DataflowPlan, Failure> {
+    let runnable = circuit.runnable();
+    print_beside(console, &circuit.findings)?;
+    if runnable.is_ok() {
+        for part in circuit.placed(&circuit.compiled.not_honoured) {
+            console.note(&format!("note: {part}\n"));
+        }
+    }
+    runnable
 }
 
 /// Whether the command line leaves an artifact as it was compiled.

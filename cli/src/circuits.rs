@@ -10,7 +10,7 @@ use crate::arguments::{
     ReplaceArguments,
 };
 use crate::bus::place;
-use crate::circuit::load_whole;
+use crate::circuit::load;
 use crate::console::{Console, Style};
 use crate::exit::{Exit, Failure};
 use crate::http::{Ask, ask};
@@ -94,7 +94,7 @@ fn compiled(
     compiler: &CompilerArguments,
     console: Console,
 ) -> Result<(String, Vec<u8>), Failure> {
-    let artifact: Artifact = load_whole(file, global, compiler, console)?;
+    let artifact: Artifact = load(file, global, compiler, console)?;
     let bytes = encode(&artifact).map_err(|error| Failure::internal(Failure::chain(&error)))?;
     Ok((artifact.dataflow.circuit, bytes))
 }

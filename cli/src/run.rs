@@ -55,9 +55,11 @@ pub(crate) fn run(
     global: &GlobalArguments,
     console: Console,
 ) -> Result<Exit, Failure> {
-    let plan = load(&arguments.file, global, &arguments.compiler, console)?;
-    let inputs = bindings::inputs(&plan, &arguments.input)?;
-    let outputs = bindings::outputs(&plan, &arguments.output, arguments.kind)?;
+    let circuit = load(&arguments.file, global, &arguments.compiler, console)?;
+    let inputs = bindings::inputs(&circuit.dataflow, &arguments.input)?;
+    let outputs = bindings::outputs(&circuit, &arguments.output, arguments.kind)?;
+    bindings::keep_apart(&inputs, &outputs)?;
+    let plan = circuit.dataflow;
     let writes_stdout = outputs.iter().any(|output| output.location.is_standard_stream());
     let mut inputs = open_inputs(inputs, arguments.ignore_extra)?;
     let has_edge = plan.topics.iter().any(|topic| topic.edge != Edge::None);

@@ -10,7 +10,7 @@ use arqon_server::{
 };
 
 use crate::arguments::{GlobalArguments, ServeArguments};
-use crate::circuit::load_whole;
+use crate::circuit::load;
 use crate::console::{Console, OutputFormat, Style};
 use crate::exit::{Exit, Failure};
 use crate::run::edge::{self, Hearers, Place};
@@ -59,7 +59,7 @@ pub(crate) fn serve(
     };
     let mut found = Vec::new();
     for file in files {
-        match load_whole(&file, global, &arguments.compiler, console) {
+        match load(&file, global, &arguments.compiler, console) {
             Ok(artifact) => found.push((file, artifact)),
             Err(failure) => failed(&failure),
         }

@@ -181,6 +181,59 @@ fn where_a_text_is_wanted_an_artifact_is_told_from_a_file_that_is_broken() {
 }
 
 #[test]
+fn errors_of_every_node_and_topic_can_be_written() {
+    let scene = Scene::new();
+    // `twice` has no step that `once` has not, `plain` has none at all.
+    scene.write(
+        "same.yaml",
+        "arqon: 1\ncircuit: same\ntopics:\n  \
+         a: { schema: { id: int64, v: int64 }, carries: full, key: id, edge: in }\n  \
+         b: { schema: { v: int64 }, carries: delta, edge: out }\n  \
+         c: { schema: { v: int64 }, carries: delta, edge: out }\n  \
+         d: { schema: { id: int64, v: int64 }, carries: delta, edge: out }\nflow:\n  \
+         once: { from: a, do: [{ distinct: [v] }], to: b }\n  \
+         twice: { from: a, do: [{ distinct: [v] }], to: c }\n  \
+         plain: { from: a, to: d }\naccess:\n  all: { publish: [a], subscribe: [b, c, d] }\n",
+    );
+    for owner in ["once", "twice", "plain", "a", "c"] {
+        let output = format!("{owner}.errors=-");
+        let ran =
+            scene.arqon(&["run", "same.yaml", "--until-idle", "--quiet", "--output", &output]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{owner}: {}", ran.stderr);
+    }
+    let output = "nobody.errors=-";
+    let ran = scene.arqon(&["run", "same.yaml", "--until-idle", "--output", output]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+#[test]
+fn a_file_that_is_read_is_not_written_over() {
+    let scene = Scene::new();
+    let rows = "region,revenue,orders\n";
+    scene.shop_files();
+    let customers = scene.read("customers.csv");
+    for output in ["shop.revenue=customers.csv", "shop.revenue=./customers.csv"] {
+        let ran = scene.arqon(&[
+            "run",
+            "shop.yaml",
+            "--until-idle",
+            "--input",
+            "shop.customers=customers.csv",
+            "--output",
+            output,
+        ]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("`--input shop.customers` reads it"), "{}", ran.stderr);
+        assert_eq!(scene.read("customers.csv"), customers);
+    }
+    // What is there and not read is written anew.
+    scene.write("out.csv", "old\n");
+    let ran =
+        scene.arqon(&["run", "shop.yaml", "--until-idle", "--output", "shop.revenue=out.csv"]);
+    assert_eq!((ran.code, scene.read("out.csv").as_str()), (0, rows), "{}", ran.stderr);
+}
+
+#[test]
 fn shells_get_their_completions() {
     let scene = Scene::new();
     for shell in ["bash", "zsh", "fish"] {

@@ -1,8 +1,10 @@
 //! `--input topic=path` and `--output topic=path`, held against the circuit.
 
+use std::path::Path;
+
 use arqon_formats::{Format, Location, OutputKind};
 use arqon_grammar::suggest::suggest;
-use arqon_plan::{DataflowPlan, TopicPlan};
+use arqon_plan::{Artifact, DataflowPlan, TopicPlan};
 use arqon_proto::BodyCodec;
 use arqon_types::{Schema, TopicName, error_schema};
 
@@ -70,7 +72,7 @@ pub(crate) fn inputs(
 /// A usage [`Failure`] for an unknown topic, one that is no output, or a path whose format
 /// cannot hold what is wanted.
 pub(crate) fn outputs(
-    plan: &DataflowPlan,
+    circuit: &Artifact,
     flags: &[(String, String)],
     wanted: Option<OutputAs>,
 ) -> Result<Vec<OutputBinding>, Failure> {
@@ -79,7 +81,7 @@ pub(crate) fn outputs(
         .iter()
         .map(|(name, path)| {
             let flag = format!("--output {name}={path}");
-            let (topic, schema) = output_topic(plan, name, &flag)?;
+            let (topic, schema) = output_topic(circuit, name, &flag)?;
             let location = Location::parse(path)
                 .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
             if taken.contains(&path.as_str()) {
@@ -101,6 +103,29 @@ pub(crate) fn outputs(
         .collect()
 }
 
+/// Holds that no file is read and written: it would be emptied before it is read.
+///
+/// # Errors
+/// A usage [`Failure`] that names the first that is.
+pub(crate) fn keep_apart(
+    inputs: &[InputBinding],
+    outputs: &[OutputBinding],
+) -> Result<(), Failure> {
+    // What is not there yet is none of the inputs.
+    let place = |location: &Location| location.path.as_deref()?.canonicalize().ok();
+    let read: Vec<_> = inputs.iter().map(|input| place(&input.location)).collect();
+    for OutputBinding { topic, location, .. } in outputs {
+        let written = place(location);
+        let Some(at) = read.iter().position(|read| read.is_some() && *read == written) else {
+            continue;
+        };
+        let path = location.path.as_deref().unwrap_or(Path::new("-")).display();
+        let text = format!("--output {topic}={path}: `--input {}` reads it", inputs[at].topic);
+        return Err(Failure::usage(text).help("name another file for what is written"));
+    }
+    Ok(())
+}
+
 /// The codec of a topic's messages.
 pub(crate) fn codec_of(topic: &TopicPlan) -> BodyCodec {
     let key: Vec<String> =
@@ -109,13 +134,18 @@ pub(crate) fn codec_of(topic: &TopicPlan) -> BodyCodec {
 }
 
 fn output_topic(
-    plan: &DataflowPlan,
+    circuit: &Artifact,
     name: &str,
     flag: &str,
 ) -> Result<(TopicName, Schema), Failure> {
-    if let Some(node) = name.strip_suffix(".errors") {
-        let is_node = plan.steps.iter().any(|step| *step.node == *node);
-        if is_node && let Ok(topic) = TopicName::parse(name) {
+    let Artifact { plan: graph, dataflow: plan } = circuit;
+    if let Some(owner) = name.strip_suffix(".errors") {
+        // A node may have no steps of its own: none at all, or none but what another one has, too.
+        let is_node = graph.nodes().iter().any(|node| node.name == owner);
+        let is_topic = plan.topics.iter().any(|topic| topic.name.as_str() == owner);
+        if (is_node || is_topic)
+            && let Ok(topic) = TopicName::parse(name)
+        {
             return Ok((topic, error_schema()));
         }
     }
