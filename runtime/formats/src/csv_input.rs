@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use memchr::memchr_iter;
+
 use arqon_types::{Column, Schema, TimeUnits, Type};
 
 use crate::ahead::{Ahead, Crew};
@@ -237,7 +239,7 @@ impl Sheet {
         let n_cells = cells.len();
         let mut fault = None;
         if is_open {
-            let n_lines = record.iter().filter(|byte| **byte == b'\n').count();
+            let n_lines = memchr_iter(b'\n', record).count();
             let lines = if n_lines == 1 { "line" } else { "lines" };
             let rest = format!("so all that is left of the file is in it, {n_lines} {lines}");
             fault = Some((String::new(), format!("{OPEN_QUOTE}, {rest}")));
