@@ -117,10 +117,12 @@ fn row_texts(given: &str) -> Result<Vec<Box<RawValue>>, Failure> {
 
 /// The schema that `--schema` declares: the fields of a schema, as a circuit has them.
 fn declared(text: &str) -> Result<Schema, Findings> {
-    const BEFORE: &str = "arqon: 1\ncircuit: eval.row\nschemas:\n  Row: { ";
-    let circuit = format!("{BEFORE}{text} }}\ntopics:\n  rows: {{ schema: Row }}\n");
+    // With braces, as it stands in a circuit, or its fields alone.
+    let (open, close) = if text.trim_start().starts_with('{') { ("", "") } else { ("{ ", " }") };
+    let before = format!("arqon: 1\ncircuit: eval.row\nschemas:\n  Row: {open}");
+    let circuit = format!("{before}{text}{close}\ntopics:\n  rows: {{ schema: Row }}\n");
     let compiled = compile(&circuit, "--schema", &Options::default());
-    let shift = u32::try_from(BEFORE.len()).expect("a short text");
+    let shift = u32::try_from(before.len()).expect("a short text");
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     let moved = |span: &mut Span| {
         let moved = |at: u32| at.saturating_sub(shift).min(length);

@@ -280,3 +280,13 @@ fn tokens_are_minted_and_checked() {
     assert_eq!(mint(&["--grant", "can_fly:shop"]).code, 2);
     assert_eq!(mint(&["--grant", "can_publish:a", "--expires-in", "soon"]).code, 2);
 }
+
+#[test]
+fn a_plot_that_cannot_be_written_is_told_before_the_play() {
+    let scene = Scene::new();
+    scene.write("folder/file", "");
+    let ran = scene.arqon(&["demo", "itmd", "--svg", "folder"]);
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains("cannot write `folder`"), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "");
+}

@@ -36,6 +36,7 @@ fn values_stand_with_their_types() {
             "2026-01-01T13:00:00Z : timestamp\n",
         ),
         (&["price * 2", "--schema", "price: decimal<2>"], ": decimal<2>\n"),
+        (&["price * 2", "--schema", "{ price: decimal<2> }"], ": decimal<2>\n"),
         (&["x + 1", "--row", r#"{"x": 1} {"x": 2.5}"#], "2.0 : float64\n3.5 : float64\n"),
         (&["[none, 1]"], "[none, 1] : list<option<int64>>\n"),
         (&[r#"regex_replace("ab", "(a)", "${1}x$$")"#], "ax$b : string\n"),
@@ -101,6 +102,7 @@ fn faults_stand_in_the_expression() {
         (&["x", "--row", "[1]"], 1, &["a row is a JSON object"]),
         (&["x", "--row", r#"{"x": "a"}"#, "--schema", "x: int64"], 1, &["`x`"]),
         (&["x", "--schema", "x: int65"], 1, &["--> --schema:1:4", "int64"]),
+        (&["x", "--schema", "{ x: int65 }"], 1, &["--> --schema:1:6", "int64"]),
         (&["x", "--schema", "x int64"], 1, &["error"]),
     ] {
         let ran = scene.arqon(&[&["eval"], arguments].concat());
