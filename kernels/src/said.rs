@@ -115,6 +115,23 @@ impl<T: Number + Default> Said<T> {
         parts
     }
 
+    /// What was said in this slot counts no more.
+    pub(crate) fn forget(&mut self, slot: usize) {
+        if let Some(outcome) = self.outcomes.get_mut(slot) {
+            *outcome = None;
+        }
+    }
+
+    /// Cuts values to those of the slots that there are, with zeros where none was said.
+    pub(crate) fn fit(&mut self, width: usize) {
+        self.values.resize(self.outcomes.len() * width, T::default());
+        for (row, outcome) in self.values.chunks_exact_mut(width).zip(&self.outcomes) {
+            if *outcome != Some(Outcome::Value) {
+                row.fill(T::default());
+            }
+        }
+    }
+
     /// Notes what is said of a query.
     pub(crate) fn set(&mut self, slot: usize, outcome: Outcome, row: &[T]) {
         self.outcomes[slot] = Some(outcome);

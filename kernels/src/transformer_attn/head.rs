@@ -8,7 +8,7 @@ use super::moved::{Moved, Terms};
 use super::prefix::{Prefix, see_tokens};
 use super::reduce::{self, Reduced};
 use super::spec::{AttentionSpec, Causality, FeatureMap, Shape};
-use super::sums::{Quotients, Sums, narrow};
+use super::sums::{Quotients, Sums};
 use crate::keyed::Row;
 use crate::outcome::Outcome;
 use crate::random::Draw;
@@ -30,7 +30,8 @@ pub(super) struct Head {
     pub(super) followed: Option<Followed>,
     /// The tokens of a step that queries will follow.
     pub(super) moved: Option<Moved>,
-    /// What a step of `rr` adds to the sums, apart from them until it is whole.
+    /// What a step adds to the sums, where it is of many tokens or of `rr`: apart from them until
+    /// it is whole.
     pub(super) change: Option<Sums>,
     scratch: Scratch,
 }
@@ -146,17 +147,22 @@ impl Head {
     /// Starts to note what a step does, for queries to follow.
     pub(super) fn note(&mut self, by: Option<Terms>) {
         self.moved = (by == Some(Terms::Tokens)).then(Moved::default);
-        self.change = (by == Some(Terms::Directions)).then(|| Sums::new(self.shape()));
+        let is_apart = matches!(by, Some(Terms::Directions | Terms::Sums));
+        self.change = is_apart.then(|| Sums::new(self.shape()));
     }
 
     /// The sums have the whole step, and queries know what they follow.
-    pub(super) fn end_note(&mut self) {
+    pub(super) fn end_note(&mut self, by: Option<Terms>) {
         let shape = self.shape();
         if let Some(moved) = &mut self.moved {
             moved.seal(shape);
         }
         let Some(change) = self.change.take() else { return };
         self.sums.add(&change);
+        if by == Some(Terms::Sums) {
+            self.moved = Some(Moved::of_sums(shape, &change));
+            return;
+        }
         let reduced = self.followed.as_ref().and_then(|followed| followed.reduced.as_ref());
         self.moved = reduced.map(|reduced| reduced.moved(shape, &change));
     }
@@ -239,7 +245,7 @@ impl Head {
     pub(super) fn answer<'a>(
         &mut self,
         part: Part,
-        (slots, queries): (&[usize], impl Iterator<Item = Row<'a>>),
+        queries: impl Iterator<Item = Row<'a>>,
         answers: &mut Answers,
     ) {
         let shape = self.shape();
@@ -255,19 +261,20 @@ impl Head {
             self.sums.see(&self.features, block, quotients);
         }
         answers.extend(shape, quotients, |_| is_empty);
+    }
+
+    /// Keeps what was just answered to the queries in these slots, for them to follow from there.
+    pub(super) fn keep(&mut self, slots: &[usize], answers: &Answers) {
+        let shape = self.shape();
         let Some(followed) = &mut self.followed else { return };
+        let Scratch { block, quotients, .. } = &self.scratch;
         for (at, slot) in slots.iter().enumerate() {
             let denominator = quotients.sums[(at + 1) * shape.width() - 1];
             followed.denominators[*slot] = denominator;
             followed.slack[*slot] = quotients.error_1[at] / denominator;
             let is_there = answers.outcomes[at] == Outcome::Value;
             followed.errors[*slot] = if is_there { answers.bounds[at] } else { f64::INFINITY };
-            let outputs = &answers.values[at * shape.e..(at + 1) * shape.e];
-            followed.outputs[slot * shape.e..(slot + 1) * shape.e].copy_from_slice(outputs);
-            let kept = &mut followed.features[slot * shape.m..(slot + 1) * shape.m];
-            for (kept, x) in kept.iter_mut().zip(&block.features[at * shape.m..]) {
-                *kept = narrow(*x);
-            }
+            followed.keep(*slot, &block.features[at * shape.m..(at + 1) * shape.m]);
         }
     }
 

@@ -1,161 +1,217 @@
-//! Products and sums of rows of `f32` in 16 lanes, in an order that is the same on every machine.
+//! Products and sums of blocks of rows of `f32`, in an order that is the same on every machine.
 //!
-//! Where vectors have 16 lanes the loops are written out in them, several at a time: left to
-//! itself, the compiler mixes lanes of arrays. Elsewhere the same sums run over arrays.
+//! A block has [`ROWS`] queries, and each of its features stands side by side for all of them. So a
+//! product with the features of a token is a sum of vectors: no lane looks at another, and vectors
+//! of any width give the same bits. A block is read once for several tokens.
 
 #![expect(clippy::inline_always, reason = "loops are compiled with their caller's vectors")]
-#![expect(clippy::many_single_char_names, reason = "several sums at a time, one as the other")]
 
 use pulp::Simd;
 
-/// Lanes of one vector.
-const WIDTH: usize = 16;
+/// Queries of a block.
+pub(super) const ROWS: usize = 32;
 
-/// The products of a row, `[m]`, with each of the others, `[n, m]`. Each sum passes through at most
-/// `m / 16 + m % 16 + 5` roundings.
-#[inline(always)]
-pub(super) fn dots<S: Simd>(simd: S, row: &[f32], others: &[f32], out: &mut [f32]) {
-    let m = row.len();
-    let rest = m - m % WIDTH;
-    let n = others.len() / m;
-    let mut at = 0;
-    if S::F32_LANES == WIDTH {
-        let whole = S::as_simd_f32s(row).0;
-        while at + 4 <= n {
-            let (p, rest_of) = others[at * m..].split_at(m);
-            let (q, rest_of) = rest_of.split_at(m);
-            let (r, rest_of) = rest_of.split_at(m);
-            let (p, q) = (S::as_simd_f32s(p).0, S::as_simd_f32s(q).0);
-            let (r, s) = (S::as_simd_f32s(r).0, S::as_simd_f32s(&rest_of[..m]).0);
-            let zero = simd.splat_f32s(0.0);
-            let (mut sum_p, mut sum_q, mut sum_r, mut sum_s) = (zero, zero, zero, zero);
-            for ((((row, p), q), r), s) in whole.iter().zip(p).zip(q).zip(r).zip(s) {
-                sum_p = simd.mul_add_f32s(*row, *p, sum_p);
-                sum_q = simd.mul_add_f32s(*row, *q, sum_q);
-                sum_r = simd.mul_add_f32s(*row, *r, sum_r);
-                sum_s = simd.mul_add_f32s(*row, *s, sum_s);
-            }
-            for (k, sum) in [sum_p, sum_q, sum_r, sum_s].into_iter().enumerate() {
-                let other = &others[(at + k) * m..(at + k + 1) * m];
-                out[at + k] = halved(&array::<S>(sum)) + products(&row[rest..], &other[rest..]);
-            }
-            at += 4;
+/// Terms come in groups of this.
+pub(super) const GROUP: usize = 4;
+
+/// Products that are summed before they are added to what was summed.
+const DEPTH: usize = 16;
+
+/// Roundings that a product passes through at most in a sum of `n`.
+pub(super) fn depth(n: usize) -> usize {
+    n.min(DEPTH) + n.div_ceil(DEPTH)
+}
+
+/// Terms `[n, m]` in groups, `[n / GROUP, m, GROUP]`: `n` is rounded up, by terms of zeros.
+pub(super) fn grouped(terms: &[f32], m: usize) -> Vec<f32> {
+    let n = terms.len() / m;
+    let mut groups = vec![0.0; n.next_multiple_of(GROUP) * m];
+    for (at, term) in terms.chunks_exact(m).enumerate() {
+        let group = &mut groups[at / GROUP * GROUP * m..];
+        for (t, x) in term.iter().enumerate() {
+            group[t * GROUP + at % GROUP] = *x;
         }
     }
-    for at in at..n {
-        let other = &others[at * m..(at + 1) * m];
-        let mut lanes = [0.0_f32; WIDTH];
-        if S::F32_LANES == WIDTH {
-            let mut sum = simd.splat_f32s(0.0);
-            for (a, b) in S::as_simd_f32s(row).0.iter().zip(S::as_simd_f32s(other).0) {
-                sum = simd.mul_add_f32s(*a, *b, sum);
+    groups
+}
+
+/// What the rows of a block see of each term: products of their features, `[m, ROWS]`, with those
+/// of terms in groups. `seen`: `[n, ROWS]`. Cost: O(n m) for each row.
+#[inline(always)]
+pub(super) fn see<S: Simd>(simd: S, features: &[f32], groups: &[f32], seen: &mut [f32]) {
+    let m = features.len() / ROWS;
+    let mut seen = seen.chunks_exact_mut(GROUP * ROWS);
+    let mut pairs = groups.chunks_exact(2 * GROUP * m);
+    for pair in &mut pairs {
+        let (Some(first), Some(second)) = (seen.next(), seen.next()) else { return };
+        let (of_first, of_second) = pair.split_at(GROUP * m);
+        see_groups(simd, features, [of_first, of_second], &mut [first, second]);
+    }
+    if let (false, Some(seen)) = (pairs.remainder().is_empty(), seen.next()) {
+        see_groups(simd, features, [pairs.remainder()], &mut [seen]);
+    }
+}
+
+/// Sums of some groups of terms, two vectors of rows at a time, so that all are in registers.
+#[inline(always)]
+fn see_groups<S: Simd, const N: usize>(
+    simd: S,
+    features: &[f32],
+    groups: [&[f32]; N],
+    seen: &mut [&mut [f32]; N],
+) {
+    let n_vectors = ROWS / S::F32_LANES;
+    let features = S::as_simd_f32s(features).0;
+    let m = features.len() / n_vectors;
+    for first in (0..n_vectors).step_by(2) {
+        for start in (0..m).step_by(DEPTH) {
+            let end = m.min(start + DEPTH);
+            let mut sums = [[[simd.splat_f32s(0.0); 2]; GROUP]; N];
+            let parts = features[start * n_vectors..end * n_vectors].chunks_exact(n_vectors);
+            for (t, row) in (start..end).zip(parts) {
+                let row = [row[first], row[first + 1]];
+                for (group, sums) in groups.iter().zip(&mut sums) {
+                    let group = &group[t * GROUP..(t + 1) * GROUP];
+                    for (x, sums) in group.iter().zip(sums) {
+                        let x = simd.splat_f32s(*x);
+                        sums[0] = simd.mul_add_f32s(row[0], x, sums[0]);
+                        sums[1] = simd.mul_add_f32s(row[1], x, sums[1]);
+                    }
+                }
             }
-            lanes = array::<S>(sum);
-        } else {
-            for (a, b) in row.as_chunks::<WIDTH>().0.iter().zip(other.as_chunks::<WIDTH>().0) {
-                for lane in 0..WIDTH {
-                    lanes[lane] = a[lane].mul_add(b[lane], lanes[lane]);
+            for at in 0..N {
+                let seen = S::as_mut_simd_f32s(&mut *seen[at]).0;
+                for (term, sums) in sums[at].iter().enumerate() {
+                    for (half, sum) in sums.iter().enumerate() {
+                        let to = &mut seen[term * n_vectors + first + half];
+                        *to = if start == 0 { *sum } else { simd.add_f32s(*to, *sum) };
+                    }
                 }
             }
         }
-        out[at] = halved(&lanes) + products(&row[rest..], &other[rest..]);
     }
 }
 
-/// `o += sum_r share_r v_r - total o`, for `values` `[n, e]`. Gives the largest magnitudes of `o`
-/// before and after.
+/// What terms bring to the outputs of a block, `by`, `[ROWS, e]`: the sum of their `values`,
+/// `[n, e]`, times the shares that rows have of them, `[n, ROWS]`. Each term passes through at most
+/// [`depth`] of `n` roundings. Cost: O(n e) for each row.
 #[inline(always)]
-pub(super) fn move_row<S: Simd>(
+pub(super) fn gather<S: Simd>(
     simd: S,
-    outputs: &mut [f32],
-    values: &[f32],
-    (shares, total): (&[f32], f32),
-) -> [f32; 2] {
-    let e = outputs.len();
-    let mut most = [[0.0_f32; WIDTH]; 2];
-    let mut at = 0;
-    if S::F32_LANES == WIDTH {
-        let zero = simd.splat_f32s(0.0);
-        let (mut most_of, minus) = ([zero; 2], simd.splat_f32s(-total));
-        while at + 4 * WIDTH <= e {
-            let (mut by_p, mut by_q, mut by_r, mut by_s) = (zero, zero, zero, zero);
-            for (row, share) in values.chunks_exact(e).zip(shares) {
-                let [p, q, r, s] = S::as_simd_f32s(&row[at..at + 4 * WIDTH]).0 else { continue };
-                let share = simd.splat_f32s(*share);
-                by_p = simd.mul_add_f32s(share, *p, by_p);
-                by_q = simd.mul_add_f32s(share, *q, by_q);
-                by_r = simd.mul_add_f32s(share, *r, by_r);
-                by_s = simd.mul_add_f32s(share, *s, by_s);
-            }
-            let block = S::as_mut_simd_f32s(&mut outputs[at..at + 4 * WIDTH]).0;
-            for (output, by) in block.iter_mut().zip([by_p, by_q, by_r, by_s]) {
-                shift(simd, output, (by, minus), &mut most_of);
-            }
-            at += 4 * WIDTH;
-        }
-        while at + WIDTH <= e {
-            let mut by = zero;
-            for (row, share) in values.chunks_exact(e).zip(shares) {
-                let [row] = S::as_simd_f32s(&row[at..at + WIDTH]).0 else { continue };
-                by = simd.mul_add_f32s(simd.splat_f32s(*share), *row, by);
-            }
-            let block = S::as_mut_simd_f32s(&mut outputs[at..at + WIDTH]).0;
-            for output in block {
-                shift(simd, output, (by, minus), &mut most_of);
-            }
-            at += WIDTH;
-        }
-        most = [array::<S>(most_of[0]), array::<S>(most_of[1])];
-    }
-    let [old, new] = most.map(|lanes| lanes.iter().fold(0.0, |a, b| larger(a, *b)));
-    let mut most = [old, new];
-    for (column, output) in outputs.iter_mut().enumerate().skip(at) {
-        let mut by = 0.0;
-        for (row, share) in values.chunks_exact(e).zip(shares) {
-            by = share.mul_add(row[column], by);
-        }
-        most[0] = larger(most[0], *output);
-        *output += (-total).mul_add(*output, by);
-        most[1] = larger(most[1], *output);
-    }
-    most
-}
-
-/// `o += by - total o`, beside the largest magnitudes before and after. A function, since closures
-/// are not compiled for the vectors of their caller.
-#[inline(always)]
-fn shift<S: Simd>(
-    simd: S,
-    output: &mut S::f32s,
-    (by, minus_total): (S::f32s, S::f32s),
-    [old, new]: &mut [S::f32s; 2],
+    (values, e): (&[f32], usize),
+    shares: &[f32],
+    by: &mut [f32],
 ) {
-    *old = simd.max_f32s(*old, simd.abs_f32s(*output));
-    *output = simd.add_f32s(*output, simd.mul_add_f32s(minus_total, *output, by));
-    *new = simd.max_f32s(*new, simd.abs_f32s(*output));
-}
-
-/// The sum of products one after another.
-#[inline(always)]
-fn products(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// The sum of the lanes, halves onto halves.
-#[inline(always)]
-fn halved(lanes: &[f32; WIDTH]) -> f32 {
-    let eight: [f32; 8] = std::array::from_fn(|at| lanes[at] + lanes[at + 8]);
-    let four: [f32; 4] = std::array::from_fn(|at| eight[at] + eight[at + 4]);
-    (four[0] + four[2]) + (four[1] + four[3])
-}
-
-#[inline(always)]
-fn array<S: Simd>(vector: S::f32s) -> [f32; WIDTH] {
-    let mut lanes = [0.0_f32; WIDTH];
-    if let [lanes, ..] = S::as_mut_simd_f32s(&mut lanes).0 {
-        *lanes = vector;
+    by.fill(0.0);
+    let n_vectors = e / S::F32_LANES;
+    for (values, shares) in values.chunks(DEPTH * e).zip(shares.chunks(DEPTH * ROWS)) {
+        for (four, by) in by.chunks_exact_mut(GROUP * e).enumerate() {
+            let shares = &shares[four * GROUP..];
+            let mut at = 0;
+            while at + 4 <= n_vectors {
+                gather_columns::<S, 4>(simd, (values, e, at), shares, by);
+                at += 4;
+            }
+            while at < n_vectors {
+                gather_columns::<S, 1>(simd, (values, e, at), shares, by);
+                at += 1;
+            }
+            for (row, by) in by.chunks_exact_mut(e).enumerate() {
+                for (column, by) in by.iter_mut().enumerate().skip(n_vectors * S::F32_LANES) {
+                    let mut sum = 0.0;
+                    for (value, shares) in values.chunks_exact(e).zip(shares.chunks(ROWS)) {
+                        sum = value[column].mul_add(shares[row], sum);
+                    }
+                    *by += sum;
+                }
+            }
+        }
     }
-    lanes
+}
+
+/// Some vectors of four rows.
+#[inline(always)]
+fn gather_columns<S: Simd, const N: usize>(
+    simd: S,
+    (values, e, at): (&[f32], usize, usize),
+    shares: &[f32],
+    by: &mut [f32],
+) {
+    let mut sums = [[simd.splat_f32s(0.0); N]; GROUP];
+    for (value, shares) in values.chunks_exact(e).zip(shares.chunks(ROWS)) {
+        let value = &S::as_simd_f32s(value).0[at..at + N];
+        for (share, sums) in shares[..GROUP].iter().zip(&mut sums) {
+            let share = simd.splat_f32s(*share);
+            for (x, sum) in value.iter().zip(sums) {
+                *sum = simd.mul_add_f32s(*x, share, *sum);
+            }
+        }
+    }
+    for (by, sums) in by.chunks_exact_mut(e).zip(&sums) {
+        for (by, sum) in S::as_mut_simd_f32s(by).0[at..at + N].iter_mut().zip(sums) {
+            *by = simd.add_f32s(*by, *sum);
+        }
+    }
+}
+
+/// What became of an output: its largest magnitude before and after, and by how much an entry moved
+/// at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Sizes {
+    pub(super) before: f32,
+    pub(super) after: f32,
+    pub(super) by: f32,
+}
+
+/// `o += scale by - total o` of one row.
+#[inline(always)]
+pub(super) fn shift<S: Simd>(
+    simd: S,
+    row: &mut [f32],
+    by: &[f32],
+    [scale, total]: [f32; 2],
+) -> Sizes {
+    let zero = simd.splat_f32s(0.0);
+    let (mut before, mut after, mut moved) = (zero, zero, zero);
+    let (scales, minus) = (simd.splat_f32s(scale), simd.splat_f32s(-total));
+    let ((row, row_rest), (by, by_rest)) = (S::as_mut_simd_f32s(row), S::as_simd_f32s(by));
+    for (output, by) in row.iter_mut().zip(by) {
+        let old = *output;
+        let by = simd.mul_f32s(*by, scales);
+        let new = simd.add_f32s(old, simd.mul_add_f32s(minus, old, by));
+        *output = new;
+        before = simd.max_f32s(before, simd.abs_f32s(old));
+        after = simd.max_f32s(after, simd.abs_f32s(new));
+        moved = simd.max_f32s(moved, simd.abs_f32s(simd.sub_f32s(new, old)));
+    }
+    let mut sizes =
+        Sizes { before: largest::<S>(before), after: largest::<S>(after), by: largest::<S>(moved) };
+    for (output, by) in row_rest.iter_mut().zip(by_rest) {
+        let old = *output;
+        *output = old + (-total).mul_add(old, by * scale);
+        sizes.before = larger(sizes.before, old);
+        sizes.after = larger(sizes.after, *output);
+        sizes.by = larger(sizes.by, *output - old);
+    }
+    sizes
+}
+
+/// The largest lane: of magnitudes, so 0 is the least.
+#[inline(always)]
+fn largest<S: Simd>(vector: S::f32s) -> f32 {
+    let mut lanes = [0.0_f32; 16];
+    if let [first, ..] = S::as_mut_simd_f32s(&mut lanes).0 {
+        *first = vector;
+    }
+    let mut eight = [0.0_f32; 8];
+    for at in 0..8 {
+        eight[at] = if lanes[at] > lanes[at + 8] { lanes[at] } else { lanes[at + 8] };
+    }
+    let mut four = [0.0_f32; 4];
+    for at in 0..4 {
+        four[at] = if eight[at] > eight[at + 4] { eight[at] } else { eight[at + 4] };
+    }
+    larger(larger(larger(four[0], four[1]), four[2]), four[3])
 }
 
 #[inline(always)]
@@ -169,18 +225,22 @@ mod tests {
 
     use super::*;
 
-    struct Both<'a>(&'a [f32], &'a [f32], &'a [f32]);
+    struct Both<'a>(&'a [f32], &'a [f32], &'a [f32], &'a [f32]);
 
     impl WithSimd for Both<'_> {
-        type Output = (Vec<f32>, Vec<f32>, [f32; 2]);
+        type Output = (Vec<f32>, Vec<f32>, Vec<Sizes>);
 
         fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-            let Self(row, others, shares) = self;
-            let mut out = vec![0.0; others.len() / row.len()];
-            dots(simd, row, others, &mut out);
-            let mut moved = row.to_vec();
-            let most = move_row(simd, &mut moved, others, (shares, 0.3));
-            (out, moved, most)
+            let Self(features, groups, values, outputs) = self;
+            let m = features.len() / ROWS;
+            let mut seen = vec![f32::NAN; groups.len() / m * ROWS];
+            see(simd, features, groups, &mut seen);
+            let e = outputs.len() / ROWS;
+            let (mut moved, mut by) = (outputs.to_vec(), vec![f32::NAN; outputs.len()]);
+            gather(simd, (values, e), &seen, &mut by);
+            let rows = moved.chunks_exact_mut(e).zip(by.chunks_exact(e));
+            let sizes = rows.map(|(row, by)| shift(simd, row, by, [0.5, 0.3])).collect();
+            (seen, moved, sizes)
         }
     }
 
@@ -188,19 +248,42 @@ mod tests {
     fn vectors_of_any_width_give_the_same_bits() {
         let number =
             |at: usize| f32::from(u16::try_from(at * at * 31 % 977).unwrap()) / 300.0 - 1.5;
-        for m in [1, 7, 16, 17, 48, 64, 65, 100, 144] {
-            for n in [0, 1, 3, 4, 6, 9] {
-                let row: Vec<f32> = (0..m).map(number).collect();
-                let others: Vec<f32> = (5..5 + m * n).map(number).collect();
-                let shares: Vec<f32> = (9..9 + n).map(number).collect();
-                let both = || Both(&row, &others, &shares);
+        for (m, e) in [(1, 1), (7, 16), (16, 17), (48, 64), (64, 65), (65, 100), (144, 144)] {
+            for n in [0, 1, 3, 4, 6, 9, 12, 70] {
+                let features: Vec<f32> = (0..m * ROWS).map(number).collect();
+                let terms: Vec<f32> = (5..5 + m * n).map(number).collect();
+                let mut values: Vec<f32> = (9..9 + n * e).map(number).collect();
+                values.resize(n.next_multiple_of(GROUP) * e, 0.0);
+                let outputs: Vec<f32> = (3..3 + ROWS * e).map(number).collect();
+                let groups = grouped(&terms, m);
+                let both = || Both(&features, &groups, &values, &outputs);
                 let (wide, narrow) = (Arch::new().dispatch(both()), Scalar.vectorize(both()));
-                assert_eq!(wide, narrow, "{n} rows of {m}");
-                for (at, found) in wide.0.iter().enumerate() {
-                    let other = others[at * m..(at + 1) * m].iter();
-                    let wanted: f64 =
-                        row.iter().zip(other).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                assert_eq!(wide, narrow, "{n} terms of {m} features and {e} columns");
+                for (at, found) in wide.0.iter().take(n * ROWS).enumerate() {
+                    let (term, row) = (at / ROWS, at % ROWS);
+                    let products = (0..m).map(|t| {
+                        f64::from(features[t * ROWS + row]) * f64::from(terms[term * m + t])
+                    });
+                    let wanted: f64 = products.sum();
                     assert!((f64::from(*found) - wanted).abs() < 1e-4, "{found} and not {wanted}");
+                }
+                for (at, found) in wide.1.iter().enumerate() {
+                    let (row, column) = (at / e, at % e);
+                    let terms = (0..n).map(|term| {
+                        f64::from(wide.0[term * ROWS + row]) * f64::from(values[term * e + column])
+                    });
+                    let (by, size) =
+                        terms.fold((0.0, 1.0), |sums, x| (sums.0 + x, sums.1 + x.abs()));
+                    let wanted = f64::from(outputs[at]) * (1.0 - f64::from(0.3_f32)) + 0.5 * by;
+                    let off = (f64::from(*found) - wanted).abs();
+                    assert!(off < 1e-6 * size, "{found} and not {wanted}");
+                }
+                for (sizes, (before, after)) in
+                    wide.2.iter().zip(outputs.chunks_exact(e).zip(wide.1.chunks_exact(e)))
+                {
+                    let most = |row: &[f32]| row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+                    assert_eq!((sizes.before, sizes.after), (most(before), most(after)));
+                    assert_eq!(sizes.by == 0.0, before == after);
                 }
             }
         }

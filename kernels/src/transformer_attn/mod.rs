@@ -69,12 +69,24 @@ pub struct TransformerAttn {
     /// Tokens that came or went since then.
     n_events: u64,
     said: Option<Said<f32>>,
+    /// Outputs of all queries, `[n_slots, n_value]` in whole blocks, where they are kept to follow
+    /// changes. Under [`Emit::All`] they are what was said, and stand for the values in `said`.
+    outputs: Vec<f32>,
     /// The bound that was told with the last step.
     error_max: f64,
     running: Option<Box<Running>>,
     version: Version,
     /// The head that is computed anew next.
     refresh_next: usize,
+}
+
+/// What becomes of answers beside that they are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Queries follow changes from there.
+    Yes,
+    /// Nothing.
+    No,
 }
 
 /// Output rows of a block, all heads together.
@@ -106,8 +118,9 @@ impl TransformerAttn {
         self.spec.head().row_work() * self.spec.n_heads as u64
     }
 
-    /// Answers to the queries in these slots, of all heads.
-    fn answer(&mut self, slots: &[usize]) -> RowBlock {
+    /// Answers to the queries in these slots, of all heads. What is kept of them is all but the
+    /// outputs.
+    fn answer(&mut self, slots: &[usize], keep: Keep) -> RowBlock {
         let (queries, tokens, order) = (&self.queries, &self.tokens, &self.order);
         let (shape, is_causal) = (self.spec.head(), self.spec.causality == Causality::Causal);
         let of_head = |at: usize, head: &mut Head| {
@@ -122,13 +135,16 @@ impl TransformerAttn {
                 }
             } else {
                 let rows = slots.iter().map(|slot| queries.row(*slot));
-                head.answer(part, (slots, rows), &mut answers);
+                head.answer(part, rows, &mut answers);
+                if keep == Keep::Yes {
+                    head.keep(slots, &answers);
+                }
             }
             answers
         };
         let heads: Vec<Answers> = share(&mut self.heads, of_head);
         let mut block = RowBlock::new(slots.len(), self.spec.n_value);
-        for at in 0..slots.len() {
+        for (at, slot) in slots.iter().enumerate() {
             let row = &mut block.values[at * self.spec.n_value..(at + 1) * self.spec.n_value];
             for (answers, out) in heads.iter().zip(row.chunks_exact_mut(shape.e)) {
                 out.copy_from_slice(&answers.values[at * shape.e..(at + 1) * shape.e]);
@@ -140,9 +156,21 @@ impl TransformerAttn {
             if block.outcomes[at] != Outcome::Value {
                 row.fill(0.0);
                 block.bounds[at] = 0.0;
+                if keep == Keep::Yes {
+                    self.forget(*slot);
+                }
             }
         }
         block
+    }
+
+    /// What is kept of the query in this slot holds no more.
+    fn forget(&mut self, slot: usize) {
+        for head in &mut self.heads {
+            if let Some(followed) = &mut head.followed {
+                followed.errors[slot] = f64::INFINITY;
+            }
+        }
     }
 
     /// Computes the sums of this head anew.
@@ -195,6 +223,7 @@ impl Kernel for TransformerAttn {
             value_max: 0.0,
             n_events: 0,
             said: None,
+            outputs: Vec::new(),
             error_max: 0.0,
             running: None,
             version: Version::default(),
@@ -245,7 +274,7 @@ impl Kernel for TransformerAttn {
         let mut error_max = 0.0_f64;
         for keys in keys.chunks(self.block()) {
             let slots: Vec<usize> = keys.iter().map(|(_, slot)| *slot).collect();
-            let block = self.answer(&slots);
+            let block = self.answer(&slots, Keep::No);
             output.keys.extend(keys.iter().map(|(key, _)| *key));
             output.outcomes.extend(&block.outcomes);
             output.values.extend(&block.values);
@@ -267,7 +296,7 @@ impl Kernel for TransformerAttn {
         each_head(&mut fresh.heads, |part, head| Self::rebuild(tokens, part, head, block));
         let (mut error, mut error_max) = (0.0_f64, 0.0_f64);
         for slots in slots.chunks(block) {
-            let (ours, theirs) = (kept.answer(slots), fresh.answer(slots));
+            let (ours, theirs) = (kept.answer(slots, Keep::No), fresh.answer(slots, Keep::No));
             let values = ours.values.chunks_exact(self.spec.n_value);
             for (at, row) in values.enumerate() {
                 let is_both = [&ours, &theirs].iter().all(|it| it.outcomes[at] == Outcome::Value);
@@ -316,7 +345,8 @@ impl Kernel for TransformerAttn {
     fn state_bytes(&self) -> usize {
         let heads: usize = self.heads.iter().map(Head::bytes).sum();
         let said = self.said.as_ref().map_or(0, Said::bytes);
-        heads + said + self.tokens.bytes() + self.queries.bytes()
+        let outputs = self.outputs.len() * size_of::<f32>();
+        heads + said + outputs + self.tokens.bytes() + self.queries.bytes()
     }
 
     fn save(&self, out: &mut dyn io::Write) -> io::Result<()> {

@@ -1,8 +1,9 @@
 //! The terms of a change that queries follow: tokens that go and come, or directions of a basis.
 
 use super::features::{Block, as_float};
+use super::lanes::{GROUP, depth, grouped};
 use super::spec::Shape;
-use super::sums::narrow;
+use super::sums::{Sums, narrow};
 
 /// What queries follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -10,6 +11,8 @@ pub(super) enum Terms {
     /// The tokens that go and come.
     #[default]
     Tokens,
+    /// What these add to the sums, where there are more.
+    Sums,
     /// The directions of a basis.
     Directions,
 }
@@ -18,8 +21,8 @@ pub(super) enum Terms {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Moved {
     pub(super) of: Terms,
-    /// `[n, m]`: features of tokens, each relative to its weight. None where rows see the
-    /// directions of a basis, whose coefficients are kept.
+    /// Features of tokens, each relative to its weight: `[n, m]`, and in groups when the list has
+    /// ended. None where rows see the directions of a basis, whose coefficients are kept.
     pub(super) features: Vec<f32>,
     /// `[n, e]`.
     pub(super) values: Vec<f32>,
@@ -56,12 +59,47 @@ impl Moved {
 
     /// Ends the list: terms of no weight make it as long as loops want it.
     pub(super) fn seal(&mut self, shape: Shape) {
-        // Sums over 16 lanes, then over these, then of what is left; and a rounding of each factor.
-        self.error += as_float(shape.m / 16 + shape.m % 16 + 8) * HALF_ULP;
-        let n = self.weights.len();
+        self.error += seen_error(shape);
+        let n = self.weights.len().next_multiple_of(GROUP);
+        self.features = grouped(&self.features, shape.m);
+        self.values.resize(n * shape.e, 0.0);
         for numbers in [&mut self.weights, &mut self.units, &mut self.sizes] {
-            numbers.resize(n.next_multiple_of(LANES), 0.0);
+            numbers.resize(n, 0.0);
         }
+    }
+
+    /// The change of the sums as terms, one of each feature. Beside them rows see three columns: of
+    /// the denominator, and of the magnitudes of both, in which errors of the sums themselves count
+    /// as roundings of `f32`. All are relative to one weight.
+    pub(super) fn of_sums(shape: Shape, change: &Sums) -> Self {
+        let (m, e, width) = (shape.m, shape.e, shape.width());
+        let weight = change.table.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        let weight = if weight.is_normal() { weight } else { 1.0 };
+        let off = 1.01 * change.factor() / HALF_ULP;
+        let mut columns = vec![0.0; GROUP * m];
+        let mut values = Vec::with_capacity(m * e);
+        for (t, row) in change.table.chunks_exact(width).enumerate() {
+            let most = row[..e].iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+            values.extend(row[..e].iter().map(|x| narrow(x / weight)));
+            columns[t] = narrow(row[e] / weight);
+            columns[m + t] = narrow((row[e].abs() + off * change.mass_1[t]) / weight);
+            columns[2 * m + t] = narrow((most + off * change.mass_v[t]) / weight);
+        }
+        Self {
+            of: Terms::Sums,
+            features: grouped(&columns, m),
+            values,
+            weights: vec![weight, 0.0, 0.0, 0.0],
+            units: vec![1.0; GROUP],
+            sizes: vec![as_float(m), 0.0, 0.0, 0.0],
+            error: seen_error(shape),
+            ..Self::default()
+        }
+    }
+
+    /// At least what shares of 1 of all terms would bring together.
+    pub(super) fn reach(&self) -> f64 {
+        self.sizes.iter().sum()
     }
 
     /// Whether rows see directions of a basis.
@@ -76,8 +114,10 @@ impl Moved {
     }
 }
 
-/// Numbers of terms come in multiples of this.
-pub(super) const LANES: usize = 8;
+/// What rounding takes from what a row sees of a term: that of each factor, and of the sum.
+fn seen_error(shape: Shape) -> f64 {
+    as_float(depth(shape.m) + 3) * HALF_ULP
+}
 
 /// Half a unit in the last place of `f32`.
 pub(super) const HALF_ULP: f64 = 5.960_464_5e-8;

@@ -14,8 +14,11 @@
 
 #![expect(clippy::inline_always, reason = "loops are compiled with their caller's vectors")]
 
+use std::ops::Range;
+
 use super::features::as_float;
-use super::moved::{HALF_ULP, LANES, Moved, Terms};
+use super::lanes::ROWS;
+use super::moved::{HALF_ULP, Moved, Terms};
 use super::spec::Shape;
 use super::sums::{Sums, narrow};
 use crate::product::{Matrix, product};
@@ -30,7 +33,7 @@ pub(super) struct Reduced {
     pub(super) basis: Vec<f32>,
     /// `[m]`: what features are multiplied by, powers of two.
     pub(super) scales: Vec<f64>,
-    /// `[n_slots, rank]`.
+    /// `[n_blocks, rank, ROWS]`.
     pub(super) coefficients: Vec<f32>,
     /// What lies outside of the basis: the norm, from above, of scaled features; infinite where the
     /// coefficients are not known.
@@ -39,10 +42,20 @@ pub(super) struct Reduced {
     pub(super) n_changed: u64,
 }
 
+/// A block of queries in the basis.
+#[derive(Debug)]
+pub(super) struct ReducedBlock<'a> {
+    basis: &'a [f32],
+    scales: &'a [f64],
+    /// `[rank, ROWS]`.
+    pub(super) coefficients: &'a mut [f32],
+    pub(super) residuals: &'a mut [f64],
+}
+
 /// Rows that a basis may be made of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'a> {
-    /// `[n_slots, m]`.
+    /// `[n_blocks, m, ROWS]`.
     pub(super) features: &'a [f32],
     pub(super) denominators: &'a [f64],
     /// Finite for rows of which the above is known.
@@ -65,8 +78,9 @@ impl Reduced {
         for at in 0..n_rows {
             let slot = slots[at * slots.len() / n_rows];
             let inverse = most / known.denominators[slot];
-            let features = &known.features[slot * m..(slot + 1) * m];
-            rows.extend(features.iter().zip(&scales).map(|(x, s)| f64::from(*x) * s * inverse));
+            let block = &known.features[slot / ROWS * m * ROWS..(slot / ROWS + 1) * m * ROWS];
+            let features = block[slot % ROWS..].iter().step_by(ROWS);
+            rows.extend(features.zip(&scales).map(|(x, s)| f64::from(*x) * s * inverse));
         }
         let n_slots = known.errors.len();
         Self {
@@ -95,42 +109,23 @@ impl Reduced {
             + (self.scales.len() + self.residuals.len()) * size_of::<f64>()
     }
 
-    /// Puts the coefficients of the row in this slot into `seen`; gives the norm of what lies
-    /// outside.
-    #[inline(always)]
-    pub(super) fn see(&self, slot: usize, seen: &mut [f32]) -> f64 {
-        seen.copy_from_slice(&self.coefficients[slot * self.rank..(slot + 1) * self.rank]);
-        self.residuals[slot]
-    }
-
-    /// Brings a row to the basis if it is not known there. `features`: `[m]` as kept, each off by
-    /// at most its rounding and a relative `error`. Cost: O(rank m).
-    pub(super) fn project(&mut self, slot: usize, features: &[f32], error: f64) {
-        if self.residuals[slot].is_finite() {
-            return;
-        }
-        let m = features.len();
-        let coefficients = &mut self.coefficients[slot * self.rank..(slot + 1) * self.rank];
+    /// These blocks, one by one.
+    pub(super) fn blocks(
+        &mut self,
+        blocks: Range<usize>,
+    ) -> impl Iterator<Item = ReducedBlock<'_>> {
+        let rows = blocks.start * ROWS..blocks.end * ROWS;
+        let coefficients = &mut self.coefficients[rows.start * self.rank..rows.end * self.rank];
+        let residuals = self.residuals[rows].chunks_exact_mut(ROWS);
         let (basis, scales) = (&self.basis, &self.scales);
-        let residual = wide(
-            #[inline(always)]
-            || {
-                let scaled = features.iter().zip(scales).map(|(x, s)| f64::from(*x) * s);
-                let mut left: Vec<f64> = scaled.collect();
-                let size = length(&left);
-                let mut sum = 0.0;
-                for (coefficient, direction) in coefficients.iter_mut().zip(basis.chunks_exact(m)) {
-                    *coefficient = narrow(inner(&left, direction));
-                    add_scaled(&mut left, direction, -f64::from(*coefficient));
-                    sum += f64::from(coefficient.abs());
-                }
-                // Rounding of the features, and that of what was just taken away.
-                let kept = (HALF_ULP + error) * size + as_float(m) * f64::from(f32::MIN_POSITIVE);
-                let taken = gamma(coefficients.len() + 2) * (size + sum * LENGTH_MAX);
-                1.01 * (kept + taken) + length(&left) * (1.0 + 2.0 * gamma(m + 2))
+        coefficients.chunks_exact_mut(self.rank * ROWS).zip(residuals).map(
+            move |(coefficients, residuals)| ReducedBlock {
+                basis,
+                scales,
+                coefficients,
+                residuals,
             },
-        );
-        self.residuals[slot] = residual;
+        )
     }
 
     /// The change of the sums as terms that rows see by their coefficients. Cost: O(rank m e).
@@ -177,6 +172,40 @@ impl Reduced {
             moved.lost[at] = LENGTH_MAX * (off[at] + gamma(m + 2) * norms[at]) + 1e-300;
         }
         moved
+    }
+}
+
+impl ReducedBlock<'_> {
+    /// Brings a row to the basis if it is not known there. `features`: `[m, ROWS]` as kept, each
+    /// off by at most its rounding and a relative `error`. Cost: O(rank m).
+    pub(super) fn project(&mut self, lane: usize, features: &[f32], error: f64) {
+        if self.residuals[lane].is_finite() {
+            return;
+        }
+        let m = features.len() / ROWS;
+        let coefficients = self.coefficients[lane..].iter_mut().step_by(ROWS);
+        let n = coefficients.len();
+        let (basis, scales) = (self.basis, self.scales);
+        let residual = wide(
+            #[inline(always)]
+            || {
+                let features = features[lane..].iter().step_by(ROWS);
+                let mut left: Vec<f64> =
+                    features.zip(scales).map(|(x, s)| f64::from(*x) * s).collect();
+                let size = length(&left);
+                let mut sum = 0.0;
+                for (coefficient, direction) in coefficients.zip(basis.chunks_exact(m)) {
+                    *coefficient = narrow(inner(&left, direction));
+                    add_scaled(&mut left, direction, -f64::from(*coefficient));
+                    sum += f64::from(coefficient.abs());
+                }
+                // Rounding of the features, and that of what was just taken away.
+                let kept = (HALF_ULP + error) * size + as_float(m) * f64::from(f32::MIN_POSITIVE);
+                let taken = gamma(n + 2) * (size + sum * LENGTH_MAX);
+                1.01 * (kept + taken) + length(&left) * (1.0 + 2.0 * gamma(m + 2))
+            },
+        );
+        self.residuals[lane] = residual;
     }
 }
 
@@ -274,3 +303,6 @@ const RANK_MAX: usize = 64;
 
 /// Features of less than this share of the largest sum are scaled no further.
 const SCALE_MIN: f64 = 1.0 / 1_099_511_627_776.0;
+
+/// Lanes of sums, and what numbers of directions are multiples of.
+const LANES: usize = 8;

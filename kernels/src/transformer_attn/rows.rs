@@ -1,30 +1,42 @@
 //! The end of a step: rows that are answered or follow, and those of them that are put out.
 
-use std::ops::Range;
-
 use super::delta::AttentionRows;
-use super::follow::{Followable, Followed};
-use super::head::Head;
+use super::follow::{HeadBlock, follow};
+use super::lanes::ROWS;
 use super::moved::Terms;
 use super::reduce::rank;
-use super::spec::Causality;
+use super::spec::{Causality, Shape};
 use super::step::{Running, each_head};
-use super::{RowBlock, TransformerAttn};
+use super::{Keep, RowBlock, TransformerAttn};
 use crate::churn::Churn;
 use crate::emit::Emit;
-use crate::kernel::{Report, Reuse};
-use crate::mode::Mode;
+use crate::kernel::Report;
 use crate::outcome::Outcome;
 use crate::said::{SaidPart, error_standing};
 use crate::threads::share;
 use crate::vector::wide;
 
-/// What is said of a row: whether it is put out, what became of it, and its bound.
+/// A block of queries that follow, and where they are put out.
+struct FollowerBlock<'a> {
+    /// Those that there are.
+    slots: &'a [usize],
+    heads: Vec<HeadBlock<'a>>,
+    /// `[ROWS, n_value]`, as they are kept.
+    outputs: &'a mut [f32],
+    said: SaidPart<'a, f32>,
+    /// `[n_slots, n_value]`.
+    put_out: &'a mut [f32],
+}
+
+/// What becomes of a row that follows.
 #[derive(Debug, Clone, Copy)]
-struct Verdict {
-    is_put_out: bool,
-    outcome: Outcome,
-    error: f64,
+enum Verdict {
+    /// It is to be answered.
+    Due,
+    /// What was said of it stands, and is off by at most this.
+    Stands(f64),
+    /// It is put out, and off by at most this.
+    PutOut(f64),
 }
 
 impl TransformerAttn {
@@ -42,10 +54,7 @@ impl TransformerAttn {
         let slots = self.next_rows(&running.rows[running.n_done..]);
         let until = running.n_done + slots.len();
         running.work += 1 + slots.len() as u64 * self.row_work();
-        if running.mode == Mode::Rr && !slots.is_empty() {
-            running.reuse = Some(Reuse::Miss);
-        }
-        let block = self.answer(&slots);
+        let block = self.answer(&slots, Keep::Yes);
         for (at, slot) in slots.into_iter().enumerate() {
             let bound = self.say(running, slot, (&block, at), output);
             running.error_max = running.error_max.max(bound);
@@ -53,7 +62,7 @@ impl TransformerAttn {
         running.n_done = until;
     }
 
-    /// Rows that follow; those that cannot are answered.
+    /// Rows that follow, in whole blocks; when all have, those that could not are answered.
     fn advance_followers(
         &mut self,
         running: &mut Running,
@@ -63,28 +72,17 @@ impl TransformerAttn {
         let each = self.follow_work(terms, running.events.signs.len());
         let left = usize::try_from(work_end.saturating_sub(running.work) / each);
         let n_now = left.unwrap_or(FOLLOWERS).clamp(FOLLOWERS_LEAST, FOLLOWERS);
-        let until = (running.n_done + n_now).min(running.rows.len());
-        let slots = running.rows[running.n_done..until].to_vec();
-        let error_max = 0.5 * running.error_allowed;
-        let follow = |_, head: &mut Head| follow_block(head, &slots, error_max);
-        let heads: Vec<Vec<Followable>> = share(&mut self.heads, follow);
-        let is_due = |at: &usize| heads.iter().any(|found| found[*at] != Followable::Yes);
-        let due: Vec<usize> = (0..slots.len()).filter(is_due).map(|at| slots[at]).collect();
-        if running.mode == Mode::Rr && heads.iter().flatten().any(|it| *it == Followable::No) {
-            running.reuse = Some(Reuse::Miss);
+        let rows = &running.rows[running.n_done..];
+        let end = rows.first().map_or(0, |slot| slot / ROWS + n_now / ROWS);
+        let slots = rows[..rows.partition_point(|slot| slot / ROWS < end)].to_vec();
+        running.work += 1 + slots.len() as u64 * each;
+        running.n_done += slots.len();
+        self.follow(running, &slots, output);
+        if running.n_done == running.rows.len() {
+            running.follows = None;
+            running.n_done = 0;
+            running.rows = std::mem::take(&mut running.due);
         }
-        running.work += 1 + slots.len() as u64 * each + due.len() as u64 * self.row_work();
-        let mut lost = Vec::new();
-        for some in due.chunks(self.block()) {
-            let block = self.answer(some);
-            for (at, slot) in some.iter().enumerate() {
-                if block.outcomes[at] != Outcome::Value {
-                    lost.push((*slot, block.outcomes[at]));
-                }
-            }
-        }
-        self.say_followed(running, (&slots, &lost), output);
-        running.n_done = until;
     }
 
     /// Work of a row that follows.
@@ -92,49 +90,80 @@ impl TransformerAttn {
         let shape = self.spec.head();
         let flops = match terms {
             Terms::Tokens => (2 * n_moved + 4) * (shape.m + shape.e),
+            Terms::Sums => (2 * shape.m + 4) * (shape.e + 4),
             Terms::Directions => (2 * rank(shape.m) + 4) * shape.e,
         };
         (self.heads.len() * flops) as u64
     }
 
-    /// Says rows of outputs that heads keep. `lost`: the slots that have none.
-    fn say_followed(
-        &mut self,
-        running: &mut Running,
-        (slots, lost): (&[usize], &[(usize, Outcome)]),
-        output: &mut AttentionRows,
-    ) {
-        let (n_value, emit) = (self.spec.n_value, running.emit);
-        let heads: Vec<&Followed> =
-            self.heads.iter().filter_map(|head| head.followed.as_ref()).collect();
-        let parts: Vec<&[usize]> = slots.chunks(SAID_AT_ONCE).collect();
-        let ranges: Vec<Range<usize>> =
-            parts.iter().map(|part| part[0]..part[part.len() - 1] + 1).collect();
-        let Some(said) = &mut self.said else { panic!("only what is said is followed") };
+    /// Lets these rows follow, and puts them out.
+    fn follow(&mut self, running: &mut Running, slots: &[usize], output: &mut AttentionRows) {
+        let (n_value, emit, shape) = (self.spec.n_value, running.emit, self.spec.head());
+        let error_max = 0.5 * running.error_allowed;
         let start = output.values.len();
         output.values.resize(start + slots.len() * n_value, 0.0);
-        let rows = output.values[start..].chunks_mut(SAID_AT_ONCE * n_value);
-        let work = rows.zip(said.cut(&ranges, n_value)).zip(&parts);
-        let say = |_, ((rows, said), slots): ((&mut [f32], SaidPart<'_, f32>), &&[usize])| {
-            say_part(&heads, (slots, lost), (rows, said), emit)
-        };
-        let verdicts: Vec<Vec<Verdict>> = share(work, say);
-        let mut end = start;
-        for (at, verdict) in verdicts.into_iter().flatten().enumerate() {
-            running.error_max = running.error_max.max(verdict.error);
-            if !verdict.is_put_out {
-                continue;
+        let blocks = self.follower_blocks(slots, &mut output.values[start..]);
+        let found = share(blocks, |_, block| follow_block(shape, block, (emit, error_max)));
+        let (mut from, mut end) = (start, start);
+        let verdicts = found.iter().flat_map(|(verdicts, _)| verdicts);
+        for (slot, verdict) in slots.iter().zip(verdicts) {
+            match verdict {
+                Verdict::Due => running.due.push(*slot),
+                Verdict::Stands(error) => running.error_max = running.error_max.max(*error),
+                Verdict::PutOut(error) => {
+                    running.error_max = running.error_max.max(*error);
+                    if end < from {
+                        output.values.copy_within(from..from + n_value, end);
+                    }
+                    end += n_value;
+                    output.keys.push(self.queries.keys[*slot]);
+                    output.outcomes.push(Outcome::Value);
+                    running.n_emitted += 1;
+                }
             }
-            let from = start + at * n_value;
-            if end < from {
-                output.values.copy_within(from..from + n_value, end);
-            }
-            end += n_value;
-            output.keys.push(self.queries.keys[slots[at]]);
-            output.outcomes.push(verdict.outcome);
-            running.n_emitted += 1;
+            from += n_value;
         }
         output.values.truncate(end);
+        if found.iter().any(|(_, is_missed)| *is_missed) {
+            running.miss();
+        }
+    }
+
+    /// What there is of the blocks that these queries are in, and where each is put out.
+    fn follower_blocks<'a>(
+        &'a mut self,
+        slots: &'a [usize],
+        mut put_out: &'a mut [f32],
+    ) -> Vec<FollowerBlock<'a>> {
+        let (n_value, shape) = (self.spec.n_value, self.spec.head());
+        let blocks: Vec<&[usize]> = slots.chunk_by(|a, b| a / ROWS == b / ROWS).collect();
+        let ranges: Vec<_> =
+            blocks.iter().map(|block| block[0]..block[block.len() - 1] + 1).collect();
+        let Some(said) = &mut self.said else { panic!("only what is said is followed") };
+        let n_apart = if said.values.is_empty() { 0 } else { n_value };
+        let Some(first) = slots.first().map(|slot| slot / ROWS) else { return Vec::new() };
+        let all = first..slots[slots.len() - 1] / ROWS + 1;
+        let heads = self.heads.iter_mut().map(|head| {
+            let (Some(followed), Some(moved)) = (&mut head.followed, &head.moved) else {
+                panic!("only what is kept follows, and what it follows was noted")
+            };
+            followed.blocks((shape, moved), all.clone())
+        });
+        let mut heads: Vec<_> = heads.collect();
+        let rows = all.start * ROWS * n_value..all.end * ROWS * n_value;
+        let mut outputs = self.outputs[rows].chunks_exact_mut(ROWS * n_value).zip(all);
+        let parts = blocks.into_iter().zip(said.cut(&ranges, n_apart));
+        let block = |(slots, said): (&'a [usize], SaidPart<'a, f32>)| loop {
+            let (outputs, at) = outputs.next()?;
+            let heads: Vec<HeadBlock<'a>> = heads.iter_mut().filter_map(Iterator::next).collect();
+            // Of a block that is passed over there are no queries.
+            if at == slots[0] / ROWS {
+                let (mine, rest) = std::mem::take(&mut put_out).split_at_mut(slots.len() * n_value);
+                put_out = rest;
+                return Some(FollowerBlock { slots, heads, outputs, said, put_out: mine });
+            }
+        };
+        parts.filter_map(block).collect()
     }
 
     /// The rows of the next part, such that it stays within the grain.
@@ -169,12 +198,20 @@ impl TransformerAttn {
     ) -> f64 {
         let (row, outcome, bound) = (block.row(at), block.outcomes[at], block.bounds[at]);
         let n_value = self.spec.n_value;
+        let place = slot * n_value..(slot + 1) * n_value;
+        let is_same = self.says_outputs(running.emit);
         if let Some(said) = &mut self.said {
-            let off = off(row, &said.values[slot * n_value..(slot + 1) * n_value]);
-            if said.stands(running.emit, slot, (outcome, off)) {
+            let before =
+                if is_same { &self.outputs[place.clone()] } else { &said.values[place.clone()] };
+            let off = off(row, before);
+            let stands = said.stands(running.emit, slot, (outcome, off));
+            if let Some(kept) = self.outputs.get_mut(place) {
+                kept.copy_from_slice(row);
+            }
+            if stands {
                 return error_standing(bound, off);
             }
-            said.set(slot, outcome, row);
+            said.set(slot, outcome, if is_same { &[] } else { row });
         }
         output.keys.push(self.queries.keys[slot]);
         output.outcomes.push(outcome);
@@ -210,46 +247,40 @@ impl TransformerAttn {
     }
 }
 
-/// Lets rows follow; tells what becomes of each.
-fn follow_block(head: &mut Head, slots: &[usize], error_max: f64) -> Vec<Followable> {
-    let shape = head.shape();
-    let (Some(followed), Some(moved)) = (&mut head.followed, &head.moved) else {
-        return vec![Followable::Unknown; slots.len()];
-    };
-    followed.follow(shape, moved, slots, error_max)
-}
-
-/// Puts these rows together of what heads keep, beside what was said of them.
-fn say_part(
-    heads: &[&Followed],
-    (slots, lost): (&[usize], &[(usize, Outcome)]),
-    (rows, mut said): (&mut [f32], SaidPart<'_, f32>),
-    emit: Emit,
-) -> Vec<Verdict> {
-    let n_value = rows.len() / slots.len();
-    let e = n_value / heads.len();
-    let mut verdicts = Vec::with_capacity(slots.len());
-    for (slot, row) in slots.iter().zip(rows.chunks_exact_mut(n_value)) {
-        let (mut outcome, mut error) = (Outcome::Value, 0.0_f64);
-        match lost.binary_search_by_key(slot, |(slot, _)| *slot) {
-            Ok(found) => outcome = lost[found].1,
-            Err(_) => {
-                for (head, out) in heads.iter().zip(row.chunks_exact_mut(e)) {
-                    out.copy_from_slice(&head.outputs[slot * e..(slot + 1) * e]);
-                    error = error.max(head.errors[*slot]);
-                }
-            }
-        }
-        let off = off(row, said.row(*slot));
-        let stands = said.stands(emit, *slot, (outcome, off));
-        if stands {
-            error = error_standing(error, off);
-        } else {
-            said.set(*slot, outcome, row);
-        }
-        verdicts.push(Verdict { is_put_out: !stands, outcome, error });
+/// Lets a block of rows follow, and puts them where they are put out; what becomes of each, and
+/// whether one could not follow that was known.
+fn follow_block(
+    shape: Shape,
+    block: FollowerBlock<'_>,
+    (emit, error_max): (Emit, f64),
+) -> (Vec<Verdict>, bool) {
+    let FollowerBlock { slots, heads, outputs, mut said, put_out } = block;
+    let n_value = put_out.len() / slots.len();
+    let mut is_there = [false; ROWS];
+    for slot in slots {
+        is_there[slot % ROWS] = true;
     }
-    verdicts
+    let rows = follow(shape, heads, (outputs, &is_there), error_max);
+    let mut verdicts = Vec::with_capacity(slots.len());
+    for (slot, put_out) in slots.iter().zip(put_out.chunks_exact_mut(n_value)) {
+        let lane = slot % ROWS;
+        if rows.is_due[lane] {
+            verdicts.push(Verdict::Due);
+            continue;
+        }
+        let row = &outputs[lane * n_value..(lane + 1) * n_value];
+        let before = said.row(*slot);
+        let off = if before.is_empty() { f64::from(rows.by[lane]) } else { off(row, before) };
+        if said.stands(emit, *slot, (Outcome::Value, off)) {
+            verdicts.push(Verdict::Stands(error_standing(rows.errors[lane], off)));
+            continue;
+        }
+        let n_apart = before.len();
+        said.set(*slot, Outcome::Value, &row[..n_apart]);
+        put_out.copy_from_slice(row);
+        verdicts.push(Verdict::PutOut(rows.errors[lane]));
+    }
+    (verdicts, rows.is_missed)
 }
 
 /// By how much two rows differ, in the max norm.
@@ -273,8 +304,5 @@ fn off(row: &[f32], said: &[f32]) -> f64 {
 }
 
 /// Rows that follow at a time, at most and at least.
-const FOLLOWERS: usize = 512;
+const FOLLOWERS: usize = 2048;
 const FOLLOWERS_LEAST: usize = 64;
-
-/// Rows that are said at a time, each by one thread.
-const SAID_AT_ONCE: usize = 64;

@@ -7,6 +7,7 @@ use super::TransformerAttn;
 use super::features::Features;
 use super::follow::Followed;
 use super::head::Head;
+use super::lanes::ROWS;
 use super::order::Order;
 use super::reduce::{Reduced, rank};
 use super::spec::{AttentionSpec, Causality, FeatureMap, Shape};
@@ -17,7 +18,7 @@ use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::version::Version;
 
 /// The kernel's name, and the version of its sections.
-const KERNEL: &str = "transformer_attn.2";
+const KERNEL: &str = "transformer_attn.3";
 
 const TOKENS: Names = Names {
     keys: "token keys",
@@ -57,6 +58,9 @@ impl TransformerAttn {
         for head in &self.heads {
             head.save(out)?;
         }
+        out.numbers("query outputs", self.outputs.iter().copied())?;
+        let is_apart = self.said.as_ref().is_some_and(|said| !said.values.is_empty());
+        out.number("said apart", u8::from(is_apart))?;
         Said::save(self.said.as_ref(), out)
     }
 
@@ -72,7 +76,15 @@ impl TransformerAttn {
         for _ in 0..spec.n_heads {
             heads.push(Head::load(input, &spec, (order.runs.len(), queries.n_slots()))?);
         }
-        let said = Said::load(input, (&queries, spec.n_value))?;
+        let is_kept = heads.iter().all(|head| head.followed.is_some());
+        let n_outputs = if is_kept { rows(queries.n_slots()) * spec.n_value } else { 0 };
+        let outputs = input.array("query outputs", n_outputs)?;
+        let is_apart = input.number::<u8>("said apart")? != 0;
+        let width = if is_apart { spec.n_value } else { 0 };
+        let said = Said::load(input, (&queries, width))?;
+        if said.is_some() && !is_apart && !is_kept && 0 < queries.n_slots() {
+            return Err(LoadError::Damaged { section: "said apart" });
+        }
         Ok(Self {
             spec,
             tokens,
@@ -83,11 +95,17 @@ impl TransformerAttn {
             error_max: sizes[1],
             n_events: refresh[1],
             said,
+            outputs,
             running: None,
             version: Version::default(),
             refresh_next: usize::try_from(refresh[0]).unwrap_or(0),
         })
     }
+}
+
+/// Rows of whole blocks for so many queries.
+fn rows(n_slots: usize) -> usize {
+    n_slots.next_multiple_of(ROWS)
 }
 
 fn read_order(
@@ -151,7 +169,6 @@ impl Head {
         out.number("follows", u8::from(self.followed.is_some()))?;
         if let Some(followed) = &self.followed {
             out.numbers("query features", followed.features.iter().copied())?;
-            out.numbers("query outputs", followed.outputs.iter().copied())?;
             out.numbers("denominators", followed.denominators.iter().copied())?;
             out.numbers("slack", followed.slack.iter().copied())?;
             out.numbers("output errors", followed.errors.iter().copied())?;
@@ -183,9 +200,9 @@ impl Head {
         let counts: Vec<u32> = input.array("counts of runs", runs.len())?;
         head.scales = runs.into_iter().zip(counts).collect::<BTreeMap<i32, u32>>();
         if input.number::<u8>("follows")? != 0 {
+            let n_slots = rows(n_slots);
             head.followed = Some(Followed {
                 features: input.array("query features", n_slots * shape.m)?,
-                outputs: input.array("query outputs", n_slots * shape.e)?,
                 denominators: input.array("denominators", n_slots)?,
                 slack: input.array("slack", n_slots)?,
                 errors: input.array("output errors", n_slots)?,

@@ -7,6 +7,7 @@ use std::task::Poll;
 use super::TransformerAttn;
 use super::delta::{AttentionDelta, AttentionRows};
 use super::head::{Head, Part, Reach};
+use super::lanes::ROWS;
 use super::moved::Terms;
 use super::order::Origin;
 use super::reduce::learn_work;
@@ -44,6 +45,8 @@ pub(super) struct Running {
     pub(super) is_refreshed: bool,
     /// What queries follow, each by itself; none if they are answered.
     pub(super) follows: Option<Terms>,
+    /// Slots of those that could not follow, and are to be answered then.
+    pub(super) due: Vec<usize>,
     pub(super) reuse: Option<Reuse>,
 }
 
@@ -83,6 +86,15 @@ pub(super) struct Events {
     v: Vec<f32>,
 }
 
+impl Running {
+    /// Rows are answered, and do not follow: if a basis was to be of use, it was not.
+    pub(super) fn miss(&mut self) {
+        if self.reuse.is_some() && !self.rows.is_empty() {
+            self.reuse = Some(Reuse::Miss);
+        }
+    }
+}
+
 impl Events {
     fn push(&mut self, token: &Row<'_>, sign: f64) {
         self.signs.push(sign);
@@ -111,8 +123,10 @@ impl TransformerAttn {
         let mode = if can { step.mode } else { Mode::Pass };
         let events = self.take_tokens(&delta, mode);
         let changed = delta.queries(&self.spec).take_into(&mut self.queries);
+        let n_changed = changed.len();
+        let width = self.said_apart(step.emit);
         let is_kept = self.keep_queries(step.emit, &changed);
-        let of = (&self.queries, self.spec.n_value);
+        let of = (&self.queries, width);
         let mut rows = Said::rows(&mut self.said, (step.emit, changed), of);
         if is_causal {
             // Those of one run follow one another.
@@ -136,9 +150,13 @@ impl TransformerAttn {
             error_max: 0.0,
             is_refreshed: is_out,
             follows: None,
+            due: Vec::new(),
             reuse: (is_delta && mode == Mode::Rr).then_some(Reuse::Hit),
         };
-        running.follows = self.follows(&running, is_kept);
+        running.follows = self.follows(&running, (is_kept, n_changed));
+        if running.follows.is_none() {
+            running.miss();
+        }
         for head in &mut self.heads {
             head.note(running.follows);
         }
@@ -152,12 +170,45 @@ impl TransformerAttn {
         self.running = Some(Box::new(running));
     }
 
+    /// Whether outputs that are kept stand for what was said. Under other policies they do not,
+    /// since what was said may be off from what is.
+    pub(super) fn says_outputs(&self, emit: Emit) -> bool {
+        emit == Emit::All && self.can_reduce(emit)
+    }
+
+    /// Keeps the values that were said apart from outputs, or no longer apart, as this policy has
+    /// it; as many entries as are to be kept apart of each.
+    fn said_apart(&mut self, emit: Emit) -> usize {
+        let n_value = self.spec.n_value;
+        let is_same = self.says_outputs(emit);
+        let Some(said) = &mut self.said else { return if is_same { 0 } else { n_value } };
+        let slots = 0..said.values.len().max(self.outputs.len()) / n_value;
+        if is_same && !said.values.is_empty() {
+            for slot in slots {
+                let row = slot * n_value..(slot + 1) * n_value;
+                if said.values.get(row.clone()) != self.outputs.get(row) {
+                    said.forget(slot);
+                }
+            }
+            said.values = Vec::new();
+        } else if !is_same && said.values.is_empty() {
+            said.values.clone_from(&self.outputs);
+            said.fit(n_value);
+        }
+        if is_same { 0 } else { n_value }
+    }
+
     /// Keeps what queries need to follow, under policies that say all of them; tells whether it was
     /// kept before, so that it is true of the state before the step.
     fn keep_queries(&mut self, emit: Emit, changed: &[usize]) -> bool {
         let is_kept = self.heads.iter().all(|head| head.followed.is_some());
         let can = self.can_reduce(emit);
         let n_slots = self.queries.n_slots();
+        if can {
+            self.outputs.resize(n_slots.next_multiple_of(ROWS) * self.spec.n_value, 0.0);
+        } else {
+            self.outputs = Vec::new();
+        }
         for head in &mut self.heads {
             if !can {
                 head.followed = None;
@@ -182,12 +233,20 @@ impl TransformerAttn {
     }
 
     /// What queries can follow by themselves.
-    fn follows(&self, running: &Running, is_kept: bool) -> Option<Terms> {
+    fn follows(&self, running: &Running, (is_kept, n_changed): (bool, usize)) -> Option<Terms> {
         let nothing = Churn { n_changed: 0, n_total: 0, delta_max: 0.0 };
         // Where less is allowed than a few fresh bounds, all would be answered anew in the end.
         let pays = is_kept && 8.0 * self.error_ahead(&nothing) < running.error_allowed;
         match running.mode {
-            Mode::Itmd if pays && running.events.signs.len() <= FOLLOWED_MAX => Some(Terms::Tokens),
+            Mode::Itmd if pays && running.events.signs.len() <= TOKENS_MAX => Some(Terms::Tokens),
+            // Queries that changed are answered anyway, and bounds grow with what moves.
+            Mode::Itmd
+                if pays
+                    && 2 * n_changed < self.queries.len()
+                    && 2 * running.events.signs.len() < self.tokens.len() =>
+            {
+                Some(Terms::Sums)
+            }
             Mode::Rr if pays => Some(Terms::Directions),
             Mode::Pass | Mode::Itmd | Mode::Rr => None,
         }
@@ -196,6 +255,7 @@ impl TransformerAttn {
     /// The sums are computed anew from here on.
     fn start_over(&mut self, running: &mut Running) {
         running.follows = None;
+        running.miss();
         each_head(&mut self.heads, |_, head| {
             head.clear();
             head.note(None);
@@ -380,7 +440,7 @@ impl TransformerAttn {
     /// Goes on with rows, or computes the sums anew if that has come to be needed.
     fn end_events(&mut self, running: &mut Running) {
         self.n_events += running.events.signs.len() as u64;
-        each_head(&mut self.heads, |_, head| head.end_note());
+        each_head(&mut self.heads, |_, head| head.end_note(running.follows));
         // Once for as many events as pay for it.
         let pays = (self.tokens.len() as u64) < 8 * self.n_events;
         let is_off =
@@ -411,8 +471,9 @@ impl TransformerAttn {
     }
 }
 
-/// Tokens that go and come which queries follow at most; of more, answering anew is cheaper.
-const FOLLOWED_MAX: usize = 64;
+/// Tokens that go and come which queries follow one by one, at most: of more, what they add to the
+/// sums is cheaper to follow.
+const TOKENS_MAX: usize = 48;
 
 fn size(most: f64, numbers: &[f32]) -> f64 {
     numbers.iter().fold(most, |most, number| most.max(f64::from(number.abs())))

@@ -189,7 +189,7 @@ fn read<S: Subject>(kernel: &mut S::Kernel) -> (BTreeMap<S::Key, Vec<f64>>, f64)
 }
 
 /// The largest difference between rows of equal keys, and the largest entry.
-fn difference<K: Ord + Debug>(
+pub(crate) fn difference<K: Ord + Debug>(
     rows: &BTreeMap<K, Vec<f64>>,
     answer: &BTreeMap<K, Vec<f64>>,
 ) -> (f64, f64) {

@@ -8,7 +8,7 @@ use arqon_kernels::{
     Outcome, Reuse, Step, TransformerAttn,
 };
 
-use crate::harness::{Subject, try_all};
+use crate::harness::{Subject, difference, try_all};
 use crate::random::Random;
 
 /// A query and its place.
@@ -287,4 +287,88 @@ fn a_basis_moves_all_rows_within_their_bounds() {
     }
     // What lies outside of the basis is more than rounding, or the trial would show nothing.
     assert!(n_hits >= 3 && 1e-5 < error_most, "{n_hits} hits, off by {error_most:e}");
+}
+
+/// Few tokens that change, each of which all queries follow, and many, of which they follow what
+/// these add to the sums; under policies that take turns, so that what was said is now what is
+/// kept and now apart from it. Whoever folds what is put out is within the bound, and the bound is
+/// of use.
+#[test]
+fn queries_follow_few_tokens_and_many_under_policies_that_take_turns() {
+    let spec = AttentionSpec {
+        n_heads: 2,
+        n_key: 24,
+        n_value: 40,
+        n_features: 60,
+        feature_map: FeatureMap::FavorPlus,
+        causality: Causality::Plain,
+        seed: 5,
+    };
+    let frequencies = frequencies(&spec);
+    let mut n_stand = 0;
+    for (seed, n_changed, n_tight) in [(1, 3, 12), (2, 30, 4)] {
+        let mut random = Random(seed);
+        let mut model = Attention::of(spec, 0.7);
+        for key in 0..300 {
+            if key < 70 {
+                model.queries.insert(key, (model.vector(&mut random, 24), 0));
+            }
+            let token = model.token(&mut random);
+            model.tokens.insert(key, token);
+        }
+        let (mut kernel, mut before) =
+            (TransformerAttn::compile(&spec).unwrap(), Attention::of(spec, 0.7));
+        let mut said: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
+        let (mut error_most, mut bound_most) = (0.0_f64, 0.0_f64);
+        for step in 0..16 {
+            let law = format!("{n_changed} tokens, step {step}");
+            let emit = [Emit::All, Emit::All, Emit::Eps(0.3), Emit::Eps(0.3)][step % 4];
+            let delta = kernel.measure(model.since(&before)).unwrap();
+            let predicted = kernel.predict(Mode::Itmd, delta.churn(), emit).unwrap();
+            let mode = if step == 0 { Mode::Pass } else { Mode::Itmd };
+            kernel.begin(Step { delta, mode, emit, error_max: 0.01 });
+            let mut output = AttentionRows::default();
+            let report = loop {
+                if let Poll::Ready(report) = kernel.advance(1 << 16, &mut output) {
+                    break report;
+                }
+            };
+            assert_eq!(report.mode, mode, "{law}");
+            // Later some rows are answered anew, when their bounds have grown.
+            assert!(step != 1 || report.work < predicted.work, "{law}: {report:?}");
+            let wanted = model.define(&frequencies);
+            said.retain(|key, _| wanted.contains_key(key));
+            n_stand += wanted.len() - output.keys.len();
+            said.extend(Attention::rows(&output));
+            let (error, _) = difference(&said, &wanted);
+            assert!(error <= report.error_max, "{law}: off by {error:e}, {report:?}");
+            // A bound grows with each step, and sooner where more moves.
+            if emit == Emit::All && step < n_tight {
+                (error_most, bound_most) =
+                    (error_most.max(error), bound_most.max(report.error_max));
+            }
+            // What is read is answered, and moves nothing.
+            let mut read = AttentionRows::default();
+            let bound = kernel.read(&vec![7, 33, 64], &mut read);
+            for (key, row) in Attention::rows(&read) {
+                assert!(
+                    difference(&[(key, row)].into(), &[(key, wanted[&key].clone())].into()).0
+                        <= bound
+                );
+            }
+            before = model.clone();
+            for _ in 0..n_changed {
+                let key = i64::try_from(random.below(300)).unwrap();
+                model.tokens.insert(key, model.token(&mut random));
+            }
+            let key = i64::try_from(random.below(70)).unwrap();
+            if step % 3 == 0 {
+                model.queries.remove(&key);
+            } else {
+                model.queries.insert(key, (model.vector(&mut random, 24), 0));
+            }
+        }
+        assert!(bound_most <= 100.0 * error_most, "{n_changed}: {bound_most:e} of {error_most:e}");
+    }
+    assert!(0 < n_stand, "under `eps` something stands");
 }
