@@ -8,6 +8,7 @@ use crate::churn::Churn;
 use crate::kernel::{DeltaError, Sample};
 use crate::random::Draw;
 use crate::snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
+use crate::threads::share_work;
 use crate::vector::wide;
 
 /// Rows of one or two vectors and a place.
@@ -34,7 +35,7 @@ pub(crate) struct Row<'a, T = f32> {
 }
 
 /// A number that a row holds.
-pub(crate) trait Cell: Number + Default + Into<f64> {}
+pub(crate) trait Cell: Number + Default + Into<f64> + Send + Sync {}
 
 impl Cell for f32 {}
 impl Cell for f64 {}
@@ -82,10 +83,6 @@ impl<T: Cell> Table<T> {
         }
     }
 
-    pub(crate) fn get(&self, key: i64) -> Option<Row<'_, T>> {
-        self.index.get(&key).map(|slot| self.row(*slot))
-    }
-
     /// Live slots in order.
     pub(crate) fn live(&self) -> impl Iterator<Item = usize> {
         self.is_live.iter().enumerate().filter_map(|(slot, is_live)| is_live.then_some(slot))
@@ -108,17 +105,41 @@ impl<T: Cell> Table<T> {
         slots
     }
 
-    /// Puts a row under its key; gives its slot.
-    pub(crate) fn set(&mut self, key: i64, row: Row<'_, T>) -> usize {
-        let slot = match self.index.get(&key) {
-            Some(slot) => *slot,
-            None => self.take_slot(key),
-        };
-        for (at, width) in self.widths.into_iter().enumerate() {
-            self.vectors[at][slot * width..(slot + 1) * width].copy_from_slice(row.vectors[at]);
+    /// Takes the changes of keys alone: the slot of each, none where it goes. Rows stay as they
+    /// were, also of what goes, until [`Side::fill`].
+    pub(crate) fn place(&mut self, changes: &[Change]) -> Vec<Option<usize>> {
+        // What goes goes first, so that its slots are taken again.
+        for change in changes.iter().filter(|change| change.row.is_none()) {
+            self.remove(change.key);
         }
-        self.places[slot] = row.place;
-        slot
+        let slot = |change: &Change| {
+            change.row.map(|_| change.slot.unwrap_or_else(|| self.take_slot(change.key)))
+        };
+        changes.iter().map(slot).collect()
+    }
+
+    /// Puts rows of a side into these slots, which ascend: pairs of a slot and a row.
+    pub(crate) fn fill(&mut self, side: &Side<'_, T>, places: &[(usize, usize)]) {
+        for (slot, row) in places {
+            self.places[*slot] = side.places.map_or(0, |places| places[*row]);
+        }
+        for (at, width) in self.widths.into_iter().enumerate().filter(|(_, width)| 0 < *width) {
+            let blocks = self.vectors[at].chunks_mut(CHANGES_AT_ONCE * width).enumerate();
+            let mut rest = places;
+            let parts = blocks.filter_map(|(block, vectors)| {
+                let first = block * CHANGES_AT_ONCE;
+                let n = rest.partition_point(|(slot, _)| *slot < first + CHANGES_AT_ONCE);
+                let (mine, others) = rest.split_at(n);
+                rest = others;
+                (!mine.is_empty()).then_some((first, vectors, mine))
+            });
+            share_work(places.len() * width, parts, |_, (first, vectors, mine)| {
+                for (slot, row) in mine {
+                    let to = &mut vectors[(slot - first) * width..(slot - first + 1) * width];
+                    to.copy_from_slice(side.row(*row).vectors[at]);
+                }
+            });
+        }
     }
 
     /// Takes a row away; gives the slot where it was.
@@ -215,8 +236,15 @@ pub(crate) struct Side<'a, T = f32> {
     pub(crate) gone: &'a [i64],
 }
 
-/// What becomes of a key: the row that it comes to have, or that it goes.
-pub(crate) type Changes<'a, T = f32> = BTreeMap<i64, Option<Row<'a, T>>>;
+/// What becomes of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) key: i64,
+    /// Where it is, if it is there.
+    pub(crate) slot: Option<usize>,
+    /// Which row of the side it comes to have; none if it goes.
+    pub(crate) row: Option<usize>,
+}
 
 impl<'a, T: Cell> Side<'a, T> {
     /// Whether it fits what is there.
@@ -227,7 +255,9 @@ impl<'a, T: Cell> Side<'a, T> {
             if found != wanted {
                 return Err(DeltaError::Shape { what, found, wanted });
             }
-            if !are_finite(self.vectors[at]) {
+            let parts = self.vectors[at].chunks(FINITE_AT_ONCE);
+            let is_finite = share_work(found, parts, |_, part| are_finite(part));
+            if is_finite.contains(&false) {
                 return Err(DeltaError::NotFinite { what });
             }
         }
@@ -245,73 +275,106 @@ impl<'a, T: Cell> Side<'a, T> {
         Ok(())
     }
 
-    /// What really changes of what is there, by key.
-    pub(crate) fn changes(&self, table: &Table<T>) -> Changes<'a, T> {
-        let mut changes: Changes<'a, T> = self.gone.iter().map(|key| (*key, None)).collect();
+    /// The row at this place.
+    pub(crate) fn row(&self, at: usize) -> Row<'a, T> {
         let [a, b] = self.widths;
-        for (at, key) in self.keys.iter().enumerate() {
-            let row = Row {
-                vectors: [
-                    &self.vectors[0][at * a..(at + 1) * a],
-                    &self.vectors[1][at * b..(at + 1) * b],
-                ],
-                place: self.places.map_or(0, |places| places[at]),
-            };
-            changes.insert(*key, Some(row));
+        Row {
+            vectors: [
+                &self.vectors[0][at * a..(at + 1) * a],
+                &self.vectors[1][at * b..(at + 1) * b],
+            ],
+            place: self.places.map_or(0, |places| places[at]),
         }
-        changes.retain(|key, row| match (row, table.get(*key)) {
-            (Some(new), Some(old)) => !new.is_same(&old),
-            _ => true,
-        });
-        changes
     }
 
-    /// Takes the changes into the table; gives the slots of what came or changed, in order.
-    pub(crate) fn take_into(&self, table: &mut Table<T>) -> Vec<usize> {
-        let changes = self.changes(table);
-        // What goes goes first, so that its slots are taken again.
-        for (key, _) in changes.iter().filter(|(_, row)| row.is_none()) {
-            table.remove(*key);
-        }
-        let came = changes.into_iter().filter_map(|(key, row)| Some((key, row?)));
-        let mut slots: Vec<usize> = came.map(|(key, row)| table.set(key, row)).collect();
-        slots.sort_unstable();
-        slots
+    /// What really changes of what is there, by ascending keys, each once.
+    pub(crate) fn changes(&self, table: &Table<T>) -> Vec<Change> {
+        let last: Vec<(i64, Option<usize>)> =
+            if self.gone.is_empty() && self.keys.is_sorted_by(|a, b| a < b) {
+                self.keys.iter().enumerate().map(|(at, key)| (*key, Some(at))).collect()
+            } else {
+                let mut last: BTreeMap<i64, Option<usize>> =
+                    self.gone.iter().map(|key| (*key, None)).collect();
+                last.extend(self.keys.iter().enumerate().map(|(at, key)| (*key, Some(at))));
+                last.into_iter().collect()
+            };
+        let n_operations = last.len() * (self.widths[0] + self.widths[1]);
+        let changes = share_work(n_operations, last.chunks(CHANGES_AT_ONCE), |_, part| {
+            let change = |(key, row): &(i64, Option<usize>)| {
+                let slot = table.index.get(key).copied();
+                let is_same = match (*row, slot) {
+                    (Some(row), Some(slot)) => self.row(row).is_same(&table.row(slot)),
+                    _ => false,
+                };
+                (!is_same).then_some(Change { key: *key, slot, row: *row })
+            };
+            part.iter().filter_map(change).collect::<Vec<Change>>()
+        });
+        changes.into_iter().flatten().collect()
+    }
+
+    /// Takes these changes into the table; gives the slots of what came or changed, in order.
+    pub(crate) fn take_into(&self, table: &mut Table<T>, changes: &[Change]) -> Vec<usize> {
+        let slots = table.place(changes);
+        self.fill(table, changes, &slots)
+    }
+
+    /// Fills the slots that [`Table::place`] gave; gives them in order.
+    pub(crate) fn fill(
+        &self,
+        table: &mut Table<T>,
+        changes: &[Change],
+        slots: &[Option<usize>],
+    ) -> Vec<usize> {
+        let pairs = changes.iter().zip(slots);
+        let mut rows: Vec<(usize, usize)> =
+            pairs.filter_map(|(change, slot)| Some(((*slot)?, change.row?))).collect();
+        rows.sort_unstable();
+        table.fill(self, &rows);
+        rows.into_iter().map(|(slot, _)| slot).collect()
     }
 }
 
-/// How much of two tables would change.
-pub(crate) fn churn<T: Cell>(sides: &[(Side<'_, T>, &Table<T>); 2]) -> Result<Churn, DeltaError> {
+/// How much of two tables would change, and what.
+pub(crate) fn churn<T: Cell>(
+    sides: &[(Side<'_, T>, &Table<T>); 2],
+) -> Result<(Churn, [Vec<Change>; 2]), DeltaError> {
     for (side, table) in sides {
         side.check(table)?;
     }
     let mut churn = Churn { n_changed: 0, n_total: 0, delta_max: 0.0 };
-    for (side, table) in sides {
+    let mut all = [Vec::new(), Vec::new()];
+    for ((side, table), found) in sides.iter().zip(&mut all) {
         let changes = side.changes(table);
-        let n_new = changes.keys().filter(|key| !table.index.contains_key(key)).count();
+        let n_new = changes.iter().filter(|change| change.slot.is_none()).count();
         churn.n_changed += changes.len();
         churn.n_total += table.len() + n_new;
-        churn.delta_max = churn.delta_max.max(delta_max(&changes, table));
+        churn.delta_max = churn.delta_max.max(delta_max(side, &changes, table));
+        *found = changes;
     }
-    Ok(churn)
+    Ok((churn, all))
 }
 
 /// By how much the changes move an entry at most; a row that comes or goes moves by its size.
-fn delta_max<T: Cell>(changes: &Changes<'_, T>, table: &Table<T>) -> f64 {
-    let mut most = 0.0_f64;
-    let mut meet = |a: &[T], b: Option<&[T]>| most = most.max(apart(a, b));
-    for (key, row) in changes {
-        let old = table.get(*key);
-        for at in 0..2 {
-            let old = old.as_ref().map(|old| old.vectors[at]);
-            match (row, old) {
-                (Some(new), old) => meet(new.vectors[at], old),
-                (None, Some(old)) => meet(old, None),
-                (None, None) => {}
+fn delta_max<T: Cell>(side: &Side<'_, T>, changes: &[Change], table: &Table<T>) -> f64 {
+    let n_operations = changes.len() * (side.widths[0] + side.widths[1]);
+    let most = share_work(n_operations, changes.chunks(CHANGES_AT_ONCE), |_, part| {
+        let mut most = 0.0_f64;
+        for change in part {
+            let old = change.slot.map(|slot| table.row(slot).vectors);
+            let new = change.row.map(|row| side.row(row).vectors);
+            for at in 0..2 {
+                let by = match (new, old) {
+                    (Some(new), old) => apart(new[at], old.map(|old| old[at])),
+                    (None, Some(old)) => apart(old[at], None),
+                    (None, None) => 0.0,
+                };
+                most = most.max(by);
             }
         }
-    }
-    most
+        most
+    });
+    most.into_iter().fold(0.0, f64::max)
 }
 
 /// The largest difference of two rows of one length, or of one to zero.
@@ -356,3 +419,9 @@ fn are_finite<T: Cell>(numbers: &[T]) -> bool {
         },
     )
 }
+
+/// Changes that one thread looks at at a time.
+const CHANGES_AT_ONCE: usize = 256;
+
+/// Numbers that one thread looks at at a time.
+const FINITE_AT_ONCE: usize = 1 << 16;

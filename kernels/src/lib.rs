@@ -51,6 +51,6 @@ pub use prepared::Address;
 pub use snapshot::{LoadError, Number, SnapshotReader, SnapshotWriter};
 pub use threads::shared;
 pub use transformer_attn::{
-    AttentionDelta, AttentionRows, AttentionSpec, Causality, FeatureMap, QueryRows, TokenRows,
-    TransformerAttn,
+    AttentionDelta, AttentionFound, AttentionRows, AttentionSpec, Causality, FeatureMap, QueryRows,
+    TokenRows, TransformerAttn,
 };

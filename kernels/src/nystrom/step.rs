@@ -58,7 +58,8 @@ impl Nystrom {
     /// How much of the input would change.
     pub(super) fn look(&self, delta: &NystromDelta) -> Result<(Churn, ()), DeltaError> {
         let (data, queries) = (delta.data(&self.spec), delta.queries(&self.spec));
-        Ok((churn(&[(data, &self.data), (queries, &self.queries)])?, ()))
+        let (churn, _) = churn(&[(data, &self.data), (queries, &self.queries)])?;
+        Ok((churn, ()))
     }
 
     /// Takes the change into the tables and plans the step.
@@ -67,7 +68,9 @@ impl Nystrom {
         let (delta, churn, ()) = step.delta.known(&self.version, |delta| self.look(delta));
         self.version.end();
         let (gone, came) = self.take_data(&delta);
-        let changed = delta.queries(&self.spec).take_into(&mut self.queries);
+        let queries = delta.queries(&self.spec);
+        let changes = queries.changes(&self.queries);
+        let changed = queries.take_into(&mut self.queries, &changes);
         let columns = self.landmarks.choose();
         let n = self.landmarks.len();
         let few = columns.filter(|columns| COLUMNS_SHARE * columns.len() <= n);
@@ -136,30 +139,26 @@ impl Nystrom {
     /// Gives likeness and value of what went, and the slots of what came.
     fn take_data(&mut self, delta: &NystromDelta) -> (Vec<(Vec<f64>, f64)>, Vec<usize>) {
         let n = self.landmarks.len();
-        let changes = delta.data(&self.spec).changes(&self.data);
+        let side = delta.data(&self.spec);
+        let changes = side.changes(&self.data);
         let mut gone = Vec::new();
-        for (key, row) in &changes {
-            let Some(slot) = self.data.index.get(key).copied() else { continue };
+        for change in &changes {
+            let Some(slot) = change.slot else { continue };
             let (point, value) =
                 (self.data.row(slot).vectors[0].to_vec(), self.data.row(slot).vectors[1][0]);
             self.landmarks.discount(&point, value);
             gone.push((self.likeness[slot * n..(slot + 1) * n].to_vec(), value));
             self.value_sum -= value.abs();
-            if row.is_none() {
-                self.data.remove(*key);
-            }
         }
-        let mut came = Vec::new();
-        for (key, row) in changes {
-            let Some(row) = row else { continue };
+        for row in changes.iter().filter_map(|change| change.row) {
+            let row = side.row(row);
             self.landmarks.count(row.vectors[0], row.vectors[1][0]);
             self.value_sum += row.vectors[1][0].abs();
-            came.push(self.data.set(key, row));
         }
+        let came = side.take_into(&mut self.data, &changes);
         if self.data.len() == 0 {
             self.value_sum = 0.0;
         }
-        came.sort_unstable();
         (gone, came)
     }
 

@@ -188,7 +188,20 @@ fn relative(exponent_error: f64) -> f64 {
 }
 
 fn square(row: &[f32]) -> f64 {
-    row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum()
+    vector::wide(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0_f64; 8];
+            let (whole, rest) = row.as_chunks::<8>();
+            for row in whole {
+                for at in 0..8 {
+                    lanes[at] += f64::from(row[at]) * f64::from(row[at]);
+                }
+            }
+            let rest: f64 = rest.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+            lanes.iter().sum::<f64>() + rest
+        },
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -35,7 +35,7 @@ use crate::emit::Emit;
 use crate::kernel::{
     DeltaError, Kernel, Measured, Prediction, Probe, Report, Sample, SpecError, Step,
 };
-use crate::keyed::{Table, churn};
+use crate::keyed::{Change, Table, churn};
 use crate::mode::Mode;
 use crate::outcome::Outcome;
 use crate::prepared::Address;
@@ -78,6 +78,13 @@ pub struct TransformerAttn {
     version: Version,
     /// The head that is computed anew next.
     refresh_next: usize,
+}
+
+/// What measuring finds of a change: which keys really change.
+#[derive(Debug)]
+pub struct AttentionFound {
+    queries: Vec<Change>,
+    tokens: Vec<Change>,
 }
 
 /// What becomes of answers beside that they are given.
@@ -207,7 +214,7 @@ impl TransformerAttn {
 impl Kernel for TransformerAttn {
     type Spec = AttentionSpec;
     type Delta = AttentionDelta;
-    type Found = ();
+    type Found = AttentionFound;
     type Keys = Vec<i64>;
     type Output = AttentionRows;
 
@@ -360,9 +367,11 @@ impl Kernel for TransformerAttn {
 }
 
 impl TransformerAttn {
-    fn look(&self, delta: &AttentionDelta) -> Result<(Churn, ()), DeltaError> {
-        let (queries, tokens) = (delta.queries(&self.spec), delta.tokens(&self.spec));
-        Ok((churn(&[(queries, &self.queries), (tokens, &self.tokens)])?, ()))
+    fn look(&self, delta: &AttentionDelta) -> Result<(Churn, AttentionFound), DeltaError> {
+        let sides =
+            [(delta.queries(&self.spec), &self.queries), (delta.tokens(&self.spec), &self.tokens)];
+        let (churn, [queries, tokens]) = churn(&sides)?;
+        Ok((churn, AttentionFound { queries, tokens }))
     }
 
     fn n_inputs(&self) -> usize {

@@ -15,10 +15,11 @@ use super::spec::{Causality, FeatureMap};
 use crate::churn::Churn;
 use crate::emit::Emit;
 use crate::kernel::{Measured, Report, Reuse, Step, WORK_GRAIN};
-use crate::keyed::Row;
+use crate::keyed::{Change, Row};
 use crate::mode::Mode;
 use crate::said::Said;
-use crate::threads::share;
+use crate::threads::{share, share_work};
+use crate::vector::wide;
 
 /// A step that is under way.
 #[derive(Debug, Clone)]
@@ -114,15 +115,15 @@ impl TransformerAttn {
     /// Takes the change into the tables and plans the step.
     pub(super) fn start(&mut self, step: Step<Measured<Self>>) {
         assert!(self.running.is_none(), "a step is under way");
-        let (delta, churn, ()) = step.delta.known(&self.version, |delta| self.look(delta));
+        let (delta, churn, found) = step.delta.known(&self.version, |delta| self.look(delta));
         self.version.end();
         let is_causal = self.spec.causality == Causality::Causal;
         // Without runs there is nothing to change.
         let can_follow = !is_causal || !self.order.runs.is_empty();
         let can = can_follow && (step.mode != Mode::Rr || self.can_reduce(step.emit));
         let mode = if can { step.mode } else { Mode::Pass };
-        let events = self.take_tokens(&delta, mode);
-        let changed = delta.queries(&self.spec).take_into(&mut self.queries);
+        let events = self.take_tokens(&delta, &found.tokens, mode);
+        let changed = delta.queries(&self.spec).take_into(&mut self.queries, &found.queries);
         let n_changed = changed.len();
         let width = self.said_apart(step.emit);
         let is_kept = self.keep_queries(step.emit, &changed);
@@ -260,11 +261,12 @@ impl TransformerAttn {
             head.clear();
             head.note(None);
         });
-        self.value_max = 0.0;
         self.n_events = 0;
-        for slot in self.tokens.live() {
-            self.value_max = size(self.value_max, self.tokens.row(slot).vectors[1]);
-        }
+        let (tokens, live) = (&self.tokens, self.tokens.live().collect::<Vec<usize>>());
+        let sizes = share_work(live.len() * self.spec.n_value, live.chunks(256), |_, part| {
+            part.iter().fold(0.0, |most: f64, slot| most.max(size(tokens.row(*slot).vectors[1])))
+        });
+        self.value_max = sizes.into_iter().fold(0.0, f64::max);
         running.n_done = 0;
         if self.spec.causality == Causality::Plain {
             running.slots = self.tokens.live().collect();
@@ -351,37 +353,42 @@ impl TransformerAttn {
         }
     }
 
-    fn take_tokens(&mut self, delta: &AttentionDelta, mode: Mode) -> Events {
+    fn take_tokens(&mut self, delta: &AttentionDelta, changes: &[Change], mode: Mode) -> Events {
         let is_causal = self.spec.causality == Causality::Causal;
+        let side = delta.tokens(&self.spec);
+        let tokens = &self.tokens;
+        each_head(&mut self.heads, |part, head| {
+            for change in changes {
+                if let Some(slot) = change.slot {
+                    head.discount(part, &tokens.row(slot));
+                }
+                if let Some(row) = change.row {
+                    head.count(part, &side.row(row));
+                }
+            }
+        });
+        let slots = self.tokens.place(changes);
         let mut events = Events::default();
-        for (key, row) in delta.tokens(&self.spec).changes(&self.tokens) {
-            if let Some(old) = self.tokens.get(key) {
-                for (at, head) in self.heads.iter_mut().enumerate() {
-                    head.discount(Part { head: at }, &old);
-                }
-                if mode != Mode::Pass {
-                    events.push(&old, -1.0);
-                    if is_causal {
-                        events.runs.push(self.order.remove(old.place, key));
-                    }
+        // A pass asks for neither.
+        let wanted = if mode == Mode::Pass { &[] } else { changes };
+        for (change, slot) in wanted.iter().zip(&slots) {
+            if let Some(slot) = change.slot {
+                let old = self.tokens.row(slot);
+                events.push(&old, -1.0);
+                if is_causal {
+                    events.runs.push(self.order.remove(old.place, change.key));
                 }
             }
-            let Some(new) = row else {
-                self.tokens.remove(key);
-                continue;
-            };
-            for (at, head) in self.heads.iter_mut().enumerate() {
-                head.count(Part { head: at }, &new);
-            }
-            if mode != Mode::Pass {
+            if let (Some(row), Some(slot)) = (change.row, slot) {
+                let new = side.row(row);
                 events.push(&new, 1.0);
-            }
-            self.value_max = size(self.value_max, new.vectors[1]);
-            let slot = self.tokens.set(key, new);
-            if is_causal && mode != Mode::Pass {
-                events.runs.push(self.order.insert((new.place, key, slot)));
+                self.value_max = self.value_max.max(size(new.vectors[1]));
+                if is_causal {
+                    events.runs.push(self.order.insert((new.place, change.key, *slot)));
+                }
             }
         }
+        side.fill(&mut self.tokens, changes, &slots);
         events
     }
 
@@ -475,8 +482,23 @@ impl TransformerAttn {
 /// sums is cheaper to follow.
 const TOKENS_MAX: usize = 48;
 
-fn size(most: f64, numbers: &[f32]) -> f64 {
-    numbers.iter().fold(most, |most, number| most.max(f64::from(number.abs())))
+/// The largest magnitude.
+fn size(numbers: &[f32]) -> f64 {
+    let most = wide(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0_f32; 16];
+            let (whole, rest) = numbers.as_chunks::<16>();
+            for numbers in whole {
+                for at in 0..16 {
+                    let size = numbers[at].abs();
+                    lanes[at] = if lanes[at] < size { size } else { lanes[at] };
+                }
+            }
+            lanes.into_iter().chain(rest.iter().map(|x| x.abs())).fold(0.0, f32::max)
+        },
+    );
+    f64::from(most)
 }
 
 /// Two heads do not look at each other, so the bits do not depend on how many work at a time.
