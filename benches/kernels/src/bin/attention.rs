@@ -22,6 +22,8 @@ const SPEC: AttentionSpec = AttentionSpec {
     seed: 1,
 };
 
+const WHOLE: (Mode, Emit) = (Mode::Pass, Emit::All);
+
 const CHURNS: [f64; 5] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0];
 
 /// What queries and keys are like.
@@ -50,6 +52,9 @@ fn measure() {
     }
     if is_wanted("long") {
         long(&numpy);
+    }
+    if is_wanted("whole") {
+        whole();
     }
     if is_wanted("rr") {
         lines.extend(reduced());
@@ -119,6 +124,32 @@ fn long(numpy: &[(&'static str, f64)]) {
         let name = format!("all rows, p = {p:e}, mean of 160 (most {:.0} ms)", most * 1e3);
         let best = fullest(f64::INFINITY, numpy);
         Line { name, seconds: mean, best, target: None, cache: CacheState::Cold }.print();
+    }
+}
+
+/// Where the time of a pass goes of which all queries and tokens changed: medians.
+fn whole() {
+    let mut output = AttentionRows::default();
+    let mut kernel = compiled(Data::Apart, &mut output);
+    let (mut random, all) = (Random(19), (0..N).collect::<Vec<usize>>());
+    let mut times = [const { Vec::new() }; 4];
+    for _ in 0..6 {
+        let delta = change(&mut random, &all, Data::Apart);
+        times[0].push(step(&mut kernel, AttentionDelta::default(), WHOLE, &mut output).0);
+        output.keys.clear();
+        output.outcomes.clear();
+        output.values.clear();
+        let mut measured = None;
+        times[1].push(seconds(|| measured = kernel.measure(delta).ok()));
+        let (mode, emit) = WHOLE;
+        let delta = measured.expect("the change fits");
+        times[2].push(seconds(|| kernel.begin(Step { delta, mode, emit, error_max: 1e-4 })));
+        let mut advance = || kernel.advance(u64::MAX, &mut output);
+        times[3].push(seconds(|| while advance() == Poll::Pending {}));
+    }
+    let names = ["a pass, nothing changed", "all changed: measure", "  begin", "  advance"];
+    for (name, times) in names.into_iter().zip(times) {
+        print(name, median(times));
     }
 }
 
