@@ -357,6 +357,10 @@ fn queries_follow_few_tokens_and_many_under_policies_that_take_turns() {
                 );
             }
             before = model.clone();
+            if step % 8 == 3 {
+                // Nothing moves, and what stood under `eps` does no longer.
+                continue;
+            }
             for _ in 0..n_changed {
                 let key = i64::try_from(random.below(300)).unwrap();
                 model.tokens.insert(key, model.token(&mut random));
