@@ -1,13 +1,15 @@
 //! Loops whose rows are numbers, near each other and not: those that walk a graph, which are one
 //! operator, and others.
 
+use std::collections::BTreeMap;
+
 use arqon_engine::BackendChoice;
 use arqon_plan::{DataflowPlan, LoopId};
 use arqon_tests::random::Random;
 use arqon_tests::updates::Message;
 use arqon_types::{Change, Value};
 
-use crate::runs::{planned, seeds};
+use crate::runs::{planned, run, seeds};
 use crate::{Epochs, check};
 
 const CASES: u64 = 12;
@@ -87,6 +89,24 @@ fn loops_over_numbers_are_loops() {
             }
         }
     }
+}
+
+/// Of a walk only the join holds something, and the distinct in the loop nothing of its own.
+#[test]
+fn the_engine_takes_walks_for_what_they_are() {
+    let text = steps("- select: { id: e.dst }", "");
+    let plan = planned(0, &text);
+    let epochs = graph_changes(&mut Random::new(1), &plan);
+    let n_holding = |backend| {
+        let mut held: BTreeMap<usize, i64> = BTreeMap::new();
+        for (_, output) in run(&plan, &epochs, backend, 1) {
+            for (idx, node) in output.stats.nodes.iter().enumerate() {
+                *held.entry(idx).or_default() += node.counts.bytes;
+            }
+        }
+        held.values().filter(|bytes| **bytes != 0).count()
+    };
+    assert_eq!(n_holding(BackendChoice::Hash) + 1, n_holding(BackendChoice::Arrangements));
 }
 
 /// Roots and edges that come and go, between few nodes, some of them far from the others.
