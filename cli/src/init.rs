@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::arguments::{Beginning, InitArguments};
 use crate::console::{Console, Style};
 use crate::exit::{Exit, Failure};
@@ -18,7 +20,7 @@ struct Made {
 /// Files that a project usually has already, and that it can do without ours.
 const LEFT_ALONE: &[&str] = &["README.md", ".gitignore"];
 
-/// Makes the project; nothing that is there already is touched.
+/// Makes the project, and says which files; nothing that is there already is touched.
 ///
 /// # Errors
 /// A [`Failure`] if a circuit or a check of that name is there already, or cannot be written.
@@ -41,11 +43,17 @@ pub(crate) fn init(arguments: &InitArguments, console: Console) -> Result<Exit, 
         write(&path, file).map_err(|error| {
             Failure::unreachable(format!("cannot write `{}`: {error}", path.display()))
         })?;
-        console.out(&format!(
-            "{}  {}\n",
-            console.paint_out(Style::Green, "made"),
-            path.display()
-        ))?;
+        if console.is_human() {
+            let made = console.paint_out(Style::Green, "made");
+            console.out(&format!("{made}  {}\n", path.display()))?;
+        }
+    }
+    if !console.is_human() {
+        let paths = |files: &[Made]| -> Vec<String> {
+            files.iter().map(|file| root.join(&file.path).display().to_string()).collect()
+        };
+        let document = json!({ "made": paths(&files), "left": paths(&left) });
+        console.out(&format!("{document:#}\n"))?;
     }
     for file in &left {
         console.note(&format!("{} is left as it is\n", named(file)));

@@ -74,3 +74,17 @@ fn nothing_is_overwritten() {
     assert_eq!(scene.read("circuits/shop.yaml"), "mine");
     assert!(!scene.path("ci/check.sh").exists());
 }
+
+#[test]
+fn what_is_made_is_a_document_where_one_is_asked_for() {
+    let scene = Scene::new();
+    scene.write("here/README.md", "mine\n");
+    let ran = scene.arqon(&["--format", "json", "init", "here"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["left"], serde_json::json!(["here/README.md"]));
+    let made: Vec<&str> =
+        document["made"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+    assert!(made.contains(&"here/ci/check.sh") && !made.contains(&"here/README.md"), "{made:?}");
+    assert!(made.iter().all(|path| scene.path(path).exists()), "{made:?}");
+}
