@@ -93,7 +93,7 @@ fn check_one(
         && !arguments.dry_run
         && let Err(error) = fs::write(path, text)
     {
-        return Err(Failure::unreachable(format!("cannot write `{file}`: {error}")));
+        return Err(Failure::unwritable(file, error));
     }
     Ok(Checked { findings, proof: None, mended: changes })
 }

@@ -38,9 +38,7 @@ pub(crate) fn compile(
     }
     if let Some(output) = &arguments.output {
         let bytes = artifact(&circuit)?;
-        fs::write(output, &bytes).map_err(|error| {
-            Failure::unreachable(format!("cannot write `{}`: {error}", output.display()))
-        })?;
+        fs::write(output, &bytes).map_err(|error| Failure::unwritable(output.display(), error))?;
         if console.is_human() {
             let hash = content_hash(&bytes)
                 .map_err(|error| Failure::internal(Failure::chain(&error)))?

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use serde_json::Value;
 use terminal_size::terminal_size_of;
 use unicode_width::UnicodeWidthChar;
 
@@ -131,6 +132,14 @@ impl Console {
                 Failure::unreachable(format!("cannot write to stdout: {error}"))
             }
         })
+    }
+
+    /// Writes data as a document for machines.
+    ///
+    /// # Errors
+    /// As [`Self::out`].
+    pub(crate) fn document(self, document: &Value) -> Result<(), Failure> {
+        self.out(&format!("{document:#}\n"))
     }
 
     /// Writes to stderr; who does not listen there misses it.

@@ -43,7 +43,7 @@ pub(crate) fn diff(
             "changes": found.changes,
             "effects": found.effects,
         });
-        console.out(&format!("{document:#}\n"))?;
+        console.document(&document)?;
     }
     Ok(if found.is_compatible() { Exit::Success } else { Exit::Incompatible })
 }

@@ -93,9 +93,8 @@ pub(crate) fn test(
     }
     if let Some(path) = &arguments.junit {
         let all: Vec<Outcome> = outcomes.iter().chain(&refused).cloned().collect();
-        std::fs::write(path, junit::document(&all)).map_err(|error| {
-            Failure::unreachable(format!("cannot write `{}`: {error}", path.display()))
-        })?;
+        std::fs::write(path, junit::document(&all))
+            .map_err(|error| Failure::unwritable(path.display(), error))?;
     }
     let n_failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
     print_total(console, &outcomes, n_failed)?;
@@ -347,5 +346,5 @@ fn print_total(console: Console, outcomes: &[Outcome], n_failed: usize) -> Resul
         .collect();
     let document =
         json!({ "tests": tests, "passed": outcomes.len() - n_failed, "failed": n_failed });
-    console.out(&format!("{document:#}\n"))
+    console.document(&document)
 }

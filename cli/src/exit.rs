@@ -71,6 +71,11 @@ impl Failure {
         Self { exit: Exit::Unreachable, message: message.into(), help: None }
     }
 
+    /// A file that cannot be written.
+    pub(crate) fn unwritable(file: impl fmt::Display, error: impl fmt::Display) -> Self {
+        Self::unreachable(format!("cannot write `{file}`: {error}"))
+    }
+
     /// No server answers at an address.
     pub(crate) fn nobody(message: impl Into<String>) -> Self {
         Self::unreachable(message).help(

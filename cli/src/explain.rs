@@ -34,7 +34,8 @@ pub(crate) fn explain(
     let code = Code::parse(id).ok_or_else(|| unknown(id))?;
     let entry = code.entry();
     if !console.is_human() {
-        return print_json(console, &as_json(code));
+        console.document(&as_json(code))?;
+        return Ok(Exit::Success);
     }
     let title = console.paint_out(Style::Bold, &format!("{}: {}", entry.id, entry.title));
     let section = |name: &str, text: &str| {
@@ -77,7 +78,7 @@ fn part(
     if console.is_human() {
         console.out(&explained.text(console))?;
     } else {
-        print_json(console, &explained.json())?;
+        console.document(&explained.json())?;
     }
     Ok(faulty)
 }
@@ -85,7 +86,8 @@ fn part(
 fn list(console: Console) -> Result<Exit, Failure> {
     if !console.is_human() {
         let codes: Vec<_> = code::all().map(as_json).collect();
-        return print_json(console, &json!({ "codes": codes }));
+        console.document(&json!({ "codes": codes }))?;
+        return Ok(Exit::Success);
     }
     let line = |code: Code| {
         format!("{}  {}", console.paint_out(Style::Cyan, code.id()), code.entry().title)
@@ -146,12 +148,6 @@ fn as_json(code: Code) -> serde_json::Value {
         "wrong": entry.wrong,
         "mended": entry.mended,
     })
-}
-
-fn print_json(console: Console, value: &serde_json::Value) -> Result<Exit, Failure> {
-    let text = serde_json::to_string_pretty(value).expect("texts are always JSON");
-    console.out(&format!("{text}\n"))?;
-    Ok(Exit::Success)
 }
 
 /// Breaks a text into lines of at most `width` characters, paragraphs kept apart.

@@ -83,9 +83,8 @@ fn format_one(path: &Path, is_check: bool) -> Result<Result<Formatted, Findings>
     };
     let formatted = Formatted { path: path.to_owned(), file, before: text, after };
     if formatted.is_changed() && !is_check && !formatted.is_stdin() {
-        fs::write(path, &formatted.after).map_err(|error| {
-            Failure::unreachable(format!("cannot write `{}`: {error}", formatted.file))
-        })?;
+        fs::write(path, &formatted.after)
+            .map_err(|error| Failure::unwritable(&formatted.file, error))?;
     }
     Ok(Ok(formatted))
 }

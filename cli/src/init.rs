@@ -40,9 +40,7 @@ pub(crate) fn init(arguments: &InitArguments, console: Console) -> Result<Exit, 
     }
     for file in &files {
         let path = root.join(&file.path);
-        write(&path, file).map_err(|error| {
-            Failure::unreachable(format!("cannot write `{}`: {error}", path.display()))
-        })?;
+        write(&path, file).map_err(|error| Failure::unwritable(path.display(), error))?;
         if console.is_human() {
             let made = console.paint_out(Style::Green, "made");
             console.out(&format!("{made}  {}\n", path.display()))?;
@@ -53,7 +51,7 @@ pub(crate) fn init(arguments: &InitArguments, console: Console) -> Result<Exit, 
             files.iter().map(|file| root.join(&file.path).display().to_string()).collect()
         };
         let document = json!({ "made": paths(&files), "left": paths(&left) });
-        console.out(&format!("{document:#}\n"))?;
+        console.document(&document)?;
     }
     for file in &left {
         console.note(&format!("{} is left as it is\n", named(file)));

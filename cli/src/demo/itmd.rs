@@ -1,7 +1,6 @@
 //! `arqon demo itmd`: attention whose tokens change, from few to all of them and back. Each step is
 //! taken three times: in full, by its delta, and as the controller chooses, by itself.
 
-use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::task::Poll;
@@ -57,7 +56,7 @@ pub(super) fn itmd(svg: Option<&Path>, console: Console) -> Result<Exit, Failure
     if let Some(file) = svg {
         // Whether it can be written is known before the play, not behind it.
         let opened = OpenOptions::new().create(true).append(true).open(file);
-        opened.map_err(|error| unwritable(file, &error))?;
+        opened.map_err(|error| Failure::unwritable(file.display(), error))?;
     }
     let mut numbers = Numbers(SPEC.seed);
     let first = AttentionDelta {
@@ -209,11 +208,7 @@ fn picture(file: &Path, scenes: &[Scene]) -> Result<(), Failure> {
         x: "changed share p",
         y: "milliseconds",
     };
-    draw(file, labels, &lines).map_err(|error| unwritable(file, &error))
-}
-
-fn unwritable(file: &Path, error: &dyn Display) -> Failure {
-    Failure::unreachable(format!("cannot write `{}`: {error}", file.display()))
+    draw(file, labels, &lines).map_err(|error| Failure::unwritable(file.display(), error))
 }
 
 #[expect(

@@ -64,7 +64,7 @@ impl Decisions {
         let lines: Vec<String> = decided.iter().map(|decided| line(decided).to_string()).collect();
         let written = self.kept.add(&(lines.join("\n") + "\n"));
         let path = self.kept.path.display();
-        written.map_err(|error| Failure::unreachable(format!("cannot write `{path}`: {error}")))
+        written.map_err(|error| Failure::unwritable(path, error))
     }
 }
 

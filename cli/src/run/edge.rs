@@ -91,9 +91,9 @@ pub(crate) fn announce(
 fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
-    write_private(Path::new(&beside), text).and_then(|()| std::fs::rename(&beside, path)).map_err(
-        |error| Failure::unreachable(format!("cannot write `{}`: {error}", path.display())),
-    )
+    write_private(Path::new(&beside), text)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|error| Failure::unwritable(path.display(), error))
 }
 
 /// Writes a file that holds a token: where the system knows owners, for its owner alone.
