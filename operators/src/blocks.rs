@@ -6,7 +6,6 @@
 
 use std::hint::black_box;
 
-use crate::glance::Glance;
 use crate::ints::{Key, Values, touch};
 
 /// Bytes of a block: its values, of which some are moved with every change.
@@ -216,16 +215,19 @@ impl<K: Key> Blocks<K> {
         self.n_bytes == self.parts.iter().map(Block::heap_bytes).sum::<usize>()
     }
 
-    /// Reads what the change of a value will, one step further than the last glance.
-    pub(crate) fn look_ahead(&self, key: &K, glance: Glance) {
-        if glance == Glance::Ends {
-            touch(&self.greatest, |greatest| greatest < key);
-        } else if let Some(block) = self.parts.get(self.block_of(key)) {
-            if glance == Glance::Block {
-                black_box(block.values.len());
-            } else {
-                block.values.touch();
-            }
+    /// Reads what changes of these values will: what they need lies behind pointers, which are
+    /// followed one at a time for all of them.
+    pub(crate) fn read_ahead<'k>(&self, keys: &(impl Iterator<Item = &'k K> + Clone))
+    where
+        K: 'k,
+    {
+        touch(&self.greatest, |greatest| self.parts.is_empty() || *greatest < self.greatest[0]);
+        let blocks = || keys.clone().filter_map(|key| self.parts.get(self.block_of(key)));
+        for block in blocks() {
+            black_box(block.values.len());
+        }
+        for block in blocks() {
+            block.values.touch();
         }
     }
 

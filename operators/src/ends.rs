@@ -3,13 +3,13 @@
 //! What `min`, `max`, `first` and `last` hold. As long as there are few values they lie side by
 //! side in no order, each as often as it is there, with the two ends at hand: a new value is put
 //! behind the others without a search, and one that is taken away is found by reading on. Many are
-//! in blocks.
+//! in order, but for the last changes.
 
 use std::hint::black_box;
 
-use crate::blocks::Blocks;
 use crate::glance::Glance;
 use crate::ints::{Key, Values};
+use crate::many::Many;
 use crate::multiset::Multiset;
 
 /// Values up to which they lie side by side, if they are numbers; fewer if they are larger.
@@ -20,8 +20,8 @@ const FEW_NUMBERS_MAX: usize = 256;
 pub(crate) enum Ends<K: Key> {
     /// None is there less than once.
     Few(Few<K>),
-    /// None is there less than once.
-    Many(Blocks<K>),
+    /// None is there less than once, as far as is known: the last changes wait.
+    Many(Many<K>),
     /// Some are below zero, or were.
     Any(Box<Multiset<K>>),
 }
@@ -110,7 +110,7 @@ impl<K: Key> Ends<K> {
     pub(crate) fn add(&mut self, key: K, diff: i64) {
         let is_done = match self {
             Self::Few(few) => few.add(&key, diff),
-            Self::Many(blocks) => blocks.add(&key, diff),
+            Self::Many(many) => many.add(&key, diff),
             Self::Any(values) => {
                 values.add(key.clone(), diff);
                 true
@@ -122,7 +122,7 @@ impl<K: Key> Ends<K> {
         }
         let is_empty = match self {
             Self::Few(_) => false,
-            Self::Many(blocks) => blocks.is_empty(),
+            Self::Many(many) => many.is_empty(),
             Self::Any(values) => values.is_empty(),
         };
         if is_empty {
@@ -132,11 +132,10 @@ impl<K: Key> Ends<K> {
 
     /// The same values where there is room for a change that had none.
     fn grown(&self, diff: i64) -> Self {
-        if let (Self::Few(few), 1..=MANY_COPIES_MAX) = (self, diff) {
-            let mut blocks = Blocks::default();
-            let fits = few.values().all(|key| blocks.add(&key, 1));
-            assert!(fits, "few values are there a few times each");
-            return Self::Many(blocks);
+        if let (Self::Few(few), 1..=MANY_COPIES_MAX) = (self, diff)
+            && let Some(many) = Many::new(few.values())
+        {
+            return Self::Many(many);
         }
         let mut values = Multiset::default();
         self.for_each(|key, n| values.add(key, n));
@@ -146,13 +145,13 @@ impl<K: Key> Ends<K> {
     fn for_each(&self, mut visit: impl FnMut(K, i64)) {
         match self {
             Self::Few(few) => few.values().for_each(|key| visit(key, 1)),
-            Self::Many(blocks) => blocks.ascending().for_each(|(key, n)| visit(key, n)),
+            Self::Many(many) => many.for_each(visit),
             Self::Any(values) => values.changes().for_each(|(key, n)| visit(key.clone(), n)),
         }
     }
 
-    /// Reads what the next [`Ends::add`] of a value will, one step further than the last glance.
-    pub(crate) fn look_ahead(&self, key: &K, glance: Glance) {
+    /// Reads what the next [`Ends::add`] will, one step further than the last glance.
+    pub(crate) fn look_ahead(&self, glance: Glance) {
         match (self, glance) {
             (_, Glance::Slots) => {}
             (_, Glance::Values) => {
@@ -162,8 +161,7 @@ impl<K: Key> Ends<K> {
             (Self::Any(values), Glance::Ends) => {
                 black_box(values.ascending().next_back());
             }
-            (Self::Many(blocks), glance) => blocks.look_ahead(key, glance),
-            (Self::Few(_) | Self::Any(_), Glance::Block | Glance::Content) => {}
+            (Self::Many(many), Glance::Ends) => many.look_ahead(),
         }
     }
 
@@ -171,7 +169,7 @@ impl<K: Key> Ends<K> {
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
             Self::Few(few) => few.values.heap_bytes(),
-            Self::Many(blocks) => blocks.heap_bytes(),
+            Self::Many(many) => many.heap_bytes(),
             Self::Any(values) => size_of::<Multiset<K>>() + values.heap_bytes(),
         }
     }
@@ -179,7 +177,7 @@ impl<K: Key> Ends<K> {
     pub(crate) fn least(&self) -> Option<K> {
         match self {
             Self::Few(few) => few.ends.as_ref().map(|(least, _)| least.clone()),
-            Self::Many(blocks) => blocks.least(),
+            Self::Many(many) => Some(many.least().clone()),
             Self::Any(values) => values.ascending().next().map(|(key, _)| key.clone()),
         }
     }
@@ -187,7 +185,7 @@ impl<K: Key> Ends<K> {
     pub(crate) fn greatest(&self) -> Option<K> {
         match self {
             Self::Few(few) => few.ends.as_ref().map(|(_, greatest)| greatest.clone()),
-            Self::Many(blocks) => blocks.greatest(),
+            Self::Many(many) => Some(many.greatest().clone()),
             Self::Any(values) => values.ascending().next_back().map(|(key, _)| key.clone()),
         }
     }
@@ -250,14 +248,16 @@ mod tests {
                     }
                     let of_all = (all.keys().next().copied(), all.keys().next_back().copied());
                     prop_assert_eq!((ends.least(), ends.greatest()), of_all);
-                    if let Ends::Many(blocks) = &ends {
-                        prop_assert!(blocks.is_weighed(), "{blocks:?}");
+                    if let Ends::Many(many) = &ends {
+                        prop_assert!(many.is_weighed(), "{many:?}");
                     }
                 }
             }
             prop_assert!(!matches!(ends, Ends::Any(_)), "nothing was below zero");
             let mut held = BTreeMap::new();
             ends.for_each(|key, n| *held.entry(key).or_insert(0) += n);
+            // Of what has gone both changes may wait.
+            held.retain(|_, n| *n != 0);
             prop_assert_eq!(held, all);
         }
     }

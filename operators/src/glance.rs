@@ -11,15 +11,11 @@ pub enum Glance {
     Slots,
     /// What they hold elsewhere.
     Values,
-    /// Few values, or the greatest one of each block of many.
+    /// Few values, or those of many that have changed last.
     Ends,
-    /// The block in which the value is.
-    Block,
-    /// The values of the block.
-    Content,
 }
 
 impl Glance {
     /// All, each one step further.
-    pub const ALL: [Self; 5] = [Self::Slots, Self::Values, Self::Ends, Self::Block, Self::Content];
+    pub const ALL: [Self; 3] = [Self::Slots, Self::Values, Self::Ends];
 }

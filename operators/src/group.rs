@@ -204,17 +204,10 @@ impl GroupState {
         self.take_in(plan, &Cells { columns, row_idx }, diff);
     }
 
-    /// Reads what [`GroupState::update`] of this row and [`GroupState::finish`] will, one step
+    /// Reads what [`GroupState::update`] of a row and [`GroupState::finish`] will, one step
     /// further than the last glance, and changes nothing.
-    pub fn look_ahead(
-        &self,
-        plan: &GroupPlan,
-        (columns, row_idx): (&[&Column], usize),
-        glance: Glance,
-    ) {
-        for (slot, slot_plan) in self.slots.iter().zip(&plan.slots) {
-            slot.look_ahead(&Cells { columns, row_idx }, &slot_plan.inputs, glance);
-        }
+    pub fn look_ahead(&self, glance: Glance) {
+        self.slots.iter().for_each(|slot| slot.look_ahead(glance));
     }
 
     /// What the state takes of the memory beside its own size, in bytes; of values that are texts

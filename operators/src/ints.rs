@@ -36,6 +36,9 @@ pub(crate) trait Values<K>: Default + Clone + std::fmt::Debug {
     /// Takes out the values from a place on.
     fn split_off(&mut self, at: usize) -> Self;
 
+    /// Takes out all, and keeps the room.
+    fn clear(&mut self);
+
     /// Keeps room for so many.
     fn shrink_to(&mut self, n_values: usize);
 
@@ -175,6 +178,13 @@ impl Values<i64> for Ints {
         }
     }
 
+    fn clear(&mut self) {
+        match self {
+            Self::Near { above, .. } => above.clear(),
+            Self::Wide(values) => values.clear(),
+        }
+    }
+
     fn shrink_to(&mut self, n_values: usize) {
         match self {
             Self::Near { above, .. } => above.shrink_to(n_values),
@@ -236,6 +246,10 @@ impl Values<PackedRow> for Vec<PackedRow> {
 
     fn split_off(&mut self, at: usize) -> Self {
         Self::split_off(self, at)
+    }
+
+    fn clear(&mut self) {
+        Self::clear(self);
     }
 
     fn shrink_to(&mut self, n_values: usize) {

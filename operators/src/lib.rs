@@ -38,6 +38,7 @@ mod glance;
 mod multiset;
 mod ints;
 mod blocks;
+mod many;
 mod ends;
 mod accumulate;
 mod group;

@@ -28,7 +28,7 @@ impl DistinctLogic {
 }
 
 impl KeyLogic<1> for DistinctLogic {
-    fn look_ahead(&self, _: usize, deltas: &[Delta]) {
+    fn look_ahead(&self, deltas: &[Delta]) {
         for ((row, _), _) in deltas {
             black_box(self.held.get(row));
         }

@@ -200,8 +200,6 @@ pub(crate) struct GroupLogic<K> {
     columns: Vec<Column>,
     /// How many rows of `columns` are taken in.
     n_taken: usize,
-    /// Whether each delta has its row in `columns`.
-    all_are_rows: bool,
 }
 
 /// A group, and what was last said of it.
@@ -233,7 +231,6 @@ impl<K> GroupLogic<K> {
             open,
             columns: Vec::new(),
             n_taken: 0,
-            all_are_rows: false,
         }
     }
 }
@@ -250,20 +247,14 @@ impl<K: Packed, V: Packed> KeyLogic<1, K, V> for GroupLogic<K> {
     fn open(&mut self, [deltas]: [&[Delta<K, V>]; 1], _: Option<i64>) {
         self.columns = self.shape.unpack(deltas.iter().map(|delta| &delta.0.1));
         self.n_taken = 0;
-        self.all_are_rows = self.columns.iter().all(|column| column.len() == deltas.len());
     }
 
-    fn look_ahead(&self, first: usize, deltas: &[Delta<K, V>]) {
-        let columns: Vec<&Column> = self.columns.iter().collect();
-        let groups = deltas.iter().map(|((key, _), _)| self.groups.get(key));
-        let groups: Vec<(usize, &Held)> =
-            (first..).zip(groups).filter_map(|(at, held)| Some((at, held?))).collect();
-        if !self.all_are_rows {
-            return;
-        }
+    fn look_ahead(&self, deltas: &[Delta<K, V>]) {
+        let groups: Vec<&Held> =
+            deltas.iter().filter_map(|((key, _), _)| self.groups.get(key)).collect();
         for glance in Glance::ALL {
-            for (at, held) in &groups {
-                held.state.look_ahead(&self.shape.plan, (&columns, *at), glance);
+            for held in &groups {
+                held.state.look_ahead(glance);
             }
         }
     }

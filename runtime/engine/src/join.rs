@@ -514,7 +514,7 @@ impl<K: Packed, V: Packed> KeyLogic<2, K, V> for JoinLogic<K, V> {
         self.sides.begin(deltas);
     }
 
-    fn look_ahead(&self, _: usize, deltas: &[Delta<K, V>]) {
+    fn look_ahead(&self, deltas: &[Delta<K, V>]) {
         for ((key, _), _) in deltas {
             self.sides.look_ahead(key);
         }

@@ -55,11 +55,11 @@ pub(crate) trait KeyLogic<const N: usize, K: Packed = PackedRow, V: Packed = Pac
     /// see them as a whole.
     fn open(&mut self, _deltas: [&[Delta<K, V>]; N], _mark: Option<i64>) {}
 
-    /// Reads what the operator will need for these changes of an input, which are next and begin
-    /// with its `first`, and changes nothing. What one key needs hangs on nothing that another one
-    /// does, so the processor fetches for many keys at once, and the updates find in its caches
-    /// what they would have waited for one by one.
-    fn look_ahead(&self, _first: usize, _deltas: &[Delta<K, V>]) {}
+    /// Reads what the operator will need for these changes of an input, which are next, and changes
+    /// nothing. What one key needs hangs on nothing that another one does, so the processor fetches
+    /// for many keys at once, and the updates find in its caches what they would have waited for
+    /// one by one.
+    fn look_ahead(&self, _deltas: &[Delta<K, V>]) {}
 
     /// Takes all changes of one key, consolidated and in the order of values, one slice per input.
     fn update(&mut self, key: &K, deltas: [&[Delta<K, V>]; N], out: &mut Emitter);
@@ -654,7 +654,7 @@ impl<const N: usize> Walk<N> {
                 let start = rows.len() - rest.len();
                 if rows.len() >= AHEAD_ROWS_MIN && start >= *n_seen && !rest.is_empty() {
                     *n_seen = rows.len().min(start + AHEAD_ROWS);
-                    logic.look_ahead(start, &rows[start..*n_seen]);
+                    logic.look_ahead(&rows[start..*n_seen]);
                 }
             }
             let mut heads: [&[Delta<K, V>]; N] = [&[]; N];
@@ -697,7 +697,7 @@ mod tests {
             self.bytes_at_once
         }
 
-        fn look_ahead(&self, _: usize, deltas: &[Delta]) {
+        fn look_ahead(&self, deltas: &[Delta]) {
             self.ahead.borrow_mut().push((deltas[0].0.0.as_bytes()[0], deltas.len()));
         }
 
