@@ -102,11 +102,6 @@ impl<K: Key> Block<K> {
 }
 
 impl<K: Key> Blocks<K> {
-    /// Whether no value is there.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
     /// The least value.
     pub(crate) fn least(&self) -> Option<K> {
         self.parts.first().map(|block| block.values.get(0))

@@ -122,7 +122,7 @@ impl<K: Key> Ends<K> {
         }
         let is_empty = match self {
             Self::Few(_) => false,
-            Self::Many(many) => many.is_empty(),
+            Self::Many(many) => many.ends().is_none(),
             Self::Any(values) => values.is_empty(),
         };
         if is_empty {
@@ -132,10 +132,8 @@ impl<K: Key> Ends<K> {
 
     /// The same values where there is room for a change that had none.
     fn grown(&self, diff: i64) -> Self {
-        if let (Self::Few(few), 1..=MANY_COPIES_MAX) = (self, diff)
-            && let Some(many) = Many::new(few.values())
-        {
-            return Self::Many(many);
+        if let (Self::Few(few), 1..=MANY_COPIES_MAX) = (self, diff) {
+            return Self::Many(Many::new(few.values()));
         }
         let mut values = Multiset::default();
         self.for_each(|key, n| values.add(key, n));
@@ -177,7 +175,7 @@ impl<K: Key> Ends<K> {
     pub(crate) fn least(&self) -> Option<K> {
         match self {
             Self::Few(few) => few.ends.as_ref().map(|(least, _)| least.clone()),
-            Self::Many(many) => Some(many.least().clone()),
+            Self::Many(many) => many.ends().map(|(least, _)| least.clone()),
             Self::Any(values) => values.ascending().next().map(|(key, _)| key.clone()),
         }
     }
@@ -185,7 +183,7 @@ impl<K: Key> Ends<K> {
     pub(crate) fn greatest(&self) -> Option<K> {
         match self {
             Self::Few(few) => few.ends.as_ref().map(|(_, greatest)| greatest.clone()),
-            Self::Many(many) => Some(many.greatest().clone()),
+            Self::Many(many) => many.ends().map(|(_, greatest)| greatest.clone()),
             Self::Any(values) => values.ascending().next_back().map(|(key, _)| key.clone()),
         }
     }

@@ -12,71 +12,66 @@ use crate::ints::{Key, Values};
 /// Changes that wait at most.
 const WAITING_MAX: usize = 64;
 
-/// Values, each there once at least when all changes that wait have been made. There is one.
+/// Values, each there once at least when all changes that wait have been made.
 #[derive(Debug, Clone)]
 pub(crate) struct Many<K: Key> {
-    least: K,
-    greatest: K,
+    /// Least and greatest, if there is one.
+    ends: Option<(K, K)>,
     /// Those that have come since, between the ends or one of them.
     come: K::Values,
     /// Those that have gone since, between the ends: the ends move outwards as long as changes
     /// wait, so that no change that waits can take one away.
     gone: K::Values,
     settled: Box<Blocks<K>>,
+    /// What `settled` has elsewhere in memory, so that a change that waits need not ask it.
+    settled_bytes: usize,
 }
 
 impl<K: Key> Many<K> {
-    /// These values, if there is one.
-    pub(crate) fn new(mut values: impl Iterator<Item = K>) -> Option<Self> {
+    /// These values, none of which is there 2^32 times.
+    pub(crate) fn new(mut values: impl Iterator<Item = K>) -> Self {
         let mut settled = Blocks::default();
         let fits = values.all(|key| settled.add(&key, 1));
-        let (least, greatest) = settled.least().zip(settled.greatest()).filter(|_| fits)?;
+        assert!(fits, "each value is there a few times");
         let (come, gone) = Default::default();
-        Some(Self { least, greatest, come, gone, settled: Box::new(settled) })
+        Self {
+            ends: settled.least().zip(settled.greatest()),
+            come,
+            gone,
+            settled_bytes: settled.heap_bytes(),
+            settled: Box::new(settled),
+        }
     }
 
-    /// The least value.
-    pub(crate) fn least(&self) -> &K {
-        &self.least
-    }
-
-    /// The greatest value.
-    pub(crate) fn greatest(&self) -> &K {
-        &self.greatest
+    /// Least and greatest value, if one is there.
+    pub(crate) fn ends(&self) -> Option<&(K, K)> {
+        self.ends.as_ref()
     }
 
     /// Makes a change; or none, and says so, where a value would be there less than never or more
     /// often than 2^32 times. That may be another one than that of this change.
     pub(crate) fn add(&mut self, key: &K, diff: i64) -> bool {
-        let may_wait = match diff {
-            1 => true,
-            -1 => self.least < *key && *key < self.greatest,
-            _ => false,
-        };
+        let is_between = |(least, greatest): &(K, K)| least < key && key < greatest;
+        let may_wait = diff == 1 || diff == -1 && self.ends.as_ref().is_some_and(is_between);
         let n_waiting = self.come.len() + self.gone.len();
         if (!may_wait || n_waiting == WAITING_MAX) && !self.settle() {
             return false;
         }
         if !may_wait {
             let is_made = self.settled.add(key, diff);
-            if let Some(ends) = self.settled.least().zip(self.settled.greatest()) {
-                (self.least, self.greatest) = ends;
-            }
+            self.settled_bytes = self.settled.heap_bytes();
+            self.ends = self.settled.least().zip(self.settled.greatest());
             return is_made;
         }
         let waiting = if diff > 0 { &mut self.come } else { &mut self.gone };
         waiting.insert(waiting.len(), key);
-        if *key < self.least {
-            self.least = key.clone();
-        } else if *key > self.greatest {
-            self.greatest = key.clone();
+        match &mut self.ends {
+            None => self.ends = Some((key.clone(), key.clone())),
+            Some((least, _)) if key < least => *least = key.clone(),
+            Some((_, greatest)) if key > greatest => *greatest = key.clone(),
+            Some(_) => {}
         }
         true
-    }
-
-    /// Whether no value is left.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.settled.is_empty() && self.come.len() == 0
     }
 
     /// Makes the changes that wait; if one cannot be made, it and those behind it wait on.
@@ -89,13 +84,14 @@ impl<K: Key> Many<K> {
         self.come.clear();
         self.gone.clear();
         self.settled.read_ahead(&changes.iter().map(|(key, _)| key));
-        let mut rest = changes.iter().skip_while(|(key, diff)| self.settled.add(key, *diff));
-        let Some(first) = rest.next() else { return true };
-        for (key, diff) in std::iter::once(first).chain(rest) {
+        let mut changes = changes.iter();
+        let failed = changes.find(|(key, diff)| !self.settled.add(key, *diff));
+        for (key, diff) in failed.into_iter().chain(changes) {
             let waiting = if *diff > 0 { &mut self.come } else { &mut self.gone };
             waiting.insert(waiting.len(), key);
         }
-        false
+        self.settled_bytes = self.settled.heap_bytes();
+        failed.is_none()
     }
 
     /// What has been added, value by value; those that wait come behind the others.
@@ -115,13 +111,13 @@ impl<K: Key> Many<K> {
     /// Bytes that it has elsewhere in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
         let waiting = self.come.heap_bytes() + self.gone.heap_bytes();
-        size_of::<Blocks<K>>() + self.settled.heap_bytes() + waiting
+        size_of::<Blocks<K>>() + self.settled_bytes + waiting
     }
 
     /// Whether what it says of its memory is what its blocks have.
     #[cfg(test)]
     pub(crate) fn is_weighed(&self) -> bool {
-        self.settled.is_weighed()
+        self.settled.is_weighed() && self.settled_bytes == self.settled.heap_bytes()
     }
 }
 
@@ -137,20 +133,20 @@ mod tests {
 
     #[test]
     fn what_waits_moves_no_end_inwards() {
-        let mut many = Many::new(0..300_i64).unwrap();
+        let mut many = Many::new(0..300_i64);
         for key in [299, 0, 298] {
             assert!(many.add(&key, -1));
         }
-        assert_eq!((many.least(), many.greatest()), (&1, &297));
+        assert_eq!(many.ends(), Some(&(1, 297)));
         assert!(many.add(&1000, 1) && many.add(&-5, 1) && many.add(&1000, -1));
-        assert_eq!((many.least(), many.greatest()), (&-5, &297));
+        assert_eq!(many.ends(), Some(&(-5, 297)));
         assert!(many.add(&297, 1) && many.add(&297, -1));
-        assert_eq!(many.greatest(), &297);
+        assert_eq!(many.ends(), Some(&(-5, 297)));
     }
 
     #[test]
     fn what_was_never_there_is_told_when_it_is_put_into_order() {
-        let mut many = Many::new((0..300_i64).map(|key| 2 * key)).unwrap();
+        let mut many = Many::new((0..300_i64).map(|key| 2 * key));
         assert!(many.add(&7, -1), "it may still come");
         assert!(many.add(&7, 1));
         for key in 0..64 {

@@ -12,6 +12,7 @@ mod port;
 mod meter;
 mod http;
 mod upgrade;
+mod awake;
 mod session;
 mod listener;
 

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use uuid::Uuid;
 
+use crate::awake::Awake;
 use crate::meter::Verdict;
 use crate::port::{Gone, OUTBOX_FRAMES_MAX, ToBus, ToClient, Way};
 use crate::settings::Settings;
@@ -157,6 +158,7 @@ async fn serve(
     let mut batch = Vec::with_capacity(FLUSH_FRAMES_MAX);
     let mut shutdown = around.shutdown.clone();
     let linger = around.settings.linger;
+    let mut awake = Awake::default();
     loop {
         tokio::select! {
             incoming = socket.next() => {
@@ -164,11 +166,13 @@ async fn serve(
                 if let Err(ending) = bring(incoming, socket, around).await {
                     return ending;
                 }
+                awake.bring(Instant::now());
             }
             n_frames = outbox.recv_many(&mut batch, FLUSH_FRAMES_MAX) => {
                 if n_frames == 0 {
                     return Some(Ending::new(1011, "the session was dropped"));
                 }
+                awake.answer(Instant::now());
                 let flushing = flush(socket, around, &mut batch);
                 match unless_ending(&mut shutdown, linger, flushing).await {
                     Ok(None) => {}
@@ -186,6 +190,9 @@ async fn serve(
                     Ok(Err(_)) => return Some(Ending::new(4408, "the client does not read")),
                     Err(ending) => return Some(ending),
                 }
+            }
+            () = tokio::task::yield_now(), if awake.is_awake() => {
+                awake.look(Instant::now());
             }
             () = &mut expiry => return Some(Ending::new(4401, "the token has expired")),
             () = closing(&mut around.shutdown) => {
