@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arqon_operators::{Glance, GroupPlan, GroupState};
 use arqon_plan::Group;
-use arqon_types::{Column, Field, PackedRow, Schema, Type, is_word};
+use arqon_types::{Column, Field, PackedRow, Row, Schema, Type, is_word};
 
 use crate::deltas::Delta;
 use crate::emitter::Emitter;
@@ -164,6 +164,16 @@ impl GroupShape {
     /// A group's fields for an error row.
     pub(crate) fn key_text(&self, key: &impl Packed) -> String {
         packed_text(&self.key_schema, &key.to_row())
+    }
+
+    /// The types of what the aggregates read.
+    pub(crate) fn input_types(&self) -> &[Type] {
+        &self.input_types
+    }
+
+    /// Takes what the aggregates read of a row into a state.
+    pub(crate) fn add(&self, state: &mut GroupState, values: &Row, diff: i64) {
+        state.update_values(&self.plan, values, diff);
     }
 
     /// The state of a group without rows.

@@ -160,6 +160,14 @@ pub(crate) fn can_fail(expr: &Expr) -> bool {
     Program::new(expr).can_fail()
 }
 
+/// Whether an expression reads none of the columns behind the first ones.
+pub(crate) fn reads_only(expr: &Expr, n_columns: usize) -> bool {
+    match &expr.kind {
+        ExprKind::Column(at) => *at < n_columns,
+        _ => children(expr).into_iter().all(|child| reads_only(child, n_columns)),
+    }
+}
+
 /// What a join keeps of each side: what is read of its output and by its residual.
 pub(crate) fn kept_needs(join: &Join, n_left: usize, n_right: usize, output: &Needs) -> [Needs; 2] {
     let mut pair = vec![Need::none(); n_left + n_right];

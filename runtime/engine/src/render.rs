@@ -3,6 +3,7 @@
 mod joins;
 mod kernels;
 mod loops;
+mod sessions;
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -17,15 +18,13 @@ use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::{InputHandle, ProbeHandle, Scope, Stream};
 
 use arqon_plan::{
-    Closing, DataflowPlan, LoopId, Operator, Release, Retention, RetentionRule, Session, Step,
-    StepId,
+    Closing, DataflowPlan, LoopId, Operator, Release, Retention, RetentionRule, Step, StepId,
 };
 use arqon_types::{PackedRow, TopicName};
 
 use crate::along::OverShape;
 use crate::arrangement::{
-    reduce_distinct, reduce_groups, reduce_latest, reduce_over, reduce_sessions, reduce_top,
-    reduce_unique,
+    reduce_distinct, reduce_groups, reduce_latest, reduce_over, reduce_top, reduce_unique,
 };
 use crate::batch::{Batch, Batches, Keyed, KeyedRows};
 use crate::counters::Counters;
@@ -49,7 +48,7 @@ use crate::packed::Packed;
 use crate::recorder::{CounterId, Meter, Recorder};
 use crate::retain::{RetainLogic, pack_changes};
 use crate::route::render_route;
-use crate::session::{SessionLogic, SessionShape};
+use crate::session::{GroupedSessions, grouped_sessions};
 use crate::sink::render_sink;
 use crate::slot::Slot;
 use crate::stateful::{KeyLogic, MarkStream, Operation, Placement, render_leased, render_stateful};
@@ -129,7 +128,7 @@ pub(crate) struct Rendered {
 enum Collection<'scope> {
     Rows(Batches<'scope>),
     Arms(Vec<Batches<'scope>>),
-    /// The step is a loop's, and rendered with it.
+    /// The step is rendered with another one: that which leaves a loop, or a group by session.
     Within,
 }
 
@@ -162,6 +161,8 @@ struct Walk<'scope, 'a> {
     readers: RefCell<BTreeMap<usize, Box<dyn Any>>>,
     /// Ends within loops that lead nowhere.
     loop_ends: Vec<LoopEnd<'scope>>,
+    /// Groups by session that are one operator with their window.
+    grouped: BTreeMap<usize, GroupedSessions>,
     done: Vec<Collection<'scope>>,
 }
 
@@ -188,6 +189,11 @@ pub(crate) fn render(
     let mut marks = InputHandle::<u64, NoopBuilder<Vec<(u64, Marks)>>>::new_with_builder();
     let mark_stream = marks.to_stream(scope);
     mark_stream.clone().probe_with(&probe);
+    let grouped = match choice.backend() {
+        Backend::Hash => grouped_sessions(plan),
+        Backend::Arrangements => BTreeMap::new(),
+    };
+    let windows: BTreeSet<usize> = grouped.values().map(|it| it.window.index()).collect();
     let mut walk = Walk {
         scope,
         narrow,
@@ -209,11 +215,12 @@ pub(crate) fn render(
         joined: joined(narrow),
         readers: RefCell::default(),
         loop_ends: Vec::new(),
+        grouped,
         done: Vec::new(),
     };
     for (idx, step) in plan.steps.iter().enumerate() {
         let collection = match &step.operator {
-            _ if within.contains(&idx) => Collection::Within,
+            _ if within.contains(&idx) || windows.contains(&idx) => Collection::Within,
             Operator::Leave(of) => Collection::Rows(walk.looped(idx, step, *of)),
             _ => walk.step(idx, step),
         };
@@ -252,7 +259,9 @@ impl<'scope> Walk<'scope, '_> {
         match &self.done[step.index()] {
             Collection::Rows(stream) => stream.clone(),
             Collection::Arms(_) => panic!("a route is read through its arms only"),
-            Collection::Within => panic!("a loop is read through its end only"),
+            Collection::Within => {
+                panic!("what is within another step is read through that one only")
+            }
         }
     }
 
@@ -315,6 +324,10 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Join(join) => self.join(idx, step, join, only_meter()),
             Operator::Group(group) => {
                 let shape = GroupShape::new(group, &step.schema);
+                if let Some(grouped) = self.grouped.remove(&idx) {
+                    let rows = self.session_groups(step, grouped, shape, only_meter());
+                    return Collection::Rows(rows);
+                }
                 let key = KeyShape::plain(&group.keys);
                 if self.backend == Backend::Hash && !shape.is_keyless() {
                     return Collection::Rows(match (key.is_word(), shape.reads_word()) {
@@ -544,30 +557,6 @@ impl<'scope> Walk<'scope, '_> {
             place.expect("the plan was verified: its marks are those of its topics")
         };
         MarkStream { stream: self.marks.clone(), topics: topics.iter().map(place).collect() }
-    }
-
-    fn sessions(&self, step: &Step, session: &Session, meter: Meter) -> Batches<'scope> {
-        let types = self.plan.steps[step.inputs[0].index()].schema.types();
-        let shape = SessionShape::new(session.gap);
-        let value = SessionShape::pack_value(Formula::new(&session.time), types);
-        let rows = self.key(step, 0, KeyShape::plain(&session.per), value, &meter);
-        let types = step.schema.types();
-        match self.backend {
-            Backend::Arrangements => reduce_sessions(rows.packed(), shape, types, meter),
-            Backend::Hash => {
-                let closes = !session.topics.is_empty();
-                let marks = closes.then(|| self.marks_of(&session.topics));
-                let operation = Operation {
-                    name: "Session",
-                    types,
-                    meter,
-                    marks,
-                    placement: Placement::ByKey,
-                    aside: None,
-                };
-                render_stateful(self.scope, [rows], operation, SessionLogic::new(shape, closes))
-            }
-        }
     }
 
     /// Held rows belong to no arrangement: both back ends have the one operator.

@@ -4,6 +4,8 @@
 //! mark, so it can extend no session that has closed: sessions are those of the rows on time,
 //! whatever the order in which they came.
 
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use arqon_types::{PackedRow, Type, Value};
@@ -16,6 +18,10 @@ use crate::packed::{WORD_BYTES, int};
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
 use crate::top::emit_difference;
+
+pub(crate) use self::groups::{
+    GroupedSessions, SessionGroupLogic, SessionGroupShape, grouped_sessions,
+};
 
 /// What both back ends need to know about sessions.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,7 @@ mod runs;
 mod passes;
 mod together;
 mod walks;
+mod sessions;
 mod workers;
 mod unknown;
 mod cycles;
