@@ -193,7 +193,8 @@ pub(crate) fn render(
         Backend::Hash => grouped_sessions(plan),
         Backend::Arrangements => BTreeMap::new(),
     };
-    let windows: BTreeSet<usize> = grouped.values().map(|it| it.window.index()).collect();
+    let before_groups: BTreeSet<usize> =
+        grouped.values().flat_map(GroupedSessions::within).map(StepId::index).collect();
     let mut walk = Walk {
         scope,
         narrow,
@@ -220,7 +221,7 @@ pub(crate) fn render(
     };
     for (idx, step) in plan.steps.iter().enumerate() {
         let collection = match &step.operator {
-            _ if within.contains(&idx) || windows.contains(&idx) => Collection::Within,
+            _ if within.contains(&idx) || before_groups.contains(&idx) => Collection::Within,
             Operator::Leave(of) => Collection::Rows(walk.looped(idx, step, *of)),
             _ => walk.step(idx, step),
         };
@@ -323,11 +324,10 @@ impl<'scope> Walk<'scope, '_> {
             Operator::Errors(node) => self.errors(node, only_meter()),
             Operator::Join(join) => self.join(idx, step, join, only_meter()),
             Operator::Group(group) => {
-                let shape = GroupShape::new(group, &step.schema);
                 if let Some(grouped) = self.grouped.remove(&idx) {
-                    let rows = self.session_groups(step, grouped, shape, only_meter());
-                    return Collection::Rows(rows);
+                    return Collection::Rows(self.session_groups(step, &grouped, only_meter()));
                 }
+                let shape = GroupShape::new(group, &step.schema);
                 let key = KeyShape::plain(&group.keys);
                 if self.backend == Backend::Hash && !shape.is_keyless() {
                     return Collection::Rows(match (key.is_word(), shape.reads_word()) {

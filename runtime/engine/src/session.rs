@@ -4,6 +4,7 @@
 //! mark, so it can extend no session that has closed: sessions are those of the rows on time,
 //! whatever the order in which they came.
 
+mod grouped;
 mod groups;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +20,8 @@ use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
 use crate::top::emit_difference;
 
-pub(crate) use self::groups::{
-    GroupedSessions, SessionGroupLogic, SessionGroupShape, grouped_sessions,
-};
+pub(crate) use self::grouped::{GroupedSessions, grouped_sessions};
+pub(crate) use self::groups::{Meters, SessionGroupLogic, SessionGroupShape};
 
 /// What both back ends need to know about sessions.
 #[derive(Debug, Clone, Copy)]

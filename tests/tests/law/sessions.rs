@@ -29,6 +29,12 @@ fn circuit(topic: &str, window: &str, group: &str) -> String {
     )
 }
 
+/// The same of sessions that are told of when they close.
+fn finally(topic: &str, group: &str, between: &str) -> String {
+    let text = circuit(topic, "per: [user]", group);
+    text.replace("per: [user] }", &format!("per: [user] }}\n        final: true{between}"))
+}
+
 /// Circuits, and whether window and group are one operator.
 fn circuits() -> Vec<(String, bool)> {
     let timed = ", time: at";
@@ -40,6 +46,9 @@ fn circuits() -> Vec<(String, bool)> {
         (circuit("", "per: [user], time: at", by_session), true),
         (circuit(late, "per: [user]", "[window_end, user]"), true),
         (circuit(late, "per: [v, user]", "[user, window_end, v]"), true),
+        (finally(timed, by_session, ""), true),
+        (finally(late, "[window_end, user]", ""), true),
+        (finally(late, by_session, "\n      - where: v != 2"), false),
         (circuit(late, "per: [user]", by_session).replace("sum(v)", "sum(v * 9)"), false),
         (circuit("", "per: [user], time: at", "[user, window_start]"), false),
         (circuit("", "per: [user], time: at", "[window_end]"), false),

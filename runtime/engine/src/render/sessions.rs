@@ -1,6 +1,6 @@
 //! Session windows, by themselves and with the group behind them.
 
-use arqon_plan::{Operator, Session, Step};
+use arqon_plan::{Operator, Session, Step, StepId};
 
 use super::{Backend, Walk};
 use crate::arrangement::reduce_sessions;
@@ -10,7 +10,7 @@ use crate::group::GroupShape;
 use crate::keyed::KeyShape;
 use crate::recorder::Meter;
 use crate::session::{
-    GroupedSessions, SessionGroupLogic, SessionGroupShape, SessionLogic, SessionShape,
+    GroupedSessions, Meters, SessionGroupLogic, SessionGroupShape, SessionLogic, SessionShape,
 };
 use crate::stateful::{Operation, Placement, render_stateful};
 
@@ -39,23 +39,27 @@ impl<'scope> Walk<'scope, '_> {
     pub(super) fn session_groups(
         &self,
         step: &Step,
-        grouped: GroupedSessions,
-        shape: GroupShape,
+        grouped: &GroupedSessions,
         meter: Meter,
     ) -> Batches<'scope> {
-        let idx = grouped.window.index();
-        let window = &self.plan.steps[idx];
+        let window = &self.plan.steps[grouped.window.index()];
         let Operator::Session(session) = &window.operator else {
             panic!("`{}` is no session window", window.address)
         };
-        let window_meter = self.meters(idx).swap_remove(0);
-        let shape = SessionGroupShape::new(grouped, session, shape);
+        let meter_of = |id: StepId| self.meters(id.index()).swap_remove(0);
+        let meters = Meters {
+            window: meter_of(grouped.window),
+            choice: grouped.choice.map(meter_of),
+            hold: grouped.hold.map(meter_of),
+        };
+        let group = GroupShape::new(&grouped.group, &step.schema);
+        let shape = SessionGroupShape::new(grouped, session, group);
         let value = shape.pack_value(Formula::new(&session.time));
-        let rows = self.key(window, 0, KeyShape::plain(&session.per), value, &window_meter);
+        let rows = self.key(window, 0, KeyShape::plain(&session.per), value, &meters.window);
         let marks = (!session.topics.is_empty()).then(|| self.marks_of(&session.topics));
         let (types, placement) = (step.schema.types(), Placement::ByKey);
         let operation =
             Operation { name: "SessionGroup", types, meter, marks, placement, aside: None };
-        render_stateful(self.scope, [rows], operation, SessionGroupLogic::new(shape, window_meter))
+        render_stateful(self.scope, [rows], operation, SessionGroupLogic::new(shape, meters))
     }
 }

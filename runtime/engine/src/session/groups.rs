@@ -9,10 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use arqon_operators::{GroupPlan, GroupState};
-use arqon_plan::{DataflowPlan, Group, Operator, Session, Step, StepId};
+use arqon_operators::GroupState;
+use arqon_plan::Session;
 use arqon_types::{PackedRow, Row, Type, Value};
 
+use super::grouped::{GroupedSessions, KeyPart};
 use super::{SessionShape, split};
 use crate::deltas::Delta;
 use crate::emitter::Emitter;
@@ -20,71 +21,12 @@ use crate::evaluate::Formula;
 use crate::group::{GroupRow, GroupShape};
 use crate::keyed::PackValue;
 use crate::memory::{row_bytes, signed, table_bytes};
-use crate::needs::{can_fail, reads_only};
 use crate::packed::int;
 use crate::recorder::{Fault, Meter};
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
 use crate::stats::Count;
 use crate::top::emit_difference;
-
-/// A group by session, and the window whose rows nobody else reads.
-#[derive(Debug)]
-pub(crate) struct GroupedSessions {
-    /// The window.
-    pub(crate) window: StepId,
-    key: Vec<KeyPart>,
-}
-
-/// What a part of the group's key is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum KeyPart {
-    /// A part of the window's key.
-    Per(usize),
-    Start,
-    End,
-}
-
-/// The groups of a plan that are by session and read no more than that of it, by place. A row for
-/// which an aggregate may fail has its bounds in the error, and is left to a group by itself.
-pub(crate) fn grouped_sessions(plan: &DataflowPlan) -> BTreeMap<usize, GroupedSessions> {
-    let found = plan.steps.iter().enumerate().filter_map(|(idx, step)| {
-        let Operator::Group(group) = &step.operator else { return None };
-        Some((idx, grouped(plan, step, group)?))
-    });
-    found.collect()
-}
-
-fn grouped(plan: &DataflowPlan, step: &Step, group: &Group) -> Option<GroupedSessions> {
-    let window = step.inputs[0];
-    let before = &plan.steps[window.index()];
-    let Operator::Session(session) = &before.operator else { return None };
-    let n_readers = plan.steps.iter().filter(|it| it.inputs.contains(&window)).count()
-        + plan.ends().filter(|(_, end)| *end == window).count();
-    if n_readers != 1 || step.node != before.node {
-        return None;
-    }
-    let n_fields = before.schema.fields.len() - 2;
-    let part = |key: &arqon_operators::Expr| {
-        let at = Formula::new(key).field()?;
-        match at.checked_sub(n_fields) {
-            Some(0) => Some(KeyPart::Start),
-            Some(_) => Some(KeyPart::End),
-            None => {
-                let per = |it: &arqon_operators::Expr| Formula::new(it).field() == Some(at);
-                session.per.iter().position(per).map(KeyPart::Per)
-            }
-        }
-    };
-    let key: Vec<KeyPart> = group.keys.iter().map(part).collect::<Option<_>>()?;
-    let mut parts = (0..session.per.len()).map(KeyPart::Per);
-    let is_by_session = key.contains(&KeyPart::End) && parts.all(|part| key.contains(&part));
-    let reads_rows = GroupPlan::new(&group.aggregates)
-        .inputs()
-        .iter()
-        .all(|input| !can_fail(input) && reads_only(input, n_fields));
-    (is_by_session && reads_rows).then_some(GroupedSessions { window, key })
-}
 
 /// What is known of a group by session.
 #[derive(Debug)]
@@ -95,18 +37,21 @@ pub(crate) struct SessionGroupShape {
     per: Vec<Type>,
     inputs: Vec<Type>,
     closes: bool,
+    /// Whether a session is told of when it closes, and not before.
+    is_final: bool,
 }
 
 impl SessionGroupShape {
     /// Of these two steps.
-    pub(crate) fn new(grouped: GroupedSessions, session: &Session, group: GroupShape) -> Self {
+    pub(crate) fn new(grouped: &GroupedSessions, session: &Session, group: GroupShape) -> Self {
         Self {
             sessions: SessionShape::new(session.gap),
-            key: grouped.key,
+            key: grouped.key.clone(),
             per: session.per.iter().map(|it| it.ty.clone()).collect(),
             inputs: group.input_types().to_vec(),
             group,
             closes: !session.topics.is_empty(),
+            is_final: grouped.hold.is_some(),
         }
     }
 
@@ -383,14 +328,22 @@ pub(crate) struct SessionGroupLogic {
     /// Keys by the moment at which their first session may have closed.
     due: BTreeMap<i64, BTreeSet<PackedRow>>,
     n_bytes: i64,
-    /// Of the window.
-    meter: Meter,
+    meters: Meters,
+}
+
+/// What counts for the steps before the group. Their rows are counted as if they came one by one,
+/// and did not change when another one extends their session.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    pub(crate) window: Meter,
+    pub(crate) choice: Option<Meter>,
+    pub(crate) hold: Option<Meter>,
 }
 
 impl SessionGroupLogic {
-    /// No rows. The meter is the window's, whose rows are counted as if they came out one by one.
-    pub(crate) fn new(shape: SessionGroupShape, meter: Meter) -> Self {
-        Self { shape, keys: PackedMap::default(), due: BTreeMap::new(), n_bytes: 0, meter }
+    /// No rows.
+    pub(crate) fn new(shape: SessionGroupShape, meters: Meters) -> Self {
+        Self { shape, keys: PackedMap::default(), due: BTreeMap::new(), n_bytes: 0, meters }
     }
 
     /// When a session closes whose last row is at this time.
@@ -421,12 +374,12 @@ impl SessionGroupLogic {
     }
 
     /// Lets go of what has closed of a key.
-    fn release(&self, held: &mut Key, mark: i64, out: &mut Emitter) {
+    fn release(&self, key: &PackedRow, held: &mut Key, mark: i64, out: &mut Emitter) {
         let is_closed = |last: i64| self.close_of(last) <= mark;
         loop {
             let first = held.sessions.first_key_value().map(|(start, open)| (*start, open.last));
             let last = if let Some((start, last)) = first.filter(|(_, last)| is_closed(*last)) {
-                out.release(held.take(start).state.n_rows());
+                self.close(key, (start, held.take(start)), out);
                 last
             } else if let Some(alone) = held.first_alone().filter(|time| is_closed(*time)) {
                 alone
@@ -438,10 +391,53 @@ impl SessionGroupLogic {
                 held.n_bytes -= row_bytes(&PackedRow::new(), row.key());
                 n_rows += row.remove();
             }
-            self.meter.count(out.epoch(), |counts| {
+            self.meters.window.count(out.epoch(), |counts| {
                 counts.held -= n_rows;
                 counts.released += n_rows;
             });
+        }
+    }
+}
+
+impl SessionGroupLogic {
+    /// Lets go of a session that has closed, and tells of it if it is final.
+    fn close(&self, key: &PackedRow, (start, open): (i64, Open), out: &mut Emitter) {
+        let n_rows = open.state.n_rows();
+        let Some(meter) = &self.meters.hold else { return out.release(n_rows) };
+        let rows = Count { changes: 1, net: n_rows };
+        meter.count(out.epoch(), |counts| {
+            counts.held -= n_rows;
+            counts.released += n_rows;
+            counts.put_out(rows);
+        });
+        out.counts.input.merge(rows);
+        out.counts.released += n_rows;
+        let key = self.shape.group_key(&key.unpack(&self.shape.per), start, open.last);
+        match self.shape.group.finish(&key, &open.state) {
+            Ok(row) => out.row(&row, 1),
+            Err(fault) => out.fault(&fault, self.shape.group.key_text(&key), 1),
+        }
+    }
+
+    /// Counts what a key's changes come to, and rows that it looked at beside.
+    fn count(&self, n_held: i64, passed: Count, n_touched: u64, out: &mut Emitter) {
+        let epoch = out.epoch();
+        self.meters.window.count(epoch, |counts| {
+            counts.held += n_held;
+            counts.touched += n_touched;
+            counts.output.merge(passed);
+        });
+        if let Some(meter) = &self.meters.choice {
+            meter.count(epoch, |counts| counts.pass(passed));
+        }
+        if let Some(meter) = &self.meters.hold {
+            meter.count(epoch, |counts| {
+                counts.input.merge(passed);
+                counts.held += passed.net;
+            });
+        } else {
+            out.counts.input.merge(passed);
+            out.counts.held += passed.net;
         }
     }
 }
@@ -464,15 +460,14 @@ impl KeyLogic<1> for SessionGroupLogic {
                 n_moved += held.go(&self.shape, row, -n);
             }
         }
-        held.say(&self.shape, key, out);
-        out.counts.input.merge(passed);
-        out.counts.held += passed.net;
+        if self.shape.is_final {
+            held.changed.clear();
+        } else {
+            held.say(&self.shape, key, out);
+        }
         out.counts.touched += n_moved;
-        self.meter.count(out.epoch(), |counts| {
-            counts.held += deltas.iter().map(|(_, diff)| diff).sum::<i64>();
-            counts.touched += deltas.len() as u64 + n_moved;
-            counts.output.merge(passed);
-        });
+        let n_held = deltas.iter().map(|(_, diff)| diff).sum();
+        self.count(n_held, passed, deltas.len() as u64 + n_moved, out);
         self.keep(key, held);
     }
 
@@ -484,7 +479,7 @@ impl KeyLogic<1> for SessionGroupLogic {
                 // Else it became due earlier, and was looked at then.
                 if held.due == Some(moment) {
                     held.due = None;
-                    self.release(&mut held, mark, out);
+                    self.release(&key, &mut held, mark, out);
                 }
                 self.keep(&key, held);
             }
