@@ -56,6 +56,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ndarray", &["kernels", "benches/kernels"]),
     ("faer", &["kernels", "benches/kernels"]),
     ("pulp", &["kernels", "benches/kernels"]),
+    ("bytemuck", &["kernels"]),
+    ("memmap2", &["kernels"]),
     ("rayon", &["kernels", "benches/kernels", "runtime/engine"]),
     ("tokio", &["runtime/shield", "runtime/server", "sdk/rust", "cli", "benches"]),
     ("tokio-tungstenite", &["runtime/shield", "sdk/rust", "benches"]),
