@@ -12,6 +12,7 @@ mod prepared;
 mod version;
 mod kernel;
 mod threads;
+mod pages;
 mod arithmetic;
 mod basis;
 mod outcome;

@@ -143,20 +143,31 @@ impl Edges {
         some: &[usize],
     ) -> Result<[Edge; TAKEN_AT_ONCE], DeltaError> {
         let (mut edges, ahead) = ([Edge::UNKNOWN; TAKEN_AT_ONCE], Ahead::new());
-        for at in some {
-            self.vertices.fetch(ahead, changes.src[*at]);
-            self.vertices.fetch(ahead, changes.dst[*at]);
-        }
-        for (to, at) in edges.iter_mut().zip(some) {
-            *to = self.edge(&changes.at(*at)).unwrap_or(Edge::UNKNOWN);
-        }
-        let known = || edges.iter().filter(|edge| **edge != Edge::UNKNOWN);
-        known().for_each(|edge| self.into.fetch_row(ahead, edge.dst));
-        known().for_each(|edge| self.into.fetch_end(ahead, edge.dst, edge.from()));
-        for (at, edge) in some.iter().zip(&edges) {
-            let is_known = *edge != Edge::UNKNOWN;
-            let n_copies = if is_known { self.copies(*edge, self.spot(*edge)) } else { 0 };
-            check_count(n_copies, changes.diff[*at], ["edge from", "edge"], changes.src[*at])?;
+        let n = some.len();
+        // In stages, as changes are taken.
+        for at in 0..n + 3 * STAGE {
+            if let Some(at) = some.get(at) {
+                self.vertices.fetch(ahead, changes.src[*at]);
+                self.vertices.fetch(ahead, changes.dst[*at]);
+            }
+            if let Some(at) = at.checked_sub(STAGE).filter(|at| *at < n)
+                && let Some(edge) = self.edge(&changes.at(some[at]))
+            {
+                edges[at] = edge;
+                self.into.fetch_row(ahead, edge.dst);
+            }
+            if let Some(at) = at.checked_sub(2 * STAGE).filter(|at| *at < n)
+                && edges[at] != Edge::UNKNOWN
+            {
+                self.into.fetch_end(ahead, edges[at].dst, edges[at].from());
+            }
+            if let Some(at) = at.checked_sub(3 * STAGE) {
+                let edge = edges[at];
+                let is_known = edge != Edge::UNKNOWN;
+                let n_copies = if is_known { self.copies(edge, self.spot(edge)) } else { 0 };
+                let (diff, src) = (changes.diff[some[at]], changes.src[some[at]]);
+                check_count(n_copies, diff, ["edge from", "edge"], src)?;
+            }
         }
         Ok(edges)
     }
@@ -218,36 +229,33 @@ impl Edges {
         flips: &mut Vec<Flip>,
     ) {
         let (mut edges, ahead) = ([Edge::UNKNOWN; TAKEN_AT_ONCE], Ahead::new());
-        let is_known = |at: usize| known.get(at).is_some_and(|edge| *edge != Edge::UNKNOWN);
-        for at in places.clone().filter(|at| !is_known(*at)) {
-            self.vertices.fetch(ahead, changes.src[at]);
-            self.vertices.fetch(ahead, changes.dst[at]);
-        }
-        for (edge, at) in edges.iter_mut().zip(places.clone()) {
-            *edge = match known.get(at) {
-                Some(edge) if *edge != Edge::UNKNOWN => *edge,
-                _ => self.hold(&changes.at(at)),
-            };
-        }
-        self.grow();
-        let edges = &edges[..places.len()];
-        let diffs = &changes.diff[places];
-        self.fetch(ahead, edges);
-        for (edge, diff) in edges.iter().zip(diffs) {
-            flips.extend(self.change_edge(*edge, *diff));
-        }
-    }
-
-    /// Asks for what changes of these edges will read: first for the heads of all rows, then for
-    /// the lines that they tell, so that memory answers many reads at a time.
-    fn fetch(&self, ahead: Ahead, edges: &[Edge]) {
-        for edge in edges {
-            self.into.fetch_row(ahead, edge.dst);
-            self.out.fetch_row(ahead, edge.src);
-        }
-        for edge in edges {
-            self.into.fetch_end(ahead, edge.dst, edge.from());
-            self.out.fetch_end(ahead, edge.src, edge.to());
+        let (from, n) = (places.start, places.len());
+        let known = |at: usize| known.get(from + at).filter(|edge| **edge != Edge::UNKNOWN);
+        // Each change goes through four stages, of which all but the last ask for what the next one
+        // reads, so memory answers for those behind while one is taken.
+        for at in 0..n + 3 * STAGE {
+            if at < n && known(at).is_none() {
+                self.vertices.fetch(ahead, changes.src[from + at]);
+                self.vertices.fetch(ahead, changes.dst[from + at]);
+            }
+            if let Some(at) = at.checked_sub(STAGE).filter(|at| *at < n) {
+                let edge = match known(at) {
+                    Some(edge) => *edge,
+                    None => self.hold(&changes.at(from + at)),
+                };
+                edges[at] = edge;
+                self.grow();
+                self.into.fetch_row(ahead, edge.dst);
+                self.out.fetch_row(ahead, edge.src);
+            }
+            if let Some(at) = at.checked_sub(2 * STAGE).filter(|at| *at < n) {
+                let edge = edges[at];
+                self.into.fetch_end(ahead, edge.dst, edge.from());
+                self.out.fetch_end(ahead, edge.src, edge.to());
+            }
+            if let Some(at) = at.checked_sub(3 * STAGE) {
+                flips.extend(self.change_edge(edges[at], changes.diff[from + at]));
+            }
         }
     }
 
@@ -409,6 +417,10 @@ const CHECK_OPERATIONS: usize = 512;
 /// Changes that are taken at a time: as many as the second cache has room for the lists of, and as
 /// take some tens of microseconds.
 pub(super) const TAKEN_AT_ONCE: usize = 256;
+
+/// How many changes a stage of looking for them, or of taking them, is behind the one before: about
+/// what memory takes to answer.
+const STAGE: usize = 6;
 
 pub(super) fn check_count(
     before: i64,

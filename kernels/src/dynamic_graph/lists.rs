@@ -6,6 +6,11 @@
 //! A line keeps the lowest eight bits of codes; all of them are kept beside, once one has more.
 //! A row that grows moves, and leaves its lines to others.
 
+use std::ops::Range;
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::pages::Pages;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::vector::Ahead;
 
@@ -24,7 +29,7 @@ pub(super) enum Keep {
 const ENDS: usize = 12;
 
 /// A line of memory.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line {
     /// Upper halves of ends, or [`HOLE`].
@@ -39,12 +44,14 @@ struct Line {
 }
 
 /// Where a row lies, and how many ends are in it.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(align(16))]
+#[derive(Debug, Clone, Copy, Default, Pod, Zeroable)]
+#[repr(C, align(16))]
 struct Row {
     first: u32,
     n_lines: u32,
     degree: u32,
+    /// Nothing: so that no row lies on two lines of memory.
+    rest: u32,
 }
 
 /// Where an end stands, until its row changes.
@@ -58,10 +65,10 @@ pub(super) struct Spot {
 #[derive(Debug)]
 pub(super) struct Lists {
     keep: Keep,
-    rows: Vec<Row>,
-    lines: Vec<Line>,
+    rows: Pages<Row>,
+    lines: Pages<Line>,
     /// The codes of each line, if one has more than eight bits.
-    codes: Option<Vec<[u32; ENDS]>>,
+    codes: Option<Pages<[u32; ENDS]>>,
     /// Where lines are free, by [`size_class`] of how many lie side by side.
     free: Vec<Vec<u32>>,
 }
@@ -73,7 +80,8 @@ const EMPTY: Line = Line { ids: [HOLE; ENDS], codes: [0; ENDS], there: 0, passed
 
 impl Lists {
     pub(super) fn new(keep: Keep) -> Self {
-        Self { keep, rows: Vec::new(), lines: Vec::new(), codes: None, free: Vec::new() }
+        let (rows, lines) = (Pages::default(), Pages::default());
+        Self { keep, rows, lines, codes: None, free: Vec::new() }
     }
 
     /// Whether more than degrees are kept.
@@ -102,8 +110,8 @@ impl Lists {
 
     /// Calls it with all of them, in that order; faster than going on from one to the next.
     #[inline]
-    pub(super) fn each(&self, vertex: u32, mut see: impl FnMut(End)) {
-        self.rows[vertex as usize].lines().for_each(|line| self.each_of(line, &mut see));
+    pub(super) fn each(&self, vertex: u32, see: impl FnMut(End)) {
+        self.each_of(self.rows[vertex as usize].lines(), see);
     }
 
     /// The same from a line of the row on, for some lines; tells where it goes on.
@@ -112,30 +120,24 @@ impl Lists {
         &self,
         vertex: u32,
         from: usize,
-        mut see: impl FnMut(End),
+        see: impl FnMut(End),
     ) -> Option<usize> {
         let row = self.rows[vertex as usize];
         let to = (row.n_lines as usize).min(from + SLICE / ENDS);
         let first = row.first as usize;
-        (first + from..first + to).for_each(|line| self.each_of(line, &mut see));
+        self.each_of(first + from..first + to, see);
         (to < row.n_lines as usize).then_some(to)
     }
 
     #[inline]
-    fn each_of(&self, line: usize, see: &mut impl FnMut(End)) {
-        let it = &self.lines[line];
-        let mut there = it.there;
-        if let Some(codes) = &self.codes {
-            let codes = &codes[line];
+    fn each_of(&self, lines: Range<usize>, mut see: impl FnMut(End)) {
+        let codes = self.codes.as_ref().map(|codes| &codes[lines.clone()]);
+        for (number, line) in self.lines[lines].iter().enumerate() {
+            let mut there = line.there;
             while there != 0 {
                 let at = there.trailing_zeros() as usize;
-                see(it.end(at, codes[at]));
-                there &= there - 1;
-            }
-        } else {
-            while there != 0 {
-                let at = there.trailing_zeros() as usize;
-                see(it.end(at, u32::from(it.codes[at])));
+                let code = codes.map_or(u32::from(line.codes[at]), |codes| codes[number][at]);
+                see(line.end(at, code));
                 there &= there - 1;
             }
         }
@@ -212,14 +214,14 @@ impl Lists {
     /// Where the end stands.
     #[inline]
     pub(super) fn find(&self, vertex: u32, end: End) -> Option<Spot> {
-        let row = self.rows[vertex as usize];
+        let (row, lines) = (self.rows[vertex as usize], &self.lines[..]);
         let mut at_line = row.home(end);
         for _ in 0..row.n_lines {
-            let line = &self.lines[row.line(at_line)];
+            let line = &lines[row.line(at_line)];
             let mut matches = line.matches(end.vertex());
             while matches != 0 {
                 let spot = Spot { line: row.first + at_line, at: matches.trailing_zeros() };
-                if self.code(spot) == end.code() {
+                if self.code(line, spot) == end.code() {
                     return Some(spot);
                 }
                 matches &= matches - 1;
@@ -232,12 +234,12 @@ impl Lists {
         None
     }
 
+    /// The code of the end that stands there, on this line.
     #[inline]
-    fn code(&self, spot: Spot) -> u32 {
-        let (line, at) = (spot.line as usize, spot.at as usize);
+    fn code(&self, line: &Line, spot: Spot) -> u32 {
         match &self.codes {
-            Some(codes) => codes[line][at],
-            None => u32::from(self.lines[line].codes[at]),
+            Some(codes) => codes[spot.line as usize][spot.at as usize],
+            None => u32::from(line.codes[spot.at as usize]),
         }
     }
 
@@ -257,25 +259,26 @@ impl Lists {
     pub(super) fn insert(&mut self, vertex: u32, end: End) {
         let row = &mut self.rows[vertex as usize];
         row.degree += 1;
+        let mut row = *row;
         if self.keep == Keep::Degrees {
             return;
         }
         if row.degree > ends_max(row.n_lines) {
-            self.move_row(vertex, n_lines_after(self.rows[vertex as usize].n_lines));
+            row = self.move_row(vertex, n_lines_after(row.n_lines));
         }
         if end.code() > u32::from(u8::MAX) {
             self.keep_codes();
         }
-        self.put(self.rows[vertex as usize], end);
+        self.put(row, end);
     }
 
     /// Puts an end on the first line from its own on that has a hole.
     #[inline]
     fn put(&mut self, row: Row, end: End) {
-        let mut at_line = row.home(end);
+        let (mut at_line, lines) = (row.home(end), &mut self.lines[..]);
         loop {
             let line = row.line(at_line);
-            let it = &mut self.lines[line];
+            let it = &mut lines[line];
             let at = it.there.trailing_ones() as usize;
             if at < ENDS {
                 it.set(at, end);
@@ -292,15 +295,16 @@ impl Lists {
     /// Takes an end out that stands there.
     #[inline]
     pub(super) fn remove(&mut self, vertex: u32, end: End, spot: Spot) {
-        self.rows[vertex as usize].degree -= 1;
-        let row = self.rows[vertex as usize];
+        let row = &mut self.rows[vertex as usize];
+        row.degree -= 1;
+        let (row, lines) = (*row, &mut self.lines[..]);
         let mut at_line = row.home(end);
         while row.first + at_line != spot.line {
-            let passed = &mut self.lines[row.line(at_line)].passed;
+            let passed = &mut lines[row.line(at_line)].passed;
             *passed -= u16::from(*passed < u16::MAX);
             at_line = row.after(at_line);
         }
-        let it = &mut self.lines[spot.line as usize];
+        let it = &mut lines[spot.line as usize];
         it.ids[spot.at as usize] = HOLE;
         it.there &= !(1 << spot.at);
     }
@@ -315,7 +319,7 @@ impl Lists {
     pub(super) fn open(&mut self, vertex: u32, degree: u32) {
         let n_lines = if self.has_ends() { n_lines_for(degree) } else { 0 };
         let first = self.take_lines(n_lines);
-        self.rows[vertex as usize] = Row { first, n_lines, degree };
+        self.rows[vertex as usize] = Row { first, n_lines, degree, rest: 0 };
     }
 
     /// Puts an end into a row that was opened for it.
@@ -344,9 +348,9 @@ impl Lists {
     }
 
     #[cold]
-    fn move_row(&mut self, vertex: u32, n_lines: u32) {
+    fn move_row(&mut self, vertex: u32, n_lines: u32) -> Row {
         let old = self.rows[vertex as usize];
-        let row = Row { first: self.take_lines(n_lines), n_lines, degree: old.degree };
+        let row = Row { first: self.take_lines(n_lines), n_lines, ..old };
         for line in old.lines() {
             let mut ends = [None; ENDS];
             ends.iter_mut().zip(self.ends_of(line)).for_each(|(to, end)| *to = Some(end));
@@ -361,6 +365,7 @@ impl Lists {
             }
             self.free[class].push(old.first);
         }
+        row
     }
 
     /// So many empty lines side by side.
@@ -383,16 +388,20 @@ impl Lists {
 
     /// Codes have more than eight bits from now on.
     fn keep_codes(&mut self) {
-        let of = |line: &Line| line.codes.map(u32::from);
-        self.codes.get_or_insert_with(|| self.lines.iter().map(of).collect());
+        if self.codes.is_none() {
+            let mut codes = Pages::default();
+            codes.resize(self.lines.len(), [0; ENDS]);
+            let lines = codes.iter_mut().zip(self.lines.iter());
+            lines.for_each(|(codes, line)| *codes = line.codes.map(u32::from));
+            self.codes = Some(codes);
+        }
     }
 
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
-        let codes = self.codes.as_ref().map_or(0, Vec::capacity) * 4 * ENDS;
+        let codes = self.codes.as_ref().map_or(0, Pages::state_bytes);
         let free: usize = self.free.iter().map(Vec::capacity).sum();
-        let lines = self.lines.capacity() * size_of::<Line>();
-        self.rows.capacity() * size_of::<Row>() + lines + codes + free * 4
+        self.rows.state_bytes() + self.lines.state_bytes() + codes + free * 4
     }
 
     pub(super) fn save(&self, out: &mut SnapshotWriter<'_>) -> std::io::Result<()> {
@@ -438,7 +447,8 @@ impl Lists {
         let (mut ids, mut codes) = (ids.as_chunks::<ENDS>().0.iter(), codes.into_iter());
         let mut ends = Vec::new();
         for (vertex, n_lines) in (0_u32..).zip(lengths) {
-            let row = Row { first: lists.take_lines(n_lines), n_lines, degree: 0 };
+            let first = lists.take_lines(n_lines);
+            let row = Row { first, n_lines, ..Row::default() };
             ends.clear();
             for (line, ids) in row.lines().zip(&mut ids) {
                 for (at, id) in ids.iter().enumerate().filter(|(_, id)| **id != HOLE) {
@@ -475,7 +485,7 @@ impl Lists {
 }
 
 impl Row {
-    fn lines(self) -> std::ops::Range<usize> {
+    fn lines(self) -> Range<usize> {
         self.first as usize..self.first as usize + self.n_lines as usize
     }
 

@@ -9,6 +9,7 @@
 //! reached anew from what is left, together with what new edges bring nearer, by Dijkstra's
 //! algorithm. Everything is whole, so nothing drifts.
 
+use crate::pages::Pages;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::vector::Ahead;
 
@@ -42,8 +43,8 @@ impl Lengths {
 #[derive(Debug)]
 pub(super) struct Paths {
     lengths: Lengths,
-    distances: Vec<u64>,
-    parents: Vec<u32>,
+    distances: Pages<u64>,
+    parents: Pages<u32>,
     queue: Queue,
     /// Those that lost their distance in this step.
     lost: Vec<u32>,
@@ -80,8 +81,8 @@ impl Paths {
     pub(super) fn new(lengths: Lengths) -> Self {
         Self {
             lengths,
-            distances: Vec::new(),
-            parents: Vec::new(),
+            distances: Pages::default(),
+            parents: Pages::default(),
             queue: Queue::default(),
             lost: Vec::new(),
             near: Vec::new(),
@@ -161,18 +162,19 @@ impl Paths {
             self.lost.clear();
         }
         let to = flips.len().min(from + SLICE);
+        let (distances, parents) = (&self.distances[..], &mut self.parents[..]);
         for flip in &flips[from..to] {
             let hanging = match *flip {
-                Flip::EdgeWent(edge) if self.parents[edge.dst as usize] == edge.src => {
-                    let way = self.distances[edge.src as usize] + self.length(edges, edge.code);
-                    (way == self.distances[edge.dst as usize]).then_some(edge.dst)
+                Flip::EdgeWent(edge) if parents[edge.dst as usize] == edge.src => {
+                    let way = distances[edge.src as usize] + self.lengths.of(edges, edge.code);
+                    (way == distances[edge.dst as usize]).then_some(edge.dst)
                 }
-                Flip::RootWent(slot) if self.parents[slot as usize] == NOBODY => Some(slot),
+                Flip::RootWent(slot) if parents[slot as usize] == NOBODY => Some(slot),
                 _ => None,
             };
             if let Some(slot) = hanging {
-                self.parents[slot as usize] = NOBODY;
-                self.queue.push(self.distances[slot as usize], slot);
+                parents[slot as usize] = NOBODY;
+                self.queue.push(distances[slot as usize], slot);
                 self.near.push(slot);
             }
         }
@@ -212,8 +214,9 @@ impl Paths {
     /// A neighbour that reaches the vertex at this distance, and cannot hang on it: it is nearer,
     /// and what is nearer has been looked at.
     fn holder(&self, slot: u32, distance: u64, edges: &Edges) -> (Option<u32>, usize) {
+        let distances = &self.distances[..];
         for (n_seen, end) in edges.into.ends(slot).enumerate() {
-            let before = self.distances[end.vertex() as usize];
+            let before = distances[end.vertex() as usize];
             if before < distance && before + self.length(edges, end.code()) == distance {
                 return (Some(end.vertex()), n_seen);
             }
@@ -227,7 +230,8 @@ impl Paths {
         edges: &Edges,
         meter: &mut Meter,
     ) -> Option<(u32, usize)> {
-        let Self { parents, distances, queue, .. } = self;
+        let (parents, distances) = (&mut self.parents[..], &self.distances[..]);
+        let queue = &mut self.queue;
         let next = edges.out.each_part(slot, from, |end| {
             let child = end.vertex() as usize;
             if parents[child] == slot {
@@ -247,8 +251,9 @@ impl Paths {
             return Stage::Join(0);
         };
         let (mut best, mut holder) = (NOWHERE, NOBODY);
+        let distances = &self.distances[..];
         edges.into.each(slot, |end| {
-            let before = self.distances[end.vertex() as usize];
+            let before = distances[end.vertex() as usize];
             if before != NOWHERE {
                 let way = before + self.length(edges, end.code());
                 if way < best && way <= FAR {
@@ -340,8 +345,8 @@ impl Paths {
             if let Some(next) = self.queue.peek() {
                 edges.out.fetch_first(ahead, next);
             }
-            let (way, lengths) = (self.distances[slot as usize], self.lengths);
-            let Self { parents, distances, queue, .. } = self;
+            let (parents, distances) = (&mut self.parents[..], &mut self.distances[..]);
+            let (way, lengths, queue) = (distances[slot as usize], self.lengths, &mut self.queue);
             let next = edges.out.each_part(slot, from, |end| {
                 let child = end.vertex() as usize;
                 let there = way + lengths.of(edges, end.code());
@@ -363,7 +368,7 @@ impl Paths {
 
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
-        let lists = self.distances.capacity() * 8 + self.parents.capacity() * 4;
+        let lists = self.distances.state_bytes() + self.parents.state_bytes();
         lists + self.queue.state_bytes() + (self.lost.capacity() + self.near.capacity()) * 4
     }
 
@@ -385,6 +390,7 @@ impl Paths {
         if !parents.iter().all(|slot| *slot == NOBODY || (*slot as usize) < n_slots) {
             return Err(LoadError::Damaged { section: "parents" });
         }
+        let (distances, parents) = (Pages::from(&distances[..]), Pages::from(&parents[..]));
         Ok(Self { distances, parents, ..Self::new(lengths) })
     }
 }

@@ -4,6 +4,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use crate::pages::Pages;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::vector::Ahead;
 
@@ -17,10 +18,10 @@ const N_VERTICES_MAX: u32 = 1 << 30;
 #[derive(Debug, Default, Clone)]
 pub(super) struct Vertices {
     /// The slots of ids from 0 on, or [`NOBODY`].
-    near: Vec<u32>,
+    near: Pages<u32>,
     /// Those of all other ids. Nothing iterates it.
     far: HashMap<i64, u32, FixedState>,
-    ids: Vec<i64>,
+    ids: Pages<i64>,
     is_held: Vec<bool>,
     free: Vec<u32>,
 }
@@ -131,8 +132,9 @@ impl Vertices {
     /// Bytes that it takes.
     pub(super) fn state_bytes(&self) -> usize {
         self.far.allocation_size()
-            + self.near.capacity() * 4
-            + self.ids.capacity() * 9
+            + self.near.state_bytes()
+            + self.ids.state_bytes()
+            + self.is_held.capacity()
             + self.free.capacity() * 4
     }
 
@@ -142,7 +144,7 @@ impl Vertices {
     }
 
     pub(super) fn load(input: &mut SnapshotReader<'_>) -> Result<Self, LoadError> {
-        let ids: Vec<i64> = input.numbers("ids")?;
+        let ids = Pages::from(&input.numbers::<i64>("ids")?[..]);
         let free: Vec<u32> = input.numbers("free")?;
         let mut is_held = vec![true; ids.len()];
         for slot in &free {

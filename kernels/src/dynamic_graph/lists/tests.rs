@@ -18,7 +18,8 @@ fn check(lists: &Lists, wanted: &BTreeMap<(u32, End), i64>, n_vertices: u32) {
         assert_eq!(lists.degree(vertex), ends.len());
         for ((_, end), copies) in theirs() {
             let spot = lists.find(vertex, *end).expect("it is there");
-            assert_eq!((lists.is_many(spot), lists.code(spot)), (*copies > 1, end.code()));
+            let code = lists.code(&lists.lines[spot.line as usize], spot);
+            assert_eq!((lists.is_many(spot), code), (*copies > 1, end.code()));
         }
         let mut vertices = Vec::new();
         lists.copy_vertices(vertex, &mut vertices);
