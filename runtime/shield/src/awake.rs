@@ -4,8 +4,8 @@
 //! it takes to wake a thread that has gone to sleep meanwhile. So a session whose last frames were
 //! answered soon looks for the next answer before its thread sleeps, and at the sockets of its
 //! neighbours as it does. One that has waited in vain lets more and more frames pass before it does
-//! so again. Where others bring frames as well, who have use for the processor, none waits awake, and
-//! of all threads of the process few do at a time.
+//! so again. Where others bring frames as well, who have use for the processor, none waits awake,
+//! and of all threads of the process few do at a time.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -106,8 +106,8 @@ impl Awake {
         self.place.is_some()
     }
 
-    /// Ends the waiting if it has been in vain, or others have come; else lets others have the processor, one of whom
-    /// may be about to make the answer.
+    /// Ends the waiting if it has been in vain, or others have come; else lets others have the
+    /// processor, one of whom may be about to make the answer.
     pub(crate) fn look(&mut self, now: Instant) {
         let is_alone = is_alone(N_BROUGHT.load(Ordering::Relaxed) - self.n_brought);
         if is_alone && self.brought.is_some_and(|brought| now - brought < AWAKE_MAX) {
