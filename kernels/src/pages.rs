@@ -43,6 +43,16 @@ impl<T> Default for Pages<T> {
 }
 
 impl<T: Pod> Pages<T> {
+    /// So many zeros. What is large is no memory before it is touched.
+    pub(crate) fn zeros(len: usize) -> Self {
+        let n_bytes = len.checked_mul(size_of::<T>()).expect("less than all memory");
+        let place = match map(n_bytes) {
+            Some((map, start)) => Place::Mapped { map, start, len },
+            None => Place::Heap(vec![T::zeroed(); len]),
+        };
+        Self { place }
+    }
+
     /// Those that are missing are this number; what is too much goes.
     pub(crate) fn resize(&mut self, len: usize, number: T) {
         let old = self.len();

@@ -45,6 +45,7 @@ use crate::kernel::{
     DeltaError, Kernel, Measured, Prediction, Probe, Report, Sample, SpecError, Step,
 };
 use crate::mode::Mode;
+use crate::pages::Pages;
 use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
 use crate::threads::{awake, n_threads, share, share_work};
 use crate::vector::wide;
@@ -67,14 +68,14 @@ pub struct PdeSolver {
     spec: PdeSpec,
     scheme: Scheme,
     layout: Layout,
-    now: Vec<f64>,
+    now: Pages<f64>,
     /// The level of time before, of waves; others are stepped in place.
-    before: Vec<f64>,
+    before: Pages<f64>,
     seams: Seams,
     tiles: Tiles,
     bound: Bound,
     /// What was last said of each cell; none before anything was.
-    said: Option<Vec<f64>>,
+    said: Option<Pages<f64>>,
     /// Tiles of which something else may have to be said.
     is_dirty: Vec<bool>,
     step: Option<Running>,
@@ -137,8 +138,8 @@ impl Kernel for PdeSolver {
             spec: *spec,
             scheme: Scheme::new(spec),
             layout,
-            now: vec![0.0; layout.n_words()],
-            before: vec![0.0; if is_wave { layout.n_words() } else { 0 }],
+            now: Pages::zeros(layout.n_words()),
+            before: Pages::zeros(if is_wave { layout.n_words() } else { 0 }),
             seams: Seams::new(layout),
             is_dirty: vec![true; tiles.len()],
             tiles,
@@ -239,8 +240,8 @@ impl Kernel for PdeSolver {
     }
 
     fn state_bytes(&self) -> usize {
-        let said = self.said.as_ref().map_or(0, Vec::capacity);
-        8 * (self.now.capacity() + self.before.capacity() + said) + 64 * self.tiles.len()
+        let said = self.said.as_ref().map_or(0, Pages::state_bytes);
+        self.now.state_bytes() + self.before.state_bytes() + said + 64 * self.tiles.len()
     }
 
     fn save(&self, out: &mut dyn io::Write) -> io::Result<()> {
@@ -261,7 +262,7 @@ impl Kernel for PdeSolver {
         let Bound { size, off, speed } = self.bound;
         out.numbers("bound", [tiles.off, size, off, speed, tiles.spread])?;
         out.number("is_said", u8::from(self.said.is_some()))?;
-        out.numbers("said", self.said.iter().flatten().copied())
+        out.numbers("said", self.said.iter().flat_map(|said| said.iter().copied()))
     }
 
     fn load(input: &mut dyn io::Read) -> Result<Self, LoadError> {
@@ -283,10 +284,11 @@ impl Kernel for PdeSolver {
         let n_words = Layout::new(&spec).n_words();
         let n_before = if equation == Equation::Wave { n_words } else { 0 };
         // Read before the grid is made: a damaged shape costs no memory.
-        let (now, before) = (input.array("now", n_words)?, input.array("before", n_before)?);
+        let now: Vec<f64> = input.array("now", n_words)?;
+        let before: Vec<f64> = input.array("before", n_before)?;
         let mut kernel = Self::compile(&spec).map_err(|_| damaged("arguments"))?;
         let n_tiles = kernel.tiles.len();
-        (kernel.now, kernel.before) = (now, before);
+        (kernel.now, kernel.before) = (Pages::from(&now[..]), Pages::from(&before[..]));
         kernel.tiles.moved = input.array("moved", n_tiles)?;
         let along: Vec<f64> = input.array("along", 4 * n_tiles)?;
         kernel.tiles.along = along.as_chunks().0.to_vec();
@@ -300,8 +302,8 @@ impl Kernel for PdeSolver {
         (kernel.tiles.off, kernel.tiles.spread) = (bound[0], bound[4]);
         kernel.bound = Bound { size: bound[1], off: bound[2], speed: bound[3] };
         let is_said: u8 = input.number("is_said")?;
-        let said = input.array("said", if is_said == 0 { 0 } else { n_words })?;
-        kernel.said = (is_said != 0).then_some(said);
+        let said: Vec<f64> = input.array("said", if is_said == 0 { 0 } else { n_words })?;
+        kernel.said = (is_said != 0).then(|| Pages::from(&said[..]));
         kernel.tiles.find_live();
         Ok(kernel)
     }
@@ -632,7 +634,12 @@ impl PdeSolver {
             Emit::Changed | Emit::All => 0.0,
         };
         let n_words = self.now.len();
-        let said = self.said.get_or_insert_with(|| vec![f64::NAN; n_words]);
+        let said = self.said.get_or_insert_with(|| {
+            let mut said = Pages::default();
+            said.resize(n_words, f64::NAN);
+            said
+        });
+        let (grid, said) = (&self.now[..], &mut said[..]);
         let mut tile = from;
         let mut n_said = 0;
         while tile < self.is_dirty.len() && n_said < TILES_AT_ONCE {
@@ -643,7 +650,7 @@ impl PdeSolver {
                 for (row, y) in rows.enumerate() {
                     let start = tile * TILE_CELLS + row * TILE_WIDTH;
                     for (at, x) in columns.clone().enumerate() {
-                        let (now, said) = (self.now[start + at], &mut said[start + at]);
+                        let (now, said) = (grid[start + at], &mut said[start + at]);
                         let is_near = now.to_bits() == said.to_bits() || (now - *said).abs() <= eps;
                         if is_near {
                             is_exact &= now.to_bits() == said.to_bits();
