@@ -13,6 +13,7 @@ mod passes;
 mod together;
 mod walks;
 mod sessions;
+mod extremes;
 mod workers;
 mod unknown;
 mod cycles;
