@@ -216,7 +216,7 @@ impl<K: Key> Blocks<K> {
     where
         K: 'k,
     {
-        touch(&self.greatest, |greatest| self.parts.is_empty() || *greatest < self.greatest[0]);
+        touch(&self.greatest, |greatest| *greatest == self.greatest[0]);
         let blocks = || keys.clone().filter_map(|key| self.parts.get(self.block_of(key)));
         for block in blocks() {
             black_box(block.values.len());

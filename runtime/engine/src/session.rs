@@ -14,7 +14,7 @@ use arqon_types::{PackedRow, Type, Value};
 use crate::deltas::Delta;
 use crate::emitter::Emitter;
 use crate::evaluate::Formula;
-use crate::keyed::{PackValue, pack_columns};
+use crate::keyed::PackValue;
 use crate::packed::{WORD_BYTES, int};
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
@@ -38,18 +38,35 @@ impl SessionShape {
         Self { gap }
     }
 
-    /// The whole row after its time, so that the order of the bytes is that of the times.
-    pub(crate) fn pack_value(time: Formula, types: Vec<Type>) -> PackValue {
+    /// What is kept of a row after its time, so that the order of the bytes is that of the times.
+    pub(crate) fn pack_value(time: Formula, kept: PackValue) -> PackValue {
         Box::new(move |batch, faults| {
             let times = time.column(batch, faults);
-            let pack = |row_idx| {
+            let rows = kept(batch, faults);
+            let pack = |(row_idx, row): (usize, PackedRow)| {
                 let mut packed = PackedRow::new();
                 packed.push_cell(&times, row_idx, &Type::Timestamp);
-                packed.push_bytes(pack_columns(&batch.columns, &types, row_idx).as_bytes());
+                packed.push_bytes(row.as_bytes());
                 packed
             };
-            (0..batch.len()).map(pack).collect()
+            rows.into_iter().enumerate().map(pack).collect()
         })
+    }
+
+    /// Whether a session that ends with the first of these times goes on with the second.
+    fn is_linked(self, one: i64, other: i64) -> bool {
+        other.saturating_sub(one) < self.gap
+    }
+
+    /// When a session ends whose last row is at this time.
+    fn end_of(self, last: i64) -> i64 {
+        // The judge has refused rows whose own window has no end.
+        last.saturating_add(self.gap)
+    }
+
+    /// When a session closes whose last row is at this time: no row on time extends it then.
+    fn close_of(self, last: i64) -> i64 {
+        self.end_of(last).saturating_add(self.gap)
     }
 
     /// The rows with the bounds of their sessions; they come in the order of their times.
@@ -64,8 +81,7 @@ impl SessionShape {
         let mut output: Vec<(PackedRow, i64)> = Vec::new();
         let mut session: Vec<(TimedRow, i64)> = Vec::new();
         for (row, n) in timed {
-            if session.last().is_some_and(|((last, _), _)| self.gap <= row.0.saturating_sub(*last))
-            {
+            if session.last().is_some_and(|((last, _), _)| !self.is_linked(*last, row.0)) {
                 self.finish(&mut session, &mut output);
             }
             session.push((row, n));
@@ -77,8 +93,7 @@ impl SessionShape {
     fn finish(self, session: &mut Vec<(TimedRow, i64)>, output: &mut Vec<(PackedRow, i64)>) {
         let (Some(first), Some(last)) = (session.first(), session.last()) else { return };
         let start = first.0.0;
-        // The judge has refused rows whose own window has no end.
-        let end = last.0.0.saturating_add(self.gap);
+        let end = self.end_of(last.0.0);
         for ((_, mut row), n) in session.drain(..) {
             for bound in [start, end] {
                 row.push_value(&Value::Timestamp(bound), &Type::Timestamp);
@@ -122,9 +137,8 @@ impl SessionLogic {
     /// The part of `rows` that one row at `time` may belong with: from the first to the last row
     /// that is linked to it by steps below the gap.
     fn reach(&self, rows: &BTreeMap<PackedRow, i64>, time: &PackedRow) -> (PackedRow, PackedRow) {
-        let gap = self.shape.gap;
         let is_linked =
-            |one: &PackedRow, other: &PackedRow| int(other).saturating_sub(int(one)) < gap;
+            |one: &PackedRow, other: &PackedRow| self.shape.is_linked(int(one), int(other));
         let mut first = time.clone();
         for (row, _) in rows.range(..time.clone()).rev() {
             if !is_linked(row, &first) {
@@ -147,7 +161,7 @@ impl SessionLogic {
         let mut times = rows.keys().map(int);
         let mut last = times.next()?;
         for time in times {
-            if self.shape.gap <= time.saturating_sub(last) {
+            if !self.shape.is_linked(last, time) {
                 break;
             }
             last = time;
@@ -155,16 +169,11 @@ impl SessionLogic {
         Some(last)
     }
 
-    /// When a session closes whose last row is at this time.
-    fn close_of(&self, last: i64) -> i64 {
-        last.saturating_add(self.shape.gap).saturating_add(self.shape.gap)
-    }
-
     fn schedule(&mut self, key: &PackedRow, held: &mut Key) {
         if !self.closes {
             return;
         }
-        let Some(close) = self.first_last(&held.rows).map(|last| self.close_of(last)) else {
+        let Some(close) = self.first_last(&held.rows).map(|last| self.shape.close_of(last)) else {
             return;
         };
         if held.due.is_none_or(|due| close < due) {
@@ -227,7 +236,7 @@ impl KeyLogic<1> for SessionLogic {
                 }
                 held.due = None;
                 while let Some(last) = self.first_last(&held.rows) {
-                    if mark < self.close_of(last) {
+                    if mark < self.shape.close_of(last) {
                         break;
                     }
                     while let Some(row) = held.rows.first_entry() {

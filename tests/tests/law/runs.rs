@@ -42,6 +42,13 @@ impl Case {
     }
 }
 
+/// Takes one of the changes that were sent, all of them diffs, back.
+pub(crate) fn take_back(random: &mut Random, held: &mut Vec<Message>) -> Message {
+    let (topic, change) = held.swap_remove(random.below(held.len()));
+    let Change::Diff { row, diff } = change else { panic!("only diffs were sent") };
+    (topic, Change::Diff { row, diff: -diff })
+}
+
 pub(crate) fn planned(seed: u64, text: &str) -> DataflowPlan {
     let options = Options { allow_unbounded: true, ..Options::default() };
     let compiled = compile(text, "law.yaml", &options);

@@ -8,7 +8,7 @@ use arqon_tests::random::Random;
 use arqon_tests::updates::Message;
 use arqon_types::{Change, TopicName, Value};
 
-use crate::runs::{planned, run, seeds};
+use crate::runs::{planned, run, seeds, take_back};
 use crate::{Epochs, check, check_counts};
 
 const CASES: u64 = 10;
@@ -110,9 +110,7 @@ fn changes(random: &mut Random, topic: &TopicName) -> Epochs {
         let changes = 0..random.below(8);
         let change = |_| {
             if random.chance(35) && !held.is_empty() {
-                let (topic, change) = held.swap_remove(random.below(held.len()));
-                let Change::Diff { row, diff } = change else { panic!("only diffs were sent") };
-                return (topic, Change::Diff { row, diff: -diff });
+                return take_back(random, &mut held);
             }
             let user = *random.pick(&["a", "a", "b", ""]);
             let user = if user.is_empty() { Value::None } else { Value::string(user) };

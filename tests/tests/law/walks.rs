@@ -9,7 +9,7 @@ use arqon_tests::random::Random;
 use arqon_tests::updates::Message;
 use arqon_types::{Change, Value};
 
-use crate::runs::{planned, run, seeds};
+use crate::runs::{planned, run, seeds, take_back};
 use crate::{Epochs, check};
 
 const CASES: u64 = 12;
@@ -117,9 +117,7 @@ fn graph_changes(random: &mut Random, plan: &DataflowPlan) -> Epochs {
         let changes = 0..random.below(9);
         let change = |_| {
             if random.chance(40) && !held.is_empty() {
-                let (topic, change) = held.swap_remove(random.below(held.len()));
-                let Change::Diff { row, diff } = change else { panic!("only diffs were sent") };
-                return (topic, Change::Diff { row, diff: -diff });
+                return take_back(random, &mut held);
             }
             let node = |random: &mut Random| Value::Int(*random.pick(&nodes));
             let is_root = random.chance(15);

@@ -7,7 +7,7 @@ use crate::arrangement::reduce_sessions;
 use crate::batch::Batches;
 use crate::evaluate::Formula;
 use crate::group::GroupShape;
-use crate::keyed::KeyShape;
+use crate::keyed::{KeyShape, pack_whole};
 use crate::recorder::Meter;
 use crate::session::{
     GroupedSessions, Meters, SessionGroupLogic, SessionGroupShape, SessionLogic, SessionShape,
@@ -19,7 +19,7 @@ impl<'scope> Walk<'scope, '_> {
     pub(super) fn sessions(&self, step: &Step, session: &Session, meter: Meter) -> Batches<'scope> {
         let types = self.plan.steps[step.inputs[0].index()].schema.types();
         let shape = SessionShape::new(session.gap);
-        let value = SessionShape::pack_value(Formula::new(&session.time), types);
+        let value = SessionShape::pack_value(Formula::new(&session.time), pack_whole(types));
         let rows = self.key(step, 0, KeyShape::plain(&session.per), value, &meter);
         let types = step.schema.types();
         match self.backend {

@@ -35,7 +35,6 @@ pub(crate) struct SessionGroupShape {
     group: GroupShape,
     key: Vec<KeyPart>,
     per: Vec<Type>,
-    inputs: Vec<Type>,
     closes: bool,
     /// Whether a session is told of when it closes, and not before.
     is_final: bool,
@@ -48,7 +47,6 @@ impl SessionGroupShape {
             sessions: SessionShape::new(session.gap),
             key: grouped.key.clone(),
             per: session.per.iter().map(|it| it.ty.clone()).collect(),
-            inputs: group.input_types().to_vec(),
             group,
             closes: !session.topics.is_empty(),
             is_final: grouped.hold.is_some(),
@@ -57,31 +55,11 @@ impl SessionGroupShape {
 
     /// What the aggregates read of a row, after its time.
     pub(crate) fn pack_value(&self, time: Formula) -> PackValue {
-        let (rest, types) = (self.group.pack_value::<PackedRow>(), Type::Timestamp);
-        Box::new(move |batch, faults| {
-            let times = time.column(batch, faults);
-            let rows = rest(batch, faults);
-            let pack = |(row_idx, row): (usize, PackedRow)| {
-                let mut packed = PackedRow::new();
-                packed.push_cell(&times, row_idx, &types);
-                packed.push_bytes(row.as_bytes());
-                packed
-            };
-            rows.into_iter().enumerate().map(pack).collect()
-        })
-    }
-
-    fn gap(&self) -> i64 {
-        self.sessions.gap
-    }
-
-    /// Whether a session that ends with the first of these times goes on with the second.
-    fn is_linked(&self, one: i64, other: i64) -> bool {
-        other.saturating_sub(one) < self.gap()
+        SessionShape::pack_value(time, self.group.pack_value())
     }
 
     fn values(&self, row: &PackedRow) -> Row {
-        split(row).1.unpack(&self.inputs)
+        split(row).1.unpack(self.group.input_types())
     }
 
     /// The key of the group of a session, whose window's key has these values.
@@ -93,7 +71,7 @@ impl SessionGroupShape {
                 KeyPart::Per(idx) => push(&per[*idx], &self.per[*idx]),
                 KeyPart::Start => push(&Value::Timestamp(start), &Type::Timestamp),
                 KeyPart::End => {
-                    push(&Value::Timestamp(last.saturating_add(self.gap())), &Type::Timestamp);
+                    push(&Value::Timestamp(self.sessions.end_of(last)), &Type::Timestamp);
                 }
             }
         }
@@ -194,9 +172,9 @@ impl Key {
     fn come(&mut self, shape: &SessionGroupShape, row: &PackedRow, n: i64) {
         let time = int(row);
         let left = self.sessions.range(..=time).next_back();
-        let left = left.filter(|(_, it)| shape.is_linked(it.last, time)).map(|it| *it.0);
+        let left = left.filter(|(_, it)| shape.sessions.is_linked(it.last, time)).map(|it| *it.0);
         let right = self.sessions.range((Bound::Excluded(time), Bound::Unbounded)).next();
-        let right = right.filter(|it| shape.is_linked(time, *it.0)).map(|it| *it.0);
+        let right = right.filter(|it| shape.sessions.is_linked(time, *it.0)).map(|it| *it.0);
         let mut open = match (left, right) {
             (None, None) => Open { last: time, state: shape.group.empty(), said: None },
             (Some(one), None) | (None, Some(one)) => self.take(one),
@@ -233,7 +211,7 @@ impl Key {
                 }
                 (None, Some(next)) => start = next,
                 (Some(previous), None) => open.last = previous,
-                (Some(previous), Some(next)) if !shape.is_linked(previous, next) => {
+                (Some(previous), Some(next)) if !shape.sessions.is_linked(previous, next) => {
                     let right = self.part(shape, (start, &mut open), (previous, next));
                     n_moved = open.state.n_rows().min(right.state.n_rows()).unsigned_abs();
                     self.put(next, right);
@@ -346,15 +324,13 @@ impl SessionGroupLogic {
         Self { shape, keys: PackedMap::default(), due: BTreeMap::new(), n_bytes: 0, meters }
     }
 
-    /// When a session closes whose last row is at this time.
-    fn close_of(&self, last: i64) -> i64 {
-        last.saturating_add(self.shape.gap()).saturating_add(self.shape.gap())
-    }
-
     /// Puts a key back, and remembers when to look at it.
     fn keep(&mut self, key: &PackedRow, mut held: Key) {
         let first = held.sessions.first_key_value().map(|(_, open)| open.last);
-        let close = first.into_iter().chain(held.first_alone()).map(|last| self.close_of(last));
+        let close = first
+            .into_iter()
+            .chain(held.first_alone())
+            .map(|last| self.shape.sessions.close_of(last));
         if let Some(close) = close.min().filter(|_| self.shape.closes)
             && held.due.is_none_or(|due| close < due)
         {
@@ -375,7 +351,7 @@ impl SessionGroupLogic {
 
     /// Lets go of what has closed of a key.
     fn release(&self, key: &PackedRow, held: &mut Key, mark: i64, out: &mut Emitter) {
-        let is_closed = |last: i64| self.close_of(last) <= mark;
+        let is_closed = |last: i64| self.shape.sessions.close_of(last) <= mark;
         loop {
             let first = held.sessions.first_key_value().map(|(start, open)| (*start, open.last));
             let last = if let Some((start, last)) = first.filter(|(_, last)| is_closed(*last)) {
@@ -397,9 +373,7 @@ impl SessionGroupLogic {
             });
         }
     }
-}
 
-impl SessionGroupLogic {
     /// Lets go of a session that has closed, and tells of it if it is final.
     fn close(&self, key: &PackedRow, (start, open): (i64, Open), out: &mut Emitter) {
         let n_rows = open.state.n_rows();
