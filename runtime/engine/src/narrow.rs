@@ -255,6 +255,12 @@ fn identity(schema: &Schema) -> Layout {
     (0..schema.fields.len()).map(|at| Some(Slot { at, fields: None })).collect()
 }
 
+/// The same group over rows of another schema, in which its columns are these fields.
+pub(crate) fn moved_group(group: &Group, fields: &[usize], schema: &Schema) -> Group {
+    let layout: Layout = fields.iter().map(|at| Some(Slot { at: *at, fields: None })).collect();
+    Read { layout: &layout, schema }.group(group)
+}
+
 /// A step's input as it is now.
 #[derive(Debug, Clone, Copy)]
 struct Read<'a> {

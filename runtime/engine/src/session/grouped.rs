@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use arqon_operators::{Expr, ExprKind, GroupPlan};
 use arqon_plan::{DataflowPlan, Group, Map, Operator, StageKind, Step, StepId};
 
-use crate::needs::{can_fail, children_mut, reads_only};
+use crate::narrow::moved_group;
+use crate::needs::{can_fail, reads_only};
 
 /// A group by session, and the window whose rows nobody else reads.
 #[derive(Debug)]
@@ -77,7 +78,10 @@ fn grouped(plan: &DataflowPlan, step: &Step, group: &Group) -> Option<GroupedSes
             return None;
         }
     }
-    let group = moved(group, &place);
+    let group = match &choice {
+        Some((_, fields)) => moved_group(group, fields, &of(at).schema),
+        None => group.clone(),
+    };
     let part = |key: &Expr| {
         let at = field(key)?;
         match at.checked_sub(n_fields) {
@@ -118,26 +122,4 @@ fn chosen_fields(map: &Map) -> Option<Vec<usize>> {
     let [stage] = map.stages.as_slice() else { return None };
     let StageKind::Project(fields) = &stage.kind else { return None };
     fields.iter().map(field).collect()
-}
-
-/// The same group of rows whose fields are elsewhere.
-fn moved(group: &Group, place: &impl Fn(usize) -> usize) -> Group {
-    fn move_all(expr: &mut Expr, place: &impl Fn(usize) -> usize) {
-        if let ExprKind::Column(at) = &mut expr.kind {
-            *at = place(*at);
-        }
-        for child in children_mut(expr) {
-            move_all(child, place);
-        }
-    }
-    let mut group = group.clone();
-    for key in &mut group.keys {
-        move_all(key, place);
-    }
-    for aggregate in &mut group.aggregates {
-        for expr in aggregate.args.iter_mut().chain(&mut aggregate.filter) {
-            move_all(expr, place);
-        }
-    }
-    group
 }
