@@ -159,6 +159,48 @@ impl Expr {
     pub fn literal(value: Value, ty: Type) -> Self {
         Self { kind: ExprKind::Literal(value), ty, place: Place::default() }
     }
+
+    /// Its operands, in the order in which they are evaluated; the body of a lambda is one.
+    pub fn children(&self) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
+            ExprKind::Field { of, .. }
+            | ExprKind::Unary(_, of)
+            | ExprKind::Try(of)
+            | ExprKind::Cast(of)
+            | ExprKind::Lambda { body: of, .. } => vec![of],
+            ExprKind::Binary(_, left, right) => vec![left, right],
+            ExprKind::And(items)
+            | ExprKind::Or(items)
+            | ExprKind::List(items)
+            | ExprKind::Struct(items)
+            | ExprKind::Call { args: items, .. } => items.iter().collect(),
+            ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
+            ExprKind::In { of, items } => std::iter::once(&**of).chain(items).collect(),
+            ExprKind::Default { of, otherwise } => vec![of, otherwise],
+        }
+    }
+
+    /// The same, to change them.
+    pub fn children_mut(&mut self) -> Vec<&mut Self> {
+        match &mut self.kind {
+            ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
+            ExprKind::Field { of, .. }
+            | ExprKind::Unary(_, of)
+            | ExprKind::Try(of)
+            | ExprKind::Cast(of)
+            | ExprKind::Lambda { body: of, .. } => vec![of],
+            ExprKind::Binary(_, left, right) => vec![left, right],
+            ExprKind::And(items)
+            | ExprKind::Or(items)
+            | ExprKind::List(items)
+            | ExprKind::Struct(items)
+            | ExprKind::Call { args: items, .. } => items.iter_mut().collect(),
+            ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
+            ExprKind::In { of, items } => std::iter::once(&mut **of).chain(items).collect(),
+            ExprKind::Default { of, otherwise } => vec![of, otherwise],
+        }
+    }
 }
 
 impl BinaryOp {

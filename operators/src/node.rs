@@ -263,7 +263,7 @@ fn is_constant(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Literal(_) => true,
         ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Lambda { .. } => false,
-        _ => sub_expressions(expr).into_iter().all(is_constant),
+        _ => expr.children().into_iter().all(is_constant),
     }
 }
 
@@ -273,26 +273,7 @@ fn collect_columns(expr: &Expr, columns: &mut Vec<(usize, Type)>) {
     {
         columns.push((*idx, expr.ty.clone()));
     }
-    for sub in sub_expressions(expr) {
+    for sub in expr.children() {
         collect_columns(sub, columns);
-    }
-}
-
-fn sub_expressions(expr: &Expr) -> Vec<&Expr> {
-    match &expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-        ExprKind::Field { of, .. }
-        | ExprKind::Unary(_, of)
-        | ExprKind::Try(of)
-        | ExprKind::Cast(of)
-        | ExprKind::Lambda { body: of, .. } => vec![of],
-        ExprKind::Binary(_, a, b) | ExprKind::Default { of: a, otherwise: b } => vec![a, b],
-        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::In { of, items } => std::iter::once(of.as_ref()).chain(items).collect(),
-        ExprKind::And(exprs)
-        | ExprKind::Or(exprs)
-        | ExprKind::Call { args: exprs, .. }
-        | ExprKind::List(exprs)
-        | ExprKind::Struct(exprs) => exprs.iter().collect(),
     }
 }

@@ -14,7 +14,7 @@ use arqon_types::{Discipline, Edge, Field, Schema, TopicName, Type};
 use crate::kernel::{KernelPlan, Measured};
 
 pub use join::{Arrangement, Asof, Join, JoinKind, JoinOutput, JoinReader, JoinSide, NoneInKey};
-pub use traversal::{Hop, Traversal, chosen_side};
+pub use traversal::{Best, Kept, Traversal, chosen_side, edge_field, projected};
 
 /// A step's place in [`DataflowPlan::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

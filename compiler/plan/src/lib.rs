@@ -28,11 +28,12 @@ pub use artifact::{
 pub use builder::PlanBuilder;
 pub use codec::CodecError;
 pub use dataflow::{
-    ARRIVAL, Arm, Arrangement, Asof, Closing, DataflowPlan, FLOW_PLACE, Feedback, Frame, Group,
-    History, Hop, Join, JoinKind, JoinOutput, JoinReader, JoinSide, Latest, LogOrder, Loop, LoopId,
-    MARK, Map, NoneInKey, Operator, Order, Output, Over, OverFunction, OverKind, PLACE_FIELD,
-    Release, Retention, RetentionRule, Route, Session, SortKey, Stage, StageKind, Step, StepId,
-    Ties, Top, TopicPlan, Traversal, Variable, Window, chosen_side, is_hidden, n_places,
+    ARRIVAL, Arm, Arrangement, Asof, Best, Closing, DataflowPlan, FLOW_PLACE, Feedback, Frame,
+    Group, History, Join, JoinKind, JoinOutput, JoinReader, JoinSide, Kept, Latest, LogOrder, Loop,
+    LoopId, MARK, Map, NoneInKey, Operator, Order, Output, Over, OverFunction, OverKind,
+    PLACE_FIELD, Release, Retention, RetentionRule, Route, Session, SortKey, Stage, StageKind,
+    Step, StepId, Ties, Top, TopicPlan, Traversal, Variable, Window, chosen_side, edge_field,
+    is_hidden, n_places, projected,
 };
 pub use deed::Deed;
 pub use difference::{Change, Difference, Effect, Part, Rebuilt, Verdict, difference};

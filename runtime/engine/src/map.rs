@@ -38,6 +38,15 @@ impl Stages {
     ///
     /// An error row shows the row as it came to the step, whose fields have names.
     pub(crate) fn run(&self, epoch: u64, rows: Rc<ColumnBatch>) -> Rc<ColumnBatch> {
+        self.trace(epoch, rows).0
+    }
+
+    /// The same, and of which row each has become; of all of them in order if not said.
+    pub(crate) fn trace(
+        &self,
+        epoch: u64,
+        rows: Rc<ColumnBatch>,
+    ) -> (Rc<ColumnBatch>, Option<Vec<u32>>) {
         run_stages(&self.stages, &self.schema, epoch, rows)
     }
 }
@@ -92,7 +101,7 @@ fn run_stages(
     schema: &Schema,
     epoch: u64,
     input: Rc<ColumnBatch>,
-) -> Rc<ColumnBatch> {
+) -> (Rc<ColumnBatch>, Option<Vec<u32>>) {
     let rows = Rc::clone(&input);
     let mut passage = Passage { epoch, schema, input, origin: None, rows };
     for (work, meter) in stages {
@@ -149,7 +158,7 @@ fn run_stages(
             counts.touched += input.changes;
         });
     }
-    passage.rows
+    (passage.rows, passage.origin)
 }
 
 /// A column of a projection.

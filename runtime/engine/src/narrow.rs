@@ -19,7 +19,7 @@ use arqon_plan::{
 };
 use arqon_types::{Discipline, Field, Schema, TopicName, Type};
 
-use crate::needs::{Needs, can_fail, children_mut, kept_needs, needs, stays};
+use crate::needs::{Needs, can_fail, kept_needs, needs, stays};
 
 /// What is kept of the rows of input topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -288,7 +288,7 @@ fn remap_in(expr: &mut Expr, layout: &Layout, types: &[Type]) {
         expr.ty = types[slot.at].clone();
         return;
     }
-    for child in children_mut(expr) {
+    for child in expr.children_mut() {
         remap_in(child, layout, types);
     }
 }

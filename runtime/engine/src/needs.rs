@@ -164,7 +164,7 @@ pub(crate) fn can_fail(expr: &Expr) -> bool {
 pub(crate) fn reads_only(expr: &Expr, n_columns: usize) -> bool {
     match &expr.kind {
         ExprKind::Column(at) => *at < n_columns,
-        _ => children(expr).into_iter().all(|child| reads_only(child, n_columns)),
+        _ => expr.children().into_iter().all(|child| reads_only(child, n_columns)),
     }
 }
 
@@ -218,47 +218,6 @@ fn collect(expr: &Expr, needs: &mut [Need]) {
             ExprKind::Column(at) => needs[*at].add(&Need::Fields(BTreeSet::from([*idx]))),
             _ => collect(of, needs),
         },
-        _ => children(expr).into_iter().for_each(|child| collect(child, needs)),
-    }
-}
-
-fn children(expr: &Expr) -> Vec<&Expr> {
-    match &expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-        ExprKind::Field { of, .. }
-        | ExprKind::Unary(_, of)
-        | ExprKind::Try(of)
-        | ExprKind::Cast(of)
-        | ExprKind::Lambda { body: of, .. } => vec![of],
-        ExprKind::Binary(_, left, right) => vec![left, right],
-        ExprKind::And(items)
-        | ExprKind::Or(items)
-        | ExprKind::List(items)
-        | ExprKind::Struct(items)
-        | ExprKind::Call { args: items, .. } => items.iter().collect(),
-        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::In { of, items } => std::iter::once(&**of).chain(items).collect(),
-        ExprKind::Default { of, otherwise } => vec![of, otherwise],
-    }
-}
-
-/// The operands of an expression.
-pub(crate) fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
-    match &mut expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-        ExprKind::Field { of, .. }
-        | ExprKind::Unary(_, of)
-        | ExprKind::Try(of)
-        | ExprKind::Cast(of)
-        | ExprKind::Lambda { body: of, .. } => vec![of],
-        ExprKind::Binary(_, left, right) => vec![left, right],
-        ExprKind::And(items)
-        | ExprKind::Or(items)
-        | ExprKind::List(items)
-        | ExprKind::Struct(items)
-        | ExprKind::Call { args: items, .. } => items.iter_mut().collect(),
-        ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-        ExprKind::In { of, items } => std::iter::once(&mut **of).chain(items).collect(),
-        ExprKind::Default { of, otherwise } => vec![of, otherwise],
+        _ => expr.children().into_iter().for_each(|child| collect(child, needs)),
     }
 }

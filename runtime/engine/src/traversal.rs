@@ -7,19 +7,24 @@
 
 mod counts;
 mod graph;
+mod candidates;
+mod best;
+mod valued;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, InputCapability};
 
-use arqon_plan::{JoinSide, Loop, Operator, StepId, Traversal};
+use arqon_plan::{Join, JoinSide, Kept, Loop, Operator, Step, StepId, Traversal};
+use arqon_types::{PackedRow, is_word};
 
 use crate::batch::{Keyed, KeyedRows, WholeRows};
 use crate::join::{JoinShape, pick};
@@ -30,10 +35,58 @@ use crate::recorder::Meter;
 use crate::stats::Count;
 use crate::whole;
 
-use graph::{Changes, Graph, Limits, Outcome};
+use graph::{Graph, Limits};
+use valued::render_best;
 
-type RowsBuilder = CapacityContainerBuilder<Vec<(u64, u64, i64)>>;
-type OverrunsBuilder = CapacityContainerBuilder<Vec<Keyed>>;
+/// The changes of an epoch.
+#[derive(Debug)]
+struct Changes<R, E> {
+    /// Of where the variable starts.
+    starts: Vec<(R, i64)>,
+    /// Of rows that are derived in any case.
+    seeds: Vec<(R, i64)>,
+    /// Of edges.
+    edges: Vec<(E, i64)>,
+}
+
+impl<R, E> Default for Changes<R, E> {
+    fn default() -> Self {
+        Self { starts: Vec::new(), seeds: Vec::new(), edges: Vec::new() }
+    }
+}
+
+/// What an epoch came to.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome<R> {
+    /// Rows that came to the result, and that left it.
+    rows: Vec<(R, i64)>,
+    /// What changes after the last round.
+    overruns: Vec<(R, i64)>,
+    /// Changes of the variable, in all rounds.
+    variable: Count,
+    /// Changes of pairs of the variable's rows and edges.
+    pairs: Count,
+    /// Changes of what comes to the keeper: what is hopped to, and seeds.
+    derived: Count,
+    /// Changes of rows that are kept, in all rounds.
+    reached: Count,
+    /// By how much what is held has grown, in bytes.
+    bytes: i64,
+}
+
+impl<R> Default for Outcome<R> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            overruns: Vec::new(),
+            variable: Count::default(),
+            pairs: Count::default(),
+            derived: Count::default(),
+            reached: Count::default(),
+            bytes: 0,
+        }
+    }
+}
 
 /// Renders a loop that is a traversal.
 pub(crate) fn render_traversal<'scope>(
@@ -41,106 +94,189 @@ pub(crate) fn render_traversal<'scope>(
     it: &Loop,
     traversal: &Traversal,
 ) -> Left<'scope> {
-    let plan = &around.narrow.plan;
-    let Operator::Variable(variable) = plan.steps[traversal.variable.index()].operator else {
-        panic!("`{}` has no variable", it.address);
-    };
-    let scope = around.scope;
-    let owner = u64::from(variable.of.0);
-    let whole = |id: StepId| {
-        let types = plan.steps[id.index()].schema.types();
-        whole::pack::<u64, u64>((around.rows)(id), types)
-    };
-    let meters = Meters::of(around, traversal);
-    let mut builder = OperatorBuilder::new("Traversal".to_owned(), scope);
-    let to_owner = move |_: &(u64, u64, i64)| owner;
-    let mut starts = builder.new_input(whole(traversal.start), Exchange::new(to_owner));
-    let seeds: Vec<WholeRows<'_, u64, u64>> = traversal.seeds.iter().copied().map(whole).collect();
-    let mut seeds = builder.new_input(scope.concatenate(seeds), Exchange::new(to_owner));
-    let edges = edges(around, traversal, meters.join.clone());
-    let mut edges = builder.new_input(edges, Exchange::new(move |_: &Keyed<u64, u64, u64>| owner));
-    let (rows, row_stream) = builder.new_output::<Vec<(u64, u64, i64)>>();
-    let mut rows = OutputBuilder::<u64, RowsBuilder>::from(rows);
-    let (overruns, overrun_stream) = builder.new_output::<Vec<Keyed>>();
-    let mut overruns = OutputBuilder::<u64, OverrunsBuilder>::from(overruns);
-    let rounds = u32::try_from(it.rounds).unwrap_or(u32::MAX - 1).max(1);
-    let result = if traversal.leaves_variable { rounds - 1 } else { rounds };
-    let side = traversal.hop.side;
-    let overrun = (!it.exact).then(|| overrun_key(variable));
-    builder.build(move |capabilities| {
-        drop(capabilities);
-        let mut graph = Graph::new(Limits { rounds, result });
-        let mut waiting: BTreeMap<u64, Waiting> = BTreeMap::new();
-        move |frontiers| {
-            starts.for_each(|capability, starts| {
-                for (row, epoch, diff) in starts.drain(..) {
-                    at(&mut waiting, epoch, &capability).changes.starts.push((row, diff));
-                }
-            });
-            seeds.for_each(|capability, seeds| {
-                for (row, epoch, diff) in seeds.drain(..) {
-                    at(&mut waiting, epoch, &capability).changes.seeds.push((row, diff));
-                }
-            });
-            edges.for_each(|capability, edges| {
-                for same in edges.chunk_by(|a, b| a.1 == b.1) {
-                    let changes = &mut at(&mut waiting, same[0].1, &capability).changes;
-                    changes.edges.extend(same.iter().map(|((from, to), _, diff)| match side {
-                        JoinSide::Right => ((*from, *to), *diff),
-                        // A row that has an edge leads to itself.
-                        JoinSide::Left => ((*from, *from), *diff),
-                    }));
-                }
-            });
-            while let Some(entry) = waiting.first_entry() {
-                if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
-                    break;
-                }
-                let (epoch, Waiting { capabilities, changes }) = entry.remove_entry();
-                let outcome = meters.counted(epoch, changes, |changes| graph.change(changes));
-                let changed = outcome.rows.into_iter().map(|(row, diff)| (row, epoch, diff));
-                rows.activate().session(&capabilities[0]).give_iterator(changed);
-                if let (Some(key), false) = (&overrun, outcome.overruns.is_empty()) {
-                    let over = outcome.overruns.into_iter();
-                    let over = over.map(|(row, diff)| ((key.clone(), row.to_row()), epoch, diff));
-                    overruns.activate().session(&capabilities[1]).give_iterator(over);
-                }
+    let site = Site { around, it, traversal };
+    match traversal.kept {
+        Kept::Once(side) => render_once(site, side),
+        Kept::Best(best) => {
+            let types = site.step(traversal.keeper).schema.types();
+            if is_word(&types[best.node..=best.node]) {
+                render_best::<u64>(site, best)
+            } else {
+                render_best::<PackedRow>(site, best)
             }
         }
-    });
-    Left { rows: Whole::Words(row_stream), overruns: overrun_stream, ends: Vec::new() }
+    }
 }
 
-/// The edges: nodes from which they lead, and nodes to which.
-fn edges<'scope>(
-    around: &Surroundings<'scope, '_>,
-    traversal: &Traversal,
-    meter: Meter,
-) -> KeyedRows<'scope, u64, u64, u64> {
-    let plan = &around.narrow.plan;
-    let hop = traversal.hop;
-    let step = &plan.steps[hop.join.index()];
-    let Operator::Join(join) = &step.operator else { panic!("`{}` is no join", step.address) };
-    let schema = &plan.steps[step.inputs[1].index()].schema;
-    let (_, key) = JoinShape::keys(join);
-    let kept = &around.narrow.joins[&hop.join][1];
-    let to = pack_fields::<u64>(kept.clone(), pick(schema, kept).types());
-    let rows = (around.rows)(step.inputs[1]);
-    key_rows(rows, schema.clone(), key, to, meter)
+/// Numbers, each of which is kept once.
+fn render_once<'scope>(site: Site<'scope, '_>, side: JoinSide) -> Left<'scope> {
+    let Traversal { start, ref seeds, .. } = *site.traversal;
+    let meters = site.meters();
+    let inputs = Inputs {
+        starts: site.whole::<u64>(start),
+        seeds: seeds.iter().map(|id| site.whole(*id)).collect(),
+        edges: site.edges::<u64, u64>(site.edge_fields()),
+    };
+    let mut graph = Graph::new(site.limits());
+    let (rows, overruns) = site.operate(inputs, move |epoch, changes| {
+        let Changes { starts, seeds, edges } = changes;
+        let edges = edges.into_iter().map(|((from, to), diff)| match side {
+            JoinSide::Right => ((from, to), diff),
+            // A row that has an edge leads to itself.
+            JoinSide::Left => ((from, from), diff),
+        });
+        let outcome = graph.change(Changes { starts, seeds, edges: edges.collect() });
+        meters.count(epoch, &outcome);
+        outcome
+    });
+    Left { rows: Whole::Words(rows), overruns, ends: Vec::new() }
+}
+
+/// A traversal, and where it stands.
+#[derive(Clone, Copy)]
+struct Site<'scope, 'a> {
+    around: &'a Surroundings<'scope, 'a>,
+    it: &'a Loop,
+    traversal: &'a Traversal,
+}
+
+/// What comes to a traversal.
+struct Inputs<'scope, R, K, V> {
+    starts: WholeRows<'scope, u64, R>,
+    seeds: Vec<WholeRows<'scope, u64, R>>,
+    edges: KeyedRows<'scope, u64, K, V>,
+}
+
+impl<'scope, 'a> Site<'scope, 'a> {
+    fn step(&self, id: StepId) -> &'a Step {
+        &self.around.narrow.plan.steps[id.index()]
+    }
+
+    fn join(&self) -> (&'a Step, &'a Join) {
+        let step = self.step(self.traversal.join);
+        let Operator::Join(join) = &step.operator else { panic!("`{}` is no join", step.address) };
+        (step, join)
+    }
+
+    /// A step's rows, packed whole.
+    fn whole<R: Packed>(&self, id: StepId) -> WholeRows<'scope, u64, R> {
+        whole::pack::<u64, R>((self.around.rows)(id), self.step(id).schema.types())
+    }
+
+    /// The columns that are kept of an edge.
+    fn edge_fields(&self) -> &'a [usize] {
+        &self.around.narrow.joins[&self.traversal.join][1]
+    }
+
+    /// Edges: the node from which each leads, and these columns.
+    fn edges<K: Packed, V: Packed>(&self, fields: &[usize]) -> KeyedRows<'scope, u64, K, V> {
+        let (step, join) = self.join();
+        let schema = &self.step(step.inputs[1]).schema;
+        let (_, key) = JoinShape::keys(join);
+        let value = pack_fields::<V>(fields.to_vec(), pick(schema, fields).types());
+        let rows = (self.around.rows)(step.inputs[1]);
+        key_rows(rows, schema.clone(), key, value, self.meters().join)
+    }
+
+    fn limits(&self) -> Limits {
+        let rounds = u32::try_from(self.it.rounds).unwrap_or(u32::MAX - 2).max(1);
+        let result = if self.traversal.leaves_variable { rounds - 1 } else { rounds };
+        Limits { rounds, result }
+    }
+
+    fn meters(&self) -> Meters {
+        let Traversal { variable, join, map, union, keeper, next, .. } = *self.traversal;
+        let all = |id: StepId| (self.around.meters)(id.index());
+        let one = |id: StepId| all(id).swap_remove(0);
+        Meters {
+            variable: one(variable),
+            join: one(join),
+            map: all(map),
+            union: union.map(one),
+            keeper: one(keeper),
+            next: one(next),
+        }
+    }
+
+    /// The operator: one worker is given all, and has an epoch's changes made once all of them
+    /// have come.
+    fn operate<R: Packed, K: Packed, V: Packed>(
+        &self,
+        inputs: Inputs<'scope, R, K, V>,
+        mut change: impl FnMut(u64, Changes<R, (K, V)>) -> Outcome<R> + 'static,
+    ) -> (WholeRows<'scope, u64, R>, KeyedRows<'scope, u64>) {
+        let scope: Scope<'scope, u64> = self.around.scope;
+        let variable = self.step(self.traversal.variable);
+        let Operator::Variable(variable) = variable.operator else {
+            panic!("`{}` has no variable", self.it.address);
+        };
+        let owner = u64::from(variable.of.0);
+        let overrun = (!self.it.exact).then(|| overrun_key(variable));
+        let mut builder = OperatorBuilder::new("Traversal".to_owned(), scope);
+        let to_owner = move |_: &(R, u64, i64)| owner;
+        let mut starts = builder.new_input(inputs.starts, Exchange::new(to_owner));
+        let seeds = scope.concatenate(inputs.seeds);
+        let mut seeds = builder.new_input(seeds, Exchange::new(to_owner));
+        let edge_to_owner = Exchange::new(move |_: &Keyed<u64, K, V>| owner);
+        let mut edges = builder.new_input(inputs.edges, edge_to_owner);
+        let (rows, row_stream) = builder.new_output::<Vec<(R, u64, i64)>>();
+        let mut rows =
+            OutputBuilder::<u64, CapacityContainerBuilder<Vec<(R, u64, i64)>>>::from(rows);
+        let (overruns, overrun_stream) = builder.new_output::<Vec<Keyed>>();
+        let mut overruns =
+            OutputBuilder::<u64, CapacityContainerBuilder<Vec<Keyed>>>::from(overruns);
+        builder.build(move |capabilities| {
+            drop(capabilities);
+            let mut waiting: BTreeMap<u64, Waiting<R, (K, V)>> = BTreeMap::new();
+            move |frontiers| {
+                starts.for_each(|capability, starts| {
+                    for (row, epoch, diff) in starts.drain(..) {
+                        at(&mut waiting, epoch, &capability).changes.starts.push((row, diff));
+                    }
+                });
+                seeds.for_each(|capability, seeds| {
+                    for (row, epoch, diff) in seeds.drain(..) {
+                        at(&mut waiting, epoch, &capability).changes.seeds.push((row, diff));
+                    }
+                });
+                edges.for_each(|capability, edges| {
+                    for (edge, epoch, diff) in edges.drain(..) {
+                        at(&mut waiting, epoch, &capability).changes.edges.push((edge, diff));
+                    }
+                });
+                while let Some(entry) = waiting.first_entry() {
+                    if frontiers.iter().any(|frontier| frontier.less_equal(entry.key())) {
+                        break;
+                    }
+                    let (epoch, Waiting { capabilities, changes }) = entry.remove_entry();
+                    let outcome = change(epoch, changes);
+                    let changed = outcome.rows.into_iter().map(|(row, diff)| (row, epoch, diff));
+                    rows.activate().session(&capabilities[0]).give_iterator(changed);
+                    if let (Some(key), false) = (&overrun, outcome.overruns.is_empty()) {
+                        let over = outcome.overruns.into_iter();
+                        let over =
+                            over.map(|(row, diff)| ((key.clone(), row.to_row()), epoch, diff));
+                        overruns.activate().session(&capabilities[1]).give_iterator(over);
+                    }
+                }
+            }
+        });
+        (row_stream, overrun_stream)
+    }
 }
 
 /// Changes of an epoch that has not come whole.
-struct Waiting {
+struct Waiting<R, E> {
     /// For rows, and for overruns.
     capabilities: [Capability<u64>; 2],
-    changes: Changes,
+    changes: Changes<R, E>,
 }
 
-fn at<'w>(
-    waiting: &'w mut BTreeMap<u64, Waiting>,
+fn at<'w, R, E>(
+    waiting: &'w mut BTreeMap<u64, Waiting<R, E>>,
     epoch: u64,
     capability: &InputCapability<u64>,
-) -> &'w mut Waiting {
+) -> &'w mut Waiting<R, E> {
     waiting.entry(epoch).or_insert_with(|| Waiting {
         capabilities: [0, 1].map(|output| capability.delayed(&epoch, output)),
         changes: Changes::default(),
@@ -151,40 +287,17 @@ fn at<'w>(
 struct Meters {
     variable: Meter,
     join: Meter,
+    /// None where the map counts for itself.
     map: Vec<Meter>,
     union: Option<Meter>,
-    distinct: Meter,
+    keeper: Meter,
     next: Meter,
 }
 
 impl Meters {
-    fn of(around: &Surroundings<'_, '_>, traversal: &Traversal) -> Self {
-        let all = |id: StepId| (around.meters)(id.index());
-        let one = |id: StepId| all(id).swap_remove(0);
-        Self {
-            variable: one(traversal.variable),
-            join: one(traversal.hop.join),
-            map: all(traversal.hop.map),
-            union: traversal.union.map(one),
-            distinct: one(traversal.distinct),
-            next: one(traversal.next),
-        }
-    }
-
-    /// Has the changes of an epoch made, and counts what each step had to do with them.
-    fn counted(
-        &self,
-        epoch: u64,
-        changes: Changes,
-        make: impl FnOnce(Changes) -> Outcome,
-    ) -> Outcome {
-        let mut derived = Count::default();
-        for (_, diff) in &changes.seeds {
-            derived.add(*diff);
-        }
-        let outcome = make(changes);
-        let Outcome { variable, pairs, reached, bytes, .. } = outcome;
-        derived.merge(pairs);
+    /// Counts what each step had to do with an epoch.
+    fn count<R>(&self, epoch: u64, outcome: &Outcome<R>) {
+        let Outcome { variable, pairs, derived, reached, bytes, .. } = *outcome;
         let pass = |meter: &Meter, rows: Count| {
             meter.count(epoch, |counts| counts.pass(rows));
         };
@@ -200,11 +313,10 @@ impl Meters {
         if let Some(union) = &self.union {
             pass(union, derived);
         }
-        self.distinct.count(epoch, |counts| {
+        self.keeper.count(epoch, |counts| {
             counts.input.merge(derived);
             counts.put_out(reached);
         });
         pass(&self.next, reached);
-        outcome
     }
 }

@@ -12,6 +12,7 @@ mod runs;
 mod passes;
 mod together;
 mod walks;
+mod values;
 mod sessions;
 mod extremes;
 mod workers;

@@ -1,16 +1,18 @@
-//! Loops that walk a graph: from number to number along the edges that a join looks up.
+//! Loops that walk a graph: from node to node along the edges that a join looks up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arqon_operators::ExprKind;
-use arqon_types::is_word;
+use arqon_operators::{Expr, ExprKind};
+use arqon_types::{Type, is_word};
 
 use super::{
-    DataflowPlan, Join, JoinKind, JoinSide, LoopId, Map, Operator, StageKind, Step, StepId,
+    DataflowPlan, Join, JoinKind, JoinOutput, JoinSide, LoopId, Map, Operator, Order, StageKind,
+    Step, StepId, Ties, Top,
 };
 
-/// A loop that reaches nodes of a graph: its rows are numbers, a join with rows from outside leads
-/// from one to others, and each is kept once.
+/// A loop that walks a graph: a join with rows from outside leads from a row to others. Either its
+/// rows are numbers, each of which is kept once, or nodes with a value, of which each keeps its
+/// best.
 ///
 /// What such a loop makes of a row hangs on nothing but the row and its edges, so that an epoch's
 /// changes can go through the rounds one after another, before those of the next epoch begin.
@@ -22,12 +24,16 @@ pub struct Traversal {
     pub start: StepId,
     /// Steps outside whose rows are among what the variable becomes, whatever it was.
     pub seeds: Vec<StepId>,
-    /// The way from row to row.
-    pub hop: Hop,
+    /// The join: the variable's rows at the left, and the edges at the right.
+    pub join: StepId,
+    /// The map behind it.
+    pub map: StepId,
     /// What puts seeds and what is hopped to together, if there are seeds.
     pub union: Option<StepId>,
-    /// What keeps each row once.
-    pub distinct: StepId,
+    /// What keeps of each node one row.
+    pub keeper: StepId,
+    /// Which row that is.
+    pub kept: Kept,
     /// What goes back.
     pub next: StepId,
     /// Whether the rows leave after the last round as the variable was in it; else as it would be
@@ -35,15 +41,25 @@ pub struct Traversal {
     pub leaves_variable: bool,
 }
 
-/// A way from row to row.
+/// Which row of a node is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hop {
-    /// The join: the variable's rows at the left, by themselves, and the edges at the right.
-    pub join: StepId,
-    /// The map behind it.
-    pub map: StepId,
-    /// Of which side the only field is that is left of a pair.
-    pub side: JoinSide,
+pub enum Kept {
+    /// The node itself, a number, if it is there at all; of a pair the only field of this side is
+    /// left.
+    Once(JoinSide),
+    /// The row whose value is best.
+    Best(Best),
+}
+
+/// Rows of two fields, of which a node keeps one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Best {
+    /// The field that is the node.
+    pub node: usize,
+    /// The field that is its value, whose type packs to eight bytes.
+    pub value: usize,
+    /// Which end of the values is best.
+    pub order: Order,
 }
 
 impl DataflowPlan {
@@ -67,13 +83,8 @@ impl DataflowPlan {
         };
         let variable = find(&|operator| matches!(operator, Operator::Variable(_)))?;
         let next = find(&|operator| matches!(operator, Operator::Next(_)))?;
-        let distinct = self.input(next, 0);
-        if !matches!(self.step(distinct).operator, Operator::Distinct)
-            || !is_word(&self.step(distinct).schema.types())
-        {
-            return None;
-        }
-        let merged = self.input(distinct, 0);
+        let keeper = self.input(next, 0);
+        let merged = self.input(keeper, 0);
         let (union, parts) = match self.step(merged).operator {
             Operator::Union if is_within(merged) => {
                 (Some(merged), self.step(merged).inputs.clone())
@@ -82,22 +93,47 @@ impl DataflowPlan {
         };
         let (within, seeds): (Vec<_>, Vec<_>) = parts.into_iter().partition(|id| is_within(*id));
         let [map] = within.as_slice() else { return None };
-        let hop = self.hop(*map, variable, &is_within)?;
-        // A variable, a join, a map, a distinct and a next, and no step but those that were found.
+        let start = self.input(variable, 0);
+        let (join, chosen) = self.hop(*map, variable, &is_within)?;
+        let kept = self.kept(keeper, start, (self.join_at(join)?, chosen))?;
+        // A variable, a join, a map, a keeper and a next, and no step but those that were found.
         let n_found = 5 + usize::from(union.is_some());
         let left = self.left_by(of)?;
         let leaves_variable = left == variable;
-        let is_whole = members.len() == n_found && (leaves_variable || left == distinct);
+        let is_whole = members.len() == n_found && (leaves_variable || left == keeper);
         is_whole.then(|| Traversal {
-            start: self.input(variable, 0),
+            start,
             variable,
             seeds,
-            hop,
+            join,
+            map: *map,
             union,
-            distinct,
+            keeper,
+            kept,
             next,
             leaves_variable,
         })
+    }
+
+    /// What a loop's keeper keeps of what comes to it from its start, and by this hop.
+    fn kept(&self, keeper: StepId, start: StepId, (join, map): (&Join, &Map)) -> Option<Kept> {
+        let step = self.step(keeper);
+        match &step.operator {
+            Operator::Distinct if is_word(&step.schema.types()) => {
+                is_looked_for(join, 0, &join.key_types()).then_some(())?;
+                Some(Kept::Once(chosen_side(join, 1, map).filter(|_| is_word(&join.key_types()))?))
+            }
+            Operator::Top(top) => {
+                let types = step.schema.types();
+                let best = best(top, &types)?;
+                let Operator::Top(begun) = &self.step(start).operator else { return None };
+                let is_so = self::best(begun, &self.step(start).schema.types()) == Some(best)
+                    && is_looked_for(join, best.node, &types[best.node..=best.node])
+                    && leads_on(join, map, best);
+                is_so.then_some(Kept::Best(best))
+            }
+            _ => None,
+        }
     }
 
     fn step(&self, id: StepId) -> &Step {
@@ -116,33 +152,115 @@ impl DataflowPlan {
         Some(only.inputs[0])
     }
 
-    /// The hop that ends in a map.
+    fn join_at(&self, id: StepId) -> Option<&Join> {
+        match &self.step(id).operator {
+            Operator::Join(join) => Some(join),
+            _ => None,
+        }
+    }
+
+    /// The join and the map of a hop that ends in a map.
     fn hop(
         &self,
         map: StepId,
         variable: StepId,
         is_within: &dyn Fn(StepId) -> bool,
-    ) -> Option<Hop> {
+    ) -> Option<(StepId, &Map)> {
         let Operator::Map(chosen) = &self.step(map).operator else { return None };
         let id = self.input(map, 0);
-        let Operator::Join(join) = &self.step(id).operator else { return None };
+        let join = self.join_at(id)?;
         let [left, right] = [self.input(id, 0), self.input(id, 1)];
-        if left != variable || is_within(right) || !is_by_itself(join) {
-            return None;
-        }
+        let is_plain =
+            join.kind == JoinKind::Inner && join.asof.is_none() && join.residual.is_none();
         // Both are read once only, or others than the hop would need their rows.
         let n_readers = |of: StepId| self.steps.iter().filter(|it| it.inputs.contains(&of)).count();
-        if n_readers(id) != 1 || n_readers(map) != 1 {
-            return None;
-        }
-        Some(Hop { join: id, map, side: chosen_side(join, 1, chosen)? })
+        let is_hop = left == variable
+            && !is_within(right)
+            && is_plain
+            && n_readers(id) == 1
+            && n_readers(map) == 1;
+        is_hop.then_some((id, chosen))
     }
 }
 
-/// Whether a join's left rows, numbers, are looked for as they are.
-fn is_by_itself(join: &Join) -> bool {
-    let is_row = matches!(join.left_key.as_slice(), [only] if only.kind == ExprKind::Column(0));
-    is_row && join.kind == JoinKind::Inner && join.asof.is_none() && is_word(&join.key_types())
+/// Whether a join's left rows are looked for by this field of theirs, as it is.
+fn is_looked_for(join: &Join, field: usize, types: &[Type]) -> bool {
+    matches!(join.left_key.as_slice(), [only] if only.kind == ExprKind::Column(field))
+        && join.key_types() == types
+}
+
+/// What a `top` keeps of each node, if that is its best value and no more.
+fn best(top: &Top, types: &[Type]) -> Option<Best> {
+    let ([per], [by], [_, _]) = (top.per.as_slice(), top.by.as_slice(), types) else {
+        return None;
+    };
+    let (ExprKind::Column(node), ExprKind::Column(value)) = (&per.kind, &by.expr.kind) else {
+        return None;
+    };
+    let best = Best { node: *node, value: *value, order: by.order };
+    let is_first = top.n == 1 && top.offset == 0 && top.ties == Ties::Cut && !top.rank;
+    let is_best = is_first
+        && best.node != best.value
+        && !types[best.node].is_option()
+        && is_eight_bytes(&types[best.value]);
+    is_best.then_some(best)
+}
+
+/// Whether values of this type pack to eight bytes, which sort as they do.
+fn is_eight_bytes(ty: &Type) -> bool {
+    *ty == Type::Float64 || is_word(std::slice::from_ref(ty))
+}
+
+/// Whether a map leads from the pairs of a node and an edge to a node that stands in the edge, and
+/// reads but one field of the edge beside it.
+fn leads_on(join: &Join, map: &Map, best: Best) -> bool {
+    const N_LEFT: usize = 2;
+    let Some((exprs, conditions)) = projected(map) else { return false };
+    let Some(to) = edge_field(join, N_LEFT, &exprs[best.node]) else { return false };
+    if exprs.len() != N_LEFT || exprs[best.node].ty.is_option() {
+        return false;
+    }
+    let mut read = BTreeMap::new();
+    let is_known = exprs.iter().chain(conditions).all(|expr| edge_fields(join, expr, &mut read));
+    read.remove(&to);
+    is_known && read.len() <= 1 && read.values().all(is_eight_bytes)
+}
+
+/// What a map makes of a pair by conditions and then one projection, if it does no more.
+pub fn projected(map: &Map) -> Option<(&[Expr], Vec<&Expr>)> {
+    let (last, before) = map.stages.split_last()?;
+    let StageKind::Project(exprs) = &last.kind else { return None };
+    let conditions = before.iter().map(|stage| match &stage.kind {
+        StageKind::Filter(condition) => Some(condition),
+        StageKind::Project(_) | StageKind::Unnest(_) => None,
+    });
+    Some((exprs, conditions.collect::<Option<_>>()?))
+}
+
+/// Which field of the right row of a join it is, by its place among those that are kept, if it is
+/// one as it stands. `n_left` fields are kept of the left row.
+pub fn edge_field(join: &Join, n_left: usize, expr: &Expr) -> Option<usize> {
+    match (&expr.kind, join.output) {
+        (ExprKind::Column(at), JoinOutput::Flat) => at.checked_sub(n_left),
+        (ExprKind::Field { of, idx }, JoinOutput::Nested) => {
+            matches!(of.kind, ExprKind::Column(at) if at == n_left).then_some(*idx)
+        }
+        _ => None,
+    }
+}
+
+/// Adds the fields of the right row that an expression over pairs reads, with their types; whether
+/// it reads it field by field.
+fn edge_fields(join: &Join, expr: &Expr, read: &mut BTreeMap<usize, Type>) -> bool {
+    const N_LEFT: usize = 2;
+    if let Some(field) = edge_field(join, N_LEFT, expr) {
+        read.insert(field, expr.ty.clone());
+        return true;
+    }
+    if matches!(expr.kind, ExprKind::Column(at) if N_LEFT <= at) {
+        return false;
+    }
+    expr.children().into_iter().all(|child| edge_fields(join, child, read))
 }
 
 /// Of which side the only field is that a map keeps of the pairs of a join, a number, if it does no

@@ -1,29 +1,32 @@
 //! Counts that stand beside each node of a traversal. Most nodes have one or two of either kind,
 //! which have room in the node itself.
 
+use std::hash::Hash;
+
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use smallvec::SmallVec;
+use smallvec::{Array, SmallVec};
 
 use crate::memory::signed;
 
-/// A count of something with a number, in twelve bytes.
+/// A count of something, without gaps: twelve bytes where it is a number of four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, packed(4))]
-struct Counted {
-    of: u32,
+struct Counted<T: Copy> {
+    of: T,
     n: i64,
 }
 
-type List = SmallVec<[Counted; 2]>;
+type List<T> = SmallVec<[Counted<T>; 2]>;
 
-fn list_bytes(list: &List) -> usize {
-    if list.spilled() { list.capacity() * size_of::<Counted>() } else { 0 }
+/// What a list takes elsewhere in memory.
+pub(super) fn list_bytes<A: Array>(list: &SmallVec<A>) -> usize {
+    if list.spilled() { list.capacity() * size_of::<A::Item>() } else { 0 }
 }
 
 /// How often a node is derived in each round; in order of the rounds, and none of them is zero.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Derivations(List);
+pub(super) struct Derivations(List<u32>);
 
 /// What a round of a node's derivations comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +74,7 @@ impl Derivations {
 
     /// Each round in which the count changes, with the sum up to it.
     pub(super) fn sums(&self) -> impl Iterator<Item = (u32, i64)> + '_ {
-        let add = |sum: &mut i64, counted: &Counted| {
+        let add = |sum: &mut i64, counted: &Counted<u32>| {
             *sum += counted.n;
             Some((counted.of, *sum))
         };
@@ -104,15 +107,26 @@ impl Derivations {
 /// Edges from which a list of them has a table beside it, so that one is found among many.
 const TABLE_EDGES_MIN: usize = 24;
 
+/// Which edge of a node it is: the place to which it leads, and what else tells it from others.
+pub(super) trait Way: Copy + Eq + Hash {}
+
+impl<T: Copy + Eq + Hash> Way for T {}
+
 /// Where edges lead from a node, and how many of each there are.
-#[derive(Debug, Default)]
-pub(super) struct Edges {
-    list: List,
+#[derive(Debug)]
+pub(super) struct Edges<W: Way = u32> {
+    list: List<W>,
     /// Where each stands in the list, if the list is long.
-    table: Option<Box<HashMap<u32, u32, FixedState>>>,
+    table: Option<Box<HashMap<W, u32, FixedState>>>,
 }
 
-impl Edges {
+impl<W: Way> Default for Edges<W> {
+    fn default() -> Self {
+        Self { list: List::new(), table: None }
+    }
+}
+
+impl<W: Way> Edges<W> {
     /// Whether none leads anywhere.
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -125,19 +139,19 @@ impl Edges {
     }
 
     /// Where they lead, and how often.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, i64)> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (W, i64)> + '_ {
         self.list.iter().map(|counted| (counted.of, counted.n))
     }
 
-    /// Adds to the multiplicity of an edge. Returns by how many nodes those become more that edges
-    /// lead to from here.
-    pub(super) fn change(&mut self, to: u32, diff: i64) -> i32 {
+    /// Adds to the multiplicity of an edge. Returns by how many those become more that lead from
+    /// here.
+    pub(super) fn change(&mut self, to: W, diff: i64) -> i32 {
         if diff == 0 {
             return 0;
         }
         let found = match &self.table {
             Some(table) => table.get(&to).map(|at| *at as usize),
-            None => self.list.iter().position(|counted| counted.of == to),
+            None => self.list.iter().position(|counted| { counted.of } == to),
         };
         let Some(at) = found else {
             self.add(to, diff);
@@ -163,7 +177,7 @@ impl Edges {
         -1
     }
 
-    fn add(&mut self, to: u32, n: i64) {
+    fn add(&mut self, to: W, n: i64) {
         let at = self.list.len();
         self.list.push(Counted { of: to, n });
         if let Some(table) = &mut self.table {

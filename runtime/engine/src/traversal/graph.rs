@@ -17,24 +17,21 @@ use smallvec::SmallVec;
 
 use crate::memory::{signed, table_bytes};
 use crate::source::PackedMap;
-use crate::stats::Count;
 
 use super::counts::{Derivations, Edges, View};
+use super::{Changes, Outcome};
 
 /// A node's place in the table.
-type Place = u32;
+pub(super) type Place = u32;
 
 /// A node that the present epoch has not touched.
-const UNTOUCHED: u32 = u32::MAX;
+pub(super) const UNTOUCHED: u32 = u32::MAX;
 
 /// Nodes that are read together, ahead of what is done with them.
-const AHEAD: usize = 32;
+pub(super) const AHEAD: usize = 32;
 
 /// No round at all.
-const NO_ROUND: u32 = u32::MAX;
-
-/// A change of an edge's multiplicity.
-pub(super) type EdgeChange = ((u64, u64), i64);
+pub(super) const NO_ROUND: u32 = u32::MAX;
 
 /// What is read of a graph, and its limits.
 #[derive(Debug, Clone, Copy)]
@@ -44,34 +41,6 @@ pub(super) struct Limits {
     /// The last round whose nodes are the result. A node counts in the round after the one in which
     /// it was derived: of the variable that is one less than its rounds.
     pub(super) result: u32,
-}
-
-/// The changes of an epoch.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    /// Of where the variable starts.
-    pub(super) starts: Vec<(u64, i64)>,
-    /// Of rows that are reached in any case.
-    pub(super) seeds: Vec<(u64, i64)>,
-    /// Of edges, from node to node.
-    pub(super) edges: Vec<EdgeChange>,
-}
-
-/// What an epoch came to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
-    /// Nodes that came to the result, and that left it.
-    pub(super) rows: Vec<(u64, i64)>,
-    /// What changes after the last round.
-    pub(super) overruns: Vec<(u64, i64)>,
-    /// Changes of the variable, in all rounds.
-    pub(super) variable: Count,
-    /// Changes of pairs of the variable's rows and edges.
-    pub(super) pairs: Count,
-    /// Changes of nodes that are reached, in all rounds.
-    pub(super) reached: Count,
-    /// By how much what is held has grown, in bytes.
-    pub(super) bytes: i64,
 }
 
 #[derive(Debug)]
@@ -139,7 +108,7 @@ impl Graph {
 
     /// Takes in an epoch: two looks into a table for each edge that changes, and a few words for
     /// each edge of a node that is reached in another round than before.
-    pub(super) fn change(&mut self, changes: Changes) -> Outcome {
+    pub(super) fn change(&mut self, changes: Changes<u64, (u64, u64)>) -> Outcome<u64> {
         let mut outcome = Outcome::default();
         let mut idle = Vec::new();
         // While nodes are still reached as they were.
@@ -166,11 +135,13 @@ impl Graph {
         }
         for (row, diff) in changes.seeds {
             let at = self.place(row);
+            outcome.derived.add(diff);
             self.round(0).changes.push((at, diff));
         }
         while let Some((round, begun)) = self.rounds.pop_first() {
             self.run(round, begun, &mut outcome);
         }
+        outcome.derived.merge(outcome.pairs);
         self.close(idle, &mut outcome);
         outcome
     }
@@ -216,7 +187,7 @@ impl Graph {
         (from, to): (Place, Place),
         diff: i64,
         idle: &mut Vec<Place>,
-        outcome: &mut Outcome,
+        outcome: &mut Outcome<u64>,
     ) {
         for (round, change) in self.turns(from) {
             outcome.pairs.add(change * diff);
@@ -287,7 +258,7 @@ impl Graph {
     }
 
     /// A round of the epoch: what it derives, and what that leads to.
-    fn run(&mut self, round: u32, Round { changes, mut again }: Round, outcome: &mut Outcome) {
+    fn run(&mut self, round: u32, Round { changes, mut again }: Round, outcome: &mut Outcome<u64>) {
         for changes in changes.chunks(AHEAD) {
             for (at, _) in changes {
                 self.read_ahead(*at);
@@ -322,7 +293,7 @@ impl Graph {
     }
 
     /// Looks at a node whose derivations up to this round may come to something else than before.
-    fn look(&mut self, touched: u32, round: u32, outcome: &mut Outcome) {
+    fn look(&mut self, touched: u32, round: u32, outcome: &mut Outcome<u64>) {
         let Touched { at, was, start, .. } = &self.touched[touched as usize];
         let (at, start) = (*at, *start);
         let node = &self.nodes[at as usize];
@@ -353,7 +324,7 @@ impl Graph {
     }
 
     /// Goes along a node's edges.
-    fn follow(&mut self, at: Place, round: u32, diff: i64, outcome: &mut Outcome) {
+    fn follow(&mut self, at: Place, round: u32, diff: i64, outcome: &mut Outcome<u64>) {
         let edges = &self.nodes[at as usize].edges;
         if edges.is_empty() {
             return;
@@ -366,7 +337,7 @@ impl Graph {
     }
 
     /// Says what has changed, and lets go of nodes that are nothing any more.
-    fn close(&mut self, mut idle: Vec<Place>, outcome: &mut Outcome) {
+    fn close(&mut self, mut idle: Vec<Place>, outcome: &mut Outcome<u64>) {
         for Touched { at, was, .. } in std::mem::take(&mut self.touched) {
             let node = &mut self.nodes[at as usize];
             node.touched = UNTOUCHED;

@@ -1,0 +1,475 @@
+//! The nodes that a traversal knows of, each with the best value that reaches it.
+//!
+//! A node's candidates are counted by value and round. Its value in a round is the least that
+//! those of the rounds up to it come to, and what changes of that goes along its edges to the next
+//! round, so that a value whose last derivation went away is not held up by a circle that it went
+//! around itself. Beside the candidates stand the values that they came to, which is what an edge
+//! that comes or goes has to know of the node from which it leads.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+
+use hashbrown::hash_map::Entry;
+use smallvec::SmallVec;
+
+use crate::memory::{signed, table_bytes};
+use crate::packed::Packed;
+use crate::source::PackedMap;
+
+use super::candidates::{Candidates, Turns};
+use super::counts::Edges;
+use super::graph::{AHEAD, Limits, NO_ROUND, Place, UNTOUCHED};
+use super::{Changes, Outcome};
+
+/// Pairs that are looked at together.
+const TOGETHER: usize = 8192;
+
+/// A node and a value that it has, in the order of which the least is best.
+pub(super) type Valued<K> = (K, u64);
+
+/// An edge from node to node, with what stands beside it.
+pub(super) type Edge<K> = (K, K, u64);
+
+/// To which place an edge leads, and what stands beside it, in twelve bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(C, packed(4))]
+struct Way {
+    to: Place,
+    beside: u64,
+}
+
+/// A change of a value at an edge.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    from: Place,
+    way: Way,
+    value: u64,
+    n: i64,
+}
+
+/// The same, as those who find out where it leads see it.
+#[derive(Debug)]
+pub(super) struct Lead<'g, K> {
+    pub(super) from: &'g K,
+    pub(super) value: u64,
+    pub(super) to: &'g K,
+    pub(super) beside: u64,
+    pub(super) n: i64,
+}
+
+/// What a value becomes along an edge.
+pub(super) trait Relax<K> {
+    /// Whether it stays what it is, along each.
+    fn is_plain(&self) -> bool;
+
+    /// The pairs, by their place, that lead on, and with which value.
+    fn relax<'g>(&mut self, pairs: impl Iterator<Item = Lead<'g, K>>) -> Vec<(u32, u64)>
+    where
+        K: 'g;
+}
+
+#[derive(Debug)]
+struct Node<K> {
+    row: K,
+    candidates: Candidates,
+    /// By the rounds of the variable: in round 0 where it starts, then what the candidates of the
+    /// round before came to.
+    turns: Turns,
+    edges: Edges<Way>,
+    /// How many edges lead here.
+    n_led_by: u32,
+    /// Where it stands among those that the epoch has touched.
+    touched: u32,
+}
+
+/// A node as it was before the epoch.
+#[derive(Debug)]
+struct Touched {
+    at: Place,
+    was: Turns,
+    /// The first round of the variable of which it is not known yet what the node has there.
+    open: u32,
+    /// The round in which it was looked at last.
+    round: u32,
+}
+
+/// What a round begins with.
+#[derive(Debug, Default)]
+struct Round {
+    /// Changes whose value is not known yet.
+    pairs: Vec<Pair>,
+    /// Changes of candidates.
+    changes: Vec<(Place, u64, i64)>,
+    /// Nodes to look at though nothing of this round changes, by their place among the touched.
+    again: Vec<u32>,
+}
+
+/// The graph, with the best value of each node in it.
+#[derive(Debug)]
+pub(super) struct BestGraph<K: Packed> {
+    limits: Limits,
+    is_plain: bool,
+    places: PackedMap<Place, K>,
+    nodes: Vec<Node<K>>,
+    free: Vec<Place>,
+    /// What nodes have elsewhere in memory.
+    n_listed: i64,
+    n_bytes: i64,
+    touched: Vec<Touched>,
+    rounds: BTreeMap<u32, Round>,
+}
+
+impl<K: Packed> BestGraph<K> {
+    /// Without nodes.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            is_plain: false,
+            places: PackedMap::default(),
+            nodes: Vec::new(),
+            free: Vec::new(),
+            n_listed: 0,
+            n_bytes: 0,
+            touched: Vec::new(),
+            rounds: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in an epoch: two looks into a table for each edge that changes, and a few words for
+    /// each edge of a node that has another value in some round than before.
+    pub(super) fn change(
+        &mut self,
+        changes: Changes<Valued<K>, Edge<K>>,
+        relax: &mut impl Relax<K>,
+    ) -> Outcome<Valued<K>> {
+        self.is_plain = relax.is_plain();
+        let mut outcome = Outcome::default();
+        let mut idle = Vec::new();
+        // While nodes still have the values that they had.
+        for edges in changes.edges.chunks(AHEAD) {
+            for ((from, to, _), _) in edges {
+                for at in [from, to].into_iter().filter_map(|row| self.places.get(row)) {
+                    self.read_ahead(*at);
+                }
+            }
+            for ((from, to, beside), diff) in edges.iter().filter(|(_, diff)| *diff != 0) {
+                let (from, to) = (self.place(from), self.place(to));
+                let way = Way { to, beside: *beside };
+                self.change_edge(from, way, *diff, &mut idle, &mut outcome);
+            }
+        }
+        self.start(changes.starts, &mut outcome);
+        for ((row, value), diff) in changes.seeds {
+            let at = self.place(&row);
+            outcome.derived.add(diff);
+            self.round(0).changes.push((at, value, diff));
+        }
+        while let Some((round, begun)) = self.rounds.pop_first() {
+            self.run(round, begun, relax, &mut outcome);
+        }
+        self.close(idle, &mut outcome);
+        outcome
+    }
+
+    /// How many nodes are known.
+    #[cfg(test)]
+    pub(super) fn n_nodes(&self) -> usize {
+        self.places.len()
+    }
+
+    fn place(&mut self, row: &K) -> Place {
+        if let Some(place) = self.places.get(row) {
+            return *place;
+        }
+        let Entry::Vacant(room) = self.places.entry(row.clone()) else {
+            unreachable!("the node was not found")
+        };
+        let node = Node {
+            row: row.clone(),
+            candidates: Candidates::default(),
+            turns: Turns::default(),
+            edges: Edges::default(),
+            n_led_by: 0,
+            touched: UNTOUCHED,
+        };
+        self.n_listed += key_bytes(row);
+        let place = if let Some(place) = self.free.pop() {
+            self.nodes[place as usize] = node;
+            place
+        } else {
+            let place = Place::try_from(self.nodes.len());
+            let place = place.ok().filter(|place| *place != UNTOUCHED);
+            self.nodes.push(node);
+            place.expect("a graph has fewer than 2^32 nodes")
+        };
+        *room.insert(place)
+    }
+
+    fn round(&mut self, round: u32) -> &mut Round {
+        self.rounds.entry(round).or_default()
+    }
+
+    /// Changes an edge, and what it made of the node's values in the rounds of the epoch before.
+    fn change_edge(
+        &mut self,
+        from: Place,
+        way: Way,
+        diff: i64,
+        idle: &mut Vec<Place>,
+        outcome: &mut Outcome<Valued<K>>,
+    ) {
+        let turns = &self.nodes[from as usize].turns;
+        for (round, [before, now]) in turns.all().filter(|(at, _)| *at <= self.limits.rounds) {
+            let round = self.rounds.entry(round).or_default();
+            for (value, n) in [(before, -diff), (now, diff)] {
+                let Some(value) = value else { continue };
+                outcome.pairs.add(n);
+                round.lead(Pair { from, way, value, n }, self.is_plain);
+            }
+        }
+        let edges = &mut self.nodes[from as usize].edges;
+        let listed = edges.bytes();
+        let n_more = edges.change(way, diff);
+        self.n_listed += edges.bytes() - listed;
+        let n_led_by = &mut self.nodes[way.to as usize].n_led_by;
+        match n_more {
+            1 => *n_led_by += 1,
+            -1 => {
+                *n_led_by -= 1;
+                idle.extend([from, way.to]);
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes where the variable starts: it has at most one row of each node there.
+    fn start(&mut self, mut starts: Vec<(Valued<K>, i64)>, outcome: &mut Outcome<Valued<K>>) {
+        starts.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for of in starts.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
+            let at = self.place(&of[0].0.0);
+            let touched = self.touch(at);
+            let was = self.touched[touched as usize].was.at(0);
+            let mut rows = Diffs::of([(was, 1)]);
+            for ((_, value), diff) in of {
+                rows.add(Some(*value), *diff);
+            }
+            let now = rows.0.iter().find(|(_, n)| *n > 0).map(|(value, _)| *value);
+            self.nodes[at as usize].turns.go_on(0, now);
+            self.touched[touched as usize].open = 1;
+            for (value, diff) in Diffs::of([(was, -1), (now, 1)]).0 {
+                outcome.variable.add(diff);
+                self.follow(at, 0, value, diff, outcome);
+            }
+            self.round(0).again.push(touched);
+        }
+    }
+
+    /// Remembers which values a node has before the epoch changes them.
+    fn touch(&mut self, at: Place) -> u32 {
+        let node = &mut self.nodes[at as usize];
+        if node.touched == UNTOUCHED {
+            node.touched = u32::try_from(self.touched.len()).expect("there are fewer nodes");
+            self.n_listed -= node.turns.bytes();
+            let was = std::mem::take(&mut node.turns);
+            self.touched.push(Touched { at, was, open: 0, round: NO_ROUND });
+        }
+        node.touched
+    }
+
+    /// A round of the epoch: what it derives, and what that leads to.
+    fn run(
+        &mut self,
+        round: u32,
+        begun: Round,
+        relax: &mut impl Relax<K>,
+        outcome: &mut Outcome<Valued<K>>,
+    ) {
+        let Round { pairs, mut changes, mut again } = begun;
+        for pairs in pairs.chunks(TOGETHER) {
+            let row = |at: Place| &self.nodes[at as usize].row;
+            let found = relax.relax(pairs.iter().map(|Pair { from, way, value, n }| Lead {
+                from: row(*from),
+                value: *value,
+                to: row(way.to),
+                beside: way.beside,
+                n: *n,
+            }));
+            changes.extend(found.into_iter().map(|(idx, value)| {
+                let Pair { way, n, .. } = pairs[idx as usize];
+                outcome.derived.add(n);
+                (way.to, value, n)
+            }));
+        }
+        drop(pairs);
+        for changes in changes.chunks(AHEAD) {
+            for (at, ..) in changes {
+                self.read_ahead(*at);
+            }
+            for (at, value, diff) in changes {
+                let touched = self.touch(*at);
+                let candidates = &mut self.nodes[*at as usize].candidates;
+                let listed = candidates.bytes();
+                candidates.change(*value, round, *diff);
+                self.n_listed += candidates.bytes() - listed;
+                again.push(touched);
+            }
+        }
+        for again in again.chunks(AHEAD) {
+            for touched in again {
+                self.read_ahead(self.touched[*touched as usize].at);
+            }
+            for touched in again {
+                let it = &mut self.touched[*touched as usize];
+                if it.round != round {
+                    it.round = round;
+                    self.look(*touched, round, outcome);
+                }
+            }
+        }
+    }
+
+    /// Has a node come near: the lines of many come together where nothing waits for one of them.
+    fn read_ahead(&self, at: Place) {
+        let node = &self.nodes[at as usize];
+        black_box((node.touched, node.edges.is_empty()));
+    }
+
+    /// Looks at a node whose candidates up to this round may come to something else than before.
+    fn look(&mut self, touched: u32, round: u32, outcome: &mut Outcome<Valued<K>>) {
+        let Touched { at, was, open, .. } = &mut self.touched[touched as usize];
+        let at = *at;
+        let node = &mut self.nodes[at as usize];
+        // Since it was looked at last it has gone on as it did before the epoch.
+        node.turns.go_on_as(was, *open, round);
+        *open = round + 2;
+        let seen = node.candidates.seen(round);
+        let before = [was.at(round), node.turns.at(round)];
+        let now = [was.at(round + 1), seen.best];
+        node.turns.go_on(round + 1, seen.best);
+        // A turn of the variable is of the round before.
+        let next = was.next(round + 1).map(|at| at - 1).into_iter().chain(seen.next).min();
+        let of_keeper = if round == 0 { [None, None] } else { before };
+        let change = |before: [Option<u64>; 2]| {
+            Diffs::of([(now[1], 1), (before[1], -1), (now[0], -1), (before[0], 1)])
+        };
+        let kept = change(of_keeper);
+        for (_, diff) in &kept.0 {
+            outcome.reached.add(*diff);
+        }
+        if round == self.limits.rounds {
+            let over = kept.0.into_iter().map(|(value, diff)| ((node.row.clone(), value), diff));
+            outcome.overruns.extend(over);
+        } else {
+            for (value, diff) in change(before).0 {
+                outcome.variable.add(diff);
+                self.follow(at, round + 1, value, diff, outcome);
+            }
+        }
+        if let Some(next) = next {
+            self.round(next).again.push(touched);
+        }
+    }
+
+    /// Goes along a node's edges.
+    fn follow(
+        &mut self,
+        from: Place,
+        round: u32,
+        value: u64,
+        diff: i64,
+        outcome: &mut Outcome<Valued<K>>,
+    ) {
+        let edges = &self.nodes[from as usize].edges;
+        if edges.is_empty() {
+            return;
+        }
+        let round = self.rounds.entry(round).or_default();
+        for (way, n) in edges.iter() {
+            let n = diff * n;
+            outcome.pairs.add(n);
+            round.lead(Pair { from, way, value, n }, self.is_plain);
+        }
+    }
+
+    /// Says what has changed, and lets go of nodes that are nothing any more.
+    fn close(&mut self, mut idle: Vec<Place>, outcome: &mut Outcome<Valued<K>>) {
+        if self.is_plain {
+            outcome.derived.merge(outcome.pairs);
+        }
+        let last = self.limits.result + 1;
+        for Touched { at, was, .. } in std::mem::take(&mut self.touched) {
+            let node = &mut self.nodes[at as usize];
+            node.touched = UNTOUCHED;
+            self.n_listed += node.turns.bytes();
+            let change = Diffs::of([(was.at(last), -1), (node.turns.at(last), 1)]);
+            let rows = change.0.into_iter().map(|(value, diff)| ((node.row.clone(), value), diff));
+            outcome.rows.extend(rows);
+            if node.candidates.is_empty() {
+                idle.push(at);
+            }
+        }
+        for at in idle {
+            let node = &self.nodes[at as usize];
+            let is_nothing = node.candidates.is_empty()
+                && node.turns.is_empty()
+                && node.edges.is_empty()
+                && node.n_led_by == 0;
+            if is_nothing && self.places.get(&node.row) == Some(&at) {
+                self.places.remove(&node.row);
+                self.n_listed -= key_bytes(&node.row);
+                self.free.push(at);
+            }
+        }
+        let bytes = self.bytes();
+        outcome.bytes = bytes - self.n_bytes;
+        self.n_bytes = bytes;
+    }
+
+    fn bytes(&self) -> i64 {
+        let nodes = self.nodes.capacity() * size_of::<Node<K>>();
+        let free = self.free.capacity() * size_of::<Place>();
+        self.n_listed + table_bytes(&self.places) + signed(nodes + free)
+    }
+}
+
+impl Round {
+    /// Has a change of a value go along an edge, now if it stays what it is.
+    fn lead(&mut self, pair: Pair, is_plain: bool) {
+        if is_plain {
+            self.changes.push((pair.way.to, pair.value, pair.n));
+        } else {
+            self.pairs.push(pair);
+        }
+    }
+}
+
+/// What a node's row takes elsewhere in memory, in the table and in the node.
+fn key_bytes<K: Packed>(row: &K) -> i64 {
+    2 * signed(row.heap_bytes())
+}
+
+/// Rows of a node, added up: none of them is zero.
+struct Diffs(SmallVec<[(u64, i64); 4]>);
+
+impl Diffs {
+    fn of<const N: usize>(rows: [(Option<u64>, i64); N]) -> Self {
+        let mut diffs = Self(SmallVec::new());
+        for (value, n) in rows {
+            diffs.add(value, n);
+        }
+        diffs
+    }
+
+    fn add(&mut self, value: Option<u64>, n: i64) {
+        let Some(value) = value.filter(|_| n != 0) else { return };
+        match self.0.iter().position(|(of, _)| *of == value) {
+            Some(at) => {
+                self.0[at].1 += n;
+                if self.0[at].1 == 0 {
+                    self.0.remove(at);
+                }
+            }
+            None => self.0.push((value, n)),
+        }
+    }
+}
