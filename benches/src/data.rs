@@ -1,8 +1,9 @@
-//! The rows of the four workloads, made from their number: the same for every side.
+//! The rows of the workloads, made from their number: the same for every side.
 //!
 //! A, *stateless*: events of which about half are kept and changed. B, *aggregate*: readings of
 //! 10,000 keys, grouped into count, sum and max. C, *join*: two inputs joined on a key, then count
-//! and sum per group of 1,000. D, *reach*: the nodes of a random graph that three roots reach.
+//! and sum per group of 1,000. D, *reach*: the nodes of a random graph that three roots reach; *paths*: how far they are, as its
+//! edges have lengths.
 //! Nothing here needs more than the standard library, so that peers include the file as it is.
 
 use std::fmt;
@@ -174,6 +175,11 @@ pub fn right(idx: u64, n_keys: u64) -> (u64, u64) {
 pub fn edge(idx: u64, n_nodes: u64) -> (u64, u64) {
     let bits = mix(idx ^ 0x1234_5678);
     (bits % n_nodes, (bits >> 32) % n_nodes)
+}
+
+/// How long edge `idx` of the graph is, where that counts: below 100.
+pub fn length(idx: u64) -> i64 {
+    1 + signed(mix(idx ^ 0x5EED) % 99)
 }
 
 /// A key or group as text, made without an allocation.

@@ -1,15 +1,17 @@
 //! What the machine needs at the least: one pass over numbers in memory, with the hash operations
 //! that no way round them is known, and nothing kept for later changes.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Instant;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::data::{
-    Event, GROUPS, LEAST_FAHRENHEIT, Name, ROOTS, Size, edge, event, left, reading, right,
+    Event, GROUPS, LEAST_FAHRENHEIT, Name, ROOTS, Size, edge, event, left, length, reading, right,
 };
-use crate::sample::{Answer, Sample, event_weight, node_weight, sums_weight};
+use crate::sample::{Answer, Sample, distance_weight, event_weight, node_weight, sums_weight};
 
 type Table<V> = HashMap<u64, V, FixedState>;
 
@@ -89,34 +91,69 @@ pub fn join(size: Size) -> Sample {
 
 /// Edges are put in order of their source, and each reached one is followed once.
 pub fn reach(size: Size) -> Sample {
-    let place = |number: u64| usize::try_from(number).expect("a node");
-    let n_nodes = size.nodes();
-    let edges: Vec<(usize, usize)> = (0..size.n_rows)
-        .map(|idx| edge(idx, n_nodes))
-        .map(|(from, to)| (place(from), place(to)))
-        .collect();
+    let edges = edges(size);
     timed(size.n_rows, || {
-        let mut ends = vec![0; place(n_nodes) + 1];
-        for (from, _) in &edges {
-            ends[from + 1] += 1;
-        }
-        for at in 1..ends.len() {
-            ends[at] += ends[at - 1];
-        }
-        let (mut next, mut targets) = (ends.clone(), vec![0; edges.len()]);
-        for (from, to) in &edges {
-            targets[next[*from]] = *to;
-            next[*from] += 1;
-        }
-        let mut is_reached = vec![false; place(n_nodes)];
+        let (ends, targets) = by_source(size, &edges);
+        let mut is_reached = vec![false; ends.len() - 1];
         let mut open: Vec<usize> = ROOTS.into_iter().map(place).collect();
         let mut answer = Answer::default();
         while let Some(node) = open.pop() {
             if !std::mem::replace(&mut is_reached[node], true) {
                 answer.add(node_weight(node as u64), 1);
-                open.extend_from_slice(&targets[ends[node]..ends[node + 1]]);
+                let followed = &targets[ends[node]..ends[node + 1]];
+                open.extend(followed.iter().map(|(to, _)| *to));
             }
         }
         answer
     })
+}
+
+/// Dijkstra's algorithm with a binary heap, over edges in order of their source.
+pub fn paths(size: Size) -> Sample {
+    let edges = edges(size);
+    timed(size.n_rows, || {
+        let (ends, targets) = by_source(size, &edges);
+        let mut is_done = vec![false; ends.len() - 1];
+        let roots = ROOTS.into_iter().map(|root| Reverse((0, place(root))));
+        let mut open: BinaryHeap<Reverse<(i64, usize)>> = roots.collect();
+        let mut answer = Answer::default();
+        while let Some(Reverse((far, node))) = open.pop() {
+            if !std::mem::replace(&mut is_done[node], true) {
+                answer.add(distance_weight(node as u64, far), 1);
+                let followed = &targets[ends[node]..ends[node + 1]];
+                open.extend(followed.iter().map(|(to, length)| Reverse((far + length, *to))));
+            }
+        }
+        answer
+    })
+}
+
+fn place(number: u64) -> usize {
+    usize::try_from(number).expect("a node")
+}
+
+/// The edges of the graph: from, and to which node how far.
+fn edges(size: Size) -> Vec<(usize, (usize, i64))> {
+    let of = |idx| {
+        let (from, to) = edge(idx, size.nodes());
+        (place(from), (place(to), length(idx)))
+    };
+    (0..size.n_rows).map(of).collect()
+}
+
+/// Where those of each node begin and end, and the edges in this order.
+fn by_source(size: Size, edges: &[(usize, (usize, i64))]) -> (Vec<usize>, Vec<(usize, i64)>) {
+    let mut ends = vec![0; place(size.nodes()) + 1];
+    for (from, _) in edges {
+        ends[from + 1] += 1;
+    }
+    for at in 1..ends.len() {
+        ends[at] += ends[at - 1];
+    }
+    let (mut next, mut targets) = (ends.clone(), vec![(0, 0); edges.len()]);
+    for (from, target) in edges {
+        targets[next[*from]] = *target;
+        next[*from] += 1;
+    }
+    (ends, targets)
 }

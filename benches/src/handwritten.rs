@@ -18,9 +18,10 @@ use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
 use crate::data::{
-    EventColumns, LEAST_FAHRENHEIT, Name, Names, ROOTS, Size, edge, event, left, reading, right,
+    EventColumns, LEAST_FAHRENHEIT, Name, Names, ROOTS, Size, edge, event, left, length, reading,
+    right,
 };
-use crate::sample::{Answer, Sample, event_weight, node_weight, sums_weight};
+use crate::sample::{Answer, Sample, distance_weight, event_weight, node_weight, sums_weight};
 
 /// How a key is held.
 pub trait Key: ExchangeData + Hash {
@@ -358,8 +359,7 @@ type Builder<G> =
 
 /// The nodes that the roots reach: a loop that ends where nothing new is found.
 pub fn reach(size: Size) -> Sample {
-    run(size, 1, |size, mut drive| {
-        let n_nodes = size.nodes();
+    run(size, 1, |size, drive| {
         let mut edges: InputSession<u64, (u32, u32), isize> = InputSession::new();
         let mut roots: InputSession<u64, u32, isize> = InputSession::new();
         let sink = Rc::clone(&drive.answer);
@@ -383,36 +383,77 @@ pub fn reach(size: Size) -> Sample {
                 })
                 .probe_with(&probe);
         });
-        let node = |number: u64| u32::try_from(number).expect("nodes fit in 32 bits");
-        let row = |idx: u64| {
-            let (from, to) = edge(idx, n_nodes);
-            (node(from), node(to))
-        };
+        feed(size, drive, edges, roots, |from, to, _| (from, to))
+    })
+}
+
+/// How far they are: each keeps the least of what is offered to it.
+pub fn paths(size: Size) -> Sample {
+    run(size, 1, |size, drive| {
+        let mut edges: InputSession<u64, (u32, (u32, i64)), isize> = InputSession::new();
+        let mut roots: InputSession<u64, u32, isize> = InputSession::new();
+        let sink = Rc::clone(&drive.answer);
+        let probe = drive.probe.clone();
+        drive.worker.dataflow::<u64, _, _>(|scope| {
+            let edges = edges.to_collection(scope);
+            let roots = roots.to_collection(scope).map(|node| (node, 0));
+            roots
+                .clone()
+                .iterate(|scope, reached| {
+                    let (edges, roots) = (edges.enter(scope), roots.enter(scope));
+                    reached
+                        .join_map(edges, |_from, far, (to, length)| (*to, far + length))
+                        .concat(roots)
+                        .reduce(|_node, far, least| least.push((*far[0].0, 1)))
+                })
+                .inner
+                .inspect(move |((node, far), _, diff)| {
+                    sink.borrow_mut().add(distance_weight(u64::from(*node), *far), small(*diff));
+                })
+                .probe_with(&probe);
+        });
+        feed(size, drive, edges, roots, |from, to, idx| (from, (to, length(idx))))
+    })
+}
+
+/// Loads a graph in one epoch, and has edges come and go one by one; `row` is an edge's.
+fn feed<E: ExchangeData>(
+    size: Size,
+    mut drive: Drive<'_>,
+    mut edges: InputSession<u64, E, isize>,
+    mut roots: InputSession<u64, u32, isize>,
+    row: fn(u32, u32, u64) -> E,
+) -> Share {
+    let n_nodes = size.nodes();
+    let node = |number: u64| u32::try_from(number).expect("nodes fit in 32 bits");
+    let of = |idx: u64| {
+        let (from, to) = edge(idx, n_nodes);
+        row(node(from), node(to), idx)
+    };
+    let start = now();
+    if drive.worker.index() == 0 {
+        for root in ROOTS {
+            roots.update(node(root), 1);
+        }
+    }
+    (0..size.n_rows).filter(|idx| drive.has(*idx)).for_each(|idx| edges.update(of(idx), 1));
+    drive.close(|epoch| {
+        advance(&mut edges, epoch);
+        advance(&mut roots, epoch);
+    });
+    let (load, loaded) = (start.elapsed(), drive.answer());
+    let rounds = (0..size.n_rounds).map(|round| {
+        let (idx, diff) = size.edge_change(round);
         let start = now();
         if drive.worker.index() == 0 {
-            for root in ROOTS {
-                roots.update(node(root), 1);
-            }
+            edges.update(of(idx), wide(diff));
         }
-        (0..size.n_rows).filter(|idx| drive.has(*idx)).for_each(|idx| edges.update(row(idx), 1));
         drive.close(|epoch| {
             advance(&mut edges, epoch);
             advance(&mut roots, epoch);
         });
-        let (load, loaded) = (start.elapsed(), drive.answer());
-        let rounds = (0..size.n_rounds).map(|round| {
-            let (idx, diff) = size.edge_change(round);
-            let start = now();
-            if drive.worker.index() == 0 {
-                edges.update(row(idx), wide(diff));
-            }
-            drive.close(|epoch| {
-                advance(&mut edges, epoch);
-                advance(&mut roots, epoch);
-            });
-            start.elapsed()
-        });
-        let rounds = rounds.collect();
-        Share { load, loaded, rounds, finished: drive.answer() }
-    })
+        start.elapsed()
+    });
+    let rounds = rounds.collect();
+    Share { load, loaded, rounds, finished: drive.answer() }
 }

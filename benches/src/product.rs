@@ -3,10 +3,10 @@
 use arqon_types::{Column, Row, StringColumn, Value};
 
 use crate::data::{
-    EventColumns, Name, Names, ROOTS, Size, edge, event, left, reading, right, signed,
+    EventColumns, Name, Names, ROOTS, Size, edge, event, left, length, reading, right, signed,
 };
 use crate::running::{Build, Running, float, inserts, int, key_number, now};
-use crate::sample::{Sample, event_weight, node_weight, sums_weight};
+use crate::sample::{Sample, distance_weight, event_weight, node_weight, sums_weight};
 
 const STATELESS: &str = "\
 arqon: 1
@@ -87,6 +87,31 @@ flow:
             as: e
           - select: { id: e.dst }
         merge: distinct
+    to: reached
+";
+
+const PATHS: &str = "\
+arqon: 1
+circuit: bench.paths
+schemas:
+  Node: { id: int64 }
+  Edge: { src: int64, dst: int64, length: int64 }
+  Reached: { id: int64, distance: int64 }
+topics:
+  roots: { schema: Node, carries: delta, check: none, edge: in }
+  edges: { schema: Edge, carries: delta, check: none, edge: in }
+  reached: { schema: Reached, carries: delta, key: id, edge: out }
+flow:
+  reach:
+    from: roots
+    do:
+      - with: { distance: 0 }
+      - loop:
+          - join: edges
+            match: { id: src }
+            as: e
+          - select: { id: e.dst, distance: distance + e.length }
+        merge: { min: distance, by: id }
     to: reached
 ";
 
@@ -213,21 +238,44 @@ pub fn join(size: Size, build: Build) -> Sample {
 
 /// The nodes that the roots reach.
 pub fn reach(size: Size, build: Build) -> Sample {
+    let run = Running::start(REACH, size, build, |row, at| node_weight(key_number(&row[0], at)));
+    graph(run, size, |from, to, _| [from, to])
+}
+
+/// How far they are.
+pub fn paths(size: Size, build: Build) -> Sample {
+    let run = Running::start(PATHS, size, build, |row, at| {
+        distance_weight(key_number(&row[0], at), int(&row[1], at))
+    });
+    graph(run, size, |from, to, idx| [from, to, length(idx)])
+}
+
+/// Loads a graph in one epoch, and has edges come and go one by one; `row` is an edge's.
+fn graph<const N: usize>(
+    mut run: Running,
+    size: Size,
+    row: fn(i64, i64, u64) -> [i64; N],
+) -> Sample {
     let n_nodes = size.nodes();
-    let mut run =
-        Running::start(REACH, size, build, |row, at| node_weight(key_number(&row[0], at)));
+    let of = |idx: u64| {
+        let (from, to) = edge(idx, n_nodes);
+        row(signed(from), signed(to), idx)
+    };
     let start = now();
-    let columns = vec![
-        Column::Int((0..size.n_rows).map(|idx| signed(edge(idx, n_nodes).0)).collect()),
-        Column::Int((0..size.n_rows).map(|idx| signed(edge(idx, n_nodes).1)).collect()),
-    ];
+    let n_rows = usize::try_from(size.n_rows).expect("a graph is small");
+    let mut columns = [(); N].map(|()| Vec::with_capacity(n_rows));
+    for idx in 0..size.n_rows {
+        for (column, number) in columns.iter_mut().zip(of(idx)) {
+            column.push(number);
+        }
+    }
+    let columns = columns.into_iter().map(Column::Int).collect();
     let roots = vec![Column::Int(ROOTS.into_iter().map(signed).collect())];
     run.close(vec![inserts("edges", columns), inserts("roots", roots)]);
     let (load, loaded) = (start.elapsed(), run.answer);
     let rounds = (0..size.n_rounds).map(|round| {
         let (idx, diff) = size.edge_change(round);
-        let (from, to) = edge(idx, n_nodes);
-        let row: Row = vec![Value::Int(signed(from)), Value::Int(signed(to))].into();
+        let row: Row = of(idx).into_iter().map(Value::Int).collect();
         run.round(vec![("edges", vec![(row, diff)])])
     });
     let rounds = rounds.collect();

@@ -42,6 +42,11 @@ pub fn node_weight(node: u64) -> i128 {
     i128::from(node) + 1
 }
 
+/// What a node with its distance counts.
+pub fn distance_weight(node: u64, distance: i64) -> i128 {
+    node_weight(node) * (i128::from(distance) + 1)
+}
+
 /// One run: how fast it loaded, and how long its rounds took.
 #[derive(Debug, Clone)]
 pub struct Sample {

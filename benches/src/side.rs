@@ -13,7 +13,7 @@ use crate::running::{Build, KeyKind};
 use crate::sample::Sample;
 use crate::{floor, handwritten, median, product};
 
-/// One of the four workloads.
+/// One of the workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// A: filter and change events.
@@ -26,12 +26,14 @@ pub enum Work {
     Join,
     /// D: what three roots reach in a graph.
     Reach,
+    /// The same with how far it is, over edges that have lengths.
+    Paths,
 }
 
 impl Work {
     /// All, in the order of the report.
-    pub const ALL: [Self; 5] =
-        [Self::Stateless, Self::Decoded, Self::Aggregate, Self::Join, Self::Reach];
+    pub const ALL: [Self; 6] =
+        [Self::Stateless, Self::Decoded, Self::Aggregate, Self::Join, Self::Reach, Self::Paths];
 
     /// The word for it on the command line.
     pub fn name(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Work {
             Self::Aggregate => "aggregate",
             Self::Join => "join",
             Self::Reach => "reach",
+            Self::Paths => "paths",
         }
     }
 
@@ -50,7 +53,7 @@ impl Work {
             Self::Stateless | Self::Decoded => (5_000_000, 8_192, 0),
             Self::Aggregate => (2_000_000, 65_536, n_rounds),
             Self::Join => (1_000_000, 32_768, n_rounds),
-            Self::Reach => (1_000_000, 1_000_000, n_rounds),
+            Self::Reach | Self::Paths => (1_000_000, 1_000_000, n_rounds),
         };
         Size { n_rows: n_rows * percent / 100, epoch_rows, n_rounds, n_workers }
     }
@@ -119,6 +122,12 @@ impl Work {
                 Side { name: "dbsp, number keys", program: Program::Dbsp("epochs") },
                 own(FLOOR, floor::reach),
             ],
+            Self::Paths => vec![
+                circuit(NUMBER, product::paths, number, auto),
+                circuit(ROUNDS, product::paths, number, arrangements),
+                own("hand-written, number keys", handwritten::paths),
+                own(FLOOR, floor::paths),
+            ],
         }
     }
 }
@@ -127,6 +136,7 @@ const TEXT: &str = "circuit, text keys";
 const WAITING: &str = "circuit, text keys, an epoch at a time";
 const NUMBER: &str = "circuit, number keys";
 const ARRANGED: &str = "circuit, text keys, arrangements";
+const ROUNDS: &str = "circuit, number keys, arrangements";
 const FLOOR: &str = "the floor: plain loops, number keys";
 
 /// Epochs of a stateless workload that are under way at a time.
@@ -190,7 +200,7 @@ impl Side {
         match self.program {
             // Neither is there to be fast with more workers.
             Program::Circuit(..) | Program::Own(_) => {
-                n_workers == 1 || ![ARRANGED, FLOOR].contains(&self.name)
+                n_workers == 1 || ![ARRANGED, ROUNDS, FLOOR].contains(&self.name)
             }
             Program::Dbsp(_) => peers.dbsp.is_some(),
             Program::Python(_) => peers.python.is_some(),
@@ -300,6 +310,6 @@ pub fn write_rows(work: Work, size: Size, folder: &Path) -> io::Result<()> {
             lefts.flush()?;
             rights.flush()
         }
-        Work::Stateless | Work::Decoded | Work::Reach => Ok(()),
+        Work::Stateless | Work::Decoded | Work::Reach | Work::Paths => Ok(()),
     }
 }

@@ -101,7 +101,7 @@ impl DataflowPlan {
         let left = self.left_by(of)?;
         let leaves_variable = left == variable;
         let is_whole = members.len() == n_found && (leaves_variable || left == keeper);
-        is_whole.then(|| Traversal {
+        is_whole.then_some(Traversal {
             start,
             variable,
             seeds,

@@ -28,7 +28,7 @@ pub(super) struct Derived {
 #[derive(Debug)]
 pub(super) enum Candidates {
     Few(SmallVec<[Derived; 1]>),
-    Many(Box<BTreeMap<(u64, u32), i64>>),
+    Many(BTreeMap<(u64, u32), i64>),
 }
 
 /// What candidates come to up to a round.
@@ -85,7 +85,7 @@ impl Candidates {
                     *list = SmallVec::new();
                 } else if TREE_MIN <= list.len() {
                     let all = list.iter().map(|it| ((it.value, it.round), it.n));
-                    *self = Self::Many(Box::new(all.collect()));
+                    *self = Self::Many(all.collect());
                 }
             }
             Self::Many(tree) => {

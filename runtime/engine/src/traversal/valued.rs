@@ -82,7 +82,9 @@ impl RowShape {
         let mut row = PackedRow::new();
         node.with_bytes(|node| {
             let parts = if self.best.node == 0 { [node, &value] } else { [&value, node] };
-            parts.into_iter().for_each(|part| row.push_bytes(part));
+            for part in parts {
+                row.push_bytes(part);
+            }
         });
         row
     }
