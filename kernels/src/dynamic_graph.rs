@@ -416,8 +416,11 @@ impl DynamicGraph {
     }
 
     /// Changes of edges in the order in which they are taken one by one.
-    fn ordered(&self, edges: EdgeColumns, known: Vec<Edge>) -> (EdgeColumns, Vec<Edge>) {
-        let Answers::Ranks(_) = self.answers else { return (edges, known) };
+    fn ordered(&mut self, edges: EdgeColumns, known: Vec<Edge>) -> (EdgeColumns, Vec<Edge>) {
+        let Answers::Ranks(ranks) = &mut self.answers else { return (edges, known) };
+        if ranks.begin_taking(edges.src.len(), &self.edges) {
+            return (edges, known);
+        }
         // They follow the edges of a vertex together.
         let order = edges.order();
         let known = if known.is_empty() { known } else { gather(&known, &order) };

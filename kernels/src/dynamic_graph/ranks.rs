@@ -12,6 +12,10 @@
 //! what it got: O(1) for an edge, and `r` grows by what moved. As long as the bound is within the
 //! tolerance nothing else is done, which is most of the time when few edges change.
 //!
+//! When so many change that sweeps are sure to follow, `z` stays, and what all vertices hand on is
+//! computed anew: that costs less than to follow each, and begins nearer to the end, since what a
+//! vertex has does not hang on how many edges it has.
+//!
 //! Otherwise vertices are swept in their order, each from values that are new already (Gauss and
 //! Seidel), but for those of its own round (see [`super::rounds`]), which threads share. A sweep
 //! that moved `z` by `d` leaves a residual only along edges that do not lead to later rounds: of
@@ -56,6 +60,8 @@ pub(super) struct Ranks {
     /// At most the 1-norm of the residual.
     residual: f64,
     stage: Stage,
+    /// All shares are renewed in this step, see [`Self::begin_taking`].
+    is_renewed: bool,
     swept: Swept,
     /// The same of a sweep that `refresh` does in parts, and where it goes on.
     refreshed: Swept,
@@ -92,8 +98,10 @@ struct Part {
 enum Stage {
     /// No step is under way.
     Rest,
-    /// Edges changed that did not flip: slots from this one on are looked at.
-    Renew(usize),
+    /// Edges that flipped, from this one on, are counted where they do not lead to later rounds.
+    Recount(usize),
+    /// What each vertex hands on is computed anew, from this slot on; whether edges are counted.
+    Renew { at: usize, is_counted: bool },
     /// Vertices that came with the flips from this one on.
     Come(usize),
     /// What flipped is followed, from this flip on.
@@ -107,6 +115,9 @@ enum Stage {
     /// Vertices are swept, from this slot on.
     Sweep(usize),
 }
+
+/// Changes from which on all shares may be renewed: some microseconds to follow.
+const RENEWED_MIN: usize = 256;
 
 /// The unit roundoff of `f64`.
 const ROUNDOFF: f64 = f64::EPSILON / 2.0;
@@ -129,6 +140,7 @@ impl Ranks {
             sum_drift: 0.0,
             residual: 0.0,
             stage: Stage::Rest,
+            is_renewed: false,
             swept: Swept::default(),
             refreshed: Swept::default(),
             refreshed_to: 0,
@@ -191,6 +203,18 @@ impl Ranks {
         self.starts.forget();
     }
 
+    /// So many changes will be taken. True where they are so many that it costs less to renew what
+    /// all vertices hand on than to follow each edge, and sweeps are foreseen, which hang on no
+    /// residual: then changes may come in any order.
+    pub(super) fn begin_taking(&mut self, n_changes: usize, edges: &Edges) -> bool {
+        let n_min = RENEWED_MIN.max(edges.vertices.n_slots() / 16);
+        self.is_renewed = n_changes >= n_min && self.predict(edges, n_changes) > 0;
+        if self.is_renewed && 16 * n_changes >= edges.len() {
+            self.starts.forget();
+        }
+        self.is_renewed
+    }
+
     /// Edges came and went in the rows that sweeps read.
     pub(super) fn take_flips(&mut self, flips: &[Flip]) {
         self.starts.take(flips);
@@ -198,13 +222,14 @@ impl Ranks {
 
     /// `z` follows what flipped, and is swept as often as that asks for; in a pass once at least.
     pub(super) fn begin(&mut self) {
-        self.stage = Stage::Come(0);
+        let is_renewed = std::mem::take(&mut self.is_renewed);
+        self.stage = if is_renewed { Stage::Recount(0) } else { Stage::Come(0) };
     }
 
     /// The same where edges changed in bulk.
     pub(super) fn begin_bulk(&mut self) {
         self.starts.forget();
-        self.stage = Stage::Renew(0);
+        self.stage = Stage::Renew { at: 0, is_counted: false };
     }
 
     /// Goes on; true when the certificate is within its part of the tolerance.
@@ -218,7 +243,17 @@ impl Ranks {
         while !meter.is_out() {
             self.stage = match self.stage {
                 Stage::Rest => return true,
-                Stage::Renew(at) => self.renew_shares(at, edges, meter),
+                Stage::Recount(at) => self.recount(at, flips, meter),
+                Stage::Renew { at, is_counted } => {
+                    let to = self.renew_shares(at, edges, meter);
+                    if to < self.values.len() {
+                        Stage::Renew { at: to, is_counted }
+                    } else if is_counted && !self.rounds.are_stale(edges) {
+                        Stage::Gather
+                    } else {
+                        Stage::Count(0)
+                    }
+                }
                 Stage::Come(at) => self.come_in(at, flips, dirty, meter),
                 Stage::Follow(at) => self.follow(at, (edges, flips), dirty, meter),
                 Stage::Go(at) => {
@@ -262,13 +297,31 @@ impl Ranks {
         sweep_work(edges) * n_sweeps
     }
 
+    fn recount(&mut self, from: usize, flips: &[Flip], meter: &mut Meter) -> Stage {
+        let to = flips.len().min(from + SLICE);
+        for flip in &flips[from..to] {
+            self.count_flip(*flip);
+        }
+        meter.spend(2 * (to - from));
+        if to < flips.len() { Stage::Recount(to) } else { Stage::Renew { at: 0, is_counted: true } }
+    }
+
+    /// Counts an edge that does not lead to a later round, or no longer.
+    fn count_flip(&mut self, flip: Flip) {
+        match flip {
+            Flip::EdgeCame(edge) if edge.dst < self.rounds.end(edge.src) => {
+                self.backward[edge.src as usize] += 1;
+            }
+            Flip::EdgeWent(edge) if edge.dst < self.rounds.end(edge.src) => {
+                self.backward[edge.src as usize] -= 1;
+            }
+            Flip::EdgeCame(_) | Flip::EdgeWent(_) | Flip::RootCame(_) | Flip::RootWent(_) => {}
+        }
+    }
+
     /// Vertices come and go, and hand on what they have over the edges that they have now. What
     /// residual that leaves is not known, and a sweep follows.
-    fn renew_shares(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
-        if from == 0 {
-            self.rounds = Rounds::of(edges);
-            self.backward.fill(0);
-        }
+    fn renew_shares(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> usize {
         let mut at = from;
         while at < self.values.len() && !meter.is_out() {
             let slot = slot_at(at);
@@ -280,11 +333,10 @@ impl Ranks {
             };
             self.inverses[at] = inverse(edges.out.degree(slot));
             self.shares[at] = self.spec.damping * self.values[at] * self.inverses[at];
-            self.rounds.count_into(slot, edges, &mut self.backward);
-            meter.spend(4 + edges.into.degree(slot));
+            meter.spend(4);
             at += 1;
         }
-        if at == self.values.len() { Stage::Gather } else { Stage::Renew(at) }
+        at
     }
 
     fn count(&mut self, from: usize, edges: &Edges, meter: &mut Meter) -> Stage {
@@ -413,13 +465,8 @@ impl Ranks {
             self.shares[at] = 0.0;
         }
         self.inverses[at] = inverse(n_after);
-        let end = self.rounds.end(slot);
         for flip in flips {
-            match *flip {
-                Flip::EdgeCame(edge) if edge.dst < end => self.backward[at] += 1,
-                Flip::EdgeWent(edge) if edge.dst < end => self.backward[at] -= 1,
-                _ => {}
-            }
+            self.count_flip(*flip);
         }
         dirty.mark(slot);
     }

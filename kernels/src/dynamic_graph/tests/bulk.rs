@@ -103,3 +103,27 @@ fn ranks_that_are_swept_in_rounds_are_within_their_bound() {
     let fewer = change(&mut random, &pair.model, 2, 0);
     pair.step(&fewer, Mode::Itmd, Emit::Changed);
 }
+
+/// So many changes that what all vertices hand on is renewed, of which some come and some go: what
+/// is known of their edges then is what counting finds that is done anew.
+#[test]
+fn ranks_that_are_renewed_know_their_edges() {
+    let algorithm = Algorithm::PageRank(PageRank { damping: 0.85, tolerance: 1e-5 });
+    for (every, n_coming, n_first) in [(3, 600, 2_000), (2, 0, 2_000), (40, 300, 130_000)] {
+        let (mut random, mut pair) = (Random(31), Pair::new(algorithm));
+        let first = change(&mut random, &pair.model, 2, n_first);
+        pair.step(&first, Mode::Pass, Emit::Pull);
+        for emit in [Emit::Changed, Emit::Pull, Emit::Changed] {
+            let next = change(&mut random, &pair.model, every, n_coming);
+            pair.step(&next, Mode::Itmd, emit);
+            let mut saved = Vec::new();
+            pair.kernel.save(&mut saved).unwrap();
+            let mut loaded = DynamicGraph::load(&mut saved.as_slice()).unwrap();
+            let few = change(&mut random, &pair.model, 300, 3);
+            let (heard, mode) = (&mut pair.heard.clone(), Mode::Pass);
+            let wanted = step(&mut loaded, &few, mode, Emit::Changed, heard).error_max;
+            let found = pair.step(&few, mode, Emit::Changed).error_max;
+            assert_eq!(found.to_bits(), wanted.to_bits(), "every {every}, {emit:?}");
+        }
+    }
+}
