@@ -167,12 +167,16 @@ impl Turns {
 
     /// The value in a round.
     pub(super) fn at(&self, round: u32) -> Option<u64> {
-        self.0.iter().rev().find(|turn| turn.round <= round).and_then(|turn| turn.value())
+        self.0[..self.n_up_to(round)].last().and_then(|turn| turn.value())
     }
 
     /// The first round behind this one that has another value.
     pub(super) fn next(&self, round: u32) -> Option<u32> {
-        self.0.iter().map(|turn| turn.round).find(|at| round < *at)
+        self.0.get(self.n_up_to(round)).map(|turn| turn.round)
+    }
+
+    fn n_up_to(&self, round: u32) -> usize {
+        self.0.partition_point(|turn| turn.round <= round)
     }
 
     /// Each round that has another value than the one before: it, the value before, and its own.
@@ -194,8 +198,9 @@ impl Turns {
 
     /// Has the values of others in rounds from the first to the last.
     pub(super) fn go_on_as(&mut self, others: &Self, first: u32, last: u32) {
-        for (round, [_, value]) in others.all().filter(|(at, _)| (first..=last).contains(at)) {
-            self.go_on(round, value);
+        let start = others.0.partition_point(|turn| turn.round < first);
+        for turn in others.0[start..].iter().take_while(|turn| turn.round <= last) {
+            self.go_on(turn.round, turn.value());
         }
     }
 }
