@@ -2,8 +2,8 @@
 //!
 //! A, *stateless*: events of which about half are kept and changed. B, *aggregate*: readings of
 //! 10,000 keys, grouped into count, sum and max. C, *join*: two inputs joined on a key, then count
-//! and sum per group of 1,000. D, *reach*: the nodes of a random graph that three roots reach; *paths*: how far they are, as its
-//! edges have lengths.
+//! and sum per group of 1,000. D, *reach*: the nodes of a random graph that three roots reach, and
+//! *paths*: how far they are, as edges have lengths.
 //! Nothing here needs more than the standard library, so that peers include the file as it is.
 
 use std::fmt;

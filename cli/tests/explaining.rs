@@ -100,11 +100,18 @@ fn it_is_said_what_the_state_of_a_loop_is_made_of() {
     let scene = Scene::new();
     scene.write("reach.yaml", include_str!("../../circuits/ok/reachability.yaml"));
     scene.write("members.yaml", include_str!("../../circuits/ok/components.yaml"));
-    // A walk along edges, and a loop that is more than that.
-    let walk = scene.arqon(&["explain", "reach.yaml", "reach"]).stdout;
-    assert!(walk.contains("of #2, graph.ways  (hash)\n"), "{walk}");
-    assert!(!walk.contains("arrangements"), "{walk}");
-    let other = scene.arqon(&["explain", "members.yaml", "members"]).stdout;
+    scene.write("loops.yaml", include_str!("../../circuits/ok/loops.yaml"));
+    // Walks along edges, and a loop that is more than that.
+    let walks = [
+        ("reach.yaml", "reach", "of #2, graph.ways  (hash)\n"),
+        ("members.yaml", "members", "of #3, both  (hash)\n"),
+    ];
+    for (file, node, join) in walks {
+        let walk = scene.arqon(&["explain", file, node]).stdout;
+        assert!(walk.contains(join), "{walk}");
+        assert!(!walk.contains("arrangements"), "{walk}");
+    }
+    let other = scene.arqon(&["explain", "loops.yaml", "evens"]).stdout;
     assert!(other.contains("  (arrangements)\n"), "{other}");
     assert!(other.contains("\narrangements: a history by key"), "{other}");
 }

@@ -21,9 +21,18 @@ use arqon_grammar::read_circuit;
 /// Stack of the thread that reads; the smallest that a worker of ours has.
 const STACK_BYTES: usize = 512 * 1024;
 
+/// What takes longer is done again: machines that tests run on may stand still for a minute.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// Runs `read` on a small stack and gives its result and its time.
+fn on_small_stack<T: Send>(read: impl Fn() -> T + Send + Sync) -> (T, Duration) {
+    let (result, time) = once_on_small_stack(&read);
+    let time = if time < PATIENCE { time } else { time.min(once_on_small_stack(&read).1) };
+    (result, time)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the test measures real time")]
-fn on_small_stack<T: Send>(read: impl FnOnce() -> T + Send) -> (T, Duration) {
+fn once_on_small_stack<T: Send>(read: impl FnOnce() -> T + Send) -> (T, Duration) {
     std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(STACK_BYTES)

@@ -6,6 +6,7 @@
 //! by itself. That is less work than what several workers would have to tell each other.
 
 mod counts;
+mod nodes;
 mod graph;
 mod candidates;
 mod best;
@@ -35,8 +36,21 @@ use crate::recorder::Meter;
 use crate::stats::Count;
 use crate::whole;
 
-use graph::{Graph, Limits};
+use graph::Graph;
 use valued::render_best;
+
+/// What is read of a graph, and its limits.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// The last round of the variable, at least 1.
+    rounds: u32,
+    /// The last round whose nodes are the result. A node counts in the round after the one in which
+    /// it was derived: of the variable that is one less than its rounds.
+    result: u32,
+}
+
+/// No round at all.
+const NO_ROUND: u32 = u32::MAX;
 
 /// The changes of an epoch.
 #[derive(Debug)]

@@ -7,19 +7,14 @@
 //! that comes or goes has to know of the node from which it leads.
 
 use std::collections::BTreeMap;
-use std::hint::black_box;
 
-use hashbrown::hash_map::Entry;
 use smallvec::SmallVec;
 
-use crate::memory::{signed, table_bytes};
 use crate::packed::Packed;
-use crate::source::PackedMap;
 
 use super::candidates::{Candidates, Turns};
-use super::counts::Edges;
-use super::graph::{AHEAD, Limits, NO_ROUND, Place, UNTOUCHED};
-use super::{Changes, Outcome};
+use super::nodes::{AHEAD, Nodes, Place, UNTOUCHED};
+use super::{Changes, Limits, NO_ROUND, Outcome};
 
 /// Pairs that are looked at together.
 const TOGETHER: usize = 8192;
@@ -68,18 +63,13 @@ pub(super) trait Relax<K> {
         K: 'g;
 }
 
-#[derive(Debug)]
-struct Node<K> {
-    row: K,
+/// What is known of a node.
+#[derive(Debug, Default)]
+struct Known {
     candidates: Candidates,
     /// By the rounds of the variable: in round 0 where it starts, then what the candidates of the
     /// round before came to.
     turns: Turns,
-    edges: Edges<Way>,
-    /// How many edges lead here.
-    n_led_by: u32,
-    /// Where it stands among those that the epoch has touched.
-    touched: u32,
 }
 
 /// A node as it was before the epoch.
@@ -109,10 +99,8 @@ struct Round {
 pub(super) struct BestGraph<K: Packed> {
     limits: Limits,
     is_plain: bool,
-    places: PackedMap<Place, K>,
-    nodes: Vec<Node<K>>,
-    free: Vec<Place>,
-    /// What nodes have elsewhere in memory.
+    nodes: Nodes<K, Way, Known>,
+    /// What is known of nodes elsewhere in memory.
     n_listed: i64,
     n_bytes: i64,
     touched: Vec<Touched>,
@@ -125,9 +113,7 @@ impl<K: Packed> BestGraph<K> {
         Self {
             limits,
             is_plain: false,
-            places: PackedMap::default(),
-            nodes: Vec::new(),
-            free: Vec::new(),
+            nodes: Nodes::default(),
             n_listed: 0,
             n_bytes: 0,
             touched: Vec::new(),
@@ -144,65 +130,35 @@ impl<K: Packed> BestGraph<K> {
     ) -> Outcome<Valued<K>> {
         self.is_plain = relax.is_plain();
         let mut outcome = Outcome::default();
-        let mut idle = Vec::new();
         // While nodes still have the values that they had.
-        for edges in changes.edges.chunks(AHEAD) {
-            for ((from, to, _), _) in edges {
-                for at in [from, to].into_iter().filter_map(|row| self.places.get(row)) {
-                    self.read_ahead(*at);
+        let mut edges = changes.edges.into_iter();
+        while !edges.as_slice().is_empty() {
+            let near = edges.as_slice().iter().take(AHEAD);
+            self.nodes.read_ahead_of(near.flat_map(|((from, to, _), _)| [from, to]));
+            for ((from, to, beside), diff) in edges.by_ref().take(AHEAD) {
+                if diff != 0 {
+                    let (from, to) = (self.nodes.place(from), self.nodes.place(to));
+                    self.change_edge(from, Way { to, beside }, diff, &mut outcome);
                 }
-            }
-            for ((from, to, beside), diff) in edges.iter().filter(|(_, diff)| *diff != 0) {
-                let (from, to) = (self.place(from), self.place(to));
-                let way = Way { to, beside: *beside };
-                self.change_edge(from, way, *diff, &mut idle, &mut outcome);
             }
         }
         self.start(changes.starts, &mut outcome);
         for ((row, value), diff) in changes.seeds {
-            let at = self.place(&row);
+            let at = self.nodes.place(row);
             outcome.derived.add(diff);
             self.round(0).changes.push((at, value, diff));
         }
         while let Some((round, begun)) = self.rounds.pop_first() {
             self.run(round, begun, relax, &mut outcome);
         }
-        self.close(idle, &mut outcome);
+        self.close(&mut outcome);
         outcome
     }
 
     /// How many nodes are known.
     #[cfg(test)]
     pub(super) fn n_nodes(&self) -> usize {
-        self.places.len()
-    }
-
-    fn place(&mut self, row: &K) -> Place {
-        if let Some(place) = self.places.get(row) {
-            return *place;
-        }
-        let Entry::Vacant(room) = self.places.entry(row.clone()) else {
-            unreachable!("the node was not found")
-        };
-        let node = Node {
-            row: row.clone(),
-            candidates: Candidates::default(),
-            turns: Turns::default(),
-            edges: Edges::default(),
-            n_led_by: 0,
-            touched: UNTOUCHED,
-        };
-        self.n_listed += key_bytes(row);
-        let place = if let Some(place) = self.free.pop() {
-            self.nodes[place as usize] = node;
-            place
-        } else {
-            let place = Place::try_from(self.nodes.len());
-            let place = place.ok().filter(|place| *place != UNTOUCHED);
-            self.nodes.push(node);
-            place.expect("a graph has fewer than 2^32 nodes")
-        };
-        *room.insert(place)
+        self.nodes.len()
     }
 
     fn round(&mut self, round: u32) -> &mut Round {
@@ -210,15 +166,8 @@ impl<K: Packed> BestGraph<K> {
     }
 
     /// Changes an edge, and what it made of the node's values in the rounds of the epoch before.
-    fn change_edge(
-        &mut self,
-        from: Place,
-        way: Way,
-        diff: i64,
-        idle: &mut Vec<Place>,
-        outcome: &mut Outcome<Valued<K>>,
-    ) {
-        let turns = &self.nodes[from as usize].turns;
+    fn change_edge(&mut self, from: Place, way: Way, diff: i64, outcome: &mut Outcome<Valued<K>>) {
+        let turns = &self.nodes[from].state.turns;
         for (round, [before, now]) in turns.all().filter(|(at, _)| *at <= self.limits.rounds) {
             let round = self.rounds.entry(round).or_default();
             for (value, n) in [(before, -diff), (now, diff)] {
@@ -227,26 +176,14 @@ impl<K: Packed> BestGraph<K> {
                 round.lead(Pair { from, way, value, n }, self.is_plain);
             }
         }
-        let edges = &mut self.nodes[from as usize].edges;
-        let listed = edges.bytes();
-        let n_more = edges.change(way, diff);
-        self.n_listed += edges.bytes() - listed;
-        let n_led_by = &mut self.nodes[way.to as usize].n_led_by;
-        match n_more {
-            1 => *n_led_by += 1,
-            -1 => {
-                *n_led_by -= 1;
-                idle.extend([from, way.to]);
-            }
-            _ => {}
-        }
+        self.nodes.change_edge(from, (way, way.to), diff);
     }
 
     /// Changes where the variable starts: it has at most one row of each node there.
     fn start(&mut self, mut starts: Vec<(Valued<K>, i64)>, outcome: &mut Outcome<Valued<K>>) {
         starts.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         for of in starts.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
-            let at = self.place(&of[0].0.0);
+            let at = self.nodes.place(of[0].0.0.clone());
             let touched = self.touch(at);
             let was = self.touched[touched as usize].was.at(0);
             let mut rows = Diffs::of([(was, 1)]);
@@ -254,7 +191,7 @@ impl<K: Packed> BestGraph<K> {
                 rows.add(Some(*value), *diff);
             }
             let now = rows.0.iter().find(|(_, n)| *n > 0).map(|(value, _)| *value);
-            self.nodes[at as usize].turns.go_on(0, now);
+            self.nodes[at].state.turns.go_on(0, now);
             self.touched[touched as usize].open = 1;
             for (value, diff) in Diffs::of([(was, -1), (now, 1)]).0 {
                 outcome.variable.add(diff);
@@ -266,11 +203,11 @@ impl<K: Packed> BestGraph<K> {
 
     /// Remembers which values a node has before the epoch changes them.
     fn touch(&mut self, at: Place) -> u32 {
-        let node = &mut self.nodes[at as usize];
+        let node = &mut self.nodes[at];
         if node.touched == UNTOUCHED {
             node.touched = u32::try_from(self.touched.len()).expect("there are fewer nodes");
-            self.n_listed -= node.turns.bytes();
-            let was = std::mem::take(&mut node.turns);
+            self.n_listed -= node.state.turns.bytes();
+            let was = std::mem::take(&mut node.state.turns);
             self.touched.push(Touched { at, was, open: 0, round: NO_ROUND });
         }
         node.touched
@@ -286,7 +223,7 @@ impl<K: Packed> BestGraph<K> {
     ) {
         let Round { pairs, mut changes, mut again } = begun;
         for pairs in pairs.chunks(TOGETHER) {
-            let row = |at: Place| &self.nodes[at as usize].row;
+            let row = |at: Place| &self.nodes[at].row;
             let found = relax.relax(pairs.iter().map(|Pair { from, way, value, n }| Lead {
                 from: row(*from),
                 value: *value,
@@ -303,11 +240,11 @@ impl<K: Packed> BestGraph<K> {
         drop(pairs);
         for changes in changes.chunks(AHEAD) {
             for (at, ..) in changes {
-                self.read_ahead(*at);
+                self.nodes.read_ahead(*at);
             }
             for (at, value, diff) in changes {
                 let touched = self.touch(*at);
-                let candidates = &mut self.nodes[*at as usize].candidates;
+                let candidates = &mut self.nodes[*at].state.candidates;
                 let listed = candidates.bytes();
                 candidates.change(*value, round, *diff);
                 self.n_listed += candidates.bytes() - listed;
@@ -316,7 +253,7 @@ impl<K: Packed> BestGraph<K> {
         }
         for again in again.chunks(AHEAD) {
             for touched in again {
-                self.read_ahead(self.touched[*touched as usize].at);
+                self.nodes.read_ahead(self.touched[*touched as usize].at);
             }
             for touched in again {
                 let it = &mut self.touched[*touched as usize];
@@ -328,24 +265,19 @@ impl<K: Packed> BestGraph<K> {
         }
     }
 
-    /// Has a node come near: the lines of many come together where nothing waits for one of them.
-    fn read_ahead(&self, at: Place) {
-        let node = &self.nodes[at as usize];
-        black_box((node.touched, node.edges.is_empty()));
-    }
-
     /// Looks at a node whose candidates up to this round may come to something else than before.
     fn look(&mut self, touched: u32, round: u32, outcome: &mut Outcome<Valued<K>>) {
         let Touched { at, was, open, .. } = &mut self.touched[touched as usize];
         let at = *at;
-        let node = &mut self.nodes[at as usize];
+        let node = &mut self.nodes[at];
+        let Known { candidates, turns } = &mut node.state;
         // Since it was looked at last it has gone on as it did before the epoch.
-        node.turns.go_on_as(was, *open, round);
+        turns.go_on_as(was, *open, round);
         *open = round + 2;
-        let seen = node.candidates.seen(round);
-        let before = [was.at(round), node.turns.at(round)];
+        let seen = candidates.seen(round);
+        let before = [was.at(round), turns.at(round)];
         let now = [was.at(round + 1), seen.best];
-        node.turns.go_on(round + 1, seen.best);
+        turns.go_on(round + 1, seen.best);
         // A turn of the variable is of the round before.
         let next = was.next(round + 1).map(|at| at - 1).into_iter().chain(seen.next).min();
         let of_keeper = if round == 0 { [None, None] } else { before };
@@ -379,7 +311,7 @@ impl<K: Packed> BestGraph<K> {
         diff: i64,
         outcome: &mut Outcome<Valued<K>>,
     ) {
-        let edges = &self.nodes[from as usize].edges;
+        let edges = &self.nodes[from].edges;
         if edges.is_empty() {
             return;
         }
@@ -392,43 +324,27 @@ impl<K: Packed> BestGraph<K> {
     }
 
     /// Says what has changed, and lets go of nodes that are nothing any more.
-    fn close(&mut self, mut idle: Vec<Place>, outcome: &mut Outcome<Valued<K>>) {
+    fn close(&mut self, outcome: &mut Outcome<Valued<K>>) {
         if self.is_plain {
             outcome.derived.merge(outcome.pairs);
         }
         let last = self.limits.result + 1;
         for Touched { at, was, .. } in std::mem::take(&mut self.touched) {
-            let node = &mut self.nodes[at as usize];
+            let node = &mut self.nodes[at];
             node.touched = UNTOUCHED;
-            self.n_listed += node.turns.bytes();
-            let change = Diffs::of([(was.at(last), -1), (node.turns.at(last), 1)]);
+            let Known { candidates, turns } = &node.state;
+            self.n_listed += turns.bytes();
+            let change = Diffs::of([(was.at(last), -1), (turns.at(last), 1)]);
             let rows = change.0.into_iter().map(|(value, diff)| ((node.row.clone(), value), diff));
             outcome.rows.extend(rows);
-            if node.candidates.is_empty() {
-                idle.push(at);
+            if candidates.is_empty() {
+                self.nodes.may_go(at);
             }
         }
-        for at in idle {
-            let node = &self.nodes[at as usize];
-            let is_nothing = node.candidates.is_empty()
-                && node.turns.is_empty()
-                && node.edges.is_empty()
-                && node.n_led_by == 0;
-            if is_nothing && self.places.get(&node.row) == Some(&at) {
-                self.places.remove(&node.row);
-                self.n_listed -= key_bytes(&node.row);
-                self.free.push(at);
-            }
-        }
-        let bytes = self.bytes();
+        self.nodes.let_go(|_, known| known.candidates.is_empty() && known.turns.is_empty());
+        let bytes = self.n_listed + self.nodes.bytes();
         outcome.bytes = bytes - self.n_bytes;
         self.n_bytes = bytes;
-    }
-
-    fn bytes(&self) -> i64 {
-        let nodes = self.nodes.capacity() * size_of::<Node<K>>();
-        let free = self.free.capacity() * size_of::<Place>();
-        self.n_listed + table_bytes(&self.places) + signed(nodes + free)
     }
 }
 
@@ -441,11 +357,6 @@ impl Round {
             self.pairs.push(pair);
         }
     }
-}
-
-/// What a node's row takes elsewhere in memory, in the table and in the node.
-fn key_bytes<K: Packed>(row: &K) -> i64 {
-    2 * signed(row.heap_bytes())
 }
 
 /// Rows of a node, added up: none of them is zero.

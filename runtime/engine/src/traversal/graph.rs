@@ -8,51 +8,17 @@
 //! counts are left.
 
 use std::collections::BTreeMap;
-use std::hint::black_box;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use smallvec::SmallVec;
 
-use crate::memory::{signed, table_bytes};
-use crate::source::PackedMap;
+use crate::memory::table_bytes;
 
-use super::counts::{Derivations, Edges, View};
-use super::{Changes, Outcome};
-
-/// A node's place in the table.
-pub(super) type Place = u32;
-
-/// A node that the present epoch has not touched.
-pub(super) const UNTOUCHED: u32 = u32::MAX;
-
-/// Nodes that are read together, ahead of what is done with them.
-pub(super) const AHEAD: usize = 32;
-
-/// No round at all.
-pub(super) const NO_ROUND: u32 = u32::MAX;
-
-/// What is read of a graph, and its limits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// The last round of the variable, at least 1.
-    pub(super) rounds: u32,
-    /// The last round whose nodes are the result. A node counts in the round after the one in which
-    /// it was derived: of the variable that is one less than its rounds.
-    pub(super) result: u32,
-}
-
-#[derive(Debug)]
-struct Node {
-    row: u64,
-    derived: Derivations,
-    edges: Edges,
-    /// How many nodes have an edge that leads here.
-    n_led_by: u32,
-    /// Where it stands among those that the epoch has touched.
-    touched: u32,
-}
+use super::counts::{Derivations, View};
+use super::nodes::{AHEAD, Nodes, Place, UNTOUCHED};
+use super::{Changes, Limits, NO_ROUND, Outcome};
 
 /// A node as it was before the epoch.
 #[derive(Debug)]
@@ -78,12 +44,10 @@ struct Round {
 #[derive(Debug)]
 pub(super) struct Graph {
     limits: Limits,
-    places: PackedMap<Place, u64>,
-    nodes: Vec<Node>,
-    free: Vec<Place>,
+    nodes: Nodes<u64, Place, Derivations>,
     /// Rows of the variable's start, which few nodes are.
     starts: HashMap<Place, i64, FixedState>,
-    /// What lists of nodes have beside them.
+    /// What derivations have elsewhere in memory.
     n_listed: i64,
     n_bytes: i64,
     touched: Vec<Touched>,
@@ -95,9 +59,7 @@ impl Graph {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            places: PackedMap::default(),
-            nodes: Vec::new(),
-            free: Vec::new(),
+            nodes: Nodes::default(),
             starts: HashMap::default(),
             n_listed: 0,
             n_bytes: 0,
@@ -110,31 +72,30 @@ impl Graph {
     /// each edge of a node that is reached in another round than before.
     pub(super) fn change(&mut self, changes: Changes<u64, (u64, u64)>) -> Outcome<u64> {
         let mut outcome = Outcome::default();
-        let mut idle = Vec::new();
         // While nodes are still reached as they were.
-        for edges in changes.edges.chunks(AHEAD) {
-            for ((from, to), _) in edges {
-                for at in [from, to].into_iter().filter_map(|row| self.places.get(row)) {
-                    self.read_ahead(*at);
+        let mut edges = changes.edges.into_iter();
+        while !edges.as_slice().is_empty() {
+            let near = edges.as_slice().iter().take(AHEAD);
+            self.nodes.read_ahead_of(near.flat_map(|((from, to), _)| [from, to]));
+            for ((from, to), diff) in edges.by_ref().take(AHEAD) {
+                if diff != 0 {
+                    let (from, to) = (self.nodes.place(from), self.nodes.place(to));
+                    self.change_edge((from, to), diff, &mut outcome);
                 }
-            }
-            for ((from, to), diff) in edges.iter().filter(|(_, diff)| *diff != 0) {
-                let (from, to) = (self.place(*from), self.place(*to));
-                self.change_edge((from, to), *diff, &mut idle, &mut outcome);
             }
         }
         for (row, diff) in changes.starts.into_iter().filter(|(_, diff)| *diff != 0) {
-            let at = self.place(row);
+            let at = self.nodes.place(row);
             outcome.variable.add(diff);
             self.follow(at, 0, diff, &mut outcome);
             let touched = self.touch(at);
             self.touched[touched as usize].start += diff;
             self.change_start(at, diff);
             self.round(0).again.push(touched);
-            idle.push(at);
+            self.nodes.may_go(at);
         }
         for (row, diff) in changes.seeds {
-            let at = self.place(row);
+            let at = self.nodes.place(row);
             outcome.derived.add(diff);
             self.round(0).changes.push((at, diff));
         }
@@ -142,39 +103,14 @@ impl Graph {
             self.run(round, begun, &mut outcome);
         }
         outcome.derived.merge(outcome.pairs);
-        self.close(idle, &mut outcome);
+        self.close(&mut outcome);
         outcome
     }
 
     /// How many nodes are known.
     #[cfg(test)]
     pub(super) fn n_nodes(&self) -> usize {
-        self.places.len()
-    }
-
-    fn place(&mut self, row: u64) -> Place {
-        match self.places.entry(row) {
-            Entry::Occupied(place) => *place.get(),
-            Entry::Vacant(room) => {
-                let node = Node {
-                    row,
-                    derived: Derivations::default(),
-                    edges: Edges::default(),
-                    n_led_by: 0,
-                    touched: UNTOUCHED,
-                };
-                let place = if let Some(place) = self.free.pop() {
-                    self.nodes[place as usize] = node;
-                    place
-                } else {
-                    let place = Place::try_from(self.nodes.len());
-                    let place = place.ok().filter(|place| *place != UNTOUCHED);
-                    self.nodes.push(node);
-                    place.expect("a graph has fewer than 2^32 nodes")
-                };
-                *room.insert(place)
-            }
-        }
+        self.nodes.len()
     }
 
     fn round(&mut self, round: u32) -> &mut Round {
@@ -182,36 +118,18 @@ impl Graph {
     }
 
     /// Changes an edge, and what it made of the node's rows in the rounds of the epoch before.
-    fn change_edge(
-        &mut self,
-        (from, to): (Place, Place),
-        diff: i64,
-        idle: &mut Vec<Place>,
-        outcome: &mut Outcome<u64>,
-    ) {
+    fn change_edge(&mut self, (from, to): (Place, Place), diff: i64, outcome: &mut Outcome<u64>) {
         for (round, change) in self.turns(from) {
             outcome.pairs.add(change * diff);
             self.round(round).changes.push((to, change * diff));
         }
-        let edges = &mut self.nodes[from as usize].edges;
-        let listed = edges.bytes();
-        let n_more = edges.change(to, diff);
-        self.n_listed += edges.bytes() - listed;
-        let n_led_by = &mut self.nodes[to as usize].n_led_by;
-        match n_more {
-            1 => *n_led_by += 1,
-            -1 => {
-                *n_led_by -= 1;
-                idle.extend([from, to]);
-            }
-            _ => {}
-        }
+        self.nodes.change_edge(from, (to, to), diff);
     }
 
     /// In which rounds a node's rows came to the variable and went, as it was before the epoch.
     /// What is derived in a round is in the variable in the next one, and its start in the first.
     fn turns(&self, at: Place) -> SmallVec<[(u32, i64); 2]> {
-        let derived = &self.nodes[at as usize].derived;
+        let derived = &self.nodes[at].state;
         let start = self.starts.get(&at).copied().unwrap_or_default();
         let mut turns = SmallVec::new();
         if start == 0 && derived.is_empty() {
@@ -248,10 +166,10 @@ impl Graph {
 
     /// Remembers how a node is derived before the epoch changes it.
     fn touch(&mut self, at: Place) -> u32 {
-        let node = &mut self.nodes[at as usize];
+        let node = &mut self.nodes[at];
         if node.touched == UNTOUCHED {
             node.touched = u32::try_from(self.touched.len()).expect("there are fewer nodes");
-            let was = node.derived.clone();
+            let was = node.state.clone();
             self.touched.push(Touched { at, was, start: 0, round: NO_ROUND });
         }
         node.touched
@@ -261,11 +179,11 @@ impl Graph {
     fn run(&mut self, round: u32, Round { changes, mut again }: Round, outcome: &mut Outcome<u64>) {
         for changes in changes.chunks(AHEAD) {
             for (at, _) in changes {
-                self.read_ahead(*at);
+                self.nodes.read_ahead(*at);
             }
             for (at, diff) in changes {
                 let touched = self.touch(*at);
-                let derived = &mut self.nodes[*at as usize].derived;
+                let derived = &mut self.nodes[*at].state;
                 let listed = derived.bytes();
                 derived.change(round, *diff);
                 self.n_listed += derived.bytes() - listed;
@@ -274,7 +192,7 @@ impl Graph {
         }
         for again in again.chunks(AHEAD) {
             for touched in again {
-                self.read_ahead(self.touched[*touched as usize].at);
+                self.nodes.read_ahead(self.touched[*touched as usize].at);
             }
             for touched in again {
                 let it = &mut self.touched[*touched as usize];
@@ -286,18 +204,12 @@ impl Graph {
         }
     }
 
-    /// Has a node come near: the lines of many come together where nothing waits for one of them.
-    fn read_ahead(&self, at: Place) {
-        let node = &self.nodes[at as usize];
-        black_box((node.touched, node.edges.is_empty()));
-    }
-
     /// Looks at a node whose derivations up to this round may come to something else than before.
     fn look(&mut self, touched: u32, round: u32, outcome: &mut Outcome<u64>) {
         let Touched { at, was, start, .. } = &self.touched[touched as usize];
         let (at, start) = (*at, *start);
-        let node = &self.nodes[at as usize];
-        let (was, now) = (was.view(round), node.derived.view(round));
+        let node = &self.nodes[at];
+        let (was, now) = (was.view(round), node.state.view(round));
         let is_there = |n: i64| i64::from(0 < n);
         let change = |view: View| is_there(view.now) - is_there(view.before);
         let diff = change(now) - change(was);
@@ -325,7 +237,7 @@ impl Graph {
 
     /// Goes along a node's edges.
     fn follow(&mut self, at: Place, round: u32, diff: i64, outcome: &mut Outcome<u64>) {
-        let edges = &self.nodes[at as usize].edges;
+        let edges = &self.nodes[at].edges;
         if edges.is_empty() {
             return;
         }
@@ -337,40 +249,24 @@ impl Graph {
     }
 
     /// Says what has changed, and lets go of nodes that are nothing any more.
-    fn close(&mut self, mut idle: Vec<Place>, outcome: &mut Outcome<u64>) {
+    fn close(&mut self, outcome: &mut Outcome<u64>) {
         for Touched { at, was, .. } in std::mem::take(&mut self.touched) {
-            let node = &mut self.nodes[at as usize];
+            let node = &mut self.nodes[at];
             node.touched = UNTOUCHED;
             let is_there = |derived: &Derivations| 0 < derived.up_to(self.limits.result);
-            match (is_there(&was), is_there(&node.derived)) {
+            match (is_there(&was), is_there(&node.state)) {
                 (false, true) => outcome.rows.push((node.row, 1)),
                 (true, false) => outcome.rows.push((node.row, -1)),
                 (false, false) | (true, true) => {}
             }
-            if node.derived.is_empty() {
-                idle.push(at);
+            if node.state.is_empty() {
+                self.nodes.may_go(at);
             }
         }
-        for at in idle {
-            let node = &self.nodes[at as usize];
-            let is_nothing = node.derived.is_empty()
-                && node.edges.is_empty()
-                && node.n_led_by == 0
-                && !self.starts.contains_key(&at);
-            if is_nothing && self.places.get(&node.row) == Some(&at) {
-                self.places.remove(&node.row);
-                self.free.push(at);
-            }
-        }
-        let bytes = self.bytes();
+        let starts = &self.starts;
+        self.nodes.let_go(|at, derived| derived.is_empty() && !starts.contains_key(&at));
+        let bytes = self.n_listed + table_bytes(&self.starts) + self.nodes.bytes();
         outcome.bytes = bytes - self.n_bytes;
         self.n_bytes = bytes;
-    }
-
-    fn bytes(&self) -> i64 {
-        let nodes = self.nodes.capacity() * size_of::<Node>();
-        let free = self.free.capacity() * size_of::<Place>();
-        let tables = table_bytes(&self.places) + table_bytes(&self.starts);
-        self.n_listed + tables + signed(nodes + free)
     }
 }

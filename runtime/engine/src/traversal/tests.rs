@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::Changes;
 use super::best::{BestGraph, Edge, Lead, Relax, Valued};
-use super::graph::{Graph, Limits};
+use super::graph::Graph;
+use super::{Changes, Limits};
 
 /// Rows with their multiplicities.
 type Rows<R = u64> = BTreeMap<R, i64>;
