@@ -254,9 +254,10 @@ impl Join {
 }
 
 impl Edges {
-    /// Whether the changes are so many that all rows are looked at.
+    /// Whether the changes are so many that all rows are looked at: from a quarter on that costs
+    /// less than to take them one by one (measured: from a fifth on of ranks, a third of paths).
     pub(super) fn is_bulk(&self, n_changes: usize) -> bool {
-        n_changes > 0 && 8 * n_changes >= self.len + self.vertices.n_slots()
+        n_changes > 0 && 4 * n_changes >= self.len + self.vertices.n_slots()
     }
 }
 

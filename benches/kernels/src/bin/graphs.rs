@@ -226,6 +226,12 @@ fn loaded(algorithm: Algorithm, edges: &Edges) -> DynamicGraph {
     kernel
 }
 
+/// How many edges change, and in how many rounds: all of these, or the one that is named.
+fn sizes(all: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let only = std::env::args().nth(2).map(|n| n.parse().expect("a number"));
+    only.map_or(all.to_vec(), |n: usize| vec![(n, (3_000_000 / n.max(1)).clamp(20, 400))])
+}
+
 /// Sides in turn at each churn: three steps of ours, of which the first finds the caches cold, then
 /// what is recomputed in full.
 fn sweep(
@@ -236,16 +242,16 @@ fn sweep(
 ) -> [Curve; 2] {
     let mut edges = Edges::new();
     let mut kernel = loaded(algorithm, &edges);
-    let only: Option<usize> = std::env::args().nth(2).map(|n| n.parse().expect("a number"));
     let (mut alone, mut built) = (Vec::new(), Vec::new());
-    for (n, rounds) in
-        [(2, 40), (10, 40), (100, 40), (1000, 40), (10_000, 10), (100_000, 3), (1_000_000, 2)]
-    {
-        let rounds = match only {
-            Some(only) if only == n => 10 * rounds,
-            Some(_) => continue,
-            None => rounds,
-        };
+    for (n, rounds) in sizes(&[
+        (2, 40),
+        (10, 40),
+        (100, 40),
+        (1000, 40),
+        (10_000, 10),
+        (100_000, 3),
+        (1_000_000, 2),
+    ]) {
         let (mut cold, mut warm, mut theirs, mut builds) = (vec![], vec![], vec![], vec![]);
         let (mut chosen, mut n_rows) = (Mode::Pass, 0);
         for round in 0..=rounds {
@@ -408,18 +414,13 @@ fn seidel(into: &Csr, degrees: &[f64], z: &mut [f64], tolerance: f64) -> usize {
 }
 
 fn ranks() {
-    let only: Option<usize> = std::env::args().nth(2).map(|n| n.parse().expect("a number"));
+    let all = [(1, 40), (10, 40), (100, 20), (1000, 10), (10_000, 5), (100_000, 3)];
     for tolerance in [1e-3, 1e-6] {
         let mut edges = Edges::new();
         let algorithm = Algorithm::PageRank(PageRank { damping: DAMPING, tolerance });
         let mut kernel = loaded(algorithm, &edges);
         let mut values = [vec![1.0; N_VERTICES], vec![1.0; N_VERTICES]];
-        for (n, rounds) in [(1, 40), (10, 40), (100, 20), (1000, 10), (10_000, 5), (100_000, 3)] {
-            let rounds = match only {
-                Some(only) if only == n => 5 * rounds,
-                Some(_) => continue,
-                None => rounds,
-            };
+        for (n, rounds) in sizes(&all) {
             let (mut ours, mut theirs, mut builds) = (vec![], [vec![], vec![]], vec![]);
             let (mut n_rows, mut bound, mut n_sweeps) = (0, 0.0, [0; 2]);
             let mut work = 0;
