@@ -78,6 +78,8 @@ struct Outcome<R> {
     overruns: Vec<(R, i64)>,
     /// Changes of the variable, in all rounds.
     variable: Count,
+    /// Those of them that come to the edges.
+    led: Count,
     /// Changes of pairs of the variable's rows and edges.
     pairs: Count,
     /// Changes of what comes to the keeper: what is hopped to, and seeds.
@@ -94,6 +96,7 @@ impl<R> Default for Outcome<R> {
             rows: Vec::new(),
             overruns: Vec::new(),
             variable: Count::default(),
+            led: Count::default(),
             pairs: Count::default(),
             derived: Count::default(),
             reached: Count::default(),
@@ -311,13 +314,13 @@ struct Meters {
 impl Meters {
     /// Counts what each step had to do with an epoch.
     fn count<R>(&self, epoch: u64, outcome: &Outcome<R>) {
-        let Outcome { variable, pairs, derived, reached, bytes, .. } = *outcome;
+        let Outcome { variable, led, pairs, derived, reached, bytes, .. } = *outcome;
         let pass = |meter: &Meter, rows: Count| {
             meter.count(epoch, |counts| counts.pass(rows));
         };
         pass(&self.variable, variable);
         self.join.count(epoch, |counts| {
-            counts.input.merge(variable);
+            counts.input.merge(led);
             counts.put_out(pairs);
             counts.bytes += bytes;
         });

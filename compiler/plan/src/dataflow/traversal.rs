@@ -24,6 +24,8 @@ pub struct Traversal {
     pub start: StepId,
     /// Steps outside whose rows are among what the variable becomes, whatever it was.
     pub seeds: Vec<StepId>,
+    /// What chooses the rows of the variable that go along edges, if not all do.
+    pub sieve: Option<StepId>,
     /// The join: the variable's rows at the left, and the edges at the right.
     pub join: StepId,
     /// The map behind it.
@@ -94,10 +96,17 @@ impl DataflowPlan {
         let (within, seeds): (Vec<_>, Vec<_>) = parts.into_iter().partition(|id| is_within(*id));
         let [map] = within.as_slice() else { return None };
         let start = self.input(variable, 0);
-        let (join, chosen) = self.hop(*map, variable, &is_within)?;
+        let (join, chosen) = self.hop(*map, &is_within)?;
+        let sieve = Some(self.input(join, 0)).filter(|left| *left != variable);
+        if sieve.is_some_and(|sieve| !self.is_sieve(sieve, variable)) {
+            return None;
+        }
         let kept = self.kept(keeper, start, (self.join_at(join)?, chosen))?;
+        if sieve.is_some() && matches!(kept, Kept::Once(_)) {
+            return None;
+        }
         // A variable, a join, a map, a keeper and a next, and no step but those that were found.
-        let n_found = 5 + usize::from(union.is_some());
+        let n_found = 5 + usize::from(union.is_some()) + usize::from(sieve.is_some());
         let left = self.left_by(of)?;
         let leaves_variable = left == variable;
         let is_whole = members.len() == n_found && (leaves_variable || left == keeper);
@@ -105,6 +114,7 @@ impl DataflowPlan {
             start,
             variable,
             seeds,
+            sieve,
             join,
             map: *map,
             union,
@@ -160,26 +170,31 @@ impl DataflowPlan {
     }
 
     /// The join and the map of a hop that ends in a map.
-    fn hop(
-        &self,
-        map: StepId,
-        variable: StepId,
-        is_within: &dyn Fn(StepId) -> bool,
-    ) -> Option<(StepId, &Map)> {
+    fn hop(&self, map: StepId, is_within: &dyn Fn(StepId) -> bool) -> Option<(StepId, &Map)> {
         let Operator::Map(chosen) = &self.step(map).operator else { return None };
         let id = self.input(map, 0);
         let join = self.join_at(id)?;
-        let [left, right] = [self.input(id, 0), self.input(id, 1)];
         let is_plain =
             join.kind == JoinKind::Inner && join.asof.is_none() && join.residual.is_none();
-        // Both are read once only, or others than the hop would need their rows.
-        let n_readers = |of: StepId| self.steps.iter().filter(|it| it.inputs.contains(&of)).count();
-        let is_hop = left == variable
-            && !is_within(right)
-            && is_plain
-            && n_readers(id) == 1
-            && n_readers(map) == 1;
+        let is_hop = is_plain
+            && !is_within(self.input(id, 1))
+            && self.is_read_once(id)
+            && self.is_read_once(map);
         is_hop.then_some((id, chosen))
+    }
+
+    /// Whether a step only leaves out rows of the variable, for one reader.
+    fn is_sieve(&self, id: StepId, variable: StepId) -> bool {
+        let Operator::Map(map) = &self.step(id).operator else { return false };
+        let mut stages = map.stages.iter();
+        stages.all(|stage| matches!(stage.kind, StageKind::Filter(_)))
+            && self.input(id, 0) == variable
+            && self.is_read_once(id)
+    }
+
+    /// Whether one step reads it, once: or others than the hop would need its rows.
+    fn is_read_once(&self, id: StepId) -> bool {
+        self.steps.iter().filter(|step| step.inputs.contains(&id)).count() == 1
     }
 }
 

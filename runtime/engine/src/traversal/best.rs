@@ -57,6 +57,19 @@ pub(super) trait Relax<K> {
     /// Whether it stays what it is, along each.
     fn is_plain(&self) -> bool;
 
+    /// Whether some values go along no edge.
+    fn has_sieve(&self) -> bool;
+
+    /// Changes of values, by their place, that go along edges; nothing is counted or said of those
+    /// that are only recalled.
+    fn sieve<'g>(
+        &mut self,
+        rows: impl Iterator<Item = (&'g K, u64, i64)>,
+        is_recalled: bool,
+    ) -> Vec<u32>
+    where
+        K: 'g;
+
     /// The pairs, by their place, that lead on, and with which value.
     fn relax<'g>(&mut self, pairs: impl Iterator<Item = Lead<'g, K>>) -> Vec<(u32, u64)>
     where
@@ -86,6 +99,8 @@ struct Touched {
 /// What a round begins with.
 #[derive(Debug, Default)]
 struct Round {
+    /// Changes of the variable of which it is not known whether they go along edges.
+    unsieved: Vec<(Place, u64, i64)>,
     /// Changes whose value is not known yet.
     pairs: Vec<Pair>,
     /// Changes of candidates.
@@ -99,6 +114,7 @@ struct Round {
 pub(super) struct BestGraph<K: Packed> {
     limits: Limits,
     is_plain: bool,
+    has_sieve: bool,
     nodes: Nodes<K, Way, Known>,
     /// What is known of nodes elsewhere in memory.
     n_listed: i64,
@@ -113,6 +129,7 @@ impl<K: Packed> BestGraph<K> {
         Self {
             limits,
             is_plain: false,
+            has_sieve: false,
             nodes: Nodes::default(),
             n_listed: 0,
             n_bytes: 0,
@@ -128,9 +145,10 @@ impl<K: Packed> BestGraph<K> {
         changes: Changes<Valued<K>, Edge<K>>,
         relax: &mut impl Relax<K>,
     ) -> Outcome<Valued<K>> {
-        self.is_plain = relax.is_plain();
+        (self.is_plain, self.has_sieve) = (relax.is_plain(), relax.has_sieve());
         let mut outcome = Outcome::default();
         // While nodes still have the values that they had.
+        let mut recalled = Vec::new();
         let mut edges = changes.edges.into_iter();
         while !edges.as_slice().is_empty() {
             let near = edges.as_slice().iter().take(AHEAD);
@@ -138,10 +156,11 @@ impl<K: Packed> BestGraph<K> {
             for ((from, to, beside), diff) in edges.by_ref().take(AHEAD) {
                 if diff != 0 {
                     let (from, to) = (self.nodes.place(from), self.nodes.place(to));
-                    self.change_edge(from, Way { to, beside }, diff, &mut outcome);
+                    self.change_edge(from, Way { to, beside }, diff, &mut recalled);
                 }
             }
         }
+        self.recall(&recalled, relax, &mut outcome);
         self.start(changes.starts, &mut outcome);
         for ((row, value), diff) in changes.seeds {
             let at = self.nodes.place(row);
@@ -166,17 +185,40 @@ impl<K: Packed> BestGraph<K> {
     }
 
     /// Changes an edge, and what it made of the node's values in the rounds of the epoch before.
-    fn change_edge(&mut self, from: Place, way: Way, diff: i64, outcome: &mut Outcome<Valued<K>>) {
+    fn change_edge(&mut self, from: Place, way: Way, diff: i64, recalled: &mut Vec<(u32, Pair)>) {
         let turns = &self.nodes[from].state.turns;
         for (round, [before, now]) in turns.all().filter(|(at, _)| *at <= self.limits.rounds) {
-            let round = self.rounds.entry(round).or_default();
             for (value, n) in [(before, -diff), (now, diff)] {
-                let Some(value) = value else { continue };
-                outcome.pairs.add(n);
-                round.lead(Pair { from, way, value, n }, self.is_plain);
+                recalled.extend(value.map(|value| (round, Pair { from, way, value, n })));
             }
         }
         self.nodes.change_edge(from, (way, way.to), diff);
+    }
+
+    /// Has values that nodes had go along edges that change, if they do so.
+    fn recall(
+        &mut self,
+        recalled: &[(u32, Pair)],
+        relax: &mut impl Relax<K>,
+        outcome: &mut Outcome<Valued<K>>,
+    ) {
+        for recalled in recalled.chunks(TOGETHER) {
+            let mut lead = |(round, pair): (u32, Pair)| {
+                outcome.pairs.add(pair.n);
+                self.rounds.entry(round).or_default().lead(pair, self.is_plain);
+            };
+            if self.has_sieve {
+                let rows = recalled
+                    .iter()
+                    .map(|(_, Pair { from, value, n, .. })| (&self.nodes[*from].row, *value, *n));
+                let found = relax.sieve(rows, true);
+                for idx in found {
+                    lead(recalled[idx as usize]);
+                }
+            } else {
+                recalled.iter().copied().for_each(lead);
+            }
+        }
     }
 
     /// Changes where the variable starts: it has at most one row of each node there.
@@ -221,7 +263,7 @@ impl<K: Packed> BestGraph<K> {
         relax: &mut impl Relax<K>,
         outcome: &mut Outcome<Valued<K>>,
     ) {
-        let Round { pairs, mut changes, mut again } = begun;
+        let Round { pairs, mut changes, mut again, .. } = self.sieve(begun, relax, outcome);
         for pairs in pairs.chunks(TOGETHER) {
             let row = |at: Place| &self.nodes[at].row;
             let found = relax.relax(pairs.iter().map(|Pair { from, way, value, n }| Lead {
@@ -263,6 +305,30 @@ impl<K: Packed> BestGraph<K> {
                 }
             }
         }
+    }
+
+    /// Has those of the variable's changes go along edges that do so.
+    fn sieve(
+        &self,
+        mut begun: Round,
+        relax: &mut impl Relax<K>,
+        outcome: &mut Outcome<Valued<K>>,
+    ) -> Round {
+        let unsieved = std::mem::take(&mut begun.unsieved);
+        for unsieved in unsieved.chunks(TOGETHER) {
+            let rows = unsieved.iter();
+            let rows = rows.map(|(at, value, n)| (&self.nodes[*at].row, *value, *n));
+            for idx in relax.sieve(rows, false) {
+                let (from, value, diff) = unsieved[idx as usize];
+                outcome.led.add(diff);
+                for (way, n) in self.nodes[from].edges.iter() {
+                    let n = diff * n;
+                    outcome.pairs.add(n);
+                    begun.lead(Pair { from, way, value, n }, self.is_plain);
+                }
+            }
+        }
+        begun
     }
 
     /// Looks at a node whose candidates up to this round may come to something else than before.
@@ -311,6 +377,11 @@ impl<K: Packed> BestGraph<K> {
         diff: i64,
         outcome: &mut Outcome<Valued<K>>,
     ) {
+        if self.has_sieve {
+            self.round(round).unsieved.push((from, value, diff));
+            return;
+        }
+        outcome.led.add(diff);
         let edges = &self.nodes[from].edges;
         if edges.is_empty() {
             return;

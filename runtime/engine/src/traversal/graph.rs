@@ -102,6 +102,7 @@ impl Graph {
         while let Some((round, begun)) = self.rounds.pop_first() {
             self.run(round, begun, &mut outcome);
         }
+        outcome.led = outcome.variable;
         outcome.derived.merge(outcome.pairs);
         self.close(&mut outcome);
         outcome

@@ -4,13 +4,15 @@
 use std::rc::Rc;
 
 use arqon_operators::ExprKind;
-use arqon_plan::{Best, Operator, Order, Traversal, edge_field, projected};
-use arqon_types::{Column, PackedRow, Schema, Type, skip_packed, sortable_int};
+use arqon_plan::{Best, Operator, Order, StageKind, Traversal, edge_field, projected};
+use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, skip_packed, sortable_int};
 
+use crate::evaluate::{Faults, Formula};
 use crate::join::{JoinShape, pick};
 use crate::looped::{Left, Whole};
 use crate::map::Stages;
 use crate::packed::Packed;
+use crate::source::push_packed;
 
 use super::best::{BestGraph, Edge, Lead, Relax, Valued};
 use super::{Changes, Inputs, Outcome, Site};
@@ -26,7 +28,7 @@ pub(super) fn render_best<'scope, K: Packed>(site: Site<'scope, '_>, best: Best)
         edges: site.edges::<K, PackedRow>(&hop.edge_fields(site)),
     };
     let mut meters = site.meters();
-    let mut relaxing = Relaxing { hop, flip: rows.flip, epoch: 0 };
+    let mut relaxing = Relaxing { hop, sieve: Sieve::new(site), rows: rows.clone(), epoch: 0 };
     if !relaxing.is_plain_hop() {
         meters.map.clear();
     }
@@ -46,14 +48,15 @@ pub(super) fn render_best<'scope, K: Packed>(site: Site<'scope, '_>, best: Best)
         let packed = |of: Vec<(Valued<K>, i64)>| -> Vec<(PackedRow, i64)> {
             of.into_iter().map(|(row, diff)| (rows.pack(&row), diff)).collect()
         };
-        let Outcome { rows, overruns, variable, pairs, derived, reached, bytes } = outcome;
+        let Outcome { rows, overruns, variable, led, pairs, derived, reached, bytes } = outcome;
         let (rows, overruns) = (packed(rows), packed(overruns));
-        Outcome { rows, overruns, variable, pairs, derived, reached, bytes }
+        Outcome { rows, overruns, variable, led, pairs, derived, reached, bytes }
     });
     Left { rows: Whole::Rows(rows), overruns, ends: Vec::new() }
 }
 
 /// How rows of a node and a value are packed.
+#[derive(Debug, Clone)]
 struct RowShape {
     best: Best,
     types: Vec<Type>,
@@ -168,10 +171,35 @@ impl Hop {
     }
 }
 
+/// Which rows go along edges.
+struct Sieve {
+    stages: Stages,
+    conditions: Vec<Formula>,
+}
+
+impl Sieve {
+    fn new(site: Site<'_, '_>) -> Option<Self> {
+        let id = site.traversal.sieve?;
+        let step = site.step(id);
+        let Operator::Map(map) = &step.operator else { panic!("`{}` is no map", step.address) };
+        let conditions = map.stages.iter().map(|stage| match &stage.kind {
+            StageKind::Filter(condition) => Formula::new(condition),
+            StageKind::Project(_) | StageKind::Unnest(_) => {
+                panic!("`{}` is no sieve", step.address)
+            }
+        });
+        let meters = (site.around.meters)(id.index());
+        let stages = Stages::new(map, step.schema.clone(), meters);
+        Some(Self { stages, conditions: conditions.collect() })
+    }
+}
+
 /// What values become along edges in an epoch.
 struct Relaxing {
     hop: Hop,
-    flip: u64,
+    /// None if all rows go along edges.
+    sieve: Option<Sieve>,
+    rows: RowShape,
     epoch: u64,
 }
 
@@ -184,6 +212,37 @@ impl Relaxing {
 impl<K: Packed> Relax<K> for Relaxing {
     fn is_plain(&self) -> bool {
         self.is_plain_hop()
+    }
+
+    fn has_sieve(&self) -> bool {
+        self.sieve.is_some()
+    }
+
+    fn sieve<'g>(
+        &mut self,
+        rows: impl Iterator<Item = (&'g K, u64, i64)>,
+        is_recalled: bool,
+    ) -> Vec<u32>
+    where
+        K: 'g,
+    {
+        let Some(sieve) = &self.sieve else { unreachable!("all rows go along edges") };
+        let mut batch = ColumnBatch::empty(&self.rows.types);
+        for (node, value, diff) in rows {
+            let row = self.rows.pack(&(node.clone(), value));
+            push_packed(&mut batch, &row, &self.rows.types, diff);
+        }
+        let n_rows = u32::try_from(batch.len()).expect("batches are bounded");
+        if is_recalled {
+            let mut going: Vec<u32> = (0..n_rows).collect();
+            for condition in &sieve.conditions {
+                let chosen = condition.select(&batch, &mut Faults::new());
+                going.retain(|at| chosen.binary_search(at).is_ok());
+            }
+            return going;
+        }
+        let (_, origin) = sieve.stages.trace(self.epoch, Rc::new(batch));
+        origin.unwrap_or_else(|| (0..n_rows).collect())
     }
 
     fn relax<'g>(&mut self, pairs: impl Iterator<Item = Lead<'g, K>>) -> Vec<(u32, u64)>
@@ -199,7 +258,9 @@ impl<K: Packed> Relax<K> for Relaxing {
                 for part in parts {
                     match part {
                         Part::From => from.with_bytes(|from| bytes.extend_from_slice(from)),
-                        Part::Value => bytes.extend_from_slice(&(value ^ self.flip).to_be_bytes()),
+                        Part::Value => {
+                            bytes.extend_from_slice(&(value ^ self.rows.flip).to_be_bytes());
+                        }
                         Part::To => to.with_bytes(|to| bytes.extend_from_slice(to)),
                         Part::Beside => bytes.extend_from_slice(&beside.to_be_bytes()),
                     }
@@ -210,7 +271,7 @@ impl<K: Packed> Relax<K> for Relaxing {
         let rows = Rc::new(self.hop.shape.finish(joined));
         let (rows, origin) = stages.trace(self.epoch, rows);
         let values = words(&rows.columns[self.hop.value]);
-        let values = values.into_iter().map(|value| value ^ self.flip);
+        let values = values.into_iter().map(|value| value ^ self.rows.flip);
         match origin {
             Some(origin) => origin.into_iter().zip(values).collect(),
             None => (0..).zip(values).collect(),
