@@ -19,7 +19,6 @@ use arqon_types::{Field, Schema, Type};
 use smallvec::{SmallVec, smallvec};
 
 use crate::total::never_fails;
-use crate::walk::{for_each_child, for_each_child_mut};
 
 /// The same plan with narrower rows before joins and unions.
 pub(crate) fn prune(mut plan: DataflowPlan) -> DataflowPlan {
@@ -77,7 +76,7 @@ fn read(expr: &Expr, needs: &mut [Need]) {
             _ => read(of, needs),
         },
         _ => {
-            for_each_child(expr, |child| read(child, needs));
+            expr.for_each_child(|child| read(child, needs));
         }
     }
 }
@@ -735,7 +734,7 @@ fn rewrite(expr: &mut Expr, layout: &Layout, fields: &[Field]) {
             rewrite(of, layout, fields);
         }
         _ => {
-            for_each_child_mut(expr, |child| rewrite(child, layout, fields));
+            expr.for_each_child_mut(|child| rewrite(child, layout, fields));
         }
     }
 }

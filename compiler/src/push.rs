@@ -18,7 +18,7 @@ use arqon_plan::{
 use arqon_types::Type;
 
 use crate::total::{always_has_value, is_certain, never_fails};
-use crate::walk::{for_each_child, for_each_child_mut, measure};
+use crate::walk::measure;
 
 /// An input of a step: the step, and which of its inputs.
 type InputOf = (StepId, usize);
@@ -351,7 +351,7 @@ fn reads_keys(condition: &Expr, per: &[Expr]) -> bool {
     let is_key =
         |at: usize| per.iter().any(|key| matches!(key.kind, ExprKind::Column(key) if key == at));
     let mut all = !matches!(condition.kind, ExprKind::Column(at) if !is_key(at));
-    for_each_child(condition, |child| all = all && reads_keys(child, per));
+    condition.for_each_child(|child| all = all && reads_keys(child, per));
     all
 }
 
@@ -373,7 +373,7 @@ fn replaced(condition: &Expr, of: &dyn Fn(&Expr) -> Part) -> Option<Expr> {
         Part::Unknown => {
             let mut copy = condition.clone();
             let mut is_whole = true;
-            for_each_child_mut(&mut copy, |child| match replaced(child, of) {
+            copy.for_each_child_mut(|child| match replaced(child, of) {
                 Some(expr) => *child = expr,
                 None => is_whole = false,
             });

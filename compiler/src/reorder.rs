@@ -17,7 +17,6 @@ use arqon_types::{Field, Schema};
 
 use crate::keys::{Keys, plain_columns, plan_keys, proves};
 use crate::total::never_fails;
-use crate::walk::{for_each_child, for_each_child_mut};
 
 /// The same plan with its joins in a better order.
 pub(crate) fn reorder(plan: DataflowPlan) -> DataflowPlan {
@@ -135,7 +134,7 @@ fn mark_columns(expr: &Expr, reads: &mut [bool]) {
     {
         *is_read = true;
     }
-    for_each_child(expr, |child| mark_columns(child, reads));
+    expr.for_each_child(|child| mark_columns(child, reads));
 }
 
 /// The joins in their new order, by place in the chain.
@@ -209,7 +208,7 @@ fn move_columns(expr: &mut Expr, n_left: usize, n_new: usize, places: &[Option<u
             None => places[*at].expect("a join stays behind those whose columns it reads"),
         };
     }
-    for_each_child_mut(expr, |child| move_columns(child, n_left, n_new, places));
+    expr.for_each_child_mut(|child| move_columns(child, n_left, n_new, places));
 }
 
 /// The plan with the chains in their new order, each where its last join stood.

@@ -21,7 +21,6 @@ use arqon_types::{Type, Value};
 use smallvec::SmallVec;
 
 use crate::total::{always_has_value, is_certain, never_fails};
-use crate::walk::for_each_child;
 
 /// A step that is not there any more, and the one that does the same.
 #[derive(Debug, Clone)]
@@ -331,7 +330,7 @@ fn head(expr: &Expr) -> Head<'_> {
 
 fn hash_expr(expr: &Expr, hasher: &mut DefaultHasher) {
     head(expr).hash(hasher);
-    for_each_child(expr, |child| hash_expr(child, hasher));
+    expr.for_each_child(|child| hash_expr(child, hasher));
 }
 
 fn are_equal_exprs(one: &Expr, other: &Expr) -> bool {
@@ -339,10 +338,10 @@ fn are_equal_exprs(one: &Expr, other: &Expr) -> bool {
         return false;
     }
     let mut parts: SmallVec<[&Expr; 4]> = SmallVec::new();
-    for_each_child(one, |part| parts.push(part));
+    one.for_each_child(|part| parts.push(part));
     let mut rest = parts.iter();
     let mut all = true;
-    for_each_child(other, |part| {
+    other.for_each_child(|part| {
         all = all && rest.next().is_some_and(|one| are_equal_exprs(one, part));
     });
     all

@@ -4,8 +4,6 @@
 use arqon_operators::{AggregateFunction, BinaryOp, Expr, ExprKind, Function, UnaryOp};
 use arqon_plan::OverKind;
 
-use crate::walk::for_each_child;
-
 /// Whether the expression has a value for every row.
 pub(crate) fn never_fails(expr: &Expr) -> bool {
     let itself = match &expr.kind {
@@ -41,7 +39,7 @@ pub(crate) fn never_fails(expr: &Expr) -> bool {
         ExprKind::Unary(UnaryOp::Negate, _) | ExprKind::Lambda { .. } => false,
     };
     let mut all = itself;
-    for_each_child(expr, |child| all = all && never_fails(child));
+    expr.for_each_child(|child| all = all && never_fails(child));
     all
 }
 

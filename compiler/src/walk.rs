@@ -1,76 +1,12 @@
-//! Walks over typed expressions: their parts, their size, the columns they read.
+//! Walks over typed expressions: their size, and the variables of lambdas in them.
 
 use arqon_operators::{Expr, ExprKind};
-
-/// Visits the direct parts of an expression, in order of evaluation.
-pub(crate) fn for_each_child<'e>(expr: &'e Expr, mut visit: impl FnMut(&'e Expr)) {
-    match &expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => {}
-        ExprKind::Field { of, .. } => visit(of),
-        ExprKind::Unary(_, of) | ExprKind::Try(of) | ExprKind::Cast(of) => visit(of),
-        ExprKind::Binary(_, left, right) => {
-            visit(left);
-            visit(right);
-        }
-        ExprKind::And(parts)
-        | ExprKind::Or(parts)
-        | ExprKind::List(parts)
-        | ExprKind::Struct(parts) => parts.iter().for_each(visit),
-        ExprKind::If { condition, then, otherwise } => {
-            visit(condition);
-            visit(then);
-            visit(otherwise);
-        }
-        ExprKind::In { of, items } => {
-            visit(of);
-            items.iter().for_each(visit);
-        }
-        ExprKind::Default { of, otherwise } => {
-            visit(of);
-            visit(otherwise);
-        }
-        ExprKind::Call { args, .. } => args.iter().for_each(visit),
-        ExprKind::Lambda { body, .. } => visit(body),
-    }
-}
-
-/// Visits the direct parts of an expression, to change them.
-pub(crate) fn for_each_child_mut(expr: &mut Expr, mut visit: impl FnMut(&mut Expr)) {
-    match &mut expr.kind {
-        ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => {}
-        ExprKind::Field { of, .. } => visit(of),
-        ExprKind::Unary(_, of) | ExprKind::Try(of) | ExprKind::Cast(of) => visit(of),
-        ExprKind::Binary(_, left, right) => {
-            visit(left);
-            visit(right);
-        }
-        ExprKind::And(parts)
-        | ExprKind::Or(parts)
-        | ExprKind::List(parts)
-        | ExprKind::Struct(parts) => parts.iter_mut().for_each(visit),
-        ExprKind::If { condition, then, otherwise } => {
-            visit(condition);
-            visit(then);
-            visit(otherwise);
-        }
-        ExprKind::In { of, items } => {
-            visit(of);
-            items.iter_mut().for_each(visit);
-        }
-        ExprKind::Default { of, otherwise } => {
-            visit(of);
-            visit(otherwise);
-        }
-        ExprKind::Call { args, .. } => args.iter_mut().for_each(visit),
-        ExprKind::Lambda { body, .. } => visit(body),
-    }
-}
 
 /// How many parts an expression has, itself included, and how deep they are nested.
 pub(crate) fn measure(expr: &Expr) -> (usize, usize) {
     let mut n_parts = 1;
     let mut depth = 0;
-    for_each_child(expr, |child| {
+    expr.for_each_child(|child| {
         let (parts, below) = measure(child);
         n_parts += parts;
         depth = depth.max(below);
@@ -97,7 +33,7 @@ fn shift_above(expr: &mut Expr, by: usize, n_inner: usize) {
         ExprKind::Lambda { n_params, .. } => n_inner + *n_params,
         _ => n_inner,
     };
-    for_each_child_mut(expr, |child| shift_above(child, by, inner));
+    expr.for_each_child_mut(|child| shift_above(child, by, inner));
 }
 
 #[cfg(test)]
@@ -123,7 +59,7 @@ mod tests {
         shift_locals(&mut lambda, 2);
         let ExprKind::Lambda { body, .. } = &lambda.kind else { panic!("a lambda") };
         let mut parts = Vec::new();
-        for_each_child(body, |part| parts.push(part));
+        body.for_each_child(|part| parts.push(part));
         assert_eq!(parts, [&local(0), &local(3)]);
         assert_eq!(measure(&lambda), (4, 3));
     }

@@ -160,46 +160,75 @@ impl Expr {
         Self { kind: ExprKind::Literal(value), ty, place: Place::default() }
     }
 
-    /// Its operands, in the order in which they are evaluated; the body of a lambda is one.
-    pub fn children(&self) -> Vec<&Self> {
+    /// Visits its operands, in the order in which they are evaluated; the body of a lambda is one.
+    pub fn for_each_child<'e>(&'e self, mut visit: impl FnMut(&'e Self)) {
         match &self.kind {
-            ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-            ExprKind::Field { of, .. }
-            | ExprKind::Unary(_, of)
-            | ExprKind::Try(of)
-            | ExprKind::Cast(of)
-            | ExprKind::Lambda { body: of, .. } => vec![of],
-            ExprKind::Binary(_, left, right) => vec![left, right],
-            ExprKind::And(items)
-            | ExprKind::Or(items)
-            | ExprKind::List(items)
-            | ExprKind::Struct(items)
-            | ExprKind::Call { args: items, .. } => items.iter().collect(),
-            ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-            ExprKind::In { of, items } => std::iter::once(&**of).chain(items).collect(),
-            ExprKind::Default { of, otherwise } => vec![of, otherwise],
+            ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => {}
+            ExprKind::Field { of, .. } => visit(of),
+            ExprKind::Unary(_, of) | ExprKind::Try(of) | ExprKind::Cast(of) => visit(of),
+            ExprKind::Binary(_, left, right) => {
+                visit(left);
+                visit(right);
+            }
+            ExprKind::And(parts)
+            | ExprKind::Or(parts)
+            | ExprKind::List(parts)
+            | ExprKind::Struct(parts) => parts.iter().for_each(visit),
+            ExprKind::If { condition, then, otherwise } => {
+                visit(condition);
+                visit(then);
+                visit(otherwise);
+            }
+            ExprKind::In { of, items } => {
+                visit(of);
+                items.iter().for_each(visit);
+            }
+            ExprKind::Default { of, otherwise } => {
+                visit(of);
+                visit(otherwise);
+            }
+            ExprKind::Call { args, .. } => args.iter().for_each(visit),
+            ExprKind::Lambda { body, .. } => visit(body),
         }
     }
 
     /// The same, to change them.
-    pub fn children_mut(&mut self) -> Vec<&mut Self> {
+    pub fn for_each_child_mut(&mut self, mut visit: impl FnMut(&mut Self)) {
         match &mut self.kind {
-            ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => Vec::new(),
-            ExprKind::Field { of, .. }
-            | ExprKind::Unary(_, of)
-            | ExprKind::Try(of)
-            | ExprKind::Cast(of)
-            | ExprKind::Lambda { body: of, .. } => vec![of],
-            ExprKind::Binary(_, left, right) => vec![left, right],
-            ExprKind::And(items)
-            | ExprKind::Or(items)
-            | ExprKind::List(items)
-            | ExprKind::Struct(items)
-            | ExprKind::Call { args: items, .. } => items.iter_mut().collect(),
-            ExprKind::If { condition, then, otherwise } => vec![condition, then, otherwise],
-            ExprKind::In { of, items } => std::iter::once(&mut **of).chain(items).collect(),
-            ExprKind::Default { of, otherwise } => vec![of, otherwise],
+            ExprKind::Column(_) | ExprKind::Local(_) | ExprKind::Literal(_) => {}
+            ExprKind::Field { of, .. } => visit(of),
+            ExprKind::Unary(_, of) | ExprKind::Try(of) | ExprKind::Cast(of) => visit(of),
+            ExprKind::Binary(_, left, right) => {
+                visit(left);
+                visit(right);
+            }
+            ExprKind::And(parts)
+            | ExprKind::Or(parts)
+            | ExprKind::List(parts)
+            | ExprKind::Struct(parts) => parts.iter_mut().for_each(visit),
+            ExprKind::If { condition, then, otherwise } => {
+                visit(condition);
+                visit(then);
+                visit(otherwise);
+            }
+            ExprKind::In { of, items } => {
+                visit(of);
+                items.iter_mut().for_each(visit);
+            }
+            ExprKind::Default { of, otherwise } => {
+                visit(of);
+                visit(otherwise);
+            }
+            ExprKind::Call { args, .. } => args.iter_mut().for_each(visit),
+            ExprKind::Lambda { body, .. } => visit(body),
         }
+    }
+
+    /// Those operands, together.
+    pub fn children(&self) -> Vec<&Self> {
+        let mut children = Vec::new();
+        self.for_each_child(|child| children.push(child));
+        children
     }
 }
 

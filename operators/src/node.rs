@@ -273,7 +273,5 @@ fn collect_columns(expr: &Expr, columns: &mut Vec<(usize, Type)>) {
     {
         columns.push((*idx, expr.ty.clone()));
     }
-    for sub in expr.children() {
-        collect_columns(sub, columns);
-    }
+    expr.for_each_child(|child| collect_columns(child, columns));
 }

@@ -9,7 +9,6 @@ use arqon_types::{Field, Schema, Type, Value};
 
 use super::{Lowering, all_columns, project};
 use crate::typed::NodeId;
-use crate::walk::for_each_child_mut;
 
 impl Lowering<'_, '_> {
     /// How many columns of a step's rows are their place in the log.
@@ -140,7 +139,7 @@ pub(super) fn with_arrival(expr: &Expr, came: Option<usize>) -> Expr {
         if let ExprKind::Call { function: Function::EpochTime, .. } = expr.kind {
             expr.kind = ExprKind::Column(came);
         }
-        for_each_child_mut(expr, |child| put(child, came));
+        expr.for_each_child_mut(|child| put(child, came));
     }
     let mut expr = expr.clone();
     if let Some(came) = came {

@@ -288,9 +288,7 @@ fn remap_in(expr: &mut Expr, layout: &Layout, types: &[Type]) {
         expr.ty = types[slot.at].clone();
         return;
     }
-    for child in expr.children_mut() {
-        remap_in(child, layout, types);
-    }
+    expr.for_each_child_mut(|child| remap_in(child, layout, types));
 }
 
 fn slot(layout: &Layout, at: usize) -> &Slot {

@@ -218,6 +218,6 @@ fn collect(expr: &Expr, needs: &mut [Need]) {
             ExprKind::Column(at) => needs[*at].add(&Need::Fields(BTreeSet::from([*idx]))),
             _ => collect(of, needs),
         },
-        _ => expr.children().into_iter().for_each(|child| collect(child, needs)),
+        _ => expr.for_each_child(|child| collect(child, needs)),
     }
 }
