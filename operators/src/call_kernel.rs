@@ -3,9 +3,7 @@
 
 use arqon_types::{Column, StringColumn, Type, Value};
 
-use crate::cells::{
-    Cells, Operand, Output, Presence, RowErrors, Texts, View, merge_errors, with_presence,
-};
+use crate::cells::{Cells, Output, Presence, RowErrors, Texts, View, merge_errors, with_presence};
 use crate::civil::{self, DAY};
 use crate::function::Function;
 use crate::invoke::{invoke, looks_at_options};
@@ -165,8 +163,8 @@ fn fast(
 /// Truncated quotients, if all of them exist.
 fn quotients(views: &[View<'_>], n_rows: usize) -> Option<Column> {
     let (a, b) = (views[0].ints()?, views[1].ints()?);
-    if let Operand::Constant(divisor @ 1..) = b {
-        return Some(Column::Int(zip(n_rows, a, b, |a, _| a / divisor)));
+    if let Some(b) = b.divisor() {
+        return Some(Column::Int(zip(n_rows, a, b, |a, b| b.quotient(a))));
     }
     let quotients = (0..n_rows).map(|at| a.at(at).checked_div(b.at(at)));
     quotients.collect::<Option<Vec<i64>>>().map(Column::Int)

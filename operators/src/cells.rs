@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use arqon_types::{Column, ColumnBatch, StringColumn, Type, Value};
 
+use crate::divisor::Divisor;
 use crate::eval_error::EvalError;
 
 /// Failed rows by their position among the evaluated rows, ascending, one failure a row.
@@ -202,6 +203,16 @@ impl<T: Copy> Operand<'_, T> {
         match self {
             Self::Constant(value) => *value,
             Self::Slice(values) => values[position],
+        }
+    }
+}
+
+impl Operand<'_, i64> {
+    /// What all rows are divided by, if that is one number with a reciprocal.
+    pub(crate) fn divisor(self) -> Option<Operand<'static, Divisor>> {
+        match self {
+            Self::Constant(value) => Divisor::new(value).map(Operand::Constant),
+            Self::Slice(_) => None,
         }
     }
 }

@@ -166,16 +166,18 @@ fn int_arithmetic(
         let errors = if failed { frame.failures(&mut values, present, check) } else { Vec::new() };
         return (Column::Float(values), errors);
     }
-    let (mut values, failed) =
-        match op {
-            BinaryOp::Add => zip_checked(n_rows, a, b, i64::overflowing_add),
-            BinaryOp::Subtract => zip_checked(n_rows, a, b, i64::overflowing_sub),
-            BinaryOp::Multiply => zip_checked(n_rows, a, b, i64::overflowing_mul),
-            BinaryOp::Remainder => zip_checked(n_rows, a, b, |a, b| {
+    let (mut values, failed) = match op {
+        BinaryOp::Add => zip_checked(n_rows, a, b, i64::overflowing_add),
+        BinaryOp::Subtract => zip_checked(n_rows, a, b, i64::overflowing_sub),
+        BinaryOp::Multiply => zip_checked(n_rows, a, b, i64::overflowing_mul),
+        BinaryOp::Remainder => match b.divisor() {
+            Some(b) => (zip(n_rows, a, b, |a, b| b.remainder(a)), false),
+            None => zip_checked(n_rows, a, b, |a, b| {
                 if b == 0 { (0, true) } else { (a.wrapping_rem(b), false) }
             }),
-            other => unreachable!("{other:?} is no integer operator"),
-        };
+        },
+        other => unreachable!("{other:?} is no integer operator"),
+    };
     let check = |at: usize| scalar::int(op, a.at(at), b.at(at), frame.ty.required()).err();
     let errors = if failed { frame.failures(&mut values, present, check) } else { Vec::new() };
     (Column::Int(values), errors)
@@ -404,7 +406,8 @@ fn compare_ordered<T: Ord + Copy>(
     }
 }
 
-/// NaN is equal to itself and above all numbers.
+/// NaN is equal to itself and above all numbers. No part is left out where another one decides: that
+/// would be a branch a row.
 fn compare_floats(
     op: BinaryOp,
     a: Operand<'_, f64>,
@@ -413,10 +416,10 @@ fn compare_floats(
 ) -> Vec<bool> {
     #[expect(clippy::float_cmp, reason = "the language's `==` on floats is exact")]
     fn equal(a: f64, b: f64) -> bool {
-        a == b || a.is_nan() && b.is_nan()
+        (a == b) | (a.is_nan() & b.is_nan())
     }
     fn less(a: f64, b: f64) -> bool {
-        a < b || b.is_nan() && !a.is_nan()
+        !((b <= a) | a.is_nan())
     }
     match op {
         BinaryOp::Equal => zip(n_rows, a, b, equal),

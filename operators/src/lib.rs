@@ -17,6 +17,7 @@ mod template;
 mod stable_hash;
 mod sha256;
 mod scalar;
+mod divisor;
 mod fault;
 mod literal;
 mod index;
