@@ -23,6 +23,7 @@ use crate::deltas::{Delta, consolidate_deltas};
 use crate::packed::Packed;
 use crate::recorder::{Fault, Meter, packed_text};
 use crate::source::{PackedMap, push_packed};
+use crate::stats::net;
 
 /// A loop that may run out of rounds.
 pub(crate) struct Bounded {
@@ -132,7 +133,7 @@ struct Gate<K: Packed> {
 impl<K: Packed> Gate<K> {
     /// By how much the number of held rows grows.
     fn n_held(&self, diffs: &[i64]) -> i64 {
-        if self.loops.is_empty() { 0 } else { diffs.iter().sum() }
+        if self.loops.is_empty() { 0 } else { net(diffs) }
     }
 
     /// What an epoch changes outside of the loop.

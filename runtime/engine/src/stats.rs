@@ -23,7 +23,7 @@ impl Count {
     /// Adds one change for each diff.
     pub(crate) fn add_all(&mut self, diffs: &[i64]) {
         self.changes += diffs.len() as u64;
-        self.net += diffs.iter().sum::<i64>();
+        self.net += net(diffs);
     }
 
     /// Adds another count.
@@ -161,10 +161,52 @@ impl EpochStats {
     }
 }
 
+/// The sum of diffs; a panic where it does not fit.
+///
+/// A check a row would keep the processor from adding several at once. So it asks of all of them
+/// together whether each fits 32 bits, as good as always: then no sum of fewer than 2^32 overflows.
+pub(crate) fn net(diffs: &[i64]) -> i64 {
+    const HALF: i64 = 1 << 31;
+    let (mut sum, mut beyond) = (0_i64, 0);
+    for diff in diffs {
+        sum = sum.wrapping_add(*diff);
+        beyond |= diff.wrapping_add(HALF).cast_unsigned() >> 32;
+    }
+    let is_sure = beyond == 0 && u32::try_from(diffs.len()).is_ok();
+    if is_sure { sum } else { diffs.iter().sum() }
+}
+
 /// Adds up the counters of two workers, position by position.
 pub(crate) fn merge_counts(sum: &mut [Counts], other: &[Counts]) {
     assert_eq!(sum.len(), other.len(), "all workers count the same steps");
     for (sum, other) in sum.iter_mut().zip(other) {
         sum.merge(other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_net_is_the_sum(
+            small in prop::collection::vec(i64::from(i32::MIN)..=i64::from(i32::MAX), 0..40),
+            large in prop::collection::vec(-(1_i64 << 55)..1 << 55, 0..40),
+        ) {
+            let all = [small.as_slice(), &large].concat();
+            for diffs in [&small, &large, &all] {
+                prop_assert_eq!(net(diffs), diffs.iter().sum::<i64>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_net_beyond_64_bits_is_no_number() {
+        for diffs in [[i64::MAX, 1], [i64::MIN, -1]] {
+            assert!(std::panic::catch_unwind(|| net(&diffs)).is_err());
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::pack::pack_cells;
 use super::shape::Shape;
 use super::touched::Touched;
 use crate::memory::{signed, table_bytes};
-use crate::stats::Counts;
+use crate::stats::{Counts, net};
 
 /// Most copies of one row that a `delta` topic holds; the product of two such numbers is an int64.
 const COPIES_MAX: i64 = i32::MAX as i64;
@@ -32,7 +32,7 @@ impl Verified {
             });
             *n_held += batch.diffs[row_idx];
         }
-        counts.held += batch.diffs.iter().sum::<i64>();
+        counts.held += net(&batch.diffs);
     }
 
     /// Whether a row may change so; if it may not, the error row says why.
