@@ -185,8 +185,9 @@ pub fn aggregate(size: Size, build: Build) -> Sample {
             build.keys.column(rows.clone().map(|idx| reading(idx).0)),
             Column::Int(rows.map(|idx| reading(idx).1).collect()),
         ];
-        run.close(vec![inserts("readings", columns)]);
+        run.load(vec![inserts("readings", columns)]);
     }
+    run.settle();
     let (load, loaded) = (start.elapsed(), run.answer);
     let row = |idx: u64| -> Row {
         let (key, value) = reading(idx);

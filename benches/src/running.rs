@@ -21,8 +21,8 @@ pub struct Build {
     pub keys: KeyKind,
     /// What its stateful steps are made of.
     pub backend: BackendChoice,
-    /// How many epochs of events are fed before the answer of the first one is taken; 0 waits for
-    /// each, as the workloads with rounds do.
+    /// How many epochs of a load are fed before the answer of the first one is taken; 0 waits for
+    /// each.
     pub n_ahead: usize,
 }
 

@@ -65,10 +65,9 @@ impl Work {
             program: Program::Circuit(run, Build { keys, backend, n_ahead: 0 }),
         };
         // Fed as `arqon run` feeds it: while an epoch is worked on, the next ones are made.
-        let ahead = |run: fn(Size, Build) -> Sample| {
-            let build =
-                Build { keys: KeyKind::Text, backend: BackendChoice::Auto, n_ahead: EPOCHS_AHEAD };
-            Side { name: TEXT, program: Program::Circuit(run, build) }
+        let ahead = |name, run: fn(Size, Build) -> Sample, keys| {
+            let build = Build { keys, backend: BackendChoice::Auto, n_ahead: EPOCHS_AHEAD };
+            Side { name, program: Program::Circuit(run, build) }
         };
         let own = |name, run| Side { name, program: Program::Own(run) };
         let (text, number) = (KeyKind::Text, KeyKind::Number);
@@ -81,7 +80,7 @@ impl Work {
         let bytewax = Side { name: "Bytewax, text keys", program: Program::Python("bytewax") };
         match self {
             Self::Stateless => vec![
-                ahead(product::stateless),
+                ahead(TEXT, product::stateless, text),
                 circuit(WAITING, product::stateless, text, auto),
                 own("hand-written, text keys", handwritten::stateless),
                 dbsp[0].clone(),
@@ -89,13 +88,15 @@ impl Work {
                 own(FLOOR, floor::stateless),
             ],
             Self::Decoded => vec![
-                ahead(product::decoded),
+                ahead(TEXT, product::decoded, text),
                 circuit(WAITING, product::decoded, text, auto),
                 own("hand-written, text keys", handwritten::decoded),
             ],
             Self::Aggregate => vec![
                 circuit(TEXT, product::aggregate, text, auto),
                 circuit(NUMBER, product::aggregate, number, auto),
+                ahead(TEXT_AHEAD, product::aggregate, text),
+                ahead(NUMBER_AHEAD, product::aggregate, number),
                 circuit(ARRANGED, product::aggregate, text, arrangements),
                 own("hand-written, text keys", handwritten::aggregate::<String>),
                 own("hand-written, number keys", handwritten::aggregate::<u64>),
@@ -135,11 +136,13 @@ impl Work {
 const TEXT: &str = "circuit, text keys";
 const WAITING: &str = "circuit, text keys, an epoch at a time";
 const NUMBER: &str = "circuit, number keys";
+const TEXT_AHEAD: &str = "circuit, text keys, epochs ahead";
+const NUMBER_AHEAD: &str = "circuit, number keys, epochs ahead";
 const ARRANGED: &str = "circuit, text keys, arrangements";
 const ROUNDS: &str = "circuit, number keys, arrangements";
 const FLOOR: &str = "the floor: plain loops, number keys";
 
-/// Epochs of a stateless workload that are under way at a time.
+/// Epochs of a workload that are under way at a time, where it is fed ahead.
 const EPOCHS_AHEAD: usize = 8;
 
 /// Who does a workload.
