@@ -102,6 +102,11 @@ impl<K: Key> Block<K> {
 }
 
 impl<K: Key> Blocks<K> {
+    /// How many blocks there are.
+    pub(crate) fn n_blocks(&self) -> usize {
+        self.parts.len()
+    }
+
     /// The least value.
     pub(crate) fn least(&self) -> Option<K> {
         self.parts.first().map(|block| block.values.get(0))

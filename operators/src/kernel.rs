@@ -406,8 +406,8 @@ fn compare_ordered<T: Ord + Copy>(
     }
 }
 
-/// NaN is equal to itself and above all numbers. No part is left out where another one decides: that
-/// would be a branch a row.
+/// NaN is equal to itself and above all numbers. No part is left out where another one decides:
+/// that would be a branch a row.
 fn compare_floats(
     op: BinaryOp,
     a: Operand<'_, f64>,

@@ -1,7 +1,7 @@
 //! Many values of which the least and the greatest are asked for, and nothing else.
 //!
-//! What comes or goes between the two changes neither, so it is only noted, and waits until some
-//! dozens of changes are put into order together. A change writes one line of the memory then,
+//! What comes or goes between the two changes neither, so it is only noted, and waits until dozens
+//! or hundreds of changes are put into order together. A change writes one line of the memory then,
 //! where to find the place of its value reads several that are in no cache.
 
 use std::hint::black_box;
@@ -9,8 +9,14 @@ use std::hint::black_box;
 use crate::blocks::Blocks;
 use crate::ints::{Key, Values};
 
-/// Changes that wait at most.
-const WAITING_MAX: usize = 64;
+/// Changes that wait, for each block: what is put into order reads blocks, which are in no cache,
+/// and of many changes several are in each. A block has some 45 values, so that changes take less
+/// room than what is in order.
+const WAITING_PER_BLOCK: usize = 8;
+/// However few blocks there are.
+const WAITING_MIN: usize = 64;
+/// However many: one change has to wait for all of them.
+const WAITING_MAX: usize = 512;
 
 /// Values, each there once at least when all changes that wait have been made.
 #[derive(Debug, Clone)]
@@ -25,6 +31,8 @@ pub(crate) struct Many<K: Key> {
     settled: Box<Blocks<K>>,
     /// What `settled` has elsewhere in memory, so that a change that waits need not ask it.
     settled_bytes: usize,
+    /// How many changes wait at most.
+    waiting_max: usize,
 }
 
 impl<K: Key> Many<K> {
@@ -39,6 +47,7 @@ impl<K: Key> Many<K> {
             come,
             gone,
             settled_bytes: settled.heap_bytes(),
+            waiting_max: waiting_max(&settled),
             settled: Box::new(settled),
         }
     }
@@ -54,7 +63,7 @@ impl<K: Key> Many<K> {
         let is_between = |(least, greatest): &(K, K)| least < key && key < greatest;
         let may_wait = diff == 1 || diff == -1 && self.ends.as_ref().is_some_and(is_between);
         let n_waiting = self.come.len() + self.gone.len();
-        if (!may_wait || n_waiting == WAITING_MAX) && !self.settle() {
+        if (!may_wait || n_waiting >= self.waiting_max) && !self.settle() {
             return false;
         }
         if !may_wait {
@@ -91,6 +100,7 @@ impl<K: Key> Many<K> {
             waiting.insert(waiting.len(), key);
         }
         self.settled_bytes = self.settled.heap_bytes();
+        self.waiting_max = waiting_max(&self.settled);
         failed.is_none()
     }
 
@@ -121,6 +131,10 @@ impl<K: Key> Many<K> {
     }
 }
 
+fn waiting_max<K: Key>(settled: &Blocks<K>) -> usize {
+    (WAITING_PER_BLOCK * settled.n_blocks()).clamp(WAITING_MIN, WAITING_MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,8 +163,8 @@ mod tests {
         let mut many = Many::new((0..300_i64).map(|key| 2 * key));
         assert!(many.add(&7, -1), "it may still come");
         assert!(many.add(&7, 1));
-        for key in 0..64 {
-            assert!(many.add(&(2 * key + 21), 1));
+        for key in (21..).step_by(2).take(many.waiting_max) {
+            assert!(many.add(&key, 1));
         }
         assert!(many.add(&9, -1));
         let before = held(&many);
