@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::thread;
 use std::time::Instant;
 
 use foldhash::fast::FixedState;
@@ -42,23 +43,45 @@ pub fn stateless(size: Size) -> Sample {
     Sample { loaded: answer, finished: answer, ..sample }
 }
 
-/// One hash operation a row.
+/// One hash operation a row, on as many threads as there are workers: each has its share of the
+/// rows and a table of its own. They go through them several times, so that what a second thread is
+/// worth on this machine can be told.
 pub fn aggregate(size: Size) -> Sample {
     let rows: Vec<(u64, i64)> = (0..size.n_rows).map(reading).collect();
-    timed(size.n_rows, || {
-        let mut sums: Table<(i64, i64, i64)> = Table::default();
-        for (key, value) in &rows {
-            let (n, total, most) = sums.entry(*key).or_insert((0, 0, i64::MIN));
-            *n += 1;
-            *total += value;
-            *most = (*most).max(*value);
+    let share = rows.len().div_ceil(size.n_workers);
+    timed(size.n_rows * PASSES, || {
+        let parts: Vec<Table<(i64, i64, i64)>> = thread::scope(|scope| {
+            let pass = |rows: &[(u64, i64)]| (0..PASSES).fold(Table::default(), |_, _| sums(rows));
+            let start = |rows| scope.spawn(move || pass(rows));
+            let threads: Vec<_> = rows.chunks(share).map(start).collect();
+            threads.into_iter().map(|it| it.join().expect("a loop comes to its end")).collect()
+        });
+        let mut all: Table<(i64, i64, i64)> = Table::default();
+        for (key, (n, total, most)) in parts.into_iter().flatten() {
+            let sum = all.entry(key).or_insert((0, 0, i64::MIN));
+            *sum = (sum.0 + n, sum.1 + total, sum.2.max(most));
         }
         let mut answer = Answer::default();
-        for (key, (n, total, most)) in &sums {
+        for (key, (n, total, most)) in &all {
             answer.add(sums_weight(*key, *n, *total, *most), 1);
         }
         answer
     })
+}
+
+/// How often the rows of *aggregate* are gone through.
+const PASSES: u64 = 20;
+
+/// Count, sum and max of each key.
+fn sums(rows: &[(u64, i64)]) -> Table<(i64, i64, i64)> {
+    let mut sums: Table<(i64, i64, i64)> = Table::default();
+    for (key, value) in rows {
+        let (n, total, most) = sums.entry(*key).or_insert((0, 0, i64::MIN));
+        *n += 1;
+        *total += value;
+        *most = (*most).max(*value);
+    }
+    sums
 }
 
 /// One hash operation a row, and one addition a pair of rows that match.

@@ -104,7 +104,7 @@ impl Work {
                 dbsp[1].clone(),
                 pathway,
                 bytewax,
-                own(FLOOR, floor::aggregate),
+                own(FLOOR_OF_EACH, floor::aggregate),
             ],
             Self::Join => vec![
                 circuit(TEXT, product::join, text, auto),
@@ -141,6 +141,7 @@ const NUMBER_AHEAD: &str = "circuit, number keys, epochs ahead";
 const ARRANGED: &str = "circuit, text keys, arrangements";
 const ROUNDS: &str = "circuit, number keys, arrangements";
 const FLOOR: &str = "the floor: plain loops, number keys";
+const FLOOR_OF_EACH: &str = "the floor: a plain loop on each worker, number keys";
 
 /// Epochs of a workload that are under way at a time, where it is fed ahead.
 const EPOCHS_AHEAD: usize = 8;
