@@ -4,11 +4,12 @@ use arqon_types::{Type, Value};
 
 use crate::aggregate::{Aggregate, AggregateFunction};
 use crate::call::{Class, NUMBER, SUMMABLE, check_count};
+use crate::conversion::retype;
 use crate::expr::{Expr, ExprKind, Place};
 use crate::fault::{FaultKind, TypeFault, Typed};
 use crate::literal::adapt_literal;
 use crate::signature::{aggregate_names, find_aggregate};
-use crate::typing::{retype, want_bool};
+use crate::typing::want_bool;
 
 /// An aggregate of a `group` step. `empty_group` says that the group is `[]`, which has its row
 /// also over nothing.

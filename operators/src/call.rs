@@ -5,6 +5,7 @@ mod text;
 
 use arqon_types::{SCALE_MAX, Type, Value};
 
+use crate::conversion::{coerce, common_type, has_cast, retype};
 use crate::expr::{Expr, ExprKind, Place};
 use crate::fault::{FaultKind, TypeFault, Typed};
 use crate::function::Function;
@@ -12,7 +13,7 @@ use crate::index::item;
 use crate::invoke::looks_at_options;
 use crate::literal::adapt_literal;
 use crate::signature::{Callee, CastTarget, find_function, function_names};
-use crate::typing::{coerce, common_type, has_cast, retype, want_bool};
+use crate::typing::want_bool;
 
 /// An argument of a call.
 pub enum Arg<'a> {

@@ -11,6 +11,7 @@ use arqon_types::{Column, PackedRow, Type, Value};
 
 use crate::accumulate::{Cells, Inputs, Slot, SlotKind, join, powers_of_ten};
 use crate::aggregate::{Aggregate, AggregateFunction};
+use crate::conversion::coerced;
 use crate::ends::Ends;
 use crate::eval_error::{EvalCode, EvalError, Failure};
 use crate::exact::Exact;
@@ -18,7 +19,6 @@ use crate::expr::{Expr, ExprKind, Place};
 use crate::glance::Glance;
 use crate::ints::Key;
 use crate::multiset::{Multiset, from_int_key, last_of_packed};
-use crate::typing::coerced;
 
 pub use self::tally::TallyRows;
 

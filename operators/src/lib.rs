@@ -24,6 +24,7 @@ mod index;
 mod tensor;
 mod invoke;
 mod signature;
+mod conversion;
 mod typing;
 mod call;
 mod aggregation;
@@ -48,6 +49,7 @@ pub use aggregate::{Aggregate, AggregateFunction};
 pub use aggregation::aggregate;
 pub use call::{Arg, call};
 pub use cells::{RowErrors, Rows};
+pub use conversion::{coerce, common_type, converted};
 pub use eval::eval;
 pub use eval_error::{EvalCode, EvalError};
 pub use expr::{BinaryOp, Expr, ExprKind, Place, UnaryOp};
@@ -66,6 +68,6 @@ pub use signature::{
     along_order_signature_text, function_names, function_parameters, signature_text,
 };
 pub use typing::{
-    and, binary, coerce, common_type, converted, default, field, if_else, in_expression, in_list,
-    list, or, structure, unary, want_bool,
+    and, binary, default, field, if_else, in_expression, in_list, list, or, structure, unary,
+    want_bool,
 };

@@ -176,6 +176,15 @@ fn scale_of(text: &str) -> Option<u8> {
     u8::try_from(n_digits.max(0)).ok().filter(|scale| *scale <= SCALE_MAX)
 }
 
+/// Whether a value is written out, or all of a list.
+pub(crate) fn is_literal(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::List(items) => items.iter().all(is_literal),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,10 +5,10 @@
 use arqon_types::{Dimension, ElementType, TENSOR_ELEMENTS_MAX, TensorType, Type, Value};
 
 use super::{Call, Class};
+use crate::conversion::retype;
 use crate::expr::{Expr, ExprKind};
 use crate::fault::{FaultKind, TypeFault, Typed};
 use crate::function::{Function, TensorFunction};
-use crate::typing::retype;
 
 pub(super) const TENSOR: Class = ("a tensor", |ty| matches!(ty, Type::Tensor(_)));
 const NUMERIC: Class = (

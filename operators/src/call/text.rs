@@ -4,13 +4,14 @@
 use arqon_types::{Type, Value};
 
 use super::{CIVIL, Call, TRUNC_UNITS};
+use crate::conversion::{has_cast, retype};
 use crate::expr::{BinaryOp, Expr, ExprKind};
 use crate::fault::{FaultKind, TypeFault, Typed};
 use crate::function::Function;
 use crate::pattern::{self, PatternFault};
 use crate::template;
 use crate::time_format::{self, FormatFault};
-use crate::typing::{binary, has_cast, retype};
+use crate::typing::binary;
 
 impl Call<'_, '_> {
     /// `matches`, `regex_extract`, `regex_replace`.

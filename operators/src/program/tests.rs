@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::call::{Arg, call};
+use crate::conversion;
 use crate::expr::{ExprKind, Place};
 use crate::fault::Typed;
 use crate::index::item;
@@ -253,7 +254,7 @@ impl Choices<'_> {
         let operand = if plain { inner.clone() } else { inner.clone().optional() };
         match self.below(4) {
             0 => self.call("try", &[operand], depth, at),
-            1 => typing::coerce(self.expr(inner, depth), &inner.clone().optional()),
+            1 => conversion::coerce(self.expr(inner, depth), &inner.clone().optional()),
             2 if *inner == Type::Bool => {
                 let left = schema()[self.below(N_TYPES) as usize].clone();
                 self.binary(BinaryOp::Less, &left.clone().optional(), left.required(), depth, at)
@@ -349,7 +350,7 @@ impl Choices<'_> {
                 let sizes = typing::list(sizes.into(), None, at)?;
                 let to = tensor(2, ElementType::I64);
                 let of = Arg::Value(self.expr(&matrix(), depth));
-                typing::coerce(call("reshape", vec![of, Arg::Value(sizes)], at)?, &to)
+                conversion::coerce(call("reshape", vec![of, Arg::Value(sizes)], at)?, &to)
             }
             _ => self.call("matmul", &[matrix(), matrix()], depth, at),
         }
