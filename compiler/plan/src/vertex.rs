@@ -29,7 +29,7 @@ pub struct TextRange {
 pub struct VertexId(pub u32);
 
 impl VertexId {
-    /// Its place among [`Plan::vertices`].
+    /// Its place among [`crate::Plan::vertices`].
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -20,7 +20,7 @@ pub enum Operator {
     /// The collection of an input topic. No input.
     Source(TopicName),
     /// What happens to the rows of an input topic, each change with its place in the log as a last
-    /// field, [`PLACE_FIELD`]: of events the events, of a `full` topic also what a message
+    /// field, [`super::PLACE_FIELD`]: of events the events, of a `full` topic also what a message
     /// replaces, at the message's place. No input.
     Log(TopicName),
     /// Stateless stages in order. One input.
