@@ -31,6 +31,7 @@ mod total;
 mod reorder;
 mod push;
 mod share;
+mod needs;
 mod prune;
 mod reuse;
 mod release;

@@ -18,7 +18,7 @@ use arqon_plan::{
 use arqon_types::{Type, is_word};
 
 use crate::keys::plain_columns;
-use crate::prune::{Need, held_needs, needs};
+use crate::needs::{Need, held_needs, needs};
 
 /// What makes two sides of joins hold the same.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
