@@ -49,6 +49,21 @@ impl Stages {
     ) -> (Rc<ColumnBatch>, Option<Vec<u32>>) {
         run_stages(&self.stages, &self.schema, epoch, rows)
     }
+
+    /// Which rows pass, ascending, where no stage but chooses; nothing is counted or said of them.
+    ///
+    /// # Panics
+    /// If a stage makes other rows.
+    pub(crate) fn passing(&self, rows: &ColumnBatch) -> Vec<u32> {
+        let n_rows = u32::try_from(rows.len()).expect("batches are bounded");
+        let mut passing: Vec<u32> = (0..n_rows).collect();
+        for (work, _) in &self.stages {
+            let Work::Filter(condition) = work else { panic!("a stage makes other rows") };
+            let chosen = condition.select(rows, &mut Faults::new());
+            passing.retain(|at| chosen.binary_search(at).is_ok());
+        }
+        passing
+    }
 }
 
 /// Renders the stages of a map.

@@ -4,10 +4,9 @@
 use std::rc::Rc;
 
 use arqon_operators::ExprKind;
-use arqon_plan::{Best, Operator, Order, StageKind, Traversal, edge_field, projected};
+use arqon_plan::{Best, Operator, Order, Traversal, edge_field, projected};
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, skip_packed, sortable_int};
 
-use crate::evaluate::{Faults, Formula};
 use crate::join::{JoinShape, pick};
 use crate::looped::{Left, Whole};
 use crate::map::Stages;
@@ -28,7 +27,7 @@ pub(super) fn render_best<'scope, K: Packed>(site: Site<'scope, '_>, best: Best)
         edges: site.edges::<K, PackedRow>(&hop.edge_fields(site)),
     };
     let mut meters = site.meters();
-    let mut relaxing = Relaxing { hop, sieve: Sieve::new(site), rows: rows.clone(), epoch: 0 };
+    let mut relaxing = Relaxing { hop, sieve: sieve(site), rows: rows.clone(), epoch: 0 };
     if !relaxing.is_plain_hop() {
         meters.map.clear();
     }
@@ -171,34 +170,19 @@ impl Hop {
     }
 }
 
-/// Which rows go along edges.
-struct Sieve {
-    stages: Stages,
-    conditions: Vec<Formula>,
-}
-
-impl Sieve {
-    fn new(site: Site<'_, '_>) -> Option<Self> {
-        let id = site.traversal.sieve?;
-        let step = site.step(id);
-        let Operator::Map(map) = &step.operator else { panic!("`{}` is no map", step.address) };
-        let conditions = map.stages.iter().map(|stage| match &stage.kind {
-            StageKind::Filter(condition) => Formula::new(condition),
-            StageKind::Project(_) | StageKind::Unnest(_) => {
-                panic!("`{}` is no sieve", step.address)
-            }
-        });
-        let meters = (site.around.meters)(id.index());
-        let stages = Stages::new(map, step.schema.clone(), meters);
-        Some(Self { stages, conditions: conditions.collect() })
-    }
+/// What chooses the rows that go along edges, if not all do.
+fn sieve(site: Site<'_, '_>) -> Option<Stages> {
+    let id = site.traversal.sieve?;
+    let step = site.step(id);
+    let Operator::Map(map) = &step.operator else { panic!("`{}` is no map", step.address) };
+    Some(Stages::new(map, step.schema.clone(), (site.around.meters)(id.index())))
 }
 
 /// What values become along edges in an epoch.
 struct Relaxing {
     hop: Hop,
     /// None if all rows go along edges.
-    sieve: Option<Sieve>,
+    sieve: Option<Stages>,
     rows: RowShape,
     epoch: u64,
 }
@@ -232,17 +216,11 @@ impl<K: Packed> Relax<K> for Relaxing {
             let row = self.rows.pack(&(node.clone(), value));
             push_packed(&mut batch, &row, &self.rows.types, diff);
         }
-        let n_rows = u32::try_from(batch.len()).expect("batches are bounded");
         if is_recalled {
-            let mut going: Vec<u32> = (0..n_rows).collect();
-            for condition in &sieve.conditions {
-                let chosen = condition.select(&batch, &mut Faults::new());
-                going.retain(|at| chosen.binary_search(at).is_ok());
-            }
-            return going;
+            return sieve.passing(&batch);
         }
-        let (_, origin) = sieve.stages.trace(self.epoch, Rc::new(batch));
-        origin.unwrap_or_else(|| (0..n_rows).collect())
+        let (rows, origin) = sieve.trace(self.epoch, Rc::new(batch));
+        origin.unwrap_or_else(|| (0..).take(rows.len()).collect())
     }
 
     fn relax<'g>(&mut self, pairs: impl Iterator<Item = Lead<'g, K>>) -> Vec<(u32, u64)>
