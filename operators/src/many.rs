@@ -29,10 +29,27 @@ pub(crate) struct Many<K: Key> {
     /// wait, so that no change that waits can take one away.
     gone: K::Values,
     settled: Box<Blocks<K>>,
-    /// What `settled` has elsewhere in memory, so that a change that waits need not ask it.
-    settled_bytes: usize,
+    /// How large `settled` is, so that a change that waits need not ask it.
+    size: Size,
+}
+
+/// What follows from how many values are in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Size {
+    /// What they have elsewhere in memory.
+    heap_bytes: usize,
     /// How many changes wait at most.
     waiting_max: usize,
+}
+
+impl Size {
+    fn of<K: Key>(settled: &Blocks<K>) -> Self {
+        let waiting_max = WAITING_PER_BLOCK * settled.n_blocks();
+        Self {
+            heap_bytes: settled.heap_bytes(),
+            waiting_max: waiting_max.clamp(WAITING_MIN, WAITING_MAX),
+        }
+    }
 }
 
 impl<K: Key> Many<K> {
@@ -46,8 +63,7 @@ impl<K: Key> Many<K> {
             ends: settled.least().zip(settled.greatest()),
             come,
             gone,
-            settled_bytes: settled.heap_bytes(),
-            waiting_max: waiting_max(&settled),
+            size: Size::of(&settled),
             settled: Box::new(settled),
         }
     }
@@ -63,12 +79,12 @@ impl<K: Key> Many<K> {
         let is_between = |(least, greatest): &(K, K)| least < key && key < greatest;
         let may_wait = diff == 1 || diff == -1 && self.ends.as_ref().is_some_and(is_between);
         let n_waiting = self.come.len() + self.gone.len();
-        if (!may_wait || n_waiting >= self.waiting_max) && !self.settle() {
+        if (!may_wait || n_waiting >= self.size.waiting_max) && !self.settle() {
             return false;
         }
         if !may_wait {
             let is_made = self.settled.add(key, diff);
-            self.settled_bytes = self.settled.heap_bytes();
+            self.size = Size::of(&self.settled);
             self.ends = self.settled.least().zip(self.settled.greatest());
             return is_made;
         }
@@ -99,8 +115,7 @@ impl<K: Key> Many<K> {
             let waiting = if *diff > 0 { &mut self.come } else { &mut self.gone };
             waiting.insert(waiting.len(), key);
         }
-        self.settled_bytes = self.settled.heap_bytes();
-        self.waiting_max = waiting_max(&self.settled);
+        self.size = Size::of(&self.settled);
         failed.is_none()
     }
 
@@ -121,18 +136,14 @@ impl<K: Key> Many<K> {
     /// Bytes that it has elsewhere in memory.
     pub(crate) fn heap_bytes(&self) -> usize {
         let waiting = self.come.heap_bytes() + self.gone.heap_bytes();
-        size_of::<Blocks<K>>() + self.settled_bytes + waiting
+        size_of::<Blocks<K>>() + self.size.heap_bytes + waiting
     }
 
     /// Whether what it says of its memory is what its blocks have.
     #[cfg(test)]
     pub(crate) fn is_weighed(&self) -> bool {
-        self.settled.is_weighed() && self.settled_bytes == self.settled.heap_bytes()
+        self.settled.is_weighed() && self.size == Size::of(&self.settled)
     }
-}
-
-fn waiting_max<K: Key>(settled: &Blocks<K>) -> usize {
-    (WAITING_PER_BLOCK * settled.n_blocks()).clamp(WAITING_MIN, WAITING_MAX)
 }
 
 #[cfg(test)]
@@ -163,7 +174,7 @@ mod tests {
         let mut many = Many::new((0..300_i64).map(|key| 2 * key));
         assert!(many.add(&7, -1), "it may still come");
         assert!(many.add(&7, 1));
-        for key in (21..).step_by(2).take(many.waiting_max) {
+        for key in (21..).step_by(2).take(many.size.waiting_max) {
             assert!(many.add(&key, 1));
         }
         assert!(many.add(&9, -1));
