@@ -15,6 +15,8 @@ use crate::data::{
 use crate::sample::{Answer, Sample, distance_weight, event_weight, node_weight, sums_weight};
 
 type Table<V> = HashMap<u64, V, FixedState>;
+/// Count, sum and max of each key.
+type Sums = Table<(i64, i64, i64)>;
 
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 fn timed(n_rows: u64, work: impl FnOnce() -> Answer) -> Sample {
@@ -50,13 +52,13 @@ pub fn aggregate(size: Size) -> Sample {
     let rows: Vec<(u64, i64)> = (0..size.n_rows).map(reading).collect();
     let share = rows.len().div_ceil(size.n_workers);
     timed(size.n_rows * PASSES, || {
-        let parts: Vec<Table<(i64, i64, i64)>> = thread::scope(|scope| {
-            let pass = |rows: &[(u64, i64)]| (0..PASSES).fold(Table::default(), |_, _| sums(rows));
+        let parts: Vec<Sums> = thread::scope(|scope| {
+            let pass = |rows: &[(u64, i64)]| (0..PASSES).fold(Sums::default(), |_, _| sums(rows));
             let start = |rows| scope.spawn(move || pass(rows));
             let threads: Vec<_> = rows.chunks(share).map(start).collect();
             threads.into_iter().map(|it| it.join().expect("a loop comes to its end")).collect()
         });
-        let mut all: Table<(i64, i64, i64)> = Table::default();
+        let mut all = Sums::default();
         for (key, (n, total, most)) in parts.into_iter().flatten() {
             let sum = all.entry(key).or_insert((0, 0, i64::MIN));
             *sum = (sum.0 + n, sum.1 + total, sum.2.max(most));
@@ -72,9 +74,8 @@ pub fn aggregate(size: Size) -> Sample {
 /// How often the rows of *aggregate* are gone through.
 const PASSES: u64 = 20;
 
-/// Count, sum and max of each key.
-fn sums(rows: &[(u64, i64)]) -> Table<(i64, i64, i64)> {
-    let mut sums: Table<(i64, i64, i64)> = Table::default();
+fn sums(rows: &[(u64, i64)]) -> Sums {
+    let mut sums = Sums::default();
     for (key, value) in rows {
         let (n, total, most) = sums.entry(*key).or_insert((0, 0, i64::MIN));
         *n += 1;
