@@ -5,9 +5,7 @@
 //! An expression that may fail for a row reads what it names although nobody reads it, because its
 //! failure is an answer.
 
-use std::collections::BTreeSet;
-
-use arqon_operators::{Expr, ExprKind};
+use arqon_operators::{ExprKind, Need};
 use arqon_plan::{
     Arrangement, DataflowPlan, Group, Join, JoinOutput, JoinReader, Map, Operator, StageKind,
     Window,
@@ -16,43 +14,11 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::total::never_fails;
 
-/// How much of a column is read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Need {
-    Nothing,
-    /// Some fields of a struct.
-    Fields(BTreeSet<usize>),
-    All,
-}
-
-impl Need {
-    fn add(&mut self, other: &Need) {
-        match (&mut *self, other) {
-            (_, Need::Nothing) | (Need::All, _) => {}
-            (Need::Fields(fields), Need::Fields(more)) => fields.extend(more),
-            (Need::Nothing | Need::Fields(_), _) => *self = other.clone(),
-        }
-    }
-}
-
 /// Of each input of a step, what is read of its columns.
 pub(crate) type InputNeeds = SmallVec<[Vec<Need>; 2]>;
 
 /// Of each input of a step, how many columns it has.
 pub(crate) type Widths = SmallVec<[usize; 2]>;
-
-fn read(expr: &Expr, needs: &mut [Need]) {
-    match &expr.kind {
-        ExprKind::Column(at) => needs[*at] = Need::All,
-        ExprKind::Field { of, idx } => match of.kind {
-            ExprKind::Column(at) => needs[at].add(&Need::Fields(BTreeSet::from([*idx]))),
-            _ => read(of, needs),
-        },
-        _ => {
-            expr.for_each_child(|child| read(child, needs));
-        }
-    }
-}
 
 /// What is read of the columns of each step.
 pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Need>> {
@@ -121,7 +87,7 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> In
         Operator::Route(route) => {
             let mut input = need.to_vec();
             for condition in &route.conditions {
-                read(condition, &mut input);
+                condition.add_needs(&mut input);
             }
             smallvec![input]
         }
@@ -131,13 +97,13 @@ fn plain_input_needs(operator: &Operator, need: &[Need], widths: &[usize]) -> In
         Operator::Window(window) => smallvec![window_needs(window, need, widths[0])],
         Operator::Session(session) => {
             let mut input = need[..widths[0]].to_vec();
-            session.per.iter().for_each(|key| read(key, &mut input));
-            read(&session.time, &mut input);
+            session.per.iter().for_each(|key| key.add_needs(&mut input));
+            session.time.add_needs(&mut input);
             smallvec![whole(&input)]
         }
         Operator::Final(closing) | Operator::Within(closing) => {
             let mut input = need.to_vec();
-            read(&closing.time, &mut input);
+            closing.time.add_needs(&mut input);
             smallvec![whole(&input)]
         }
         Operator::Distinct
@@ -164,7 +130,7 @@ fn whole(need: &[Need]) -> Vec<Need> {
 fn window_needs(window: &Window, need: &[Need], n_input: usize) -> Vec<Need> {
     let mut input = whole(&need[..n_input - 1]);
     input.push(Need::All);
-    read(&window.time, &mut input);
+    window.time.add_needs(&mut input);
     whole(&input)
 }
 
@@ -172,21 +138,21 @@ fn map_needs(map: &Map, need: &[Need], n_input: usize) -> Vec<Need> {
     let mut need = need.to_vec();
     for (idx, stage) in map.stages.iter().enumerate().rev() {
         match &stage.kind {
-            StageKind::Filter(condition) => read(condition, &mut need),
+            StageKind::Filter(condition) => condition.add_needs(&mut need),
             StageKind::Project(exprs) => {
                 let mut before = vec![Need::Nothing; width_before(map, idx, n_input)];
                 for (expr, need) in exprs.iter().zip(&need) {
                     match &expr.kind {
                         ExprKind::Column(at) => before[*at].add(need),
                         _ if *need == Need::Nothing && never_fails(expr) => {}
-                        _ => read(expr, &mut before),
+                        _ => expr.add_needs(&mut before),
                     }
                 }
                 need = before;
             }
             StageKind::Unnest(list) => {
                 need.truncate(width_before(map, idx, n_input));
-                read(list, &mut need);
+                list.add_needs(&mut need);
             }
         }
     }
@@ -228,7 +194,7 @@ pub(crate) fn held_needs(join: &Join, need: &[Need], [n_left, n_right]: [usize; 
         JoinOutput::LeftOnly => {}
     }
     if let Some(residual) = &join.residual {
-        read(residual, &mut both);
+        residual.add_needs(&mut both);
     }
     if join.asof.is_some() {
         // Of right rows of one time all fields decide which is the last.
@@ -241,8 +207,8 @@ pub(crate) fn held_needs(join: &Join, need: &[Need], [n_left, n_right]: [usize; 
 fn join_needs(join: &Join, need: &[Need], widths: &[usize]) -> InputNeeds {
     let mut needs = held_needs(join, need, [widths[0], widths[1]]);
     let asof = join.asof.iter().map(|asof| &asof.left);
-    join.left_key.iter().chain(asof).for_each(|key| read(key, &mut needs[0]));
-    join.right_key.iter().for_each(|key| read(key, &mut needs[1]));
+    join.left_key.iter().chain(asof).for_each(|key| key.add_needs(&mut needs[0]));
+    join.right_key.iter().for_each(|key| key.add_needs(&mut needs[1]));
     needs
 }
 
@@ -250,7 +216,7 @@ fn group_needs(group: &Group, n_input: usize) -> Vec<Need> {
     let mut need = vec![Need::Nothing; n_input];
     let aggregates = group.aggregates.iter().flat_map(|it| it.args.iter().chain(&it.filter));
     for expr in group.keys.iter().chain(aggregates) {
-        read(expr, &mut need);
+        expr.add_needs(&mut need);
     }
     need
 }

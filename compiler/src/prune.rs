@@ -9,14 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arqon_operators::{Expr, ExprKind};
+use arqon_operators::{Expr, ExprKind, Need};
 use arqon_plan::{
     DataflowPlan, Join, JoinOutput, JoinReader, JoinSide, Map, Operator, Stage, StageKind, Step,
     StepId,
 };
 use arqon_types::{Field, Schema, Type};
 
-use crate::needs::{Need, Widths, input_needs, needs, needs_together, stage_needs};
+use crate::needs::{Widths, input_needs, needs, needs_together, stage_needs};
 use crate::total::never_fails;
 
 /// The same plan with narrower rows before joins and unions.

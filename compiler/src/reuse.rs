@@ -12,13 +12,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arqon_operators::Need;
 use arqon_plan::{
     Arrangement, DataflowPlan, Join, JoinReader, JoinSide, NoneInKey, Operator, Step, StepId,
 };
 use arqon_types::{Type, is_word};
 
 use crate::keys::plain_columns;
-use crate::needs::{Need, held_needs, needs};
+use crate::needs::{held_needs, needs};
 
 /// What makes two sides of joins hold the same.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,6 +7,7 @@
 mod itmd;
 mod function;
 mod expr;
+mod need;
 mod aggregate;
 mod eval_error;
 mod exact;
@@ -62,6 +63,7 @@ pub use itmd::{
     KernelMode, KernelOutput, OutputKind, OutputRows, PortSignature, Unfit,
 };
 pub use literal::{adapt_number, adapt_string, number};
+pub use need::Need;
 pub use program::{Evaluated, Program, Selected};
 pub use signature::{
     aggregate_names, aggregate_parameters, aggregate_signature_text, along_order_names,

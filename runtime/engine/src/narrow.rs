@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arqon_operators::{Aggregate, Expr, ExprKind};
+use arqon_operators::{Aggregate, Expr, ExprKind, Need};
 use arqon_plan::{
     Asof, DataflowPlan, Group, Join, JoinOutput, LoopId, Map, Operator, StageKind, Step, StepId,
     TopicPlan, Traversal,
@@ -183,7 +183,7 @@ fn kept_columns(
             return None;
         }
         for (read, need) in read.iter_mut().zip(&needs[idx][0]) {
-            *read |= !need.is_none();
+            *read |= *need != Need::Nothing;
         }
     }
     let kept: Vec<usize> = (0..read.len()).filter(|at| read[*at]).collect();
@@ -434,7 +434,7 @@ fn keep(input: Read<'_>, needs: &Needs) -> (Vec<usize>, Layout) {
     let mut kept = Vec::new();
     let layout = (input.layout.iter().zip(needs))
         .map(|(slot, need)| {
-            let slot = slot.as_ref().filter(|_| !need.is_none())?;
+            let slot = slot.as_ref().filter(|_| *need != Need::Nothing)?;
             kept.push(slot.at);
             Some(Slot { at: kept.len() - 1, fields: slot.fields.clone() })
         })

@@ -1,47 +1,17 @@
 //! What is read of each step's output, from the outputs of the plan backward.
 
-use std::collections::BTreeSet;
-
-use arqon_operators::{Expr, ExprKind, Program};
+use arqon_operators::{Expr, ExprKind, Need, Program};
 use arqon_plan::{DataflowPlan, Join, JoinOutput, Map, Operator, StageKind};
-
-/// Which part of a column is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// These fields of a struct; none of them if the column is not read.
-    Fields(BTreeSet<usize>),
-    /// All of it.
-    Whole,
-}
 
 /// One per column.
 pub(crate) type Needs = Vec<Need>;
 
-impl Need {
-    fn none() -> Self {
-        Self::Fields(BTreeSet::new())
-    }
-
-    /// Whether nothing of the column is read.
-    pub(crate) fn is_none(&self) -> bool {
-        *self == Self::none()
-    }
-
-    fn add(&mut self, other: &Self) {
-        match (&mut *self, other) {
-            (Self::Fields(fields), Self::Fields(others)) => fields.extend(others),
-            (_, Self::Whole) => *self = Self::Whole,
-            (Self::Whole, Self::Fields(_)) => {}
-        }
-    }
-}
-
 /// What is read of the outputs of each step's stages: for a map one per stage, else one.
 pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
     let mut outputs: Vec<Needs> =
-        plan.steps.iter().map(|step| vec![Need::none(); step.schema.fields.len()]).collect();
+        plan.steps.iter().map(|step| vec![Need::Nothing; step.schema.fields.len()]).collect();
     for (_, end) in plan.ends() {
-        outputs[end.index()].fill(Need::Whole);
+        outputs[end.index()].fill(Need::All);
     }
     let mut stages = vec![Vec::new(); plan.steps.len()];
     for (idx, step) in plan.steps.iter().enumerate().rev() {
@@ -60,20 +30,20 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
                 let n_left = outputs[left].len();
                 let n_right = outputs[right].len();
                 let [mut left_needs, mut right_needs] = kept_needs(join, n_left, n_right, &needs);
-                join.left_key.iter().for_each(|key| collect(key, &mut left_needs));
-                join.right_key.iter().for_each(|key| collect(key, &mut right_needs));
+                join.left_key.iter().for_each(|key| key.add_needs(&mut left_needs));
+                join.right_key.iter().for_each(|key| key.add_needs(&mut right_needs));
                 if let Some(asof) = &join.asof {
-                    collect(&asof.left, &mut left_needs);
-                    collect(&asof.right, &mut right_needs);
+                    asof.left.add_needs(&mut left_needs);
+                    asof.right.add_needs(&mut right_needs);
                 }
                 add_all(&mut outputs[left], &left_needs);
                 add_all(&mut outputs[right], &right_needs);
             }
             Operator::Group(group) => {
                 let input = &mut outputs[step.inputs[0].index()];
-                group.keys.iter().for_each(|key| collect(key, input));
+                group.keys.iter().for_each(|key| key.add_needs(input));
                 for aggregate in &group.aggregates {
-                    aggregate.args.iter().chain(&aggregate.filter).for_each(|e| collect(e, input));
+                    aggregate.args.iter().chain(&aggregate.filter).for_each(|e| e.add_needs(input));
                 }
             }
             Operator::Union
@@ -96,7 +66,7 @@ pub(crate) fn needs(plan: &DataflowPlan) -> Vec<Vec<Needs>> {
             | Operator::Within(_)
             | Operator::Retain(_) => {
                 for input in &step.inputs {
-                    outputs[input.index()].fill(Need::Whole);
+                    outputs[input.index()].fill(Need::All);
                 }
             }
         }
@@ -124,20 +94,20 @@ fn map_needs(map: &Map, n_columns: usize, output: Needs) -> (Needs, Vec<Needs>) 
         let input = match &stage.kind {
             StageKind::Filter(condition) => {
                 let mut input = needs.clone();
-                collect(condition, &mut input);
+                condition.add_needs(&mut input);
                 input
             }
             StageKind::Unnest(list) => {
                 let mut input = needs[..*n_columns].to_vec();
-                collect(list, &mut input);
+                list.add_needs(&mut input);
                 input
             }
             StageKind::Project(exprs) => {
-                let mut input = vec![Need::none(); *n_columns];
+                let mut input = vec![Need::Nothing; *n_columns];
                 for (expr, need) in exprs.iter().zip(&needs) {
                     match &expr.kind {
                         ExprKind::Column(at) => input[*at].add(need),
-                        _ if stays(expr, need) => collect(expr, &mut input),
+                        _ if stays(expr, need) => expr.add_needs(&mut input),
                         _ => {}
                     }
                 }
@@ -152,7 +122,7 @@ fn map_needs(map: &Map, n_columns: usize, output: Needs) -> (Needs, Vec<Needs>) 
 
 /// Whether a projected expression stays: it is read, or it may fail.
 pub(crate) fn stays(expr: &Expr, need: &Need) -> bool {
-    !need.is_none() || can_fail(expr)
+    *need != Need::Nothing || can_fail(expr)
 }
 
 /// Whether there may be a row for which the expression has no value.
@@ -170,14 +140,15 @@ pub(crate) fn reads_only(expr: &Expr, n_columns: usize) -> bool {
 
 /// What a join keeps of each side: what is read of its output and by its residual.
 pub(crate) fn kept_needs(join: &Join, n_left: usize, n_right: usize, output: &Needs) -> [Needs; 2] {
-    let mut pair = vec![Need::none(); n_left + n_right];
+    let mut pair = vec![Need::Nothing; n_left + n_right];
     for (at, need) in output.iter().enumerate() {
         match join.output {
             JoinOutput::Nested if at == n_left => match need {
-                Need::Whole => pair[n_left..].fill(Need::Whole),
+                Need::Nothing => {}
+                Need::All => pair[n_left..].fill(Need::All),
                 Need::Fields(fields) => {
                     for field in fields {
-                        pair[n_left + field] = Need::Whole;
+                        pair[n_left + field] = Need::All;
                     }
                 }
             },
@@ -186,38 +157,26 @@ pub(crate) fn kept_needs(join: &Join, n_left: usize, n_right: usize, output: &Ne
     }
     // A narrowed struct inside the right side would need a second rewriting of its types.
     for need in &mut pair[n_left..] {
-        if !need.is_none() {
-            *need = Need::Whole;
+        if *need != Need::Nothing {
+            *need = Need::All;
         }
     }
     if let Some(residual) = &join.residual {
         if can_fail(residual) {
             // Its error rows show the pair as it came.
-            pair.fill(Need::Whole);
+            pair.fill(Need::All);
         }
-        collect(residual, &mut pair);
+        residual.add_needs(&mut pair);
         for need in &mut pair[n_left..] {
-            if !need.is_none() {
-                *need = Need::Whole;
+            if *need != Need::Nothing {
+                *need = Need::All;
             }
         }
     }
     if join.asof.is_some() {
         // Of right rows of one time all fields decide which is the last.
-        pair[n_left..].fill(Need::Whole);
+        pair[n_left..].fill(Need::All);
     }
     let right = pair.split_off(n_left);
     [pair, right]
-}
-
-/// Adds what an expression reads.
-fn collect(expr: &Expr, needs: &mut [Need]) {
-    match &expr.kind {
-        ExprKind::Column(at) => needs[*at] = Need::Whole,
-        ExprKind::Field { of, idx } => match &of.kind {
-            ExprKind::Column(at) => needs[*at].add(&Need::Fields(BTreeSet::from([*idx]))),
-            _ => collect(of, needs),
-        },
-        _ => expr.for_each_child(|child| collect(child, needs)),
-    }
 }
