@@ -36,6 +36,7 @@ mod stateful;
 mod open;
 mod tally;
 mod ordered;
+mod sorted;
 mod group;
 mod distinct;
 mod join;

@@ -11,6 +11,7 @@ use crate::evaluate::Formula;
 use crate::keyed::PackValue;
 use crate::open::OpenKeys;
 use crate::ordered::{pack_ordered, split_order};
+use crate::sorted::SortedRows;
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
 
@@ -107,7 +108,7 @@ fn ranked(row: &[u8], rank: Option<u64>) -> PackedRow {
 #[derive(Debug)]
 pub(crate) struct TopLogic {
     shape: TopShape,
-    groups: PackedMap<BTreeMap<PackedRow, i64>>,
+    groups: PackedMap<SortedRows>,
     open: OpenKeys,
 }
 
@@ -153,9 +154,9 @@ pub(crate) fn emit_difference(
 impl KeyLogic<1> for TopLogic {
     fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
         let mut rows = self.groups.remove(key).unwrap_or_default();
-        let before = self.shape.choose(rows.iter().map(|(row, n)| (row, *n)));
-        out.counts.held += change_tree(&mut rows, deltas);
-        let now = self.shape.choose(rows.iter().map(|(row, n)| (row, *n)));
+        let before = self.shape.choose(rows.iter());
+        out.counts.held += rows.change(deltas);
+        let now = self.shape.choose(rows.iter());
         out.counts.touched += (before.len() + now.len()) as u64;
         emit_difference(before, now, |row, diff| out.row(row, diff));
         if !rows.is_empty() {
@@ -166,7 +167,7 @@ impl KeyLogic<1> for TopLogic {
 
     fn advance(&mut self, mark: i64, out: &mut Emitter) {
         for key in self.open.close(mark) {
-            out.release(self.groups.remove(&key).iter().flat_map(BTreeMap::values).sum());
+            out.release(self.groups.remove(&key).map_or(0, |rows| rows.n()));
         }
     }
 }

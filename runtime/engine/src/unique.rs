@@ -1,6 +1,5 @@
 //! One row per key: the least passes, the others are error rows until it is alone.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arqon_operators::Place;
@@ -10,9 +9,10 @@ use crate::deltas::Delta;
 use crate::emitter::Emitter;
 use crate::open::OpenKeys;
 use crate::recorder::{Fault, packed_text};
+use crate::sorted::SortedRows;
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
-use crate::top::{change_tree, emit_difference};
+use crate::top::emit_difference;
 
 /// The row that passes, if any, and those that do not.
 pub(crate) type Parted = (Option<PackedRow>, Vec<(PackedRow, i64)>);
@@ -48,7 +48,7 @@ pub(crate) fn duplicate() -> Fault {
 #[derive(Debug)]
 pub(crate) struct UniqueLogic {
     schema: Arc<Schema>,
-    keys: PackedMap<BTreeMap<PackedRow, i64>>,
+    keys: PackedMap<SortedRows>,
     open: OpenKeys,
 }
 
@@ -62,9 +62,9 @@ impl UniqueLogic {
 impl KeyLogic<1> for UniqueLogic {
     fn update(&mut self, key: &PackedRow, [deltas]: [&[Delta]; 1], out: &mut Emitter) {
         let mut rows = self.keys.remove(key).unwrap_or_default();
-        let (least_before, others_before) = part(rows.iter().map(|(row, n)| (row, *n)));
-        out.counts.held += change_tree(&mut rows, deltas);
-        let (least_now, others_now) = part(rows.iter().map(|(row, n)| (row, *n)));
+        let (least_before, others_before) = part(rows.iter());
+        out.counts.held += rows.change(deltas);
+        let (least_now, others_now) = part(rows.iter());
         out.counts.touched += rows.len() as u64;
         if least_before != least_now {
             if let Some(row) = &least_before {
@@ -86,7 +86,7 @@ impl KeyLogic<1> for UniqueLogic {
 
     fn advance(&mut self, mark: i64, out: &mut Emitter) {
         for key in self.open.close(mark) {
-            out.release(self.keys.remove(&key).iter().flat_map(BTreeMap::values).sum());
+            out.release(self.keys.remove(&key).map_or(0, |rows| rows.n()));
         }
     }
 }
