@@ -4,6 +4,7 @@ mod log;
 mod window;
 mod join;
 mod operator;
+mod isotone;
 mod traversal;
 
 use std::collections::BTreeMap;

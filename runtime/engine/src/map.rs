@@ -38,15 +38,11 @@ impl Stages {
     ///
     /// An error row shows the row as it came to the step, whose fields have names.
     pub(crate) fn run(&self, epoch: u64, rows: Rc<ColumnBatch>) -> Rc<ColumnBatch> {
-        self.trace(epoch, rows).0
+        self.trace(epoch, rows).rows
     }
 
-    /// The same, and of which row each has become; of all of them in order if not said.
-    pub(crate) fn trace(
-        &self,
-        epoch: u64,
-        rows: Rc<ColumnBatch>,
-    ) -> (Rc<ColumnBatch>, Option<Vec<u32>>) {
+    /// The same, and what became of which row.
+    pub(crate) fn trace(&self, epoch: u64, rows: Rc<ColumnBatch>) -> Traced {
         run_stages(&self.stages, &self.schema, epoch, rows)
     }
 
@@ -64,6 +60,15 @@ impl Stages {
         }
         passing
     }
+}
+
+/// What rows came to.
+pub(crate) struct Traced {
+    pub(crate) rows: Rc<ColumnBatch>,
+    /// Of which row each has become; of all of them in order if not said.
+    pub(crate) origin: Option<Vec<u32>>,
+    /// Whether any row failed.
+    pub(crate) has_failed: bool,
 }
 
 /// Renders the stages of a map.
@@ -109,6 +114,7 @@ struct Passage<'a> {
     /// Where each present row stands in `input`; all rows in order if absent.
     origin: Option<Vec<u32>>,
     rows: Rc<ColumnBatch>,
+    has_failed: bool,
 }
 
 fn run_stages(
@@ -116,9 +122,9 @@ fn run_stages(
     schema: &Schema,
     epoch: u64,
     input: Rc<ColumnBatch>,
-) -> (Rc<ColumnBatch>, Option<Vec<u32>>) {
+) -> Traced {
     let rows = Rc::clone(&input);
-    let mut passage = Passage { epoch, schema, input, origin: None, rows };
+    let mut passage = Passage { epoch, schema, input, origin: None, rows, has_failed: false };
     for (work, meter) in stages {
         if passage.rows.is_empty() {
             break;
@@ -173,7 +179,8 @@ fn run_stages(
             counts.touched += input.changes;
         });
     }
-    (passage.rows, passage.origin)
+    let Passage { rows, origin, has_failed, .. } = passage;
+    Traced { rows, origin, has_failed }
 }
 
 /// A column of a projection.
@@ -302,8 +309,9 @@ impl Passage<'_> {
     }
 
     /// Sends the rows with a fault to the errors, and counts them.
-    fn refuse(&self, meter: &Meter, faults: &Faults) -> Count {
+    fn refuse(&mut self, meter: &Meter, faults: &Faults) -> Count {
         let mut errors = Count::default();
+        self.has_failed |= !faults.is_empty();
         for (at, fault) in faults {
             let diff = self.rows.diffs[*at as usize];
             let origin = self.origin.as_ref().map_or(*at, |origin| origin[*at as usize]);

@@ -9,7 +9,10 @@ mod counts;
 mod nodes;
 mod graph;
 mod candidates;
+mod relax;
 mod best;
+mod queue;
+mod ordered;
 mod valued;
 #[cfg(test)]
 mod tests;
@@ -105,6 +108,17 @@ impl<R> Default for Outcome<R> {
     }
 }
 
+impl<R> Outcome<R> {
+    /// Counts what was done beside it as well.
+    fn count_also(&mut self, other: &Self) {
+        self.variable.merge(other.variable);
+        self.led.merge(other.led);
+        self.pairs.merge(other.pairs);
+        self.derived.merge(other.derived);
+        self.reached.merge(other.reached);
+    }
+}
+
 /// Renders a loop that is a traversal.
 pub(crate) fn render_traversal<'scope>(
     around: &Surroundings<'scope, '_>,
@@ -135,14 +149,13 @@ fn render_once<'scope>(site: Site<'scope, '_>, side: JoinSide) -> Left<'scope> {
         edges: site.edges::<u64, u64>(site.edge_fields()),
     };
     let mut graph = Graph::new(site.limits());
-    let (rows, overruns) = site.operate(inputs, move |epoch, changes| {
-        let Changes { starts, seeds, edges } = changes;
-        let edges = edges.into_iter().map(|((from, to), diff)| match side {
-            JoinSide::Right => ((from, to), diff),
-            // A row that has an edge leads to itself.
-            JoinSide::Left => ((from, from), diff),
-        });
-        let outcome = graph.change(Changes { starts, seeds, edges: edges.collect() });
+    let edge = move |(from, to)| match side {
+        JoinSide::Right => (from, to),
+        // A row that has an edge leads to itself.
+        JoinSide::Left => (from, from),
+    };
+    let (rows, overruns) = site.operate(inputs, (|row| row, edge), move |epoch, changes| {
+        let outcome = graph.change(changes);
         meters.count(epoch, &outcome);
         outcome
     });
@@ -216,11 +229,12 @@ impl<'scope, 'a> Site<'scope, 'a> {
     }
 
     /// The operator: one worker is given all, and has an epoch's changes made once all of them
-    /// have come.
-    fn operate<R: Packed, K: Packed, V: Packed>(
+    /// have come. Rows and edges wait in the form that `read` gives them.
+    fn operate<R: Packed, K: Packed, V: Packed, S: 'static, E: 'static>(
         &self,
         inputs: Inputs<'scope, R, K, V>,
-        mut change: impl FnMut(u64, Changes<R, (K, V)>) -> Outcome<R> + 'static,
+        read: (impl Fn(R) -> S + 'static, impl Fn((K, V)) -> E + 'static),
+        mut change: impl FnMut(u64, Changes<S, E>) -> Outcome<R> + 'static,
     ) -> (WholeRows<'scope, u64, R>, KeyedRows<'scope, u64>) {
         let scope: Scope<'scope, u64> = self.around.scope;
         let variable = self.step(self.traversal.variable);
@@ -244,21 +258,31 @@ impl<'scope, 'a> Site<'scope, 'a> {
             OutputBuilder::<u64, CapacityContainerBuilder<Vec<Keyed>>>::from(overruns);
         builder.build(move |capabilities| {
             drop(capabilities);
-            let mut waiting: BTreeMap<u64, Waiting<R, (K, V)>> = BTreeMap::new();
+            let mut waiting: BTreeMap<u64, Waiting<S, E>> = BTreeMap::new();
+            let (row_of, edge_of) = read;
             move |frontiers| {
                 starts.for_each(|capability, starts| {
                     for (row, epoch, diff) in starts.drain(..) {
-                        at(&mut waiting, epoch, &capability).changes.starts.push((row, diff));
+                        at(&mut waiting, epoch, &capability)
+                            .changes
+                            .starts
+                            .push((row_of(row), diff));
                     }
                 });
                 seeds.for_each(|capability, seeds| {
                     for (row, epoch, diff) in seeds.drain(..) {
-                        at(&mut waiting, epoch, &capability).changes.seeds.push((row, diff));
+                        at(&mut waiting, epoch, &capability)
+                            .changes
+                            .seeds
+                            .push((row_of(row), diff));
                     }
                 });
                 edges.for_each(|capability, edges| {
                     for (edge, epoch, diff) in edges.drain(..) {
-                        at(&mut waiting, epoch, &capability).changes.edges.push((edge, diff));
+                        at(&mut waiting, epoch, &capability)
+                            .changes
+                            .edges
+                            .push((edge_of(edge), diff));
                     }
                 });
                 while let Some(entry) = waiting.first_entry() {

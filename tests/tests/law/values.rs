@@ -2,7 +2,7 @@
 //! others.
 
 use arqon_engine::BackendChoice;
-use arqon_plan::{DataflowPlan, LoopId};
+use arqon_plan::{DataflowPlan, Kept, LoopId};
 use arqon_tests::random::Random;
 use arqon_tests::updates::Message;
 use arqon_types::{Change, Row, Schema, Type, Value};
@@ -52,19 +52,31 @@ impl Circuit {
     }
 }
 
-/// Circuits, and whether their loop is a walk.
-fn circuits() -> Vec<(Circuit, bool)> {
+/// How a loop runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// As a scope of rounds.
+    Scope,
+    /// As a walk, round by round.
+    ByRounds,
+    /// As a walk, the best values first.
+    ByValue,
+}
+
+/// Circuits, and how their loop runs.
+fn circuits() -> Vec<(Circuit, Runs)> {
+    use Runs::{ByRounds, ByValue, Scope};
     let rounds = "        rounds: 9\n";
     let last = "        rounds: 3\n        exact: true\n";
     vec![
-        (Circuit { end: rounds, ..PLAIN }, true),
-        (Circuit { end: last, ..PLAIN }, true),
-        (Circuit { end: last, merge: "max", ..PLAIN }, true),
-        (Circuit { id: "string", end: rounds, ..PLAIN }, true),
-        (Circuit { length: "float64", end: rounds, ..PLAIN }, true),
-        (Circuit { id: "string", length: "float64", end: last, merge: "max", ..PLAIN }, true),
+        (Circuit { end: rounds, ..PLAIN }, ByValue),
+        (Circuit { end: last, ..PLAIN }, ByRounds),
+        (Circuit { end: last, merge: "max", ..PLAIN }, ByRounds),
+        (Circuit { id: "string", end: rounds, ..PLAIN }, ByValue),
+        (Circuit { length: "float64", end: rounds, ..PLAIN }, ByValue),
+        (Circuit { id: "string", length: "float64", end: last, merge: "max", ..PLAIN }, ByRounds),
         // The value stays what it is.
-        (Circuit { hop: "- select: { id: road.dst, length: length }", ..PLAIN }, true),
+        (Circuit { hop: "- select: { id: road.dst, length: length }", ..PLAIN }, ByValue),
         (
             Circuit {
                 hop: "- select: { id: road.dst, length: length }",
@@ -72,8 +84,39 @@ fn circuits() -> Vec<(Circuit, bool)> {
                 id: "string",
                 ..PLAIN
             },
-            true,
+            ByValue,
         ),
+        // The widest way is as wide as its narrowest road; what is left gets less.
+        (
+            Circuit {
+                hop: "- select: { id: road.dst, length: 'min(length, road.length)' }",
+                merge: "max",
+                ..PLAIN
+            },
+            ByValue,
+        ),
+        (
+            Circuit {
+                length: "float64",
+                hop: "- select: { id: road.dst, length: 'max(length - 1.0, road.length)' }",
+                end: rounds,
+                ..PLAIN
+            },
+            ByValue,
+        ),
+        (
+            Circuit {
+                hop: "- where: length - road.length > -4\n          \
+                      - select: { id: road.dst, length: length - road.length }",
+                before: "- where: 'length > -9 and (id != 3 or length >= 0)'\n          ",
+                merge: "max",
+                end: rounds,
+                ..PLAIN
+            },
+            ByValue,
+        ),
+        // As many as have come so far, not less, go on.
+        (Circuit { before: "- where: length >= 2\n          ", end: rounds, ..PLAIN }, ByRounds),
         // Some pairs fail.
         (
             Circuit {
@@ -81,10 +124,10 @@ fn circuits() -> Vec<(Circuit, bool)> {
                 end: last,
                 ..PLAIN
             },
-            true,
+            ByRounds,
         ),
         // The edge says all, so that its own value is taken off each row first.
-        (Circuit { hop: "- select: { id: road.dst, length: road.length }", ..PLAIN }, false),
+        (Circuit { hop: "- select: { id: road.dst, length: road.length }", ..PLAIN }, Scope),
         // Where it leads is no field of the edge, or stays.
         (
             Circuit {
@@ -92,16 +135,16 @@ fn circuits() -> Vec<(Circuit, bool)> {
                 end: last,
                 ..PLAIN
             },
-            false,
+            Scope,
         ),
-        (Circuit { hop: "- select: { id: id, length: road.length }", ..PLAIN }, false),
+        (Circuit { hop: "- select: { id: id, length: road.length }", ..PLAIN }, Scope),
         (
             Circuit {
                 hop: "- select: { id: road.dst, length: length + road.length + road.src }",
                 end: last,
                 ..PLAIN
             },
-            false,
+            Scope,
         ),
         // Some rows go along no edge, and some fail before.
         (
@@ -111,7 +154,7 @@ fn circuits() -> Vec<(Circuit, bool)> {
                 end: last,
                 ..PLAIN
             },
-            true,
+            ByRounds,
         ),
         (
             Circuit {
@@ -121,7 +164,7 @@ fn circuits() -> Vec<(Circuit, bool)> {
                 merge: "max",
                 ..PLAIN
             },
-            true,
+            ByValue,
         ),
         // Some pairs do not count; what hangs on one side alone is asked of that before.
         (
@@ -130,7 +173,7 @@ fn circuits() -> Vec<(Circuit, bool)> {
                       - select: { id: road.dst, length: length + road.length }",
                 ..PLAIN
             },
-            true,
+            ByValue,
         ),
         (
             Circuit {
@@ -139,7 +182,7 @@ fn circuits() -> Vec<(Circuit, bool)> {
                 end: last,
                 ..PLAIN
             },
-            true,
+            ByRounds,
         ),
     ]
 }
@@ -148,11 +191,17 @@ fn circuits() -> Vec<(Circuit, bool)> {
 fn loops_keep_the_best_of_each_node() {
     for seed in seeds(CASES) {
         let mut random = Random::new(seed);
-        for (circuit, is_walk) in circuits() {
+        for (circuit, runs) in circuits() {
             let text = circuit.text();
             let plan = planned(seed, &text);
-            assert_eq!(plan.traversals().contains_key(&LoopId(0)), is_walk, "{text}");
-            let epochs = graph_changes(&mut random, &plan);
+            let found = match plan.traversals().get(&LoopId(0)).map(|walk| walk.kept) {
+                None => Runs::Scope,
+                Some(Kept::Best(best)) if best.in_order => Runs::ByValue,
+                Some(Kept::Best(_) | Kept::Once(_)) => Runs::ByRounds,
+            };
+            assert_eq!(found, runs, "{text}");
+            let lengths = if random.chance(50) { NO_LESS } else { ANY };
+            let epochs = graph_changes(&mut random, &plan, lengths);
             for backend in [BackendChoice::Hash, BackendChoice::Arrangements] {
                 let n_workers = *random.pick(&[1, 2, 4]);
                 check(seed, &text, &plan, &epochs, backend, n_workers);
@@ -161,15 +210,24 @@ fn loops_keep_the_best_of_each_node() {
     }
 }
 
-/// Places and roads that come and go, between few nodes; some lengths are at the end of numbers.
-fn graph_changes(random: &mut Random, plan: &DataflowPlan) -> Epochs {
+/// Lengths of roads, by which no way gets shorter.
+const NO_LESS: &[i64] = &[0, 1, 1, 2, 3, 5, 8];
+
+/// Those that may be anything: now and then they are at an end of numbers.
+const ANY: &[i64] = &[-1, 0, 1, 1, 2, 3, 5, 8];
+
+/// Places and roads that come and go, between few nodes.
+fn graph_changes(random: &mut Random, plan: &DataflowPlan, lengths: &[i64]) -> Epochs {
     let mut held: Vec<Message> = Vec::new();
     let mut change = |random: &mut Random| {
         if random.chance(40) && !held.is_empty() {
             return take_back(random, &mut held);
         }
         let topic = &plan.topics[usize::from(random.chance(75))];
-        held.push((topic.name.clone(), Change::Diff { row: row(random, &topic.schema), diff: 1 }));
+        held.push((
+            topic.name.clone(),
+            Change::Diff { row: row(random, &topic.schema, lengths), diff: 1 },
+        ));
         held[held.len() - 1].clone()
     };
     let mut epoch = |random: &mut Random| -> Vec<Message> {
@@ -178,12 +236,12 @@ fn graph_changes(random: &mut Random, plan: &DataflowPlan) -> Epochs {
     (0..25).map(|_| epoch(random)).collect()
 }
 
-fn row(random: &mut Random, schema: &Schema) -> Row {
+fn row(random: &mut Random, schema: &Schema, lengths: &[i64]) -> Row {
     let is_length = |name: &str| name == "length";
     let value = |(name, ty): (&str, &Type), random: &mut Random| {
         let number = match is_length(name) {
-            true if random.chance(3) => *random.pick(&[i64::MIN, i64::MAX]),
-            true => *random.pick(&[-1, 0, 1, 1, 2, 3, 5, 8]),
+            true if lengths == ANY && random.chance(3) => *random.pick(&[i64::MIN, i64::MAX]),
+            true => *random.pick(lengths),
             false => *random.pick(&[0, 1, 2, 3, 4, 5, 6, 7]),
         };
         match ty {

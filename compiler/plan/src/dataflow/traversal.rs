@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arqon_operators::{Expr, ExprKind};
 use arqon_types::{Type, is_word};
 
+use super::isotone::{holds_before, is_isotone};
 use super::{
     DataflowPlan, Join, JoinKind, JoinOutput, JoinSide, LoopId, Map, Operator, Order, StageKind,
     Step, StepId, Ties, Top,
@@ -62,6 +63,10 @@ pub struct Best {
     pub value: usize,
     /// Which end of the values is best.
     pub order: Order,
+    /// Whether nodes may be settled one after another, the best values first, as long as no edge
+    /// makes a value better: what a better value comes to is never worse, and the variable starts
+    /// with rows that come in any case.
+    pub in_order: bool,
 }
 
 impl DataflowPlan {
@@ -101,9 +106,16 @@ impl DataflowPlan {
         if sieve.is_some_and(|sieve| !self.is_sieve(sieve, variable)) {
             return None;
         }
-        let kept = self.kept(keeper, start, (self.join_at(join)?, chosen))?;
-        if sieve.is_some() && matches!(kept, Kept::Once(_)) {
-            return None;
+        let mut kept = self.kept(keeper, start, (self.join_at(join)?, chosen))?;
+        match &mut kept {
+            Kept::Once(_) if sieve.is_some() => return None,
+            Kept::Once(_) => {}
+            Kept::Best(best) => {
+                best.in_order = !it.exact
+                    && seeds == [self.input(start, 0)]
+                    && sieve.is_none_or(|sieve| self.sieves_before(sieve, *best))
+                    && leads_in_order(chosen, *best);
+            }
         }
         // A variable, a join, a map, a keeper and a next, and no step but those that were found.
         let n_found = 5 + usize::from(union.is_some()) + usize::from(sieve.is_some());
@@ -192,6 +204,16 @@ impl DataflowPlan {
             && self.is_read_once(id)
     }
 
+    /// Whether of a node's values that pass all better ones would pass as well.
+    fn sieves_before(&self, sieve: StepId, best: Best) -> bool {
+        let Operator::Map(map) = &self.step(sieve).operator else { return false };
+        let mut conditions = map.stages.iter().filter_map(|stage| match &stage.kind {
+            StageKind::Filter(condition) => Some(condition),
+            StageKind::Project(_) | StageKind::Unnest(_) => None,
+        });
+        conditions.all(|condition| holds_before(condition, best.value, best.order))
+    }
+
     /// Whether one step reads it, once: or others than the hop would need its rows.
     fn is_read_once(&self, id: StepId) -> bool {
         self.steps.iter().filter(|step| step.inputs.contains(&id)).count() == 1
@@ -212,7 +234,7 @@ fn best(top: &Top, types: &[Type]) -> Option<Best> {
     let (ExprKind::Column(node), ExprKind::Column(value)) = (&per.kind, &by.expr.kind) else {
         return None;
     };
-    let best = Best { node: *node, value: *value, order: by.order };
+    let best = Best { node: *node, value: *value, order: by.order, in_order: false };
     let is_first = top.n == 1 && top.offset == 0 && top.ties == Ties::Cut && !top.rank;
     let is_best = is_first
         && best.node != best.value
@@ -239,6 +261,14 @@ fn leads_on(join: &Join, map: &Map, best: Best) -> bool {
     let is_known = exprs.iter().chain(conditions).all(|expr| edge_fields(join, expr, &mut read));
     read.remove(&to);
     is_known && read.len() <= 1 && read.values().all(is_eight_bytes)
+}
+
+/// Whether a map makes nothing worse of a pair with a better value.
+fn leads_in_order(map: &Map, best: Best) -> bool {
+    projected(map).is_some_and(|(exprs, conditions)| {
+        is_isotone(&exprs[best.value], best.value)
+            && conditions.iter().all(|it| holds_before(it, best.value, best.order))
+    })
 }
 
 /// What a map makes of a pair by conditions and then one projection, if it does no more.

@@ -14,12 +14,19 @@ const TREE_MIN: usize = 48;
 /// Bytes of a derivation in a tree, with its share of the tree's room.
 const TREE_BYTES: usize = 40;
 
+/// A value and a round, in the order of the values, whose least is best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C, packed(4))]
+pub(super) struct Rank {
+    pub(super) value: u64,
+    pub(super) round: u32,
+}
+
 /// A value that is derived in a round so often, in twenty bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, packed(4))]
 pub(super) struct Derived {
-    value: u64,
-    round: u32,
+    rank: Rank,
     n: i64,
 }
 
@@ -28,7 +35,7 @@ pub(super) struct Derived {
 #[derive(Debug)]
 pub(super) enum Candidates {
     Few(SmallVec<[Derived; 1]>),
-    Many(BTreeMap<(u64, u32), i64>),
+    Many(BTreeMap<Rank, i64>),
 }
 
 /// What candidates come to up to a round.
@@ -63,63 +70,94 @@ impl Candidates {
         })
     }
 
-    /// Adds to a value in a round.
-    pub(super) fn change(&mut self, value: u64, round: u32, diff: i64) {
+    /// Adds to a value in a round. Returns how often it is derived then.
+    pub(super) fn change(&mut self, rank: Rank, diff: i64) -> i64 {
         if diff == 0 {
-            return;
+            return 0;
         }
         match self {
             Self::Few(list) => {
-                let key = (value, round);
-                let at = list.partition_point(|it| (it.value, it.round) < key);
-                match list.get_mut(at) {
-                    Some(it) if (it.value, it.round) == key => {
+                let at = list.partition_point(|it| { it.rank } < rank);
+                let now = match list.get_mut(at) {
+                    Some(it) if { it.rank } == rank => {
                         it.n += diff;
-                        if it.n == 0 {
+                        let now = it.n;
+                        if now == 0 {
                             list.remove(at);
                         }
+                        now
                     }
-                    _ => list.insert(at, Derived { value, round, n: diff }),
-                }
+                    _ => {
+                        list.insert(at, Derived { rank, n: diff });
+                        diff
+                    }
+                };
                 if list.is_empty() {
                     *list = SmallVec::new();
                 } else if TREE_MIN <= list.len() {
-                    let all = list.iter().map(|it| ((it.value, it.round), it.n));
-                    *self = Self::Many(all.collect());
+                    *self = Self::Many(list.iter().map(|it| (it.rank, it.n)).collect());
                 }
+                now
             }
             Self::Many(tree) => {
-                let n = tree.entry((value, round)).or_insert(0);
+                let n = tree.entry(rank).or_insert(0);
                 *n += diff;
-                if *n == 0 {
-                    tree.remove(&(value, round));
+                let now = *n;
+                if now == 0 {
+                    tree.remove(&rank);
                 }
                 if tree.len() < TREE_MIN / 2 {
                     let all = tree.iter();
-                    let list = all.map(|((value, round), n)| Derived {
-                        value: *value,
-                        round: *round,
-                        n: *n,
-                    });
-                    *self = Self::Few(list.collect());
+                    *self =
+                        Self::Few(all.map(|(rank, n)| Derived { rank: *rank, n: *n }).collect());
                 }
+                now
             }
         }
+    }
+
+    /// The least value, and the first round in which it is derived.
+    pub(super) fn first(&self) -> Option<Rank> {
+        match self {
+            Self::Few(list) => list.first().map(|it| it.rank),
+            Self::Many(tree) => tree.first_key_value().map(|(rank, _)| *rank),
+        }
+    }
+
+    /// How often a value is derived in a round.
+    pub(super) fn n(&self, rank: Rank) -> i64 {
+        match self {
+            Self::Few(list) => {
+                let found = list.binary_search_by_key(&rank, |it| it.rank);
+                found.map_or(0, |at| list[at].n)
+            }
+            Self::Many(tree) => tree.get(&rank).copied().unwrap_or_default(),
+        }
+    }
+
+    /// All of them, in order, and how often each is derived.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Rank, i64)> + '_ {
+        let (few, many) = match self {
+            Self::Few(list) => (Some(list), None),
+            Self::Many(tree) => (None, Some(tree)),
+        };
+        let few = few.into_iter().flatten().map(|it| (it.rank, it.n));
+        few.chain(many.into_iter().flatten().map(|(rank, n)| (*rank, *n)))
     }
 
     /// What those up to this round come to. Reads the values up to the best.
     pub(super) fn seen(&self, round: u32) -> Seen {
         match self {
-            Self::Few(list) => see(list.iter().map(|it| (it.value, it.round, it.n)), round),
-            Self::Many(tree) => see(tree.iter().map(|(key, n)| (key.0, key.1, *n)), round),
+            Self::Few(list) => see(list.iter().map(|it| (it.rank, it.n)), round),
+            Self::Many(tree) => see(tree.iter().map(|(rank, n)| (*rank, *n)), round),
         }
     }
 }
 
-fn see(derived: impl Iterator<Item = (u64, u32, i64)>, round: u32) -> Seen {
+fn see(derived: impl Iterator<Item = (Rank, i64)>, round: u32) -> Seen {
     let mut next: Option<u32> = None;
     let (mut value, mut sum) = (0, 0);
-    for (of, at, n) in derived {
+    for (Rank { value: of, round: at }, n) in derived {
         if of != value {
             if sum > 0 {
                 break;
@@ -213,7 +251,7 @@ mod tests {
     fn the_best_is_the_least_that_is_there() {
         let mut candidates = Candidates::default();
         for (value, round, n) in [(7, 1, 1), (5, 3, 2), (5, 6, -2), (9, 0, 1), (4, 2, -1)] {
-            candidates.change(value, round, n);
+            candidates.change(Rank { value, round }, n);
         }
         let seen = |round| {
             let Seen { best, next } = candidates.seen(round);
@@ -230,16 +268,16 @@ mod tests {
     fn many_candidates_are_as_few() {
         let mut candidates = Candidates::default();
         for value in 0..200 {
-            candidates.change(value, 2, 1);
+            candidates.change(Rank { value, round: 2 }, 1);
         }
         assert!(matches!(candidates, Candidates::Many(_)));
         for value in 0..190 {
-            candidates.change(value, 2, -1);
+            candidates.change(Rank { value, round: 2 }, -1);
         }
         assert!(matches!(candidates, Candidates::Few(_)));
         assert_eq!(candidates.seen(2), Seen { best: Some(190), next: None });
         for value in 190..200 {
-            candidates.change(value, 2, -1);
+            candidates.change(Rank { value, round: 2 }, -1);
         }
         assert!(candidates.is_empty() && candidates.bytes() == 0);
     }

@@ -86,6 +86,11 @@ impl<K: Packed, W: Way, S: Default> Nodes<K, W, S> {
         *room.insert(place)
     }
 
+    /// All of them by their places; those that are no more have no edges and know of nothing.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Place, &Node<K, W, S>)> {
+        (0..).zip(&self.all)
+    }
+
     /// Has nodes come near that are known: the lines of many come together where nothing waits for
     /// one of them.
     pub(super) fn read_ahead_of<'r>(&self, rows: impl Iterator<Item = &'r K>)

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::best::{BestGraph, Edge, Lead, Relax, Valued};
+use arqon_plan::{Best, Order};
+
 use super::graph::Graph;
+use super::relax::{Edge, Lead, Relax, Valued};
+use super::valued::Walk;
 use super::{Changes, Limits};
 
 /// Rows with their multiplicities.
@@ -122,23 +125,52 @@ fn a_circle_does_not_hold_itself_up() {
     assert_eq!(gone.reached.changes, 3);
 }
 
-/// Values grow by what stands beside an edge, and those that grow too much go nowhere; from some
-/// nodes some values do not go at all.
-struct Sum;
-
-fn is_going(node: u64, value: u64) -> bool {
-    !(node + value).is_multiple_of(5)
+/// What values become along edges.
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    /// Whether a node's value goes along edges.
+    is_going: fn(u64, u64) -> bool,
+    /// What a value becomes along an edge, if anything.
+    hop: fn(u64, u64) -> Option<u64>,
+    is_plain: bool,
+    /// Whether a better value never comes to a worse one.
+    in_order: bool,
 }
 
-const SUM_MAX: u64 = 12;
+/// Values grow by what stands beside an edge, and those that grow too much go nowhere; from some
+/// nodes some values do not go at all.
+const SUM: Rule = Rule {
+    is_going: |node, value| !(node + value).is_multiple_of(5),
+    hop: |value, beside| Some(value + beside).filter(|sum| *sum <= 12),
+    is_plain: false,
+    in_order: false,
+};
 
-impl Relax<u64> for Sum {
+/// The same, where all that is better than what goes somewhere goes there as well.
+const ORDERLY: Rule = Rule { is_going: |_, value| value < 9, in_order: true, ..SUM };
+
+/// Some edges make a value better.
+const BACKWARD: Rule = Rule {
+    hop: |value, beside| match beside {
+        3 => value.checked_sub(1),
+        _ => Some(value + beside),
+    },
+    ..ORDERLY
+};
+
+const PLAIN: Rule =
+    Rule { is_going: |_, _| true, hop: |value, _| Some(value), is_plain: true, in_order: true };
+
+/// The greatest of what stands beside edges and of where the way begins.
+const WORST: Rule = Rule { hop: |value, beside| Some(value.max(2 * beside)), ..ORDERLY };
+
+impl Relax<u64> for Rule {
     fn is_plain(&self) -> bool {
-        false
+        self.is_plain
     }
 
     fn has_sieve(&self) -> bool {
-        true
+        !self.is_plain
     }
 
     fn sieve<'g>(
@@ -146,13 +178,17 @@ impl Relax<u64> for Sum {
         rows: impl Iterator<Item = (&'g u64, u64, i64)>,
         _is_recalled: bool,
     ) -> Vec<u32> {
-        let going = (0..).zip(rows).filter(|(_, (node, value, _))| is_going(**node, *value));
+        let going = (0..).zip(rows).filter(|(_, (node, value, _))| (self.is_going)(**node, *value));
         going.map(|(idx, _)| idx).collect()
     }
 
     fn relax<'g>(&mut self, pairs: impl Iterator<Item = Lead<'g, u64>>) -> Vec<(u32, u64)> {
-        let sums = (0..).zip(pairs.map(|pair| pair.value + pair.beside));
-        sums.filter(|(_, sum)| *sum <= SUM_MAX).collect()
+        let hops = (0..).zip(pairs.map(|pair| (self.hop)(pair.value, pair.beside)));
+        hops.filter_map(|(idx, value)| Some((idx, value?))).collect()
+    }
+
+    fn has_failed(&self) -> bool {
+        false
     }
 }
 
@@ -174,16 +210,18 @@ struct ValuedInputs {
 }
 
 /// As [`rounds`], of values.
-fn valued_rounds(inputs: &ValuedInputs, last: u32) -> [Rows<Valued<u64>>; 2] {
+fn valued_rounds(inputs: &ValuedInputs, last: u32, rule: Rule) -> [Rows<Valued<u64>>; 2] {
     let mut variable = least(&inputs.starts);
     for round in 0.. {
         let mut derived = inputs.seeds.clone();
         for ((from, to, beside), n) in &inputs.edges {
-            let leads = variable.iter().filter(|((at, value), _)| {
-                at == from && is_going(*at, *value) && value + beside <= SUM_MAX
-            });
-            for ((_, value), m) in leads {
-                add(&mut derived, &[((*to, value + beside), n * m)]);
+            let going = variable
+                .iter()
+                .filter(|((at, value), _)| at == from && (rule.is_going)(*at, *value));
+            for ((_, value), m) in going {
+                if let Some(value) = (rule.hop)(*value, *beside) {
+                    add(&mut derived, &[((*to, value), n * m)]);
+                }
             }
         }
         let next = least(&derived);
@@ -209,21 +247,29 @@ fn valued_epochs(n_nodes: u64) -> impl Strategy<Value = Vec<ValuedEpoch>> {
     vec((rows.clone(), rows, edges), 1..12)
 }
 
-fn check_valued(epochs: Vec<ValuedEpoch>, limits: Limits) -> Result<(), TestCaseError> {
-    let mut graph = BestGraph::new(limits);
+/// Returns whether nodes were settled in the order of values to the end.
+fn check_valued(
+    epochs: Vec<ValuedEpoch>,
+    limits: Limits,
+    mut rule: Rule,
+) -> Result<bool, TestCaseError> {
+    let best = Best { node: 0, value: 1, order: Order::Ascending, in_order: rule.in_order };
+    let mut graph = Walk::new(best, limits);
     let mut inputs = ValuedInputs::default();
     let [mut result, mut over] = [Rows::new(), Rows::new()];
     for (starts, seeds, edges) in epochs {
+        // In order of values the variable starts with what comes in any case.
+        let seeds = if rule.in_order { starts.clone() } else { seeds };
         let before = least(&inputs.starts);
         add(&mut inputs.starts, &starts);
         add(&mut inputs.seeds, &seeds);
         add(&mut inputs.edges, &edges);
         let gone = before.into_iter().map(|(row, n)| (row, -n));
         let starts = least(&inputs.starts).into_iter().chain(gone).collect();
-        let outcome = graph.change(Changes { starts, seeds, edges }, &mut Sum);
+        let outcome = graph.change(Changes { starts, seeds, edges }, &mut rule);
         add(&mut result, &outcome.rows);
         add(&mut over, &outcome.overruns);
-        let [variable, beyond] = valued_rounds(&inputs, limits.rounds);
+        let [variable, beyond] = valued_rounds(&inputs, limits.rounds, rule);
         let mut last = variable;
         if limits.result == limits.rounds {
             add(&mut last, &beyond.iter().map(|(row, n)| (*row, *n)).collect::<Vec<_>>());
@@ -235,23 +281,87 @@ fn check_valued(epochs: Vec<ValuedEpoch>, limits: Limits) -> Result<(), TestCase
     let back = |rows: &Rows<Valued<u64>>| rows.iter().map(|(at, n)| (*at, -n)).collect();
     let edges = inputs.edges.iter().map(|(edge, n)| (*edge, -n)).collect();
     let starts = back(&least(&inputs.starts));
-    graph.change(Changes { starts, seeds: back(&inputs.seeds), edges }, &mut Sum);
+    graph.change(Changes { starts, seeds: back(&inputs.seeds), edges }, &mut rule);
     prop_assert_eq!(graph.n_nodes(), 0);
-    Ok(())
+    Ok(matches!(graph, Walk::ByValue(_)))
+}
+
+/// Without what is there less than not at all: each row goes only where it has come.
+fn without_debts(epochs: Vec<ValuedEpoch>) -> Vec<ValuedEpoch> {
+    fn paid<R: Ord + Copy>(held: &mut Rows<R>, rows: Vec<(R, i64)>) -> Vec<(R, i64)> {
+        let mut paid = Vec::new();
+        for (row, n) in rows {
+            let n = n.max(-held.get(&row).copied().unwrap_or_default());
+            add(held, &[(row, n)]);
+            paid.push((row, n));
+        }
+        paid
+    }
+    let mut held = ValuedInputs::default();
+    let pay = |(starts, seeds, edges): ValuedEpoch| {
+        let (starts, seeds) = (paid(&mut held.starts, starts), paid(&mut held.seeds, seeds));
+        (starts, seeds, paid(&mut held.edges, edges))
+    };
+    epochs.into_iter().map(pay).collect()
+}
+
+fn rules() -> impl Strategy<Value = Rule> {
+    prop_oneof![Just(SUM), Just(ORDERLY), Just(BACKWARD), Just(PLAIN), Just(WORST)]
 }
 
 proptest! {
     #[test]
     fn deltas_of_values_are_what_all_rounds_come_to(
         epochs in valued_epochs(7),
+        has_debts in any::<bool>(),
         rounds in 1..7_u32,
         last in 0..2_u32,
+        rule in rules(),
     ) {
-        check_valued(epochs, Limits { rounds, result: rounds - last })?;
+        let epochs = if has_debts { epochs } else { without_debts(epochs) };
+        check_valued(epochs, Limits { rounds, result: rounds - last }, rule)?;
     }
 
     #[test]
-    fn so_they_are_where_values_come_to_rest(epochs in valued_epochs(20), last in 0..2_u32) {
-        check_valued(epochs, Limits { rounds: 100, result: 100 - last })?;
+    fn so_they_are_where_values_come_to_rest(
+        epochs in valued_epochs(20),
+        has_debts in any::<bool>(),
+        last in 0..2_u32,
+        rule in rules(),
+    ) {
+        let epochs = if has_debts { epochs } else { without_debts(epochs) };
+        check_valued(epochs, Limits { rounds: 100, result: 100 - last }, rule)?;
+    }
+
+    #[test]
+    fn nodes_are_settled_in_order_where_all_fits(
+        epochs in valued_epochs(12),
+        rule in prop_oneof![Just(ORDERLY), Just(PLAIN), Just(WORST)],
+    ) {
+        let epochs = without_debts(epochs);
+        let limits = Limits { rounds: 100, result: 99 };
+        let is_in_order = check_valued(epochs, limits, rule)?;
+        prop_assert!(is_in_order);
+    }
+}
+
+#[test]
+fn a_circle_does_not_hold_its_values_up() {
+    let limits = Limits { rounds: 1000, result: 999 };
+    let best = Best { node: 0, value: 1, order: Order::Ascending, in_order: true };
+    for mut rule in [Rule { is_going: |_, _| true, ..ORDERLY }, PLAIN] {
+        let mut graph = Walk::new(best, limits);
+        let edges = |edges: &[Edge<u64>], n: i64| Changes {
+            edges: edges.iter().map(|edge| (*edge, n)).collect(),
+            ..Changes::default()
+        };
+        let circle = [(1, 2, 1), (2, 3, 0), (3, 4, 0), (4, 2, 0), (9, 3, 1)];
+        let seeds = vec![((1, 0), 1), ((9, 5), 1)];
+        let root = Changes { starts: seeds.clone(), seeds, ..edges(&circle, 1) };
+        assert_eq!(graph.change(root, &mut rule).rows.len(), 5);
+        let gone = graph.change(edges(&[(1, 2, 1)], -1), &mut rule);
+        // All three have the other root's value now, and had none between.
+        assert_eq!((gone.rows.len(), gone.reached.changes), (6, 6));
+        assert!(matches!(graph, Walk::ByValue(_)));
     }
 }

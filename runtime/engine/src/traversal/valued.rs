@@ -7,14 +7,17 @@ use arqon_operators::ExprKind;
 use arqon_plan::{Best, Operator, Order, Traversal, edge_field, projected};
 use arqon_types::{Column, ColumnBatch, PackedRow, Schema, Type, skip_packed, sortable_int};
 
+use crate::deltas::consolidate_deltas;
 use crate::join::{JoinShape, pick};
 use crate::looped::{Left, Whole};
-use crate::map::Stages;
+use crate::map::{Stages, Traced};
 use crate::packed::Packed;
 use crate::source::push_packed;
 
-use super::best::{BestGraph, Edge, Lead, Relax, Valued};
-use super::{Changes, Inputs, Outcome, Site};
+use super::best::BestGraph;
+use super::ordered::{OrderedGraph, Remains};
+use super::relax::{Edge, Lead, Relax, Valued};
+use super::{Changes, Inputs, Limits, Outcome, Site};
 
 /// Rows of nodes whose values are packed to eight bytes, each of which keeps its best.
 pub(super) fn render_best<'scope, K: Packed>(site: Site<'scope, '_>, best: Best) -> Left<'scope> {
@@ -27,21 +30,19 @@ pub(super) fn render_best<'scope, K: Packed>(site: Site<'scope, '_>, best: Best)
         edges: site.edges::<K, PackedRow>(&hop.edge_fields(site)),
     };
     let mut meters = site.meters();
-    let mut relaxing = Relaxing { hop, sieve: sieve(site), rows: rows.clone(), epoch: 0 };
+    let mut relaxing =
+        Relaxing { hop, sieve: sieve(site), rows: rows.clone(), epoch: 0, has_failed: false };
     if !relaxing.is_plain_hop() {
         meters.map.clear();
     }
-    let mut graph = BestGraph::<K>::new(site.limits());
-    let (rows, overruns) = site.operate(inputs, move |epoch, changes| {
-        relaxing.epoch = epoch;
-        let Changes { starts, seeds, edges } = changes;
-        let valued = |of: Vec<(PackedRow, i64)>| -> Vec<(Valued<K>, i64)> {
-            of.into_iter().map(|(row, diff)| (rows.take(&row), diff)).collect()
-        };
-        let edges = edges.into_iter();
-        let edges = edges.map(|((from, edge), diff)| (relaxing.hop.edge(from, &edge), diff));
-        let changes =
-            Changes { starts: valued(starts), seeds: valued(seeds), edges: edges.collect() };
+    let mut graph = Walk::<K>::new(best, site.limits());
+    let (shape, node) = (rows.clone(), relaxing.hop.node.clone());
+    let read = (
+        move |row: PackedRow| shape.take::<K>(&row),
+        move |(from, row): (K, PackedRow)| edge(&node, from, &row),
+    );
+    let (rows, overruns) = site.operate(inputs, read, move |epoch, changes| {
+        (relaxing.epoch, relaxing.has_failed) = (epoch, false);
         let outcome = graph.change(changes, &mut relaxing);
         meters.count(epoch, &outcome);
         let packed = |of: Vec<(Valued<K>, i64)>| -> Vec<(PackedRow, i64)> {
@@ -52,6 +53,63 @@ pub(super) fn render_best<'scope, K: Packed>(site: Site<'scope, '_>, best: Best)
         Outcome { rows, overruns, variable, led, pairs, derived, reached, bytes }
     });
     Left { rows: Whole::Rows(rows), overruns, ends: Vec::new() }
+}
+
+/// In which order nodes come to their values.
+#[derive(Debug)]
+pub(super) enum Walk<K: Packed> {
+    /// The best ones first, until something does not fit.
+    ByValue(Box<OrderedGraph<K>>),
+    /// Round by round.
+    ByRounds(BestGraph<K>),
+}
+
+impl<K: Packed> Walk<K> {
+    /// Without nodes.
+    pub(super) fn new(best: Best, limits: Limits) -> Self {
+        if best.in_order {
+            Self::ByValue(Box::new(OrderedGraph::new(limits)))
+        } else {
+            Self::ByRounds(BestGraph::new(limits))
+        }
+    }
+
+    /// Takes in an epoch. The first one in which something does not fit the order of values costs
+    /// what all of the graph would cost anew.
+    pub(super) fn change(
+        &mut self,
+        changes: Changes<Valued<K>, Edge<K>>,
+        relax: &mut impl Relax<K>,
+    ) -> Outcome<Valued<K>> {
+        let ordered = match self {
+            Self::ByRounds(graph) => return graph.change(changes, relax),
+            Self::ByValue(graph) => graph,
+        };
+        let mut outcome = Outcome::default();
+        if let Ok(()) = ordered.change(changes, relax, &mut outcome) {
+            return outcome;
+        }
+        let Remains { rows, all } = ordered.give_up(relax, &mut outcome);
+        let mut graph = BestGraph::new(ordered.limits());
+        let mut anew = graph.change(all, relax);
+        anew.bytes -= ordered.n_bytes();
+        anew.rows.extend(rows.into_iter().map(|row| (row, -1)));
+        consolidate_deltas(&mut anew.rows);
+        anew.count_also(&outcome);
+        *self = Self::ByRounds(graph);
+        anew
+    }
+}
+
+#[cfg(test)]
+impl<K: Packed> Walk<K> {
+    /// How many nodes are known.
+    pub(super) fn n_nodes(&self) -> usize {
+        match self {
+            Self::ByValue(graph) => graph.n_nodes(),
+            Self::ByRounds(graph) => graph.n_nodes(),
+        }
+    }
 }
 
 /// How rows of a node and a value are packed.
@@ -161,13 +219,13 @@ impl Hop {
         let (to, beside): (Vec<_>, Vec<_>) = fields.partition(|(part, _)| **part == Part::To);
         to.into_iter().chain(beside).map(|(_, field)| *field).collect()
     }
+}
 
-    /// An edge from this node; a second field stands beside it.
-    fn edge<K: Packed>(&self, from: K, edge: &PackedRow) -> Edge<K> {
-        let mut bytes = edge.as_bytes();
-        let to = K::from_bytes(take_bytes(&mut bytes, &self.node));
-        (from, to, if bytes.is_empty() { 0 } else { word(bytes) })
-    }
+/// An edge from a node to one of this type; a second field stands beside it.
+fn edge<K: Packed>(node: &Type, from: K, edge: &PackedRow) -> Edge<K> {
+    let mut bytes = edge.as_bytes();
+    let to = K::from_bytes(take_bytes(&mut bytes, node));
+    (from, to, if bytes.is_empty() { 0 } else { word(bytes) })
 }
 
 /// What chooses the rows that go along edges, if not all do.
@@ -185,6 +243,8 @@ struct Relaxing {
     sieve: Option<Stages>,
     rows: RowShape,
     epoch: u64,
+    /// Whether something failed in this epoch.
+    has_failed: bool,
 }
 
 impl Relaxing {
@@ -219,7 +279,8 @@ impl<K: Packed> Relax<K> for Relaxing {
         if is_recalled {
             return sieve.passing(&batch);
         }
-        let (rows, origin) = sieve.trace(self.epoch, Rc::new(batch));
+        let Traced { rows, origin, has_failed } = sieve.trace(self.epoch, Rc::new(batch));
+        self.has_failed |= has_failed;
         origin.unwrap_or_else(|| (0..).take(rows.len()).collect())
     }
 
@@ -247,14 +308,25 @@ impl<K: Packed> Relax<K> for Relaxing {
             self.hop.shape.push(&mut joined, Some(&left), Some(&right), n);
         }
         let rows = Rc::new(self.hop.shape.finish(joined));
-        let (rows, origin) = stages.trace(self.epoch, rows);
-        let values = words(&rows.columns[self.hop.value]);
+        let Traced { rows, origin, has_failed } = stages.trace(self.epoch, rows);
+        let column = &rows.columns[self.hop.value];
+        self.has_failed |= has_failed || has_nan(column);
+        let values = words(column);
         let values = values.into_iter().map(|value| value ^ self.rows.flip);
         match origin {
             Some(origin) => origin.into_iter().zip(values).collect(),
             None => (0..).zip(values).collect(),
         }
     }
+
+    fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+}
+
+/// Whether a value is no number, which sums of infinities come to.
+fn has_nan(column: &Column) -> bool {
+    matches!(column, Column::Float(values) if values.iter().any(|value| value.is_nan()))
 }
 
 /// Values that are packed to eight bytes, as numbers that sort as they do.
