@@ -152,6 +152,33 @@ pub fn paths(size: Size) -> Sample {
     })
 }
 
+/// Each edge joins the trees of its ends in a forest whose roots are the least of their nodes.
+pub fn components(size: Size) -> Sample {
+    let edges = edges(size);
+    timed(size.n_rows, || {
+        let mut parents: Vec<usize> = (0..place(size.nodes())).collect();
+        for (from, (to, _)) in &edges {
+            let [one, two] = [*from, *to].map(|node| root(&mut parents, node));
+            parents[one.max(two)] = one.min(two);
+        }
+        let mut answer = Answer::default();
+        for node in 0..parents.len() {
+            let least = i64::try_from(root(&mut parents, node)).expect("a node");
+            answer.add(distance_weight(node as u64, least), 1);
+        }
+        answer
+    })
+}
+
+/// The root of a node's tree, to which the way is half as long then.
+fn root(parents: &mut [usize], mut node: usize) -> usize {
+    while parents[node] != node {
+        parents[node] = parents[parents[node]];
+        node = parents[node];
+    }
+    node
+}
+
 fn place(number: u64) -> usize {
     usize::try_from(number).expect("a node")
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use differential_dataflow::ExchangeData;
+use differential_dataflow::algorithms::graphs::propagate::propagate_at;
 use differential_dataflow::input::InputSession;
 use differential_dataflow::operators::Iterate;
 use timely::dataflow::operators::vec::{Filter, Map};
@@ -383,7 +384,7 @@ pub fn reach(size: Size) -> Sample {
                 })
                 .probe_with(&probe);
         });
-        feed(size, drive, edges, roots, |from, to, _| (from, to))
+        feed(size, drive, edges, roots, ROOTS, |from, to, _| (from, to))
     })
 }
 
@@ -412,7 +413,31 @@ pub fn paths(size: Size) -> Sample {
                 })
                 .probe_with(&probe);
         });
-        feed(size, drive, edges, roots, |from, to, idx| (from, (to, length(idx))))
+        feed(size, drive, edges, roots, ROOTS, |from, to, idx| (from, (to, length(idx))))
+    })
+}
+
+/// The least node that each hangs together with, by the library's own propagation of labels, which
+/// sends lesser ones first.
+pub fn components(size: Size) -> Sample {
+    run(size, 1, |size, drive| {
+        let mut edges: InputSession<u64, (u32, u32), isize> = InputSession::new();
+        let mut nodes: InputSession<u64, u32, isize> = InputSession::new();
+        let sink = Rc::clone(&drive.answer);
+        let probe = drive.probe.clone();
+        drive.worker.dataflow::<u64, _, _>(|scope| {
+            let edges = edges.to_collection(scope);
+            let nodes = nodes.to_collection(scope).map(|node| (node, node));
+            let both = edges.clone().map(|(from, to)| (to, from)).concat(edges);
+            propagate_at(both, nodes, |label| u64::from(*label))
+                .inner
+                .inspect(move |((node, label), _, diff)| {
+                    let weight = distance_weight(u64::from(*node), i64::from(*label));
+                    sink.borrow_mut().add(weight, small(*diff));
+                })
+                .probe_with(&probe);
+        });
+        feed(size, drive, edges, nodes, 0..size.nodes(), |from, to, _| (from, to))
     })
 }
 
@@ -422,6 +447,7 @@ fn feed<E: ExchangeData>(
     mut drive: Drive<'_>,
     mut edges: InputSession<u64, E, isize>,
     mut roots: InputSession<u64, u32, isize>,
+    root_nodes: impl IntoIterator<Item = u64>,
     row: fn(u32, u32, u64) -> E,
 ) -> Share {
     let n_nodes = size.nodes();
@@ -432,7 +458,7 @@ fn feed<E: ExchangeData>(
     };
     let start = now();
     if drive.worker.index() == 0 {
-        for root in ROOTS {
+        for root in root_nodes {
             roots.update(node(root), 1);
         }
     }

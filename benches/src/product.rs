@@ -115,6 +115,37 @@ flow:
     to: reached
 ";
 
+const COMPONENTS: &str = "\
+arqon: 1
+circuit: bench.components
+schemas:
+  Node: { id: int64 }
+  Edge: { src: int64, dst: int64 }
+  Member: { id: int64, component: int64 }
+topics:
+  roots: { schema: Node, carries: delta, check: none, edge: in }
+  edges: { schema: Edge, carries: delta, check: none, edge: in }
+  members: { schema: Member, carries: delta, key: id, edge: out }
+flow:
+  back:
+    from: edges
+    do:
+      - select: { src: dst, dst: src }
+  both:
+    from: [edges, back]
+  component:
+    from: roots
+    do:
+      - with: { component: id }
+      - loop:
+          - join: both
+            match: { id: src }
+            as: e
+          - select: { id: e.dst, component: component }
+        merge: { min: component, by: id }
+    to: members
+";
+
 /// Some events are kept, with other fields.
 ///
 /// # Panics
@@ -240,7 +271,7 @@ pub fn join(size: Size, build: Build) -> Sample {
 /// The nodes that the roots reach.
 pub fn reach(size: Size, build: Build) -> Sample {
     let run = Running::start(REACH, size, build, |row, at| node_weight(key_number(&row[0], at)));
-    graph(run, size, |from, to, _| [from, to])
+    graph(run, size, &ROOTS, |from, to, _| [from, to])
 }
 
 /// How far they are.
@@ -248,13 +279,23 @@ pub fn paths(size: Size, build: Build) -> Sample {
     let run = Running::start(PATHS, size, build, |row, at| {
         distance_weight(key_number(&row[0], at), int(&row[1], at))
     });
-    graph(run, size, |from, to, idx| [from, to, length(idx)])
+    graph(run, size, &ROOTS, |from, to, idx| [from, to, length(idx)])
+}
+
+/// The least node that each hangs together with.
+pub fn components(size: Size, build: Build) -> Sample {
+    let run = Running::start(COMPONENTS, size, build, |row, at| {
+        distance_weight(key_number(&row[0], at), int(&row[1], at))
+    });
+    let nodes: Vec<u64> = (0..size.nodes()).collect();
+    graph(run, size, &nodes, |from, to, _| [from, to])
 }
 
 /// Loads a graph in one epoch, and has edges come and go one by one; `row` is an edge's.
 fn graph<const N: usize>(
     mut run: Running,
     size: Size,
+    roots: &[u64],
     row: fn(i64, i64, u64) -> [i64; N],
 ) -> Sample {
     let n_nodes = size.nodes();
@@ -271,7 +312,7 @@ fn graph<const N: usize>(
         }
     }
     let columns = columns.into_iter().map(Column::Int).collect();
-    let roots = vec![Column::Int(ROOTS.into_iter().map(signed).collect())];
+    let roots = vec![Column::Int(roots.iter().copied().map(signed).collect())];
     run.close(vec![inserts("edges", columns), inserts("roots", roots)]);
     let (load, loaded) = (start.elapsed(), run.answer);
     let rounds = (0..size.n_rounds).map(|round| {

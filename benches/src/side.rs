@@ -28,12 +28,21 @@ pub enum Work {
     Reach,
     /// The same with how far it is, over edges that have lengths.
     Paths,
+    /// Which nodes of the graph hang together.
+    Components,
 }
 
 impl Work {
     /// All, in the order of the report.
-    pub const ALL: [Self; 6] =
-        [Self::Stateless, Self::Decoded, Self::Aggregate, Self::Join, Self::Reach, Self::Paths];
+    pub const ALL: [Self; 7] = [
+        Self::Stateless,
+        Self::Decoded,
+        Self::Aggregate,
+        Self::Join,
+        Self::Reach,
+        Self::Paths,
+        Self::Components,
+    ];
 
     /// The word for it on the command line.
     pub fn name(self) -> &'static str {
@@ -44,6 +53,7 @@ impl Work {
             Self::Join => "join",
             Self::Reach => "reach",
             Self::Paths => "paths",
+            Self::Components => "components",
         }
     }
 
@@ -53,7 +63,7 @@ impl Work {
             Self::Stateless | Self::Decoded => (5_000_000, 8_192, 0),
             Self::Aggregate => (2_000_000, 65_536, n_rounds),
             Self::Join => (1_000_000, 32_768, n_rounds),
-            Self::Reach | Self::Paths => (1_000_000, 1_000_000, n_rounds),
+            Self::Reach | Self::Paths | Self::Components => (1_000_000, 1_000_000, n_rounds),
         };
         Size { n_rows: n_rows * percent / 100, epoch_rows, n_rounds, n_workers }
     }
@@ -128,6 +138,11 @@ impl Work {
                 circuit(ROUNDS, product::paths, number, arrangements),
                 own("hand-written, number keys", handwritten::paths),
                 own(FLOOR, floor::paths),
+            ],
+            Self::Components => vec![
+                circuit(NUMBER, product::components, number, auto),
+                own("hand-written, number keys", handwritten::components),
+                own(FLOOR, floor::components),
             ],
         }
     }
@@ -314,6 +329,6 @@ pub fn write_rows(work: Work, size: Size, folder: &Path) -> io::Result<()> {
             lefts.flush()?;
             rights.flush()
         }
-        Work::Stateless | Work::Decoded | Work::Reach | Work::Paths => Ok(()),
+        Work::Stateless | Work::Decoded | Work::Reach | Work::Paths | Work::Components => Ok(()),
     }
 }

@@ -15,8 +15,9 @@ use arqon_benches::data::Size;
 use arqon_benches::side::{Figures, Peers, Side, Work, write_rows};
 use arqon_benches::{spread, workers};
 
-const USAGE: &str = "usage: engine [stateless|aggregate|join|reach]… [--workers N] [--repeat N] \
-                     [--percent N] [--rounds N] [--side TEXT] [--dbsp FILE] [--python FILE]";
+const USAGE: &str = "usage: engine [stateless|decoded|aggregate|join|reach|paths|components]… \
+                     [--workers N] [--repeat N] [--percent N] [--rounds N] [--side TEXT] \
+                     [--dbsp FILE] [--python FILE]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
