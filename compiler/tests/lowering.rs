@@ -63,6 +63,30 @@ output sums = #3
 }
 
 #[test]
+fn not_of_an_option_is_an_option() {
+    check(
+        "  unnamed: { schema: Customer, carries: delta, key: id, edge: out }
+flow:
+  a:
+    from: customers
+    do:
+      - where: (not name < \"b\") // not id == 3
+    to: unnamed
+",
+        "#0 customers  source customers
+    { id: int64, region: string, name: option<string> }
+#1 a[0]  map of #0
+  a[0]  where (not (name < \"b\")) // (not (id == 3))
+    { id: int64, region: string, name: option<string> }
+#2 orders  source orders
+    { id: int64, customer: int64, amount: decimal<2>, status: enum<open|paid> }
+
+output unnamed = #1
+",
+    );
+}
+
+#[test]
 fn functions_and_params_are_put_in() {
     check(
         "  dear: { schema: Order, carries: delta, key: id, edge: out }

@@ -85,9 +85,7 @@ impl Writer<'_> {
                 let name = name.unwrap_or_else(|| format!("${idx}").into());
                 (ATOM, format!("{}.{name}", at(of, ATOM)))
             }
-            ExprKind::Unary(UnaryOp::Not, operand) => {
-                (UNARY, format!("not {}", at(operand, UNARY)))
-            }
+            ExprKind::Unary(UnaryOp::Not, operand) => (NOT, format!("not {}", at(operand, UNARY))),
             ExprKind::Unary(UnaryOp::Negate, operand) => {
                 (UNARY, format!("-{}", at(operand, UNARY)))
             }
@@ -217,9 +215,10 @@ fn binary(op: BinaryOp) -> (u8, &'static str) {
 // How tightly each form binds, as the language has it.
 const OR: u8 = 1;
 const AND: u8 = 2;
-const COMPARISON: u8 = 3;
-const DEFAULT: u8 = 4;
-const SUM: u8 = 5;
-const PRODUCT: u8 = 6;
-const UNARY: u8 = 7;
-const ATOM: u8 = 8;
+const NOT: u8 = 3;
+const COMPARISON: u8 = 4;
+const DEFAULT: u8 = 5;
+const SUM: u8 = 6;
+const PRODUCT: u8 = 7;
+const UNARY: u8 = 8;
+const ATOM: u8 = 9;

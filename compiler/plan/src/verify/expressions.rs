@@ -52,7 +52,9 @@ impl Verifier<'_> {
             ExprKind::Unary(op, operand) => {
                 self.nested(operand, columns, inner);
                 if *op == UnaryOp::Not {
-                    self.is_bool(operand);
+                    // Lifted: of an option it is an option.
+                    let is_truth = *operand.ty.required() == Type::Bool && expr.ty == operand.ty;
+                    self.require(is_truth, || format!("`not` of {} is {}", operand.ty, expr.ty));
                 }
             }
             ExprKind::Binary(_, left, right) => {
