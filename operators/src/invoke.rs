@@ -341,11 +341,35 @@ fn round_float(x: f64, digits: i64) -> f64 {
     if digits < -309 {
         return 0.0;
     }
-    if let Ok(digits) = usize::try_from(digits) {
-        return format!("{x:.digits$}").parse().expect("a float's text is a number");
+    match usize::try_from(digits) {
+        Ok(digits) => format!("{x:.digits$}").parse().expect("a float's text is a number"),
+        Err(_) => round_before_point(x, usize::try_from(-digits).expect("309 at most")),
     }
-    let power: f64 = format!("1e{}", -digits).parse().expect("a power of ten is a number");
-    (x / power).round_ties_even() * power
+}
+
+/// The same where the last `n` digits before the point go. Dividing by the power of ten would round
+/// once more, and make halves of what is none.
+fn round_before_point(x: f64, n: usize) -> f64 {
+    let whole = format!("{:.0}", x.abs().trunc());
+    let Some(n_kept) = whole.len().checked_sub(n) else { return 0.0 };
+    let (kept, gone) = whole.split_at(n_kept);
+    let has_rest = gone[1..].bytes().any(|digit| digit != b'0') || x.fract() != 0.0;
+    let is_odd = kept.bytes().last().is_some_and(|digit| digit % 2 == 1);
+    let goes_up = match gone.as_bytes()[0] {
+        b'5' => has_rest || is_odd,
+        first => first > b'5',
+    };
+    let mut digits = format!("0{kept}").into_bytes();
+    if goes_up {
+        let n_nines = digits.iter().rev().take_while(|digit| **digit == b'9').count();
+        let carried = digits.len() - n_nines;
+        digits[carried - 1] += 1;
+        digits[carried..].fill(b'0');
+    }
+    digits.resize(digits.len() + n, b'0');
+    let digits = String::from_utf8(digits).expect("digits are text");
+    let rounded: f64 = digits.parse().expect("digits are a number");
+    rounded.copysign(x)
 }
 
 fn round_int(x: i64, digits: i64) -> Result<i64, Failure> {
@@ -504,6 +528,16 @@ mod tests {
         assert_eq!(round_float(2.675, 2), 2.67);
         assert_eq!(round_float(0.125, 2), 0.12);
         assert_eq!(round_float(1234.0, -2), 1200.0);
+        assert_eq!(round_float(-1250.0, -2), -1200.0);
+        assert_eq!(round_float(1250.25, -2), 1300.0);
+        assert_eq!(round_float(-996.0, -1), -1000.0);
+        assert_eq!(round_float(49.5, -2), 0.0);
+        assert_eq!(round_float(0.7, -1), 0.0);
+        assert_eq!(round_float(6.0, -1), 10.0);
+        // Its tenth is no float: the nearest one is a half.
+        assert_eq!(round_float(18_014_398_509_481_914.0, -1), 18_014_398_509_481_910.0);
+        assert_eq!(round_float(f64::MAX, -308), f64::INFINITY);
+        assert_eq!(round_float(1.0, -309), 0.0);
         assert_eq!(round_float(f64::INFINITY, 2), f64::INFINITY);
         assert_eq!(round_int(1250, -2), Ok(1200));
         assert_eq!(round_int(1350, -2), Ok(1400));
