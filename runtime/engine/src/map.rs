@@ -166,7 +166,7 @@ fn run_stages(
                 let mut unnested = ColumnBatch::clone(&passage.rows);
                 unnested.columns.extend([Column::Int(positions), items]);
                 passage.rows = Rc::new(unnested);
-                count_unnested(meter, epoch, &rows, &passage.rows, (&faults, &without));
+                count_unnested(meter, epoch, &rows, &passage.rows, &without);
                 continue;
             }
         };
@@ -244,22 +244,20 @@ fn elements(lists: &Column, faults: &Faults) -> Elements {
     Elements { row_of, positions, items: items.gather(&selection), without }
 }
 
-/// What came in has elements, has none, or is an error; what goes out are elements.
+/// What came in has elements, has none, or is an error, which is counted where it is told; what
+/// goes out are elements.
 fn count_unnested(
     meter: &Meter,
     epoch: u64,
     before: &ColumnBatch,
     after: &ColumnBatch,
-    (faults, without): (&Faults, &[u32]),
+    without: &[u32],
 ) {
     meter.count(epoch, |counts| {
         counts.input.add_all(&before.diffs);
         counts.output.add_all(&after.diffs);
         for at in without {
             counts.filtered.add(before.diffs[*at as usize]);
-        }
-        for at in faults.keys() {
-            counts.errors.add(before.diffs[*at as usize]);
         }
         counts.touched += (before.len() + after.len()) as u64;
     });

@@ -10,7 +10,7 @@ use arqon_engine::{
     BackendChoice, Changes, Dataflow, EngineOptions, EpochInput, FeedError, RowOutput, StartError,
     TopicInput,
 };
-use arqon_operators::{AggregateFunction, BinaryOp, Expr};
+use arqon_operators::{AggregateFunction, BinaryOp, Expr, ExprKind, Place};
 use arqon_plan::{
     DataflowPlan, Group, Join, JoinKind, JoinOutput, Map, Operator, Stage, StageKind,
 };
@@ -231,6 +231,36 @@ fn rows_that_nobody_lets_through_are_not_held() {
         outputs.iter().map(|output| output.stats.nodes[0].counts.held).sum::<i64>()
     };
     assert_eq!((held(&whole), held(&read)), (9, 4), "2, 6, 8 and 9");
+}
+
+/// Of an `unnest` each row is one of three: it has elements, has none, or fails, and is counted
+/// once.
+#[test]
+fn a_row_that_fails_in_an_unnest_is_counted_once() {
+    let mut plan = PlanBuilder::new();
+    let source = plan.source(topic("in", &pair_schema(), Discipline::Delta, &[]));
+    let list = Type::List(Box::new(Type::Int64));
+    let reciprocal = binary(BinaryOp::Remainder, literal(6), column(1, Type::Int64), Type::Int64);
+    let item = |kind| Expr { kind, ty: list.clone(), place: Place::default() };
+    let none = item(ExprKind::Literal(Value::List(Vec::new().into())));
+    let kind = ExprKind::If {
+        condition: Box::new(binary(BinaryOp::Less, column(1, Type::Int64), literal(0), Type::Bool)),
+        then: Box::new(none),
+        otherwise: Box::new(item(ExprKind::List(vec![reciprocal, literal(7)]))),
+    };
+    let stage = Stage { address: "n[0]".into(), kind: StageKind::Unnest(item(kind)) };
+    let fields =
+        [("id", Type::Int64), ("v", Type::Int64), ("at", Type::Int64), ("item", Type::Int64)];
+    let map = Operator::Map(Map { stages: vec![stage] });
+    let step = plan.step("n", map, &[source], schema(&fields));
+    plan.output("out", step);
+    let rows = inserts(&[(1, 4), (2, 0), (3, -1)]);
+    let outputs =
+        run(&plan.build(), 1, BackendChoice::Auto, &epochs(vec![vec![rows_input("in", rows)]]));
+    let node = outputs[0].stats.nodes.iter().find(|node| &*node.address == "n[0]").unwrap();
+    let counts = [node.counts.input, node.counts.output, node.counts.filtered, node.counts.errors];
+    assert_eq!(counts.map(|count| count.changes), [3, 2, 1, 1]);
+    assert_eq!(counts.map(|count| count.net), [3, 2, 1, 1]);
 }
 
 /// A topic that keeps only what is read answers alike; a row that changes in what is not read does

@@ -239,7 +239,8 @@ fn conserved(output: &RowOutput, seed: u64, text: &str) {
                 assert_eq!(input, (n_out, net), "seed {seed}: {address}\n{text}");
             }
             CounterKind::Multiplying => {
-                assert!(counts.input.changes <= n_out, "seed {seed}: {address}\n{text}");
+                let input = counts.input.changes;
+                assert!(refused <= input && input <= n_out, "seed {seed}: {address}\n{text}");
             }
             CounterKind::Source | CounterKind::Stateful => {}
         }
