@@ -154,6 +154,21 @@ mod tests {
         assert_eq!(config.secret().unwrap().map(|_| ()), None);
     }
 
+    /// The page shows every word with what it is where nobody sets it.
+    #[test]
+    fn the_page_shows_the_defaults() {
+        let page = include_str!("../../../docs/SERVER.md");
+        let shown =
+            page.split_once("```yaml config\n").and_then(|(_, rest)| rest.split_once("```"));
+        let (text, _) = shown.expect("docs/SERVER.md shows a configuration");
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.settings().limits, Limits::default());
+        let shown = format!("{:?}", config.limits);
+        assert!(!shown.contains("None"), "a limit that the page does not show: {shown}");
+        assert!(config.listen.is_some_and(|listen| listen.ip().is_loopback()));
+        assert!(config.workers.is_some() && config.token_secret_file.is_some());
+    }
+
     #[test]
     fn unknown_words_are_refused_where_they_stand() {
         for odd in ["lisen: 127.0.0.1:0", "limits: { message: 1 }", "workers: many", "listen: here"]
