@@ -378,6 +378,23 @@ fn an_epoch_that_has_begun_is_finished_and_then_credit_is_awaited() {
     assert_eq!(rest[1], json!({"progress": {"sub": 1, "upper": 4}}));
 }
 
+/// A row that changes is two changes and one upsert: who grants what it got gets all that comes.
+#[test]
+fn an_upsert_spends_one_credit() {
+    let mut bus = open_bus();
+    let subscribe = json!({"subscribe": {"sub": 1, "topic": "shop.revenue", "from": "now",
+        "as": "upserts", "credit": 1}});
+    control(&mut bus, subscribe);
+    let row = |frames: &[Json]| frames[0]["upserts"][0]["row"]["n"].clone();
+    assert_eq!(row(&apply(&mut bus, vec![update(1, 1, 1, 1)])), 1);
+    for n in 2..9 {
+        let change = vec![update(1, n - 1, 1, -1), update(1, n, 1, 1)];
+        assert!(apply(&mut bus, change).is_empty(), "it has no credit");
+        let granted = control(&mut bus, json!({"credit": {"sub": 1, "add": 1}}));
+        assert_eq!(row(&granted), n);
+    }
+}
+
 #[test]
 fn changes_after_an_epoch_are_replayed_or_gone() {
     let mut bus = bus(Limits { history_rows_max: 3, ..Limits::default() });

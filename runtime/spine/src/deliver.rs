@@ -233,12 +233,21 @@ impl Bus {
                 Happening::Changes(updates) => {
                     let bounds = Bounds { sub, lower, upper: item.epoch + 1, rows };
                     let frames_max = self.limits.frame_bytes_max;
-                    subscription.spend(updates.len());
-                    match form {
-                        As::Deltas => delta_frames(topic, &bounds, updates, frames_max),
-                        As::Upserts => upsert_frames(topic, &bounds, updates, frames_max),
-                        As::Snapshot => snapshot_frames(topic, &bounds, updates, frames_max),
-                    }
+                    // What is sent is spent, so that a client can grant again what it got.
+                    let (n_sent, frames) = match form {
+                        As::Deltas => {
+                            (updates.len(), delta_frames(topic, &bounds, updates, frames_max))
+                        }
+                        As::Upserts => {
+                            let newest = newest(topic, updates);
+                            (newest.len(), upsert_frames(topic, &bounds, newest, frames_max))
+                        }
+                        As::Snapshot => {
+                            (updates.len(), snapshot_frames(topic, &bounds, updates, frames_max))
+                        }
+                    };
+                    subscription.spend(n_sent);
+                    frames
                 }
             };
         }
@@ -314,13 +323,8 @@ fn snapshot_frames(
     .collect()
 }
 
-fn upsert_frames(
-    topic: &Topic,
-    bounds: &Bounds,
-    updates: &[Update],
-    frame_bytes_max: usize,
-) -> VecDeque<Envelope> {
-    // Within an epoch the row that comes wins over the row that goes.
+/// One update of each key that changed in an epoch: the row that comes wins over the row that goes.
+fn newest<'a>(topic: &Topic, updates: &'a [Update]) -> Vec<&'a Update> {
     let mut newest: BTreeMap<(Epoch, Vec<&Value>), &Update> = BTreeMap::new();
     for update in updates {
         let key = topic.key.iter().map(|place| &update.row[*place]).collect();
@@ -329,7 +333,16 @@ fn upsert_frames(
             *entry = update;
         }
     }
-    let upserts = newest.into_values().map(|update| Upsert {
+    newest.into_values().collect()
+}
+
+fn upsert_frames(
+    topic: &Topic,
+    bounds: &Bounds,
+    newest: Vec<&Update>,
+    frame_bytes_max: usize,
+) -> VecDeque<Envelope> {
+    let upserts = newest.into_iter().map(|update| Upsert {
         epoch: update.epoch.0,
         key: topic.encode_key(&update.row, bounds.rows),
         row: (update.diff > 0).then(|| topic.encode_row(&update.row, bounds.rows)),
