@@ -1,8 +1,9 @@
 //! The way out of a loop: rows leave when the loop has come to rest, and none while it has not.
 //!
-//! Each worker holds the rows of its part, and all of them hold every overrun, so all agree in
-//! each epoch on whether the loop rests. What a loop could not finish is no answer: its rows are
-//! taken back, and an error row says so until later epochs bring the loop to rest.
+//! Each worker holds the rows of its part, unless they are kept back before they come here, and
+//! all of them hold every overrun, so all agree in each epoch on whether the loop rests. What a
+//! loop could not finish is no answer: its rows are taken back, and an error row says so until
+//! later epochs bring the loop to rest.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -35,15 +36,27 @@ pub(crate) struct Bounded {
     pub(crate) meter: Meter,
 }
 
-/// Renders the way out. `loops` are those that may run out of rounds; without any, the rows are
-/// those of the last round in any case.
+/// The way out of a loop.
+pub(crate) struct WayOut {
+    /// Those that may run out of rounds; without any, the rows are those of the last round in any
+    /// case.
+    pub(crate) loops: Vec<Bounded>,
+    /// Whether each row comes once in an epoch, and none while the loop does not rest; else they
+    /// are held here, so that they can be taken back.
+    pub(crate) are_settled: bool,
+    /// The types of the rows.
+    pub(crate) types: Vec<Type>,
+    /// Where they are counted.
+    pub(crate) meter: Meter,
+}
+
+/// Renders the way out.
 pub(crate) fn render_gate<'scope, K: Packed>(
     rows: WholeRows<'scope, u64, K>,
     overruns: KeyedRows<'scope>,
-    loops: Vec<Bounded>,
-    types: Vec<Type>,
-    meter: Meter,
+    out: WayOut,
 ) -> Batches<'scope> {
+    let WayOut { loops, are_settled, types, meter } = out;
     let scope = rows.scope();
     let is_speaker = scope.index() == 0;
     let mut builder = OperatorBuilder::new("Gate".to_owned(), scope);
@@ -54,8 +67,8 @@ pub(crate) fn render_gate<'scope, K: Packed>(
     builder.build(move |capabilities| {
         drop(capabilities);
         let mut waiting: BTreeMap<u64, Waiting<K>> = BTreeMap::new();
-        let mut gate =
-            Gate { loops, is_speaker, held: PackedMap::default(), overruns: BTreeMap::new() };
+        let (held, overruns_so_far) = (PackedMap::default(), BTreeMap::new());
+        let mut gate = Gate { loops, is_speaker, are_settled, held, overruns: overruns_so_far };
         move |frontiers| {
             rows.for_each(|capability, rows| {
                 for (row, epoch, diff) in rows.drain(..) {
@@ -78,7 +91,9 @@ pub(crate) fn render_gate<'scope, K: Packed>(
                     break;
                 }
                 let (epoch, Waiting { capability, mut rows, mut overruns }) = entry.remove_entry();
-                consolidate_deltas(&mut rows);
+                if !are_settled {
+                    consolidate_deltas(&mut rows);
+                }
                 consolidate_deltas(&mut overruns);
                 meter.count(epoch, |counts| {
                     let diffs: Vec<i64> = rows.iter().map(|change| change.1).collect();
@@ -124,6 +139,8 @@ struct Gate<K: Packed> {
     loops: Vec<Bounded>,
     /// Whether this worker reports for all.
     is_speaker: bool,
+    /// Whether rows need not be held.
+    are_settled: bool,
     /// The rows of this worker's part, if they may have to be taken back.
     held: PackedMap<i64, K>,
     /// What still changes after the last round, by loop.
@@ -133,7 +150,7 @@ struct Gate<K: Packed> {
 impl<K: Packed> Gate<K> {
     /// By how much the number of held rows grows.
     fn n_held(&self, diffs: &[i64]) -> i64 {
-        if self.loops.is_empty() { 0 } else { net(diffs) }
+        if self.loops.is_empty() || self.are_settled { 0 } else { net(diffs) }
     }
 
     /// What an epoch changes outside of the loop.
@@ -156,6 +173,9 @@ impl<K: Packed> Gate<K> {
             }
         }
         self.report(epoch, said);
+        if self.are_settled {
+            return changes.collect();
+        }
         let rests = self.overruns.is_empty();
         let mut out = Vec::new();
         if rested && !rests {

@@ -55,6 +55,8 @@ pub(crate) struct Surroundings<'scope, 'a> {
 pub(crate) struct Left<'scope> {
     /// The rows, in the form that their types allow.
     pub(crate) rows: Whole<'scope>,
+    /// Whether each of them comes once in an epoch, and none while the loop does not rest.
+    pub(crate) are_settled: bool,
     /// What still changed when the rounds of a variable were at their end: its [`overrun_key`],
     /// and the row.
     pub(crate) overruns: KeyedRows<'scope>,
@@ -143,7 +145,8 @@ fn render_rounds<'scope, T: Rounds>(
             1 => walk.overruns.swap_remove(0),
             _ => inner.concatenate(walk.overruns),
         };
-        Left { rows, overruns: overruns.as_collection().leave(outer).inner, ends }
+        let overruns = overruns.as_collection().leave(outer).inner;
+        Left { rows, are_settled: false, overruns, ends }
     })
 }
 

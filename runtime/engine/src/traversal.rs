@@ -148,18 +148,77 @@ fn render_once<'scope>(site: Site<'scope, '_>, side: JoinSide) -> Left<'scope> {
         seeds: seeds.iter().map(|id| site.whole(*id)).collect(),
         edges: site.edges::<u64, u64>(site.edge_fields()),
     };
-    let mut graph = Graph::new(site.limits());
+    let walk = OnceWalk { graph: Graph::new(site.limits()), meters };
     let edge = move |(from, to)| match side {
         JoinSide::Right => (from, to),
         // A row that has an edge leads to itself.
         JoinSide::Left => (from, from),
     };
-    let (rows, overruns) = site.operate(inputs, (|row| row, edge), move |epoch, changes| {
-        let outcome = graph.change(changes);
-        meters.count(epoch, &outcome);
+    let (rows, overruns) = site.operate(inputs, (|row| row, edge), walk);
+    Left { rows: Whole::Words(rows), are_settled: true, overruns, ends: Vec::new() }
+}
+
+/// A graph that is walked.
+trait Walked<S, E, R> {
+    /// Takes in an epoch.
+    fn change(&mut self, epoch: u64, changes: Changes<S, E>) -> Outcome<R>;
+
+    /// All rows of the result.
+    fn rows(&self) -> Vec<R>;
+}
+
+/// A walk that keeps each node once.
+struct OnceWalk {
+    graph: Graph,
+    meters: Meters,
+}
+
+impl Walked<u64, (u64, u64), u64> for OnceWalk {
+    fn change(&mut self, epoch: u64, changes: Changes<u64, (u64, u64)>) -> Outcome<u64> {
+        let outcome = self.graph.change(changes);
+        self.meters.count(epoch, &outcome);
         outcome
-    });
-    Left { rows: Whole::Words(rows), overruns, ends: Vec::new() }
+    }
+
+    fn rows(&self) -> Vec<u64> {
+        self.graph.rows()
+    }
+}
+
+/// Whether a walk rests: what still changes after its last round.
+#[derive(Debug)]
+struct Rest<R>(BTreeMap<R, i64>);
+
+impl<R: Ord + Clone> Rest<R> {
+    /// What is said of an epoch: how the rows change while the walk rests, and none of them while
+    /// it does not; `all` are those that are there now.
+    fn say(
+        &mut self,
+        rows: Vec<(R, i64)>,
+        overruns: &[(R, i64)],
+        all: impl FnOnce() -> Vec<R>,
+    ) -> Vec<(R, i64)> {
+        let rested = self.0.is_empty();
+        for (row, diff) in overruns {
+            let n = self.0.entry(row.clone()).or_default();
+            *n += diff;
+            if *n == 0 {
+                self.0.remove(row);
+            }
+        }
+        match (rested, self.0.is_empty()) {
+            (true, true) => rows,
+            (false, false) => Vec::new(),
+            (false, true) => all().into_iter().map(|row| (row, 1)).collect(),
+            (true, false) => {
+                let mut gone: BTreeMap<R, i64> = rows.into_iter().collect();
+                for row in all() {
+                    *gone.entry(row).or_default() -= 1;
+                }
+                gone.into_iter().filter(|(_, n)| *n != 0).collect()
+            }
+        }
+    }
 }
 
 /// A traversal, and where it stands.
@@ -234,7 +293,7 @@ impl<'scope, 'a> Site<'scope, 'a> {
         &self,
         inputs: Inputs<'scope, R, K, V>,
         read: (impl Fn(R) -> S + 'static, impl Fn((K, V)) -> E + 'static),
-        mut change: impl FnMut(u64, Changes<S, E>) -> Outcome<R> + 'static,
+        mut walk: impl Walked<S, E, R> + 'static,
     ) -> (WholeRows<'scope, u64, R>, KeyedRows<'scope, u64>) {
         let scope: Scope<'scope, u64> = self.around.scope;
         let variable = self.step(self.traversal.variable);
@@ -260,6 +319,7 @@ impl<'scope, 'a> Site<'scope, 'a> {
             drop(capabilities);
             let mut waiting: BTreeMap<u64, Waiting<S, E>> = BTreeMap::new();
             let (row_of, edge_of) = read;
+            let mut rest = Rest(BTreeMap::new());
             move |frontiers| {
                 starts.for_each(|capability, starts| {
                     for (row, epoch, diff) in starts.drain(..) {
@@ -290,11 +350,16 @@ impl<'scope, 'a> Site<'scope, 'a> {
                         break;
                     }
                     let (epoch, Waiting { capabilities, changes }) = entry.remove_entry();
-                    let outcome = change(epoch, changes);
-                    let changed = outcome.rows.into_iter().map(|(row, diff)| (row, epoch, diff));
+                    let Outcome { rows: changed, overruns: over, .. } = walk.change(epoch, changes);
+                    let changed = match &overrun {
+                        // The rows of the last round are the result in any case.
+                        None => changed,
+                        Some(_) => rest.say(changed, &over, || walk.rows()),
+                    };
+                    let changed = changed.into_iter().map(|(row, diff)| (row, epoch, diff));
                     rows.activate().session(&capabilities[0]).give_iterator(changed);
-                    if let (Some(key), false) = (&overrun, outcome.overruns.is_empty()) {
-                        let over = outcome.overruns.into_iter();
+                    if let (Some(key), false) = (&overrun, over.is_empty()) {
+                        let over = over.into_iter();
                         let over =
                             over.map(|(row, diff)| ((key.clone(), row.to_row()), epoch, diff));
                         overruns.activate().session(&capabilities[1]).give_iterator(over);

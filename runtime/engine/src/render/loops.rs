@@ -9,7 +9,7 @@ use arqon_plan::{Loop, LoopId, Operator, Step};
 
 use super::{Backend, Walk};
 use crate::batch::Batches;
-use crate::gate::{Bounded, render_gate};
+use crate::gate::{Bounded, WayOut, render_gate};
 use crate::looped::{Surroundings, Whole, overrun_key, render_loop};
 use crate::recorder::{Fault, Meter};
 use crate::traversal::render_traversal;
@@ -46,11 +46,12 @@ impl<'scope> Walk<'scope, '_> {
             self.loop_ends.push((step.node.clone(), end.probe_with(&self.probe)));
         }
         let meter = self.meters(idx).swap_remove(0);
-        let bounded = self.bounded(steps, &meter);
+        let loops = self.bounded(steps, &meter);
         let types = step.schema.types();
+        let out = WayOut { loops, are_settled: left.are_settled, types, meter };
         match left.rows {
-            Whole::Words(rows) => render_gate(rows, left.overruns, bounded, types, meter),
-            Whole::Rows(rows) => render_gate(rows, left.overruns, bounded, types, meter),
+            Whole::Words(rows) => render_gate(rows, left.overruns, out),
+            Whole::Rows(rows) => render_gate(rows, left.overruns, out),
         }
     }
 

@@ -113,6 +113,14 @@ impl<K: Packed> BestGraph<K> {
         outcome
     }
 
+    /// All rows of the result.
+    pub(super) fn rows(&self) -> Vec<Valued<K>> {
+        let last = self.limits.result + 1;
+        let all = self.nodes.iter();
+        let rows = all.map(|(_, node)| Some((node.row.clone(), node.state.turns.at(last)?)));
+        rows.flatten().collect()
+    }
+
     /// How many nodes are known.
     #[cfg(test)]
     pub(super) fn n_nodes(&self) -> usize {

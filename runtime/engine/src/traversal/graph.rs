@@ -108,6 +108,13 @@ impl Graph {
         outcome
     }
 
+    /// All nodes of the result.
+    pub(super) fn rows(&self) -> Vec<u64> {
+        let all = self.nodes.iter();
+        let reached = all.filter(|(_, node)| 0 < node.state.up_to(self.limits.result));
+        reached.map(|(_, node)| node.row).collect()
+    }
+
     /// How many nodes are known.
     #[cfg(test)]
     pub(super) fn n_nodes(&self) -> usize {

@@ -10,7 +10,7 @@ use arqon_plan::{Best, Order};
 use super::graph::Graph;
 use super::relax::{Edge, Lead, Relax, Valued};
 use super::valued::Walk;
-use super::{Changes, Limits};
+use super::{Changes, Limits, Rest};
 
 /// Rows with their multiplicities.
 type Rows<R = u64> = BTreeMap<R, i64>;
@@ -123,6 +123,20 @@ fn a_circle_does_not_hold_itself_up() {
     assert_eq!(gone.rows, [(2, -1), (3, -1), (4, -1)]);
     // Nothing of the rounds before the circle fell apart is left to be gone through.
     assert_eq!(gone.reached.changes, 3);
+}
+
+#[test]
+fn a_walk_says_nothing_while_it_does_not_rest() {
+    let mut rest = Rest(BTreeMap::new());
+    let mut say = |rows: &[(u64, i64)], overruns: &[(u64, i64)], all: &[u64]| {
+        rest.say(rows.to_vec(), overruns, || all.to_vec())
+    };
+    assert_eq!(say(&[(1, 1), (2, 1)], &[], &[1, 2]), [(1, 1), (2, 1)]);
+    // It had 1 and 2, and would have 2 and 3.
+    assert_eq!(say(&[(1, -1), (3, 1)], &[(3, 1), (4, 1)], &[2, 3]), [(1, -1), (2, -1)]);
+    assert_eq!(say(&[(4, 1)], &[(3, -1)], &[2, 3, 4]), []);
+    assert_eq!(say(&[(2, -1)], &[(4, -1)], &[3, 4]), [(3, 1), (4, 1)]);
+    assert_eq!(say(&[(3, -1)], &[], &[4]), [(3, -1)]);
 }
 
 /// What values become along edges.

@@ -17,7 +17,7 @@ use crate::source::push_packed;
 use super::best::BestGraph;
 use super::ordered::{OrderedGraph, Remains};
 use super::relax::{Edge, Lead, Relax, Valued};
-use super::{Changes, Inputs, Limits, Outcome, Site};
+use super::{Changes, Inputs, Limits, Meters, Outcome, Site, Walked};
 
 /// Rows of nodes whose values are packed to eight bytes, each of which keeps its best.
 pub(super) fn render_best<'scope, K: Packed>(site: Site<'scope, '_>, best: Best) -> Left<'scope> {
@@ -30,29 +30,50 @@ pub(super) fn render_best<'scope, K: Packed>(site: Site<'scope, '_>, best: Best)
         edges: site.edges::<K, PackedRow>(&hop.edge_fields(site)),
     };
     let mut meters = site.meters();
-    let mut relaxing =
+    let relaxing =
         Relaxing { hop, sieve: sieve(site), rows: rows.clone(), epoch: 0, has_failed: false };
     if !relaxing.is_plain_hop() {
         meters.map.clear();
     }
-    let mut graph = Walk::<K>::new(best, site.limits());
     let (shape, node) = (rows.clone(), relaxing.hop.node.clone());
     let read = (
         move |row: PackedRow| shape.take::<K>(&row),
         move |(from, row): (K, PackedRow)| edge(&node, from, &row),
     );
-    let (rows, overruns) = site.operate(inputs, read, move |epoch, changes| {
-        (relaxing.epoch, relaxing.has_failed) = (epoch, false);
-        let outcome = graph.change(changes, &mut relaxing);
-        meters.count(epoch, &outcome);
+    let graph = Walk::<K>::new(best, site.limits());
+    let walk = ValuedWalk { graph, relaxing, rows, meters };
+    let (rows, overruns) = site.operate(inputs, read, walk);
+    Left { rows: Whole::Rows(rows), are_settled: true, overruns, ends: Vec::new() }
+}
+
+/// A walk that keeps the best value of each node.
+struct ValuedWalk<K: Packed> {
+    graph: Walk<K>,
+    relaxing: Relaxing,
+    rows: RowShape,
+    meters: Meters,
+}
+
+impl<K: Packed> Walked<Valued<K>, Edge<K>, PackedRow> for ValuedWalk<K> {
+    fn change(&mut self, epoch: u64, changes: Changes<Valued<K>, Edge<K>>) -> Outcome<PackedRow> {
+        (self.relaxing.epoch, self.relaxing.has_failed) = (epoch, false);
+        let outcome = self.graph.change(changes, &mut self.relaxing);
+        self.meters.count(epoch, &outcome);
         let packed = |of: Vec<(Valued<K>, i64)>| -> Vec<(PackedRow, i64)> {
-            of.into_iter().map(|(row, diff)| (rows.pack(&row), diff)).collect()
+            of.into_iter().map(|(row, diff)| (self.rows.pack(&row), diff)).collect()
         };
         let Outcome { rows, overruns, variable, led, pairs, derived, reached, bytes } = outcome;
         let (rows, overruns) = (packed(rows), packed(overruns));
         Outcome { rows, overruns, variable, led, pairs, derived, reached, bytes }
-    });
-    Left { rows: Whole::Rows(rows), overruns, ends: Vec::new() }
+    }
+
+    fn rows(&self) -> Vec<PackedRow> {
+        let rows = match &self.graph {
+            Walk::ByValue(_) => unreachable!("what is settled in order rests"),
+            Walk::ByRounds(graph) => graph.rows(),
+        };
+        rows.iter().map(|row| self.rows.pack(row)).collect()
+    }
 }
 
 /// In which order nodes come to their values.
