@@ -13,7 +13,7 @@ use arqon_grammar::expr as syntax;
 use arqon_operators::Expr;
 use arqon_types::{Type, Value, parse_date, parse_timestamp};
 
-use self::operands::{adapted, is_constant, is_untyped};
+use self::operands::{is_constant, is_untyped};
 use super::fault::Operand;
 use super::scope::{Scope, TypedExpr};
 use super::typer::Typer;
@@ -116,25 +116,7 @@ impl Typer<'_> {
                 self.binary(operator.node, [left, right], ast.span, scope)
             }
             syntax::ExprKind::If { condition, consequence, alternative } => {
-                let condition_typed = self.infer(condition, scope, None);
-                let then = self.infer(consequence, scope, wanted);
-                let otherwise = self.infer(alternative, scope, wanted);
-                let (condition_typed, then, otherwise) = (condition_typed?, then?, otherwise?);
-                let operands = [
-                    Operand::new(condition.span, &condition_typed),
-                    Operand::new(consequence.span, &then),
-                    Operand::new(alternative.span, &otherwise),
-                ];
-                let place = self.places.place(ast.span);
-                let parts = then.parts.clone().or_else(|| otherwise.parts.clone());
-                self.same_parts(then.parts.as_ref(), otherwise.parts.as_ref());
-                let (then, otherwise) = match wanted {
-                    Some(ty) => (adapted(then.expr, ty), adapted(otherwise.expr, ty)),
-                    None => (then.expr, otherwise.expr),
-                };
-                let made = arqon_operators::if_else(condition_typed.expr, then, otherwise, place);
-                let made = self.made(made, ast.span, &operands)?;
-                Some(TypedExpr { parts, ..made })
+                self.if_else([condition, consequence, alternative], ast.span, scope, wanted)
             }
             syntax::ExprKind::Error => None,
         }

@@ -35,6 +35,45 @@ impl Typer<'_> {
         self.made(made, span, &operands)
     }
 
+    pub(super) fn if_else(
+        &mut self,
+        [condition, consequence, alternative]: [&syntax::Expr; 3],
+        span: Span,
+        scope: &Scope<'_>,
+        wanted: Option<&Type>,
+    ) -> Option<TypedExpr> {
+        let condition_typed = self.infer(condition, scope, None);
+        let branches = self.pair([consequence, alternative], scope, wanted);
+        let typed = (condition_typed?, branches?);
+        self.made_if_else([condition, consequence, alternative], typed, span, wanted)
+    }
+
+    fn made_if_else(
+        &mut self,
+        [condition, consequence, alternative]: [&syntax::Expr; 3],
+        (condition_typed, (then, otherwise)): (TypedExpr, (TypedExpr, TypedExpr)),
+        span: Span,
+        wanted: Option<&Type>,
+    ) -> Option<TypedExpr> {
+        let operands = [
+            Operand::new(condition.span, &condition_typed),
+            Operand::new(consequence.span, &then),
+            Operand::new(alternative.span, &otherwise),
+        ];
+        let place = self.places.place(span);
+        let parts = then.parts.clone().or_else(|| otherwise.parts.clone());
+        self.same_parts(then.parts.as_ref(), otherwise.parts.as_ref());
+        let (then, otherwise) = match wanted {
+            Some(ty) => (adapted(then.expr, ty), adapted(otherwise.expr, ty)),
+            None => (then.expr, otherwise.expr),
+        };
+        let made = arqon_operators::if_else(condition_typed.expr, then, otherwise, place);
+        let made = self.made(made, span, &operands)?;
+        Some(TypedExpr { parts, ..made })
+    }
+
+    /// What is made of operands stands in functions of their own, so that the stack has no room of
+    /// it at each level of an expression.
     pub(super) fn binary(
         &mut self,
         operator: syntax::BinaryOperator,
@@ -42,23 +81,14 @@ impl Typer<'_> {
         span: Span,
         scope: &Scope<'_>,
     ) -> Option<TypedExpr> {
-        let place = self.places.place(span);
         let op = match operator {
             syntax::BinaryOperator::And | syntax::BinaryOperator::Or => {
                 return self.chain(operator, [left, right], span, scope);
             }
             syntax::BinaryOperator::In => return self.membership(left, right, span, scope),
             syntax::BinaryOperator::Default => {
-                let of = self.infer(left, scope, None);
-                let otherwise = self.infer(right, scope, None);
-                let (of, mut otherwise) = (of?, otherwise?);
-                self.adapt_number(right, &mut otherwise, &of.expr.ty, Scale::Same);
-                let operands = [Operand::new(left.span, &of), Operand::new(right.span, &otherwise)];
-                let parts = of.parts.clone().or_else(|| otherwise.parts.clone());
-                self.same_parts(of.parts.as_ref(), otherwise.parts.as_ref());
-                let made = arqon_operators::default(of.expr, otherwise.expr, place);
-                let made = self.made(made, span, &operands)?;
-                return Some(TypedExpr { parts, ..made });
+                let typed = self.pair([left, right], scope, None)?;
+                return self.made_default([left, right], typed, span);
             }
             syntax::BinaryOperator::Equal => BinaryOp::Equal,
             syntax::BinaryOperator::NotEqual => BinaryOp::NotEqual,
@@ -73,16 +103,63 @@ impl Typer<'_> {
             syntax::BinaryOperator::Divide => BinaryOp::Divide,
             syntax::BinaryOperator::Remainder => BinaryOp::Remainder,
         };
-        let left_typed = self.infer(left, scope, None);
-        let right_typed = self.infer(right, scope, None);
-        let (mut left_typed, mut right_typed) = (left_typed?, right_typed?);
+        let typed = self.pair([left, right], scope, None)?;
+        self.made_binary(op, [left, right], typed, span)
+    }
+
+    fn made_default(
+        &mut self,
+        [left, right]: [&syntax::Expr; 2],
+        (of, mut otherwise): (TypedExpr, TypedExpr),
+        span: Span,
+    ) -> Option<TypedExpr> {
+        self.adapt_number(right, &mut otherwise, &of.expr.ty, Scale::Same);
+        let operands = [Operand::new(left.span, &of), Operand::new(right.span, &otherwise)];
+        let parts = of.parts.clone().or_else(|| otherwise.parts.clone());
+        self.same_parts(of.parts.as_ref(), otherwise.parts.as_ref());
+        let place = self.places.place(span);
+        let made = arqon_operators::default(of.expr, otherwise.expr, place);
+        let made = self.made(made, span, &operands)?;
+        Some(TypedExpr { parts, ..made })
+    }
+
+    fn made_binary(
+        &mut self,
+        op: BinaryOp,
+        [left, right]: [&syntax::Expr; 2],
+        (mut left_typed, mut right_typed): (TypedExpr, TypedExpr),
+        span: Span,
+    ) -> Option<TypedExpr> {
         let operands =
             [Operand::new(left.span, &left_typed), Operand::new(right.span, &right_typed)];
         let scale = if op == BinaryOp::Multiply { Scale::Own } else { Scale::Same };
         self.adapt_number(left, &mut left_typed, &right_typed.expr.ty, scale);
         self.adapt_number(right, &mut right_typed, &left_typed.expr.ty, scale);
+        let place = self.places.place(span);
         let made = arqon_operators::binary(op, left_typed.expr, right_typed.expr, place);
         self.made(made, span, &operands)
+    }
+
+    /// Two expressions of one type. Of its items `[]` says nothing; what stands beside it does.
+    fn pair(
+        &mut self,
+        [left, right]: [&syntax::Expr; 2],
+        scope: &Scope<'_>,
+        wanted: Option<&Type>,
+    ) -> Option<(TypedExpr, TypedExpr)> {
+        let beside = |typed: &TypedExpr| wanted.unwrap_or(&typed.expr.ty).clone();
+        if is_empty_list(left) {
+            let right = self.infer(right, scope, wanted)?;
+            return Some((self.infer(left, scope, Some(&beside(&right)))?, right));
+        }
+        let left_typed = self.infer(left, scope, wanted);
+        if is_empty_list(right) {
+            let left = left_typed?;
+            let right = self.infer(right, scope, Some(&beside(&left)))?;
+            return Some((left, right));
+        }
+        let right_typed = self.infer(right, scope, wanted);
+        Some((left_typed?, right_typed?))
     }
 
     /// A number written beside a decimal keeps all its digits; as a factor it keeps its own
@@ -302,4 +379,8 @@ pub(super) fn adapted(expr: Expr, ty: &Type) -> Expr {
     } else {
         expr
     }
+}
+
+fn is_empty_list(ast: &syntax::Expr) -> bool {
+    matches!(&ast.kind, syntax::ExprKind::List(items) if items.is_empty())
 }
