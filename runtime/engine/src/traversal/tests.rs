@@ -163,10 +163,10 @@ const SUM: Rule = Rule {
 /// The same, where all that is better than what goes somewhere goes there as well.
 const ORDERLY: Rule = Rule { is_going: |_, value| value < 9, in_order: true, ..SUM };
 
-/// Some edges make a value better.
+/// Some edges make a value better, as far as it goes: a better one never comes to a worse one.
 const BACKWARD: Rule = Rule {
     hop: |value, beside| match beside {
-        3 => value.checked_sub(1),
+        3 => Some(value.saturating_sub(1)),
         _ => Some(value + beside),
     },
     ..ORDERLY
