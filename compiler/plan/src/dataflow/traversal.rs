@@ -7,8 +7,8 @@ use arqon_types::{Type, is_word};
 
 use super::isotone::{holds_before, is_isotone};
 use super::{
-    DataflowPlan, Join, JoinKind, JoinOutput, JoinSide, LoopId, Map, Operator, Order, StageKind,
-    Step, StepId, Ties, Top,
+    DataflowPlan, Join, JoinKind, JoinOutput, JoinSide, LoopId, Map, Operator, Order, Stage,
+    StageKind, Step, StepId, Ties, Top,
 };
 
 /// A loop that walks a graph: a join with rows from outside leads from a row to others. Either its
@@ -198,20 +198,14 @@ impl DataflowPlan {
     /// Whether a step only leaves out rows of the variable, for one reader.
     fn is_sieve(&self, id: StepId, variable: StepId) -> bool {
         let Operator::Map(map) = &self.step(id).operator else { return false };
-        let mut stages = map.stages.iter();
-        stages.all(|stage| matches!(stage.kind, StageKind::Filter(_)))
-            && self.input(id, 0) == variable
-            && self.is_read_once(id)
+        conditions(&map.stages).is_some() && self.input(id, 0) == variable && self.is_read_once(id)
     }
 
     /// Whether of a node's values that pass all better ones would pass as well.
     fn sieves_before(&self, sieve: StepId, best: Best) -> bool {
         let Operator::Map(map) = &self.step(sieve).operator else { return false };
-        let mut conditions = map.stages.iter().filter_map(|stage| match &stage.kind {
-            StageKind::Filter(condition) => Some(condition),
-            StageKind::Project(_) | StageKind::Unnest(_) => None,
-        });
-        conditions.all(|condition| holds_before(condition, best.value, best.order))
+        conditions(&map.stages)
+            .is_some_and(|all| all.iter().all(|it| holds_before(it, best.value, best.order)))
     }
 
     /// Whether one step reads it, once: or others than the hop would need its rows.
@@ -275,11 +269,16 @@ fn leads_in_order(map: &Map, best: Best) -> bool {
 pub fn projected(map: &Map) -> Option<(&[Expr], Vec<&Expr>)> {
     let (last, before) = map.stages.split_last()?;
     let StageKind::Project(exprs) = &last.kind else { return None };
-    let conditions = before.iter().map(|stage| match &stage.kind {
+    Some((exprs, conditions(before)?))
+}
+
+/// The conditions of stages that do nothing else.
+fn conditions(stages: &[Stage]) -> Option<Vec<&Expr>> {
+    let each = stages.iter().map(|stage| match &stage.kind {
         StageKind::Filter(condition) => Some(condition),
         StageKind::Project(_) | StageKind::Unnest(_) => None,
     });
-    Some((exprs, conditions.collect::<Option<_>>()?))
+    each.collect()
 }
 
 /// Which field of the right row of a join it is, by its place among those that are kept, if it is
