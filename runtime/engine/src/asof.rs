@@ -20,9 +20,9 @@ use crate::keyed::{PackValue, pack_fields};
 use crate::open::OpenKeys;
 use crate::ordered::{after_order, pack_ordered, packed, split_order};
 use crate::recorder::Fault;
+use crate::sorted::change_tree;
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
-use crate::top::change_tree;
 
 /// Nanoseconds of a day.
 const DAY_NANOS: i128 = 86_400_000_000_000;

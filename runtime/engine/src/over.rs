@@ -15,9 +15,9 @@ use crate::deltas::Delta;
 use crate::emitter::Emitter;
 use crate::open::OpenKeys;
 use crate::ordered::packed;
+use crate::sorted::change_tree;
 use crate::source::PackedMap;
 use crate::stateful::KeyLogic;
-use crate::top::change_tree;
 
 /// Rows with their multiplicities, in order.
 type Rows = BTreeMap<PackedRow, i64>;

@@ -84,16 +84,30 @@ impl SortedRows {
                 }
             }
             Self::Many(tree) => {
-                let n = tree.entry(row.clone()).or_insert(0);
-                *n += diff;
-                if *n == 0 {
-                    tree.remove(row);
-                }
+                add_to_tree(tree, row, diff);
                 if tree.len() < TREE_MIN / 2 {
                     *self = Self::Few(std::mem::take(tree).into_iter().collect());
                 }
             }
         }
+    }
+}
+
+/// Changes a tree of multiplicities, none of which is zero. Returns by how many rows are more.
+pub(crate) fn change_tree(rows: &mut BTreeMap<PackedRow, i64>, deltas: &[Delta]) -> i64 {
+    let mut sum = 0;
+    for ((_, row), diff) in deltas {
+        sum += diff;
+        add_to_tree(rows, row, *diff);
+    }
+    sum
+}
+
+fn add_to_tree(rows: &mut BTreeMap<PackedRow, i64>, row: &PackedRow, diff: i64) {
+    let n = rows.entry(row.clone()).or_insert(0);
+    *n += diff;
+    if *n == 0 {
+        rows.remove(row);
     }
 }
 

@@ -1,7 +1,5 @@
 //! The first rows of each group in an order.
 
-use std::collections::BTreeMap;
-
 use arqon_plan::{SortKey, Ties, Top};
 use arqon_types::{PackedRow, Type, Value};
 
@@ -117,20 +115,6 @@ impl TopLogic {
     pub(crate) fn new(shape: TopShape, open: OpenKeys) -> Self {
         Self { shape, groups: PackedMap::default(), open }
     }
-}
-
-/// Changes a tree of multiplicities.
-pub(crate) fn change_tree(rows: &mut BTreeMap<PackedRow, i64>, deltas: &[Delta]) -> i64 {
-    let mut sum = 0;
-    for ((_, value), diff) in deltas {
-        sum += diff;
-        let multiplicity = rows.entry(value.clone()).or_insert(0);
-        *multiplicity += diff;
-        if *multiplicity == 0 {
-            rows.remove(value);
-        }
-    }
-    sum
 }
 
 /// Sends the difference between two collections of rows.

@@ -19,8 +19,8 @@ use super::{Means, Pace, driver, mode_of};
 use crate::deltas::Delta;
 use crate::emitter::Emitter;
 use crate::memory;
+use crate::sorted::change_tree;
 use crate::stateful::KeyLogic;
-use crate::top::change_tree;
 
 /// Bytes of changes that are taken before the worker turns to other operators, some tenths of a
 /// millisecond; and that may be measured where they are.
