@@ -12,7 +12,7 @@ use crate::packed::Packed;
 
 use super::candidates::{Candidates, Rank, Turns};
 use super::nodes::{AHEAD, Nodes, Place, UNTOUCHED};
-use super::relax::{Diffs, Edge, Lead, Pair, Relax, TOGETHER, Valued, Way};
+use super::relax::{Diffs, Edge, Pair, Relax, TOGETHER, Valued, Way};
 use super::{Changes, Limits, NO_ROUND, Outcome};
 
 /// What is known of a node.
@@ -212,14 +212,7 @@ impl<K: Packed> BestGraph<K> {
     ) {
         let Round { pairs, mut changes, mut again, .. } = self.sieve(begun, relax, outcome);
         for pairs in pairs.chunks(TOGETHER) {
-            let row = |at: Place| &self.nodes[at].row;
-            let found = relax.relax(pairs.iter().map(|Pair { from, way, value, n }| Lead {
-                from: row(*from),
-                value: *value,
-                to: row(way.to),
-                beside: way.beside,
-                n: *n,
-            }));
+            let found = relax.relax(pairs.iter().map(|pair| pair.lead(&self.nodes)));
             changes.extend(found.into_iter().map(|(idx, value)| {
                 let Pair { way, n, .. } = pairs[idx as usize];
                 outcome.derived.add(n);

@@ -21,7 +21,7 @@ use crate::packed::Packed;
 use super::candidates::{Candidates, Rank};
 use super::nodes::{AHEAD, Nodes, Place, UNTOUCHED};
 use super::queue::Queue;
-use super::relax::{Diffs, Edge, Lead, Pair, Relax, TOGETHER, Valued, Way};
+use super::relax::{Diffs, Edge, Pair, Relax, TOGETHER, Valued, Way};
 use super::{Changes, Limits, Outcome};
 
 /// Pairs that are looked at together: what they lead to is near, and stays so until it is changed.
@@ -68,8 +68,6 @@ pub(super) struct Remains<K> {
 #[derive(Debug)]
 pub(super) struct OrderedGraph<K: Packed> {
     limits: Limits,
-    is_plain: bool,
-    has_sieve: bool,
     /// Whether something does not fit; then nothing is settled any more.
     is_unfit: bool,
     nodes: Nodes<K, Way, Known>,
@@ -87,8 +85,6 @@ impl<K: Packed> OrderedGraph<K> {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            is_plain: false,
-            has_sieve: false,
             is_unfit: false,
             nodes: Nodes::default(),
             n_listed: 0,
@@ -112,7 +108,6 @@ impl<K: Packed> OrderedGraph<K> {
         relax: &mut impl Relax<K>,
         outcome: &mut Outcome<Valued<K>>,
     ) -> Result<(), Unfit> {
-        (self.is_plain, self.has_sieve) = (relax.is_plain(), relax.has_sieve());
         self.queue.begin();
         // While nodes are still settled as they were.
         let recalled = self.change_edges(changes.edges);
@@ -185,7 +180,7 @@ impl<K: Packed> OrderedGraph<K> {
         outcome: &mut Outcome<Valued<K>>,
     ) {
         let mut pairs = Vec::new();
-        if self.has_sieve {
+        if relax.has_sieve() {
             let rows = recalled
                 .iter()
                 .map(|(Pair { from, value, n, .. }, _)| (&self.nodes[*from].row, *value, *n));
@@ -282,7 +277,7 @@ impl<K: Packed> OrderedGraph<K> {
     ) {
         let mut pairs = Vec::new();
         for leaving in leaving.chunks(TOGETHER) {
-            let passing = self.has_sieve.then(|| {
+            let passing = relax.has_sieve().then(|| {
                 let rows = leaving.iter();
                 let rows = rows.map(|it| (&self.nodes[it.from].row, it.rank.value, it.n));
                 relax.sieve(rows, false)
@@ -323,8 +318,9 @@ impl<K: Packed> OrderedGraph<K> {
             outcome.pairs.add(pair.n);
             black_box(self.nodes[pair.way.to].state.candidates.first());
         }
-        if self.is_plain {
+        if relax.is_plain() {
             for (Pair { way, value, n, .. }, round) in pairs.drain(..) {
+                outcome.derived.add(n);
                 self.derive(way.to, Rank { value, round: round + 1 }, n);
             }
             return;
@@ -332,14 +328,7 @@ impl<K: Packed> OrderedGraph<K> {
         if pairs.is_empty() {
             return;
         }
-        let row = |at: Place| &self.nodes[at].row;
-        let found = relax.relax(pairs.iter().map(|(Pair { from, way, value, n }, _)| Lead {
-            from: row(*from),
-            value: *value,
-            to: row(way.to),
-            beside: way.beside,
-            n: *n,
-        }));
+        let found = relax.relax(pairs.iter().map(|(pair, _)| pair.lead(&self.nodes)));
         let is_better = |(idx, value): &(u32, u64)| *value < pairs[*idx as usize].0.value;
         self.is_unfit |= relax.has_failed() || found.iter().any(is_better);
         for (idx, value) in found {
@@ -352,9 +341,6 @@ impl<K: Packed> OrderedGraph<K> {
 
     /// Says what has changed, and lets go of nodes that are nothing any more.
     fn close(&mut self, outcome: &mut Outcome<Valued<K>>) {
-        if self.is_plain {
-            outcome.derived.merge(outcome.pairs);
-        }
         for Touched { at, was } in std::mem::take(&mut self.touched) {
             let node = &mut self.nodes[at];
             node.touched = UNTOUCHED;
@@ -387,9 +373,6 @@ impl<K: Packed> OrderedGraph<K> {
             leaving.extend(node.state.settled.map(|rank| Leaving { from, rank, n: -1 }));
         }
         self.leave(&leaving, relax, outcome);
-        if self.is_plain {
-            outcome.derived.merge(outcome.pairs);
-        }
         let mut all = Changes::default();
         for (_, node) in self.nodes.iter() {
             let seeds = || node.state.candidates.iter().map(|(rank, n)| (rank.value, n));

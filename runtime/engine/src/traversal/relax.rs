@@ -2,7 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::nodes::Place;
+use crate::packed::Packed;
+
+use super::nodes::{Nodes, Place};
 
 /// Pairs that are looked at together.
 pub(super) const TOGETHER: usize = 8192;
@@ -38,6 +40,17 @@ pub(super) struct Lead<'g, K> {
     pub(super) to: &'g K,
     pub(super) beside: u64,
     pub(super) n: i64,
+}
+
+impl Pair {
+    /// How it is seen, with the rows of its nodes.
+    pub(super) fn lead<'g, K: Packed, S: Default>(
+        &self,
+        nodes: &'g Nodes<K, Way, S>,
+    ) -> Lead<'g, K> {
+        let Self { from, way: Way { to, beside }, value, n } = *self;
+        Lead { from: &nodes[from].row, value, to: &nodes[to].row, beside, n }
+    }
 }
 
 /// What a value becomes along an edge.
