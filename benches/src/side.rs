@@ -5,13 +5,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use arqon_bench_report::median;
 use arqon_engine::BackendChoice;
 use serde::Deserialize;
 
 use crate::data::{Name, Size, left, reading, right};
 use crate::running::{Build, KeyKind};
 use crate::sample::Sample;
-use crate::{floor, handwritten, median, product};
+use crate::{floor, handwritten, product};
 
 /// One of the workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +213,11 @@ impl Side {
         let [first, second] =
             if self.name.contains("number") { [NUMBER, TEXT] } else { [TEXT, NUMBER] };
         place(first).or_else(|| place(second))
+    }
+
+    /// Whether it is a circuit on what the planner chooses.
+    pub fn is_circuit(&self) -> bool {
+        matches!(self.program, Program::Circuit(_, build) if build.backend == BackendChoice::Auto)
     }
 
     /// Whether it can run here, with so many workers.

@@ -1,8 +1,7 @@
 """Attention over random features in NumPy, in full: whole arrays, and in blocks that stay in cache."""
 
-import time
-
 import numpy as np
+from timing import median, say
 
 HEADS, N, D, M, BLOCK = 8, 16384, 64, 256, 2048
 
@@ -31,24 +30,14 @@ def blocks(q, k, v, w, o):
             o[h, b : b + BLOCK] = (of_q @ s) / (of_q @ z)[:, None]
 
 
-def median(run, rounds=5):
-    run()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[rounds // 2]
-
-
 def main():
     random = np.random.default_rng(1)
     draw = lambda *shape: random.standard_normal(shape, np.float32)
     q, k, v = draw(HEADS, N, D) / D**0.25, draw(HEADS, N, D) / D**0.25, draw(HEADS, N, D)
     q, k = q.astype(np.float32), k.astype(np.float32)
     w, o = draw(HEADS, D, M), np.empty((HEADS, N, D), np.float32)
-    print("numpy_whole", median(lambda: whole(q, k, v, w, o)))
-    print("numpy_blocks", median(lambda: blocks(q, k, v, w, o)))
+    say("NumPy, whole arrays", median(lambda: whole(q, k, v, w, o), 5))
+    say("NumPy, in blocks", median(lambda: blocks(q, k, v, w, o), 5))
 
 
 main()

@@ -1,30 +1,15 @@
-"""What NumPy and SciPy need for what `graphs` and `grids` measure.
-
-`python benches/kernels/peers/graphs.py EDGES`, where `graphs edges EDGES` wrote the file; needs numpy
-and scipy.
-"""
+"""Shortest paths, components and ranks of a graph in SciPy: `paths`, `components` or `ranks`, and a
+file of edges. Its matrix is built outside of the measured time."""
 
 import sys
-import time
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse import csgraph
+from timing import median, say
 
 N_VERTICES = 1 << 17
 DAMPING = 0.85
-SIDE = 2048
-
-
-def median(run, rounds=7):
-    """Median milliseconds after a first run that does not count."""
-    run()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[rounds // 2] * 1e3
 
 
 def edges(path):
@@ -47,39 +32,32 @@ def power(transposed, shares, start, tolerance):
             return ranks
 
 
-def graphs(path):
-    """Shortest paths, components, ranks."""
+def paths(path):
     src, dst, weight = edges(path)
-    shape = (N_VERTICES, N_VERTICES)
-    matrix = sp.csr_matrix((weight, (src, dst)), shape=shape)
-    print(f"scipy dijkstra {median(lambda: csgraph.dijkstra(matrix, indices=0)):.1f} ms")
+    matrix = sp.csr_matrix((weight, (src, dst)), shape=(N_VERTICES, N_VERTICES))
+    say("SciPy, Dijkstra", median(lambda: csgraph.dijkstra(matrix, indices=0)))
+
+
+def components(path):
+    src, dst, weight = edges(path)
+    matrix = sp.csr_matrix((weight, (src, dst)), shape=(N_VERTICES, N_VERTICES))
     run = lambda: csgraph.connected_components(matrix, directed=False)  # noqa: E731
-    print(f"scipy connected_components {median(run):.1f} ms")
-    ones = sp.csr_matrix((np.ones(len(src)), (src, dst)), shape=shape)
+    say("SciPy, connected components", median(run))
+
+
+def ranks(path):
+    src, dst, _ = edges(path)
+    ones = sp.csr_matrix((np.ones(len(src)), (src, dst)), shape=(N_VERTICES, N_VERTICES))
     degrees = np.asarray(ones.sum(1)).ravel()
     shares = np.divide(DAMPING, degrees, out=np.zeros(N_VERTICES), where=degrees > 0)
     transposed = ones.T.tocsr()
     for tolerance in (1e-3, 1e-6):
-        cold = np.ones(N_VERTICES)
-        warm = power(transposed, shares, cold, tolerance)
-        times = [median(lambda: power(transposed, shares, at, tolerance)) for at in (cold, warm)]
-        print(f"scipy power to {tolerance:.0e}: cold {times[0]:.1f} ms, warm {times[1]:.1f} ms")
+        warm = power(transposed, shares, np.ones(N_VERTICES), tolerance)
+        seconds = median(lambda: power(transposed, shares, warm, tolerance))
+        say(f"SciPy, warm power sweeps to {tolerance:.0e}, nothing changed", seconds)
 
 
-def grids():
-    """A step of heat, by slices."""
-    now = np.zeros((SIDE + 2, SIDE + 2))
-    now[900:1100, 900:1100] = 0.5
-    following = now.copy()
-
-    def step():
-        mid = now[1:-1, 1:-1]
-        total = now[1:-1, :-2] + now[1:-1, 2:] + now[:-2, 1:-1] + now[2:, 1:-1]
-        following[1:-1, 1:-1] = mid + 0.2 * (total - 4 * mid)
-
-    print(f"numpy heat step {median(step):.1f} ms")
-
+PARTS = {"paths": paths, "components": components, "ranks": ranks}
 
 if __name__ == "__main__":
-    graphs(sys.argv[1])
-    grids()
+    PARTS[sys.argv[1]](sys.argv[2])

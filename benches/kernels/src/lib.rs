@@ -5,15 +5,17 @@
 //! thrown away. Each line says in what state the caches were.
 
 mod clock;
+mod steps;
 mod peers;
-mod picture;
 mod random;
 mod reads;
 mod roofline;
+mod speedups;
 
-pub use clock::{CacheState, Evict, Line, median, seconds, sides};
+pub use clock::{CacheState, Evict, seconds, sides};
 pub use peers::peers;
-pub use picture::speedups;
 pub use random::Random;
 pub use reads::{Reads, reads};
-pub use roofline::{Roofline, roofline};
+pub use roofline::{Roofline, roofline, threads};
+pub use speedups::speedups;
+pub use steps::{Full, Line, Steps, time};

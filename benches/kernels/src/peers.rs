@@ -1,31 +1,36 @@
-//! What others take for the same, asked of `peers.py` in the Python that `--python` names.
+//! What others take for the same: scripts in `peers/`, run by the Python that `--python` names.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Names and seconds; none without a Python, which is said.
+use crate::steps::Full;
+
+/// What a script prints; nothing without a Python, or if it fails, which is said.
 #[expect(clippy::print_stdout, reason = "a missing peer is part of the figures")]
-pub fn peers(part: &str) -> Vec<(String, f64)> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--python");
-    let Some(python) = arguments.nth(1) else {
-        println!("NumPy is left out: no `--python`");
+pub fn peers(script: &str, arguments: &[&str]) -> Vec<Full> {
+    let mut words = std::env::args().skip_while(|argument| argument != "--python");
+    let Some(python) = words.nth(1) else {
+        println!("NumPy and SciPy are left out: no `--python`.\n");
         return Vec::new();
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.py");
-    let output = match Command::new(python).arg(script).arg(part).output() {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("peers/{script}.py"));
+    let said = match Command::new(python).arg(path).args(arguments).output() {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
+        Ok(output) => {
+            let fault = String::from_utf8_lossy(&output.stderr);
+            println!("{script}.py is left out: {}\n", fault.lines().last().unwrap_or_default());
+            return Vec::new();
+        }
         Err(error) => {
-            println!("NumPy is left out: {error}");
+            println!("{script}.py is left out: {error}\n");
             return Vec::new();
         }
     };
-    let line = |line: &str| {
-        let (name, seconds) = line.split_once(' ')?;
-        Some((name.to_owned(), seconds.trim().parse().ok()?))
+    let side = |line: &str| {
+        let (seconds, name) = line.split_once(' ')?;
+        Some(Full::new(name, seconds.parse().ok()?))
     };
-    let found: Vec<(String, f64)> = output.lines().filter_map(line).collect();
-    for (name, seconds) in &found {
-        println!("{name:<44} {:>11.2} us", seconds * 1e6);
-    }
-    found
+    said.lines().filter_map(side).collect()
 }

@@ -2,7 +2,9 @@
 
 use std::hint::black_box;
 
-use crate::clock::{median, seconds};
+use arqon_bench_report::median;
+
+use crate::clock::seconds;
 use crate::random::Random;
 
 /// Reads of single words within so much memory, on one thread.
@@ -14,19 +16,6 @@ pub struct Reads {
     pub apart: f64,
     /// Seconds of a read of which the one before says where.
     pub chained: f64,
-}
-
-impl Reads {
-    /// Prints it.
-    #[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
-    pub fn print(&self) {
-        let Self { mib, apart, chained } = self;
-        println!(
-            "random reads in {mib:>3} MiB, 1 thread: {:.1} ns each, {:.0} ns where one waits for another",
-            apart * 1e9,
-            chained * 1e9
-        );
-    }
 }
 
 /// Measures them; takes about a second.
@@ -48,7 +37,7 @@ fn per_read(mut run: impl FnMut() -> u32) -> f64 {
             black_box(run());
         })
     });
-    median(times.collect()) / N_READS as f64
+    median(&times.collect::<Vec<f64>>()) / N_READS as f64
 }
 
 /// Where reads go that wait for no other.

@@ -9,8 +9,6 @@ use crate::clock::seconds;
 /// The machine's limits, on as many threads as it has cores.
 #[derive(Debug, Clone, Copy)]
 pub struct Roofline {
-    /// Threads that were used.
-    pub n_threads: usize,
     /// Bytes read from memory per second, all threads together.
     pub read: f64,
     /// Single-precision operations per second (a multiply-add is two), all threads together.
@@ -18,15 +16,23 @@ pub struct Roofline {
 }
 
 impl Roofline {
-    /// Prints it.
+    /// Prints it as a sentence.
     #[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
     pub fn print(&self) {
         println!(
-            "roofline, {} threads: reads {:.1} GB/s, {:.0} GFLOP/s in f32",
-            self.n_threads,
+            "In this run {} read {:.1} GB/s from memory and did {:.0} GFLOP/s in `float32`.\n",
+            threads(),
             self.read / 1e9,
             self.flops / 1e9
         );
+    }
+}
+
+/// As many threads as share the work, in words.
+pub fn threads() -> String {
+    match rayon::current_num_threads() {
+        1 => "1 thread".to_owned(),
+        n_threads => format!("{n_threads} threads"),
     }
 }
 
@@ -55,7 +61,6 @@ pub fn roofline() -> Roofline {
     });
     let n_bytes = words.len() * size_of::<f32>();
     Roofline {
-        n_threads,
         read: to_float(n_bytes) / read,
         flops: to_float(n_threads * rounds * LANES * 2) / compute,
     }

@@ -13,12 +13,13 @@
 use std::fmt::Write as _;
 use std::process::{Command, ExitCode};
 
+use arqon_bench_report::{Table, spread};
 use arqon_benches::data::{Size, signed};
 use arqon_benches::running::{Build, KeyKind, Running, inserts, int, now};
 use arqon_benches::sample::{Sample, sums_weight};
 use arqon_benches::settings::{Outcome, Settings, run};
 use arqon_benches::side::Figures;
-use arqon_benches::{spread, workers};
+use arqon_benches::workers;
 use arqon_compiler::{Options, compile};
 use arqon_engine::{BackendChoice, Changes, TopicInput};
 use arqon_plan::DataflowPlan;
@@ -66,11 +67,18 @@ fn print_all(settings: Settings) -> Outcome<()> {
     }
     let Settings { rows, workers: n_workers, repeat } = settings;
     let of = workers(n_workers);
-    println!("### arrangements: {rows} customers, {of}, {repeat} runs each, in turn\n");
-    println!(
-        "| joins | customers held | load Mrows/s | p50 us | p99 us | peak MiB | once, of that |"
+    let table = Table::begin(
+        format!("arrangements: {rows} customers, {of}, {repeat} runs each, in turn"),
+        &[
+            "joins",
+            "customers held",
+            "load Mrows/s",
+            "p50 us",
+            "p99 us",
+            "peak MiB",
+            "once, of that",
+        ],
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
     for ((n_nodes, held), figures) in sides.iter().zip(&runs) {
         let once = sides.iter().position(|side| *side == (*n_nodes, Held::Once));
         let part = once.filter(|_| *held == Held::Each).map(|once| {
@@ -79,16 +87,17 @@ fn print_all(settings: Settings) -> Outcome<()> {
             spread(&pairs.collect::<Vec<_>>())
         });
         let middle = |figure| Figures::middle(figures, figure);
-        println!(
-            "| {n_nodes} | {} | {:.2} | {:.0} | {:.0} | {:.0} | {} |",
-            held.name(),
-            middle(|run| run.mrows_per_s),
-            middle(|run| run.p50_us),
-            middle(|run| run.p99_us),
-            middle(|run| run.peak_mib),
-            part.unwrap_or_default(),
-        );
+        table.row(&[
+            n_nodes,
+            &held.name(),
+            &format_args!("{:.2}", middle(|run| run.mrows_per_s)),
+            &format_args!("{:.0}", middle(|run| run.p50_us)),
+            &format_args!("{:.0}", middle(|run| run.p99_us)),
+            &format_args!("{:.0}", middle(|run| run.peak_mib)),
+            &part.unwrap_or_default(),
+        ]);
     }
+    table.end();
     for runs in runs.chunks(Held::ALL.len()) {
         let mut all = runs.iter().flatten();
         let first = all.next().ok_or("nothing ran")?;

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
+use arqon_bench_report::{Table, median};
 use arqon_benches::large::circuit;
-use arqon_benches::median;
 
 fn main() -> ExitCode {
     let n_files: usize = std::env::args().nth(1).and_then(|it| it.parse().ok()).unwrap_or(500);
@@ -53,13 +53,11 @@ fn measure(arqon: &Path, folder: &Path, n_files: usize) -> std::io::Result<()> {
         all.push(time(&mut Command::new(arqon), folder)?);
     }
     let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    println!("### check: {n_files} files, {} KB of YAML each", text.len() / 1024);
-    println!();
-    println!("| cores | median ms |");
-    println!("| --- | --- |");
-    println!("| 1 | {:.0} |", median(&one));
-    println!("| {n_cores} | {:.0} |", median(&all));
-    println!();
+    let title = format!("check: {n_files} files, {} KB of YAML each", text.len() / 1024);
+    let table = Table::begin(title, &["cores", "median ms"]);
+    table.row(&[&1, &format_args!("{:.0}", median(&one))]);
+    table.row(&[&n_cores, &format_args!("{:.0}", median(&all))]);
+    table.end();
     Ok(())
 }
 

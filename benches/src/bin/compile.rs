@@ -8,8 +8,8 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use arqon_bench_report::{Table, median};
 use arqon_benches::large::circuit;
-use arqon_benches::median;
 use arqon_compiler::{Options, compile};
 
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
@@ -29,11 +29,13 @@ fn main() -> ExitCode {
     }
     let least = times.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = times.iter().copied().fold(0.0, f64::max);
-    println!("## compile: {n_nodes} nodes, {} KB of YAML", text.len() / 1024);
-    println!();
-    println!("| median ms | least ms | greatest ms |");
-    println!("| --- | --- | --- |");
-    println!("| {:.0} | {least:.0} | {greatest:.0} |", median(&times));
-    println!();
+    let title = format!("compile: {n_nodes} nodes, {} KB of YAML", text.len() / 1024);
+    let table = Table::begin(title, &["median ms", "least ms", "greatest ms"]);
+    table.row(&[
+        &format_args!("{:.0}", median(&times)),
+        &format_args!("{least:.0}"),
+        &format_args!("{greatest:.0}"),
+    ]);
+    table.end();
     ExitCode::SUCCESS
 }

@@ -5,7 +5,6 @@
 //! time from the first byte of the change to the last byte of the answer: the completion that an
 //! editor asks for at once, the diagnostics of the new text, and the hints of all steps.
 
-#![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 use std::io::{self, BufReader, Read, Write};
@@ -14,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use arqon_bench_report::{Table, percentile};
 use arqon_benches::large::circuit;
 use arqon_compiler::Options;
 use arqon_editor::{ImportRoot, Workspace, serve};
@@ -69,30 +69,17 @@ fn main() -> ExitCode {
         );
         editor.diagnostics();
     }
-    println!("### editor: a keystroke in {n_lines} lines, {} KB of YAML", text.len() / 1024);
-    println!();
-    println!("| answer | p50 ms | p99 ms |");
-    println!("| --- | --- | --- |");
-    println!("| opened | {opened:.1} | |");
+    let title = format!("editor: a keystroke in {n_lines} lines, {} KB of YAML", text.len() / 1024);
+    let table = Table::begin(title, &["answer", "p50 ms", "p99 ms"]);
+    table.row(&[&"opened", &format_args!("{opened:.1}"), &""]);
     for (name, times) in
         [("completion", completions), ("diagnostics", diagnostics), ("hints of all steps", hints)]
     {
-        println!("| {name} | {:.1} | {:.1} |", quantile(&times, 0.50), quantile(&times, 0.99));
+        let [p50, p99] = [50, 99].map(|percent| percentile(&times, percent));
+        table.row(&[&name, &format_args!("{p50:.1}"), &format_args!("{p99:.1}")]);
     }
-    println!();
+    table.end();
     ExitCode::SUCCESS
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place in a list of 200"
-)]
-fn quantile(times: &[f64], part: f64) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[((sorted.len() - 1) as f64 * part).round() as usize]
 }
 
 /// The client's end of the pipes.

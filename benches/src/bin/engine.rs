@@ -11,9 +11,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use arqon_bench_report::{Table, spread};
+use arqon_benches::aims::aims;
 use arqon_benches::data::Size;
 use arqon_benches::side::{Figures, Peers, Side, Work, write_rows};
-use arqon_benches::{spread, workers};
+use arqon_benches::workers;
 
 const USAGE: &str = "usage: engine [stateless|decoded|aggregate|join|reach|paths|components]… \
                      [--workers N] [--repeat N] [--percent N] [--rounds N] [--side TEXT] \
@@ -130,28 +132,36 @@ fn table(settings: &Settings, work: Work, n_workers: usize) -> Result<(), String
     }
     // Files of rows are large, and made anew in no time.
     let _ = std::fs::remove_dir_all(&rows);
-    println!(
-        "### {}: {} rows, {}, {} runs each, in turn\n",
-        work.name(),
-        size.n_rows,
-        workers(n_workers),
-        settings.n_repeats
+    let (n_rows, n_repeats) = (size.n_rows, settings.n_repeats);
+    let (name, of) = (work.name(), workers(n_workers));
+    let mut table = Table::begin(
+        format!("{name}: {n_rows} rows, {of}, {n_repeats} runs each, in turn"),
+        &[
+            "side",
+            "load Mrows/s",
+            "p50 us",
+            "p99 us",
+            "peak MiB",
+            "circuit loads, times as fast",
+            "its p50, times lower",
+            "its peak, times",
+        ],
     );
-    println!(
-        "| side | load Mrows/s | p50 us | p99 us | peak MiB | circuit loads, times as fast | its p50, \
-         times lower | its peak, times |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for (at, (side, figures)) in sides.iter().zip(&runs).enumerate() {
         let beside = side.beside(&sides).filter(|circuit| *circuit != at);
-        println!("{}", line(side, figures, beside.map(|circuit| runs[circuit].as_slice())));
+        line(&table, side, figures, beside.map(|circuit| runs[circuit].as_slice()));
     }
-    println!();
+    if n_workers == 1 {
+        for aim in aims(work, &sides, &runs) {
+            table.aim(aim);
+        }
+    }
+    table.end();
     agree(&sides, &runs)
 }
 
 /// A side's figures, and beside them those of the circuit of like keys.
-fn line(side: &Side, runs: &[Figures], circuit: Option<&[Figures]>) -> String {
+fn line(table: &Table, side: &Side, runs: &[Figures], circuit: Option<&[Figures]>) {
     let middle = |figure| Figures::middle(runs, figure);
     let ratio = |of: fn(&Figures, &Figures) -> f64| -> String {
         let Some(circuit) = circuit else { return String::new() };
@@ -159,17 +169,16 @@ fn line(side: &Side, runs: &[Figures], circuit: Option<&[Figures]>) -> String {
     };
     let has_rounds = runs.iter().all(|run| run.p50_us > 0.0);
     let rounds = |text: String| if has_rounds { text } else { String::new() };
-    format!(
-        "| {} | {:.2} | {} | {} | {:.0} | {} | {} | {} |",
-        side.name,
-        middle(|run| run.mrows_per_s),
-        rounds(format!("{:.0}", middle(|run| run.p50_us))),
-        rounds(format!("{:.0}", middle(|run| run.p99_us))),
-        middle(|run| run.peak_mib),
-        ratio(|circuit, run| circuit.mrows_per_s / run.mrows_per_s),
-        rounds(ratio(|circuit, run| run.p50_us / circuit.p50_us)),
-        ratio(|circuit, run| circuit.peak_mib / run.peak_mib),
-    )
+    table.row(&[
+        &side.name,
+        &format_args!("{:.2}", middle(|run| run.mrows_per_s)),
+        &rounds(format!("{:.0}", middle(|run| run.p50_us))),
+        &rounds(format!("{:.0}", middle(|run| run.p99_us))),
+        &format_args!("{:.0}", middle(|run| run.peak_mib)),
+        &ratio(|circuit, run| circuit.mrows_per_s / run.mrows_per_s),
+        &rounds(ratio(|circuit, run| run.p50_us / circuit.p50_us)),
+        &ratio(|circuit, run| circuit.peak_mib / run.peak_mib),
+    ]);
 }
 
 /// A fault if the sides have come to different answers.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use arqon_benches::{median, spread};
+use arqon_bench_report::{Aim, Meant, Table, median, spread};
 use arqon_compiler::{Options, compile};
 use arqon_engine::columns_kept;
 use arqon_formats::{InputFile, InputOptions, Location};
@@ -78,24 +78,32 @@ impl Settings {
 }
 
 fn table(settings: &Settings) -> Result<(), String> {
-    println!("### files: TPC-H, {} runs each, in turn", settings.n_rounds);
-    println!();
-    println!(
-        "| query | files | MB | threads | arqon s | DuckDB s | arqon takes, times as long | arqon \
-         peak MiB | reading alone s | MB/s |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    let title = format!("files: TPC-H, {} runs each, in turn", settings.n_rounds);
+    let columns = [
+        "query",
+        "files",
+        "MB",
+        "threads",
+        "arqon s",
+        "DuckDB s",
+        "arqon takes, times as long",
+        "arqon peak MiB",
+        "reading alone s",
+        "MB/s",
+    ];
+    let mut table = Table::begin(title, &columns);
     for (query, tables) in QUERIES {
         if !settings.queries.is_empty() && !settings.queries.contains(&query) {
             continue;
         }
         for format in ["csv", "parquet"] {
             for n_threads in &settings.threads {
-                Cell { settings, query, tables, format, n_threads: *n_threads }.print()?;
+                Cell { settings, query, tables, format, n_threads: *n_threads }
+                    .print(&mut table)?;
             }
         }
     }
-    println!();
+    table.end();
     Ok(())
 }
 
@@ -109,7 +117,7 @@ struct Cell<'s> {
 }
 
 impl Cell<'_> {
-    fn print(&self) -> Result<(), String> {
+    fn print(&self, table: &mut Table) -> Result<(), String> {
         let n_bytes: u64 = self
             .tables
             .iter()
@@ -117,13 +125,13 @@ impl Cell<'_> {
             .sum::<Result<_, _>>()
             .map_err(|error| format!("{}: {error}", self.settings.tables.display()))?;
         let result = std::env::temp_dir().join(format!("arqon-files-{}.csv", std::process::id()));
-        let checked = self.measure(n_bytes, &result);
+        let checked = self.measure(n_bytes, &result, table);
         // It is ours, and gone if nothing was written.
         let _ = fs::remove_file(&result);
         checked
     }
 
-    fn measure(&self, n_bytes: u64, result: &Path) -> Result<(), String> {
+    fn measure(&self, n_bytes: u64, result: &Path, table: &mut Table) -> Result<(), String> {
         let (mut own, mut duckdb, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         let (mut reading, mut peak) = (Vec::new(), 0.0_f64);
         for _ in 0..self.settings.n_rounds {
@@ -141,18 +149,29 @@ impl Cell<'_> {
         }
         #[expect(clippy::cast_precision_loss, reason = "megabytes for people")]
         let megabytes = n_bytes as f64 / 1e6;
-        println!(
-            "| {} | {} | {megabytes:.0} | {} | {:.2} | {:.2} | {} \
-             | {peak:.0} | {:.2} | {:.0} |",
-            self.query,
-            self.format,
-            self.n_threads,
-            median(&own),
-            median(&duckdb),
-            spread(&ratios),
-            median(&reading),
-            megabytes / median(&reading),
+        table.row(&[
+            &self.query,
+            &self.format,
+            &format_args!("{megabytes:.0}"),
+            &self.n_threads,
+            &format_args!("{:.2}", median(&own)),
+            &format_args!("{:.2}", median(&duckdb)),
+            &spread(&ratios),
+            &format_args!("{peak:.0}"),
+            &format_args!("{:.2}", median(&reading)),
+            &format_args!("{:.0}", megabytes / median(&reading)),
+        ]);
+        let most = match self.query {
+            1 | 6 => 3.0,
+            3 => 6.0,
+            _ => return Ok(()),
+        };
+        let threads = if self.n_threads == 1 { "thread" } else { "threads" };
+        let what = format!(
+            "files: Q{} from {}, {} {threads}, times as long as DuckDB",
+            self.query, self.format, self.n_threads
         );
+        table.aim(Aim::times(what, Meant::AtMost(most), ratios));
         Ok(())
     }
 

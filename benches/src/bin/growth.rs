@@ -9,14 +9,13 @@
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use arqon_bench_report::{Aim, Meant, Table, picture, spread};
 use arqon_benches::data::Size;
 use arqon_benches::side::{Figures, Peers, Side, Work};
-use arqon_benches::spread;
-use arqon_plot::{Labels, Line, draw};
+use arqon_plot::{Labels, Line};
 
 /// Rows held at which the latency of others is a multiple.
 const BASE_ROWS: u64 = 1_000_000;
@@ -71,11 +70,12 @@ fn run(work: Work, side: &Side, size: Size) -> Outcome<Figures> {
 fn latency(n_repeats: usize, most: u64) -> Outcome<()> {
     let sizes: Vec<u64> =
         [100_000, 1_000_000, 10_000_000].into_iter().filter(|n| *n <= most).collect();
-    println!(
-        "### growth: a round of 100 changes, by rows of each input, {n_repeats} runs each, in turn\n"
+    let mut table = Table::begin(
+        format!(
+            "growth: a round of 100 changes, by rows of each input, {n_repeats} runs each, in turn"
+        ),
+        &["circuit", "rows", "p50 us", "p99 us", "peak MiB", "its p50, times that at 1 M rows"],
     );
-    println!("| circuit | rows | p50 us | p99 us | peak MiB | its p50, times that at 1 M rows |");
-    println!("| --- | --- | --- | --- | --- | --- |");
     let mut lines = Vec::new();
     for (work, side) in circuits() {
         let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); sizes.len()];
@@ -94,18 +94,26 @@ fn latency(n_repeats: usize, most: u64) -> Outcome<()> {
                 .map(|(run, base)| run.p50_us / base.p50_us)
                 .collect();
             let p50 = Figures::middle(figures, |run| run.p50_us);
-            println!(
-                "| {} | {n_rows} | {p50:.0} | {:.0} | {:.0} | {} |",
-                called(work, &side),
-                Figures::middle(figures, |run| run.p99_us),
-                Figures::middle(figures, |run| run.peak_mib),
-                spread(&ratios)
-            );
+            table.row(&[
+                &called(work, &side),
+                n_rows,
+                &format_args!("{p50:.0}"),
+                &format_args!("{:.0}", Figures::middle(figures, |run| run.p99_us)),
+                &format_args!("{:.0}", Figures::middle(figures, |run| run.peak_mib)),
+                &spread(&ratios),
+            ]);
+            if *n_rows == 10 * BASE_ROWS {
+                let what = format!(
+                    "growth: {}, p50 with 10 M rows, times that with 1 M",
+                    called(work, &side)
+                );
+                table.aim(Aim::times(what, Meant::AtMost(1.3), ratios));
+            }
             points.push((rows(*n_rows), p50));
         }
         lines.push(Line { name: called(work, &side), points });
     }
-    println!();
+    table.end();
     let labels = Labels {
         title: "Latency against what is held",
         x: "rows of each input",
@@ -116,11 +124,12 @@ fn latency(n_repeats: usize, most: u64) -> Outcome<()> {
 
 /// How fast rows are loaded, by how many of each input are an epoch.
 fn throughput(n_repeats: usize) -> Outcome<()> {
-    println!(
-        "### growth: loading {LOADED_ROWS} rows, by rows per epoch, {n_repeats} runs each, in turn\n"
+    let table = Table::begin(
+        format!(
+            "growth: loading {LOADED_ROWS} rows, by rows per epoch, {n_repeats} runs each, in turn"
+        ),
+        &["circuit", "rows per epoch", "load Mrows/s"],
     );
-    println!("| circuit | rows per epoch | load Mrows/s |");
-    println!("| --- | --- | --- |");
     let mut lines = Vec::new();
     for (work, side) in circuits() {
         let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); EPOCHS.len()];
@@ -133,12 +142,12 @@ fn throughput(n_repeats: usize) -> Outcome<()> {
         let mut points = Vec::new();
         for (epoch_rows, figures) in EPOCHS.into_iter().zip(&runs) {
             let speed = Figures::middle(figures, |run| run.mrows_per_s);
-            println!("| {} | {epoch_rows} | {speed:.2} |", called(work, &side));
+            table.row(&[&called(work, &side), &epoch_rows, &format_args!("{speed:.2}")]);
             points.push((rows(epoch_rows), speed));
         }
         lines.push(Line { name: called(work, &side), points });
     }
-    println!();
+    table.end();
     let labels = Labels {
         title: "Throughput against rows per epoch",
         x: "rows of each input in an epoch",
@@ -150,11 +159,4 @@ fn throughput(n_repeats: usize) -> Outcome<()> {
 #[expect(clippy::cast_precision_loss, reason = "a place on an axis")]
 fn rows(n_rows: u64) -> f64 {
     n_rows as f64
-}
-
-/// Draws into the folder of the docs, from wherever in the repository this is run.
-fn picture(file: &str, labels: Labels<'_>, lines: &[Line]) -> Outcome<()> {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/measured");
-    fs::create_dir_all(&folder)?;
-    draw(&folder.join(file), labels, lines)
 }

@@ -16,8 +16,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use arqon_bench_report::{Aim, Meant, Table, median, percentile};
 use arqon_benches::data::mix;
-use arqon_benches::{median, percentile};
 use arqon_compiler::{Options, compile};
 use arqon_engine::{Changes, Clock, Dataflow, EngineOptions, EpochInput, Pace, TopicInput};
 use arqon_types::{Change, Elements, Epoch, Row, Tensor, TopicName, Value};
@@ -34,15 +34,23 @@ fn main() -> ExitCode {
         println!("somebody else listens");
         return ExitCode::FAILURE;
     }
-    println!("### holds: 1 worker, {STEPS} steps of each size\n");
-    println!(
-        "| kernel | changed rows | epoch ms, median | activations | p99 ms | longest ms | longest on a \
-         core, ms | of |"
+    let mut table = Table::begin(
+        format!("holds: 1 worker, {STEPS} steps of each size"),
+        &[
+            "kernel",
+            "changed rows",
+            "epoch ms, median",
+            "activations",
+            "p99 ms",
+            "longest ms",
+            "longest on a core, ms",
+            "of",
+        ],
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for work in [attention(), projection(), paths(), heat()] {
-        work.run(&holds);
+        work.run(&holds, &mut table);
     }
+    table.end();
     ExitCode::SUCCESS
 }
 
@@ -193,7 +201,7 @@ flow:
 }
 
 impl Work {
-    fn run(&self, holds: &Holds) {
+    fn run(&self, holds: &Holds, table: &mut Table) {
         let compiled = compile(&self.circuit, "holds.yaml", &Options::default());
         let Some(plan) = compiled.dataflow else {
             panic!("the bench's circuit does not compile: {:?}", compiled.diagnostics)
@@ -211,6 +219,7 @@ impl Work {
             let rows = (0..*n_rows).map(|id| (self.row)(topic, id, 0));
             run.epoch(topic, rows);
         }
+        let mut longest = 0.0_f64;
         for n_rows in &self.sizes {
             holds.take();
             let mut times = Vec::new();
@@ -218,27 +227,41 @@ impl Work {
                 let rows = (0..*n_rows).map(|id| (self.row)(self.changing, id, form));
                 times.push(run.epoch(self.changing, rows).as_secs_f64() * 1e3);
             }
-            self.print(*n_rows, &times, &holds.take());
+            longest = longest.max(self.print(table, *n_rows, &times, &holds.take()));
         }
+        table.aim(Aim {
+            what: format!("holds: the worker by {}, longest on a core", self.name),
+            meant: Meant::AtMost(2.0),
+            measured: vec![longest],
+            unit: " ms",
+        });
     }
 
-    fn print(&self, n_rows: u64, times: &[f64], held: &BTreeMap<String, Vec<Hold>>) {
+    /// Prints a line; the longest that the worker was held for on a core, in milliseconds.
+    fn print(
+        &self,
+        table: &Table,
+        n_rows: u64,
+        times: &[f64],
+        held: &BTreeMap<String, Vec<Hold>>,
+    ) -> f64 {
         let by_clock = |hold: &Hold| hold.by_clock.as_secs_f64() * 1e3;
         let on_core = |hold: &Hold| hold.on_core.as_secs_f64() * 1e3;
         let all: Vec<Hold> = held.values().flatten().copied().collect();
         let most = |of: fn(&Hold) -> Duration, holds: &[Hold]| holds.iter().map(of).max();
         let longest = held.iter().max_by_key(|(_, holds)| most(|hold| hold.on_core, holds));
         let greatest = |ms: &dyn Fn(&Hold) -> f64| all.iter().map(ms).fold(0.0, f64::max);
-        println!(
-            "| {} | {n_rows} | {:.1} | {} | {:.2} | {:.2} | {:.2} | {} |",
-            self.name,
-            median(times),
-            all.len(),
-            percentile(&all.iter().map(by_clock).collect::<Vec<_>>(), 99),
-            greatest(&by_clock),
-            greatest(&on_core),
-            longest.map_or("", |(operator, _)| operator),
-        );
+        table.row(&[
+            &self.name,
+            &n_rows,
+            &format_args!("{:.1}", median(times)),
+            &all.len(),
+            &format_args!("{:.2}", percentile(&all.iter().map(by_clock).collect::<Vec<_>>(), 99)),
+            &format_args!("{:.2}", greatest(&by_clock)),
+            &format_args!("{:.2}", greatest(&on_core)),
+            &longest.map_or("", |(operator, _)| operator),
+        ]);
+        greatest(&on_core)
     }
 }
 

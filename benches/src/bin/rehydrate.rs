@@ -14,13 +14,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use arqon_bench_report::{Aim, Meant, Table, spread};
 use arqon_benches::data::{Size, left, right, signed};
 use arqon_benches::product::JOIN;
 use arqon_benches::running::{Build, KeyKind, Running, inserts, int, key_number, now};
 use arqon_benches::sample::{Answer, Sample, sums_weight};
 use arqon_benches::settings::{Outcome, Settings, run};
 use arqon_benches::side::Figures;
-use arqon_benches::{spread, workers};
+use arqon_benches::workers;
 use arqon_engine::BackendChoice;
 use arqon_formats::{InputFile, InputOptions, InputRows, Location, OutputFile, OutputKind};
 use arqon_proto::BodyCodec;
@@ -83,14 +84,12 @@ fn table(settings: Settings) -> Outcome<()> {
             runs.push(source.run(settings, &folder)?);
         }
     }
-    println!(
-        "### rehydrate: {} rows of each topic, {}, {} runs each, in turn\n",
-        settings.rows,
-        workers(settings.workers),
-        settings.repeat
+    let Settings { rows, workers: n_workers, repeat } = settings;
+    let of = workers(n_workers);
+    let mut table = Table::begin(
+        format!("rehydrate: {rows} rows of each topic, {of}, {repeat} runs each, in turn"),
+        &["rows on disk", "bytes a row", "Mrows/s", "peak MiB", "by key, times as fast"],
     );
-    println!("| rows on disk | bytes a row | Mrows/s | peak MiB | by key, times as fast |");
-    println!("| --- | --- | --- | --- | --- |");
     for (at, (source, figures)) in SIDES.iter().zip(&runs).enumerate() {
         let sorted = SIDES
             .iter()
@@ -105,15 +104,23 @@ fn table(settings: Settings) -> Outcome<()> {
             )
         });
         let middle = |figure| Figures::middle(figures, figure);
-        println!(
-            "| {} | {:.1} | {:.2} | {:.0} | {} |",
-            source.name,
-            source.bytes_per_row(settings.rows, &folder)?,
-            middle(|run| run.mrows_per_s),
-            middle(|run| run.peak_mib),
-            ratio.unwrap_or_default(),
-        );
+        table.row(&[
+            &source.name,
+            &format_args!("{:.1}", source.bytes_per_row(rows, &folder)?),
+            &format_args!("{:.2}", middle(|run| run.mrows_per_s)),
+            &format_args!("{:.0}", middle(|run| run.peak_mib)),
+            &ratio.unwrap_or_default(),
+        ]);
+        if source.order == Order::Key && source.fed && n_workers == 1 {
+            table.aim(Aim {
+                what: format!("rehydrate: {}, one worker", source.name),
+                meant: Meant::AtLeast(3.0),
+                measured: figures.iter().map(|run| run.mrows_per_s).collect(),
+                unit: " M rows/s",
+            });
+        }
     }
+    table.end();
     fs::remove_dir_all(&folder)?;
     let mut fed =
         SIDES.iter().zip(&runs).filter(|(source, _)| source.fed).flat_map(|(_, runs)| runs);

@@ -11,12 +11,13 @@
 
 use std::process::{Command, ExitCode};
 
+use arqon_bench_report::{Table, spread};
 use arqon_benches::data::{Size, signed};
 use arqon_benches::running::{Build, KeyKind, Running, inserts, int, now};
 use arqon_benches::sample::{Answer, Sample, sums_weight};
 use arqon_benches::settings::{Outcome, Settings, run};
 use arqon_benches::side::Figures;
-use arqon_benches::{spread, workers};
+use arqon_benches::workers;
 use arqon_engine::{BackendChoice, Changes, TopicInput};
 use arqon_types::{Change, Column, Row, TopicName, Value};
 
@@ -46,14 +47,14 @@ const REGIONS: u64 = 1_000;
 
 /// Whose the table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Table {
+enum Held {
     /// And the states of steps that do the same.
     WithSteps,
     InCommon,
     Own,
 }
 
-impl Table {
+impl Held {
     const ALL: [Self; 3] = [Self::WithSteps, Self::InCommon, Self::Own];
 
     fn has_steps(self) -> bool {
@@ -74,8 +75,8 @@ fn main() -> ExitCode {
 }
 
 fn print_all(settings: Settings) -> Outcome<()> {
-    let sides: Vec<(usize, Table)> =
-        CIRCUITS.iter().flat_map(|n| Table::ALL.map(|table| (*n, table))).collect();
+    let sides: Vec<(usize, Held)> =
+        CIRCUITS.iter().flat_map(|n| Held::ALL.map(|table| (*n, table))).collect();
     let mut runs: Vec<Vec<Figures>> = vec![Vec::new(); sides.len()];
     for _ in 0..settings.repeat {
         for ((n_circuits, table), runs) in sides.iter().zip(&mut runs) {
@@ -84,31 +85,39 @@ fn print_all(settings: Settings) -> Outcome<()> {
     }
     let Settings { rows, workers: n_workers, repeat } = settings;
     let of = workers(n_workers);
-    println!(
-        "### sharing: {rows} rows of one topic, {of} of each circuit, {repeat} runs each, in turn\n"
+    let printed = Table::begin(
+        format!(
+            "sharing: {rows} rows of one topic, {of} of each circuit, {repeat} runs each, in turn"
+        ),
+        &[
+            "circuits",
+            "table",
+            "load Mrows/s",
+            "p50 us",
+            "p99 us",
+            "peak MiB",
+            "its own, times the peak",
+        ],
     );
-    println!(
-        "| circuits | table | load Mrows/s | p50 us | p99 us | peak MiB | its own, times the peak |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
     for (at, ((n_circuits, table), figures)) in sides.iter().zip(&runs).enumerate() {
-        let own = sides.iter().position(|side| *side == (*n_circuits, Table::Own));
+        let own = sides.iter().position(|side| *side == (*n_circuits, Held::Own));
         let times = own.filter(|own| *own != at).map(|own| {
             let own = &runs[own];
             let pairs = own.iter().zip(figures).map(|(own, it)| own.peak_mib / it.peak_mib);
             spread(&pairs.collect::<Vec<_>>())
         });
         let middle = |figure| Figures::middle(figures, figure);
-        println!(
-            "| {n_circuits} | {} | {:.2} | {:.0} | {:.0} | {:.0} | {} |",
-            table.name(),
-            middle(|run| run.mrows_per_s),
-            middle(|run| run.p50_us),
-            middle(|run| run.p99_us),
-            middle(|run| run.peak_mib),
-            times.unwrap_or_default(),
-        );
+        printed.row(&[
+            n_circuits,
+            &table.name(),
+            &format_args!("{:.2}", middle(|run| run.mrows_per_s)),
+            &format_args!("{:.0}", middle(|run| run.p50_us)),
+            &format_args!("{:.0}", middle(|run| run.p99_us)),
+            &format_args!("{:.0}", middle(|run| run.peak_mib)),
+            &times.unwrap_or_default(),
+        ]);
     }
+    printed.end();
     let mut all = runs.iter().flatten();
     let first = all.next().ok_or("nothing ran")?;
     match all.find(|run| run.finished != first.finished) {
@@ -118,7 +127,7 @@ fn print_all(settings: Settings) -> Outcome<()> {
 }
 
 /// One run, in a process of its own.
-fn start(settings: Settings, n_circuits: usize, table: Table) -> Outcome<Figures> {
+fn start(settings: Settings, n_circuits: usize, table: Held) -> Outcome<Figures> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--one", table.name(), &n_circuits.to_string()]);
     command.args([settings.rows.to_string(), settings.workers.to_string()]);
@@ -131,7 +140,7 @@ fn one_run(words: &[String]) -> Outcome<()> {
         return Err("which table, and how many circuits, rows and workers?".into());
     };
     let table =
-        Table::ALL.into_iter().find(|it| it.name() == table).ok_or("no such kind of table")?;
+        Held::ALL.into_iter().find(|it| it.name() == table).ok_or("no such kind of table")?;
     let size = Size {
         n_rows: n_rows.parse()?,
         epoch_rows: EPOCH_ROWS,
@@ -142,7 +151,7 @@ fn one_run(words: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-fn measure(size: Size, n_circuits: usize, table: Table) -> Outcome<Sample> {
+fn measure(size: Size, n_circuits: usize, table: Held) -> Outcome<Sample> {
     let build = Build { keys: KeyKind::Number, backend: BackendChoice::Auto, n_ahead: 0 };
     let circuit = || {
         Running::start(ORDERS, size, build, |row, at| {
@@ -151,7 +160,7 @@ fn measure(size: Size, n_circuits: usize, table: Table) -> Outcome<Sample> {
         })
     };
     let mut circuits: Vec<Running> = (0..n_circuits).map(|_| circuit()).collect();
-    if let Some((first, others)) = circuits.split_first().filter(|_| table != Table::Own) {
+    if let Some((first, others)) = circuits.split_first().filter(|_| table != Held::Own) {
         for other in others {
             let (n_tables, n_steps) = other.have_in_common(first, "orders", table.has_steps());
             if (n_tables, n_steps > 0) != (1, table.has_steps()) {

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arqon_benches::{median, percentile, spread};
+use arqon_bench_report::{Aim, Meant, Table, median, percentile, spread};
 use arqon_client::{AckMode, Client, Delivery, Message, Options, Subscribe, Subscription};
 use arqon_engine::EngineOptions;
 use arqon_server::{EdgeOptions, Idle, Server, ServerOptions, random_secret};
@@ -207,9 +207,10 @@ async fn crowd(url: &str, token: &str, n_clients: usize) -> Outcome<(usize, Vec<
 }
 
 fn print_many(all: &[Many]) {
-    println!("### websocket: {MANY_BLOCKS} blocks of many rows\n");
-    println!("| clients | thousand rows a second | p50 us | p99 us |");
-    println!("| --- | --- | --- | --- |");
+    let table = Table::begin(
+        format!("websocket: {MANY_BLOCKS} blocks of many rows"),
+        &["clients", "thousand rows a second", "p50 us", "p99 us"],
+    );
     for Many { n_clients, waits, rates, times } in all {
         let what = if *waits { "each waits until its row is applied" } else { "none waits" };
         let at = |percent| {
@@ -219,9 +220,10 @@ fn print_many(all: &[Many]) {
                 format!("{:.0}", percentile(times, percent))
             }
         };
-        println!("| {n_clients}, {what} | {} | {} | {} |", spread(rates), at(50), at(99));
+        let clients = format!("{n_clients}, {what}");
+        table.row(&[&clients, &spread(rates), &at(50), &at(99)]);
     }
-    println!();
+    table.end();
 }
 
 /// The blocks of rounds of both sides, in microseconds.
@@ -307,23 +309,34 @@ async fn echo_client(address: SocketAddr) -> Outcome<WebSocketStream<TcpStream>>
 }
 
 fn print(n_rounds: usize, bus: &[Vec<f64>], echo: &[Vec<f64>]) {
-    println!("### websocket: {BLOCKS} blocks of {n_rounds} rows each, one at a time, in turn\n");
-    println!("| side | p50 us | p99 us | p50 of a block, times that of the echo |");
-    println!("| --- | --- | --- | --- |");
+    let mut table = Table::begin(
+        format!("websocket: {BLOCKS} blocks of {n_rounds} rows each, one at a time, in turn"),
+        &["side", "p50 us", "p99 us", "p50 of a block, times that of the echo"],
+    );
     let of_blocks = |blocks: &[Vec<f64>], percent| -> Vec<f64> {
         blocks.iter().map(|block| percentile(block, percent)).collect()
     };
     let (bus_p50, echo_p50) = (of_blocks(bus, 50), of_blocks(echo, 50));
     let ratios: Vec<f64> = bus_p50.iter().zip(&echo_p50).map(|(bus, echo)| bus / echo).collect();
-    println!(
-        "| a row in to its delta out | {:.0} | {:.0} | {} |",
-        median(&bus_p50),
-        median(&of_blocks(bus, 99)),
-        spread(&ratios),
-    );
-    println!(
-        "| bare echo of 256 bytes | {:.0} | {:.0} | |\n",
-        median(&echo_p50),
-        median(&of_blocks(echo, 99))
-    );
+    table.row(&[
+        &"a row in to its delta out",
+        &format_args!("{:.0}", median(&bus_p50)),
+        &format_args!("{:.0}", median(&of_blocks(bus, 99))),
+        &spread(&ratios),
+    ]);
+    table.row(&[
+        &"bare echo of 256 bytes",
+        &format_args!("{:.0}", median(&echo_p50)),
+        &format_args!("{:.0}", median(&of_blocks(echo, 99))),
+        &"",
+    ]);
+    table.aim(Aim {
+        what: "websocket: a row in to its delta out, p50".to_owned(),
+        meant: Meant::AtMost(1_000.0),
+        measured: bus_p50,
+        unit: " us",
+    });
+    let what = "websocket: the same, times the bare echo";
+    table.aim(Aim::times(what, Meant::AtMost(2.0), ratios));
+    table.end();
 }

@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("kernels", 1),
     ("operators", 1),
     ("plot", 1),
+    ("benches/report", 2),
     ("compiler/plan", 2),
     ("sdk/rust", 2),
     ("runtime/spine", 2),

@@ -2,10 +2,12 @@
 //! following a change takes, beside the best full recomputation. `--python PATH` also runs
 //! `NumPy`'s.
 
-use std::process::Command;
 use std::task::Poll;
 
-use arqon_kernel_benches::{CacheState, Evict, Line, Random, median, seconds, speedups};
+use arqon_bench_report::{Table, mean, median};
+use arqon_kernel_benches::{
+    CacheState, Evict, Full, Line, Random, Steps, peers, roofline, seconds, speedups, time,
+};
 use arqon_kernels::{
     AttentionDelta, AttentionRows, AttentionSpec, Causality, Emit, FeatureMap, Kernel, Mode,
     Report, Reuse, Step, TransformerAttn, shared,
@@ -40,10 +42,8 @@ fn main() {
 }
 
 fn measure() {
-    let numpy = python();
-    for (name, time) in &numpy {
-        print(name, *time);
-    }
+    roofline().print();
+    let numpy = peers("attention", &[]);
     let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
     let is_wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     let mut lines = Vec::new();
@@ -74,44 +74,51 @@ fn compiled(data: Data, output: &mut AttentionRows) -> TransformerAttn {
 }
 
 /// The exact delta, by policy and churn. Gives lines of a picture.
-fn incremental(numpy: &[(&'static str, f64)]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
+fn incremental(numpy: &[Full]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
     let mut output = AttentionRows::default();
     // What is held for one policy is not what another one holds: each side is a kernel of its own.
     let mut kernel = compiled(Data::Apart, &mut output);
     let mut whole = kernel.clone();
+    let mut steps = Steps::begin("attention: 16,384 tokens and queries, 8 heads", "bound");
+    steps.fulls(numpy);
     let mut lines = Vec::new();
     for (emit, what) in [(Emit::All, "all rows put out"), (Emit::Changed, "changed rows put out")] {
         let mut points = Vec::new();
         for p in CHURNS {
             let sides = [&mut kernel, &mut whole];
-            let (ours, pass, report) = sweep(sides, (p, emit, Mode::Itmd), &mut output);
-            let best = fullest(pass, numpy);
+            let (seconds, pass, report) = sweep(sides, (p, emit, Mode::Itmd), &mut output);
+            let best = &Full::new("our pass", pass).or_faster(numpy);
             let target = match emit {
                 Emit::All if p < 2e-4 => Some(25.0),
                 Emit::Changed if 5e-4 < p && p < 2e-3 => Some(250.0),
                 _ => None,
             };
-            let name = format!("{what}, p = {p:e}, bound {:.1e}", report.error_max);
-            print("our pass, in turn with the next", pass);
-            Line { name, seconds: ours, best, target, cache: CacheState::Cold }.print();
-            points.push((p, best.1 / ours));
+            let name = format!("itmd, p = {p:e}, {what}");
+            let line = Line { name, seconds, best, target, cache: CacheState::Cold };
+            steps.line(line, format_args!("{:.1e}", report.error_max));
+            points.push((p, best.seconds / seconds));
         }
         lines.push((what, points));
     }
     // A pass over what changed altogether, which the controller takes at p = 1.
     let sides = [&mut kernel, &mut whole];
-    let (ours, pass, report) = sweep(sides, (1.0, Emit::All, Mode::Pass), &mut output);
-    let name = format!("a pass of all, all changed, bound {:.1e}", report.error_max);
-    let best = fullest(pass, numpy);
-    Line { name, seconds: ours, best, target: Some(1.0 / 1.1), cache: CacheState::Cold }.print();
+    let (seconds, pass, report) = sweep(sides, (1.0, Emit::All, Mode::Pass), &mut output);
+    let best = &Full::new("our pass, nothing changed", pass).or_faster(numpy);
+    let name = "pass, p = 1, all rows put out".to_owned();
+    let line = Line { name, seconds, best, target: Some(1.0 / 1.1), cache: CacheState::Cold };
+    steps.line(line, format_args!("{:.1e}", report.error_max));
+    steps.end();
     lines
 }
 
 /// So many steps that rows whose bounds have grown are answered anew: the mean of a step.
-fn long(numpy: &[(&'static str, f64)]) {
+fn long(numpy: &[Full]) {
     let mut output = AttentionRows::default();
     let mut kernel = compiled(Data::Apart, &mut output);
+    let pass = step(&mut kernel, AttentionDelta::default(), WHOLE, &mut output).0;
+    let best = &Full::new("our pass", pass).or_faster(numpy);
     let (mut random, evict) = (Random(13), Evict::default());
+    let mut steps = Steps::begin("attention: 160 steps, all rows put out", "longest step");
     for p in [1e-4, 1e-3] {
         let mut times = Vec::new();
         for _ in 0..160 {
@@ -120,11 +127,11 @@ fn long(numpy: &[(&'static str, f64)]) {
             evict.caches();
             times.push(step(&mut kernel, delta, (Mode::Itmd, Emit::All), &mut output).0);
         }
-        let (mean, most) = (mean(&times), times.iter().copied().fold(0.0, f64::max));
-        let name = format!("all rows, p = {p:e}, mean of 160 (most {:.0} ms)", most * 1e3);
-        let best = fullest(f64::INFINITY, numpy);
-        Line { name, seconds: mean, best, target: None, cache: CacheState::Cold }.print();
+        let (name, seconds) = (format!("itmd, p = {p:e}, mean"), mean(&times));
+        let line = Line { name, seconds, best, target: None, cache: CacheState::Cold };
+        steps.line(line, time(times.into_iter().fold(0.0, f64::max)));
     }
+    steps.end();
 }
 
 /// Where the time of a pass goes of which all queries and tokens changed: medians.
@@ -147,10 +154,12 @@ fn whole() {
         let mut advance = || kernel.advance(u64::MAX, &mut output);
         times[3].push(seconds(|| while advance() == Poll::Pending {}));
     }
-    let names = ["a pass, nothing changed", "all changed: measure", "  begin", "  advance"];
+    let table = Table::begin("attention: parts of a pass", &["part", "time"]);
+    let names = ["a pass, nothing changed", "all changed: measure", "begin", "advance"];
     for (name, times) in names.into_iter().zip(times) {
-        print(name, median(times));
+        table.row(&[&name, &time(median(&times))]);
     }
+    table.end();
 }
 
 /// `rr`, where queries lie near 16 points and 0.01 may be off of values of about 1, beside the
@@ -159,6 +168,7 @@ fn reduced() -> Vec<(&'static str, Vec<(f64, f64)>)> {
     let mut output = AttentionRows::default();
     let mut kernel = compiled(Data::Near, &mut output);
     let (mut exact, mut whole) = (kernel.clone(), kernel.clone());
+    let mut steps = Steps::begin("attention: rr, queries near 16 points", "hits, bound");
     let mut points = Vec::new();
     for p in [1e-4, 1e-3, 1e-2, 1e-1] {
         let mut random = Random(17);
@@ -178,25 +188,15 @@ fn reduced() -> Vec<(&'static str, Vec<(f64, f64)>)> {
                 }
             }
         }
-        let [ours, itmd, pass] = times.map(|times| mean(&times));
-        print("  itmd, in turn with the next", itmd);
-        let name = format!("rr, p = {p:e}, {n_hits} hits of 12, bound {bound:.1e}");
-        let best = if itmd < pass { ("itmd", itmd) } else { ("our pass", pass) };
-        Line { name, seconds: ours, best, target: None, cache: CacheState::Cold }.print();
-        points.push((p, pass / ours));
+        let [seconds, itmd, pass] = times.map(|times| mean(&times));
+        let name = format!("rr, p = {p:e}, all rows put out");
+        let best = &Full::new("our pass", pass).or_faster(&[Full::new("itmd", itmd)]);
+        let line = Line { name, seconds, best, target: None, cache: CacheState::Cold };
+        steps.line(line, format_args!("{n_hits} of 12, {bound:.1e}"));
+        points.push((p, pass / seconds));
     }
+    steps.end();
     vec![("all rows, rr, queries near 16 points", points)]
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a small count")]
-fn mean(times: &[f64]) -> f64 {
-    times.iter().sum::<f64>() / times.len() as f64
-}
-
-fn fullest(pass: f64, numpy: &[(&'static str, f64)]) -> (&'static str, f64) {
-    let ours = [("our pass", pass)];
-    let all = ours.iter().chain(numpy);
-    all.min_by(|a, b| a.1.total_cmp(&b.1)).copied().unwrap_or(ours[0])
 }
 
 /// Seconds of a step and of a pass over all rows, in turn.
@@ -219,7 +219,7 @@ fn sweep(
         }
         last = Some(report);
     }
-    (median(ours), median(passes), last.expect("there were rounds"))
+    (median(&ours), median(&passes), last.expect("there were rounds"))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
@@ -285,25 +285,4 @@ fn follow(
             return report;
         }
     }
-}
-
-/// What `NumPy` takes, if there is one.
-fn python() -> Vec<(&'static str, f64)> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--python").skip(1);
-    let Some(python) = arguments.next() else { return Vec::new() };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/attention.py");
-    let Ok(output) = Command::new(python).arg(script).output() else { return Vec::new() };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let time = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok())
-    };
-    [("NumPy f32, whole", "numpy_whole"), ("NumPy f32, in blocks", "numpy_blocks")]
-        .into_iter()
-        .filter_map(|(name, key)| Some((name, time(key)?)))
-        .collect()
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
-fn print(name: &str, time: f64) {
-    println!("{name:<44} {:>11.2} us  full", time * 1e6);
 }

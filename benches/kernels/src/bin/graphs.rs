@@ -1,6 +1,6 @@
 //! Graphs of 131,072 vertices and a million edges that change, against full recomputations in the
-//! same run: `graphs [paths|components|ranks|parts [CHANGED]|edges FILE]`, or the first
-//! three of them.
+//! same run: `graphs [paths|components|ranks|parts [CHANGED]]`, or the first three of them.
+//! `--python PATH` also runs `SciPy`'s.
 //!
 //! Edges are drawn by R-MAT (0.57, 0.19, 0.19, 0.05; Chakrabarti, Zhan and Faloutsos, 2004),
 //! weights are 1 to 16. Half of a change takes edges back that are there, half brings new ones. A
@@ -15,7 +15,10 @@
 use std::hint::black_box;
 use std::task::Poll;
 
-use arqon_kernel_benches::{CacheState, Evict, Line, Random, median, seconds, speedups};
+use arqon_bench_report::{Table, mean, median};
+use arqon_kernel_benches::{
+    CacheState, Evict, Full, Line, Random, Steps, peers, seconds, speedups, threads, time,
+};
 use arqon_kernels::{
     Algorithm, DynamicGraph, Emit, GraphDelta, GraphRows, GraphSpec, Kernel, Mode, PageRank,
     Report, Step, shared,
@@ -27,23 +30,16 @@ const N_VERTICES: usize = 1 << SCALE;
 const N_EDGES: usize = 1_000_000;
 
 fn main() {
-    shared(|| {
-        say(&format!("{} threads", rayon::current_num_threads()));
-        measure();
-    });
+    shared(measure);
 }
 
 fn measure() {
-    let mut arguments = std::env::args().skip(1);
-    match arguments.next().as_deref() {
+    let part = part();
+    match part.as_deref() {
         Some("paths") => drop(paths()),
         Some("components") => drop(components()),
         Some("ranks") => ranks(),
-        Some("parts") => {
-            let n = arguments.next().map_or(1000, |n| n.parse().expect("a number"));
-            parts(n);
-        }
-        Some("edges") => write_edges(&arguments.next().expect("edges FILE")),
+        Some("parts") => parts(changed().unwrap_or(1000)),
         Some(other) => panic!("no figures `{other}`"),
         None => {
             let lines = paths().into_iter().chain(components()).collect();
@@ -51,6 +47,17 @@ fn measure() {
             ranks();
         }
     }
+}
+
+/// The first word, if it is none of another program's options.
+fn part() -> Option<String> {
+    std::env::args().nth(1).filter(|word| !word.starts_with("--"))
+}
+
+/// How many edges change, if it is said.
+fn changed() -> Option<usize> {
+    let word = std::env::args().nth(2).filter(|word| !word.starts_with("--"))?;
+    part().and_then(|_| word.parse().ok())
 }
 
 /// A line of the plot: its name, and speed-ups by churn.
@@ -218,18 +225,13 @@ fn step(kernel: &mut DynamicGraph, delta: GraphDelta, mode: Option<Mode>) -> (Re
 
 fn loaded(algorithm: Algorithm, edges: &Edges) -> DynamicGraph {
     let mut kernel = DynamicGraph::compile(&GraphSpec { algorithm }).expect("in range");
-    let delta = edges.load();
-    let time = seconds(|| {
-        step(&mut kernel, delta, Some(Mode::Pass));
-    });
-    say(&format!("{algorithm:?}: loaded in {:.0} ms", time * 1e3));
+    step(&mut kernel, edges.load(), Some(Mode::Pass));
     kernel
 }
 
 /// How many edges change, and in how many rounds: all of these, or the one that is named.
 fn sizes(all: &[(usize, usize)]) -> Vec<(usize, usize)> {
-    let only = std::env::args().nth(2).map(|n| n.parse().expect("a number"));
-    only.map_or(all.to_vec(), |n: usize| vec![(n, (3_000_000 / n.max(1)).clamp(20, 400))])
+    changed().map_or(all.to_vec(), |n| vec![(n, (3_000_000 / n.max(1)).clamp(20, 400))])
 }
 
 /// Sides in turn at each churn: three steps of ours, of which the first finds the caches cold, then
@@ -242,6 +244,11 @@ fn sweep(
 ) -> [Curve; 2] {
     let mut edges = Edges::new();
     let mut kernel = loaded(algorithm, &edges);
+    let mut steps = Steps::begin(
+        &format!("graphs: {name}, 131,072 vertices, 1,000,000 edges, {}", threads()),
+        "with building the CSR",
+    );
+    steps.fulls(&in_scipy(name, &edges));
     let (mut alone, mut built) = (Vec::new(), Vec::new());
     for (n, rounds) in sizes(&[
         (2, 40),
@@ -277,39 +284,50 @@ fn sweep(
                 check(&mut kernel, &csr);
             }
         }
-        let best = (full.0, median(theirs));
-        // One step in many makes room for the others.
-        let n_steps = f64::from(u32::try_from(cold.len() + warm.len()).expect("few"));
-        let mean = cold.iter().chain(&warm).sum::<f64>() / n_steps;
-        let middle = median(cold.clone());
-        let p = f64::from(u32::try_from(n).expect("a million")) / 1e6;
-        for (cache, times) in [(CacheState::Cold, cold), (CacheState::Warm, warm)] {
-            let name = format!("{name} p={p:.0e} {chosen}, {n_rows} rows");
-            let target = (n == 1000 && algorithm == Algorithm::ShortestPaths).then_some(40.0);
-            Line { name, seconds: median(times), best, target, cache }.print();
+        let (best, build) = (Full::new(full.0, median(&theirs)), median(&builds));
+        let share = float(n as u64) / float(N_EDGES as u64);
+        for (cache, times) in [(CacheState::Cold, &cold), (CacheState::Warm, &warm)] {
+            let name = format!("{chosen}, {n} edges, {n_rows} rows");
+            let target = match algorithm {
+                Algorithm::ShortestPaths if n == 1000 => Some(40.0),
+                _ if n == N_EDGES && cache == CacheState::Cold => Some(1.0 / 1.1),
+                _ => None,
+            };
+            let seconds = median(times);
+            let built = format!("{:.1}x", (best.seconds + build) / seconds);
+            steps.line(Line { name, seconds, best: &best, target, cache }, built);
         }
-        let passes = (0..3).map(|_| {
+        let middle = median(&cold);
+        alone.push((share, best.seconds / middle));
+        built.push((share, (best.seconds + build) / middle));
+    }
+    let passes: Vec<f64> = (0..3)
+        .map(|_| {
             seconds(|| {
                 step(&mut kernel, GraphDelta::default(), Some(Mode::Pass));
             })
-        });
-        let (pass, build) = (median(passes.collect()), median(builds));
-        alone.push((p, best.1 / middle));
-        built.push((p, (best.1 + build) / middle));
-        say(&format!(
-            "    our pass {:.2} ms; building a CSR {:.2} ms; with that {:.2}x; our mean {:.0} us",
-            pass * 1e3,
-            build * 1e3,
-            (best.1 + build) / middle,
-            mean * 1e6
-        ));
-    }
+        })
+        .collect();
+    steps.fulls(&[Full::new("our pass, nothing changed", median(&passes))]);
+    steps.end();
     match algorithm {
         Algorithm::ShortestPaths => {
             [("paths, on a CSR", alone), ("paths, with building it", built)]
         }
         _ => [("components, on a CSR", alone), ("components, with building it", built)],
     }
+}
+
+/// What `SciPy` takes for these edges.
+fn in_scipy(name: &str, edges: &Edges) -> Vec<Full> {
+    let file = std::env::temp_dir().join(format!("arqon-edges-{}", std::process::id()));
+    let bytes: Vec<u8> =
+        edges.all.iter().flatten().flat_map(|vertex| vertex.to_le_bytes()).collect();
+    std::fs::write(&file, bytes).expect("the folder for temporary files can be written");
+    let found = peers("graphs", &[name, &file.display().to_string()]);
+    // Ours, and empty or gone afterwards.
+    let _ = std::fs::remove_file(file);
+    found
 }
 
 fn values(kernel: &mut DynamicGraph) -> GraphRows {
@@ -328,7 +346,7 @@ fn paths() -> [Curve; 2] {
         }
     };
     let full = |csr: &Csr| drop(black_box(dial(csr)));
-    sweep("shortest paths", Algorithm::ShortestPaths, ("CSR Dial", &full), &check)
+    sweep("paths", Algorithm::ShortestPaths, ("CSR Dial", &full), &check)
 }
 
 fn components() -> [Curve; 2] {
@@ -420,6 +438,11 @@ fn ranks() {
         let algorithm = Algorithm::PageRank(PageRank { damping: DAMPING, tolerance });
         let mut kernel = loaded(algorithm, &edges);
         let mut values = [vec![1.0; N_VERTICES], vec![1.0; N_VERTICES]];
+        let title = format!("graphs: ranks to {tolerance:e}, {}", threads());
+        let mut steps = Steps::begin(&title, "median; with building the CSR; sweeps, ours at most");
+        if tolerance > 1e-4 {
+            steps.fulls(&in_scipy("ranks", &edges));
+        }
         for (n, rounds) in sizes(&all) {
             let (mut ours, mut theirs, mut builds) = (vec![], [vec![], vec![]], vec![]);
             let (mut n_rows, mut bound, mut n_sweeps) = (0, 0.0, [0; 2]);
@@ -453,31 +476,23 @@ fn ranks() {
                 }
                 assert!(bound <= tolerance * 1.01, "{bound} is above {tolerance}");
             }
-            let mean = |times: &[f64]| {
-                times.iter().sum::<f64>() / f64::from(u32::try_from(times.len()).expect("few"))
-            };
-            let [jacobi, seidel] = [mean(&theirs[0]), mean(&theirs[1])];
-            let name = format!("ranks to {tolerance:.0e}, {n} edges, {n_rows} rows");
-            let best = if jacobi < seidel {
-                ("warm power sweeps", jacobi)
-            } else {
-                ("warm Gauss-Seidel", seidel)
-            };
+            let name = format!("{n} edges, {n_rows} rows, mean");
+            let full = Full::new("warm power sweeps", mean(&theirs[0]));
+            let best = &full.or_faster(&[Full::new("warm Gauss-Seidel", mean(&theirs[1]))]);
             // Means, since one step in many may do the work of all.
             let target = Some(if n == 1 && tolerance > 1e-4 { 5.0 } else { 1.0 });
             let seconds = mean(&ours);
-            Line { name, seconds, best, target, cache: CacheState::Cold }.print();
-            say(&format!(
-                "    median {:.0} us; building a CSR {:.0} us, with that {:.2}x; sweeps: power {}, \
-                 Gauss-Seidel {}, ours at most {:.1} in the mean",
-                median(ours) * 1e6,
-                median(builds.clone()) * 1e6,
-                (best.1 + median(builds)) / seconds,
-                n_sweeps[0],
-                n_sweeps[1],
-                float(work) / float(((rounds + 1) * (4 * N_VERTICES + 2 * N_EDGES)) as u64)
-            ));
+            let n_swept =
+                float(work) / float(((rounds + 1) * (4 * N_VERTICES + 2 * N_EDGES)) as u64);
+            let of_best = if best.name.ends_with("Seidel") { n_sweeps[1] } else { n_sweeps[0] };
+            let more = format!(
+                "{}; {:.1}x; {n_swept:.1} beside {of_best}",
+                time(median(&ours)),
+                (best.seconds + median(&builds)) / seconds
+            );
+            steps.line(Line { name, seconds, best, target, cache: CacheState::Cold }, more);
         }
+        steps.end();
     }
 }
 
@@ -494,6 +509,9 @@ fn parts(n: usize) {
         let mut edges = Edges::new();
         let mut kernel = loaded(algorithm, &edges);
         let evict = Evict::default();
+        let columns = ["caches", "measure", "taking", "following and saying", "all"];
+        let title = format!("graphs: parts of a step, {n} changed edges, {algorithm:?}");
+        let table = Table::begin(title, &columns);
         for cache in [CacheState::Cold, CacheState::Warm] {
             let mut times = [vec![], vec![], vec![], vec![]];
             for round in 0..=(100_000 / n).clamp(10, 400) {
@@ -509,13 +527,10 @@ fn parts(n: usize) {
                     });
                 }
             }
-            let [measure, take, follow, all] = times.map(|times| median(times) * 1e6);
-            say(&format!(
-                "{n} changes, {}: measure {measure:.1}, take {take:.1}, follow and say \
-                 {follow:.1}, all {all:.1} us",
-                cache.name()
-            ));
+            let [measure, take, follow, all] = times.map(|times| time(median(&times)));
+            table.row(&[&cache.name(), &measure, &take, &follow, &all]);
         }
+        table.end();
     }
 }
 
@@ -536,16 +551,4 @@ fn parts_of_step(kernel: &mut DynamicGraph, delta: GraphDelta) -> [f64; 3] {
     });
     times[2] = seconds(|| while kernel.advance(1 << 36, &mut rows).is_pending() {});
     times
-}
-
-/// The edges as the peers read them: pairs of 32 bits.
-fn write_edges(file: &str) {
-    let bytes: Vec<u8> =
-        Edges::new().all.iter().flatten().flat_map(|vertex| vertex.to_le_bytes()).collect();
-    std::fs::write(file, bytes).expect("the file can be written");
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
-fn say(line: &str) {
-    println!("{line}");
 }

@@ -10,7 +10,8 @@
 use std::ops::Range;
 use std::task::Poll;
 
-use arqon_kernel_benches::{CacheState, Line, median, seconds, speedups};
+use arqon_bench_report::median;
+use arqon_kernel_benches::{CacheState, Full, Line, Steps, peers, seconds, speedups, threads, time};
 use arqon_kernels::{
     Emit, Equation, Kernel, Measured, Mode, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec, Report,
     Step, shared,
@@ -22,16 +23,13 @@ const STRIDE: usize = SIDE + 2;
 const WEIGHT: f64 = 0.2;
 
 fn main() {
-    shared(|| {
-        say(&format!("{} threads", rayon::current_num_threads()));
-        match std::env::args().nth(1).as_deref() {
-            Some("sustained") => sustained(),
-            Some("churn") => churn(),
-            Some(other) => panic!("no figures `{other}`"),
-            None => {
-                sustained();
-                churn();
-            }
+    shared(|| match std::env::args().nth(1).as_deref() {
+        Some("sustained") => sustained(),
+        Some("churn") => churn(),
+        Some(other) => panic!("no figures `{other}`"),
+        None => {
+            sustained();
+            churn();
         }
     });
 }
@@ -64,12 +62,12 @@ fn square(side: usize, step: usize) -> PdeDelta {
 }
 
 /// A full step, and no more.
-struct Full {
+struct FullRows {
     now: Vec<f64>,
     next: Vec<f64>,
 }
 
-impl Full {
+impl FullRows {
     fn new() -> Self {
         Self { now: vec![0.0; STRIDE * STRIDE], next: vec![0.0; STRIDE * STRIDE] }
     }
@@ -130,7 +128,7 @@ fn take(kernel: &mut PdeSolver, step: Step<Measured<PdeSolver>>) -> (Report, usi
 }
 
 /// The largest difference.
-fn difference(kernel: &mut PdeSolver, full: &Full) -> f64 {
+fn difference(kernel: &mut PdeSolver, full: &FullRows) -> f64 {
     let (mut most, mut rows) = (0.0_f64, PdeRows::default());
     let side = i64::try_from(SIDE).expect("2048");
     for y in 0..side {
@@ -145,6 +143,9 @@ fn difference(kernel: &mut PdeSolver, full: &Full) -> f64 {
 }
 
 fn sustained() {
+    let title = format!("grids: heat, p = 1e-3, sustained, {}", threads());
+    let mut steps = Steps::begin(&title, "bound");
+    steps.fulls(&peers("grids", &[]));
     for (error_max, emit) in [
         (1e-6, Emit::Pull),
         (1e-9, Emit::Pull),
@@ -154,7 +155,7 @@ fn sustained() {
     ] {
         let mut kernel = PdeSolver::compile(&spec()).expect("stable");
         let mut pass = PdeSolver::compile(&spec()).expect("stable");
-        let mut full = Full::new();
+        let mut full = FullRows::new();
         let (mut ours, mut theirs, mut n_rows, mut bound) = (vec![], vec![], 0, 0.0);
         let mut passes = vec![];
         for step in 1..=1500 {
@@ -175,41 +176,50 @@ fn sustained() {
                 (n_rows, bound) = (n, report.error_max);
             }));
             if [60, 500, 1000, 1500].contains(&ours.len()) {
-                let last = |times: &[f64]| median(times[times.len() - 60..].to_vec());
-                Line {
-                    name: format!(
-                        "heat p=1e-3, {emit:?}, error {error_max:.0e}, step {}",
-                        ours.len()
-                    ),
-                    seconds: last(&ours),
-                    best: best(last(&theirs), last(&passes)),
-                    target: (ours.len() == 1500).then_some(25.0),
-                    cache: CacheState::Cold,
-                }
-                .print();
+                let last = |times: &[f64]| median(&times[times.len() - 60..]);
+                let best = &best(last(&theirs), last(&passes));
+                let name =
+                    format!("error at most {error_max:e}, {}, step {}", put_out(emit), ours.len());
+                let is_meant = ours.len() == 1500 && (error_max, emit) == (1e-6, Emit::Pull);
+                let target = is_meant.then_some(25.0);
+                let line =
+                    Line { name, seconds: last(&ours), best, target, cache: CacheState::Cold };
+                steps.line(line, format_args!("{bound:.1e}"));
             }
         }
         let all = |times: &[f64]| times.iter().sum::<f64>();
         let (difference, ratio) = (difference(&mut kernel, &full), all(&theirs) / all(&ours));
-        say(&format!(
-            "    all 1500 steps: {ratio:.1}x; off the full grid by {difference:.1e}, bound \
-             {bound:.1e}; {n_rows} rows in the last"
+        steps.remark(format!(
+            "Error at most {error_max:e}, {}: all 1,500 steps together {ratio:.1}x of full rows; off \
+             the full grid by {difference:.1e}; {n_rows} rows in the last step.",
+            put_out(emit)
         ));
         assert!(difference <= 2.0 * bound);
+    }
+    steps.end();
+}
+
+/// Which cells are put out, in words.
+fn put_out(emit: Emit) -> String {
+    match emit {
+        Emit::Eps(eps) => format!("cells put out that moved by {eps:e}"),
+        _ => "none put out".to_owned(),
     }
 }
 
 /// Whichever full step was faster.
-fn best(rows: f64, pass: f64) -> (&'static str, f64) {
-    if rows < pass { ("full rows", rows) } else { ("our pass", pass) }
+fn best(rows: f64, pass: f64) -> Full {
+    Full::new("our pass", pass).or_faster(&[Full::new("full rows", rows)])
 }
 
 fn churn() {
     let mut curve = Vec::new();
+    let title = format!("grids: heat, 60 steps, error at most 1e-6, {}", threads());
+    let mut steps = Steps::begin(&title, "full rows / our pass");
     for side in [20, 64, 204, 647, SIDE] {
         let mut kernel = PdeSolver::compile(&spec()).expect("stable");
         let mut pass = PdeSolver::compile(&spec()).expect("stable");
-        let mut full = Full::new();
+        let mut full = FullRows::new();
         let (mut ours, mut theirs, mut passes) = (vec![], vec![], vec![]);
         let mut chosen = Mode::Pass;
         for step in 1..=if side < 600 { 60 } else { 8 } {
@@ -230,18 +240,15 @@ fn churn() {
             }));
         }
         let share = f64::from(u32::try_from(side * side).expect("2^22")) / f64::from(1 << 22);
-        let (ours, rows, pass) = (median(ours), median(theirs), median(passes));
-        let best = best(rows, pass);
-        curve.push((share, best.1 / ours));
-        let name = format!("heat p={share:.0e} {chosen}");
-        Line { name, seconds: ours, best, target: None, cache: CacheState::Cold }.print();
-        say(&format!("    full rows {:.2} ms, our pass {:.2} ms", rows * 1e3, pass * 1e3));
+        let [seconds, rows, pass] = [ours, theirs, passes].map(|times| median(&times));
+        let best = &best(rows, pass);
+        curve.push((share, best.seconds / seconds));
+        let name = format!("{chosen}, p = {share:.0e}");
+        let target = (side == SIDE).then_some(1.0 / 1.1);
+        let line = Line { name, seconds, best, target, cache: CacheState::Cold };
+        steps.line(line, format_args!("{} / {}", time(rows), time(pass)));
     }
+    steps.end();
     let lines = vec![("heat, error 1e-6, cold", curve)];
     speedups("grids.svg", "Heat on 2,048 x 2,048 cells, 60 steps", lines);
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
-fn say(line: &str) {
-    println!("{line}");
 }

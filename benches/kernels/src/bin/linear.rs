@@ -3,8 +3,9 @@
 use std::hint::black_box;
 use std::task::Poll;
 
+use arqon_bench_report::{Aim, Meant, mean, median};
 use arqon_kernel_benches::{
-    CacheState, Line, Random, median, peers, roofline, seconds, sides, speedups,
+    CacheState, Full, Line, Random, Steps, peers, roofline, seconds, sides, speedups, time,
 };
 use arqon_kernels::{
     Controller, Emit, EntryChange, Kernel, Layout, Limits, LinearDelta, LinearOutput, LinearSpec,
@@ -21,20 +22,19 @@ fn main() {
 
 fn measure() {
     roofline().print();
-    let peers = peers("linear");
     let mut random = Random(1);
     let weights: Vec<f32> = (0..N * N).map(|_| random.normal32() / 64.0).collect();
     let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
     let is_wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
-    let (vector, single) = vector(&weights, &peers, &mut random);
+    let (best, single) = vector(&weights, &mut random);
     if is_wanted("rr") {
-        reduced(&weights, vector, &mut random);
+        reduced(&weights, &best, &mut random);
     }
     if is_wanted("controller") {
-        controlled(&weights, vector, &mut random);
+        controlled(&weights, best, &mut random);
     }
     if is_wanted("matrix") {
-        let many = matrix(&weights, &peers, &mut random);
+        let many = matrix(&weights, &mut random);
         let lines = vec![
             ("entries of a vector, warm", single),
             ("coordinates of all vectors, at once", many),
@@ -100,21 +100,8 @@ fn entries(random: &mut Random, count: usize) -> LinearDelta {
     LinearDelta { entries, ..LinearDelta::default() }
 }
 
-fn best(peers: &[(String, f64)], suffix: &str, own: (&'static str, f64)) -> (&'static str, f64) {
-    let names = [("numpy", "NumPy"), ("torch", "PyTorch")];
-    let found = peers.iter().filter(|(name, _)| name.ends_with(suffix)).map(|(name, seconds)| {
-        let shown = names.iter().find(|(prefix, _)| name.starts_with(prefix));
-        (shown.map_or("peer", |(_, shown)| *shown), *seconds)
-    });
-    found.chain([own]).min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or(own)
-}
-
 /// One vector, entries of which change. Gives the best full time, and speed-ups by churn.
-fn vector(
-    weights: &[f32],
-    peers: &[(String, f64)],
-    random: &mut Random,
-) -> ((&'static str, f64), Vec<(f64, f64)>) {
+fn vector(weights: &[f32], random: &mut Random) -> (Full, Vec<(f64, f64)>) {
     let mut points = Vec::new();
     let mut kernel = compiled(weights, Precision::Double, 0);
     let x: Vec<f32> = (0..N).map(|_| random.normal32()).collect();
@@ -126,9 +113,12 @@ fn vector(
         follow(&mut passed, delta, Mode::Pass, Emit::Changed, &mut output);
     };
     let pass = sides(40, CacheState::Warm, &mut [&mut full])[0];
-    let best = best(peers, "gemv", ("our pass", pass));
-    let name = "y = W x, pass".to_owned();
-    Line { name, seconds: pass, best, target: None, cache: CacheState::Warm }.print();
+    let peers = peers("linear", &["vector"]);
+    let best = Full::new("our pass", pass).or_faster(&peers);
+    let mut steps = Steps::begin("linear: y = W x, 4,096 x 4,096", "");
+    steps.fulls(&peers);
+    let line = |name, seconds, target, cache| Line { name, seconds, best: &best, target, cache };
+    steps.line(line("pass".to_owned(), pass, None, CacheState::Warm), "");
     let mut random = Random(7);
     for (count, target) in [(1, None), (4, Some(600.0)), (41, None), (410, None), (4096, None)] {
         for cache in [CacheState::Warm, CacheState::Cold] {
@@ -143,14 +133,15 @@ fn vector(
                 }
             };
             let time = sides(rounds, cache, &mut [&mut step])[0];
-            let name = format!("y = W x, itmd, {count} of {N} entries, put out");
+            let name = format!("itmd, {count} of {N} entries, put out");
             let target = if cache == CacheState::Warm { target } else { None };
-            Line { name, seconds: time, best, target, cache }.print();
+            steps.line(line(name, time, target, cache), "");
             if cache == CacheState::Warm {
-                points.push((share(count), best.1 / time));
+                points.push((share(count), best.seconds / time));
             }
         }
     }
+    steps.end();
     (best, points)
 }
 
@@ -161,8 +152,7 @@ fn share(count: usize) -> f64 {
 }
 
 /// `rr`: vectors near a basis, and a stream whose directions turn.
-#[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
-fn reduced(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
+fn reduced(weights: &[f32], best: &Full, random: &mut Random) {
     let mut kernel = compiled(weights, Precision::Double, 64);
     let mut span: Vec<Vec<f32>> =
         (0..48).map(|_| (0..N).map(|_| random.normal32()).collect()).collect();
@@ -201,10 +191,16 @@ fn reduced(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
         }
     }
     let probe = kernel.certify(arqon_kernels::Sample { n_rows: 1, seed: 1 });
-    let name = format!("y = W x, rr of rank 64, {hits} hits of {rounds}");
-    let seconds = median(times);
-    Line { name, seconds, best, target: Some(25.0), cache: CacheState::Warm }.print();
-    println!("  bound {bound:.2e}, of one output: {probe:?}");
+    let mut steps = Steps::begin("linear: y = W x, rr of rank 64", "hits");
+    let line =
+        |name, seconds, target| Line { name, seconds, best, target, cache: CacheState::Warm };
+    let name = "48 directions that stay".to_owned();
+    steps.line(line(name, median(&times), Some(25.0)), format!("{hits} of {rounds}"));
+    steps.remark(format!(
+        "Where directions stay the bound was {bound:.2} at most, 0.05 allowed; of an output that was \
+         computed anew it was {:.2}, and the error {:.4}.",
+        probe.error_max, probe.error
+    ));
     for turn in [1e-5, 1e-4, 1e-3] {
         let (mut times, mut hits) = (Vec::new(), 0);
         let rounds = 300;
@@ -215,7 +211,7 @@ fn reduced(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
                 }
             }
             let delta = draw(&span, random);
-            times.push(self::seconds(|| {
+            times.push(seconds(|| {
                 let output = &mut output;
                 let mode = Mode::Rr;
                 let report =
@@ -223,15 +219,14 @@ fn reduced(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
                 hits += u32::from(report.reuse == Some(Reuse::Hit));
             }));
         }
-        let mean = times.iter().sum::<f64>() / f64::from(rounds);
-        let name = format!("  directions turn by {turn:.0e} a step: {hits} hits of {rounds}, mean");
-        Line { name, seconds: mean, best, target: None, cache: CacheState::Warm }.print();
+        let name = format!("directions turn by {turn:.0e} a step, mean");
+        steps.line(line(name, mean(&times), None), format!("{hits} of {rounds}"));
     }
+    steps.end();
 }
 
 /// The controller at p = 1, and over regimes.
-#[expect(clippy::print_stdout, reason = "the figures are what the programs are for")]
-fn controlled(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
+fn controlled(weights: &[f32], best: Full, random: &mut Random) {
     let start = {
         let mut kernel = compiled(weights, Precision::Double, 0);
         let x: Vec<f32> = (0..N).map(|_| random.normal32()).collect();
@@ -254,13 +249,12 @@ fn controlled(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
         }));
         led_times.push(lead(&mut led, &mut controller, delta, &mut output).0);
     }
-    let (pass, led_time) = (median(pass_times), median(led_times));
-    let name = "y = W x, p = 1, pass, in turn with the next".to_owned();
-    Line { name, seconds: pass, best, target: None, cache: CacheState::Warm }.print();
-    let name = "y = W x, p = 1, under the controller".to_owned();
-    let fastest = if pass < best.1 { ("our pass", pass) } else { best };
-    let target = Some(1.0 / 1.1);
-    Line { name, seconds: led_time, best: fastest, target, cache: CacheState::Warm }.print();
+    let pass = Full::new("our pass, in turn", median(&pass_times));
+    let best = best.or_faster(&[pass]);
+    let mut steps = Steps::begin("linear: y = W x under the controller", "");
+    let name = "p = 1".to_owned();
+    let (target, cache) = (Some(1.0 / 1.1), CacheState::Warm);
+    steps.line(Line { name, seconds: median(&led_times), best: &best, target, cache }, "");
     let regimes = [4, N, 41, 1200, 1, 2900];
     let mut kernels = [start.clone(), start.clone(), start];
     let mut controller = Controller::new(limits.clone());
@@ -283,15 +277,23 @@ fn controlled(weights: &[f32], best: (&'static str, f64), random: &mut Random) {
         }
         oracle += least;
     }
-    println!(
-        "controller over six regimes, 1,200 steps: {:.1} ms; best mode of each step {:.1} ms \
-         ({:.3}x, meant 1.1x); pass {:.1} ms, itmd {:.1} ms; {violations} violations",
-        ours * 1e3,
-        oracle * 1e3,
-        ours / oracle,
-        fixed[0] * 1e3,
-        fixed[1] * 1e3,
-    );
+    steps.remark(format!(
+        "Six regimes, from 1 to all {N} entries, 1,200 steps: {} in all, the best mode of each step {}, \
+         pass alone {}, itmd alone {}.",
+        time(ours),
+        time(oracle),
+        time(fixed[0]),
+        time(fixed[1])
+    ));
+    let what = "linear: the controller over six regimes, of the best mode of each step";
+    steps.aim(Aim::times(what, Meant::AtMost(1.1), vec![ours / oracle]));
+    steps.aim(Aim {
+        what: "linear: steps of these whose bound was above what is allowed".to_owned(),
+        meant: Meant::AtMost(0.0),
+        measured: vec![f64::from(violations)],
+        unit: "",
+    });
+    steps.end();
 }
 
 /// A step that the controller chooses the mode of: its seconds, and its bound.
@@ -315,7 +317,7 @@ fn lead(
 }
 
 /// As many vectors as they are long: coordinates of all of them change. Gives speed-ups by churn.
-fn matrix(weights: &[f32], peers: &[(String, f64)], random: &mut Random) -> Vec<(f64, f64)> {
+fn matrix(weights: &[f32], random: &mut Random) -> Vec<(f64, f64)> {
     let mut points = Vec::new();
     let mut kernel = compiled(weights, Precision::Single, 0);
     let x: Vec<f32> = (0..N * N).map(|_| random.normal32()).collect();
@@ -334,13 +336,20 @@ fn matrix(weights: &[f32], peers: &[(String, f64)], random: &mut Random) -> Vec<
         follow(&mut kernel, LinearDelta::default(), Mode::Pass, Emit::Pull, &mut output);
     };
     let times = sides(3, CacheState::Warm, &mut [&mut faer, &mut pass]);
-    let best = best(peers, "gemm", ("faer", times[0]));
+    let mut peers = peers("linear", &["matrix"]);
+    peers.push(Full::new("faer", times[0]));
+    let best = Full::new("our pass", times[1]).or_faster(&peers);
+    let mut steps = Steps::begin("linear: Y = W X, all 4,096 x 4,096", "");
+    steps.fulls(&peers);
     let cache = CacheState::Warm;
-    let line = |name: &str, seconds, target| {
-        Line { name: name.to_owned(), seconds, best, target, cache }.print();
+    let line = |name: &str, seconds, target| Line {
+        name: name.to_owned(),
+        seconds,
+        best: &best,
+        target,
+        cache,
     };
-    line("Y = W X, faer alone", times[0], None);
-    line("Y = W X, pass", times[1], Some(1.0 / 1.1));
+    steps.line(line("pass", times[1], Some(1.0 / 1.1)), "");
     for (count, target) in [(1, None), (4, Some(130.0)), (41, None), (410, None)] {
         // Nothing is off by more than that, so nothing is put out; and nothing waits.
         let emit = Emit::Eps(f64::INFINITY);
@@ -351,13 +360,13 @@ fn matrix(weights: &[f32], peers: &[(String, f64)], random: &mut Random) -> Vec<
                 follow(&mut kernel, delta, Mode::Itmd, emit, &mut output);
             }));
         }
-        let time = median(times);
-        line(&format!("Y = W X, itmd, {count} coordinates of all"), time, target);
-        points.push((share(count), best.1 / time));
+        let time = median(&times);
+        steps.line(line(&format!("itmd, {count} coordinates of all, at once"), time, target), "");
+        points.push((share(count), best.seconds / time));
     }
-    let steps = 64;
-    let deltas: Vec<LinearDelta> = (0..steps).map(|_| coordinates(random, 4)).collect();
-    let reads: Vec<Vec<i64>> = (0..steps)
+    let n_steps = 64;
+    let deltas: Vec<LinearDelta> = (0..n_steps).map(|_| coordinates(random, 4)).collect();
+    let reads: Vec<Vec<i64>> = (0..n_steps)
         .map(|_| random.distinct(N, N / 100 + 1).iter().map(|at| keys[*at]).collect())
         .collect();
     let mut read_time = 0.0;
@@ -369,10 +378,10 @@ fn matrix(weights: &[f32], peers: &[(String, f64)], random: &mut Random) -> Vec<
             });
         }
     });
-    let each = total / f64::from(steps);
-    let share = 100.0 * read_time / total;
-    let name = format!("  4 coordinates that wait, 41 rows read ({share:.0} % of it)");
-    line(&name, each, Some(400.0));
+    let name = "4 coordinates that wait, and 41 rows read";
+    steps.line(line(name, total / f64::from(n_steps), Some(400.0)), "");
+    steps.remark(format!("Reading is {:.0} % of the last.", 100.0 * read_time / total));
+    steps.end();
     points
 }
 

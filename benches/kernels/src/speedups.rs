@@ -1,19 +1,16 @@
 //! Speed-ups over the churn, drawn into `docs/measured/`.
 
-use std::path::Path;
-
-use arqon_plot::{Labels, Line, draw};
+use arqon_bench_report::picture;
+use arqon_plot::{Labels, Line};
 
 /// Draws how many times as fast as full recomputation steps are, by the share that changes.
 /// `lines`: a name, and shares with speed-ups, each.
-#[expect(clippy::print_stdout, reason = "where the picture is belongs to the figures")]
+#[expect(clippy::print_stdout, reason = "a picture that is missing is said where it would be")]
 pub fn speedups(file: &str, title: &str, lines: Vec<(&str, Vec<(f64, f64)>)>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/measured").join(file);
     let labels = Labels { title, x: "share that changes", y: "times as fast" };
     let lines: Vec<Line> =
         lines.into_iter().map(|(name, points)| Line { name: name.to_owned(), points }).collect();
-    match draw(&path, labels, &lines) {
-        Ok(()) => println!("drawn into docs/measured/{file}"),
-        Err(error) => println!("not drawn: {error}"),
+    if let Err(error) = picture(file, labels, &lines) {
+        println!("{file} is not drawn: {error}\n");
     }
 }
