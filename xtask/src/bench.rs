@@ -1,19 +1,21 @@
 //! `cargo xtask bench`: the programs behind docs/MEASURED.md, built in release and run in turn.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::python::{self, PEERS, TESTS};
+use crate::measured::Document;
+use crate::python::{self, KERNEL_PEERS, PEERS, TESTS};
 use crate::step::say;
 use crate::tpch;
 
-/// What can be measured, in the order of docs/MEASURED.md. All but `peers` and `kernels` are
-/// programs of the benches crate; `peers` is `engine` with those beside it that others have made,
-/// `kernels` all programs of benches/kernels, which stand apart so that they build without the
-/// engine.
+/// What can be measured. All but `peers` and `kernels` are programs of the benches crate; `peers` is
+/// `engine` with those beside it that others have made, `kernels` all programs of benches/kernels,
+/// which stand apart so that they build without the engine.
 const PROGRAMS: &[&str] = &[
     "peers",
     "engine",
+    "workers",
     "growth",
     "rehydrate",
     "sharing",
@@ -30,84 +32,179 @@ const PROGRAMS: &[&str] = &[
 /// The programs of benches/kernels.
 const KERNELS: &[&str] = &["roofline", "linear", "attention", "graphs", "grids", "nystrom"];
 
-/// Those of them that `NumPy` is measured beside.
-const WITH_NUMPY: &[&str] = &["linear", "attention", "nystrom"];
-
 /// Which program, and its own arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// One program (`engine`, `compile`); all of them without it.
+    /// Write what the program's commands in docs/MEASURED.md print into it, as all are without a
+    /// program.
+    #[arg(long)]
+    write: bool,
+    /// One program (`engine`, `compile`); without it all commands of docs/MEASURED.md.
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(PROGRAMS))]
     program: Option<String>,
-    /// Passed on to the program.
+    /// Passed on to the program; with `--write`, how the commands go on that are run.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<String>,
+    rest: Vec<String>,
 }
 
 /// Runs the programs; true if all ended well.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
-    let wanted: Vec<&str> = match arguments.program.as_deref() {
-        Some(program) => vec![program],
-        // The run with the peers has all that `engine` has.
-        None => PROGRAMS.iter().copied().filter(|program| *program != "engine").collect(),
-    };
-    let mut passed = true;
-    for program in wanted {
-        if program == "kernels" {
-            passed &= kernels(root, &arguments.arguments)?;
+    let Some(program) = &arguments.program else { return write(root, &[]) };
+    let words: Vec<&str> =
+        [program].into_iter().chain(&arguments.rest).map(String::as_str).collect();
+    if arguments.write {
+        return write(root, &words);
+    }
+    let run =
+        Run { environment: Vec::new(), words: words.into_iter().map(str::to_owned).collect() };
+    run.output(root).map(|(_, ended_well)| ended_well)
+}
+
+/// Runs the commands of the document that begin with `words`, and writes what each printed.
+fn write(root: &Path, words: &[&str]) -> Result<bool, String> {
+    let mut document = Document::read(root)?;
+    let mut places = Vec::new();
+    for (place, commands) in document.places().enumerate() {
+        let runs: Vec<Run> =
+            commands.iter().map(|line| Run::read(line)).collect::<Result<_, _>>()?;
+        if runs.iter().any(|run| run.begins_with(words)) {
+            places.push((place, commands.join("\n"), runs));
+        }
+    }
+    if places.is_empty() {
+        let path = Document::path(root);
+        return Err(format!("no command of {} begins so: {}", path.display(), words.join(" ")));
+    }
+    let (mut passed, n_places) = (true, places.len());
+    for (at, (place, commands, runs)) in places.into_iter().enumerate() {
+        say(&format!("\n== {} of {n_places}\n{commands}\n", at + 1));
+        let (mut output, mut well) = (String::new(), true);
+        for run in runs {
+            let (printed, ended_well) = run.output(root)?;
+            output.push_str(&printed);
+            well &= ended_well;
+        }
+        passed &= well;
+        if !well {
+            say("-- it did not end well, and what the document has stays");
             continue;
         }
-        let mut more = arguments.arguments.clone();
-        if program == "peers" {
-            more.extend(peers(root)?);
-        }
-        // `growth` runs `engine` at other sizes.
-        if program == "growth" {
-            passed &= cargo(root, &["build", "--quiet", "--release", "-p", "arqon-benches"])?;
-        }
-        if program == "files" {
-            let options = tables(root, &mut more)?;
-            more.extend(options);
-        }
-        // These measure the command itself, which is built beside the program.
-        if program == "check" || program == "files" {
-            passed &= cargo(root, &["build", "--quiet", "--release", "-p", "arqon"])?;
-        }
-        let binary = if program == "peers" { "engine" } else { program };
-        let status = Command::new("cargo")
-            .args(["run", "--quiet", "--release", "-p", "arqon-benches", "--bin", binary, "--"])
-            .args(more)
-            .current_dir(root)
-            .status()
-            .map_err(|error| format!("cargo: {error}"))?;
-        passed &= status.success();
+        // Each at once: who stops a long run keeps what has ended.
+        document.put(place, &output);
+        document.write(root)?;
     }
     Ok(passed)
 }
 
-/// Runs the programs of benches/kernels, or the one that is named first.
-fn kernels(root: &Path, arguments: &[String]) -> Result<bool, String> {
-    let named = arguments.first().filter(|name| KERNELS.contains(&name.as_str()));
-    let rest = if named.is_some() { &arguments[1..] } else { arguments };
-    let mut passed = true;
-    if let Some(announcement) = python::announcement(root, &TESTS) {
-        say(&announcement);
-    }
-    let peers = match python::ensure(root, &TESTS) {
-        Ok(python) => vec!["--python".to_owned(), python.display().to_string()],
-        Err(error) => {
-            say(&format!("NumPy is left out: it cannot be installed here: {error}"));
-            Vec::new()
+/// One command: `NAME=VALUE… cargo xtask bench WORD…`.
+struct Run {
+    environment: Vec<(String, String)>,
+    /// The program, and what it is told.
+    words: Vec<String>,
+}
+
+impl Run {
+    /// Reads a line of the document.
+    fn read(line: &str) -> Result<Self, String> {
+        let fault = || format!("not `cargo xtask bench` and a program: {line}");
+        let mut words = line.split_whitespace().map(str::to_owned).peekable();
+        let mut environment = Vec::new();
+        while let Some(word) = words.next_if(|word| word.contains('=')) {
+            let (name, value) = word.split_once('=').ok_or_else(fault)?;
+            environment.push((name.to_owned(), value.to_owned()));
         }
-    };
-    for program in KERNELS.iter().filter(|program| named.is_none_or(|name| name == *program)) {
-        let run = ["run", "--quiet", "--release", "-p", "arqon-kernel-benches", "--bin", program];
-        let peers = if WITH_NUMPY.contains(program) { peers.as_slice() } else { &[] };
-        let rest = rest.iter().chain(peers).map(String::as_str);
-        let line: Vec<&str> = run.into_iter().chain(["--"]).chain(rest).collect();
-        passed &= cargo(root, &line)?;
+        for wanted in ["cargo", "xtask", "bench"] {
+            if words.next().is_none_or(|word| word != wanted) {
+                return Err(fault());
+            }
+        }
+        let words: Vec<String> = words.collect();
+        match words.first() {
+            Some(program) if PROGRAMS.contains(&program.as_str()) => {
+                Ok(Self { environment, words })
+            }
+            _ => Err(fault()),
+        }
     }
-    Ok(passed)
+
+    fn begins_with(&self, words: &[&str]) -> bool {
+        words.len() <= self.words.len() && words.iter().zip(&self.words).all(|(a, b)| a == b)
+    }
+
+    /// Runs it: what it printed, and whether it ended well.
+    fn output(&self, root: &Path) -> Result<(String, bool), String> {
+        let (program, rest) = self.words.split_first().ok_or("no program")?;
+        if program == "kernels" {
+            return self.kernels(root, rest);
+        }
+        let mut words = rest.to_vec();
+        let mut built = true;
+        match program.as_str() {
+            "peers" => words.extend(peers(root)?),
+            // These run `engine` at other sizes.
+            "growth" | "workers" => {
+                built = cargo(root, &["build", "--quiet", "--release", "-p", "arqon-benches"])?;
+            }
+            // These measure the command itself, which is built beside the program.
+            "check" => built = cargo(root, &["build", "--quiet", "--release", "-p", "arqon"])?,
+            "files" => {
+                let options = tables(root, &mut words)?;
+                words.extend(options);
+                built = cargo(root, &["build", "--quiet", "--release", "-p", "arqon"])?;
+            }
+            _ => {}
+        }
+        let binary = if program == "peers" { "engine" } else { program };
+        let (output, ended_well) = self.cargo_run(root, "arqon-benches", binary, &words)?;
+        Ok((output, built && ended_well))
+    }
+
+    /// All programs of benches/kernels, or the one that is named first.
+    fn kernels(&self, root: &Path, words: &[String]) -> Result<(String, bool), String> {
+        let named = words.first().filter(|name| KERNELS.contains(&name.as_str()));
+        let mut words = if named.is_some() { &words[1..] } else { words }.to_vec();
+        if let Some(announcement) = python::announcement(root, &KERNEL_PEERS) {
+            say(&announcement);
+        }
+        match python::ensure(root, &KERNEL_PEERS) {
+            Ok(python) => words.extend(["--python".to_owned(), python.display().to_string()]),
+            Err(error) => {
+                say(&format!(
+                    "NumPy and SciPy are left out: they cannot be installed here: {error}"
+                ));
+            }
+        }
+        let (mut output, mut passed) = (String::new(), true);
+        for program in KERNELS.iter().filter(|program| named.is_none_or(|name| name == *program)) {
+            let (printed, ended_well) =
+                self.cargo_run(root, "arqon-kernel-benches", program, &words)?;
+            output.push_str(&printed);
+            passed &= ended_well;
+        }
+        Ok((output, passed))
+    }
+
+    /// Builds and runs a program; what it prints goes on to ours, line by line.
+    fn cargo_run(
+        &self,
+        root: &Path,
+        package: &str,
+        binary: &str,
+        words: &[String],
+    ) -> Result<(String, bool), String> {
+        let fault = |error| format!("cargo: {error}");
+        let mut command = Command::new("cargo");
+        command.args(["run", "--quiet", "--release", "-p", package, "--bin", binary, "--"]);
+        command.args(words).envs(self.environment.iter().cloned()).current_dir(root);
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(fault)?;
+        let mut output = String::new();
+        for line in child.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
+            let line = line.map_err(fault)?;
+            say(&line);
+            output.extend([line.as_str(), "\n"]);
+        }
+        Ok((output, child.wait().map_err(fault)?.success()))
+    }
 }
 
 /// Builds or installs the peers: the options that tell `engine` where they are. A peer that cannot
@@ -170,4 +267,35 @@ fn tables(root: &Path, arguments: &mut Vec<String>) -> Result<Vec<String>, Strin
 fn cargo(root: &Path, arguments: &[&str]) -> Result<bool, String> {
     let status = Command::new("cargo").args(arguments).current_dir(root).status();
     status.map(|status| status.success()).map_err(|error| format!("cargo: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_its_environment_before_it() {
+        let run = Run::read("RAYON_NUM_THREADS=1 cargo xtask bench kernels graphs").expect("one");
+        assert_eq!(run.environment, [("RAYON_NUM_THREADS".to_owned(), "1".to_owned())]);
+        assert_eq!(run.words, ["kernels", "graphs"]);
+        assert!(run.begins_with(&["kernels"]) && run.begins_with(&[]));
+        assert!(!run.begins_with(&["kernels", "grids"]));
+        assert!(!run.begins_with(&["kernels", "graphs", "paths"]));
+    }
+
+    #[test]
+    fn other_commands_are_no_command_of_the_document() {
+        for line in ["cargo test", "cargo xtask bench", "cargo xtask bench nothing", ""] {
+            assert!(Run::read(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_document_has_only_commands_that_can_be_run() {
+        let document = Document::read(&crate::root()).expect("the document is well formed");
+        assert!(0 < document.places().count());
+        for line in document.places().flatten() {
+            assert!(Run::read(line).is_ok(), "{line}");
+        }
+    }
 }

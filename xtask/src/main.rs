@@ -10,6 +10,7 @@ mod tpch;
 mod nexmark;
 mod suite;
 mod torture;
+mod measured;
 mod bench;
 
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ enum Task {
     Nexmark(nexmark::Arguments),
     /// Run a long test by name, with a seed and a count.
     Torture(torture::Arguments),
-    /// Run the measured programs and print their figures.
+    /// Run the measured programs, and write what they print into docs/MEASURED.md.
     Bench(bench::Arguments),
 }
 

@@ -28,6 +28,13 @@ pub(crate) const PEERS: Environment = Environment {
     own: None,
 };
 
+/// What kernels are measured beside.
+pub(crate) const KERNEL_PEERS: Environment = Environment {
+    folder: "target/peers/kernels",
+    requirements: include_str!("../../benches/kernels/peers/requirements.txt"),
+    own: None,
+};
+
 /// What installing will do, to be shown before anything is done; `None` when all is there.
 pub(crate) fn announcement(root: &Path, environment: &Environment) -> Option<String> {
     if environment.is_ready(root) {
@@ -109,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned() {
-        for environment in [TESTS, PEERS] {
+        for environment in [TESTS, PEERS, KERNEL_PEERS] {
             assert!(environment.requirements().count() > 0);
             for line in environment.requirements() {
                 assert!(line.contains("=="), "{line} has no pinned version");

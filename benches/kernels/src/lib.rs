@@ -11,6 +11,7 @@ mod random;
 mod reads;
 mod roofline;
 mod speedups;
+mod words;
 
 pub use clock::{CacheState, Evict, seconds, sides};
 pub use peers::peers;
@@ -19,3 +20,4 @@ pub use reads::{Reads, reads};
 pub use roofline::{Roofline, roofline, threads};
 pub use speedups::speedups;
 pub use steps::{Full, Line, Steps, time};
+pub use words::word;

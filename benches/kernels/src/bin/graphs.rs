@@ -17,7 +17,7 @@ use std::task::Poll;
 
 use arqon_bench_report::{Table, mean, median};
 use arqon_kernel_benches::{
-    CacheState, Evict, Full, Line, Random, Steps, peers, seconds, speedups, threads, time,
+    CacheState, Evict, Full, Line, Random, Steps, peers, seconds, speedups, threads, time, word,
 };
 use arqon_kernels::{
     Algorithm, DynamicGraph, Emit, GraphDelta, GraphRows, GraphSpec, Kernel, Mode, PageRank,
@@ -34,8 +34,7 @@ fn main() {
 }
 
 fn measure() {
-    let part = part();
-    match part.as_deref() {
+    match word(1).as_deref() {
         Some("paths") => drop(paths()),
         Some("components") => drop(components()),
         Some("ranks") => ranks(),
@@ -49,15 +48,9 @@ fn measure() {
     }
 }
 
-/// The first word, if it is none of another program's options.
-fn part() -> Option<String> {
-    std::env::args().nth(1).filter(|word| !word.starts_with("--"))
-}
-
 /// How many edges change, if it is said.
 fn changed() -> Option<usize> {
-    let word = std::env::args().nth(2).filter(|word| !word.starts_with("--"))?;
-    part().and_then(|_| word.parse().ok())
+    word(2).map(|word| word.parse().expect("a number of edges"))
 }
 
 /// A line of the plot: its name, and speed-ups by churn.

@@ -11,7 +11,9 @@ use std::ops::Range;
 use std::task::Poll;
 
 use arqon_bench_report::median;
-use arqon_kernel_benches::{CacheState, Full, Line, Steps, peers, seconds, speedups, threads, time};
+use arqon_kernel_benches::{
+    CacheState, Full, Line, Steps, peers, seconds, speedups, threads, time, word,
+};
 use arqon_kernels::{
     Emit, Equation, Kernel, Measured, Mode, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec, Report,
     Step, shared,
@@ -23,7 +25,7 @@ const STRIDE: usize = SIDE + 2;
 const WEIGHT: f64 = 0.2;
 
 fn main() {
-    shared(|| match std::env::args().nth(1).as_deref() {
+    shared(|| match word(1).as_deref() {
         Some("sustained") => sustained(),
         Some("churn") => churn(),
         Some(other) => panic!("no figures `{other}`"),
