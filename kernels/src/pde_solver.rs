@@ -31,12 +31,15 @@ mod cells;
 mod runs;
 mod bulk;
 mod tiles;
+mod bound;
+mod measure;
+mod step;
+mod save;
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::ops::Range;
 use std::task::Poll;
 
 use crate::churn::Churn;
@@ -46,21 +49,19 @@ use crate::kernel::{
 };
 use crate::mode::Mode;
 use crate::pages::Pages;
-use crate::snapshot::{LoadError, SnapshotReader, SnapshotWriter};
-use crate::threads::{awake, n_threads, share, share_work};
-use crate::vector::wide;
+use crate::snapshot::LoadError;
+use crate::threads::awake;
 use crate::version::Version;
 
 pub use grid::{Equation, PdeDelta, PdeKeys, PdeRows, PdeSpec};
 
-use bulk::Part;
-use cells::{Stepped, Stepper};
+use bound::Bound;
 use grid::float;
-use layout::{Layout, TILE_CELLS, TILE_WIDTH};
-use runs::{largest, most_apart, run_at};
-use scheme::{Asked, Moved, Scheme};
-use stripes::{Cut, Seams};
-use tiles::{Fate, News, Plan, Tiles, UNMOVED};
+use layout::{Layout, TILE_CELLS};
+use scheme::Scheme;
+use step::{CELL_WORK, Running, STRIPE_TILES_MIN};
+use stripes::Seams;
+use tiles::Tiles;
 
 /// A grid that moves on.
 #[derive(Debug)]
@@ -80,46 +81,6 @@ pub struct PdeSolver {
     is_dirty: Vec<bool>,
     step: Option<Running>,
     version: Version,
-}
-
-/// How far cells may be off by rounding.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bound {
-    /// The largest value that ever was.
-    size: f64,
-    off: f64,
-    /// How much more they may be off after each step of a wave.
-    speed: f64,
-}
-
-/// A step under way.
-#[derive(Debug)]
-struct Running {
-    mode: Mode,
-    emit: Emit,
-    error_max: f64,
-    delta: PdeDelta,
-    churn: Churn,
-    stage: Stage,
-    n_steps_left: usize,
-    /// What is asked of the tiles.
-    asked: Asked,
-    /// What the tiles of this step of the scheme did.
-    news: Vec<News>,
-    spent: u64,
-    n_emitted: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Cells are set, from this one on.
-    Set(usize),
-    /// It is decided which tiles are stepped.
-    Decide,
-    /// Tiles are stepped, from this place among those to do on.
-    Move(usize),
-    /// Cells are said, from this tile on.
-    Say(usize),
 }
 
 impl Kernel for PdeSolver {
@@ -177,24 +138,7 @@ impl Kernel for PdeSolver {
     }
 
     fn begin(&mut self, step: Step<Measured<Self>>) {
-        assert!(self.step.is_none(), "the step before has ended");
-        assert!(step.mode != Mode::Rr, "a grid has no `rr`");
-        let (delta, churn, ()) = step.delta.known(&self.version, |delta| self.look(delta));
-        self.version.end();
-        self.bound.set(self.spec.equation, delta.x.len());
-        self.step = Some(Running {
-            mode: step.mode,
-            emit: step.emit,
-            error_max: step.error_max,
-            churn,
-            delta,
-            stage: Stage::Set(0),
-            n_steps_left: self.spec.n_steps,
-            asked: Asked::Nothing,
-            news: Vec::new(),
-            spent: 0,
-            n_emitted: 0,
-        });
+        self.start(step);
     }
 
     fn advance(&mut self, work: u64, output: &mut PdeRows) -> Poll<Report> {
@@ -246,465 +190,17 @@ impl Kernel for PdeSolver {
 
     fn save(&self, out: &mut dyn io::Write) -> io::Result<()> {
         assert!(self.step.is_none(), "no step is under way");
-        let mut out = SnapshotWriter::new(out, NAME)?;
-        let PdeSpec { equation, width, height, dt, dx, coefficient, n_steps } = self.spec;
-        out.number("equation", equation as u8)?;
-        out.numbers("shape", [width as u64, height as u64, n_steps as u64])?;
-        out.numbers("arguments", [dt, dx, coefficient])?;
-        out.numbers("now", self.now.iter().copied())?;
-        out.numbers("before", self.before.iter().copied())?;
-        let tiles = &self.tiles;
-        out.numbers("moved", tiles.moved.iter().copied())?;
-        out.numbers("along", tiles.along.iter().flatten().copied())?;
-        let flags = tiles.moved_before.iter().chain(&tiles.owes).chain(&self.is_dirty);
-        out.numbers("flags", flags.map(|flag| u8::from(*flag)))?;
-        out.numbers("rest", tiles.rest.iter().copied())?;
-        let Bound { size, off, speed } = self.bound;
-        out.numbers("bound", [tiles.off, size, off, speed, tiles.spread])?;
-        out.number("is_said", u8::from(self.said.is_some()))?;
-        out.numbers("said", self.said.iter().flat_map(|said| said.iter().copied()))
+        self.write(out)
     }
 
     fn load(input: &mut dyn io::Read) -> Result<Self, LoadError> {
-        let damaged = |section| LoadError::Damaged { section };
-        let mut input = SnapshotReader::new(input, NAME)?;
-        let equation = match input.number::<u8>("equation")? {
-            0 => Equation::Heat,
-            1 => Equation::Wave,
-            2 => Equation::Burgers,
-            _ => return Err(damaged("equation")),
-        };
-        let shape: Vec<u64> = input.array("shape", 3)?;
-        let side = |at: usize| usize::try_from(shape[at]).map_err(|_| damaged("shape"));
-        let (width, height, n_steps) = (side(0)?, side(1)?, side(2)?);
-        let arguments: Vec<f64> = input.array("arguments", 3)?;
-        let (dt, dx, coefficient) = (arguments[0], arguments[1], arguments[2]);
-        let spec = PdeSpec { equation, width, height, dt, dx, coefficient, n_steps };
-        spec.check().map_err(|_| damaged("arguments"))?;
-        let n_words = Layout::new(&spec).n_words();
-        let n_before = if equation == Equation::Wave { n_words } else { 0 };
-        // Read before the grid is made: a damaged shape costs no memory.
-        let now: Vec<f64> = input.array("now", n_words)?;
-        let before: Vec<f64> = input.array("before", n_before)?;
-        let mut kernel = Self::compile(&spec).map_err(|_| damaged("arguments"))?;
-        let n_tiles = kernel.tiles.len();
-        (kernel.now, kernel.before) = (Pages::from(&now[..]), Pages::from(&before[..]));
-        kernel.tiles.moved = input.array("moved", n_tiles)?;
-        let along: Vec<f64> = input.array("along", 4 * n_tiles)?;
-        kernel.tiles.along = along.as_chunks().0.to_vec();
-        let flags: Vec<u8> = input.array("flags", 3 * n_tiles)?;
-        let flags: Vec<bool> = flags.into_iter().map(|flag| flag != 0).collect();
-        kernel.tiles.moved_before = flags[..n_tiles].to_vec();
-        kernel.tiles.owes = flags[n_tiles..2 * n_tiles].to_vec();
-        kernel.is_dirty = flags[2 * n_tiles..].to_vec();
-        kernel.tiles.rest = input.array("rest", n_tiles)?;
-        let bound: Vec<f64> = input.array("bound", 5)?;
-        (kernel.tiles.off, kernel.tiles.spread) = (bound[0], bound[4]);
-        kernel.bound = Bound { size: bound[1], off: bound[2], speed: bound[3] };
-        let is_said: u8 = input.number("is_said")?;
-        let said: Vec<f64> = input.array("said", if is_said == 0 { 0 } else { n_words })?;
-        kernel.said = (is_said != 0).then(|| Pages::from(&said[..]));
-        kernel.tiles.find_live();
-        Ok(kernel)
+        Self::read_from(input)
     }
 }
-
-/// What a snapshot is of.
-const NAME: &str = "pde_solver.4";
-
-/// Work to step a cell.
-const CELL_WORK: u64 = 12;
-
-/// Tiles that are stepped or said in one piece at least.
-const TILES_AT_ONCE: usize = 32;
-
-/// Tiles that are worth another thread: some tens of microseconds.
-const STRIPE_TILES_MIN: usize = 32;
-
-/// Cells that are set at a time.
-const SLICE: usize = 1 << 14;
-
-/// Cells that are checked at a time.
-const BLOCK: usize = 1 << 10;
 
 impl PdeSolver {
-    fn go_on(&mut self, work: u64, output: &mut PdeRows) -> Poll<Report> {
-        let mut step = self.step.take().expect("a step is under way");
-        let limit = step.spent.saturating_add(work.max(1));
-        while step.spent < limit {
-            match step.stage {
-                Stage::Set(at) => {
-                    let n_cells = usize::try_from((limit - step.spent) / 8);
-                    self.set(at, n_cells.unwrap_or(usize::MAX), &mut step);
-                }
-                Stage::Decide => self.decide(&mut step),
-                Stage::Move(at) => {
-                    let n_tiles = (limit - step.spent) / (TILE_CELLS as u64 * CELL_WORK);
-                    let n_tiles = usize::try_from(n_tiles).unwrap_or(usize::MAX);
-                    self.move_on(at, n_tiles, &mut step);
-                }
-                Stage::Say(at) => {
-                    if self.say(at, &mut step, output) {
-                        self.version.end();
-                        return Poll::Ready(self.report(&step));
-                    }
-                }
-            }
-        }
-        self.step = Some(step);
-        Poll::Pending
-    }
-
-    /// How much would change.
-    fn look(&self, delta: &PdeDelta) -> Result<(Churn, ()), DeltaError> {
-        let PdeDelta { x, y, u } = delta;
-        for (what, found) in [("y", y.len()), ("u", u.len())] {
-            if found != x.len() {
-                return Err(DeltaError::Shape { what, found, wanted: x.len() });
-            }
-        }
-        let churn = self.churn(delta).ok_or_else(|| self.fault(delta))?;
-        Ok((churn, ()))
-    }
-
-    /// What is wrong with a change that does not fit.
-    fn fault(&self, PdeDelta { x, y, u }: &PdeDelta) -> DeltaError {
-        for (what, places, n_keys) in [("x", x, self.spec.width), ("y", y, self.spec.height)] {
-            let is_in = |at: &i64| usize::try_from(*at).is_ok_and(|at| at < n_keys);
-            if let Some(found) = places.iter().find(|at| !is_in(at)).copied() {
-                return DeltaError::Key { what, found, n_keys };
-            }
-        }
-        if !u.iter().all(|u| u.is_finite()) {
-            return DeltaError::NotFinite { what: "u" };
-        }
-        DeltaError::Range { what: "u", wanted: "small enough for `dt`" }
-    }
-
-    /// Whether so many cells are set that what they were is not looked at: then `delta_max` is what
-    /// they are and no value exceeded before, together.
-    fn is_bulk(&self, n_changed: usize) -> bool {
-        8 * n_changed >= self.spec.n_cells()
-    }
-
-    /// How much would change; none if something does not fit. Threads share the cells.
-    fn churn(&self, delta: &PdeDelta) -> Option<Churn> {
-        let n_changed = delta.u.len();
-        let is_bulk = self.is_bulk(n_changed);
-        let starts = (0..n_changed).step_by(SLICE);
-        let parts = share_work(4 * n_changed, starts, |_, from| {
-            self.most_changed(delta, from..n_changed.min(from + SLICE))
-        });
-        let delta_max = parts.into_iter().try_fold(0.0, |most: f64, part| Some(most.max(part?)))?;
-        let before = if is_bulk { self.bound.size } else { 0.0 };
-        let delta_max = before + delta_max;
-        Some(Churn { n_changed, n_total: self.spec.n_cells(), delta_max })
-    }
-
-    /// The largest change of some cells, or where so many change that it does not matter their
-    /// largest size; none if something does not fit. In blocks that the nearest cache holds, each
-    /// checked and then compared. What is below 0 is far beyond any side as well, and no
-    /// comparison holds for what is no number.
-    fn most_changed(&self, delta: &PdeDelta, cells: Range<usize>) -> Option<f64> {
-        let PdeDelta { x, y, u } = delta;
-        let is_bulk = self.is_bulk(u.len());
-        let (width, height, value_max) =
-            (self.spec.width as u64, self.spec.height as u64, self.spec.value_max());
-        wide(
-            #[inline(always)]
-            || {
-                let mut most = 0.0_f64;
-                for from in cells.clone().step_by(BLOCK) {
-                    let to = cells.end.min(from + BLOCK);
-                    let cells = x[from..to].iter().zip(&y[from..to]).zip(&u[from..to]);
-                    let is_fine = cells.fold(true, |is_fine, ((x, y), u)| {
-                        let is_in = (x.cast_unsigned() < width) & (y.cast_unsigned() < height);
-                        is_fine & is_in & (u.abs() <= value_max)
-                    });
-                    if !is_fine {
-                        return None;
-                    }
-                    if is_bulk {
-                        most = most.max(largest(&u[from..to]));
-                        continue;
-                    }
-                    let mut at = from;
-                    while at < to {
-                        let (word, len) = run_at(delta, at..to, self.layout);
-                        let now = &self.now[word..word + len];
-                        most = most.max(most_apart(now, &u[at..at + len]));
-                        at += len;
-                    }
-                }
-                Some(most)
-            },
-        )
-    }
-
     fn error_max(&self) -> f64 {
         self.bound.off + self.tiles.off
-    }
-
-    /// Sets so many cells as there is work for.
-    fn set(&mut self, from: usize, n_most: usize, step: &mut Running) {
-        let n_cells = step.delta.u.len();
-        let is_bulk = self.is_bulk(n_cells);
-        let to = n_cells.min(from.saturating_add(if is_bulk { n_most.max(SLICE) } else { SLICE }));
-        if is_bulk {
-            self.set_bulk(from..to, &step.delta);
-        } else {
-            wide(
-                #[inline(always)]
-                || self.set_cells(from..to, &step.delta),
-            );
-        }
-        step.spent += 8 * (to - from) as u64;
-        step.stage = Stage::Set(to);
-        if to == n_cells {
-            self.tiles.learn_spread(to);
-            step.stage = Stage::Decide;
-        }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled for the vectors where it is dispatched")]
-    fn set_cells(&mut self, places: Range<usize>, delta: &PdeDelta) {
-        let is_wave = self.spec.equation == Equation::Wave;
-        let (mut last, mut most, mut at) = (None, 0.0_f64, places.start);
-        let to = places.end;
-        while at < to {
-            let (word, len) = run_at(delta, at..to, self.layout);
-            let (now, u) = (&mut self.now[word..word + len], &delta.u[at..at + len]);
-            at += len;
-            let is_same = now.iter().zip(u).all(|(now, u)| now.to_bits() == u.to_bits());
-            if is_wave {
-                self.before[word..word + len].copy_from_slice(u);
-            } else if is_same {
-                continue;
-            }
-            let change = most_apart(now, u);
-            now.copy_from_slice(u);
-            self.bound.size = self.bound.size.max(largest(u));
-            // Cells of one tile mostly come one after another.
-            let tile = word / TILE_CELLS;
-            if last != Some(tile) {
-                self.poke(last, most);
-                (last, most) = (Some(tile), 0.0);
-            }
-            most = most.max(change);
-        }
-        self.poke(last, most);
-    }
-
-    /// The same where so many are set that it does not matter which of them change. Threads share
-    /// cells that come band by band.
-    fn set_bulk(&mut self, places: Range<usize>, delta: &PdeDelta) {
-        let parts = bulk::parts(delta, places.clone());
-        let whole = [Part { place: places.start, band: 0 }];
-        let now = (&mut self.now[..], &mut self.before[..]);
-        let set = bulk::set(self.layout, now, (&parts, places.end), delta).unwrap_or_else(|| {
-            // They came otherwise; what was set is set again.
-            let now = (&mut self.now[..], &mut self.before[..]);
-            let set = bulk::set(self.layout, now, (&whole, places.end), delta);
-            set.expect("all cells are in the grid")
-        });
-        for (size, tiles) in set {
-            self.bound.size = self.bound.size.max(size);
-            for tile in tiles {
-                // It is stepped next, whatever it was.
-                self.poke(Some(tile), 0.0);
-            }
-        }
-    }
-
-    /// Cells of the tile changed by at most this.
-    fn poke(&mut self, tile: Option<usize>, most: f64) {
-        if let Some(tile) = tile {
-            self.tiles.poke(tile, most);
-            self.is_dirty[tile] = true;
-        }
-    }
-
-    /// What rounding adds to the change of a cell of heat.
-    fn rounding(&self) -> f64 {
-        32.0 * ROUNDOFF * self.bound.size
-    }
-
-    fn decide(&mut self, step: &mut Running) {
-        if step.n_steps_left == 0 {
-            step.stage = Stage::Say(0);
-            return;
-        }
-        step.n_steps_left -= 1;
-        let mut after = self.bound;
-        after.step(&self.spec);
-        let budget = match self.spec.equation {
-            // Half of what rounding leaves. Who names no bound has not said that any error will do:
-            // a budget without end would leave every tile as it is.
-            Equation::Heat if step.error_max.is_finite() => {
-                ((step.error_max - after.off) / 2.0).max(0.0)
-            }
-            Equation::Heat | Equation::Wave | Equation::Burgers => 0.0,
-        };
-        let is_pass = step.mode == Mode::Pass;
-        step.asked = match self.spec.equation {
-            // Whether changes are small matters only where they may be left.
-            Equation::Heat if budget > 0.0 && !is_pass => Asked::Change,
-            Equation::Heat | Equation::Burgers => Asked::Nothing,
-            Equation::Wave => Asked::Size,
-        };
-        self.tiles.decide(Plan { is_pass, budget, rounding: self.rounding() });
-        step.news.clear();
-        step.spent += 4 * self.tiles.len() as u64;
-        step.stage = Stage::Move(0);
-    }
-
-    /// Steps so many tiles as there is work for, or ends the scheme's step.
-    fn move_on(&mut self, from: usize, n_most: usize, step: &mut Running) {
-        let to = self.tiles.todo.len().min(from + n_most.max(TILES_AT_ONCE));
-        if from == to {
-            self.tiles.todo.iter().for_each(|(tile, _)| self.seams.forget(*tile as usize));
-            self.tiles.end_step(&step.news, self.rounding());
-            if self.spec.equation == Equation::Wave {
-                std::mem::swap(&mut self.now, &mut self.before);
-            }
-            self.bound.step(&self.spec);
-            step.stage = Stage::Decide;
-            return;
-        }
-        let mut moved = self.step_tiles(from..to, step.asked).into_iter();
-        step.spent += ((to - from) * TILE_CELLS) as u64 * CELL_WORK;
-        for (tile, fate) in &self.tiles.todo[from..to] {
-            if *fate == Fate::Stay {
-                step.news.push(News::NONE);
-                continue;
-            }
-            let Stepped { whole, along } =
-                moved.next().expect("each stepped tile says what it did");
-            if step.asked == Asked::Size {
-                self.bound.size = self.bound.size.max(whole.most);
-            }
-            self.is_dirty[*tile as usize] |= whole.is_moved;
-            // No cell moves further than from the largest value to its opposite.
-            let change = |Moved { is_moved, most }: Moved| match step.asked {
-                _ if !is_moved => UNMOVED,
-                Asked::Change => most,
-                Asked::Nothing | Asked::Size => 2.0 * self.bound.size,
-            };
-            step.news.push(News { most: change(whole), along: along.map(change) });
-        }
-        step.stage = Stage::Move(to);
-    }
-
-    /// Steps those of these tiles that do not stay, in stripes that threads share; tells what each
-    /// of them did, in their order.
-    fn step_tiles(&mut self, places: Range<usize>, asked: Asked) -> Vec<Stepped> {
-        let (layout, scheme) = (self.layout, &self.scheme);
-        let stepper = Stepper { layout, scheme, asked };
-        let todo = self.tiles.todo[places].iter().filter(|(_, fate)| *fate == Fate::Step);
-        let tiles: Vec<usize> = todo.map(|(tile, _)| *tile as usize).collect();
-        let n_most = n_threads().min(tiles.len() / STRIPE_TILES_MIN);
-        let cut = Cut { layout, tiles: &tiles, n_most };
-        let moved = match scheme.equation {
-            Equation::Wave => {
-                let now = &self.now;
-                share(cut.pieces(&mut self.before), |_, piece| {
-                    stepper.step_tiles_over(piece.tiles, now, (piece.start, piece.cells))
-                })
-            }
-            Equation::Heat | Equation::Burgers => {
-                let stripes = self.seams.stripes(&mut self.now, cut);
-                let ended = share(stripes, |_, mut stripe| {
-                    let moved = stepper.step_stripe(&mut stripe);
-                    (moved, stripe.last)
-                });
-                let (moved, ended): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
-                self.seams.join(cut, ended);
-                moved
-            }
-        };
-        moved.into_iter().flatten().collect()
-    }
-
-    /// Says some cells; true when all are.
-    fn say(&mut self, from: usize, step: &mut Running, output: &mut PdeRows) -> bool {
-        let eps = match step.emit {
-            Emit::Pull => return true,
-            Emit::Eps(eps) => eps,
-            Emit::Changed | Emit::All => 0.0,
-        };
-        let n_words = self.now.len();
-        let said = self.said.get_or_insert_with(|| {
-            let mut said = Pages::default();
-            said.resize(n_words, f64::NAN);
-            said
-        });
-        let (grid, said) = (&self.now[..], &mut said[..]);
-        let mut tile = from;
-        let mut n_said = 0;
-        while tile < self.is_dirty.len() && n_said < TILES_AT_ONCE {
-            if self.is_dirty[tile] {
-                n_said += 1;
-                let mut is_exact = true;
-                let (rows, columns) = (self.layout.rows(tile), self.layout.columns(tile));
-                for (row, y) in rows.enumerate() {
-                    let start = tile * TILE_CELLS + row * TILE_WIDTH;
-                    for (at, x) in columns.clone().enumerate() {
-                        let (now, said) = (grid[start + at], &mut said[start + at]);
-                        let is_near = now.to_bits() == said.to_bits() || (now - *said).abs() <= eps;
-                        if is_near {
-                            is_exact &= now.to_bits() == said.to_bits();
-                        } else {
-                            *said = now;
-                            output.push([x, y], now);
-                            step.n_emitted += 1;
-                        }
-                    }
-                }
-                self.is_dirty[tile] = !is_exact;
-            }
-            tile += 1;
-        }
-        step.spent += 1 + (n_said * TILE_CELLS * 4) as u64;
-        step.stage = Stage::Say(tile);
-        tile == self.is_dirty.len()
-    }
-
-    fn report(&self, step: &Running) -> Report {
-        let unsaid = if let Emit::Eps(eps) = step.emit { eps } else { 0.0 };
-        Report {
-            mode: step.mode,
-            churn: step.churn,
-            error_max: self.error_max() + unsaid,
-            n_emitted: step.n_emitted,
-            work: step.spent,
-            reuse: None,
-            is_refreshed: false,
-        }
-    }
-}
-
-impl Bound {
-    /// So many cells are set.
-    fn set(&mut self, equation: Equation, n_cells: usize) {
-        if equation == Equation::Wave && n_cells > 0 {
-            self.speed += 2.0 * self.off;
-            self.off += self.off;
-        }
-    }
-
-    /// The scheme does a step.
-    fn step(&mut self, spec: &PdeSpec) {
-        // The last one is for numbers too small to be rounded relatively.
-        let once = ROUNDOFF * self.size + f64::MIN_POSITIVE;
-        match spec.equation {
-            Equation::Heat => self.off += 16.0 * once,
-            Equation::Burgers => self.off += 32.0 * once * float(spec.n_cells()),
-            Equation::Wave => {
-                self.speed += 48.0 * once * float(spec.n_cells()).sqrt();
-                self.off += self.speed;
-            }
-        }
     }
 }
 
@@ -713,6 +209,3 @@ impl Bound {
 fn whole(count: f64) -> usize {
     count.ceil() as usize
 }
-
-/// The unit roundoff of `f64`.
-const ROUNDOFF: f64 = f64::EPSILON / 2.0;

@@ -12,6 +12,7 @@ mod bulk;
 
 use std::collections::BTreeMap;
 
+use super::ranks::HELD;
 use super::*;
 use oracle::Model;
 
