@@ -44,28 +44,38 @@ pub struct Line<'a> {
     pub cache: CacheState,
 }
 
-/// A table of steps. What stands in its last column is each line's own.
+/// A table of steps. What stands in its last column, if it has one, is each line's own.
 #[derive(Debug)]
 #[must_use = "its aims are printed at the end"]
 pub struct Steps {
     title: String,
     table: Table,
+    n_columns: usize,
 }
 
+/// The columns of all tables.
+const COLUMNS: [&str; 5] = ["step", "time", "full recomputation", "times as fast", "caches"];
+
 impl Steps {
-    /// Prints the head; `more` is what the last column has.
-    pub fn begin(title: &str, more: &str) -> Self {
-        let columns = ["step", "time", "full recomputation", "times as fast", "caches", more];
-        Self { title: title.to_owned(), table: Table::begin(title, &columns) }
+    /// Prints the head; `more` is what the last column has, if there is one.
+    pub fn begin(title: &str, more: Option<&str>) -> Self {
+        let columns: Vec<&str> = COLUMNS.into_iter().chain(more).collect();
+        let table = Table::begin(title, &columns);
+        Self { title: title.to_owned(), table, n_columns: columns.len() }
     }
 
-    /// Prints a line and keeps its aim.
-    pub fn line(&mut self, line: Line<'_>, more: impl Display) {
+    /// Prints a line, with nothing in a last column, and keeps its aim.
+    pub fn line(&mut self, line: Line<'_>) {
+        self.line_with(line, "");
+    }
+
+    /// Prints a line with this in the last column, and keeps its aim.
+    pub fn line_with(&mut self, line: Line<'_>, more: impl Display) {
         let Line { name, seconds, best, target, cache } = line;
         let ratio = best.seconds / seconds;
         let full = format!("{}, {}", best.name, time(best.seconds));
         let times = format!("{}x", times(ratio));
-        self.table.row(&[&name, &time(seconds), &full, &times, &cache.name(), &more]);
+        self.row([&name, &time(seconds), &full, &times, &cache.name(), &more]);
         if let Some(target) = target {
             let what = format!("{}: {name}", self.title);
             self.table.aim(Aim::times(what, Meant::AtLeast(target), vec![ratio]));
@@ -75,8 +85,12 @@ impl Steps {
     /// Prints what full recomputations take.
     pub fn fulls(&self, fulls: &[Full]) {
         for Full { name, seconds } in fulls {
-            self.table.row(&[name, &time(*seconds), &"", &"", &"", &""]);
+            self.row([name, &time(*seconds), &"", &"", &"", &""]);
         }
+    }
+
+    fn row(&self, cells: [&dyn Display; COLUMNS.len() + 1]) {
+        self.table.row(&cells[..self.n_columns]);
     }
 
     /// Keeps a sentence for the end.

@@ -43,6 +43,7 @@ pub(crate) fn range(numbers: &[f64]) -> (f64, f64) {
 /// With three digits that count, or all of those before the point.
 fn shown(number: f64) -> String {
     let n_decimals = match number.abs() {
+        0.0 => 0,
         size if size < 0.1 => 3,
         size if size < 10.0 => 2,
         size if size < 100.0 => 1,
@@ -73,6 +74,7 @@ mod tests {
     fn ratios_are_shown_with_the_digits_that_count() {
         assert_eq!(spread(&[0.0312, 0.9, 0.5]), "0.50 (0.031 to 0.90)");
         assert_eq!(spread(&[12.34]), "12.3");
+        assert_eq!(spread(&[0.0]), "0");
         assert_eq!(spread(&[1234.5, 99.96]), "1234 (100.0 to 1234)");
     }
 }

@@ -79,7 +79,7 @@ fn incremental(numpy: &[Full]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
     // What is held for one policy is not what another one holds: each side is a kernel of its own.
     let mut kernel = compiled(Data::Apart, &mut output);
     let mut whole = kernel.clone();
-    let mut steps = Steps::begin("attention: 16,384 tokens and queries, 8 heads", "bound");
+    let mut steps = Steps::begin("attention: 16,384 tokens and queries, 8 heads", Some("bound"));
     steps.fulls(numpy);
     let mut lines = Vec::new();
     for (emit, what) in [(Emit::All, "all rows put out"), (Emit::Changed, "changed rows put out")] {
@@ -95,7 +95,7 @@ fn incremental(numpy: &[Full]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
             };
             let name = format!("itmd, p = {p:e}, {what}");
             let line = Line { name, seconds, best, target, cache: CacheState::Cold };
-            steps.line(line, format_args!("{:.1e}", report.error_max));
+            steps.line_with(line, format_args!("{:.1e}", report.error_max));
             points.push((p, best.seconds / seconds));
         }
         lines.push((what, points));
@@ -106,7 +106,7 @@ fn incremental(numpy: &[Full]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
     let best = &Full::new("our pass, nothing changed", pass).or_faster(numpy);
     let name = "pass, p = 1, all rows put out".to_owned();
     let line = Line { name, seconds, best, target: Some(1.0 / 1.1), cache: CacheState::Cold };
-    steps.line(line, format_args!("{:.1e}", report.error_max));
+    steps.line_with(line, format_args!("{:.1e}", report.error_max));
     steps.end();
     lines
 }
@@ -118,7 +118,7 @@ fn long(numpy: &[Full]) {
     let pass = step(&mut kernel, AttentionDelta::default(), WHOLE, &mut output).0;
     let best = &Full::new("our pass", pass).or_faster(numpy);
     let (mut random, evict) = (Random(13), Evict::default());
-    let mut steps = Steps::begin("attention: 160 steps, all rows put out", "longest step");
+    let mut steps = Steps::begin("attention: 160 steps, all rows put out", Some("longest step"));
     for p in [1e-4, 1e-3] {
         let mut times = Vec::new();
         for _ in 0..160 {
@@ -129,7 +129,7 @@ fn long(numpy: &[Full]) {
         }
         let (name, seconds) = (format!("itmd, p = {p:e}, mean"), mean(&times));
         let line = Line { name, seconds, best, target: None, cache: CacheState::Cold };
-        steps.line(line, time(times.into_iter().fold(0.0, f64::max)));
+        steps.line_with(line, time(times.into_iter().fold(0.0, f64::max)));
     }
     steps.end();
 }
@@ -168,7 +168,7 @@ fn reduced() -> Vec<(&'static str, Vec<(f64, f64)>)> {
     let mut output = AttentionRows::default();
     let mut kernel = compiled(Data::Near, &mut output);
     let (mut exact, mut whole) = (kernel.clone(), kernel.clone());
-    let mut steps = Steps::begin("attention: rr, queries near 16 points", "hits, bound");
+    let mut steps = Steps::begin("attention: rr, queries near 16 points", Some("hits, bound"));
     let mut points = Vec::new();
     for p in [1e-4, 1e-3, 1e-2, 1e-1] {
         let mut random = Random(17);
@@ -192,7 +192,7 @@ fn reduced() -> Vec<(&'static str, Vec<(f64, f64)>)> {
         let name = format!("rr, p = {p:e}, all rows put out");
         let best = &Full::new("our pass", pass).or_faster(&[Full::new("itmd", itmd)]);
         let line = Line { name, seconds, best, target: None, cache: CacheState::Cold };
-        steps.line(line, format_args!("{n_hits} of 12, {bound:.1e}"));
+        steps.line_with(line, format_args!("{n_hits} of 12, {bound:.1e}"));
         points.push((p, pass / seconds));
     }
     steps.end();

@@ -239,7 +239,7 @@ fn sweep(
     let mut kernel = loaded(algorithm, &edges);
     let mut steps = Steps::begin(
         &format!("graphs: {name}, 131,072 vertices, 1,000,000 edges, {}", threads()),
-        "with building the CSR",
+        Some("with building the CSR"),
     );
     steps.fulls(&in_scipy(name, &edges));
     let (mut alone, mut built) = (Vec::new(), Vec::new());
@@ -288,7 +288,7 @@ fn sweep(
             };
             let seconds = median(times);
             let built = format!("{:.1}x", (best.seconds + build) / seconds);
-            steps.line(Line { name, seconds, best: &best, target, cache }, built);
+            steps.line_with(Line { name, seconds, best: &best, target, cache }, built);
         }
         let middle = median(&cold);
         alone.push((share, best.seconds / middle));
@@ -432,7 +432,8 @@ fn ranks() {
         let mut kernel = loaded(algorithm, &edges);
         let mut values = [vec![1.0; N_VERTICES], vec![1.0; N_VERTICES]];
         let title = format!("graphs: ranks to {tolerance:e}, {}", threads());
-        let mut steps = Steps::begin(&title, "median; with building the CSR; sweeps, ours at most");
+        let mut steps =
+            Steps::begin(&title, Some("median; with building the CSR; sweeps, ours at most"));
         if tolerance > 1e-4 {
             steps.fulls(&in_scipy("ranks", &edges));
         }
@@ -483,7 +484,7 @@ fn ranks() {
                 time(median(&ours)),
                 (best.seconds + median(&builds)) / seconds
             );
-            steps.line(Line { name, seconds, best, target, cache: CacheState::Cold }, more);
+            steps.line_with(Line { name, seconds, best, target, cache: CacheState::Cold }, more);
         }
         steps.end();
     }

@@ -146,7 +146,7 @@ fn difference(kernel: &mut PdeSolver, full: &FullRows) -> f64 {
 
 fn sustained() {
     let title = format!("grids: heat, p = 1e-3, sustained, {}", threads());
-    let mut steps = Steps::begin(&title, "bound");
+    let mut steps = Steps::begin(&title, Some("bound"));
     steps.fulls(&peers("grids", &[]));
     for (error_max, emit) in [
         (1e-6, Emit::Pull),
@@ -186,7 +186,7 @@ fn sustained() {
                 let target = is_meant.then_some(25.0);
                 let line =
                     Line { name, seconds: last(&ours), best, target, cache: CacheState::Cold };
-                steps.line(line, format_args!("{bound:.1e}"));
+                steps.line_with(line, format_args!("{bound:.1e}"));
             }
         }
         let all = |times: &[f64]| times.iter().sum::<f64>();
@@ -217,7 +217,7 @@ fn best(rows: f64, pass: f64) -> Full {
 fn churn() {
     let mut curve = Vec::new();
     let title = format!("grids: heat, 60 steps, error at most 1e-6, {}", threads());
-    let mut steps = Steps::begin(&title, "full rows / our pass");
+    let mut steps = Steps::begin(&title, Some("full rows / our pass"));
     for side in [20, 64, 204, 647, SIDE] {
         let mut kernel = PdeSolver::compile(&spec()).expect("stable");
         let mut pass = PdeSolver::compile(&spec()).expect("stable");
@@ -248,7 +248,7 @@ fn churn() {
         let name = format!("{chosen}, p = {share:.0e}");
         let target = (side == SIDE).then_some(1.0 / 1.1);
         let line = Line { name, seconds, best, target, cache: CacheState::Cold };
-        steps.line(line, format_args!("{} / {}", time(rows), time(pass)));
+        steps.line_with(line, format_args!("{} / {}", time(rows), time(pass)));
     }
     steps.end();
     let lines = vec![("heat, error 1e-6, cold", curve)];

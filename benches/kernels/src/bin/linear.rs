@@ -115,10 +115,10 @@ fn vector(weights: &[f32], random: &mut Random) -> (Full, Vec<(f64, f64)>) {
     let pass = sides(40, CacheState::Warm, &mut [&mut full])[0];
     let peers = peers("linear", &["vector"]);
     let best = Full::new("our pass", pass).or_faster(&peers);
-    let mut steps = Steps::begin("linear: y = W x, 4,096 x 4,096", "");
+    let mut steps = Steps::begin("linear: y = W x, 4,096 x 4,096", None);
     steps.fulls(&peers);
     let line = |name, seconds, target, cache| Line { name, seconds, best: &best, target, cache };
-    steps.line(line("pass".to_owned(), pass, None, CacheState::Warm), "");
+    steps.line(line("pass".to_owned(), pass, Some(1.0 / 1.1), CacheState::Warm));
     let mut random = Random(7);
     for (count, target) in [(1, None), (4, Some(600.0)), (41, None), (410, None), (4096, None)] {
         for cache in [CacheState::Warm, CacheState::Cold] {
@@ -135,7 +135,7 @@ fn vector(weights: &[f32], random: &mut Random) -> (Full, Vec<(f64, f64)>) {
             let time = sides(rounds, cache, &mut [&mut step])[0];
             let name = format!("itmd, {count} of {N} entries, put out");
             let target = if cache == CacheState::Warm { target } else { None };
-            steps.line(line(name, time, target, cache), "");
+            steps.line(line(name, time, target, cache));
             if cache == CacheState::Warm {
                 points.push((share(count), best.seconds / time));
             }
@@ -191,11 +191,11 @@ fn reduced(weights: &[f32], best: &Full, random: &mut Random) {
         }
     }
     let probe = kernel.certify(arqon_kernels::Sample { n_rows: 1, seed: 1 });
-    let mut steps = Steps::begin("linear: y = W x, rr of rank 64", "hits");
+    let mut steps = Steps::begin("linear: y = W x, rr of rank 64", Some("hits"));
     let line =
         |name, seconds, target| Line { name, seconds, best, target, cache: CacheState::Warm };
     let name = "48 directions that stay".to_owned();
-    steps.line(line(name, median(&times), Some(25.0)), format!("{hits} of {rounds}"));
+    steps.line_with(line(name, median(&times), Some(25.0)), format!("{hits} of {rounds}"));
     steps.remark(format!(
         "Where directions stay the bound was {bound:.2} at most, 0.05 allowed; of an output that was \
          computed anew it was {:.2}, and the error {:.4}.",
@@ -220,7 +220,7 @@ fn reduced(weights: &[f32], best: &Full, random: &mut Random) {
             }));
         }
         let name = format!("directions turn by {turn:.0e} a step, mean");
-        steps.line(line(name, mean(&times), None), format!("{hits} of {rounds}"));
+        steps.line_with(line(name, mean(&times), None), format!("{hits} of {rounds}"));
     }
     steps.end();
 }
@@ -251,10 +251,10 @@ fn controlled(weights: &[f32], best: Full, random: &mut Random) {
     }
     let pass = Full::new("our pass, in turn", median(&pass_times));
     let best = best.or_faster(&[pass]);
-    let mut steps = Steps::begin("linear: y = W x under the controller", "");
+    let mut steps = Steps::begin("linear: y = W x under the controller", None);
     let name = "p = 1".to_owned();
     let (target, cache) = (Some(1.0 / 1.1), CacheState::Warm);
-    steps.line(Line { name, seconds: median(&led_times), best: &best, target, cache }, "");
+    steps.line(Line { name, seconds: median(&led_times), best: &best, target, cache });
     let regimes = [4, N, 41, 1200, 1, 2900];
     let mut kernels = [start.clone(), start.clone(), start];
     let mut controller = Controller::new(limits.clone());
@@ -339,7 +339,7 @@ fn matrix(weights: &[f32], random: &mut Random) -> Vec<(f64, f64)> {
     let mut peers = peers("linear", &["matrix"]);
     peers.push(Full::new("faer", times[0]));
     let best = Full::new("our pass", times[1]).or_faster(&peers);
-    let mut steps = Steps::begin("linear: Y = W X, all 4,096 x 4,096", "");
+    let mut steps = Steps::begin("linear: Y = W X, all 4,096 x 4,096", None);
     steps.fulls(&peers);
     let cache = CacheState::Warm;
     let line = |name: &str, seconds, target| Line {
@@ -349,7 +349,7 @@ fn matrix(weights: &[f32], random: &mut Random) -> Vec<(f64, f64)> {
         target,
         cache,
     };
-    steps.line(line("pass", times[1], Some(1.0 / 1.1)), "");
+    steps.line(line("pass", times[1], Some(1.0 / 1.1)));
     for (count, target) in [(1, None), (4, Some(130.0)), (41, None), (410, None)] {
         // Nothing is off by more than that, so nothing is put out; and nothing waits.
         let emit = Emit::Eps(f64::INFINITY);
@@ -361,7 +361,7 @@ fn matrix(weights: &[f32], random: &mut Random) -> Vec<(f64, f64)> {
             }));
         }
         let time = median(&times);
-        steps.line(line(&format!("itmd, {count} coordinates of all, at once"), time, target), "");
+        steps.line(line(&format!("itmd, {count} coordinates of all, at once"), time, target));
         points.push((share(count), best.seconds / time));
     }
     let n_steps = 64;
@@ -379,7 +379,7 @@ fn matrix(weights: &[f32], random: &mut Random) -> Vec<(f64, f64)> {
         }
     });
     let name = "4 coordinates that wait, and 41 rows read";
-    steps.line(line(name, total / f64::from(n_steps), Some(400.0)), "");
+    steps.line(line(name, total / f64::from(n_steps), Some(400.0)));
     steps.remark(format!("Reading is {:.0} % of the last.", 100.0 * read_time / total));
     steps.end();
     points

@@ -34,7 +34,7 @@ fn main() {
 
 fn measure() {
     let peers = peers("nystrom", &[]);
-    let mut steps = Steps::begin("nystrom: 16,384 points, 256 landmarks", "bound");
+    let mut steps = Steps::begin("nystrom: 16,384 points, 256 landmarks", Some("bound"));
     steps.fulls(&peers);
     let mut lines = Vec::new();
     for (emit, what) in [(Emit::Changed, "changed rows put out"), (Emit::All, "all rows put out")] {
@@ -80,7 +80,7 @@ fn sweep(
     let target = (n_changed == N_DATA).then_some(1.0 / 1.1);
     let seconds = mean(&ours);
     let line = Line { name, seconds, best, target, cache: CacheState::Cold };
-    steps.line(line, format_args!("{bound:.0e}"));
+    steps.line_with(line, format_args!("{bound:.0e}"));
     (share(n_changed), best.seconds / seconds)
 }
 
