@@ -96,7 +96,9 @@ mod tests {
     #[test]
     fn rounds_that_say_otherwise_are_told() {
         assert!(row(Meant::AtMost(1.3), &[1.2, 1.1, 1.4]).ends_with("| met, at the edge |"));
-        assert!(row(Meant::AtLeast(1.3), &[1.2, 1.1, 1.4]).ends_with("| **missed**, at the edge |"));
+        assert!(
+            row(Meant::AtLeast(1.3), &[1.2, 1.1, 1.4]).ends_with("| **missed**, at the edge |")
+        );
     }
 
     #[test]
