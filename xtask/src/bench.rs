@@ -9,9 +9,9 @@ use crate::python::{self, KERNEL_PEERS, PEERS, TESTS};
 use crate::step::say;
 use crate::tpch;
 
-/// What can be measured. All but `peers` and `kernels` are programs of the benches crate; `peers` is
-/// `engine` with those beside it that others have made, `kernels` all programs of benches/kernels,
-/// which stand apart so that they build without the engine.
+/// What can be measured. All but `peers` and `kernels` are programs of the benches crate; `peers`
+/// is `engine` with those beside it that others have made, `kernels` all programs of
+/// benches/kernels, which stand apart so that they build without the engine.
 const PROGRAMS: &[&str] = &[
     "peers",
     "engine",
@@ -62,13 +62,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool, String> {
 
 /// Runs the commands of the document that begin with `words`, and writes what each printed.
 fn write(root: &Path, words: &[&str]) -> Result<bool, String> {
-    let mut document = Document::read(root)?;
     let mut places = Vec::new();
-    for (place, commands) in document.places().enumerate() {
+    for commands in Document::read(root)?.places() {
         let runs: Vec<Run> =
             commands.iter().map(|line| Run::read(line)).collect::<Result<_, _>>()?;
         if runs.iter().any(|run| run.begins_with(words)) {
-            places.push((place, commands.join("\n"), runs));
+            places.push((commands.to_vec(), runs));
         }
     }
     if places.is_empty() {
@@ -76,8 +75,8 @@ fn write(root: &Path, words: &[&str]) -> Result<bool, String> {
         return Err(format!("no command of {} begins so: {}", path.display(), words.join(" ")));
     }
     let (mut passed, n_places) = (true, places.len());
-    for (at, (place, commands, runs)) in places.into_iter().enumerate() {
-        say(&format!("\n== {} of {n_places}\n{commands}\n", at + 1));
+    for (at, (commands, runs)) in places.into_iter().enumerate() {
+        say(&format!("\n== {} of {n_places}\n{}\n", at + 1, commands.join("\n")));
         let (mut output, mut well) = (String::new(), true);
         for run in runs {
             let (printed, ended_well) = run.output(root)?;
@@ -89,8 +88,9 @@ fn write(root: &Path, words: &[&str]) -> Result<bool, String> {
             say("-- it did not end well, and what the document has stays");
             continue;
         }
-        // Each at once: who stops a long run keeps what has ended.
-        document.put(place, &output);
+        // Each at once: who stops a long run keeps what has ended. Its text may be another by now.
+        let mut document = Document::read(root)?;
+        document.put(&commands, &output);
         document.write(root)?;
     }
     Ok(passed)

@@ -1,9 +1,9 @@
 //! `docs/MEASURED.md`: text of ours, commands, and below each of them what it printed.
 //!
-//! What stands between `<!-- printed -->` and `<!-- end -->` was printed by the commands of the code
-//! block before it. Between `<!-- aims -->` and `<!-- end -->` stand the aims of all of them, between
-//! `<!-- machine -->` and `<!-- end -->` what they ran on. So the document says itself what is to be
-//! run, and nobody copies figures.
+//! What stands between `<!-- printed -->` and `<!-- end -->` was printed by the commands of the
+//! block of code before it. Between `<!-- aims -->` and `<!-- end -->` stand the aims of all of
+//! them, between `<!-- machine -->` and `<!-- end -->` what they ran on. So the document says
+//! itself what is to be run, and nobody copies figures.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -93,14 +93,15 @@ impl Document {
         })
     }
 
-    /// Puts what the commands of a place have printed, and what follows from it.
-    pub(crate) fn put(&mut self, place: usize, printed: &str) {
-        let mut outputs = self.pieces.iter_mut().filter_map(|piece| match piece {
-            Piece::Printed { output, .. } => Some(output),
-            _ => None,
-        });
-        if let Some(output) = outputs.nth(place) {
-            *output = framed(printed);
+    /// Puts what these commands have printed where they stand, and what follows from it.
+    pub(crate) fn put(&mut self, wanted: &[String], printed: &str) {
+        for piece in &mut self.pieces {
+            match piece {
+                Piece::Printed { commands, output } if commands == wanted => {
+                    *output = framed(printed);
+                }
+                _ => {}
+            }
         }
         let aims = self.aims();
         for piece in &mut self.pieces {
@@ -232,8 +233,9 @@ The end.
         let mut document = Document::parse(TEXT).expect("it is well formed");
         let met = "| fast | at least 2x | 3.00x | met |";
         let missed = "| small | at most 2x | 3.00x | **missed**, at the edge |";
-        document
-            .put(0, &format!("### one\n\n| a |\n\n{HEAD}\n{met}\n\n### two\n\n{HEAD}\n{missed}\n"));
+        let commands: Vec<String> = document.places().flatten().cloned().collect();
+        let printed = format!("### one\n\n| a |\n\n{HEAD}\n{met}\n\n### two\n\n{HEAD}\n{missed}\n");
+        document.put(&commands, &printed);
         let text = document.text();
         let aims =
             format!("<!-- aims -->\n\n1 of 2 are met.\n\n{HEAD}\n{met}\n{missed}\n\n<!-- end -->");

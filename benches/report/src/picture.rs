@@ -6,8 +6,8 @@ use std::path::Path;
 
 use arqon_plot::{Labels, Line, draw};
 
-/// Draws lines into `docs/measured/`, from wherever in the repository the program is run, and prints
-/// the link to it.
+/// Draws lines into `docs/measured/`, from wherever in the repository the program is run, and
+/// prints the link to it.
 ///
 /// # Errors
 /// If there is no point, or the file cannot be written.
