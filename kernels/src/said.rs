@@ -44,6 +44,11 @@ impl<T: Copy> SaidPart<'_, T> {
         self.outcomes[at] = Some(outcome);
         self.values[at * row.len()..(at + 1) * row.len()].copy_from_slice(row);
     }
+
+    /// As [`Said::forget`].
+    pub(crate) fn forget(&mut self, slot: usize) {
+        self.outcomes[slot - self.first] = None;
+    }
 }
 
 /// Whether what was said may stand, where the answer is off by this much.

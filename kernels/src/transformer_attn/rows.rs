@@ -264,12 +264,16 @@ fn follow_block(
     let mut verdicts = Vec::with_capacity(slots.len());
     for (slot, put_out) in slots.iter().zip(put_out.chunks_exact_mut(n_value)) {
         let lane = slot % ROWS;
+        let before = said.row(*slot);
         if rows.is_due[lane] {
+            // Outputs that stand for what was said have moved, perhaps to what the answer will be.
+            if before.is_empty() {
+                said.forget(*slot);
+            }
             verdicts.push(Verdict::Due);
             continue;
         }
         let row = &outputs[lane * n_value..(lane + 1) * n_value];
-        let before = said.row(*slot);
         let off = if before.is_empty() { f64::from(rows.by[lane]) } else { off(row, before) };
         if said.stands(emit, *slot, (Outcome::Value, off)) {
             verdicts.push(Verdict::Stands(error_standing(rows.errors[lane], off)));
