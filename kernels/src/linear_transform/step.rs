@@ -8,7 +8,7 @@
     reason = "arrays and shapes have the letters of the formulas"
 )]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::arithmetic::{
     Block, ROUNDOFF, ROUNDOFF_SINGLE, add_columns, column_depth, difference, gamma, norm_above,
@@ -33,7 +33,8 @@ pub(crate) struct Running {
     /// Vectors that changed, by place; the matrix changes all.
     touched: Vec<bool>,
     is_matrix_touched: bool,
-    /// Norm of the largest change of a row of the matrix.
+    /// Norms of the changes of rows of the matrix, and the largest.
+    rows_moved: BTreeMap<usize, f64>,
     row_moved: f64,
     /// Norm of the largest row of what rounding took of the matrix after a change of low rank.
     row_rounded: f64,
@@ -108,6 +109,7 @@ impl Running {
             tasks: tasks.into_iter().flatten().collect(),
             touched: vec![false; kernel.vectors.len()],
             is_matrix_touched: has_rows || has_low_rank,
+            rows_moved: BTreeMap::new(),
             row_moved: 0.0,
             row_rounded: 0.0,
             work: 0,
@@ -206,7 +208,10 @@ impl Running {
         let difference: Vec<f32> = weights.iter().zip(&old).map(|(new, old)| new - old).collect();
         // Subtracting in `f32` rounds once.
         let moved = norm_above(&difference) * (1.0 + 2.0 * ROUNDOFF_SINGLE) + 1e-37;
-        self.row_moved = self.row_moved.max(moved);
+        // A row that stands several times in the change moves several times.
+        let moved_in_all = self.rows_moved.entry(row).or_default();
+        *moved_in_all = (*moved_in_all + moved) * RAISE;
+        self.row_moved = self.row_moved.max(*moved_in_all);
         kernel.matrix.set_row(row, weights);
         let rank = kernel.basis.rank();
         if 0 < rank {
