@@ -300,6 +300,75 @@ fn the_bound_of_a_product_is_that_of_the_row_that_is_said() {
     assert!(bound < 1e-7 && !is_violated, "{bound} {is_violated}");
 }
 
+/// What steps came to, of a `cost` with these fields, by epoch.
+fn costs(outputs: &[RowOutput]) -> Vec<Vec<Value>> {
+    let deltas = outputs.iter().flat_map(|output| &output.deltas);
+    let costs = deltas.filter(|delta| delta.topic.as_str() == "cost");
+    costs.flat_map(|delta| &delta.updates).map(|update| update.row.0.to_vec()).collect()
+}
+
+/// A row of a matrix that is replaced is one change, of as many entries as differ, and no more than
+/// all of the input.
+#[test]
+fn a_row_of_a_matrix_that_is_replaced_is_counted_once() {
+    let text = "arqon: 1\ncircuit: kernels.replaced\nschemas:\n  \
+        X: { id: int64, x: tensor<3xf32> }\n  W: { row: int64, weights: tensor<3xf32> }\n  \
+        Y: { id: int64, y: tensor<1xf32> }\n  \
+        Cost: { epoch: int64, changed: int64, churn: float64 }\ntopics:\n  \
+        xs: { schema: X, carries: full, key: id, edge: in }\n  \
+        ws: { schema: W, carries: full, key: row, edge: in }\n  \
+        ys: { schema: Y, carries: delta, edge: out }\n  cost: { schema: Cost, edge: out }\n\
+        flow:\n  project:\n    from: { x: xs, rows: ws }\n    do:\n      \
+        - kernel: linear_transform\n        args: { rows: 1 }\n        \
+        metrics: cost\n    to: ys\n";
+    let (dataflow, tells) = start(&plan(text), 1);
+    let row = |numbers: [f32; 3]| {
+        let tensor = Tensor::vector(Elements::F32(numbers.to_vec())).unwrap();
+        Change::Upsert(Row::from(vec![Value::Int(0), Value::Tensor(Arc::new(tensor))]))
+    };
+    feed(&dataflow, &[input(1, "ws", &[row([1.0, 2.0, 3.0])])]);
+    feed(&dataflow, &[input(2, "ws", &[row([4.0, 5.0, 3.0])])]);
+    let gone = Change::Delete(vec![Value::Int(0)].into());
+    feed(&dataflow, &[input(3, "ws", &[gone])]);
+    let told = costs(&end(dataflow, &tells));
+    let cost =
+        |epoch, changed, churn| vec![Value::Int(epoch), Value::Int(changed), Value::float(churn)];
+    assert_eq!(told, [cost(1, 3, 1.0), cost(2, 2, 2.0 / 3.0), cost(3, 3, 1.0)]);
+}
+
+/// Before a step nobody knows its error, so the controller takes the most that it can be; whether
+/// a bound was kept is known behind it.
+#[test]
+fn a_step_that_keeps_its_bounds_is_no_violation_whatever_was_predicted() {
+    let text = "arqon: 1\ncircuit: kernels.kept\nschemas:\n  \
+        Q: { id: int64, q: tensor<1xf32> }\n  \
+        T: { id: int64, k: tensor<1xf32>, v: tensor<1xf32> }\n  \
+        A: { id: int64, o: tensor<1xf32> }\n  \
+        Cost: { epoch: int64, error_bound: float64, violated: bool }\ntopics:\n  \
+        queries: { schema: Q, carries: full, key: id, edge: in }\n  \
+        tokens: { schema: T, carries: full, key: id, edge: in }\n  \
+        answers: { schema: A, carries: delta, edge: out }\n  \
+        cost: { schema: Cost, edge: out }\nflow:\n  attend:\n    \
+        from: { q: queries, kv: tokens }\n    do:\n      - kernel: transformer_attn\n        \
+        args: { features: 4 }\n        emit: all\n        bounds: { error: 5e-8 }\n        \
+        metrics: cost\n    to: answers\n";
+    let vector =
+        |x| Value::Tensor(Arc::new(Tensor::vector(Elements::F32(vec![x])).expect("a vector")));
+    let upsert = |values: Vec<Value>| Change::Upsert(Row::from(values));
+    let token = |value| upsert(vec![Value::Int(1), vector(0.5), vector(value)]);
+    let (dataflow, tells) = start(&plan(text), 1);
+    feed(&dataflow, &[input(1, "queries", &[upsert(vec![Value::Int(7), vector(0.25)])])]);
+    // A step is off by at most 4.5e-8 with the one, and by twice as much with the other.
+    feed(&dataflow, &[input(2, "tokens", &[token(0.75)]), input(3, "tokens", &[token(1.5)])]);
+    feed(&dataflow, &[input(4, "tokens", &[token(0.75)])]);
+    for cost in costs(&end(dataflow, &tells)) {
+        let [_, Value::Float(bound), Value::Bool(is_violated)] = &cost[..] else {
+            panic!("{cost:?}")
+        };
+        assert_eq!(5e-8 < bound.get(), *is_violated, "{cost:?}");
+    }
+}
+
 /// What a kernel said of a row stands for as long as the kernel sees nothing else in it, so an error
 /// goes on with the fields that the kernel does not read, as an answer does.
 #[test]

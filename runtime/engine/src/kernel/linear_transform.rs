@@ -185,8 +185,10 @@ impl Vectors {
     }
 
     fn weights(&mut self, rows: &[(PortRow, i64)]) {
-        for (row, _) in rows.iter().filter(|(_, diff)| *diff < 0) {
-            // Unless it is only replaced: then what comes wins.
+        let is_replaced = |gone: &PortRow| {
+            rows.iter().any(|(row, diff)| 0 < *diff && place_of(row) == place_of(gone))
+        };
+        for (row, _) in rows.iter().filter(|(row, diff)| *diff < 0 && !is_replaced(row)) {
             self.delta.rows.push(place_of(row));
             self.delta.weights.extend(std::iter::repeat_n(0.0, self.n_columns));
         }
