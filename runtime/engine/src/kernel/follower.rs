@@ -132,10 +132,10 @@ impl Follower {
             }
         };
         let mut spent = now().saturating_sub(start);
-        let (has_clock, work) = (self.pace.clock.is_some(), report.work);
-        let seconds = |spent: Duration| if has_clock { spent.as_secs_f64() } else { counted(work) };
         if let Some(predicted) = predicted {
-            self.controller.observe(decision.mode, predicted.work, seconds(spent));
+            let seconds =
+                self.pace.clock.map_or_else(|| counted(report.work), |_| spent.as_secs_f64());
+            self.controller.observe(decision.mode, predicted.work, seconds);
         }
         if self.emit == Emit::Pull {
             let (n_answers, error_max) = self.driver.answer(Questions::All, &is_wanted)?;
@@ -144,8 +144,10 @@ impl Follower {
             spent = now().saturating_sub(start);
         }
         let is_refreshed = decision.refresh == Refresh::Share && self.refresh();
-        // What was predicted is no more than that: what came of it counts, either way.
-        let is_late = self.limits.seconds_max < seconds(spent);
+        // Of the error what came of it counts, whatever was predicted. Of the latency what was
+        // predicted does: it stands in the journal, so a replay says the same.
+        let is_exact = predicted.is_none_or(|predicted| predicted.error_max <= self.error_max);
+        let is_late = decision.is_violated && is_exact;
         let is_violated = is_late || self.error_max < report.error_max;
         let decision = Decision { is_violated, ..decision };
         Some(Stepped { report, decision, spent, is_refreshed })

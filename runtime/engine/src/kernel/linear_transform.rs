@@ -185,11 +185,15 @@ impl Vectors {
     }
 
     fn weights(&mut self, rows: &[(PortRow, i64)]) {
-        let is_replaced = |gone: &PortRow| {
-            rows.iter().any(|(row, diff)| 0 < *diff && place_of(row) == place_of(gone))
-        };
-        for (row, _) in rows.iter().filter(|(row, diff)| *diff < 0 && !is_replaced(row)) {
-            self.delta.rows.push(place_of(row));
+        let come = rows.iter().filter(|(_, diff)| *diff > 0).map(|(row, _)| place_of(row));
+        let come: BTreeSet<usize> = come.collect();
+        for (row, _) in rows.iter().filter(|(_, diff)| *diff < 0) {
+            let place = place_of(row);
+            // A row that is replaced does not go as well.
+            if come.contains(&place) {
+                continue;
+            }
+            self.delta.rows.push(place);
             self.delta.weights.extend(std::iter::repeat_n(0.0, self.n_columns));
         }
         for (row, _) in rows.iter().filter(|(_, diff)| *diff > 0) {
