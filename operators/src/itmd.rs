@@ -382,6 +382,15 @@ impl Kernel {
         }
     }
 
+    /// Whether an optional field is read under these arguments where rows have it: shortest ways go
+    /// by weights. Other fields of such a name only come along.
+    pub fn reads_field(self, field: &str, arguments: &[Value]) -> bool {
+        let is_weighed = self == Self::DynamicGraph
+            && field == "weight"
+            && self.argument("algorithm", arguments) == Some(&Value::Enum(1));
+        is_weighed || self.needs_field(field, arguments)
+    }
+
     /// The error that every answer may have under these arguments, whatever the mode; none for
     /// answers that are exact in themselves.
     pub fn tolerance(self, arguments: &[Value]) -> Option<f64> {

@@ -21,6 +21,8 @@ struct Reading<'a> {
     port: &'static str,
     field: &'a FieldSignature,
     is_needed: bool,
+    /// Whether it is read where rows have it.
+    is_read: bool,
     rows: &'a PortRows,
 }
 
@@ -112,7 +114,9 @@ impl Typer<'_> {
                 .iter()
                 .map(|field| {
                     let is_needed = !field.is_optional || kernel.needs_field(field.name, arguments);
-                    let reading = Reading { kernel, port: port.name, field, is_needed, rows };
+                    let is_read = is_needed || kernel.reads_field(field.name, arguments);
+                    let port = port.name;
+                    let reading = Reading { kernel, port, field, is_needed, is_read, rows };
                     self.kernel_field(&reading, &mut lengths)
                 })
                 .collect();
@@ -133,7 +137,7 @@ impl Typer<'_> {
         reading: &Reading<'_>,
         lengths: &mut Lengths,
     ) -> Result<Option<usize>, ()> {
-        let Reading { kernel, port, field, is_needed, rows } = *reading;
+        let Reading { kernel, port, field, is_needed, is_read, rows } = *reading;
         let Some(at) = rows.row.position(field.name) else {
             if is_needed && !rows.row.open {
                 self.lacking_field(reading);
@@ -146,7 +150,7 @@ impl Typer<'_> {
         let place = column.origin.map(|origin| origin.span);
         if !fits {
             // A field that happens to have the name only comes along.
-            if !is_needed {
+            if !is_read {
                 return Ok(None);
             }
             let wanted = match field.kind {
@@ -171,6 +175,13 @@ impl Typer<'_> {
                     "declare `{}` as a tensor of one dimension, or read a node that makes one",
                     field.name
                 ),
+                FieldKind::Int64 | FieldKind::Float64 if matches!(found, Type::Option(_)) => {
+                    format!(
+                        "declare `{name}` as `{wanted}`, or read a node with \
+                     `with: {{ {name}: {name} // … }}`",
+                        name = field.name
+                    )
+                }
                 FieldKind::Int64 | FieldKind::Float64 => format!(
                     "declare `{name}` as `{wanted}`, or read a node with \
                      `with: {{ {name}: {wanted}({name}) }}`",
@@ -186,7 +197,7 @@ impl Typer<'_> {
     }
 
     fn lacking_field(&mut self, reading: &Reading<'_>) {
-        let Reading { kernel, port, field, is_needed: _, rows } = *reading;
+        let Reading { kernel, port, field, rows, .. } = *reading;
         let mut fault = Diagnostic::new(
             operators::KERNEL_FIELD,
             rows.span,
@@ -213,7 +224,7 @@ impl Typer<'_> {
         (length, found, place): (&'static str, &Type, Option<Span>),
         lengths: &mut Lengths,
     ) -> Option<()> {
-        let Reading { kernel, port, field, is_needed: _, rows } = *reading;
+        let Reading { kernel, port, field, rows, .. } = *reading;
         let Some((first, first_place)) = lengths.get(length).cloned() else {
             lengths.insert(length, (found.clone(), place));
             return Some(());
