@@ -65,6 +65,9 @@ pub(super) fn word_help(what: &str, written: &str) -> Option<&'static str> {
         ("a way to emit", "pull") => {
             Some("who asks says so in a topic: write `emit: { pull: TOPIC }`")
         }
+        ("a way to emit", "eps" | "epsilon") => {
+            Some("how far an output may be off is said beside it: write `emit: { eps: 0.001 }`")
+        }
         ("a kind of join", "cross") => Some("each row meets each row in `match: {}`"),
         _ => None,
     }

@@ -123,8 +123,15 @@ impl<'a> Reader<'a> {
             let span = topic.span;
             return Some(Spanned::new(Emit::Pull(topic), span));
         }
-        let eps = self.require(&fields, "eps")?;
-        let eps = self.tolerance(eps.value)?;
+        let eps = fields.get("eps");
+        if eps.is_none() && !self.has_stray(&fields) {
+            let message = "a way to emit needs `pull` or `eps`";
+            self.report(
+                Diagnostic::new(code::yaml::MISSING_KEY, fields.owner, message)
+                    .help("write `emit: { eps: 0.001 }` or `emit: { pull: TOPIC }`"),
+            );
+        }
+        let eps = self.tolerance(eps?.value)?;
         Some(Spanned::new(Emit::Eps(eps.node), eps.span))
     }
 
