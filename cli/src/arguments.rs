@@ -435,7 +435,7 @@ pub(crate) enum Show {
     /// A year of flights, corrected while you watch
     #[default]
     Flights,
-    /// Attention whose tokens change, from one in ten thousand to all of them and back
+    /// Attention whose tokens change, from one in four thousand to all of them and back
     Itmd,
 }
 
@@ -447,13 +447,10 @@ pub(crate) struct DemoArguments {
     /// Draw what steps of `itmd` cost against the churn
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) svg: Option<PathBuf>,
-    /// Stay up at the end, so that clients can look around
+    /// Stay up at the end of `flights`, so that clients can look around
     #[arg(long)]
     pub(crate) keep: bool,
-    /// Take the modes of kernels from FILE, and add those that it has not yet
-    #[arg(long, value_name = "FILE")]
-    pub(crate) decisions: Option<PathBuf>,
-    /// Threads of the dataflow
+    /// Threads of the dataflow of `flights`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
 }

@@ -55,6 +55,7 @@ const LOAD_ROWS: usize = 1 << 14;
 /// # Errors
 /// A [`Failure`] if a part of the house does not work.
 pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, Failure> {
+    belong(arguments)?;
     if arguments.show == Show::Itmd {
         return itmd::itmd(arguments.svg.as_deref(), console);
     }
@@ -112,6 +113,19 @@ pub(crate) fn demo(arguments: &DemoArguments, console: Console) -> Result<Exit, 
     runtime.block_on(client.close());
     host.finish()?;
     Ok(exit)
+}
+
+/// Whether all options are of what is shown.
+fn belong(arguments: &DemoArguments) -> Result<(), Failure> {
+    let DemoArguments { show, svg, keep, workers } = arguments;
+    let (foreign, other) = match show {
+        Show::Flights => (svg.as_ref().map(|_| "--svg"), "itmd"),
+        Show::Itmd if *keep => (Some("--keep"), "flights"),
+        Show::Itmd => (workers.map(|_| "--workers"), "flights"),
+    };
+    let Some(option) = foreign else { return Ok(()) };
+    Err(Failure::usage(format!("`{option}` is an option of `arqon demo {other}`"))
+        .help("leave it away, or show that"))
 }
 
 /// What every scene needs.

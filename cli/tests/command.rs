@@ -290,3 +290,17 @@ fn a_plot_that_cannot_be_written_is_told_before_the_play() {
     assert!(ran.stderr.contains("cannot write `folder`"), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
 }
+
+#[test]
+fn an_option_of_the_other_demo_is_refused() {
+    let scene = Scene::new();
+    for arguments in [
+        &["demo", "--svg", "x.svg"][..],
+        &["demo", "itmd", "--keep"],
+        &["demo", "itmd", "--workers", "2"],
+    ] {
+        let ran = scene.arqon(arguments);
+        assert_eq!((ran.code, &*ran.stdout), (2, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("is an option of `arqon demo"), "{}", ran.stderr);
+    }
+}
