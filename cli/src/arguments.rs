@@ -435,7 +435,7 @@ pub(crate) enum Show {
     /// A year of flights, corrected while you watch
     #[default]
     Flights,
-    /// Attention whose tokens change, from one in four thousand to all of them and back
+    /// Attention whose tokens change, from one in ten thousand to all of them and back
     Itmd,
 }
 

@@ -19,12 +19,12 @@ use crate::exit::{Exit, Failure};
 use crate::run::durations::duration_text;
 use crate::run::now;
 
-/// The kernel: four heads over as many tokens, and as many queries.
-const N_TOKENS: usize = 4096;
+/// Tokens, and as many queries: one of them is the least churn.
+const N_TOKENS: usize = 10_000;
 const SPEC: AttentionSpec = AttentionSpec {
-    n_heads: 4,
-    n_key: 256,
-    n_value: 256,
+    n_heads: 2,
+    n_key: 128,
+    n_value: 128,
     n_features: 128,
     feature_map: FeatureMap::FavorPlus,
     causality: Causality::Plain,
@@ -78,7 +78,7 @@ pub(super) fn itmd(svg: Option<&Path>, console: Console) -> Result<Exit, Failure
     });
     say(
         console,
-        "  Attention over 4,096 tokens in 4 heads; a share p of them changes in each step.",
+        "  Attention over 10,000 tokens in 2 heads; a share p of them changes in each step.",
     )?;
     say(console, "  Time of a step in full, by its delta, and as the controller chooses:\n")?;
     say(console, "       p        pass        itmd  controller  chooses  off by at most")?;
@@ -215,7 +215,7 @@ fn picture(file: &Path, scenes: &[Scene]) -> Result<(), Failure> {
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "a share of a few thousand"
+    reason = "a share of some thousands"
 )]
 fn changed(churn: f64) -> usize {
     ((N_TOKENS as f64 * churn).round() as usize).clamp(1, N_TOKENS)
