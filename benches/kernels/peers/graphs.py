@@ -54,7 +54,7 @@ def ranks(path):
     for tolerance in (1e-3, 1e-6):
         warm = power(transposed, shares, np.ones(N_VERTICES), tolerance)
         seconds = median(lambda: power(transposed, shares, warm, tolerance))
-        say(f"SciPy, warm power sweeps to {tolerance:.0e}, nothing changed", seconds)
+        say(f"SciPy, warm power sweeps to {tolerance:g}, nothing changed", seconds)
 
 
 PARTS = {"paths": paths, "components": components, "ranks": ranks}

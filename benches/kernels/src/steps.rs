@@ -77,7 +77,7 @@ impl Steps {
         let times = format!("{}x", times(ratio));
         self.row([&name, &time(seconds), &full, &times, &cache.name(), &more]);
         if let Some(target) = target {
-            let what = format!("{}: {name}", self.title);
+            let what = format!("{}: {name}, {}", self.title, cache.name());
             self.table.aim(Aim::times(what, Meant::AtLeast(target), vec![ratio]));
         }
     }

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut table = Table::begin(
-        format!("holds: 1 worker, {STEPS} steps of each size"),
+        format!("holds: 1 worker, {STEPS} steps of each size{}", allocator()),
         &[
             "kernel",
             "changed rows",
@@ -52,6 +52,12 @@ fn main() -> ExitCode {
     }
     table.end();
     ExitCode::SUCCESS
+}
+
+/// How the allocator is told to give memory back, if it is told.
+fn allocator() -> String {
+    const NAME: &str = "MIMALLOC_PURGE_DELAY";
+    std::env::var(NAME).map_or(String::new(), |delay| format!(", {NAME}={delay}"))
 }
 
 /// A circuit with a kernel, and the rows that change.
@@ -230,7 +236,7 @@ impl Work {
             longest = longest.max(self.print(table, *n_rows, &times, &holds.take()));
         }
         table.aim(Aim {
-            what: format!("holds: the worker by {}, longest on a core", self.name),
+            what: format!("holds: by {}, longest on a core{}", self.name, allocator()),
             meant: Meant::AtMost(2.0),
             measured: vec![longest],
             unit: " ms",

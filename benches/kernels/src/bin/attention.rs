@@ -93,7 +93,10 @@ fn incremental(numpy: &[Full]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
                 Emit::Changed if 5e-4 < p && p < 2e-3 => Some(250.0),
                 _ => None,
             };
-            let name = format!("itmd, p = {p:e}, {what}");
+            let name = format!(
+                "itmd, p = {}, {what}",
+                if p < 1.0 { format!("{p:e}") } else { "1".to_owned() }
+            );
             let line = Line { name, seconds, best, target, cache: CacheState::Cold };
             steps.line_with(line, format_args!("{:.1e}", report.error_max));
             points.push((p, best.seconds / seconds));

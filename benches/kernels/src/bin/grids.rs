@@ -180,8 +180,12 @@ fn sustained() {
             if [60, 500, 1000, 1500].contains(&ours.len()) {
                 let last = |times: &[f64]| median(&times[times.len() - 60..]);
                 let best = &best(last(&theirs), last(&passes));
-                let name =
-                    format!("error at most {error_max:e}, {}, step {}", put_out(emit), ours.len());
+                let name = format!(
+                    "error at most {}, {}, step {}",
+                    shown(error_max),
+                    put_out(emit),
+                    ours.len()
+                );
                 let is_meant = ours.len() == 1500 && (error_max, emit) == (1e-6, Emit::Pull);
                 let target = is_meant.then_some(25.0);
                 let line =
@@ -192,13 +196,19 @@ fn sustained() {
         let all = |times: &[f64]| times.iter().sum::<f64>();
         let (difference, ratio) = (difference(&mut kernel, &full), all(&theirs) / all(&ours));
         steps.remark(format!(
-            "Error at most {error_max:e}, {}: all 1,500 steps together {ratio:.1}x of full rows; off \
+            "Error at most {}, {}: all 1,500 steps together {ratio:.1}x of full rows; off \
              the full grid by {difference:.1e}; {n_rows} rows in the last step.",
+            shown(error_max),
             put_out(emit)
         ));
         assert!(difference <= 2.0 * bound);
     }
     steps.end();
+}
+
+/// An allowed error, in words.
+fn shown(error_max: f64) -> String {
+    if error_max > 0.0 { format!("{error_max:e}") } else { "0".to_owned() }
 }
 
 /// Which cells are put out, in words.
@@ -245,7 +255,10 @@ fn churn() {
         let [seconds, rows, pass] = [ours, theirs, passes].map(|times| median(&times));
         let best = &best(rows, pass);
         curve.push((share, best.seconds / seconds));
-        let name = format!("{chosen}, p = {share:.0e}");
+        let name = format!(
+            "{chosen}, p = {}",
+            if side == SIDE { "1".to_owned() } else { format!("{share:.0e}") }
+        );
         let target = (side == SIDE).then_some(1.0 / 1.1);
         let line = Line { name, seconds, best, target, cache: CacheState::Cold };
         steps.line_with(line, format_args!("{} / {}", time(rows), time(pass)));

@@ -361,7 +361,7 @@ fn matrix(weights: &[f32], random: &mut Random) -> Vec<(f64, f64)> {
             }));
         }
         let time = median(&times);
-        steps.line(line(&format!("itmd, {count} coordinates of all, at once"), time, target));
+        steps.line(line(&format!("itmd, {} of all, at once", coordinates_of(count)), time, target));
         points.push((share(count), best.seconds / time));
     }
     let n_steps = 64;
@@ -383,6 +383,11 @@ fn matrix(weights: &[f32], random: &mut Random) -> Vec<(f64, f64)> {
     steps.remark(format!("Reading is {:.0} % of the last.", 100.0 * read_time / total));
     steps.end();
     points
+}
+
+/// So many coordinates, in words.
+fn coordinates_of(count: usize) -> String {
+    if count == 1 { "1 coordinate".to_owned() } else { format!("{count} coordinates") }
 }
 
 fn coordinates(random: &mut Random, count: usize) -> LinearDelta {

@@ -75,7 +75,8 @@ fn sweep(
     }
     let best = &Full::new("our pass", mean(&passes)).or_faster(peers);
     let mode = if n_passes == 0 { Mode::Itmd } else { Mode::Pass };
-    let name = format!("{mode}, {n_changed} data rows change, {what}");
+    let rows = if n_changed == 1 { "data row changes" } else { "data rows change" };
+    let name = format!("{mode}, {n_changed} {rows}, {what}");
     // A controller passes what changes altogether, as `itmd` does here.
     let target = (n_changed == N_DATA).then_some(1.0 / 1.1);
     let seconds = mean(&ours);
