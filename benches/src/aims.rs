@@ -6,7 +6,7 @@ use crate::side::{Figures, Side, Work};
 
 /// One of a side's figures, held against that of the circuit of like keys.
 #[derive(Debug, Clone, Copy)]
-enum Figure {
+pub enum Figure {
     /// How many times as fast the circuit loads.
     Load,
     /// How many times lower its middle round is.
@@ -27,7 +27,8 @@ impl Figure {
         }
     }
 
-    fn ratio(self, circuit: &Figures, side: &Figures) -> f64 {
+    /// That of one run of each.
+    pub fn ratio(self, circuit: &Figures, side: &Figures) -> f64 {
         match self {
             Self::Load => circuit.mrows_per_s / side.mrows_per_s,
             Self::P50 => side.p50_us / circuit.p50_us,

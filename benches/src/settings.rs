@@ -55,6 +55,12 @@ pub fn run(
         println!("usage: {name} [--repeat N] [--workers N] [--rows N]");
         return ExitCode::from(2);
     };
+    exit(ended)
+}
+
+/// Says why it did not end well, if it did not.
+#[expect(clippy::print_stdout, reason = "a bench says how it ended")]
+pub fn exit(ended: Outcome<()>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

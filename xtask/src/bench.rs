@@ -1,12 +1,11 @@
 //! `cargo xtask bench`: the programs behind docs/MEASURED.md, built in release and run in turn.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::measured::Document;
-use crate::python::{self, KERNEL_PEERS, PEERS, TESTS};
-use crate::step::say;
+use crate::python::{self, Environment, KERNEL_PEERS, PEERS, TESTS};
+use crate::step::{run_told, say};
 use crate::tpch;
 
 /// What can be measured. All but `peers` and `kernels` are programs of the benches crate; `peers`
@@ -163,10 +162,7 @@ impl Run {
     fn kernels(&self, root: &Path, words: &[String]) -> Result<(String, bool), String> {
         let named = words.first().filter(|name| KERNELS.contains(&name.as_str()));
         let mut words = if named.is_some() { &words[1..] } else { words }.to_vec();
-        if let Some(announcement) = python::announcement(root, &KERNEL_PEERS) {
-            say(&announcement);
-        }
-        match python::ensure(root, &KERNEL_PEERS) {
+        match installed(root, &KERNEL_PEERS) {
             Ok(python) => words.extend(["--python".to_owned(), python.display().to_string()]),
             Err(error) => {
                 say(&format!(
@@ -192,18 +188,13 @@ impl Run {
         binary: &str,
         words: &[String],
     ) -> Result<(String, bool), String> {
-        let fault = |error| format!("cargo: {error}");
         let mut command = Command::new("cargo");
         command.args(["run", "--quiet", "--release", "-p", package, "--bin", binary, "--"]);
         command.args(words).envs(self.environment.iter().cloned()).current_dir(root);
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(fault)?;
         let mut output = String::new();
-        for line in child.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines()) {
-            let line = line.map_err(fault)?;
-            say(&line);
-            output.extend([line.as_str(), "\n"]);
-        }
-        Ok((output, child.wait().map_err(fault)?.success()))
+        let status = run_told(&mut command, |line| output.extend([line, "\n"]));
+        let status = status.map_err(|error| format!("cargo: {error}"))?;
+        Ok((output, status.success()))
     }
 }
 
@@ -218,10 +209,7 @@ fn peers(root: &Path) -> Result<Vec<String>, String> {
     } else {
         say("dbsp is left out: benches/peers does not build here (see above).");
     }
-    if let Some(announcement) = python::announcement(root, &PEERS) {
-        say(&announcement);
-    }
-    match python::ensure(root, &PEERS) {
+    match installed(root, &PEERS) {
         Ok(python) => options.extend(["--python".to_owned(), python.display().to_string()]),
         Err(error) => {
             say(&format!(
@@ -246,10 +234,7 @@ fn tables(root: &Path, arguments: &mut Vec<String>) -> Result<Vec<String>, Strin
     if !folder.join("lineitem.csv").exists() {
         tpch::write_tables(number, &folder).map_err(|error| format!("tables: {error}"))?;
     }
-    if let Some(announcement) = python::announcement(root, &TESTS) {
-        say(&announcement);
-    }
-    let python = python::ensure(root, &TESTS)?;
+    let python = installed(root, &TESTS)?;
     let packed = Command::new(&python)
         .arg(root.join("benches/peers/duckdb_peer.py"))
         .arg(&folder)
@@ -262,6 +247,14 @@ fn tables(root: &Path, arguments: &mut Vec<String>) -> Result<Vec<String>, Strin
     let options =
         paths.into_iter().map(|(flag, path)| [flag.to_owned(), path.display().to_string()]);
     Ok(options.flatten().collect())
+}
+
+/// An environment's interpreter; what making it will do is said before.
+fn installed(root: &Path, environment: &Environment) -> Result<PathBuf, String> {
+    if let Some(announcement) = python::announcement(root, environment) {
+        say(&announcement);
+    }
+    python::ensure(root, environment)
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<bool, String> {

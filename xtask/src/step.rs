@@ -2,8 +2,7 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Tests that passed, failed and did not run.
@@ -51,23 +50,14 @@ pub(crate) struct Report {
 
 /// Runs a command in `folder`; its output goes on to ours, line by line, while it is counted.
 pub(crate) fn run_counted(folder: &Path, command: &mut Command, count: Count) -> io::Result<Tally> {
-    let mut child =
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    let output = child.stdout.take().expect("the child's output is piped");
-    let counter = thread::spawn(move || {
-        let mut tally = Tally::default();
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            say(&line);
-            tally.add(match count {
-                Count::One => Tally::default(),
-                Count::Libtest => libtest_line(&line).unwrap_or_default(),
-                Count::Summary => summary_line(&line).unwrap_or_default(),
-            });
-        }
-        tally
-    });
-    let status = child.wait()?;
-    let mut tally = counter.join().expect("counting lines does not panic");
+    let mut tally = Tally::default();
+    let status = run_told(command.current_dir(folder).stdin(Stdio::null()), |line| {
+        tally.add(match count {
+            Count::One => Tally::default(),
+            Count::Libtest => libtest_line(line).unwrap_or_default(),
+            Count::Summary => summary_line(line).unwrap_or_default(),
+        });
+    })?;
     if count == Count::One {
         tally = Tally::one(status.success());
     } else if !status.success() && tally.n_failed == 0 {
@@ -78,6 +68,20 @@ pub(crate) fn run_counted(folder: &Path, command: &mut Command, count: Count) ->
         tally.n_failed = 1;
     }
     Ok(tally)
+}
+
+/// Runs a command; its output goes on to ours, line by line, and each line is told.
+pub(crate) fn run_told(
+    command: &mut Command,
+    mut tell: impl FnMut(&str),
+) -> io::Result<ExitStatus> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let output = child.stdout.take().expect("the child's output is piped");
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        say(&line);
+        tell(&line);
+    }
+    child.wait()
 }
 
 /// Times one step and prints its head line.

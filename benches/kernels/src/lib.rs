@@ -6,12 +6,12 @@
 
 mod clock;
 mod steps;
+mod words;
 mod peers;
 mod random;
 mod reads;
 mod roofline;
 mod speedups;
-mod words;
 
 pub use clock::{CacheState, Evict, seconds, sides};
 pub use peers::peers;
@@ -19,5 +19,5 @@ pub use random::Random;
 pub use reads::{Reads, reads};
 pub use roofline::{Roofline, roofline, threads};
 pub use speedups::speedups;
-pub use steps::{Full, Line, Steps, time};
-pub use words::word;
+pub use steps::{Full, Line, Steps, rough, time};
+pub use words::{option, word};

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::steps::Full;
+use crate::words::option;
 
 /// What a script prints; nothing without a Python, or if it fails, which is said.
 #[expect(clippy::print_stdout, reason = "a missing peer is part of the figures")]
 pub fn peers(script: &str, arguments: &[&str]) -> Vec<Full> {
-    let mut words = std::env::args().skip_while(|argument| argument != "--python");
-    let Some(python) = words.nth(1) else {
+    let Some(python) = option("--python") else {
         println!("NumPy and SciPy are left out: no `--python`.\n");
         return Vec::new();
     };

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use arqon_bench_report::{Aim, Meant, Table};
+use arqon_bench_report::{Aim, Meant, Table, shown};
 
 use crate::clock::CacheState;
 
@@ -74,7 +74,7 @@ impl Steps {
         let Line { name, seconds, best, target, cache } = line;
         let ratio = best.seconds / seconds;
         let full = format!("{}, {}", best.name, time(best.seconds));
-        let times = format!("{}x", times(ratio));
+        let times = format!("{}x", shown(ratio));
         self.row([&name, &time(seconds), &full, &times, &cache.name(), &more]);
         if let Some(target) = target {
             let what = format!("{}: {name}, {}", self.title, cache.name());
@@ -112,10 +112,10 @@ impl Steps {
 /// Seconds as people say them.
 pub fn time(seconds: f64) -> String {
     let (number, unit) = if seconds < 1e-3 { (seconds * 1e6, "us") } else { (seconds * 1e3, "ms") };
-    format!("{} {unit}", times(number))
+    format!("{} {unit}", shown(number))
 }
 
-/// With three digits that count.
-fn times(number: f64) -> String {
-    arqon_bench_report::spread(&[number])
+/// A share or an error as people say it: `1e-3`, and 0 and 1 as they are.
+pub fn rough(number: f64) -> String {
+    if number > 0.0 && number < 1.0 { format!("{number:.0e}") } else { format!("{number}") }
 }

@@ -4,3 +4,8 @@
 pub fn word(place: usize) -> Option<String> {
     std::env::args().take_while(|word| !word.starts_with("--")).nth(place)
 }
+
+/// What stands behind an option.
+pub fn option(name: &str) -> Option<String> {
+    std::env::args().skip_while(|word| word != name).nth(1)
+}

@@ -10,6 +10,6 @@ mod table;
 mod picture;
 
 pub use aim::{Aim, HEAD, Meant};
-pub use numbers::{mean, median, percentile, spread};
+pub use numbers::{mean, median, percentile, range, shown, spread};
 pub use picture::picture;
 pub use table::Table;

@@ -35,13 +35,13 @@ pub(crate) fn spread_in(unit: &str, numbers: &[f64]) -> String {
 }
 
 /// The least and the greatest.
-pub(crate) fn range(numbers: &[f64]) -> (f64, f64) {
+pub fn range(numbers: &[f64]) -> (f64, f64) {
     let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
     (least, numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// With three digits that count, or all of those before the point.
-fn shown(number: f64) -> String {
+pub fn shown(number: f64) -> String {
     let n_decimals = match number.abs() {
         0.0 => 0,
         size if size < 0.1 => 3,

@@ -8,7 +8,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use arqon_bench_report::{Table, median};
+use arqon_bench_report::{Table, median, range};
 use arqon_benches::large::circuit;
 use arqon_compiler::{Options, compile};
 
@@ -27,8 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let least = times.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = times.iter().copied().fold(0.0, f64::max);
+    let (least, greatest) = range(&times);
     let title = format!("compile: {n_nodes} nodes, {} KB of YAML", text.len() / 1024);
     let table = Table::begin(title, &["median ms", "least ms", "greatest ms"]);
     table.row(&[

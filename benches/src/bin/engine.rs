@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arqon_bench_report::{Table, spread};
-use arqon_benches::aims::aims;
+use arqon_benches::aims::{Figure, aims};
 use arqon_benches::data::Size;
 use arqon_benches::side::{Figures, Peers, Side, Work, write_rows};
 use arqon_benches::workers;
@@ -163,9 +163,10 @@ fn table(settings: &Settings, work: Work, n_workers: usize) -> Result<(), String
 /// A side's figures, and beside them those of the circuit of like keys.
 fn line(table: &Table, side: &Side, runs: &[Figures], circuit: Option<&[Figures]>) {
     let middle = |figure| Figures::middle(runs, figure);
-    let ratio = |of: fn(&Figures, &Figures) -> f64| -> String {
-        let Some(circuit) = circuit else { return String::new() };
-        spread(&circuit.iter().zip(runs).map(|(circuit, run)| of(circuit, run)).collect::<Vec<_>>())
+    let ratio = |figure: Figure| -> String {
+        let pairs = circuit.into_iter().flatten().zip(runs);
+        let ratios: Vec<f64> = pairs.map(|(circuit, run)| figure.ratio(circuit, run)).collect();
+        if ratios.is_empty() { String::new() } else { spread(&ratios) }
     };
     let has_rounds = runs.iter().all(|run| run.p50_us > 0.0);
     let rounds = |text: String| if has_rounds { text } else { String::new() };
@@ -175,9 +176,9 @@ fn line(table: &Table, side: &Side, runs: &[Figures], circuit: Option<&[Figures]
         &rounds(format!("{:.0}", middle(|run| run.p50_us))),
         &rounds(format!("{:.0}", middle(|run| run.p99_us))),
         &format_args!("{:.0}", middle(|run| run.peak_mib)),
-        &ratio(|circuit, run| circuit.mrows_per_s / run.mrows_per_s),
-        &rounds(ratio(|circuit, run| run.p50_us / circuit.p50_us)),
-        &ratio(|circuit, run| circuit.peak_mib / run.peak_mib),
+        &ratio(Figure::Load),
+        &rounds(ratio(Figure::P50)),
+        &ratio(Figure::Peak),
     ]);
 }
 

@@ -8,12 +8,12 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
-use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
 use arqon_bench_report::{Aim, Meant, Table, picture, spread};
 use arqon_benches::data::Size;
+use arqon_benches::settings::{Outcome, exit};
 use arqon_benches::side::{Figures, Peers, Side, Work};
 use arqon_plot::{Labels, Line};
 
@@ -25,8 +25,6 @@ const EPOCHS: [u64; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 const SIDES: [&str; 2] = ["circuit, text keys", "circuit, number keys"];
 const WORKS: [Work; 2] = [Work::Aggregate, Work::Join];
 const N_ROUNDS: u64 = 4_000;
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -42,13 +40,7 @@ fn main() -> ExitCode {
         println!("usage: growth [--repeat N] [--most ROWS], at least {BASE_ROWS} rows");
         return ExitCode::from(2);
     }
-    match latency(n_repeats, most).and_then(|()| throughput(n_repeats)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(latency(n_repeats, most).and_then(|()| throughput(n_repeats)))
 }
 
 /// The circuits, each with its workload.

@@ -9,13 +9,13 @@
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use arqon_bench_report::{Aim, Meant, Table, median, percentile, spread};
+use arqon_benches::settings::{Outcome, exit};
 use arqon_client::{AckMode, Client, Delivery, Message, Options, Subscribe, Subscription};
 use arqon_engine::EngineOptions;
 use arqon_server::{EdgeOptions, Idle, Server, ServerOptions, random_secret};
@@ -56,8 +56,6 @@ const CROWD: usize = 16;
 /// Nothing on loopback takes as long.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let n_rounds = match args.as_slice() {
@@ -69,13 +67,7 @@ fn main() -> ExitCode {
         println!("usage: websocket [--rounds N]");
         return ExitCode::from(2);
     };
-    match measure(n_rounds) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(measure(n_rounds))
 }
 
 fn measure(n_rounds: usize) -> Outcome<()> {

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use arqon_bench_report::{Aim, Meant, Table, spread};
-use arqon_benches::settings::Outcome;
+use arqon_benches::settings::{Outcome, exit};
 use arqon_benches::side::{Figures, Peers, Side, Work};
 
 const WORKS: [Work; 2] = [Work::Aggregate, Work::Join];
@@ -29,13 +29,7 @@ fn main() -> ExitCode {
         println!("usage: workers [--repeat N]");
         return ExitCode::from(2);
     };
-    match print_all(n_repeats) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(print_all(n_repeats))
 }
 
 fn print_all(n_repeats: usize) -> Outcome<()> {

@@ -6,7 +6,8 @@ use std::task::Poll;
 
 use arqon_bench_report::{Table, mean, median};
 use arqon_kernel_benches::{
-    CacheState, Evict, Full, Line, Random, Steps, peers, roofline, seconds, speedups, time,
+    CacheState, Evict, Full, Line, Random, Steps, option, peers, roofline, rough, seconds,
+    speedups, time,
 };
 use arqon_kernels::{
     AttentionDelta, AttentionRows, AttentionSpec, Causality, Emit, FeatureMap, Kernel, Mode,
@@ -44,7 +45,7 @@ fn main() {
 fn measure() {
     roofline().print();
     let numpy = peers("attention", &[]);
-    let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
+    let only = option("--only");
     let is_wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     let mut lines = Vec::new();
     if is_wanted("itmd") {
@@ -93,10 +94,7 @@ fn incremental(numpy: &[Full]) -> Vec<(&'static str, Vec<(f64, f64)>)> {
                 Emit::Changed if 5e-4 < p && p < 2e-3 => Some(250.0),
                 _ => None,
             };
-            let name = format!(
-                "itmd, p = {}, {what}",
-                if p < 1.0 { format!("{p:e}") } else { "1".to_owned() }
-            );
+            let name = format!("itmd, p = {}, {what}", rough(p));
             let line = Line { name, seconds, best, target, cache: CacheState::Cold };
             steps.line_with(line, format_args!("{:.1e}", report.error_max));
             points.push((p, best.seconds / seconds));

@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use arqon_bench_report::median;
 use arqon_kernel_benches::{
-    CacheState, Full, Line, Steps, peers, seconds, speedups, threads, time, word,
+    CacheState, Full, Line, Steps, peers, rough, seconds, speedups, threads, time, word,
 };
 use arqon_kernels::{
     Emit, Equation, Kernel, Measured, Mode, PdeDelta, PdeKeys, PdeRows, PdeSolver, PdeSpec, Report,
@@ -182,7 +182,7 @@ fn sustained() {
                 let best = &best(last(&theirs), last(&passes));
                 let name = format!(
                     "error at most {}, {}, step {}",
-                    shown(error_max),
+                    rough(error_max),
                     put_out(emit),
                     ours.len()
                 );
@@ -198,7 +198,7 @@ fn sustained() {
         steps.remark(format!(
             "Error at most {}, {}: all 1,500 steps together {ratio:.1}x of full rows; off \
              the full grid by {difference:.1e}; {n_rows} rows in the last step.",
-            shown(error_max),
+            rough(error_max),
             put_out(emit)
         ));
         assert!(difference <= 2.0 * bound);
@@ -206,15 +206,10 @@ fn sustained() {
     steps.end();
 }
 
-/// An allowed error, in words.
-fn shown(error_max: f64) -> String {
-    if error_max > 0.0 { format!("{error_max:e}") } else { "0".to_owned() }
-}
-
 /// Which cells are put out, in words.
 fn put_out(emit: Emit) -> String {
     match emit {
-        Emit::Eps(eps) => format!("cells put out that moved by {eps:e}"),
+        Emit::Eps(eps) => format!("cells put out that moved by {}", rough(eps)),
         _ => "none put out".to_owned(),
     }
 }
@@ -255,10 +250,7 @@ fn churn() {
         let [seconds, rows, pass] = [ours, theirs, passes].map(|times| median(&times));
         let best = &best(rows, pass);
         curve.push((share, best.seconds / seconds));
-        let name = format!(
-            "{chosen}, p = {}",
-            if side == SIDE { "1".to_owned() } else { format!("{share:.0e}") }
-        );
+        let name = format!("{chosen}, p = {}", rough(share));
         let target = (side == SIDE).then_some(1.0 / 1.1);
         let line = Line { name, seconds, best, target, cache: CacheState::Cold };
         steps.line_with(line, format_args!("{} / {}", time(rows), time(pass)));

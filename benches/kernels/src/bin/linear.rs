@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use arqon_bench_report::{Aim, Meant, mean, median};
 use arqon_kernel_benches::{
-    CacheState, Full, Line, Random, Steps, peers, roofline, seconds, sides, speedups, time,
+    CacheState, Full, Line, Random, Steps, option, peers, roofline, seconds, sides, speedups, time,
 };
 use arqon_kernels::{
     Controller, Emit, EntryChange, Kernel, Layout, Limits, LinearDelta, LinearOutput, LinearSpec,
@@ -24,7 +24,7 @@ fn measure() {
     roofline().print();
     let mut random = Random(1);
     let weights: Vec<f32> = (0..N * N).map(|_| random.normal32() / 64.0).collect();
-    let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
+    let only = option("--only");
     let is_wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     let (best, single) = vector(&weights, &mut random);
     if is_wanted("rr") {
